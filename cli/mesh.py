@@ -1,0 +1,153 @@
+"""The whole mesh on one machine: a Restate server, the demo model when there is no key, and the four services."""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from cli.process import Process, StartFailed, free_ports, wait_until
+from cli.restate_server import Admin, AdminError, Ports, server_process
+
+SERVICES = ("triage", "bank", "airline", "tools")
+DEMO_MODEL = "demo_model"
+DEMO_MODEL_NAME = "demo"
+
+REGISTER_TIMEOUT = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Ports of a local mesh. The default ones are those that Restate's documentation uses."""
+
+    restate: Ports = field(default_factory=Ports)
+    services: Mapping[str, int] = field(
+        default_factory=lambda: {"triage": 9081, "bank": 9082, "airline": 9083, "tools": 9084, DEMO_MODEL: 9099}
+    )
+
+    @classmethod
+    def free(cls) -> "Addresses":
+        """Ports that nobody uses, for tests and demonstrations beside a mesh that runs."""
+        ingress, admin, node, *others = free_ports(3 + len(SERVICES) + 1)
+        return cls(Ports(ingress, admin, node), dict(zip((*SERVICES, DEMO_MODEL), others, strict=True)))
+
+    @property
+    def ingress_url(self) -> str:
+        return f"http://127.0.0.1:{self.restate.ingress}"
+
+    @property
+    def admin_url(self) -> str:
+        return f"http://127.0.0.1:{self.restate.admin}"
+
+    def service_url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.services[name]}"
+
+
+class Mesh:
+    """Starts and ends a local mesh. An async context manager: whatever happens inside, nothing is left running.
+
+    `model` holds the OPENAI_* variables of a real endpoint; without it the demo model is started. `folder` takes
+    Restate's data and the logs. `environment` is added to every process (faults, limits, log levels).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        addresses: Addresses | None = None,
+        model: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        restate_environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.addresses = addresses or Addresses()
+        self.folder = folder
+        self.admin = Admin(self.addresses.admin_url)
+        self.uses_demo_model = model is None
+        self._model = dict(model) if model is not None else self._demo_model_environment()
+        self._environment = dict(environment or {})
+        self.restate = server_process(
+            self.addresses.restate, folder / "restate", self.log("restate"), restate_environment or {}
+        )
+        names = (*SERVICES, DEMO_MODEL) if self.uses_demo_model else SERVICES
+        self.services = {name: self.service(name, self.addresses.services[name]) for name in names}
+
+    @property
+    def processes(self) -> list[Process]:
+        return [self.restate, *self.services.values()]
+
+    def log(self, name: str) -> Path:
+        return self.folder / "logs" / f"{name}.log"
+
+    def service(self, name: str, port: int, module: str | None = None) -> Process:
+        """A service of ours as a process, not yet started."""
+        return Process(
+            name=name,
+            command=[sys.executable, "-m", module or f"services.{name}"],
+            environment={
+                "HOST": "127.0.0.1",
+                "PORT": str(port),
+                "RESTATE_ADMIN_URL": self.addresses.admin_url,
+                **self._model,
+                **self._environment,
+            },
+            port=port,
+            health=f"http://127.0.0.1:{port}/health",
+            log=self.log(name),
+        )
+
+    async def start(self) -> None:
+        """Start everything and register the services. Raises StartFailed; then what did start has been ended."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for process in self.processes:
+                    group.create_task(process.start())
+            for name in SERVICES:
+                await self.register(self.addresses.service_url(name))
+        except* StartFailed as failures:
+            await self.stop()
+            raise failures.exceptions[0] from None
+        except* AdminError as failures:
+            await self.stop()
+            raise StartFailed(f"Restate did not take a service: {failures.exceptions[0]}") from None
+
+    async def register(self, service_url: str) -> None:
+        """Register a deployment, waiting for a server that has just started to take it."""
+        last = "no answer"
+
+        async def registered() -> bool:
+            nonlocal last
+            try:
+                await self.admin.register(service_url)
+            except (AdminError, OSError) as error:
+                last = str(error)
+                return False
+            return True
+
+        await wait_until(registered, REGISTER_TIMEOUT, f"Restate did not take the service at {service_url}: {last}")
+
+    async def stop(self) -> None:
+        """End what was started, services first: Restate then has nobody left to call."""
+        await asyncio.gather(*(process.stop() for process in self.services.values()))
+        await self.restate.stop()
+
+    async def __aenter__(self) -> "Mesh":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def first_to_end(self) -> Process:
+        """Wait until one of the processes ends by itself."""
+        waiting = {asyncio.create_task(process.ended()): process for process in self.processes}
+        done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        return waiting[done.pop()]
+
+    def _demo_model_environment(self) -> dict[str, str]:
+        return {
+            "OPENAI_API_KEY": "not-needed",
+            "OPENAI_BASE_URL": f"{self.addresses.service_url(DEMO_MODEL)}/v1",
+            "SWITCHBOARD_MODEL": DEMO_MODEL_NAME,
+        }

@@ -1,0 +1,91 @@
+"""What the Session object promises to the world outside: the only part of the mesh that the ingress can reach."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from switchboard.messages import Message, Usage, Wire
+
+SESSION = "Session"
+
+MESSAGE_MAX_BYTES = 8 * 1024
+TRANSCRIPT_PAGE_MAX_TURNS = 50
+
+SESSION_ID = r"[A-Za-z0-9._-]{1,64}"
+
+
+def readable(text: str) -> str:
+    """Refuse a message that says nothing, or more than a person would write."""
+    if not text.strip():
+        raise ValueError("is empty; write what you need")
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MESSAGE_MAX_BYTES:
+        raise ValueError(f"is {size} bytes long, at most {MESSAGE_MAX_BYTES} are taken; send it in parts")
+    return text
+
+
+CustomerId = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9._@-]{1,64}$", description="The signed-in customer, as the identity provider names it."),
+]
+
+
+class SendMessage(Wire):
+    """One message of a customer."""
+
+    customer_id: CustomerId
+    text: Annotated[str, AfterValidator(readable), Field(description="What the customer writes, at most 8 KiB.")]
+
+
+class SendReply(Wire):
+    """What the customer gets back."""
+
+    text: str
+    agent: str = Field(description="The agent that answered.")
+    turn: int = Field(description="The message's number in the session, from 1.")
+    hand_offs: tuple[str, ...] = Field(description="The agents that the conversation was handed to, in order.")
+    failed: bool = Field(description="True when the text is an apology and not an answer.")
+
+
+class TranscriptRequest(Wire):
+    """A page of the transcript, oldest first: the turns after number `after`."""
+
+    customer_id: CustomerId
+    after: int = Field(0, ge=0)
+    limit: int = Field(20, ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)
+
+
+class TurnRecord(Wire):
+    """One message and all that it led to. Written once, whole, when the reply is known."""
+
+    turn: int
+    at: datetime
+    agents: tuple[str, ...]
+    messages: tuple[Message, ...]
+    reply: str
+    failed: bool = False
+    usage: Usage = Usage()
+
+
+class Transcript(Wire):
+    """`turns_total` says how many there are; ask again with `after` = the last one's number for more."""
+
+    turns: tuple[TurnRecord, ...]
+    turns_total: int
+
+
+class StatusRequest(Wire):
+    """How a session stands."""
+
+    customer_id: CustomerId
+
+
+class SessionStatus(Wire):
+    """Answered at once, also while a turn runs."""
+
+    session_id: str
+    customer_id: str
+    active_agent: str
+    turns_total: int
+    usage: Usage

@@ -1,0 +1,83 @@
+"""Which agents there are: read from Restate's own registry, so that deploying an agent is all it takes to add it."""
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+
+from switchboard.messages import Card
+
+logger = logging.getLogger(__name__)
+
+ROLE = "switchboard.role"
+TURN_HANDLER = "take_turn"
+
+LOOKUP_TIMEOUT = timedelta(seconds=5)
+
+
+class DirectoryUnavailable(Exception):
+    """Restate's admin API does not answer and nobody was ever known. Restate retries."""
+
+
+class _Handler(BaseModel):
+    name: str
+
+
+class _Service(BaseModel):
+    name: str
+    metadata: dict[str, str] = {}
+    documentation: str | None = None
+    handlers: list[_Handler] = []
+
+
+class _Services(BaseModel):
+    services: list[_Service]
+
+
+class Directory:
+    """The registered agents' cards.
+
+    Asked once a message. Lookups that arrive while one is under way share the next one, so that a thousand sessions
+    cost one request at a time; each gets an answer younger than its question.
+    """
+
+    def __init__(self, admin_url: str) -> None:
+        self._url = f"{admin_url.rstrip('/')}/services"
+        self._http: aiohttp.ClientSession | None = None
+        self._lookup = asyncio.Lock()
+        self._known: tuple[Card, ...] = ()
+        self._asked_at = 0.0
+
+    async def cards(self) -> tuple[Card, ...]:
+        """Every agent of the mesh, by name. While the admin API is away, those that were known last."""
+        arrived = time.monotonic()
+        async with self._lookup:
+            if self._asked_at < arrived:
+                asked_at = time.monotonic()
+                try:
+                    self._known = await self._fetch()
+                    self._asked_at = asked_at
+                except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
+                    if not self._known:
+                        raise DirectoryUnavailable(f"cannot read the agents from {self._url}: {error}") from error
+                    logger.warning("cannot read the agents from %s, going on with those known: %s", self._url, error)
+        return self._known
+
+    async def _fetch(self) -> tuple[Card, ...]:
+        if self._http is None:
+            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LOOKUP_TIMEOUT.total_seconds()))
+        async with self._http.get(self._url) as response:
+            response.raise_for_status()
+            return read_cards(await response.read())
+
+
+def read_cards(answer: bytes) -> tuple[Card, ...]:
+    """The agents among the registered services: role `agent` and a `take_turn` handler, in any language."""
+    return tuple(
+        Card(name=service.name, handles=service.documentation or service.name)
+        for service in sorted(_Services.model_validate_json(answer).services, key=lambda service: service.name)
+        if service.metadata.get(ROLE) == "agent" and TURN_HANDLER in {handler.name for handler in service.handlers}
+    )

@@ -1,0 +1,90 @@
+"""What a group of tools promises: names, inputs and outputs, and who may be asked about. Values, no I/O."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from switchboard.messages import Identity
+
+Input = TypeVar("Input", bound=BaseModel)
+Output = TypeVar("Output", bound=BaseModel)
+
+# The form that OpenAI-compatible endpoints accept for the name of a function.
+FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+IdentityPart = Literal["customer_id", "session_id"]
+
+
+class FromIdentity:
+    """Marks an input field that the loop fills from the session's identity; the model neither sees nor sets it.
+
+    `customer_id: Annotated[str, FromIdentity("customer_id")]`
+    """
+
+    def __init__(self, part: IdentityPart) -> None:
+        self.part = part
+
+
+class ToolInput(BaseModel):
+    """Base of a tool's input. A field that the model invents is an error that the model is told of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoInput(ToolInput):
+    """For a tool that needs nothing but to know who asks."""
+
+
+@dataclass(frozen=True)
+class Tool(Generic[Input, Output]):
+    """One durable call the model may ask for: the model fills `input`, the session's identity fills the rest.
+
+    `service` and `handler` name the Restate handler; the handler's name is also the name that the model sees.
+    `keyed_by` says which part of the identity is the virtual object's key; None for a plain service.
+    Raises ValueError at import for a name that no endpoint would accept.
+    """
+
+    service: str
+    handler: str
+    purpose: str
+    input: type[Input]
+    output: type[Output]
+    keyed_by: IdentityPart | None = None
+
+    def __post_init__(self) -> None:
+        if not FUNCTION_NAME.fullmatch(self.name):
+            raise ValueError(f"tool {self.name!r}: a name is 1 to 64 letters, digits, '_' or '-'")
+
+    @property
+    def name(self) -> str:
+        return self.handler
+
+    def parameters(self) -> dict[str, Any]:
+        """JSON schema of what the model may fill in: the input without the fields that the loop fills."""
+        schema = self.input.model_json_schema()
+        hidden = self.filled_fields()
+        properties = {name: field for name, field in schema.get("properties", {}).items() if name not in hidden}
+        required = [name for name in schema.get("required", ()) if name not in hidden]
+        definitions = {"$defs": schema["$defs"]} if "$defs" in schema else {}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": False,
+            **definitions,
+        }
+
+    def filled_fields(self) -> dict[str, IdentityPart]:
+        """The input's fields that come from the identity, and from which part of it."""
+        return {
+            name: mark.part
+            for name, field in self.input.model_fields.items()
+            for mark in field.metadata
+            if isinstance(mark, FromIdentity)
+        }
+
+    def key(self, identity: Identity) -> str | None:
+        """The virtual object to call for this identity, or None for a plain service."""
+        return getattr(identity, self.keyed_by) if self.keyed_by else None

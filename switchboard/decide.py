@@ -1,0 +1,134 @@
+"""What a model's reply means. Pure: no context, no await, so every branch is a row of a table test."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from switchboard.agent import HANDOFF_PREFIX, Agent
+from switchboard.contract import Tool
+from switchboard.messages import Card, HandOff, Identity, ModelReply, Note, ToolCall, ToolResult
+
+CALLS_MAX = 16
+"""Calls of one step that are made; the model is told to ask again for the others."""
+
+REASON_MAX_CHARS = 500
+
+EMPTY = Note(text="Your last answer was empty. Answer the customer, call a tool, or hand off.")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The customer gets this text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """Another agent takes over; `closed` answers the call by which the model said so."""
+
+    hand_off: HandOff
+    closed: ToolResult
+
+
+@dataclass(frozen=True)
+class ApprovedCall:
+    """A call that may be made: the tool exists and the arguments fit."""
+
+    call_id: str
+    tool: Tool[Any, Any]
+    arguments: BaseModel
+
+
+@dataclass(frozen=True)
+class Act:
+    """Answers every call of the reply once, in the model's order: by making it, or by a result that says why not."""
+
+    calls: tuple[ApprovedCall | ToolResult, ...]
+
+
+@dataclass(frozen=True)
+class AskAgain:
+    """The reply holds nothing to act on; the model is told so and asked again."""
+
+    note: Note
+
+
+Decision = Answer | HandOver | Act | AskAgain
+
+
+def decide(reply: ModelReply, agent: Agent, identity: Identity, peers: tuple[Card, ...]) -> Decision:
+    """What to do about a model's reply. Total: whatever a model says, there is an answer to it."""
+    if not reply.calls:
+        return Answer(reply.text) if reply.text.strip() else AskAgain(EMPTY)
+    if len(reply.calls) == 1 and reply.calls[0].tool.startswith(HANDOFF_PREFIX):
+        return hand_over(reply.calls[0], peers)
+    return Act(tuple(judge(index, call, agent, identity) for index, call in enumerate(reply.calls)))
+
+
+def hand_over(call: ToolCall, peers: tuple[Card, ...]) -> HandOver | Act:
+    """Follow a hand-off to an agent that exists; refuse one to an agent that the model made up."""
+    name = call.tool.removeprefix(HANDOFF_PREFIX)
+    if name not in {peer.name for peer in peers}:
+        known = ", ".join(peer.name for peer in peers) or "none"
+        return Act((refusal(call, f"There is no agent {name!r} to hand off to. Agents: {known}."),))
+    hand_off = HandOff(to=name, reason=reason_given(call))
+    return HandOver(hand_off, ToolResult(call_id=call.call_id, ok=True, content=f"Handed over to {name}."))
+
+
+def reason_given(call: ToolCall) -> str:
+    """The model's reason for a hand-off; empty when it gave none that can be read: a hand-off is not worth a retry."""
+    try:
+        arguments = json.loads(call.arguments)
+    except ValueError:
+        return ""
+    reason = arguments.get("reason") if isinstance(arguments, dict) else None
+    return reason[:REASON_MAX_CHARS] if isinstance(reason, str) else ""
+
+
+def judge(index: int, call: ToolCall, agent: Agent, identity: Identity) -> ApprovedCall | ToolResult:
+    """Approve one call of a step, or say to the model what is wrong with it."""
+    if index >= CALLS_MAX:
+        return refusal(call, f"Not done: at most {CALLS_MAX} calls at once. Ask again for this one.")
+    if call.tool.startswith(HANDOFF_PREFIX):
+        return refusal(call, "Not handed over: use the results beside this first, then hand off with that call alone.")
+    tool = agent.tool(call.tool)
+    if tool is None:
+        known = ", ".join(tool.name for tool in agent.tools) or "none"
+        return refusal(call, f"There is no tool {call.tool!r}. Tools: {known}.")
+    try:
+        given = json.loads(call.arguments or "{}")
+    except ValueError as error:
+        return refusal(call, f"The arguments are not JSON ({error}). Call again with a JSON object.")
+    if not isinstance(given, dict):
+        return refusal(call, "The arguments have to be a JSON object.")
+    return approve(call, tool, given, identity)
+
+
+def approve(
+    call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identity: Identity
+) -> ApprovedCall | ToolResult:
+    """Fill in who is asking, and check the whole against the tool's input."""
+    filled = tool.filled_fields()
+    overreach = sorted(filled.keys() & given.keys())
+    if overreach:
+        return refusal(call, f"{', '.join(overreach)} cannot be given: it is always the signed-in customer's.")
+    try:
+        arguments = tool.input.model_validate(given | {name: getattr(identity, part) for name, part in filled.items()})
+    except ValidationError as error:
+        return refusal(call, f"The arguments do not fit: {explain(error)}. Correct them, or ask the customer.")
+    return ApprovedCall(call.call_id, tool, arguments)
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in one line that a model can act on, without pydantic's addresses and without the input."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'input'}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+
+
+def refusal(call: ToolCall, why: str) -> ToolResult:
+    return ToolResult(call_id=call.call_id, ok=False, content=why)

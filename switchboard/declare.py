@@ -1,0 +1,56 @@
+"""How the mesh's Restate services are declared: private, retried within bounds, with errors that say what to do."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import restate
+from pydantic import ValidationError
+
+from switchboard.decide import explain
+
+# Recovery after a crash is as fast as the longest pause between two attempts, so that is short. An invocation that
+# still fails after minutes is a defect that waiting does not mend: it is paused, never killed, for a killed saga would
+# leave its steps uncompensated. The session stops waiting for it (see TURN_DEADLINE) and an operator resumes it.
+RETRIES = restate.InvocationRetryPolicy(
+    initial_interval=timedelta(milliseconds=50),
+    exponentiation_factor=2.0,
+    max_interval=timedelta(seconds=1),
+    max_attempts=600,
+    on_max_attempts="pause",
+)
+
+
+@asynccontextmanager
+async def refuse_bad_input() -> AsyncIterator[None]:
+    """Turn the SDK's 500 for an input that does not fit into a 400 that names the field."""
+    try:
+        yield
+    except restate.TerminalError as error:
+        if isinstance(error.__cause__, ValidationError):
+            raise restate.TerminalError(explain(error.__cause__), status_code=400) from error
+        raise
+
+
+def tool_service(name: str, description: str) -> restate.Service:
+    """A plain service of tools: stateless, any number of calls at once; reached by agents only."""
+    return restate.Service(
+        name,
+        description=description,
+        metadata={"switchboard.role": "tools"},
+        ingress_private=True,
+        invocation_retry_policy=RETRIES,
+        invocation_context_managers=[refuse_bad_input],
+    )
+
+
+def tool_object(name: str, description: str) -> restate.VirtualObject:
+    """A virtual object of tools: state by key, one writer at a time; reached by agents and other tools only."""
+    return restate.VirtualObject(
+        name,
+        description=description,
+        metadata={"switchboard.role": "tools"},
+        ingress_private=True,
+        invocation_retry_policy=RETRIES,
+        invocation_context_managers=[refuse_bad_input],
+    )

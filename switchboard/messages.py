@@ -1,0 +1,123 @@
+"""What travels between services. Every type here is journaled, so every change here is a wire change."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Wire(BaseModel):
+    """A value that crosses a process border: it cannot be changed, and an unknown field is an error, not a surprise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Identity(Wire):
+    """Who is speaking. Set by the session, never by the model."""
+
+    session_id: str
+    customer_id: str
+
+
+class Card(Wire):
+    """How one agent introduces itself to the others: the name to hand off to, and what it handles, in a sentence."""
+
+    name: str
+    handles: str
+
+
+class UserText(Wire):
+    """What the customer wrote."""
+
+    kind: Literal["user"] = "user"
+    text: str
+
+
+class ToolCall(Wire):
+    """A call the model asked for; `arguments` is the model's own JSON text, not yet checked."""
+
+    call_id: str
+    tool: str
+    arguments: str
+
+
+class Usage(Wire):
+    """Tokens as the endpoint counted them; zero where it does not say."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+
+class ModelReply(Wire):
+    """One answer of the model: a text, calls, both, or (an ill model) neither."""
+
+    kind: Literal["model"] = "model"
+    agent: str
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    usage: Usage = Usage()
+
+
+class ToolResult(Wire):
+    """What became of one call. `content` is the tool's JSON when `ok`, else a sentence that says what went wrong."""
+
+    kind: Literal["tool"] = "tool"
+    call_id: str
+    ok: bool
+    content: str
+
+
+class Note(Wire):
+    """What the mesh itself tells the model, such as that its last answer was empty. Never shown to the customer."""
+
+    kind: Literal["note"] = "note"
+    text: str
+
+
+class Notice(Wire):
+    """What the mesh itself tells the customer, such as that it could not finish. The model sees it as its own words."""
+
+    kind: Literal["notice"] = "notice"
+    text: str
+
+
+Message = Annotated[UserText | ModelReply | ToolResult | Note | Notice, Field(discriminator="kind")]
+
+
+class TurnRequest(Wire):
+    """What an agent needs for one turn. `transcript` ends with the message to answer; `peers` may be handed off to."""
+
+    identity: Identity
+    transcript: tuple[Message, ...]
+    peers: tuple[Card, ...] = ()
+
+
+class Reply(Wire):
+    """The turn is over; the text goes to the customer. `failed` says that the text is an apology, not an answer."""
+
+    kind: Literal["reply"] = "reply"
+    text: str
+    failed: bool = False
+
+
+class HandOff(Wire):
+    """The turn is over; the agent named `to` should take the next one, for the `reason` given."""
+
+    kind: Literal["hand_off"] = "hand_off"
+    to: str
+    reason: str
+
+
+class TurnOutcome(Wire):
+    """How a turn ended, and what it adds to the transcript.
+
+    A model and not a bare union: the SDK serializes a handler's declared pydantic model, and nothing less.
+    """
+
+    next: Annotated[Reply | HandOff, Field(discriminator="kind")]
+    added: tuple[Message, ...] = ()

@@ -1,0 +1,108 @@
+"""From declared services to a process that Restate can call, with /metrics and /health beside them."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import prometheus_client
+import restate
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from restate.server import install_shutdown_hook
+
+from switchboard.agent import Agent
+from switchboard.declare import RETRIES, refuse_bad_input
+from switchboard.messages import TurnOutcome, TurnRequest
+from switchboard.model import Model, ResponsesModel, connect
+from switchboard.settings import ModelSettings, ServerSettings, load
+from switchboard.telemetry import set_up_logging
+from switchboard.turn import run_turn
+
+STOP_GRACE = timedelta(seconds=5)
+"""After SIGTERM; what still runs then is retried by Restate elsewhere."""
+
+ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
+AnyService = restate.Service | restate.VirtualObject | restate.Workflow
+
+
+def serve_agent(agent: Agent) -> None:
+    """Run an agent as a Restate service until SIGTERM. The environment says where and with which model."""
+    serve([agent_service(agent, models_from_environment())])
+
+
+def models_from_environment() -> list[Model]:
+    """The model and its fallbacks, in the order in which they are tried. Ends the process when a setting is missing."""
+    settings = load(ModelSettings)
+    client = connect(settings.api_key.get_secret_value(), str(settings.base_url) if settings.base_url else None)
+    return [ResponsesModel(client, name) for name in (settings.model, *settings.fallback_models)]
+
+
+def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
+    """The agent as a Restate service. Its metadata is what makes the sessions find it."""
+    service = restate.Service(
+        agent.name,
+        description=agent.handles,
+        metadata={"switchboard.role": "agent"},
+        ingress_private=True,
+        invocation_retry_policy=RETRIES,
+        invocation_context_managers=[refuse_bad_input],
+    )
+
+    @service.handler()
+    async def take_turn(ctx: restate.Context, request: TurnRequest) -> TurnOutcome:
+        """Answer one message of a conversation, or name the agent who should."""
+        return await run_turn(ctx, agent, models, request)
+
+    return service
+
+
+def serve(services: Iterable[AnyService]) -> None:
+    """Serve Restate services until SIGTERM or SIGINT; ends with a sentence and exit code 1 if the port is taken."""
+    settings = load(ServerSettings)
+    set_up_logging(settings.log_level)
+    refuse_taken_port(settings.host, settings.port)
+    keys = [settings.restate_identity_key] if settings.restate_identity_key else None
+    app = with_metrics(restate.app(services=services, identity_keys=keys))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(listen(app, settings))
+
+
+async def listen(app: ASGIApp, settings: ServerSettings) -> None:
+    # One process, one loop: what is killed is the service, whole, and `replicas` is the one way to scale it.
+    server = Server(app, address=settings.host, port=settings.port, interface=Interfaces.ASGINL, log_enabled=False)
+    loop = asyncio.get_running_loop()
+    # Through the SDK's own hooks: it takes SIGTERM for itself at the first request, and would silence another handler.
+    for signum in (2, 15):
+        install_shutdown_hook(loop, lambda: stop(server, loop), signum)
+    await server.serve()
+
+
+def stop(server: Server, loop: asyncio.AbstractEventLoop) -> None:
+    """Take no more requests; leave for good after the grace, as Restate's idle connections would hold us for minutes."""
+    server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
+    loop.call_later(STOP_GRACE.total_seconds(), os._exit, 0)
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            sys.stderr.write(f"Cannot listen on {host}:{port}: {error.strerror}. Set PORT to a free one.\n")
+            raise SystemExit(1) from error
+
+
+def with_metrics(app: ASGIApp) -> ASGIApp:
+    """`/metrics` goes to Prometheus' client, all else (also `/health`) to Restate's SDK."""
+    metrics = prometheus_client.make_asgi_app()
+
+    async def route(scope: Any, receive: Any, send: Any) -> None:
+        await (metrics if scope.get("path") == "/metrics" else app)(scope, receive, send)
+
+    return route

@@ -1,0 +1,61 @@
+"""The one place that reads the environment: once, at start, naming everything that is missing or wrong at once."""
+
+import sys
+from typing import Annotated, TypeVar
+
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+
+
+class ServerSettings(BaseSettings):
+    """Where a service listens, and whose requests it takes."""
+
+    host: str = Field("127.0.0.1", validation_alias="HOST", description="Address to listen on.")
+    port: int = Field(9080, validation_alias="PORT", ge=1, le=65535, description="Port to listen on.")
+    log_level: str = Field("INFO", validation_alias="LOG_LEVEL", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    restate_identity_key: str | None = Field(
+        None,
+        validation_alias="RESTATE_IDENTITY_KEY",
+        description="Public key (publickeyv1_…); when set, only requests signed by that Restate are taken.",
+    )
+
+
+class ModelSettings(BaseSettings):
+    """Which language model answers."""
+
+    model_config = SettingsConfigDict(protected_namespaces=())
+
+    api_key: SecretStr = Field(validation_alias="OPENAI_API_KEY", description="Key of the model's endpoint.")
+    base_url: AnyHttpUrl | None = Field(
+        None, validation_alias="OPENAI_BASE_URL", description="An OpenAI-compatible endpoint; OpenAI's own when unset."
+    )
+    model: str = Field("gpt-5-mini", validation_alias="SWITCHBOARD_MODEL", min_length=1)
+    fallback_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias="SWITCHBOARD_FALLBACK_MODELS", description="Tried in order when the first one is ill."
+    )
+
+    @field_validator("fallback_models", mode="before")
+    @classmethod
+    def split(cls, value: object) -> object:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+class DirectorySettings(BaseSettings):
+    """Where the registry of agents is."""
+
+    restate_admin_url: AnyHttpUrl = Field(
+        AnyHttpUrl("http://127.0.0.1:9070"), validation_alias="RESTATE_ADMIN_URL", description="Restate's admin API."
+    )
+
+
+def load(kind: type[AnySettings]) -> AnySettings:
+    """Read the settings, or end the process with one sentence for each variable that is missing or wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            sys.stderr.write(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}\n")
+        sys.stderr.write("Set these environment variables and start again; docs/configuration.md lists them all.\n")
+        raise SystemExit(1) from error
