@@ -83,7 +83,7 @@ async def listen(app: ASGIApp, settings: ServerSettings) -> None:
 
 
 def stop(server: Server, loop: asyncio.AbstractEventLoop) -> None:
-    """Take no more requests; leave for good after the grace, as Restate's idle connections would hold us for minutes."""
+    """Take no more requests, and leave after the grace: Restate's idle connections would hold us for minutes."""
     server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
     loop.call_later(STOP_GRACE.total_seconds(), os._exit, 0)
 

@@ -1,0 +1,63 @@
+# Everything a person does with this project. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := .tools/uv/bin/uv
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.synced node_modules/.synced ## a virtual environment and the pinned Restate binaries
+
+demo: setup ## start a mesh, play the conversations of the README, end
+	@$(BIN)/switchboard demo
+
+up: setup ## start a mesh and keep it in the foreground
+	@$(BIN)/switchboard up
+
+test: setup ## all tests, on a real Restate server that they start themselves
+	@$(BIN)/pytest
+
+check: setup ## format, lint, types and the rules of the architecture
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest tests/test_architecture.py
+
+format: setup ## mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+pins: $(UV) ## renew the exact versions and hashes in requirements*.txt
+	@$(COMPILE) requirements-bootstrap.in -o requirements-bootstrap.txt
+	@$(COMPILE) pyproject.toml --extra demo-model --extra cli -o requirements.txt
+	@$(COMPILE) pyproject.toml --extra demo-model --extra cli --extra dev -c requirements.txt -o requirements-dev.txt
+
+clean: ## remove what the commands above have made
+	@rm -rf $(VENV) .tools node_modules .switchboard .mypy_cache .ruff_cache .pytest_cache
+
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
+
+$(UV): requirements-bootstrap.txt
+	@command -v $(PYTHON) > /dev/null || { echo "Python 3.11 or newer is needed; name it with PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is $$($(PYTHON) -V); Python 3.11 or newer is needed, name it with PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv .tools/uv
+	@.tools/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
+	@touch $@
+
+$(VENV)/.synced: $(UV) requirements-dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+node_modules/.synced: package-lock.json
+	@command -v npm > /dev/null || { echo "npm is needed: it brings the Restate server (Node 20 or newer)."; exit 1; }
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+.PHONY: help setup demo up test check format pins clean

@@ -1,0 +1,52 @@
+"""What the tools for tests promise."""
+
+from typing import Annotated, Any
+
+from switchboard import FromIdentity, Tool, ToolInput
+from switchboard.messages import Wire
+
+
+class Wait(ToolInput):
+    name: str
+    milliseconds: int = 0
+
+
+class Meet(ToolInput):
+    name: str
+    parties: int
+
+
+class Refuse(ToolInput):
+    pass
+
+
+class Big(ToolInput):
+    characters: int
+
+
+class WhoAmI(ToolInput):
+    customer_id: Annotated[str, FromIdentity("customer_id")]
+    session_id: Annotated[str, FromIdentity("session_id")]
+
+
+class Ok(Wire):
+    said: str
+
+
+class Asked(Wire):
+    customer_id: str
+    session_id: str
+
+
+def probe_tool(handler: str, purpose: str, takes: Any, gives: Any = Ok) -> Tool[Any, Any]:
+    return Tool("ProbeTools", handler, purpose, takes, gives)
+
+
+PROBE_TOOLS = (
+    probe_tool("wait", "Wait for a while.", Wait),
+    probe_tool("meet", "Wait for others.", Meet),
+    probe_tool("fail_at_first", "Fail twice, then work.", Wait),
+    probe_tool("refuse", "Refuse.", Refuse),
+    probe_tool("big", "Say much.", Big),
+    probe_tool("who_am_i", "Who is asking.", WhoAmI, Asked),
+)

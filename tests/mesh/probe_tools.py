@@ -1,0 +1,81 @@
+"""Tools that misbehave in every way that tools do, as a deployment of its own: `python -m tests.mesh.probe_tools`.
+
+Each execution is written to the file that PROBE_LOG names, so that a test can count them over kills and restarts.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+import restate
+
+from switchboard.declare import tool_service
+from switchboard.serve import serve
+from tests.mesh.probe_contract import Asked, Big, Meet, Ok, Refuse, Wait, WhoAmI
+
+FAILURES = 2
+LOG = Path(os.environ.get("PROBE_LOG", os.devnull))
+
+probe_tools = tool_service("ProbeTools", "Tools for tests.")
+waiting: dict[str, asyncio.Event] = {}
+arrived: dict[str, int] = {}
+
+
+def write(line: str) -> None:
+    with LOG.open("a") as log:
+        log.write(line + "\n")
+
+
+def written(line: str) -> int:
+    return LOG.read_text().splitlines().count(line)
+
+
+@probe_tools.handler()
+async def wait(ctx: restate.Context, request: Wait) -> Ok:
+    """Take some time, outside the journal, as a slow system would."""
+    write(f"start {request.name}")
+    await asyncio.sleep(request.milliseconds / 1000)
+    write(f"done {request.name}")
+    return Ok(said=request.name)
+
+
+@probe_tools.handler()
+async def meet(ctx: restate.Context, request: Meet) -> Ok:
+    """Answer nobody before `parties` are here at once."""
+    event = waiting.setdefault(request.name, asyncio.Event())
+    arrived[request.name] = arrived.get(request.name, 0) + 1
+    if arrived[request.name] >= request.parties:
+        event.set()
+    await event.wait()
+    return Ok(said=f"{request.parties} met")
+
+
+@probe_tools.handler()
+async def fail_at_first(ctx: restate.Context, request: Wait) -> Ok:
+    """Break as often as FAILURES says, then work."""
+    write(f"try {request.name}")
+    if written(f"try {request.name}") < FAILURES + 1:
+        raise ConnectionError("the system behind this tool is away")
+    return Ok(said="at last")
+
+
+@probe_tools.handler()
+async def refuse(ctx: restate.Context, request: Refuse) -> Ok:
+    """Say no, for good."""
+    raise restate.TerminalError("that is against the rules", status_code=409)
+
+
+@probe_tools.handler()
+async def big(ctx: restate.Context, request: Big) -> Ok:
+    """Answer far more than a model should read."""
+    return Ok(said="é" * request.characters)
+
+
+@probe_tools.handler()
+async def who_am_i(ctx: restate.Context, request: WhoAmI) -> Asked:
+    """Say whom the loop named."""
+    return Asked(customer_id=request.customer_id, session_id=request.session_id)
+
+
+if __name__ == "__main__":
+    serve([probe_tools])

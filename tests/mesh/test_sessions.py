@@ -1,0 +1,126 @@
+"""Sessions: one at a time inside, a thousand at once beside each other, and nobody in another's."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from switchboard.testing import calls, says, scene
+from tests.mesh.conftest import Laboratory
+
+PARTIES = 1_000
+PARTIES_WHEN_REPLAYING = 100
+"""Each await costs a suspension there."""
+
+
+async def test_two_messages_at_once_are_answered_one_after_the_other(laboratory: Laboratory) -> None:
+    await laboratory.model.plays(scene("one", says("first")), scene("two", says("second")))
+    customer = laboratory.customer()
+    answers = await asyncio.gather(customer.says("one"), customer.says("two"))
+    assert sorted(answer.body["turn"] for answer in answers) == [1, 2]
+    spans = [(row["running_at"], row["completed_at"]) for row in await laboratory.invocations(customer.session, "send")]
+    (_, first_end), (second_start, _) = sorted(spans)
+    assert first_end <= second_start
+    turns = (await customer.asks("transcript")).body["turns"]
+    assert [len(turn["messages"]) for turn in turns] == [2, 2]
+
+
+async def test_a_thousand_sessions_do_not_wait_for_each_other(laboratory: Laboratory) -> None:
+    """Each turn's tool answers only when all of them are inside it at the same time."""
+    parties = PARTIES_WHEN_REPLAYING if laboratory.replays else PARTIES
+    meeting = {"name": f"party {laboratory.replays}", "parties": parties}
+    await laboratory.model.plays(
+        scene("meet", calls(("handoff_to_Probe", {"reason": "r"})), calls(("meet", meeting)), says("we met"))
+    )
+    answers = await asyncio.gather(*(laboratory.customer().says("meet") for _ in range(parties)))
+    assert {answer.text for answer in answers} == {"we met"}
+
+
+async def test_what_is_said_in_one_session_is_not_known_in_another(laboratory: Laboratory) -> None:
+    await laboratory.model.plays(scene("my code is 4711", says("noted")), scene("which code?", says("none")))
+    first, second = laboratory.customer(), laboratory.customer()
+    await first.says("my code is 4711")
+    await second.says("which code?")
+    assert "4711" not in str(await laboratory.model.requests(second.session))
+    assert "4711" in str(await laboratory.model.requests(first.session))
+
+
+async def test_a_session_belongs_to_the_customer_who_began_it(laboratory: Laboratory) -> None:
+    await laboratory.model.plays(scene("hello", says("hi")))
+    alice = laboratory.customer("alice")
+    await alice.says("hello")
+    mallory = laboratory.customer("mallory", session=alice.session)
+    for attempt in (mallory.says("hello"), mallory.asks("transcript"), mallory.asks("status")):
+        answer = await attempt
+        assert (answer.status, answer.text) == (
+            403,
+            "This session belongs to another customer. Start one of your own.",
+        )
+    assert len((await alice.asks("transcript")).body["turns"]) == 1
+    log = laboratory.mesh.log("triage").read_text()
+    assert f"refused: customer mallory asked for session {alice.session} of another customer" in log
+
+
+@pytest.mark.parametrize(
+    ("customer_id", "text", "told"),
+    [
+        ("alice", "", "text: is empty; write what you need"),
+        ("alice", " \n ", "text: is empty"),
+        ("alice", "x" * 8_193, "text: is 8193 bytes long, at most 8192 are taken"),
+        ("alice", 7, "text: Input should be a valid string"),
+        ("alice", None, "text: Input should be a valid string"),
+        ("", "hello", "customer_id: String should match pattern"),
+        ("a b", "hello", "customer_id: String should match pattern"),
+    ],
+)
+async def test_a_message_that_cannot_be_taken_changes_nothing(
+    laboratory: Laboratory, customer_id: str, text: Any, told: str
+) -> None:
+    customer = laboratory.customer(customer_id)
+    answer = await customer.says(text)
+    assert answer.status == 400
+    assert told in answer.text
+    customer.customer_id = "alice"
+    assert (await customer.asks("status")).status == 404
+
+
+async def test_an_unknown_field_is_refused(laboratory: Laboratory) -> None:
+    customer = laboratory.customer()
+    answer = await customer.asks("send", text="hello", admin=True)
+    assert (answer.status, answer.text) == (400, "admin: Extra inputs are not permitted")
+
+
+async def test_a_session_id_has_a_form(laboratory: Laboratory) -> None:
+    answer = await laboratory.customer(session="a%20b").says("hello")
+    assert answer.status == 400
+    assert "A session id is" in answer.text
+
+
+async def test_only_the_session_can_be_reached_from_outside(laboratory: Laboratory) -> None:
+    url = laboratory.mesh.addresses.admin_url + "/services"
+    async with laboratory.http.get(url) as response:
+        services = (await response.json())["services"]
+    assert [service["name"] for service in services if service["public"]] == ["Session"]
+    for path in ("Bank/take_turn", "Accounts/alice/get_balance", "Outbox/alice/deliver", "ProbeTools/wait"):
+        async with laboratory.http.post(f"{laboratory.mesh.addresses.ingress_url}/{path}", json={}) as response:
+            assert response.status == 400
+            assert "not public" in await response.text()
+
+
+async def test_the_same_message_twice_is_one_turn(laboratory: Laboratory) -> None:
+    await laboratory.model.plays(scene("hello", says("hi")))
+    customer = laboratory.customer()
+    first, second = await asyncio.gather(*(customer.says("hello", idempotency_key="once") for _ in range(2)))
+    assert first == second
+    assert (await customer.asks("status")).body["turns_total"] == 1
+
+
+async def test_the_transcript_is_read_in_pages(laboratory: Laboratory) -> None:
+    await laboratory.model.plays(scene("hello", says("hi")))
+    customer = laboratory.customer()
+    for _ in range(5):
+        await customer.says("hello")
+    page = (await customer.asks("transcript", after=1, limit=2)).body
+    assert ([turn["turn"] for turn in page["turns"]], page["turns_total"]) == ([2, 3], 5)
+    assert (await customer.asks("transcript", after=5)).body["turns"] == []
+    assert (await customer.asks("transcript", limit=51)).status == 400

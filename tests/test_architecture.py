@@ -1,0 +1,139 @@
+"""The rules that keep the project readable: who may import whom, how long things may get, one word one meaning."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("switchboard", "services", "cli", "bench", "evals", "tests")
+FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+
+FILE_MAX_LINES = 400
+FUNCTION_MAX_LINES = 70
+LOOP_MAX_LINES = 1_600
+"""All of switchboard/: the loop has to stay something that one reads in an evening."""
+
+NO_EFFECTS = {"restate", "os", "time", "uuid", "random", "socket", "asyncio", "subprocess", "aiohttp", "openai"}
+"""What a file of values and pure functions has no business with."""
+
+PURE = {
+    "switchboard/agent.py",
+    "switchboard/contract.py",
+    "switchboard/decide.py",
+    "switchboard/messages.py",
+    "services/triage/window.py",
+    "services/triage/contract.py",
+}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, in full."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}: imports are absolute"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_pure(name: str) -> bool:
+    return name in PURE or name.endswith(("/policy.py", "/contract.py"))
+
+
+def violations(path: Path) -> Iterator[str]:
+    """What a file imports and should not, each with the rule."""
+    name = name_of(path)
+    parts = name.split("/")
+    for module in imports(path):
+        if is_pure(name) and module.split(".")[0] in NO_EFFECTS:
+            yield f"{name} imports {module}: it is pure, it neither waits nor acts"
+        if name.startswith("switchboard/") and module.startswith(("services", "cli")):
+            yield f"{name} imports {module}: the loop knows no service"
+        if name.startswith("services/") and module.startswith("cli"):
+            yield f"{name} imports {module}: services know no command line"
+        if name.startswith("services/") and module == "switchboard.testing":
+            yield f"{name} imports {module}: it is for tests"
+        if module.split(".")[0] == "openai" and name.startswith(("switchboard/", "services/", "cli/")):
+            if name != "switchboard/model.py":
+                yield f"{name} imports {module}: model.py is the only door to the model"
+        if name.startswith("services/") and module.startswith("services."):
+            target = module.split(".")
+            same_service = target[1] == parts[1]
+            if not same_service and not (target[1] == "tools" and target[-1] == "contract" or is_contract_name(module)):
+                yield f"{name} imports {module}: only a tool's contract.py crosses folders"
+            if same_service and parts[1] == "tools" and crosses_domains(parts, target):
+                yield f"{name} imports {module}: of another domain only its contract.py may be known"
+        if name == "services/triage/session.py" and module.startswith("switchboard.turn"):
+            yield f"{name} imports {module}: the session asks by RPC"
+
+
+def is_contract_name(module: str) -> bool:
+    """`services.tools.loans.contract.LIST_LOANS` as well as its module."""
+    return module.startswith("services.tools.") and "contract" in module.split(".")[3:4]
+
+
+def crosses_domains(parts: list[str], target: list[str]) -> bool:
+    """From one domain of the tools into another one, other than through its contract."""
+    inside_a_domain = len(parts) > 3
+    shared = {"clock", "settings", "call", "demo_data"}
+    return (
+        inside_a_domain
+        and len(target) > 2
+        and target[2] not in (parts[2], *shared)
+        and "contract" not in target[3:4]
+        and len(target) > 3
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_go_one_way(path: Path) -> None:
+    assert list(violations(path)) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_files_and_functions_stay_short(path: Path) -> None:
+    source = path.read_text()
+    assert source.count("\n") <= FILE_MAX_LINES, f"{name_of(path)} is longer than {FILE_MAX_LINES} lines"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= FUNCTION_MAX_LINES, f"{name_of(path)}:{node.lineno} {node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.stat().st_size], ids=name_of)
+def test_a_module_says_what_it_may_do(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text())), f"{name_of(path)} has no docstring"
+
+
+def test_the_loop_stays_small() -> None:
+    lines = sum(path.read_text().count("\n") for path in FILES if name_of(path).startswith("switchboard/"))
+    assert lines <= LOOP_MAX_LINES
+
+
+def test_the_environment_is_read_in_settings_only() -> None:
+    readers = [
+        name_of(path)
+        for path in FILES
+        if name_of(path).startswith(("switchboard/", "services/"))
+        and path.name not in ("settings.py", "testing.py")
+        and ("os.environ" in path.read_text() or "os.getenv" in path.read_text())
+    ]
+    assert readers == []
+
+
+def test_no_loop_is_endless() -> None:
+    endless = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in FILES
+        if name_of(path).startswith(("switchboard/", "services/"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.While) and isinstance(node.test, ast.Constant)
+    ]
+    assert endless == []
