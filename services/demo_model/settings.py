@@ -1,0 +1,48 @@
+"""Reads the demo model's settings from the environment, once, at start."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings
+
+LATENCY_MAX_MS = 600_000
+
+
+class Mode(StrEnum):
+    RULES = "rules"
+    SCRIPT = "script"
+
+
+class SettingsError(Exception):
+    """The environment does not describe a demo model that can start; the message names every variable at fault."""
+
+
+class Settings(BaseSettings):
+    """Environment variables have the upper-case names of the fields."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 9099
+    demo_model_mode: Mode = Mode.RULES
+    demo_model_script: Path | None = None
+    demo_model_latency_ms: Annotated[int, Field(ge=0, le=LATENCY_MAX_MS)] = 0
+
+    @model_validator(mode="after")
+    def _script_mode_names_its_script(self) -> Self:
+        if self.demo_model_mode is Mode.SCRIPT and self.demo_model_script is None:
+            raise ValueError("DEMO_MODEL_SCRIPT must name a YAML or JSON file when DEMO_MODEL_MODE is script")
+        return self
+
+
+def read_settings() -> Settings:
+    """Settings of this process. Raises SettingsError."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = (_fault_line(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_url=False))
+        raise SettingsError("; ".join(faults)) from error
+
+
+def _fault_line(field: str, message: str) -> str:
+    return f"{field.upper()}: {message}" if field else message.removeprefix("Value error, ")

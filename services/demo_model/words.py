@@ -1,0 +1,119 @@
+"""Turns English text into comparable stems; knows words in general, and no tool of any service."""
+
+import re
+
+_WORD = re.compile(r"[^\W_]+")
+_CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_DOUBLED_END = re.compile(r"([bdgmnprt])\1$")
+
+# Words that say how something is asked, never what is asked for.
+STOP_WORDS = frozenset(
+    """
+    a about above actually after again agent all also am an and another answer any anything are as ask at be because
+    been before being between both but by can cannot come conversation could customer d did do does doing done down
+    during each either else every everything few find first fine for from further general get give go good got great
+    had hand handle handoff has have having he help her here hers him his hold how i if in info information into is it
+    its just kindly know let like list ll look lookup make many may me might more most much must my myself need next no
+    nor not now of off oh ok okay on once one only or other our out over own per please provide question re really
+    return s same say see shall she should show so some something sure take tell than that the their them then there
+    these they thing this those through to too under until up us use used user using ve very via want was we well were
+    what when where whether which while who whole whose why will with within would yes you your yours yourself
+    overview summary summarize summarise
+    hello hi hey greeting morning evening afternoon day thanks thank thx cheers welcome bye goodbye hallo moin danke
+    """.split()
+)
+
+_IRREGULAR = {
+    "spent": "spend",
+    "paid": "pay",
+    "flew": "fly",
+    "flown": "fly",
+    "flies": "fly",
+    "lost": "lose",
+    "bought": "buy",
+    "sent": "send",
+    "owed": "owe",
+    "owing": "owe",
+    "borrowed": "borrow",
+    "children": "child",
+    "cancellation": "cancel",
+    "cancelled": "cancel",
+    "bus": "bus",
+    "status": "status",
+    "gas": "gas",
+}
+
+# Each line is one meaning; the first word stands for the others.
+_SYNONYMS = """
+    balance money fund cash
+    baggage bag luggage suitcase
+    flight plane fly airplane aircraft
+    booking reservation reserve book trip
+    invoice receipt bill
+    email send mail
+    spend expense expenditure
+    transaction purchase
+    loan debt borrow mortgage owe
+    change modify switch move
+    cancel cancellation
+    status delay late punctual
+    weight weigh heavy
+    last previous past
+    gambling gamble bet casino
+    grocery supermarket
+    restaurant dining
+    rule policy
+    wifi internet
+    child kid infant
+    pet dog cat animal
+    pay payment
+"""
+
+
+def stem(word: str) -> str:
+    """The stem of one lower-case word; not a real word, only equal for forms of the same word."""
+    if word in _IRREGULAR:
+        word = _IRREGULAR[word]
+    elif word.endswith("ies") and len(word) > 4:
+        word = word[:-3] + "y"
+    elif word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
+        word = word[:-1]
+    for suffix in ("ing", "ed"):
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+            word = _DOUBLED_END.sub(r"\1", word[: -len(suffix)])
+            break
+    return word[:-1] if word.endswith("e") and len(word) > 3 else word
+
+
+def _meanings() -> dict[str, str]:
+    meaning: dict[str, str] = {}
+    for line in _SYNONYMS.strip().splitlines():
+        stems = [stem(word) for word in line.split()]
+        meaning.update(dict.fromkeys(stems, stems[0]))
+    return meaning
+
+
+_MEANING = _meanings()
+
+
+def split_words(text: str) -> list[str]:
+    """Lower-case words of a text or of an identifier in snake_case or camelCase."""
+    spread = _CAMEL_HUMP.sub(" ", text.replace("i-F", "if").replace("i-f", "if"))
+    return _WORD.findall(spread.lower())
+
+
+def all_stems(text: str) -> list[str]:
+    """Stems of every word, in order, with synonyms made equal; "last" and "this" are kept."""
+    return [_MEANING.get(s, s) for s in map(stem, split_words(text))]
+
+
+def content_stems(text: str) -> list[str]:
+    """Stems of the words that carry a topic, in order, without repeats."""
+    topical = (stem(w) for w in split_words(text) if w not in STOP_WORDS)
+    kept = (_MEANING.get(s, s) for s in topical if s not in STOP_WORDS and len(s) > 1)
+    return list(dict.fromkeys(kept))
+
+
+def plain(identifier: str) -> str:
+    """An identifier as words: "confirmation_number" -> "confirmation number"."""
+    return " ".join(split_words(identifier))

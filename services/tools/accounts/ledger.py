@@ -1,0 +1,105 @@
+"""A customer's transactions and balances at an instant, worked out from the demo data. Pure but for reading it once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import lru_cache
+
+from services.tools.accounts.contract import Transaction
+from services.tools.demo_data.bank import HISTORY_MONTHS, Account, Customer, Recurring, customers
+from services.tools.demo_data.months import add_months, first_of_month, months_between
+
+HISTORIES_KEPT = 64
+"""One for each customer and month in which they were first seen."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the bank knows of one customer at `now`. `history` is newest first and may hold what is yet to come.
+
+    `pinned_at` is the instant to which the demo data is relative; both instants are UTC.
+    """
+
+    customer: Customer
+    history: tuple[Transaction, ...]
+    pinned_at: datetime
+    now: datetime
+
+    @property
+    def records_from(self) -> date:
+        return first_month(self.pinned_at.date())
+
+    @property
+    def booked(self) -> tuple[Transaction, ...]:
+        """All transactions up to now, newest first."""
+        return tuple(entry for entry in self.history if entry.booked_at <= self.now)
+
+    def balance(self, account: Account) -> Decimal:
+        """What is on one account now: what was there at the pin, and all that was booked since."""
+        since = [entry for entry in self.booked if entry.booked_at > self.pinned_at]
+        return sum((entry.amount for entry in since if entry.account == account.account), account.balance)
+
+
+def open_ledger(customer_id: str, pinned_at: datetime, now: datetime) -> Ledger:
+    """The ledger of a customer of this bank. Raises KeyError for anybody else."""
+    history = known_history(customer_id, first_of_month(pinned_at.date()), first_of_month(now.date()))
+    return Ledger(customers()[customer_id], history, pinned_at, now)
+
+
+# By id and months, which are few: the same few hundred transactions answer every question of a month.
+@lru_cache(maxsize=HISTORIES_KEPT)
+def known_history(customer_id: str, pinned_month: date, last_month: date) -> tuple[Transaction, ...]:
+    return history(customers()[customer_id], pinned_month, last_month)
+
+
+def history(customer: Customer, pinned_month: date, last_month: date) -> tuple[Transaction, ...]:
+    """All transactions from 13 months before `pinned_month` to the end of `last_month`, newest first.
+
+    Months are given by their first days. What recurs goes on after the pin: a salary does not stop because a demo
+    was started.
+    """
+    entries = [*recurring_entries(customer, pinned_month, last_month), *single_entries(customer, pinned_month)]
+    return tuple(sorted(entries, key=lambda entry: entry.booked_at, reverse=True))
+
+
+def recurring_entries(customer: Customer, pinned_month: date, last_month: date) -> Iterator[Transaction]:
+    begin = first_month(pinned_month)
+    for rule in customer.recurring:
+        end = last_month if rule.last_months_ago is None else add_months(pinned_month, -rule.last_months_ago)
+        for index in range(months_between(begin, end) + 1):
+            yield from entries_of_month(customer, rule, add_months(begin, index), index)
+
+
+def entries_of_month(customer: Customer, rule: Recurring, month: date, index: int) -> Iterator[Transaction]:
+    """One rule's payments in the `index`-th month of the history; the amounts take turns through all months."""
+    for turn, day in enumerate(rule.days, start=index * len(rule.days)):
+        yield Transaction(
+            booked_at=at(month, day, rule.time),
+            account=rule.account,
+            merchant=rule.merchant,
+            category=rule.category,
+            amount=rule.amounts[turn % len(rule.amounts)],
+            currency=customer.currency,
+        )
+
+
+def single_entries(customer: Customer, pinned_month: date) -> Iterator[Transaction]:
+    for once in customer.once:
+        yield Transaction(
+            booked_at=at(add_months(pinned_month, -once.months_ago), once.day, once.time),
+            account=once.account,
+            merchant=once.merchant,
+            category=once.category,
+            amount=once.amount,
+            currency=customer.currency,
+        )
+
+
+def first_month(pinned_on: date) -> date:
+    """The first day of the month in which the history begins."""
+    return add_months(first_of_month(pinned_on), 1 - HISTORY_MONTHS)
+
+
+def at(month: date, day: int, clock: time) -> datetime:
+    return datetime.combine(month.replace(day=day), clock, tzinfo=UTC)

@@ -1,0 +1,26 @@
+"""Arithmetic on calendar months, by which demo data and due dates are told."""
+
+from datetime import date
+
+MONTHS_A_YEAR = 12
+DAY_IN_EVERY_MONTH_MAX = 28
+
+
+def first_of_month(day: date) -> date:
+    return day.replace(day=1)
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day of the month `months` later, or earlier when negative. The day has to be one that every month has.
+
+    Raises ValueError for the 29th and later.
+    """
+    if day.day > DAY_IN_EVERY_MONTH_MAX:
+        raise ValueError(f"not every month has a {day.day}th")
+    year, month_index = divmod(day.year * MONTHS_A_YEAR + day.month - 1 + months, MONTHS_A_YEAR)
+    return day.replace(year=year, month=month_index + 1)
+
+
+def months_between(earlier: date, later: date) -> int:
+    """How many months the month of `later` lies after the month of `earlier`; the days do not matter."""
+    return (later.year - earlier.year) * MONTHS_A_YEAR + later.month - earlier.month

@@ -1,0 +1,46 @@
+"""The bank itself killed in the middle of a question that needs three tools, with its real tools."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cli.process import Process
+from tests.mesh.conftest import Laboratory
+
+THREE_QUESTIONS = "what is my balance, how much did I spend on groceries last month and which loans do I have?"
+TOOLS = {"Accounts/alice/get_balance", "Accounts/alice/summarize_spending", "Loans/alice/list_loans"}
+
+
+@contextmanager
+def held(process: Process) -> Iterator[None]:
+    """Stop a process in its tracks, so that what it was asked stays under way."""
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+async def test_three_tools_run_at_once_and_survive_the_bank(laboratory: Laboratory) -> None:
+    await laboratory.model.follows_rules()
+    customer = laboratory.customer("alice")
+
+    async def all_three_run() -> bool:
+        rows = await laboratory.invocations(customer.session)
+        return {row["target"] for row in rows if row["status"] in ("running", "backing-off")} >= TOOLS
+
+    with held(laboratory.mesh.services["tools"]):
+        message = asyncio.create_task(customer.says(THREE_QUESTIONS))
+        await laboratory.until(all_three_run)
+        await laboratory.mesh.services["bank"].kill()
+        await laboratory.mesh.services["bank"].start()
+    answer = await message
+    assert (answer.status, answer.body["agent"], answer.body["failed"]) == (200, "Bank", False)
+    assert "2,431.80" in answer.text
+    rows = [row for row in await laboratory.invocations(customer.session) if row["depth"] == 2]
+    assert sorted(row["target"] for row in rows) == sorted(TOOLS)
+    assert {row["status"] for row in rows} == {"completed"}
+    agents = [request["metadata"]["agent"] for request in await laboratory.model.requests(customer.session)]
+    assert agents == ["Triage", "Bank", "Bank"]

@@ -1,0 +1,132 @@
+"""kill -9 in the middle of a turn: it costs a pause; nothing is asked, run or said twice that was done once."""
+
+import asyncio
+from collections.abc import Awaitable
+from uuid import uuid4
+
+import aiohttp
+
+from cli.process import Process
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
+from tests.mesh.conftest import Laboratory
+
+TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
+LONG_MS = 1_500
+"""Long enough to be killed in."""
+
+
+def waits(*names: str, milliseconds: int = LONG_MS) -> JSON:
+    return calls(*(("wait", {"name": name, "milliseconds": milliseconds}) for name in names))
+
+
+async def restart(process: Process) -> None:
+    await process.kill()
+    await process.start()
+
+
+async def asked(laboratory: Laboratory, customer: Customer) -> int:
+    """How many model calls the session has cost."""
+    return len(await laboratory.model.requests(customer.session))
+
+
+async def reply_of(message: Awaitable[Answer]) -> str:
+    answer = await message
+    assert answer.status == 200, answer
+    return answer.text
+
+
+async def test_an_agent_killed_while_its_tools_run(laboratory: Laboratory) -> None:
+    a, b, c = (str(uuid4()) for _ in range(3))
+    await laboratory.model.plays(scene("go", TO_PROBE, waits(a, b, c), says("all three")))
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+    await laboratory.until(lambda: all(laboratory.probed(f"start {name}") for name in (a, b, c)))
+    await restart(laboratory.probe_agent)
+    assert await reply_of(message) == "all three"
+    assert [(laboratory.probed(f"start {name}"), laboratory.probed(f"done {name}")) for name in (a, b, c)] == [
+        (1, 1)
+    ] * 3
+    assert await asked(laboratory, customer) == 3
+
+
+async def test_an_agent_killed_between_two_steps_of_tools(laboratory: Laboratory) -> None:
+    a, b = str(uuid4()), str(uuid4())
+    await laboratory.model.plays(scene("go", TO_PROBE, waits(a, milliseconds=0), waits(b), says("both")))
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+    await laboratory.until(lambda: laboratory.probed(f"start {b}"))
+    await restart(laboratory.probe_agent)
+    assert await reply_of(message) == "both"
+    assert (laboratory.probed(f"start {a}"), laboratory.probed(f"start {b}")) == (1, 1)
+    assert await asked(laboratory, customer) == 4
+
+
+async def test_an_agent_killed_while_the_model_thinks(laboratory: Laboratory) -> None:
+    """The answer was never had, so the question is put again; the steps before it are not."""
+    await laboratory.model.plays(scene("go", TO_PROBE, {**says("thought"), "latency_ms": LONG_MS}))
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+
+    async def thinking() -> bool:
+        return await asked(laboratory, customer) == 2
+
+    await laboratory.until(thinking)
+    await restart(laboratory.probe_agent)
+    assert await reply_of(message) == "thought"
+    agents = [request["body"]["metadata"]["agent"] for request in await laboratory.model.requests(customer.session)]
+    assert agents == ["Triage", "Probe", "Probe"]
+
+
+async def test_tools_killed_in_the_middle(laboratory: Laboratory) -> None:
+    """What was done stays done; only what was cut short starts again."""
+    quick, slow = str(uuid4()), str(uuid4())
+    both = calls(("wait", {"name": quick}), ("wait", {"name": slow, "milliseconds": LONG_MS}))
+    await laboratory.model.plays(scene("go", TO_PROBE, both, says("both")))
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+
+    async def quick_is_done() -> bool:
+        rows = await laboratory.invocations(customer.session, "wait")
+        return any(row["status"] == "completed" for row in rows) and laboratory.probed(f"start {slow}") == 1
+
+    await laboratory.until(quick_is_done)
+    await restart(laboratory.probe_tools)
+    assert await reply_of(message) == "both"
+    assert (laboratory.probed(f"start {quick}"), laboratory.probed(f"done {quick}")) == (1, 1)
+    assert (laboratory.probed(f"start {slow}"), laboratory.probed(f"done {slow}")) == (2, 1)
+    assert await asked(laboratory, customer) == 3
+
+
+async def test_the_session_killed_while_an_agent_works(laboratory: Laboratory) -> None:
+    name = str(uuid4())
+    await laboratory.model.plays(scene("go", TO_PROBE, waits(name), says("done")), scene("next", says("going on")))
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+    await laboratory.until(lambda: laboratory.probed(f"start {name}"))
+    await restart(laboratory.mesh.services["triage"])
+    assert await reply_of(message) == "done"
+    assert laboratory.probed(f"start {name}") == 1
+    assert await asked(laboratory, customer) == 3
+    assert (await customer.says("next")).text == "going on"
+
+
+async def test_every_process_killed_at_once(laboratory: Laboratory) -> None:
+    """Also Restate itself. The customer's client asks again under the same idempotency key, and it is one turn."""
+    name = str(uuid4())
+    await laboratory.model.plays(scene("go", TO_PROBE, waits(name), says("done")))
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go", idempotency_key="k"))
+    await laboratory.until(lambda: laboratory.probed(f"start {name}"))
+    services = [laboratory.mesh.services["triage"], laboratory.probe_agent, laboratory.probe_tools]
+    await asyncio.gather(*(process.kill() for process in (laboratory.mesh.restate, *services)))
+    try:
+        await message
+    except aiohttp.ClientError:
+        pass
+    else:
+        raise AssertionError("the connection should have broken")
+    await asyncio.gather(*(process.start() for process in (laboratory.mesh.restate, *services)))
+    assert await reply_of(customer.says("go", idempotency_key="k")) == "done"
+    assert laboratory.probed(f"done {name}") == 1
+    assert await asked(laboratory, customer) == 3
+    assert (await customer.asks("status")).body["turns_total"] == 1
