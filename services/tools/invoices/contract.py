@@ -1,0 +1,34 @@
+"""What the invoices promise: the invoice for a booking, sent to its customer. Agents import this and nothing else."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from services.tools.reservations.contract import ConfirmationNumber, Money
+from switchboard import FromIdentity, Tool, ToolInput
+from switchboard.messages import Wire
+
+
+class InvoiceRequest(ToolInput):
+    customer_id: Annotated[str, FromIdentity("customer_id")]
+    confirmation_number: ConfirmationNumber
+
+
+class InvoiceSent(Wire):
+    """An invoice that was sent by e-mail."""
+
+    summary: str = Field(description="What was sent where, in one sentence")
+    invoice_number: str
+    confirmation_number: str
+    total: Money = Field(description="With taxes")
+    currency: str
+    sent_to: str = Field(description="The address on file, partly hidden")
+
+
+EMAIL_INVOICE = Tool(
+    service="Invoices",
+    handler="email_invoice",
+    purpose="Send the invoice for the customer's booking to the e-mail address on file. No other address can be given.",
+    input=InvoiceRequest,
+    output=InvoiceSent,
+)

@@ -1,0 +1,211 @@
+"""Serves reservations: a customer's bookings, and the change of a seat, which spans the bookings and the flight.
+
+`Reservations` is one object for one customer. It keeps what changed, and the day on which the bookings were first
+looked at: the shipped bookings depart so many days after it. Reads are shared, so any number runs at once. A shared
+handler cannot write, so the first read asks the exclusive `open_on` to keep the day, and goes by the day that is
+answered: of several first reads, also around midnight, one wins, and all of them tell the same dates for ever after.
+
+`SeatChanges` holds no lock while it calls: it claims the seat on the flight, records it in the booking, and releases
+the former seat. Every move is in its journal, so a crash anywhere only makes it go on from there.
+"""
+
+import logging
+from datetime import date, datetime
+from typing import TypeVar
+
+import restate
+from pydantic import BaseModel
+
+from services.tools.clock import business_now
+from services.tools.demo_data.airline import BookingData, CustomerData, airline
+from services.tools.flights.contract import (
+    CLAIM_SEAT,
+    RELEASE_SEAT,
+    SEAT_MAP,
+    UNDO_CLAIM,
+    ClaimSeat,
+    SettleClaim,
+    seats_key,
+)
+from services.tools.reservations import bookings, policy, seat_choice
+from services.tools.reservations.bookings import Ledger
+from services.tools.reservations.contract import (
+    GET_RESERVATION,
+    RECORD_SEAT,
+    RESERVATIONS,
+    SEAT_CHANGES,
+    UNRECORD_SEAT,
+    Bill,
+    BookedFlight,
+    BookingRequest,
+    RecordSeat,
+    Reservation,
+    ReservationList,
+    SeatChanged,
+    SeatChangeRequest,
+    SeatChoice,
+    SeatMapRequest,
+    SeatRecorded,
+    SeatUnrecorded,
+    UnrecordSeat,
+)
+from switchboard import NoInput, Tool, ToolInput
+from switchboard.declare import tool_object, tool_service
+
+Input = TypeVar("Input", bound=BaseModel)
+Output = TypeVar("Output", bound=BaseModel)
+
+LEDGER = "ledger"
+
+logger = logging.getLogger(__name__)
+
+reservations = tool_object(RESERVATIONS, "A customer's bookings; the key is the customer's id.")
+seat_changes = tool_service(SEAT_CHANGES, "Seats of a customer's bookings: which are free, and the change to another.")
+
+
+class Opening(ToolInput):
+    """The day from which the dates of a customer's bookings are to be counted, unless there is one already."""
+
+    opened_on: date
+
+
+@reservations.handler(kind="shared")
+async def list_reservations(ctx: restate.ObjectSharedContext, _request: NoInput) -> ReservationList:
+    """All bookings of the customer; an unknown customer has none."""
+    now = await business_now(ctx)
+    customer = airline().customer(ctx.key())
+    # Whoever has no bookings leaves no trace: made-up ids do not fill the store.
+    ledger = await opened(ctx, now) if customer else Ledger(opened_on=now.date())
+    return bookings.list_bookings(airline(), customer, ledger, now)
+
+
+@reservations.handler(kind="shared")
+async def get_reservation(ctx: restate.ObjectSharedContext, request: BookingRequest) -> Reservation:
+    """One booking. 404, in the same words, for one that is somebody else's and for one that does not exist."""
+    customer, booking = own_booking(ctx.key(), request.confirmation_number)
+    now = await business_now(ctx)
+    return bookings.reservation(airline(), customer, booking, await opened(ctx, now), now)
+
+
+@reservations.handler(kind="shared")
+async def get_bill(ctx: restate.ObjectSharedContext, request: BookingRequest) -> Bill:
+    """What an invoice for a booking needs. 404 as for `get_reservation`."""
+    customer, booking = own_booking(ctx.key(), request.confirmation_number)
+    return Bill(
+        confirmation_number=booking.confirmation_number,
+        name=customer.name,
+        email=customer.email,
+        currency=booking.currency,
+        charges=bookings.charges(booking),
+    )
+
+
+@reservations.handler()
+async def open_on(ctx: restate.ObjectContext, request: Opening) -> Ledger:
+    """Keep the day from which dates are counted; whoever asks later is answered with the day that is kept."""
+    ledger = await ctx.get(LEDGER, type_hint=Ledger)
+    if ledger is None:
+        ledger = Ledger(opened_on=request.opened_on)
+        ctx.set(LEDGER, ledger)
+    return ledger
+
+
+@reservations.handler()
+async def record_seat(ctx: restate.ObjectContext, request: RecordSeat) -> SeatRecorded:
+    """Record a seat that was claimed on the flight. 404 and 409 when the booking cannot have another seat."""
+    customer, booking = own_booking(ctx.key(), request.confirmation_number)
+    now = await business_now(ctx)
+    ledger = await ctx.get(LEDGER, type_hint=Ledger) or Ledger(opened_on=now.date())
+    present = bookings.reservation(airline(), customer, booking, ledger, now)
+    former = flight_to_change(present, request.flight_number, now).seat
+    ctx.set(LEDGER, bookings.record(ledger, request, former))
+    return SeatRecorded(seat=request.seat, former=former)
+
+
+@reservations.handler()
+async def unrecord_seat(ctx: restate.ObjectContext, request: UnrecordSeat) -> SeatUnrecorded:
+    """Put back the seat before that claim. Does nothing when the claim was not recorded, or another one since."""
+    ledger = await ctx.get(LEDGER, type_hint=Ledger)
+    if ledger is None:
+        return SeatUnrecorded(seat=None)
+    restored = bookings.unrecord(ledger, request)
+    ctx.set(LEDGER, restored)
+    record = restored.seats.get(bookings.seat_key(request.confirmation_number, request.flight_number))
+    return SeatUnrecorded(seat=record.seat if record else None)
+
+
+@seat_changes.handler()
+async def get_seat_map(ctx: restate.Context, request: SeatMapRequest) -> SeatChoice:
+    """The free seats that the booking could have. 404 and 409 when its seat cannot be changed."""
+    booking, flight = await booking_to_change(ctx, request)
+    seats = await ask(ctx, SEAT_MAP, NoInput(), seats_key(flight.flight_number, flight.date))
+    return seat_choice.choice(booking, flight, seats)
+
+
+@seat_changes.handler()
+async def change_seat(ctx: restate.Context, request: SeatChangeRequest) -> SeatChanged:
+    """Move the booking to another seat: all of it or nothing. 404 and 409, with the reason, when it cannot be."""
+    booking, flight = await booking_to_change(ctx, request)
+    number = booking.confirmation_number
+    seats = seats_key(flight.flight_number, flight.date)
+    claim = SettleClaim(confirmation_number=number, claim_id=str(ctx.uuid()))
+    wanted = ClaimSeat(cabin=booking.cabin, seat=request.seat, **claim.model_dump())
+    record = RecordSeat(flight_number=flight.flight_number, seat=request.seat, **claim.model_dump())
+    unrecord = UnrecordSeat(flight_number=flight.flight_number, **claim.model_dump())
+    try:
+        claimed = await ask(ctx, CLAIM_SEAT, wanted, seats)
+        await ask(ctx, RECORD_SEAT, record, request.customer_id)
+    except restate.TerminalError:
+        # A step was refused, or this handler was cancelled while a step was on its way, done or not. Either way both
+        # are undone: by claim, so undoing what was not done does nothing. Each object takes its messages in the order
+        # in which they were sent, so the undoing comes after the step. And it is sent, not called: a second
+        # cancellation would reach into calls.
+        tell(ctx, UNRECORD_SEAT, unrecord, request.customer_id)
+        tell(ctx, UNDO_CLAIM, claim, seats)
+        logger.info("booking %s keeps its seat: no change to %s on %s", number, request.seat, seats)
+        raise
+    tell(ctx, RELEASE_SEAT, claim, seats)
+    return seat_choice.changed(booking, flight, claimed.seat, claimed.former or flight.seat)
+
+
+async def booking_to_change(ctx: restate.Context, request: SeatMapRequest) -> tuple[Reservation, BookedFlight]:
+    """The customer's booking, and the flight of it that is meant. Raises TerminalError 404 or 409."""
+    asked = BookingRequest(confirmation_number=request.confirmation_number)
+    booking = await ask(ctx, GET_RESERVATION, asked, request.customer_id)
+    return booking, flight_to_change(booking, request.flight_number, await business_now(ctx))
+
+
+def flight_to_change(booking: Reservation, flight_number: str | None, now: datetime) -> BookedFlight:
+    """The flight whose seat may be changed. Raises TerminalError 404 or 409."""
+    flight = policy.flight_to_change(booking, flight_number, now)
+    if isinstance(flight, policy.Refusal):
+        raise restate.TerminalError(flight.why, status_code=flight.status_code)
+    return flight
+
+
+def own_booking(customer_id: str, confirmation_number: str) -> tuple[CustomerData, BookingData]:
+    """The customer and their booking. Raises TerminalError 404, and leaves a line for those who watch for probing."""
+    found = policy.own_booking(airline().customer(customer_id), confirmation_number)
+    if isinstance(found, policy.Refusal):
+        logger.warning("refused: customer %s asked for booking %s, not theirs", customer_id, confirmation_number)
+        raise restate.TerminalError(found.why, status_code=found.status_code)
+    return found
+
+
+async def opened(ctx: restate.ObjectSharedContext, now: datetime) -> Ledger:
+    """The customer's ledger, opened on the day of `now` if nobody was faster."""
+    ledger = await ctx.get(LEDGER, type_hint=Ledger)
+    if ledger is None:
+        ledger = await ctx.object_call(open_on, key=ctx.key(), arg=Opening(opened_on=now.date()))
+    return ledger
+
+
+async def ask(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str) -> Output:
+    """Call an object of the tools and wait for its answer. Raises TerminalError as the object does."""
+    answer = await ctx.generic_call(tool.service, tool.handler, request.model_dump_json().encode(), key=key)
+    return tool.output.model_validate_json(answer)
+
+
+def tell(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str) -> None:
+    """Send to an object of the tools, to be done whatever becomes of this handler."""
+    ctx.generic_send(tool.service, tool.handler, request.model_dump_json().encode(), key=key)
