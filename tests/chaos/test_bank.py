@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cli.process import Process
-from tests.mesh.conftest import Laboratory
+from tests.laboratory import Laboratory
 
 THREE_QUESTIONS = "what is my balance, how much did I spend on groceries last month and which loans do I have?"
 TOOLS = {"Accounts/alice/get_balance", "Accounts/alice/summarize_spending", "Loans/alice/list_loans"}

@@ -8,7 +8,7 @@ import aiohttp
 
 from cli.process import Process
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
-from tests.mesh.conftest import Laboratory
+from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 LONG_MS = 1_500

@@ -9,7 +9,7 @@ from switchboard.fanout import TOOL_RESULT_MAX_BYTES
 from switchboard.messages import Note
 from switchboard.testing import JSON, Customer, calls, says, scene
 from switchboard.turn import MODEL_ATTEMPTS, MODEL_DOWN, STEPS_USED_UP
-from tests.mesh.conftest import Laboratory
+from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 

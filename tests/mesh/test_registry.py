@@ -2,7 +2,7 @@
 
 from cli.process import free_ports
 from switchboard.testing import calls, says, scene
-from tests.mesh.conftest import Laboratory
+from tests.laboratory import Laboratory
 
 
 async def test_an_agent_added_at_run_time_is_used_by_the_next_message(laboratory: Laboratory) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from switchboard.testing import calls, says, scene
-from tests.mesh.conftest import Laboratory
+from tests.laboratory import Laboratory
 
 PARTIES = 1_000
 PARTIES_WHEN_REPLAYING = 100

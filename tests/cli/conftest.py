@@ -1,0 +1,125 @@
+"""Runs the command line as a person does: as a process, on ports that nobody uses."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cli.listeners import in_use
+from cli.process import free_ports
+
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+SERVICES = 4
+DEMO_MODEL_OFFSET = 18
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours, without what would lead a command to a mesh or a model of the machine it runs on."""
+    kept = {name: value for name, value in os.environ.items() if not re.match("RESTATE_|OPENAI_|SWITCHBOARD_", name)}
+    return kept | {"COLUMNS": "100"} | more
+
+
+def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        env=environment(**more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+
+@dataclass
+class Up:
+    """A `switchboard up` that runs."""
+
+    folder: Path
+    options: list[str]
+    environment: dict[str, str]
+    process: "subprocess.Popen[str]"
+
+    def children(self) -> list[int]:
+        answer = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in answer.stdout.split()]
+
+    def child(self, module: str) -> int:
+        return next(pid for pid in self.children() if module in Path(f"/proc/{pid}/cmdline").read_text())
+
+    def wait_until_up(self) -> str:
+        """What it printed, to the line that says that the mesh is up."""
+        assert self.process.stdout is not None
+        printed = ""
+        for line in self.process.stdout:
+            printed += line
+            if "The mesh is up" in line:
+                return printed
+        raise AssertionError(f"it ended: {printed}")
+
+    def end(self, signum: signal.Signals | None = None) -> tuple[int, str]:
+        """The exit code and what it said on stderr, after a signal or by itself."""
+        if signum is not None:
+            self.process.send_signal(signum)
+        _, said = self.process.communicate(timeout=STOP_SECONDS)
+        return self.process.returncode, said
+
+
+def service_port_base() -> int:
+    """The first of consecutive free ports, with the demo model's behind them."""
+    for base in free_ports(50):
+        wanted = [*range(base, base + SERVICES), base + DEMO_MODEL_OFFSET]
+        if max(wanted) < 65_536 and not any(in_use(port) for port in wanted):
+            return base
+    raise AssertionError("no consecutive free ports")
+
+
+def start_up(folder: Path) -> Up:
+    ingress, admin, node = free_ports(3)
+    options = [
+        *("--folder", str(folder), "--service-port-base", str(service_port_base())),
+        *("--ingress-port", str(ingress), "--admin-port", str(admin), "--node-port", str(node)),
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "up", *options],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    addresses = {
+        "RESTATE_INGRESS_URL": f"http://127.0.0.1:{ingress}",
+        "RESTATE_ADMIN_URL": f"http://127.0.0.1:{admin}",
+    }
+    return Up(folder, options, addresses, process)
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    """A mesh that is up. Nothing of it is left after the test, however that ended."""
+    mesh = start_up(tmp_path / "mesh")
+    try:
+        mesh.wait_until_up()
+        yield mesh
+    finally:
+        if mesh.process.poll() is None:
+            mesh.end(signal.SIGTERM)
+
+
+def all_gone(pids: list[int]) -> bool:
+    """Also those that were just ended and wait to be collected."""
+    for _ in range(50):
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            return True
+        time.sleep(0.1)
+    return False

@@ -1,0 +1,75 @@
+"""What the doctor makes of what it saw."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.findings import (
+    Endpoint,
+    MeshSeen,
+    Services,
+    Stuck,
+    exit_code,
+    mesh,
+    model,
+    npm,
+    ports,
+    python,
+    restate_server,
+    stuck_calls,
+)
+
+BINARY = Path("/opt/restate-server")
+ENDPOINT = Endpoint("https://models.example/v1", "large")
+
+
+@pytest.mark.parametrize(
+    ("version_text", "state"),
+    [("restate-server 1.7.12", "ok"), ("restate-server 1.6.0", "missing"), ("", "missing")],
+)
+def test_the_server_has_to_be_of_the_line_that_we_know(version_text: str, state: str) -> None:
+    assert restate_server(BINARY, version_text).state == state
+
+
+def test_what_is_missing_comes_with_the_command_that_mends_it() -> None:
+    found = [
+        restate_server(None, ""),
+        python((3, 9, 1)),
+        npm("/usr/bin/node", None),
+        ports([8080], {"8080 (Restate ingress)": "nginx (pid 7)"}, mesh_runs=False),
+        model(ENDPOINT, None),
+        model(ENDPOINT, 401),
+    ]
+    assert all(finding.state == "missing" and finding.mend for finding in found)
+    assert exit_code(found) == 1
+
+
+def test_ports_of_the_mesh_itself_are_no_trouble() -> None:
+    assert ports([8080], {"8080": "restate-server (pid 7)"}, mesh_runs=True).state == "ok"
+
+
+def test_an_endpoint_without_a_list_of_models_is_good_enough() -> None:
+    assert model(ENDPOINT, 404).state == "ok"
+
+
+def test_without_a_key_and_without_a_mesh_up_would_work() -> None:
+    assert exit_code([model(None, 200), *mesh(None, "http://127.0.0.1:9070")]) == 0
+
+
+def test_a_service_that_does_not_answer_is_named() -> None:
+    seen = MeshSeen(agents=["Bank"], reachable={"http://a:1/": True, "http://b:2/": False}, stuck=[])
+    assert [finding.found for finding in mesh(seen, "http://m") if finding.state == "missing"] == [
+        "no answer from http://b:2/"
+    ]
+
+
+def test_agents_are_known_by_their_role() -> None:
+    registry = """{"services": [
+        {"name": "Bank", "metadata": {"switchboard.role": "agent"}, "handlers": []},
+        {"name": "Accounts", "metadata": {"switchboard.role": "tools"}}, {"name": "Session"}]}"""
+    assert Services.model_validate_json(registry).agents() == ["Bank"]
+
+
+def test_a_paused_call_comes_with_the_command_that_resumes_it() -> None:
+    paused = Stuck(id="inv_1", target="Bank/take_turn", status="paused", last_failure="no answer")
+    assert stuck_calls([paused]).mend == "restate invocations resume inv_1"

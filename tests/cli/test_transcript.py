@@ -1,0 +1,62 @@
+"""How a transcript reads."""
+
+from datetime import UTC, datetime
+
+from cli.transcript import arguments, turn_lines
+from services.triage.contract import TurnRecord
+from switchboard.messages import Message, ModelReply, Note, Notice, ToolCall, ToolResult, UserText
+
+
+def said(*messages: Message) -> list[tuple[str, str]]:
+    turn = TurnRecord(turn=1, at=datetime(2026, 3, 1, tzinfo=UTC), agents=("Bank",), messages=messages, reply="")
+    return [(who, what.plain) for who, what in turn_lines(turn, "alice")]
+
+
+def calls(*calls: tuple[str, str, str]) -> ModelReply:
+    return ModelReply(
+        agent="Bank",
+        calls=tuple(ToolCall(call_id=call_id, tool=tool, arguments=given) for call_id, tool, given in calls),
+    )
+
+
+def test_it_says_who_said_what_and_how_the_tools_went() -> None:
+    assert said(
+        UserText(text="what do I own and owe?"),
+        calls(("1", "get_balance", "{}"), ("2", "list_loans", '{"kind": "all"}')),
+        ToolResult(call_id="1", ok=True, content='{"total": 3}'),
+        ToolResult(call_id="2", ok=False, content="The loans cannot be read."),
+        Note(text="only for the model"),
+        ModelReply(agent="Bank", text="You own 3."),
+    ) == [
+        ("alice", "what do I own and owe?"),
+        ("", "get_balance()  ok"),
+        ("", "list_loans(kind=all)  failed: The loans cannot be read."),
+        ("Bank", "You own 3."),
+    ]
+
+
+def test_a_step_does_not_take_the_results_of_the_next_one() -> None:
+    assert said(
+        calls(("1", "first", "{}")),
+        ToolResult(call_id="1", ok=False, content="no"),
+        calls(("1", "second", "{}")),
+        ToolResult(call_id="1", ok=True, content="{}"),
+    ) == [("", "first()  failed: no"), ("", "second()  ok")]
+
+
+def test_a_hand_off_is_an_arrow_unless_it_was_refused() -> None:
+    assert said(
+        calls(("1", "handoff_to_Airline", '{"reason": "a flight"}')),
+        ToolResult(call_id="1", ok=True, content="Handed over to Airline."),
+        calls(("1", "handoff_to_Nobody", "{}")),
+        ToolResult(call_id="1", ok=False, content="There is no agent 'Nobody'."),
+    ) == [("", "→ Airline"), ("", "handoff_to_Nobody()  failed: There is no agent 'Nobody'.")]
+
+
+def test_the_mesh_speaks_in_its_own_name() -> None:
+    assert said(Notice(text="I am sorry.")) == [("Switchboard", "I am sorry.")]
+
+
+def test_arguments_that_are_not_json_are_shown_as_they_are() -> None:
+    assert arguments("{not json") == "{not json"
+    assert arguments('{"note": "%s"}' % ("x" * 100)) == f"note={'x' * 54}…"

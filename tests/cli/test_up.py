@@ -1,0 +1,86 @@
+"""`switchboard up` and what is asked of it: real processes, a real Restate server."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Up, all_gone, run
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+
+
+def test_asking_where_no_mesh_runs_says_how_to_start_one() -> None:
+    answer = run("ask", "hello", RESTATE_INGRESS_URL="http://127.0.0.1:9")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr == "No mesh answers at http://127.0.0.1:9; start one with `switchboard up`.\n"
+
+
+def test_asking_nothing_says_what_to_write() -> None:
+    answer = run("ask")
+    assert answer.returncode == 2
+    assert "switchboard ask" in answer.stderr
+
+
+def test_up_names_the_port_that_is_taken_and_starts_nothing(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        answer = run("up", "--folder", str(tmp_path), "--ingress-port", str(port))
+    assert answer.returncode == 1
+    assert f"port {port}" in answer.stderr
+    assert f"(pid {os.getpid()})" in answer.stderr
+    assert "--ingress-port" in answer.stderr
+    assert not (tmp_path / "logs").exists()
+
+
+@needs_proc
+def test_a_mesh_answers_and_ends_at_ctrl_c_with_nothing_left(up: Up) -> None:
+    reply = run("ask", "how much is my balance?", **up.environment)
+    assert (reply.returncode, reply.stdout, reply.stderr) == (
+        0,
+        "Your balance is 2,431.80 EUR in Checking and 8,150.00 EUR in Savings.\n",
+        "",
+    )
+
+    foreign = run("ask", "--customer", "bob", "--session", "demo-alice", "hello", **up.environment)
+    assert (foreign.returncode, foreign.stdout) == (2, "")
+    assert foreign.stderr == "This session belongs to another customer. Start one of your own.\n"
+
+    said = run("transcript", **up.environment).stdout
+    assert "get_balance()  ok" in said
+    assert "→ Bank" in said
+
+    second = run("up", *up.options)
+    assert second.returncode == 1
+    assert f"Another `switchboard up` (pid {up.process.pid})" in second.stderr
+
+    examined = run("doctor", **up.environment)
+    assert examined.returncode == 0
+    assert "Airline, Bank, Triage" in examined.stdout
+
+    children = up.children()
+    assert len(children) == 6
+    assert up.end(signal.SIGINT)[0] == 0
+    assert all_gone(children)
+
+
+@needs_proc
+def test_a_service_that_dies_ends_the_mesh(up: Up) -> None:
+    children = up.children()
+    os.kill(up.child("services.tools"), signal.SIGKILL)
+    code, said = up.end()
+    assert code == 1
+    assert "tools was killed (signal 9)" in said
+    assert all_gone(children)
+
+
+@needs_proc
+def test_the_demo_plays_to_its_end_and_leaves_nothing(tmp_path: Path) -> None:
+    answer = run("demo", TMPDIR=str(tmp_path))
+    assert answer.returncode == 0, answer.stderr
+    assert "every reply as it should be" in answer.stdout
+    assert not list(tmp_path.iterdir())
