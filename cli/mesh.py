@@ -131,7 +131,11 @@ class Mesh:
         await self.restate.stop()
 
     async def __aenter__(self) -> "Mesh":
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()  # Also on a Ctrl-C in the middle of it.
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -150,4 +154,5 @@ class Mesh:
             "OPENAI_API_KEY": "not-needed",
             "OPENAI_BASE_URL": f"{self.addresses.service_url(DEMO_MODEL)}/v1",
             "SWITCHBOARD_MODEL": DEMO_MODEL_NAME,
+            "SWITCHBOARD_FALLBACK_MODELS": "",
         }

@@ -64,6 +64,12 @@ def server_process(ports: Ports, data: Path, log: Path, environment: Mapping[str
             "RESTATE_ADMIN__ADVERTISED_ADDRESS": f"http://127.0.0.1:{ports.admin}",
             "RESTATE_DEFAULT_NUM_PARTITIONS": LOCAL_PARTITIONS,
             "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "512 MB",
+            # Nobody uses its Unix sockets here, and their paths must not be longer than some hundred characters.
+            "RESTATE_LISTEN_MODE": "tcp",
+            # Otherwise every start leaves folders in /tmp.
+            "RESTATE_WORKER__INVOKER__TMP_DIR": str(data / "tmp"),
+            # Its last words are quoted in our sentences.
+            "RESTATE_LOG_DISABLE_ANSI_CODES": "true",
             **environment,
         },
         port=ports.admin,

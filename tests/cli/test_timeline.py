@@ -26,30 +26,22 @@ def invocation(id: str, target: str, start: int, end: int | None, **more: Any) -
     )
 
 
+def entry(caller: str, index: int, ms: int, entry_type: str, what: Any, name: str = "") -> JournalRow:
+    fields = {"id": caller, "index": index, "entry_type": entry_type, "name": name, "appended_at": at(ms)}
+    return JournalRow.model_validate(fields | {"entry_lite_json": json.dumps({entry_type.split(":")[0]: what})})
+
+
 def call(caller: str, index: int, ms: int, callee: str) -> JournalRow:
-    entry = {"Command": {"Call": {"invocation_id": callee}}}
-    return JournalRow(
-        id=caller, index=index, entry_type="Command: Call", appended_at=at(ms), entry_lite_json=json.dumps(entry)
-    )
+    return entry(caller, index, ms, "Command: Call", {"Call": {"invocation_id": callee}})
 
 
-def model_run(caller: str, index: int, ms: int, completion_id: int) -> JournalRow:
-    entry = {"Command": {"Run": {"completion_id": completion_id, "name": "model 0 demo"}}}
-    return JournalRow(
-        id=caller,
-        index=index,
-        entry_type="Command: Run",
-        name="model 0 demo",
-        appended_at=at(ms),
-        entry_lite_json=json.dumps(entry),
-    )
+def model_run(caller: str, index: int, ms: int, number: int) -> JournalRow:
+    return entry(caller, index, ms, "Command: Run", {"Run": {"completion_id": number}}, name="model 0 demo")
 
 
-def model_result(caller: str, index: int, ms: int, completion_id: int, result: str = "Success") -> JournalRow:
-    entry = {"Notification": {"id": {"CompletionId": completion_id}, "result": result}}
-    return JournalRow(
-        id=caller, index=index, entry_type="Notification: Run", appended_at=at(ms), entry_lite_json=json.dumps(entry)
-    )
+def model_result(caller: str, index: int, ms: int, number: int) -> JournalRow:
+    result = {"id": {"CompletionId": number}, "result": "Success"}
+    return entry(caller, index, ms, "Notification: Run", result)
 
 
 INVOCATIONS = [

@@ -1,0 +1,154 @@
+"""The `switchboard` command: names its subcommands and options, and hands over to the module that does the work."""
+
+# ruff: noqa: PLC0415
+# What a command needs is imported when it runs: `switchboard ask --help` then answers in 0.2 s and not in 0.7.
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from cli.ask import Conversation
+
+app = typer.Typer(
+    help="A mesh of customer-service agents that cannot lose a conversation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+FOLDER = Path(".switchboard")
+
+Customer = Annotated[str, typer.Option(help="Who is speaking.")]
+Session = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SWITCHBOARD_SESSION", help="The conversation; one a customer (demo-<customer>) when left out."
+    ),
+]
+New = Annotated[
+    bool, typer.Option("--new", help="Begin a new session, whatever --session says; its id is printed on stderr.")
+]
+IngressUrl = Annotated[str, typer.Option(envvar="RESTATE_INGRESS_URL", help="Where customers' messages come in.")]
+AdminUrl = Annotated[str, typer.Option(envvar="RESTATE_ADMIN_URL", help="Restate's registry and SQL.")]
+
+INGRESS_URL = "http://127.0.0.1:8080"
+ADMIN_URL = "http://127.0.0.1:9070"
+
+
+@app.command()
+def up(
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget all conversations and logs first.")] = False,
+    folder: Annotated[Path, typer.Option(help="Keeps conversations and logs between runs.")] = FOLDER,
+    ingress_port: int = 8080,
+    admin_port: int = 9070,
+    node_port: int = 5122,
+    service_port_base: Annotated[int, typer.Option(help="The first of the services' ports.")] = 9081,
+) -> None:
+    """Start a mesh on this machine and keep it in the foreground."""
+    from cli.console import in_a_sentence
+    from cli.up import PortChoice
+    from cli.up import up as keep_up
+
+    with in_a_sentence():
+        keep_up(folder, fresh, PortChoice(ingress_port, admin_port, node_port, service_port_base))
+
+
+@app.command()
+def ask(
+    text: Annotated[list[str] | None, typer.Argument(help="The message; - reads it from standard input.")] = None,
+    session: Session = None,
+    customer: Customer = "alice",
+    new: New = False,
+    ingress_url: IngressUrl = INGRESS_URL,
+    admin_url: AdminUrl = ADMIN_URL,
+) -> None:
+    """Send one message and print the reply. Exit code 3 when the reply is an apology."""
+    from cli.ask import ask_once, message_text
+    from cli.console import in_a_sentence
+
+    with in_a_sentence():
+        conversation = conversation_of(session, customer, new, ingress_url, admin_url)
+        raise typer.Exit(ask_once(conversation, message_text(text)))
+
+
+@app.command()
+def chat(
+    session: Session = None,
+    customer: Customer = "alice",
+    new: New = False,
+    ingress_url: IngressUrl = INGRESS_URL,
+    admin_url: AdminUrl = ADMIN_URL,
+) -> None:
+    """Talk with the mesh."""
+    from cli.chat import chat as talk
+    from cli.console import in_a_sentence
+
+    with in_a_sentence():
+        talk(conversation_of(session, customer, new, ingress_url, admin_url))
+
+
+@app.command()
+def transcript(session: Session = None, customer: Customer = "alice", ingress_url: IngressUrl = INGRESS_URL) -> None:
+    """Print what was said and done in a session."""
+    from cli.chat import turns_of
+    from cli.console import in_a_sentence, out
+    from cli.transcript import show
+
+    with in_a_sentence():
+        show(asyncio.run(turns_of(conversation_of(session, customer, False, ingress_url, ADMIN_URL))), customer, out)
+
+
+@app.command()
+def outbox(
+    customer: Annotated[str | None, typer.Option(help="Only what was sent to this customer.")] = None,
+    admin_url: AdminUrl = ADMIN_URL,
+) -> None:
+    """Print the e-mails that were sent. The outbox stands for a mail provider: nothing leaves this machine."""
+    from cli.console import in_a_sentence, out
+    from cli.outbox import sent_emails, show
+    from cli.restate_server import Admin
+
+    with in_a_sentence():
+        show(asyncio.run(sent_emails(Admin(admin_url), customer)), out)
+
+
+@app.command()
+def doctor(ingress_url: IngressUrl = INGRESS_URL, admin_url: AdminUrl = ADMIN_URL) -> None:
+    """Say what is missing on this machine, and the command that mends it."""
+    from cli.doctor import doctor as examine
+
+    raise typer.Exit(asyncio.run(examine(ingress_url, admin_url)))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path | None, typer.Option(help="Keep the logs here; a temporary folder otherwise.")] = None,
+) -> None:
+    """Play the conversations of the README on a mesh of its own, check every reply, and end."""
+    from cli.console import in_a_sentence
+    from cli.demo import demo as play
+
+    with in_a_sentence():
+        raise typer.Exit(play(folder))
+
+
+def conversation_of(session: str | None, customer: str, new: bool, ingress_url: str, admin_url: str) -> "Conversation":
+    from cli.ask import Conversation, default_session, new_session, tell_session
+
+    chosen = new_session(customer) if new else session or default_session(customer)
+    if new:
+        tell_session(chosen)
+    return Conversation(chosen, customer, ingress_url, admin_url)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

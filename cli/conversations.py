@@ -1,0 +1,123 @@
+"""The conversations of the README: who says what, in which session, and what the reply has to hold. Values only."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+
+@dataclass(frozen=True)
+class Says:
+    """A message of the customer and what has to come of it.
+
+    `reply` are regular expressions that the reply has to hold, each of them; `agent` is who has to give it.
+    `tools_at_once` is how many tools have to run side by side. `refused` is the HTTP status of a message that the
+    session must not take.
+    """
+
+    text: str
+    reply: tuple[str, ...]
+    agent: str = ""
+    tools_at_once: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A piece of a conversation. Scenes of one session go on with it. `emails` are in all outboxes afterwards."""
+
+    title: str
+    customer: str
+    session: str
+    says: tuple[Says, ...]
+    emails: int
+
+
+AMOUNT = r"[\d,]+\.\d\d EUR"
+BALANCE = r"2,431\.80 EUR in Checking and 8,150\.00 EUR in Savings"
+LOANS = rf"2 loans and 1 credit line; {AMOUNT} outstanding"
+
+
+LAST_MONTH = "<last month>"
+"""Stands in a pattern for the month before this one, such as `February 2026`."""
+
+SCENES = (
+    Scene(
+        "A question, handed to the agent who knows",
+        customer="alice",
+        session="alice-bank",
+        says=(
+            Says("how much is my balance?", (BALANCE,), agent="Bank"),
+            Says(
+                "how much did I spend on gambling last month?",
+                (rf"190\.50 EUR on gambling in {LAST_MONTH}",),
+                agent="Bank",
+            ),
+            Says("give me an overview of my outstanding loans and credit", (LOANS,), agent="Bank"),
+        ),
+        emails=0,
+    ),
+    Scene(
+        "A tool that acts: exactly one e-mail leaves",
+        customer="alice",
+        session="alice-trip",
+        says=(
+            Says(
+                "can you send me an invoice for booking AB4568?",
+                (r"INV-AB4568 over 289\.40 EUR was sent to a\*\*\*@example\.com",),
+                agent="Airline",
+            ),
+        ),
+        emails=1,
+    ),
+    Scene(
+        "A detail is missing: asked for, and remembered",
+        customer="alice",
+        session="alice-seat",
+        says=(
+            Says("can you change my seat to 10b?", (r"confirmation number",), agent="Airline"),
+            Says("AB4568", (r"SB245", r"is now 10B"), agent="Airline"),
+            Says("and what is my balance?", (BALANCE,), agent="Bank"),
+        ),
+        emails=1,
+    ),
+    Scene(
+        "The rules of travel",
+        customer="alice",
+        session="alice-trip",
+        says=(Says("how much can my bag weigh?", (r"23 kg",), agent="Airline"),),
+        emails=1,
+    ),
+    Scene(
+        "Three tools side by side",
+        customer="alice",
+        session="alice-bank",
+        says=(
+            Says(
+                "what is my balance, how much did I spend on groceries last month and which loans do I have?",
+                (BALANCE, rf"{AMOUNT} on groceries in {LAST_MONTH}", LOANS),
+                agent="Bank",
+                tools_at_once=3,
+            ),
+        ),
+        emails=1,
+    ),
+    Scene(
+        "Another customer's booking: the tool refuses",
+        customer="bob",
+        session="bob",
+        says=(Says("please send me an invoice for booking AB4568", (r"no booking AB4568",), agent="Airline"),),
+        emails=1,
+    ),
+    Scene(
+        "Another customer's session: it refuses",
+        customer="bob",
+        session="alice-bank",
+        says=(Says("how much is my balance?", (r"belongs to another customer",), refused=403),),
+        emails=1,
+    ),
+)
+
+
+def pattern(written: str, today: date) -> str:
+    """The regular expression, as of `today`: the day in UTC, by which the bank goes."""
+    last_month = today.replace(day=1) - timedelta(days=1)
+    return written.replace(LAST_MONTH, last_month.strftime("%B %Y"))
