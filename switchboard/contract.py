@@ -1,6 +1,7 @@
 """What a group of tools promises: names, inputs and outputs, and who may be asked about. Values, no I/O."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -43,6 +44,7 @@ class Tool(Generic[Input, Output]):
 
     `service` and `handler` name the Restate handler; the handler's name is also the name that the model sees.
     `keyed_by` says which part of the identity is the virtual object's key; None for a plain service.
+    `consent` makes it a call that only the customer's yes can start: it words the exact call as a question.
     Raises ValueError at import for a name that no endpoint would accept.
     """
 
@@ -52,6 +54,7 @@ class Tool(Generic[Input, Output]):
     input: type[Input]
     output: type[Output]
     keyed_by: IdentityPart | None = None
+    consent: Callable[[Input], str] | None = None
 
     def __post_init__(self) -> None:
         if not FUNCTION_NAME.fullmatch(self.name):

@@ -4,16 +4,21 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from switchboard.agent import HANDOFF_PREFIX, Agent
 from switchboard.contract import Tool
-from switchboard.messages import Card, HandOff, Identity, ModelReply, Note, ToolCall, ToolResult
+from switchboard.messages import Card, HandOff, HeldCall, Identity, ModelReply, Note, ToolCall, ToolResult
 
 CALLS_MAX = 16
 """Calls of one step that are made; the model is told to ask again for the others."""
 
 REASON_MAX_CHARS = 500
+
+CONFIRMED = ".confirmed"
+"""Ends the id of a call that is made after the customer's yes."""
+
+AWAITS_CONSENT = "Not done yet: the customer has been asked to confirm exactly this call."
 
 EMPTY = Note(text="Your last answer was empty. Answer the customer, call a tool, or hand off.")
 
@@ -35,18 +40,34 @@ class HandOver:
 
 @dataclass(frozen=True)
 class ApprovedCall:
-    """A call that may be made: the tool exists and the arguments fit."""
+    """A call that may be made: the tool exists and the arguments fit. `body` is the JSON that the tool is sent."""
 
     call_id: str
     tool: Tool[Any, Any]
-    arguments: BaseModel
+    body: str
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """A call whose arguments do not fit its tool; the model may correct them, but not for ever."""
+
+    result: ToolResult
+
+
+Judged = ApprovedCall | HeldCall | ToolResult
 
 
 @dataclass(frozen=True)
 class Act:
-    """Answers every call of the reply once, in the model's order: by making it, or by a result that says why not."""
+    """Answers every call of the reply once, in the model's order: by making it, by holding it until the customer says
+    yes, or by a result that says why not. `unfit` counts those whose arguments did not fit."""
 
-    calls: tuple[ApprovedCall | ToolResult, ...]
+    calls: tuple[Judged, ...]
+    unfit: int = 0
+
+    @property
+    def held(self) -> tuple[HeldCall, ...]:
+        return tuple(call for call in self.calls if isinstance(call, HeldCall))
 
 
 @dataclass(frozen=True)
@@ -65,7 +86,11 @@ def decide(reply: ModelReply, agent: Agent, identity: Identity, peers: tuple[Car
         return Answer(reply.text) if reply.text.strip() else AskAgain(EMPTY)
     if len(reply.calls) == 1 and reply.calls[0].tool.startswith(HANDOFF_PREFIX):
         return hand_over(reply.calls[0], peers)
-    return Act(tuple(judge(index, call, agent, identity) for index, call in enumerate(reply.calls)))
+    judged = [judge(index, call, agent, identity) for index, call in enumerate(reply.calls)]
+    return Act(
+        calls=tuple(call.result if isinstance(call, Unfit) else call for call in judged),
+        unfit=sum(isinstance(call, Unfit) for call in judged),
+    )
 
 
 def hand_over(call: ToolCall, peers: tuple[Card, ...]) -> HandOver | Act:
@@ -88,7 +113,7 @@ def reason_given(call: ToolCall) -> str:
     return reason[:REASON_MAX_CHARS] if isinstance(reason, str) else ""
 
 
-def judge(index: int, call: ToolCall, agent: Agent, identity: Identity) -> ApprovedCall | ToolResult:
+def judge(index: int, call: ToolCall, agent: Agent, identity: Identity) -> Judged | Unfit:
     """Approve one call of a step, or say to the model what is wrong with it."""
     if index >= CALLS_MAX:
         return refusal(call, f"Not done: at most {CALLS_MAX} calls at once. Ask again for this one.")
@@ -101,16 +126,14 @@ def judge(index: int, call: ToolCall, agent: Agent, identity: Identity) -> Appro
     try:
         given = json.loads(call.arguments or "{}")
     except ValueError as error:
-        return refusal(call, f"The arguments are not JSON ({error}). Call again with a JSON object.")
+        return Unfit(refusal(call, f"The arguments are not JSON ({error}). Call again with a JSON object."))
     if not isinstance(given, dict):
-        return refusal(call, "The arguments have to be a JSON object.")
+        return Unfit(refusal(call, "The arguments have to be a JSON object."))
     return approve(call, tool, given, identity)
 
 
-def approve(
-    call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identity: Identity
-) -> ApprovedCall | ToolResult:
-    """Fill in who is asking, and check the whole against the tool's input."""
+def approve(call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identity: Identity) -> Judged | Unfit:
+    """Fill in who is asking, and check the whole against the tool's input. What needs consent is held."""
     filled = tool.filled_fields()
     overreach = sorted(filled.keys() & given.keys())
     if overreach:
@@ -118,8 +141,30 @@ def approve(
     try:
         arguments = tool.input.model_validate(given | {name: getattr(identity, part) for name, part in filled.items()})
     except ValidationError as error:
-        return refusal(call, f"The arguments do not fit: {explain(error)}. Correct them, or ask the customer.")
-    return ApprovedCall(call.call_id, tool, arguments)
+        return Unfit(refusal(call, f"The arguments do not fit: {explain(error)}. Correct them, or ask the customer."))
+    body = arguments.model_dump_json()
+    if tool.consent is None:
+        return ApprovedCall(call.call_id, tool, body)
+    question = tool.consent(arguments)
+    return HeldCall(call_id=call.call_id, tool=tool.name, arguments=call.arguments, body=body, question=question)
+
+
+def release(held: HeldCall, agent: Agent) -> ApprovedCall | ToolResult:
+    """A held call after the customer's yes: exactly what was shown, or, after a change of the tool, nothing."""
+    call = ToolCall(call_id=held.call_id + CONFIRMED, tool=held.tool, arguments=held.arguments)
+    tool = agent.tool(held.tool)
+    if tool is None:
+        return refusal(call, f"Not done: there is no tool {held.tool!r} any more.")
+    try:
+        tool.input.model_validate_json(held.body)
+    except ValidationError as error:
+        return refusal(call, f"Not done: the tool has changed since the customer was asked ({explain(error)}).")
+    return ApprovedCall(call.call_id, tool, held.body)
+
+
+def released_calls(held: tuple[HeldCall, ...]) -> tuple[ToolCall, ...]:
+    """The calls as the transcript shows them: made again, under ids of their own, now with the customer's yes."""
+    return tuple(ToolCall(call_id=call.call_id + CONFIRMED, tool=call.tool, arguments=call.arguments) for call in held)
 
 
 def explain(error: ValidationError) -> str:

@@ -1,41 +1,72 @@
 """All calls of one step: started together, answered together, in the model's order."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 import restate
 
-from switchboard.decide import ApprovedCall
-from switchboard.messages import Identity, ToolResult
+from switchboard.decide import AWAITS_CONSENT, ApprovedCall, Judged
+from switchboard.messages import HeldCall, Identity, ToolResult
 
 TOOL_RESULT_MAX_BYTES = 16 * 1024
 """What a model is fed of one result. More is cut, and the model is told."""
 
-Started = tuple[ApprovedCall, restate.RestateDurableCallFuture[bytes]]
+CANCEL_GRACE = timedelta(milliseconds=600)
+"""After a cancellation, for the tools in flight to compensate and say how they ended."""
+
+UNKNOWN = "Interrupted. It is not known yet whether this was done."
+
+CallFuture = restate.RestateDurableCallFuture[bytes]
 
 
-async def fan_out(
-    ctx: restate.Context, calls: Sequence[ApprovedCall | ToolResult], identity: Identity
-) -> list[ToolResult]:
-    """Make every approved call at once; a result that is there already keeps its place among the others."""
+@dataclass(frozen=True)
+class FanOut:
+    """A result for each call of the step, in its order. `cancelled`: the turn was told to stop meanwhile."""
+
+    results: tuple[ToolResult, ...]
+    cancelled: bool = False
+
+
+async def fan_out(ctx: restate.Context, calls: Sequence[Judged], identity: Identity) -> FanOut:
+    """Make every approved call at once; what is held or refused keeps its place among the results."""
     # All are started before any is awaited: the journal then holds them in the model's order on every replay.
-    started = [call if isinstance(call, ToolResult) else (call, start(ctx, call, identity)) for call in calls]
-    # The only wait. Our own cancellation surfaces here, outside every `except`; a tool's failure does not.
-    await restate.gather(*(call[1] for call in started if not isinstance(call, ToolResult)))
-    return [call if isinstance(call, ToolResult) else await settle(call) for call in started]
+    started = [(call, start(ctx, call, identity) if isinstance(call, ApprovedCall) else None) for call in calls]
+    futures = [future for _, future in started if future is not None]
+    try:
+        # The only wait. Our own cancellation surfaces here; a tool's failure does not, that is read in settle().
+        await restate.gather(*futures)
+    except restate.TerminalError:
+        # Restate has cancelled every call in flight as well. How each ended belongs into the transcript.
+        ended = await within(futures, ctx.sleep(CANCEL_GRACE, name="cancel grace"))
+        return FanOut(tuple([await settle(call, future, ended) for call, future in started]), cancelled=True)
+    return FanOut(tuple([await settle(call, future, futures) for call, future in started]))
 
 
-def start(ctx: restate.Context, call: ApprovedCall, identity: Identity) -> restate.RestateDurableCallFuture[bytes]:
-    return ctx.generic_call(
-        call.tool.service,
-        call.tool.handler,
-        call.arguments.model_dump_json().encode(),
-        key=call.tool.key(identity),
-    )
+def start(ctx: restate.Context, call: ApprovedCall, identity: Identity) -> CallFuture:
+    return ctx.generic_call(call.tool.service, call.tool.handler, call.body.encode(), key=call.tool.key(identity))
 
 
-async def settle(started: Started) -> ToolResult:
+async def within(futures: Sequence[CallFuture], grace: restate.RestateDurableSleepFuture) -> list[Any]:
+    """Those of the futures that are complete when all are, or when the grace is over."""
+    waiting: list[Any] = list(futures)
+    for _ in futures:
+        completed, waiting = await restate.wait_completed(*waiting, grace)
+        if grace in completed or waiting == [grace]:
+            break
+        waiting.remove(grace)
+    return [future for future in futures if future not in waiting]
+
+
+async def settle(call: Judged, future: CallFuture | None, ended: Sequence[CallFuture]) -> ToolResult:
     """A call that has ended, well or badly, is news for the model."""
-    call, future = started
+    if isinstance(call, ToolResult):
+        return call
+    if isinstance(call, HeldCall):
+        return ToolResult(call_id=call.call_id, ok=True, content=AWAITS_CONSENT)
+    if future is None or future not in ended:
+        return ToolResult(call_id=call.call_id, ok=False, content=UNKNOWN)
     try:
         content = await future
     except restate.TerminalError as error:

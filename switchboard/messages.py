@@ -58,6 +58,7 @@ class ModelReply(Wire):
 
     kind: Literal["model"] = "model"
     agent: str
+    model: str = ""
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     usage: Usage = Usage()
@@ -89,12 +90,32 @@ class Notice(Wire):
 Message = Annotated[UserText | ModelReply | ToolResult | Note | Notice, Field(discriminator="kind")]
 
 
+class HeldCall(Wire):
+    """A call that waits for the customer's yes.
+
+    `arguments` is what the model wrote, `body` the JSON that the tool will be sent, byte for byte, and `question` what
+    the customer is asked.
+    """
+
+    call_id: str
+    tool: str
+    arguments: str
+    body: str
+    question: str
+
+
 class TurnRequest(Wire):
-    """What an agent needs for one turn. `transcript` ends with the message to answer; `peers` may be handed off to."""
+    """What an agent needs for one turn.
+
+    `summary` stands for what was said before `transcript`, which ends with the message to answer. `peers` may be handed
+    off to. `confirmed` are the calls that the customer has just said yes to: they are made first.
+    """
 
     identity: Identity
     transcript: tuple[Message, ...]
     peers: tuple[Card, ...] = ()
+    summary: str = ""
+    confirmed: tuple[HeldCall, ...] = ()
 
 
 class Reply(Wire):
@@ -113,11 +134,25 @@ class HandOff(Wire):
     reason: str
 
 
+class Question(Wire):
+    """The turn is over; the customer is asked whether these calls, exactly these, should be made."""
+
+    kind: Literal["question"] = "question"
+    text: str
+    held: tuple[HeldCall, ...]
+
+
+class Interrupted(Wire):
+    """The turn was cancelled from outside; what it had done by then stands in the outcome's messages."""
+
+    kind: Literal["interrupted"] = "interrupted"
+
+
 class TurnOutcome(Wire):
     """How a turn ended, and what it adds to the transcript.
 
     A model and not a bare union: the SDK serializes a handler's declared pydantic model, and nothing less.
     """
 
-    next: Annotated[Reply | HandOff, Field(discriminator="kind")]
+    next: Annotated[Reply | HandOff | Question | Interrupted, Field(discriminator="kind")]
     added: tuple[Message, ...] = ()

@@ -64,28 +64,39 @@ class Model(Protocol):
 
 
 class ResponsesModel:
-    """A model behind any endpoint that speaks OpenAI's Responses API."""
+    """A model behind any endpoint that speaks OpenAI's Responses API. `queue` bounds the calls at the same time."""
 
-    def __init__(self, client: openai.AsyncOpenAI, name: str, call_timeout: timedelta = MODEL_CALL_TIMEOUT) -> None:
+    def __init__(
+        self,
+        client: openai.AsyncOpenAI,
+        name: str,
+        queue: asyncio.Semaphore,
+        call_timeout: timedelta = MODEL_CALL_TIMEOUT,
+    ) -> None:
         self.name = name
         self._client = client
+        self._queue = queue
         self._call_timeout = call_timeout
 
     async def ask(self, agent: Agent, request: TurnRequest, added: Sequence[Message]) -> ModelReply:
         body = request_body(self.name, agent, request, added)
+        async with self._queue:
+            return read_reply(await self._send(body), agent.name, self.name)
+
+    async def _send(self, body: dict[str, Any]) -> bytes:
+        """The answer's bytes. The time-out is ours and covers the call, not the wait for its turn."""
         try:
             async with asyncio.timeout(self._call_timeout.total_seconds()):
                 # The client's own low-level call: `responses.create` spends more CPU on re-checking what is typed
                 # already than everything else in this service together (docs/performance.md).
                 response = await self._client.post("/responses", cast_to=httpx2.Response, body=body)
-                content = response.content
+                return bytes(response.content)
         except TimeoutError as error:
             raise ModelUnavailable(f"no answer within {self._call_timeout.total_seconds():.0f} s") from error
         except openai.APIStatusError as error:
             raise classify(error) from error
         except openai.APIConnectionError as error:
             raise ModelUnavailable(f"cannot reach the model: {error.__cause__ or error}") from error
-        return read_reply(content, agent.name)
 
 
 def connect(api_key: str, base_url: str | None) -> openai.AsyncOpenAI:
@@ -104,7 +115,10 @@ def request_body(model: str, agent: Agent, request: TurnRequest, added: Sequence
     return {
         "model": model,
         "instructions": agent.instructions,
-        "input": [item for message in (*request.transcript, *added) for item in items(message)],
+        "input": [
+            *earlier(request.summary),
+            *(item for message in (*request.transcript, *added) for item in items(message)),
+        ],
         "tools": [*tool_functions(agent), *(hand_off_function(peer) for peer in request.peers)],
         "parallel_tool_calls": True,
         # The conversation is kept by Restate; the endpoint need not keep a second copy of it.
@@ -112,6 +126,11 @@ def request_body(model: str, agent: Agent, request: TurnRequest, added: Sequence
         "prompt_cache_key": request.identity.session_id,
         "metadata": {"session": request.identity.session_id, "agent": agent.name},
     }
+
+
+def earlier(summary: str) -> list[dict[str, Any]]:
+    """What stands for the part of the conversation that is not sent any more."""
+    return [{"role": "developer", "content": f"Summary of the conversation before this:\n{summary}"}] if summary else []
 
 
 def items(message: Message) -> list[dict[str, Any]]:
@@ -186,7 +205,7 @@ class _Response(BaseModel):
     usage: _Tokens | None = None
 
 
-def read_reply(content: bytes, agent: str) -> ModelReply:
+def read_reply(content: bytes, agent: str, model: str = "") -> ModelReply:
     """The endpoint's answer as a ModelReply. A refusal of the model is its text: the customer should read it.
 
     Raises ModelUnavailable when the answer is none, or says itself that the model failed.
@@ -202,6 +221,7 @@ def read_reply(content: bytes, agent: str) -> ModelReply:
     tokens = response.usage or _Tokens()
     return ModelReply(
         agent=agent,
+        model=model,
         text="".join(part.text or part.refusal for part in parts),
         calls=tuple(
             ToolCall(call_id=call_id, tool=item.name, arguments=item.arguments)

@@ -39,7 +39,8 @@ def models_from_environment() -> list[Model]:
     """The model and its fallbacks, in the order in which they are tried. Ends the process when a setting is missing."""
     settings = load(ModelSettings)
     client = connect(settings.api_key.get_secret_value(), str(settings.base_url) if settings.base_url else None)
-    return [ResponsesModel(client, name) for name in (settings.model, *settings.fallback_models)]
+    queue = asyncio.Semaphore(settings.calls_max)
+    return [ResponsesModel(client, name, queue) for name in (settings.model, *settings.fallback_models)]
 
 
 def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:

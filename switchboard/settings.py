@@ -36,18 +36,14 @@ class ModelSettings(BaseSettings):
         (), validation_alias="SWITCHBOARD_FALLBACK_MODELS", description="Tried in order when the first one is ill."
     )
 
+    calls_max: int = Field(
+        64, validation_alias="SWITCHBOARD_MODEL_CALLS_MAX", ge=1, description="Calls of a process at the same time."
+    )
+
     @field_validator("fallback_models", mode="before")
     @classmethod
     def split(cls, value: object) -> object:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
-
-
-class DirectorySettings(BaseSettings):
-    """Where the registry of agents is."""
-
-    restate_admin_url: AnyHttpUrl = Field(
-        AnyHttpUrl("http://127.0.0.1:9070"), validation_alias="RESTATE_ADMIN_URL", description="Restate's admin API."
-    )
 
 
 def load(kind: type[AnySettings]) -> AnySettings:

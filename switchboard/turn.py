@@ -1,5 +1,6 @@
 """The loop. One turn: a bounded number of steps, each a model call and the tool calls it asked for."""
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -8,13 +9,28 @@ from restate import RunOptions
 from restate.exceptions import RetryableError
 
 from switchboard.agent import Agent
-from switchboard.decide import Act, Answer, AskAgain, HandOver, decide
+from switchboard.decide import Act, Answer, AskAgain, HandOver, decide, release, released_calls
 from switchboard.fanout import fan_out
-from switchboard.messages import Message, ModelReply, Notice, Reply, TurnOutcome, TurnRequest
+from switchboard.messages import (
+    HeldCall,
+    Interrupted,
+    Message,
+    ModelReply,
+    Notice,
+    Question,
+    Reply,
+    TurnOutcome,
+    TurnRequest,
+)
 from switchboard.model import Model, ModelRejected, ModelUnavailable
+
+logger = logging.getLogger(__name__)
 
 MODEL_ATTEMPTS = 4
 """Per model; then the next model, then an apology."""
+
+UNFIT_MAX = 2
+"""How often a turn's model is told that arguments do not fit; after that it will not learn it."""
 
 MODEL_CALL = RunOptions[ModelReply](
     type_hint=ModelReply,
@@ -29,11 +45,31 @@ MODEL_DOWN = (
     "Nothing you said is lost, please try again in a minute."
 )
 STEPS_USED_UP = "I am sorry, I could not finish this in the steps I may take. Please ask again in smaller parts."
+UNFIT = "I am sorry, I could not put your request into the form that our systems need. Please say it in other words."
+PLEASE_CONFIRM = "Please confirm, with yes or no:"
 
 
 async def run_turn(ctx: restate.Context, agent: Agent, models: Sequence[Model], request: TurnRequest) -> TurnOutcome:
-    """Answer the customer, or name the agent who should."""
+    """Answer the customer, ask for their yes, or name the agent who should take over."""
     added: list[Message] = []
+    try:
+        return await take_steps(ctx, agent, models, request, added)
+    except restate.TerminalError:
+        # Every failure of a model or a tool has been dealt with below: this is our own cancellation.
+        return TurnOutcome(next=Interrupted(), added=tuple(added))
+
+
+async def take_steps(
+    ctx: restate.Context, agent: Agent, models: Sequence[Model], request: TurnRequest, added: list[Message]
+) -> TurnOutcome:
+    """The steps of a turn. What each adds to the transcript is in `added` as soon as it is known."""
+    unfit = 0
+    if request.confirmed:
+        added.append(ModelReply(agent=agent.name, calls=released_calls(request.confirmed)))
+        released = await fan_out(ctx, [release(held, agent) for held in request.confirmed], request.identity)
+        added += released.results
+        if released.cancelled:
+            return TurnOutcome(next=Interrupted(), added=tuple(added))
     for step in range(agent.steps_max):
         reply = await ask(ctx, agent, models, request, added, step)
         if reply is None:
@@ -46,9 +82,24 @@ async def run_turn(ctx: restate.Context, agent: Agent, models: Sequence[Model], 
                 return TurnOutcome(next=hand_off, added=(*added, closed))
             case AskAgain(note):
                 added.append(note)
-            case Act(calls):
-                added += await fan_out(ctx, calls, request.identity)
+            case Act() as act:
+                results = await fan_out(ctx, act.calls, request.identity)
+                added += results.results
+                if results.cancelled:
+                    return TurnOutcome(next=Interrupted(), added=tuple(added))
+                if act.held:
+                    return TurnOutcome(next=question(act.held), added=tuple(added))
+                unfit += 1 if act.unfit else 0
+                if unfit > UNFIT_MAX:
+                    return apology(UNFIT, added)
     return apology(STEPS_USED_UP, added)
+
+
+def question(held: tuple[HeldCall, ...]) -> Question:
+    """The exact calls in plain words, all of one step together. No word of it is the model's."""
+    if len(held) == 1:
+        return Question(text=f"{PLEASE_CONFIRM} {held[0].question}", held=held)
+    return Question(text="\n".join([PLEASE_CONFIRM, *(f"- {call.question}" for call in held)]), held=held)
 
 
 def apology(text: str, added: list[Message]) -> TurnOutcome:
@@ -71,8 +122,8 @@ async def ask(
         await restate.gather(future)
         try:
             return await future
-        except restate.TerminalError:
-            continue
+        except restate.TerminalError as error:
+            logger.warning("agent %s gives up on model %s: %s", agent.name, model.name, error.message)
     return None
 
 

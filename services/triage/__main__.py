@@ -1,11 +1,16 @@
-"""Runs the sessions and the triage agent: `python -m services.triage`."""
+"""Runs the sessions, their summaries and the triage agent: `python -m services.triage`."""
 
 from services.triage.agent import triage
 from services.triage.directory import Directory
 from services.triage.session import session_object
+from services.triage.settings import SessionSettings
+from services.triage.summaries import summaries_service
 from switchboard.serve import agent_service, models_from_environment, serve
-from switchboard.settings import DirectorySettings, load
+from switchboard.settings import load
 
 if __name__ == "__main__":
-    directory = Directory(str(load(DirectorySettings).restate_admin_url))
-    serve([session_object(directory, first_agent=triage.name), agent_service(triage, models_from_environment())])
+    settings = load(SessionSettings)
+    models = models_from_environment()
+    directory = Directory(str(settings.restate_admin_url))
+    session = session_object(directory, settings, first_agent=triage.name)
+    serve([session, summaries_service(models), agent_service(triage, models)])

@@ -1,6 +1,7 @@
-"""What the Session object promises to the world outside: the only part of the mesh that the ingress can reach."""
+"""What the Session object promises to the world outside: the only part of the mesh that customers can reach."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -31,11 +32,31 @@ CustomerId = Annotated[
 ]
 
 
-class SendMessage(Wire):
-    """One message of a customer."""
+class CustomerRequest(Wire):
+    """Who asks: every request names the customer, and a session answers only its own."""
 
     customer_id: CustomerId
+
+
+class SendMessage(CustomerRequest):
+    """One message of a customer."""
+
     text: Annotated[str, AfterValidator(readable), Field(description="What the customer writes, at most 8 KiB.")]
+
+
+class AskedCall(Wire):
+    """One call that waits for the customer's yes, in plain words."""
+
+    tool: str
+    question: str
+
+
+class Confirmation(Wire):
+    """What the customer is asked to confirm; all of it together, or nothing."""
+
+    held_id: str
+    calls: tuple[AskedCall, ...]
+    expires_at: datetime
 
 
 class SendReply(Wire):
@@ -46,12 +67,31 @@ class SendReply(Wire):
     turn: int = Field(description="The message's number in the session, from 1.")
     hand_offs: tuple[str, ...] = Field(description="The agents that the conversation was handed to, in order.")
     failed: bool = Field(description="True when the text is an apology and not an answer.")
+    interrupted: bool = Field(False, description="True when the turn was stopped before its end.")
+    confirmation: Confirmation | None = Field(None, description="Set when the text asks for the customer's yes.")
 
 
-class TranscriptRequest(Wire):
+class HeldDecision(CustomerRequest):
+    """The customer's yes or no to what a reply's `confirmation` has asked."""
+
+    held_id: str
+
+
+class Interruption(Wire):
+    """`interrupted` is False when no turn was running."""
+
+    interrupted: bool
+
+
+class Notification(CustomerRequest):
+    """What the mesh has to tell a customer by itself: the outcome of an approval, a reminder."""
+
+    text: Annotated[str, AfterValidator(readable)]
+
+
+class TranscriptRequest(CustomerRequest):
     """A page of the transcript, oldest first: the turns after number `after`."""
 
-    customer_id: CustomerId
     after: int = Field(0, ge=0)
     limit: int = Field(20, ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)
 
@@ -65,6 +105,7 @@ class TurnRecord(Wire):
     messages: tuple[Message, ...]
     reply: str
     failed: bool = False
+    interrupted: bool = False
     usage: Usage = Usage()
 
 
@@ -75,10 +116,27 @@ class Transcript(Wire):
     turns_total: int
 
 
-class StatusRequest(Wire):
-    """How a session stands."""
+class RunningCall(Wire):
+    """One invocation of a turn that runs, as Restate sees it."""
 
-    customer_id: CustomerId
+    target: str
+    status: str
+    since: datetime
+
+
+class RunningTurn(Wire):
+    """The message that is being answered, and what is called for it just now."""
+
+    since: datetime
+    calls: tuple[RunningCall, ...]
+
+
+class AgentSpending(Wire):
+    """What one agent's model calls have cost; the money is 0 for models without a price."""
+
+    agent: str
+    usage: Usage
+    cost: Decimal
 
 
 class SessionStatus(Wire):
@@ -88,4 +146,9 @@ class SessionStatus(Wire):
     customer_id: str
     active_agent: str
     turns_total: int
-    usage: Usage
+    running: RunningTurn | None
+    confirmation: Confirmation | None
+    spending: tuple[AgentSpending, ...]
+    cost: Decimal
+    budget: Decimal
+    currency: str

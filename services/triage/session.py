@@ -1,69 +1,46 @@
-"""The Session object: one customer's conversation, the only lock in the mesh, and the one who follows hand-offs."""
+"""The Session object: one customer's conversation, and the only lock in the mesh."""
 
 import logging
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import restate
-from pydantic import ValidationError
 
+from services.triage.consent import read_consent
 from services.triage.contract import (
     SESSION,
     SESSION_ID,
+    CustomerRequest,
+    HeldDecision,
+    Interruption,
+    Notification,
+    RunningTurn,
     SendMessage,
     SendReply,
     SessionStatus,
-    StatusRequest,
     Transcript,
     TranscriptRequest,
     TurnRecord,
 )
-from services.triage.directory import TURN_HANDLER, Directory
-from services.triage.window import recent
+from services.triage.directory import Directory
+from services.triage.hops import RUNNING, Stops, follow
+from services.triage.introspection import Introspection
+from services.triage.settings import SessionSettings
+from services.triage.state import Finished, Head, Held, Running, after, open_message, overspent, record
+from services.triage.summaries import Folded, ask_for_summary
+from services.triage.window import to_fold
 from switchboard.declare import RETRIES, refuse_bad_input
-from switchboard.messages import (
-    Card,
-    HandOff,
-    Identity,
-    Message,
-    ModelReply,
-    Notice,
-    Reply,
-    TurnOutcome,
-    TurnRequest,
-    Usage,
-    UserText,
-    Wire,
-)
+from switchboard.messages import Card, Notice, Wire
 
 logger = logging.getLogger(__name__)
 
-HOPS_MAX = 4
-"""Hand-offs that are followed for one message."""
-
-TURN_DEADLINE = timedelta(minutes=10)
-"""For one message, hand-offs and all; then the running turn is cancelled, and the session is free again."""
-
-IDLE_RETENTION = timedelta(days=1)
+JOURNAL_RETENTION = timedelta(days=1)
 """How long the journal of a message can be read in the Restate UI after its reply."""
-
-LOST_AGENT = "I am sorry, something went wrong on our side and I could not finish this. Please try again."
-TOO_SLOW = "I am sorry, this took too long and I stopped it. Please try again."
-TOO_MANY_HOPS = (
-    "I am sorry, my colleagues and I passed this around without an answer. Please say in other words what you need."
-)
 
 HEAD = "head"
 
-
-class Head(Wire):
-    """All that a message needs to know of what was before it. Its size is bounded, so a turn's cost is as well."""
-
-    customer_id: str
-    active: str
-    turns_total: int = 0
-    usage: Usage = Usage()
-    window: tuple[Message, ...] = ()
+OVERSPENT = "I am sorry, this conversation has reached the limit of what it may cost. Please start a new one."
 
 
 class Beginning(Wire):
@@ -73,24 +50,91 @@ class Beginning(Wire):
     cards: tuple[Card, ...]
 
 
-class Followed(Wire):
-    """Where following the hand-offs of one message ended."""
+class Sessions:
+    """What a message does to its session. The handlers below are the doors to it."""
 
-    reply: Reply
-    active: str
-    agents: tuple[str, ...]
-    added: tuple[Message, ...]
+    def __init__(self, directory: Directory, settings: SessionSettings, first_agent: str) -> None:
+        self.directory = directory
+        self.introspection = Introspection(str(settings.restate_admin_url))
+        self.settings = settings
+        self.first_agent = first_agent
+
+    async def answer(self, ctx: restate.ObjectContext, customer_id: str, text: str) -> SendReply:
+        """Answer a message; a yes or a no to what is held counts as such."""
+        head = await own_head(ctx, customer_id) or Head(customer_id=customer_id, active=self.first_agent)
+        beginning = await ctx.run_typed("begin", self.begin, restate.RunOptions(type_hint=Beginning))
+        held = head.held
+        said = read_consent(text) if held is not None and beginning.at < held.expires_at else None
+        return await self.proceed(ctx, head, beginning, text, said)
+
+    async def decide(self, ctx: restate.ObjectContext, decision: HeldDecision, said: Literal["yes", "no"]) -> SendReply:
+        """The customer's explicit yes or no. Raises 409 when there is nothing to decide any more."""
+        head = known(ctx, await own_head(ctx, decision.customer_id))
+        beginning = await ctx.run_typed("begin", self.begin, restate.RunOptions(type_hint=Beginning))
+        if head.held is None or head.held.held_id != decision.held_id:
+            raise restate.TerminalError(
+                "Nothing waits for this decision: it was confirmed, declined or dropped before.", status_code=409
+            )
+        if beginning.at >= head.held.expires_at:
+            raise restate.TerminalError("The question has expired. Ask again for what you need.", status_code=409)
+        return await self.proceed(ctx, head, beginning, said.capitalize() + ".", said)
+
+    async def proceed(
+        self,
+        ctx: restate.ObjectContext,
+        head: Head,
+        beginning: Beginning,
+        text: str,
+        said: Literal["yes", "no"] | None,
+    ) -> SendReply:
+        """From the message to the reply, and what is written down of it."""
+        opening = open_message(head, text, said)
+        settled = opening.settled
+        if settled is None and overspent(head, self.settings):
+            logger.warning("session %s has spent its budget", ctx.key())
+            settled = Finished(text=OVERSPENT, added=(*opening.messages, Notice(text=OVERSPENT)), failed=True)
+        if settled is not None:
+            return commit(ctx, head, beginning.at, settled, self.settings)
+        stops = Stops(ctx, head.customer_id, beginning.at)
+        try:
+            done = await follow(ctx, head, beginning.cards, self.first_agent, opening, stops)
+        except restate.TerminalError:
+            ctx.clear(RUNNING)  # An operator cancelled this very message.
+            raise
+        return commit(ctx, head, beginning.at, done, self.settings)
+
+    async def status(self, ctx: restate.ObjectSharedContext, head: Head, running: Running | None) -> SessionStatus:
+        turn = None
+        if running is not None:
+            look = restate.RunOptions(type_hint=RunningTurn)
+            turn = await ctx.run_typed("look", self.introspection.running_turn, look, running)
+        return SessionStatus(
+            session_id=ctx.key(),
+            customer_id=head.customer_id,
+            active_agent=head.active,
+            turns_total=head.turns_total,
+            running=turn,
+            confirmation=head.held.confirmation() if head.held else None,
+            spending=head.spending,
+            cost=head.cost,
+            budget=self.settings.session_budget,
+            currency=self.settings.currency,
+        )
+
+    async def begin(self) -> Beginning:
+        return Beginning(at=datetime.now(UTC), cards=await self.directory.cards())
 
 
-def session_object(directory: Directory, first_agent: str) -> restate.VirtualObject:
+def session_object(directory: Directory, settings: SessionSettings, first_agent: str) -> restate.VirtualObject:
     """The Session object, with its registry of agents and the agent that meets every new customer."""
+    sessions = Sessions(directory, settings, first_agent)
     session = restate.VirtualObject(
         SESSION,
         description="A customer's conversation with the mesh, by session id.",
         # A conversation grows for months: only the keys that a message needs are read.
         state_preload=False,
-        journal_retention=IDLE_RETENTION,
-        idempotency_retention=IDLE_RETENTION,
+        journal_retention=JOURNAL_RETENTION,
+        idempotency_retention=JOURNAL_RETENTION,
         invocation_retry_policy=RETRIES,
         invocation_context_managers=[refuse_bad_input],
     )
@@ -98,12 +142,28 @@ def session_object(directory: Directory, first_agent: str) -> restate.VirtualObj
     @session.handler()
     async def send(ctx: restate.ObjectContext, message: SendMessage) -> SendReply:
         """Answer a customer's message. Messages of one session are answered one after the other."""
-        head = await own_head(ctx, message.customer_id)
-        if head is None:
-            head = Head(customer_id=message.customer_id, active=first_agent)
-        beginning = await ctx.run_typed("begin", begin, restate.RunOptions(type_hint=Beginning), directory)
-        followed = await follow_hand_offs(ctx, head, beginning.cards, first_agent, message.text)
-        return commit(ctx, head, beginning.at, followed, message.text)
+        return await sessions.answer(ctx, message.customer_id, message.text)
+
+    @session.handler()
+    async def confirm(ctx: restate.ObjectContext, decision: HeldDecision) -> SendReply:
+        """The customer's yes: make exactly the calls that were shown, once."""
+        return await sessions.decide(ctx, decision, "yes")
+
+    @session.handler()
+    async def decline(ctx: restate.ObjectContext, decision: HeldDecision) -> SendReply:
+        """The customer's no: the calls that were shown are dropped."""
+        return await sessions.decide(ctx, decision, "no")
+
+    @session.handler(kind="shared")
+    async def interrupt(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> Interruption:
+        """Stop the running turn: its model call and tool calls are cancelled, sagas compensate."""
+        return await stop_running(ctx, request.customer_id)
+
+    @session.handler(kind="shared")
+    async def steer(ctx: restate.ObjectSharedContext, message: SendMessage) -> SendReply:
+        """Stop the running turn and answer this message instead: `send`, without waiting behind what it replaces."""
+        await stop_running(ctx, message.customer_id)
+        return await ctx.object_call(send, ctx.key(), message)
 
     @session.handler(kind="shared")
     async def transcript(ctx: restate.ObjectSharedContext, request: TranscriptRequest) -> Transcript:
@@ -114,16 +174,27 @@ def session_object(directory: Directory, first_agent: str) -> restate.VirtualObj
         return Transcript(turns=tuple(turn for turn in turns if turn), turns_total=head.turns_total)
 
     @session.handler(kind="shared")
-    async def status(ctx: restate.ObjectSharedContext, request: StatusRequest) -> SessionStatus:
+    async def status(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
         """How the session stands, also while a turn runs."""
-        head = known(ctx, await own_head(ctx, request.customer_id))
-        return SessionStatus(
-            session_id=ctx.key(),
-            customer_id=head.customer_id,
-            active_agent=head.active,
-            turns_total=head.turns_total,
-            usage=head.usage,
-        )
+        head, running = await own_head(ctx, request.customer_id), await own_running(ctx, request.customer_id)
+        if head is None and running is not None:
+            head = Head(customer_id=request.customer_id, active=first_agent)
+        return await sessions.status(ctx, known(ctx, head), running)
+
+    @session.handler(ingress_private=True)
+    async def notify(ctx: restate.ObjectContext, notification: Notification) -> None:
+        """Tell the customer something that was not asked just now; from a workflow or a timer of the mesh."""
+        head = await own_head(ctx, notification.customer_id)
+        head = head or Head(customer_id=notification.customer_id, active=first_agent)
+        beginning = await ctx.run_typed("begin", sessions.begin, restate.RunOptions(type_hint=Beginning))
+        told = Finished(text=notification.text, added=(Notice(text=notification.text),))
+        commit(ctx, head, beginning.at, told, settings, still_held=head.held)
+
+    @session.handler(ingress_private=True)
+    async def fold(ctx: restate.ObjectContext, result: Folded) -> None:
+        """Take over a summary of the oldest turns, which the models then see in their place."""
+        head = known(ctx, await own_head(ctx, result.customer_id))
+        ctx.set(HEAD, result.applied_to(head, settings))
 
     return session
 
@@ -134,107 +205,65 @@ async def own_head(ctx: restate.ObjectContext | restate.ObjectSharedContext, cus
         raise restate.TerminalError("A session id is 1 to 64 letters, digits, '.', '_' or '-'.", status_code=400)
     head = await ctx.get(HEAD, type_hint=Head)
     if head is not None and head.customer_id != customer_id:
-        logger.warning("refused: customer %s asked for session %s of another customer", customer_id, ctx.key())
-        raise restate.TerminalError("This session belongs to another customer. Start one of your own.", status_code=403)
+        raise foreign(ctx, customer_id)
     return head
 
 
-def known(ctx: restate.ObjectSharedContext, head: Head | None) -> Head:
+async def own_running(ctx: restate.ObjectSharedContext, customer_id: str) -> Running | None:
+    """The message that is being answered, if any. Raises 403 for somebody else's, whose first turn may be running."""
+    running = await ctx.get(RUNNING, type_hint=Running)
+    if running is not None and running.customer_id != customer_id:
+        raise foreign(ctx, customer_id)
+    return running
+
+
+def foreign(ctx: restate.ObjectContext | restate.ObjectSharedContext, customer_id: str) -> restate.TerminalError:
+    logger.warning("refused: customer %s asked for session %s of another customer", customer_id, ctx.key())
+    return restate.TerminalError("This session belongs to another customer. Start one of your own.", status_code=403)
+
+
+def known(ctx: restate.ObjectContext | restate.ObjectSharedContext, head: Head | None) -> Head:
     if head is None:
         raise restate.TerminalError(f"There is no session {ctx.key()!r} yet. Send a message first.", status_code=404)
     return head
 
 
-async def begin(directory: Directory) -> Beginning:
-    return Beginning(at=datetime.now(UTC), cards=await directory.cards())
+async def stop_running(ctx: restate.ObjectSharedContext, customer_id: str) -> Interruption:
+    """Tell the message that is being answered to stop; it then says itself what it had done."""
+    await own_head(ctx, customer_id)
+    running = await own_running(ctx, customer_id)
+    if running is None:
+        return Interruption(interrupted=False)
+    ctx.resolve_awakeable(running.stop_id, "interrupt")
+    return Interruption(interrupted=True)
 
 
-async def follow_hand_offs(
-    ctx: restate.ObjectContext, head: Head, cards: tuple[Card, ...], first_agent: str, text: str
-) -> Followed:
-    """Let the active agent take the turn, and whomever it hands off to, until there is a reply."""
-    identity = Identity(session_id=ctx.key(), customer_id=head.customer_id)
-    names = {card.name for card in cards}
-    # An agent may have been removed since it last spoke.
-    agents = [head.active if head.active in names else first_agent]
-    added: list[Message] = [UserText(text=text)]
-    deadline = ctx.sleep(TURN_DEADLINE, name="turn deadline")
-    for _ in range(HOPS_MAX + 1):
-        peers = tuple(card for card in cards if card.name != agents[-1])
-        request = TurnRequest(identity=identity, transcript=(*head.window, *added), peers=peers)
-        outcome = await take_turn(ctx, agents[-1], request, deadline)
-        added += outcome.added
-        match outcome.next:
-            case HandOff(to=to) if to in names:
-                agents.append(to)
-            case HandOff(to=to):
-                logger.error("agent %s handed off to %r, who is not registered", agents[-1], to)
-                return end(agents, added, apology(LOST_AGENT))
-            case Reply() as reply:
-                return Followed(reply=reply, active=agents[-1], agents=tuple(agents), added=tuple(added))
-    return end(agents[:-1], added, apology(TOO_MANY_HOPS))
-
-
-def end(agents: list[str], added: list[Message], failure: TurnOutcome) -> Followed:
-    assert isinstance(failure.next, Reply)
-    return Followed(reply=failure.next, active=agents[-1], agents=tuple(agents), added=(*added, *failure.added))
-
-
-async def take_turn(
-    ctx: restate.ObjectContext, agent: str, request: TurnRequest, deadline: restate.RestateDurableSleepFuture
-) -> TurnOutcome:
-    """Call an agent. Whatever becomes of it, the session has an outcome to go on with."""
-    turn = ctx.generic_call(agent, TURN_HANDLER, request.model_dump_json().encode())
-    # Our own cancellation surfaces here, outside the `except`: then nothing is written at all.
-    completed, _ = await restate.wait_completed(turn, deadline)
-    if turn not in completed:
-        await turn.cancel_invocation()
-        return apology(TOO_SLOW)
-    try:
-        return TurnOutcome.model_validate_json(await turn)
-    except restate.TerminalError as error:
-        logger.error("agent %s failed: %s", agent, error.message)
-    except ValidationError:
-        logger.error("agent %s answered with something that is not a turn's outcome", agent)
-    return apology(LOST_AGENT)
-
-
-def apology(text: str) -> TurnOutcome:
-    return TurnOutcome(next=Reply(text=text, failed=True), added=(Notice(text=text),))
-
-
-def commit(ctx: restate.ObjectContext, head: Head, at: datetime, followed: Followed, text: str) -> SendReply:
+def commit(
+    ctx: restate.ObjectContext,
+    head: Head,
+    at: datetime,
+    done: Finished,
+    settings: SessionSettings,
+    still_held: Held | None = None,
+) -> SendReply:
     """Write the turn and the new head. No await from here to the reply: it is all in the journal, or none of it."""
-    usage = sum((message.usage for message in followed.added if isinstance(message, ModelReply)), Usage())
-    turn = head.turns_total + 1
-    ctx.set(
-        turn_key(turn),
-        TurnRecord(
-            turn=turn,
-            at=at,
-            agents=followed.agents,
-            messages=followed.added,
-            reply=followed.reply.text,
-            failed=followed.reply.failed,
-            usage=usage,
-        ),
-    )
-    ctx.set(
-        HEAD,
-        Head(
-            customer_id=head.customer_id,
-            active=followed.active,
-            turns_total=turn,
-            usage=head.usage + usage,
-            window=recent((*head.window, *followed.added)),
-        ),
-    )
+    new = after(head, at, done, held_id=str(ctx.uuid()), settings=settings)
+    if still_held is not None:
+        new = new.model_copy(update={"held": still_held})
+    if not new.folding and (oldest := to_fold(new.window)):
+        ask_for_summary(ctx, new, oldest)
+        new = new.model_copy(update={"folding": oldest[-1].turn})
+    ctx.set(turn_key(new.turns_total), record(new.turns_total, at, done))
+    ctx.set(HEAD, new)
+    ctx.clear(RUNNING)
     return SendReply(
-        text=followed.reply.text,
-        agent=followed.active,
-        turn=turn,
-        hand_offs=followed.agents[1:],
-        failed=followed.reply.failed,
+        text=done.text,
+        agent=new.active,
+        turn=new.turns_total,
+        hand_offs=done.agents[1:],
+        failed=done.failed,
+        interrupted=done.interrupted,
+        confirmation=new.held.confirmation() if done.question is not None and new.held is not None else None,
     )
 
 

@@ -1,5 +1,6 @@
 """What the tools for tests promise."""
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 from switchboard import FromIdentity, Tool, ToolInput
@@ -38,8 +39,17 @@ class Asked(Wire):
     session_id: str
 
 
-def probe_tool(handler: str, purpose: str, takes: Any, gives: Any = Ok) -> Tool[Any, Any]:
-    return Tool("ProbeTools", handler, purpose, takes, gives)
+class Pay(ToolInput):
+    to: str
+    amount: Decimal
+
+
+def pay_question(payment: Pay) -> str:
+    return f"Pay {payment.amount} EUR to {payment.to}?"
+
+
+def probe_tool(handler: str, purpose: str, takes: Any, gives: Any = Ok, consent: Any = None) -> Tool[Any, Any]:
+    return Tool("ProbeTools", handler, purpose, takes, gives, consent=consent)
 
 
 PROBE_TOOLS = (
@@ -48,5 +58,7 @@ PROBE_TOOLS = (
     probe_tool("fail_at_first", "Fail twice, then work.", Wait),
     probe_tool("refuse", "Refuse.", Refuse),
     probe_tool("big", "Say much.", Big),
+    probe_tool("pay", "Pay.", Pay, consent=pay_question),
+    probe_tool("settle_in_two_steps", "A saga.", Wait),
     probe_tool("who_am_i", "Who is asking.", WhoAmI, Asked),
 )

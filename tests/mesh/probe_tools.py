@@ -5,13 +5,14 @@ Each execution is written to the file that PROBE_LOG names, so that a test can c
 
 import asyncio
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import restate
 
 from switchboard.declare import tool_service
 from switchboard.serve import serve
-from tests.mesh.probe_contract import Asked, Big, Meet, Ok, Refuse, Wait, WhoAmI
+from tests.mesh.probe_contract import Asked, Big, Meet, Ok, Pay, Refuse, Wait, WhoAmI
 
 FAILURES = 2
 LOG = Path(os.environ.get("PROBE_LOG", os.devnull))
@@ -69,6 +70,30 @@ async def refuse(ctx: restate.Context, request: Refuse) -> Ok:
 async def big(ctx: restate.Context, request: Big) -> Ok:
     """Answer far more than a model should read."""
     return Ok(said="é" * request.characters)
+
+
+@probe_tools.handler()
+async def pay(ctx: restate.Context, request: Pay) -> Ok:
+    """Write down the exact bytes that came."""
+    write(f"paid {ctx.request().body.decode()}")
+    return Ok(said="paid")
+
+
+@probe_tools.handler()
+async def settle_in_two_steps(ctx: restate.Context, request: Wait) -> Ok:
+    """A saga: the first step is undone when the second is cancelled."""
+
+    async def step(line: str) -> None:
+        write(line)
+
+    await ctx.run_typed("first", step, restate.RunOptions(), f"first {request.name}")
+    try:
+        await ctx.sleep(timedelta(milliseconds=request.milliseconds))
+    except restate.TerminalError:
+        await ctx.run_typed("undo first", step, restate.RunOptions(), f"undone {request.name}")
+        raise
+    await ctx.run_typed("second", step, restate.RunOptions(), f"second {request.name}")
+    return Ok(said="settled")
 
 
 @probe_tools.handler()

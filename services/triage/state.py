@@ -1,0 +1,185 @@
+"""What a session remembers between messages, and what a finished turn makes of it. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from services.triage.contract import AgentSpending, AskedCall, Confirmation, TurnRecord
+from services.triage.settings import SessionSettings
+from services.triage.window import WINDOW_LIMIT_BYTES, Window, newest, window_turn
+from switchboard.messages import (
+    HeldCall,
+    Message,
+    ModelReply,
+    Note,
+    Notice,
+    Question,
+    Reply,
+    ToolResult,
+    Usage,
+    UserText,
+    Wire,
+)
+
+CONSENT_EXPIRES_AFTER = timedelta(minutes=15)
+"""A yes that comes later is to a question that the customer may not have in mind any more."""
+
+
+NOT_DONE = "All right, I have not done that."
+NOT_CONFIRMED = "The customer did not confirm what they were asked. It was not done: {questions}"
+
+
+class Held(Wire):
+    """Calls of one step that wait for the customer's yes, and the agent that will make them."""
+
+    held_id: str
+    agent: str
+    calls: tuple[HeldCall, ...]
+    expires_at: datetime
+
+    def confirmation(self) -> Confirmation:
+        """As the customer sees it."""
+        calls = tuple(AskedCall(tool=call.tool, question=call.question) for call in self.calls)
+        return Confirmation(held_id=self.held_id, calls=calls, expires_at=self.expires_at)
+
+
+class Head(Wire):
+    """All that a message needs to know of what was before it. Its size is bounded, so a turn's cost is as well.
+
+    `folding` is the last turn that a summary under way will stand for; 0 when none is under way.
+    """
+
+    customer_id: str
+    active: str
+    turns_total: int = 0
+    window: Window = ()
+    summary: str = ""
+    folding: int = 0
+    held: Held | None = None
+    spending: tuple[AgentSpending, ...] = ()
+
+    @property
+    def cost(self) -> Decimal:
+        return sum((agent.cost for agent in self.spending), Decimal(0))
+
+    @property
+    def tokens(self) -> int:
+        return sum(agent.usage.input_tokens + agent.usage.output_tokens for agent in self.spending)
+
+
+class Running(Wire):
+    """A message that is being answered: whose, which invocation does so, and the awakeable that stops it."""
+
+    customer_id: str
+    invocation_id: str
+    stop_id: str
+    since: datetime
+
+
+class Finished(Wire):
+    """How following a message through the agents ended. `agents` are those who had a turn, in order."""
+
+    text: str
+    added: tuple[Message, ...]
+    agents: tuple[str, ...] = ()
+    failed: bool = False
+    interrupted: bool = False
+    question: Question | None = None
+
+
+class Opening(Wire):
+    """What a message begins with: its `messages`, who takes it, and the calls that it says yes to.
+
+    `settled` is set when no agent is needed.
+    """
+
+    messages: tuple[Message, ...]
+    active: str
+    confirmed: tuple[HeldCall, ...] = ()
+    settled: Finished | None = None
+
+
+def open_message(head: Head, text: str, said: Literal["yes", "no"] | None) -> Opening:
+    """A message, seen beside what the session holds. A yes or a no is one only while something is held."""
+    message = UserText(text=text)
+    if head.held is None:
+        return Opening(messages=(message,), active=head.active)
+    questions = " ".join(call.question for call in head.held.calls)
+    dropped = Note(text=NOT_CONFIRMED.format(questions=questions))
+    if said == "yes":
+        return Opening(messages=(message,), active=head.held.agent, confirmed=head.held.calls)
+    if said == "no":
+        done = Finished(text=NOT_DONE, added=(message, dropped, Notice(text=NOT_DONE)))
+        return Opening(messages=(message,), active=head.active, settled=done)
+    return Opening(messages=(dropped, message), active=head.active)
+
+
+def finished(reply: Reply, agents: Sequence[str], added: Sequence[Message]) -> Finished:
+    return Finished(text=reply.text, failed=reply.failed, agents=tuple(agents), added=tuple(added))
+
+
+def record(turn: int, at: datetime, done: Finished) -> TurnRecord:
+    """The turn as the transcript keeps it."""
+    return TurnRecord(
+        turn=turn,
+        at=at,
+        agents=done.agents,
+        messages=done.added,
+        reply=done.text,
+        failed=done.failed,
+        interrupted=done.interrupted,
+        usage=sum((message.usage for message in model_replies(done.added)), Usage()),
+    )
+
+
+def after(head: Head, at: datetime, done: Finished, held_id: str, settings: SessionSettings) -> Head:
+    """The session once the turn is over. Whatever was held before has been decided by this message."""
+    turn = head.turns_total + 1
+    active = done.agents[-1] if done.agents else head.active
+    held = None
+    if done.question is not None:
+        expires_at = at + CONSENT_EXPIRES_AFTER
+        held = Held(held_id=held_id, agent=active, calls=done.question.held, expires_at=expires_at)
+    return head.model_copy(
+        update={
+            "active": active,
+            "turns_total": turn,
+            "window": newest((*head.window, window_turn(turn, done.added)), WINDOW_LIMIT_BYTES),
+            "held": held,
+            "spending": spent(head.spending, model_replies(done.added), settings),
+        }
+    )
+
+
+def spent(
+    before: tuple[AgentSpending, ...], replies: Sequence[ModelReply], settings: SessionSettings
+) -> tuple[AgentSpending, ...]:
+    """Each agent's tokens and money, with these model calls added."""
+    totals = {agent.agent: agent for agent in before}
+    for reply in replies:
+        if reply.usage == Usage():
+            continue
+        so_far = totals.get(reply.agent, AgentSpending(agent=reply.agent, usage=Usage(), cost=Decimal(0)))
+        totals[reply.agent] = AgentSpending(
+            agent=reply.agent, usage=so_far.usage + reply.usage, cost=so_far.cost + settings.cost(reply)
+        )
+    return tuple(totals.values())
+
+
+def overspent(head: Head, settings: SessionSettings) -> bool:
+    """Whether the session has used up what it may cost."""
+    return head.tokens >= settings.session_tokens_max or (head.cost > 0 and head.cost >= settings.session_budget)
+
+
+def stopped_text(why: str, added: Sequence[Message]) -> str:
+    """What a customer is told of a turn that was cut short: what of it was done, and what was not."""
+    names = {call.call_id: call.tool.replace("_", " ") for reply in model_replies(added) for call in reply.calls}
+    results = [message for message in added if isinstance(message, ToolResult)]
+    done = ", ".join(names.get(result.call_id, "?") for result in results if result.ok)
+    undone = ", ".join(names.get(result.call_id, "?") for result in results if not result.ok)
+    return f"{why} Done before that: {done or 'nothing'}. Not done: {undone or 'nothing that was begun'}."
+
+
+def model_replies(messages: Sequence[Message]) -> list[ModelReply]:
+    return [message for message in messages if isinstance(message, ModelReply)]

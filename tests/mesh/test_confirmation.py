@@ -1,0 +1,134 @@
+"""What needs the customer's yes runs on nothing else, exactly as shown, and once."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from services.triage.consent import read_consent
+from switchboard.testing import JSON, Customer, calls, says, scene
+from tests.laboratory import Laboratory
+
+TO_PROBE = calls(("handoff_to_Probe", {"reason": "a payment"}))
+
+
+def pays(to: str, amount: str = "12.50") -> tuple[str, Any]:
+    return ("pay", {"to": to, "amount": amount})
+
+
+def paid(laboratory: Laboratory, to: str, amount: str = "12.50") -> int:
+    return laboratory.probed(f'paid {{"to":"{to}","amount":"{amount}"}}')
+
+
+async def asked(laboratory: Laboratory, *steps: JSON, more: tuple[JSON, ...] = ()) -> tuple[Customer, JSON]:
+    """A customer whose message made the probe agent ask for a yes; and the reply that asks."""
+    # The confirmed calls are the first reply after a yes; what the model says to their results is the second.
+    after_yes = [scene(text, says("never said"), says("it is done")) for text in ("yes", "Yes.")]
+    await laboratory.model.plays(scene("pay", TO_PROBE, *steps), scene("pay again", *steps), *after_yes, *more)
+    customer = laboratory.customer()
+    answer = await customer.says("pay")
+    assert answer.status == 200, answer
+    return customer, answer.body
+
+
+async def test_a_yes_runs_exactly_what_was_shown(laboratory: Laboratory) -> None:
+    name = f"exact-{laboratory.replays}"
+    customer, reply = await asked(laboratory, calls(pays(name)))
+    assert reply["text"] == f"Please confirm, with yes or no: Pay 12.50 EUR to {name}?"
+    assert [call["tool"] for call in reply["confirmation"]["calls"]] == ["pay"]
+    assert paid(laboratory, name) == 0
+    answer = await customer.says("yes")
+    assert (answer.text, answer.body["confirmation"]) == ("it is done", None)
+    assert paid(laboratory, name) == 1
+
+
+async def test_a_yes_that_comes_twice_runs_it_once(laboratory: Laboratory) -> None:
+    name = f"twice-{laboratory.replays}"
+    customer, reply = await asked(laboratory, calls(pays(name)))
+    held_id = reply["confirmation"]["held_id"]
+    answers = await asyncio.gather(*(customer.asks("confirm", held_id=held_id) for _ in range(3)))
+    assert sorted(answer.status for answer in answers) == [200, 409, 409]
+    assert "Nothing waits for this decision" in next(answer.text for answer in answers if answer.status == 409)
+    assert paid(laboratory, name) == 1
+    await customer.says("yes")
+    assert paid(laboratory, name) == 1
+
+
+async def test_a_no_runs_nothing(laboratory: Laboratory) -> None:
+    name = f"declined-{laboratory.replays}"
+    customer, reply = await asked(laboratory, calls(pays(name)))
+    requests = len(await laboratory.model.requests(customer.session))
+    answer = await customer.says("no, thanks")
+    assert answer.text == "All right, I have not done that."
+    assert (await customer.asks("confirm", held_id=reply["confirmation"]["held_id"])).status == 409
+    assert paid(laboratory, name) == 0
+    assert len(await laboratory.model.requests(customer.session)) == requests
+
+
+async def test_anything_else_is_a_new_message_and_the_model_is_told(laboratory: Laboratory) -> None:
+    name = f"dropped-{laboratory.replays}"
+    other = scene("yes, but what does it cost?", says("nothing"))
+    customer, reply = await asked(laboratory, calls(pays(name)), more=(other,))
+    answer = await customer.says("yes, but what does it cost?")
+    assert answer.text == "nothing"
+    assert (await customer.asks("confirm", held_id=reply["confirmation"]["held_id"])).status == 409
+    assert paid(laboratory, name) == 0
+    last_request = (await laboratory.model.requests(customer.session))[-1]
+    told = [item["content"] for item in last_request["body"]["input"] if item.get("role") == "developer"]
+    assert told == [f"The customer did not confirm what they were asked. It was not done: Pay 12.50 EUR to {name}?"]
+
+
+async def test_several_writes_are_shown_and_confirmed_together_and_reads_run_at_once(laboratory: Laboratory) -> None:
+    first, second = f"one-{laboratory.replays}", f"two-{laboratory.replays}"
+    step = calls(pays(first), ("who_am_i", {}), pays(second, "7"))
+    customer, reply = await asked(laboratory, step)
+    assert reply["text"] == (f"Please confirm, with yes or no:\n- Pay 12.50 EUR to {first}?\n- Pay 7 EUR to {second}?")
+    tools = [message for message in await customer.messages() if message["kind"] == "tool"][1:]
+    assert "customer_id" in tools[1]["content"]
+    assert (await customer.says("yes")).text == "it is done"
+    assert (paid(laboratory, first), paid(laboratory, second, "7")) == (1, 1)
+
+
+async def test_every_call_in_the_transcript_has_one_result(laboratory: Laboratory) -> None:
+    customer, _ = await asked(laboratory, calls(pays(f"paired-{laboratory.replays}"), ("refuse", {})))
+    await customer.says("yes")
+    messages = await customer.messages()
+    made = [call["call_id"] for message in messages if message["kind"] == "model" for call in message["calls"]]
+    answered = [message["call_id"] for message in messages if message["kind"] == "tool"]
+    assert sorted(made) == sorted(answered)
+    assert len(set(answered)) == len(answered)
+
+
+async def test_another_customer_cannot_say_yes(laboratory: Laboratory) -> None:
+    name = f"foreign-{laboratory.replays}"
+    customer, reply = await asked(laboratory, calls(pays(name)))
+    mallory = laboratory.customer("mallory", session=customer.session)
+    assert (await mallory.asks("confirm", held_id=reply["confirmation"]["held_id"])).status == 403
+    assert paid(laboratory, name) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("yes", "yes"),
+        (" Yes! ", "yes"),
+        ("yes, please", "yes"),
+        ("OK", "yes"),
+        ("Ja", "yes"),
+        ("no", "no"),
+        ("No.", "no"),
+        ("Don't", "no"),
+        ("no, don't do it", None),
+        ("yes, but to Carol", None),
+        ("yes and no", None),
+        ("not yes", None),
+        ("yesterday", None),
+        ("nobody", None),
+        ("ok what is my balance", None),
+        ("", None),
+        ("👍", None),
+        ("yes yes", None),
+    ],
+)
+def test_only_an_unambiguous_word_is_consent(text: str, said: str | None) -> None:
+    assert read_consent(text) == said

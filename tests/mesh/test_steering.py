@@ -1,0 +1,191 @@
+"""Conversations that people steer: interrupting, replacing, long ones, and looking in from outside."""
+
+import asyncio
+from uuid import uuid4
+
+from switchboard.testing import Customer, calls, says, scene
+from switchboard.turn import UNFIT
+from tests.laboratory import Laboratory
+
+TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
+LONG_MS = 60_000
+"""Nobody waits for it: the test would fail long before."""
+
+
+async def running(laboratory: Laboratory, line: str) -> None:
+    await laboratory.until(lambda: laboratory.probed(line))
+
+
+async def test_an_interrupt_stops_the_tools_and_says_what_was_done(laboratory: Laboratory) -> None:
+    quick, slow, saga = (str(uuid4()) for _ in range(3))
+    step = calls(
+        ("wait", {"name": quick}),
+        ("wait", {"name": slow, "milliseconds": LONG_MS}),
+        ("settle_in_two_steps", {"name": saga, "milliseconds": LONG_MS}),
+    )
+    await laboratory.model.plays(scene("go", TO_PROBE, step, says("never said")), scene("next", says("here")))
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+    await running(laboratory, f"first {saga}")
+    await running(laboratory, f"done {quick}")
+    assert (await customer.asks("interrupt")).body == {"interrupted": True}
+    answer = await message
+    assert answer.body["interrupted"]
+    assert answer.text == (
+        "Stopped, as you wish. Done before that: handoff to Probe, wait. Not done: wait, settle in two steps."
+    )
+    await running(laboratory, f"undone {saga}")
+    assert laboratory.probed(f"second {saga}") == 0
+    assert (await customer.says("next")).text == "here"
+    assert await paired(customer)
+
+
+async def paired(customer: Customer) -> bool:
+    """Whether every call of the transcript has exactly one result."""
+    messages = await customer.messages()
+    made = [call["call_id"] for message in messages if message["kind"] == "model" for call in message["calls"]]
+    return sorted(made) == sorted(message["call_id"] for message in messages if message["kind"] == "tool")
+
+
+async def test_an_interrupt_stops_a_model_that_thinks(laboratory: Laboratory) -> None:
+    await laboratory.model.plays(scene("go", {**says("too late"), "latency_ms": LONG_MS}), scene("next", says("here")))
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+
+    async def thinking() -> bool:
+        return bool(await laboratory.model.requests(customer.session))
+
+    await laboratory.until(thinking)
+    await customer.asks("interrupt")
+    assert (await message).body["interrupted"]
+    assert (await customer.says("next")).text == "here"
+
+
+async def test_an_interrupt_frees_the_session_even_when_the_agent_is_dead(laboratory: Laboratory) -> None:
+    name = str(uuid4())
+    await laboratory.model.plays(
+        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 2_000}))), scene("next", says("here"))
+    )
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+    await running(laboratory, f"start {name}")
+    await laboratory.probe_agent.kill()
+    try:
+        await customer.asks("interrupt")
+        answer = await message
+    finally:
+        await laboratory.probe_agent.start()
+    assert answer.body["interrupted"]
+    assert (await customer.says("next")).text == "here"
+
+
+async def test_a_message_can_replace_the_one_that_is_being_answered(laboratory: Laboratory) -> None:
+    name = str(uuid4())
+    await laboratory.model.plays(
+        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))),
+        scene("rather this", says("this then")),
+    )
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+    await running(laboratory, f"start {name}")
+    answer = await customer.asks("steer", text="rather this")
+    assert answer.text == "this then"
+    assert (await message).body["interrupted"]
+
+
+async def test_an_interrupt_of_nothing_changes_nothing(laboratory: Laboratory) -> None:
+    await laboratory.model.plays(scene("hello", says("hi")))
+    customer = laboratory.customer()
+    await customer.says("hello")
+    assert (await customer.asks("interrupt")).body == {"interrupted": False}
+    assert (await customer.says("hello")).text == "hi"
+
+
+async def test_another_customer_cannot_stop_a_first_turn(laboratory: Laboratory) -> None:
+    name = str(uuid4())
+    await laboratory.model.plays(
+        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 1_000})), says("done"))
+    )
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+    await running(laboratory, f"start {name}")
+    mallory = laboratory.customer("mallory", session=customer.session)
+    assert [(await mallory.asks(handler)).status for handler in ("interrupt", "status")] == [403, 403]
+    assert (await message).text == "done"
+
+
+async def test_a_message_that_an_operator_cancels_leaves_the_session_usable(laboratory: Laboratory) -> None:
+    name = str(uuid4())
+    await laboratory.model.plays(
+        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))), scene("next", says("here"))
+    )
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+    await running(laboratory, f"start {name}")
+    (sent,) = await laboratory.invocations(customer.session, "send")
+    url = f"{laboratory.mesh.addresses.admin_url}/invocations/{sent['id']}/cancel"
+    async with laboratory.http.patch(url) as response:
+        assert response.status in (200, 202)
+    assert (await message).status == 409
+    assert (await customer.asks("status")).status == 404
+    assert (await customer.says("next")).text == "here"
+    assert len((await customer.asks("transcript")).body["turns"]) == 1
+
+
+async def test_arguments_that_never_fit_are_given_up(laboratory: Laboratory) -> None:
+    await laboratory.model.plays(scene("go", TO_PROBE, *[calls(("wait", '{"name": '))] * 6))
+    customer = laboratory.customer()
+    answer = await customer.says("go")
+    assert (answer.text, answer.body["failed"]) == (UNFIT, True)
+    results = [message for message in await customer.messages() if message["kind"] == "tool"][1:]
+    assert len(results) == 3
+
+
+async def test_the_next_agent_sees_the_conversation_and_the_reason_but_not_the_instructions(
+    laboratory: Laboratory,
+) -> None:
+    await laboratory.model.plays(scene("go", calls(("handoff_to_Probe", {"reason": "it is a riddle"})), says("solved")))
+    customer = laboratory.customer()
+    await customer.says("go")
+    triage, probe = (request["body"] for request in await laboratory.model.requests(customer.session))
+    assert probe["input"][0] == {"role": "user", "content": "go"}
+    assert "it is a riddle" in str(probe["input"])
+    assert triage["instructions"] not in str(probe)
+    assert probe["instructions"] == "You run experiments."
+
+
+async def test_status_shows_the_running_calls_while_the_turn_runs(laboratory: Laboratory) -> None:
+    name = str(uuid4())
+    await laboratory.model.plays(
+        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 1_500})), says("done"))
+    )
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+    await running(laboratory, f"start {name}")
+    status = (await customer.asks("status")).body
+    assert [call["target"] for call in status["running"]["calls"]] == ["Probe/take_turn", "ProbeTools/wait"]
+    await message
+    status = (await customer.asks("status")).body
+    assert status["running"] is None
+    assert {agent["agent"] for agent in status["spending"]} == {"Triage", "Probe"}
+
+
+async def test_a_long_conversation_is_summarised_and_still_readable_whole(laboratory: Laboratory) -> None:
+    """The script has no scene for a summary request but this one, so its answer is what the models see later."""
+    chatter = "x" * 4_000
+    summary = {"user": {"contains": "Customer:"}, "steps": [says("They said x very often.")]}
+    await laboratory.model.plays(summary, scene(chatter, says("noted")), scene("and now?", says("now this")))
+    customer = laboratory.customer()
+    for _ in range(12):
+        await customer.says(chatter)
+
+    async def summarised() -> bool:
+        await customer.says("and now?")
+        body = (await laboratory.model.requests(customer.session))[-1]["body"]
+        return "They said x very often." in str(body["input"][0])
+
+    await laboratory.until(summarised)
+    body = (await laboratory.model.requests(customer.session))[-1]["body"]
+    assert len(str(body["input"])) < 50_000
+    turns = (await customer.asks("transcript", limit=50)).body["turns"]
+    assert sum(turn["messages"][0]["text"] == chatter for turn in turns) == 12
