@@ -68,7 +68,7 @@ def show_answer(reply: SendReply) -> None:
 
 
 def show_status(status: SessionStatus) -> None:
-    tokens = status.usage.input_tokens + status.usage.output_tokens
+    tokens = sum(agent.usage.input_tokens + agent.usage.output_tokens for agent in status.spending)
     note(f"turn {status.turns_total} · {status.active_agent} has the conversation · {tokens:,} tokens")
 
 

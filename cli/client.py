@@ -14,9 +14,9 @@ from cli.problem import MeshAway, Refused, TurnLost
 from services.triage.contract import (
     SESSION,
     TRANSCRIPT_PAGE_MAX_TURNS,
+    CustomerRequest,
     SendReply,
     SessionStatus,
-    StatusRequest,
     Transcript,
     TranscriptRequest,
     TurnRecord,
@@ -104,7 +104,7 @@ class MeshClient:
         await self._insist(lambda: self._request("GET", "/restate/health", _Health), ANSWER_TIMEOUT)
 
     async def status(self, session_id: str, customer_id: str) -> SessionStatus:
-        return await self._ask(session_id, "status", StatusRequest(customer_id=customer_id), SessionStatus)
+        return await self._ask(session_id, "status", CustomerRequest(customer_id=customer_id), SessionStatus)
 
     async def turns(self, session_id: str, customer_id: str) -> list[TurnRecord]:
         """The whole transcript, oldest turn first."""

@@ -138,6 +138,14 @@ def session_object(directory: Directory, settings: SessionSettings, first_agent:
         invocation_retry_policy=RETRIES,
         invocation_context_managers=[refuse_bad_input],
     )
+    add_conversation(session, sessions)
+    add_views(session, sessions)
+    add_private_handlers(session, sessions)
+    return session
+
+
+def add_conversation(session: restate.VirtualObject, sessions: Sessions) -> None:
+    """What a customer says and decides, and how a running turn is stopped."""
 
     @session.handler()
     async def send(ctx: restate.ObjectContext, message: SendMessage) -> SendReply:
@@ -165,9 +173,13 @@ def session_object(directory: Directory, settings: SessionSettings, first_agent:
         await stop_running(ctx, message.customer_id)
         return await ctx.object_call(send, ctx.key(), message)
 
+
+def add_views(session: restate.VirtualObject, sessions: Sessions) -> None:
+    """What can be read from outside at any time, also while a turn runs."""
+
     @session.handler(kind="shared")
     async def transcript(ctx: restate.ObjectSharedContext, request: TranscriptRequest) -> Transcript:
-        """A page of what was said and done, also while a turn runs."""
+        """A page of what was said and done."""
         head = known(ctx, await own_head(ctx, request.customer_id))
         last = min(request.after + request.limit, head.turns_total)
         turns = [await ctx.get(turn_key(turn), type_hint=TurnRecord) for turn in range(request.after + 1, last + 1)]
@@ -175,28 +187,30 @@ def session_object(directory: Directory, settings: SessionSettings, first_agent:
 
     @session.handler(kind="shared")
     async def status(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
-        """How the session stands, also while a turn runs."""
+        """How the session stands: the active agent, the running turn, what is held, what was spent."""
         head, running = await own_head(ctx, request.customer_id), await own_running(ctx, request.customer_id)
         if head is None and running is not None:
-            head = Head(customer_id=request.customer_id, active=first_agent)
+            head = Head(customer_id=request.customer_id, active=sessions.first_agent)
         return await sessions.status(ctx, known(ctx, head), running)
+
+
+def add_private_handlers(session: restate.VirtualObject, sessions: Sessions) -> None:
+    """What only the mesh itself may call."""
 
     @session.handler(ingress_private=True)
     async def notify(ctx: restate.ObjectContext, notification: Notification) -> None:
         """Tell the customer something that was not asked just now; from a workflow or a timer of the mesh."""
         head = await own_head(ctx, notification.customer_id)
-        head = head or Head(customer_id=notification.customer_id, active=first_agent)
+        head = head or Head(customer_id=notification.customer_id, active=sessions.first_agent)
         beginning = await ctx.run_typed("begin", sessions.begin, restate.RunOptions(type_hint=Beginning))
         told = Finished(text=notification.text, added=(Notice(text=notification.text),))
-        commit(ctx, head, beginning.at, told, settings, still_held=head.held)
+        commit(ctx, head, beginning.at, told, sessions.settings, still_held=head.held)
 
     @session.handler(ingress_private=True)
     async def fold(ctx: restate.ObjectContext, result: Folded) -> None:
         """Take over a summary of the oldest turns, which the models then see in their place."""
         head = known(ctx, await own_head(ctx, result.customer_id))
-        ctx.set(HEAD, result.applied_to(head, settings))
-
-    return session
+        ctx.set(HEAD, result.applied_to(head, sessions.settings))
 
 
 async def own_head(ctx: restate.ObjectContext | restate.ObjectSharedContext, customer_id: str) -> Head | None:

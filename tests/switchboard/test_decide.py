@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field
 
 from switchboard import Agent, FromIdentity, NoInput, Tool, ToolInput
-from switchboard.decide import CALLS_MAX, Act, Answer, ApprovedCall, AskAgain, HandOver, decide
+from switchboard.decide import CALLS_MAX, Act, Answer, ApprovedCall, AskAgain, HandOver, Judged, decide
 from switchboard.messages import Card, Identity, ModelReply, ToolCall, ToolResult, Wire
 
 IDENTITY = Identity(session_id="s-1", customer_id="alice")
@@ -38,7 +38,7 @@ def reply(*calls: tuple[str, str], text: str = "") -> ModelReply:
     )
 
 
-def act(*calls: tuple[str, str]) -> tuple[ApprovedCall | ToolResult, ...]:
+def act(*calls: tuple[str, str]) -> tuple[Judged, ...]:
     decision = decide(reply(*calls), BANK, IDENTITY, PEERS)
     assert isinstance(decision, Act)
     return decision.calls

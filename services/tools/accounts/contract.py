@@ -1,24 +1,17 @@
 """What the accounts service promises. Agents import this file and nothing else of the service."""
 
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AwareDatetime, Field
 
 from switchboard import NoInput, Tool, ToolInput
 from switchboard.messages import Wire
+from switchboard.money import Currency, Money
 
 TRANSACTIONS_DEFAULT = 20
 TRANSACTIONS_MAX = 50
 """Transactions in one answer; so many still fit into what a model is fed of one result."""
-
-CENT = Decimal("0.01")
-
-# In JSON a string with two decimals: a float would lose cents on its way through other languages.
-Money = Annotated[Decimal, Field(decimal_places=2), AfterValidator(lambda amount: amount.quantize(CENT))]
-
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code, such as EUR.")]
 
 AccountKind = Literal["checking", "savings"]
 

@@ -23,6 +23,7 @@ from services.tools.accounts.contract import (
 from services.tools.accounts.ledger import Ledger
 from services.tools.accounts.periods import Span, resolve
 from services.tools.demo_data.bank import Account
+from switchboard.money import spell
 
 MERCHANTS_MAX = 5
 NUMBER_DIGITS_SHOWN = 4
@@ -145,11 +146,6 @@ def span_of(ledger: Ledger, period: Period) -> Span:
 
 def within(ledger: Ledger, span: Span) -> list[Transaction]:
     return [entry for entry in ledger.booked if span.first_day <= entry.booked_at.date() <= span.last_day]
-
-
-def spell(amount: Decimal, currency: str) -> str:
-    """An amount for people, such as "2,431.80 EUR"."""
-    return f"{amount:,.2f} {currency}"
 
 
 def count(number: int, noun: str) -> str:

@@ -8,10 +8,11 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from services.tools.accounts.contract import AccountKind, Category, Currency, Money
+from services.tools.accounts.contract import AccountKind, Category
 from services.tools.demo_data.months import DAY_IN_EVERY_MONTH_MAX
 from services.tools.loans.contract import LoanId, Percent
 from switchboard.messages import Wire
+from switchboard.money import Currency, Money
 
 BANK_JSON = Path(__file__).with_name("bank.json")
 

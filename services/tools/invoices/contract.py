@@ -4,9 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.tools.reservations.contract import ConfirmationNumber, Money
+from services.tools.reservations.contract import ConfirmationNumber
 from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.messages import Wire
+from switchboard.money import Money
 
 
 class InvoiceRequest(ToolInput):

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from services.tools.invoices.contract import InvoiceSent
 from services.tools.outbox.contract import Delivery
-from services.tools.reservations.contract import Bill, Charge, Money
+from services.tools.reservations.contract import Bill, Charge
 from switchboard.messages import Wire
+from switchboard.money import Money
 
 
 class TaxSum(Wire):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from functools import lru_cache
 
-from services.tools.loans.contract import CENT
+from switchboard.money import CENT
 
 MONTHS_A_YEAR = 12
 TERM_MAX_MONTHS = 480

@@ -17,6 +17,7 @@ from services.tools.loans.contract import (
     LoanStatus,
     ScheduledPayment,
 )
+from switchboard.money import spell
 
 ZERO = Decimal("0.00")
 
@@ -181,11 +182,6 @@ def schedule_sentence(at: Standing, currency: str) -> str:
     which = "first unpaid payment" if at.overdue else "next payment"
     verb = "was" if at.overdue else "is"
     return f"The {which} of your {name} {verb} due on {at.due_on(at.paid)}: {first}; {until}."
-
-
-def spell(amount: Decimal, currency: str) -> str:
-    """An amount for people, such as "2,431.80 EUR"."""
-    return f"{amount:,.2f} {currency}"
 
 
 def count(number: int, noun: str) -> str:

@@ -8,18 +8,12 @@ from pydantic import AfterValidator, Field
 
 from switchboard import NoInput, Tool, ToolInput
 from switchboard.messages import Wire
+from switchboard.money import CENT, Currency, Money
 
 SCHEDULE_PAYMENTS_MAX = 12
 """Payments in one schedule: a year of them."""
 
-CENT = Decimal("0.01")
-
-# In JSON a string with two decimals: a float would lose cents on its way through other languages.
-Money = Annotated[Decimal, Field(decimal_places=2), AfterValidator(lambda amount: amount.quantize(CENT))]
-
 Percent = Annotated[Decimal, Field(ge=0, decimal_places=2), AfterValidator(lambda rate: rate.quantize(CENT))]
-
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code, such as EUR.")]
 
 LoanId = Annotated[
     str,

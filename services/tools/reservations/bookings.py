@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from services.tools.reservations.contract import (
     UnrecordSeat,
 )
 from switchboard.messages import Wire
+from switchboard.money import CENT
 
 PERCENT = Decimal(100)
 # Where a booking stands in a list: what is still to come is what customers ask about.
@@ -109,7 +110,7 @@ def charges(booking: BookingData) -> tuple[Charge, ...]:
             description=charge.description,
             net=charge.net,
             tax_percent=charge.tax_percent,
-            tax=charge.net * charge.tax_percent / PERCENT,
+            tax=(charge.net * charge.tax_percent / PERCENT).quantize(CENT, ROUND_HALF_UP),
         )
         for charge in booking.charges
     )

@@ -1,27 +1,17 @@
 """What the reservations promise: a customer's bookings and their seats. Agents and other tools import nothing else."""
 
 import datetime as dt
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from services.tools.flights.contract import Cabin, FlightNumber, SeatNumber
 from switchboard import FromIdentity, NoInput, Tool, ToolInput
 from switchboard.messages import Wire
+from switchboard.money import Money
 
 RESERVATIONS = "Reservations"
 SEAT_CHANGES = "SeatChanges"
-
-CENT = Decimal("0.01")
-
-
-def to_cents(amount: Decimal) -> Decimal:
-    return amount.quantize(CENT, ROUND_HALF_UP)
-
-
-Money = Annotated[Decimal, AfterValidator(to_cents)]
-"""An amount with exactly two decimals, a string in JSON; its currency stands beside it."""
 
 ConfirmationNumber = Annotated[
     str,

@@ -11,11 +11,10 @@ the former seat. Every move is in its journal, so a crash anywhere only makes it
 
 import logging
 from datetime import date, datetime
-from typing import TypeVar
 
 import restate
-from pydantic import BaseModel
 
+from services.tools.call import ask, tell
 from services.tools.clock import business_now
 from services.tools.demo_data.airline import BookingData, CustomerData, airline
 from services.tools.flights.contract import (
@@ -49,11 +48,8 @@ from services.tools.reservations.contract import (
     SeatUnrecorded,
     UnrecordSeat,
 )
-from switchboard import NoInput, Tool, ToolInput
+from switchboard import NoInput, ToolInput
 from switchboard.declare import tool_object, tool_service
-
-Input = TypeVar("Input", bound=BaseModel)
-Output = TypeVar("Output", bound=BaseModel)
 
 LEDGER = "ledger"
 
@@ -198,14 +194,3 @@ async def opened(ctx: restate.ObjectSharedContext, now: datetime) -> Ledger:
     if ledger is None:
         ledger = await ctx.object_call(open_on, key=ctx.key(), arg=Opening(opened_on=now.date()))
     return ledger
-
-
-async def ask(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str) -> Output:
-    """Call an object of the tools and wait for its answer. Raises TerminalError as the object does."""
-    answer = await ctx.generic_call(tool.service, tool.handler, request.model_dump_json().encode(), key=key)
-    return tool.output.model_validate_json(answer)
-
-
-def tell(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str) -> None:
-    """Send to an object of the tools, to be done whatever becomes of this handler."""
-    ctx.generic_send(tool.service, tool.handler, request.model_dump_json().encode(), key=key)
