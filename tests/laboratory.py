@@ -15,7 +15,9 @@ import pytest
 
 from cli.mesh import DEMO_MODEL, Addresses, Mesh
 from cli.process import Process, free_ports, wait_until
+from cli.restate_server import find_binary
 from switchboard.testing import Customer, ScriptedModel
+from tests.parts import need
 
 STARTS_WITHIN = timedelta(seconds=30)
 ANSWERS_WITHIN = aiohttp.ClientTimeout(total=120)
@@ -73,6 +75,7 @@ def laboratory_processes(mesh: Mesh, folder: Path) -> tuple[Process, Process]:
 async def laboratory(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Laboratory]:
+    need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
     replays = request.param == "always replaying"
     folder = tmp_path_factory.mktemp("mesh")
     mesh = Mesh(folder, Addresses.free(), restate_environment=ALWAYS_REPLAY if replays else {})

@@ -8,6 +8,7 @@ from typing import Literal
 from services.triage.contract import AgentSpending, AskedCall, Confirmation, TurnRecord
 from services.triage.settings import SessionSettings
 from services.triage.window import WINDOW_LIMIT_BYTES, Window, newest, window_turn
+from switchboard.agent import HANDOFF_PREFIX
 from switchboard.messages import (
     HeldCall,
     Message,
@@ -174,10 +175,11 @@ def overspent(head: Head, settings: SessionSettings) -> bool:
 
 def stopped_text(why: str, added: Sequence[Message]) -> str:
     """What a customer is told of a turn that was cut short: what of it was done, and what was not."""
-    names = {call.call_id: call.tool.replace("_", " ") for reply in model_replies(added) for call in reply.calls}
-    results = [message for message in added if isinstance(message, ToolResult)]
-    done = ", ".join(names.get(result.call_id, "?") for result in results if result.ok)
-    undone = ", ".join(names.get(result.call_id, "?") for result in results if not result.ok)
+    calls = [call for reply in model_replies(added) for call in reply.calls]
+    names = {call.call_id: call.tool.replace("_", " ") for call in calls if not call.tool.startswith(HANDOFF_PREFIX)}
+    results = [message for message in added if isinstance(message, ToolResult) and message.call_id in names]
+    done = ", ".join(names[result.call_id] for result in results if result.ok)
+    undone = ", ".join(names[result.call_id] for result in results if not result.ok)
     return f"{why} Done before that: {done or 'nothing'}. Not done: {undone or 'nothing that was begun'}."
 
 
