@@ -4,7 +4,8 @@ The durable tests run twice: as it is, and with Restate made to suspend and repl
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -71,14 +72,14 @@ def laboratory_processes(mesh: Mesh, folder: Path) -> tuple[Process, Process]:
     return agent, tools
 
 
-@pytest.fixture(scope="session", params=["as it is", "always replaying"])
-async def laboratory(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+@asynccontextmanager
+async def open_laboratory(
+    folder: Path, replays: bool = False, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Laboratory]:
+    """A mesh with the probe agent and its tools; `environment` is added to every service's."""
     need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
-    replays = request.param == "always replaying"
-    folder = tmp_path_factory.mktemp("mesh")
-    mesh = Mesh(folder, Addresses.free(), restate_environment=ALWAYS_REPLAY if replays else {})
+    restate_environment = ALWAYS_REPLAY if replays else {}
+    mesh = Mesh(folder, Addresses.free(), environment=environment, restate_environment=restate_environment)
     agent, tools = laboratory_processes(mesh, folder)
     # The client's own default lets only a hundred requests out at once.
     connector = aiohttp.TCPConnector(limit=0)
@@ -92,3 +93,13 @@ async def laboratory(
         finally:
             await agent.stop()
             await tools.stop()
+
+
+@pytest.fixture(scope="session", params=["as it is", "always replaying"])
+async def laboratory(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Laboratory]:
+    """The laboratory that the tests share, twice."""
+    replays = request.param == "always replaying"
+    async with open_laboratory(tmp_path_factory.mktemp("mesh"), replays) as opened:
+        yield opened

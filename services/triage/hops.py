@@ -30,26 +30,24 @@ RUNNING = "running"
 HOPS_MAX = 4
 """Hand-offs that are followed for one message."""
 
-TURN_DEADLINE = timedelta(minutes=10)
-"""For one message, hand-offs and all; then the running turn is cancelled, and the session is free again."""
-
 STOP_GRACE = timedelta(milliseconds=900)
 """For a cancelled turn to say what it had done; then the session goes on without knowing."""
 
 LOST_AGENT = "I am sorry, something went wrong on our side and I could not finish this. Please try again."
 TOO_SLOW = "I am sorry, this took too long and I stopped it."
-STOPPED = "Stopped, as you wish."
+STOPPED = "Stopped."
 TOO_MANY_HOPS = (
     "I am sorry, my colleagues and I passed this around without an answer. Please say in other words what you need."
 )
 
 
 class Stops:
-    """What can end a message before its reply: the customer (or staff) by an awakeable, and the deadline."""
+    """What can end a message before its reply: the customer by an awakeable, and the deadline, in which case `late`."""
 
-    def __init__(self, ctx: restate.ObjectContext, customer_id: str, at: datetime) -> None:
+    def __init__(self, ctx: restate.ObjectContext, customer_id: str, at: datetime, deadline: timedelta) -> None:
         self.stop_id, self.told = ctx.awakeable(type_hint=str)
-        self.deadline = ctx.sleep(TURN_DEADLINE, name="turn deadline")
+        self.deadline = ctx.sleep(deadline, name="turn deadline")
+        self.late = False
         running = Running(customer_id=customer_id, invocation_id=ctx.request().id, stop_id=self.stop_id, since=at)
         ctx.set(RUNNING, running)
 
@@ -85,7 +83,7 @@ async def follow(
                 added.append(Notice(text=text))
                 return Finished(text=text, agents=tuple(agents), added=tuple(added), question=question)
             case Interrupted():
-                return cut_short(STOPPED, agents, added)
+                return cut_short(TOO_SLOW if stops.late else STOPPED, agents, added, failed=stops.late)
             case HandOff(to=to) if to not in names:
                 logger.error("agent %s handed off to %r, who is not registered", agents[-1], to)
                 return apologise(LOST_AGENT, agents, added)
@@ -102,6 +100,7 @@ async def take_turn(ctx: restate.ObjectContext, agent: str, request: TurnRequest
     # A cancellation of this very message surfaces here, outside the `except`: then nothing is written at all.
     completed, _ = await restate.wait_completed(turn, stops.told, stops.deadline)
     if turn not in completed:
+        stops.late = stops.told not in completed
         await turn.cancel_invocation()
         ended, _ = await restate.wait_completed(turn, ctx.sleep(STOP_GRACE, name="stop grace"))
         if turn not in ended:
@@ -121,6 +120,7 @@ def apologise(text: str, agents: list[str], added: list[Message]) -> Finished:
     return Finished(text=text, agents=tuple(agents), added=(*added, Notice(text=text)), failed=True)
 
 
-def cut_short(why: str, agents: list[str], added: list[Message]) -> Finished:
+def cut_short(why: str, agents: list[str], added: list[Message], failed: bool) -> Finished:
     text = stopped_text(why, added)
-    return Finished(text=text, agents=tuple(agents), added=(*added, Notice(text=text)), interrupted=True)
+    added = [*added, Notice(text=text)]
+    return Finished(text=text, agents=tuple(agents), added=tuple(added), interrupted=True, failed=failed)

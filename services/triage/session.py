@@ -95,7 +95,7 @@ class Sessions:
             settled = Finished(text=OVERSPENT, added=(*opening.messages, Notice(text=OVERSPENT)), failed=True)
         if settled is not None:
             return commit(ctx, head, beginning.at, settled, self.settings)
-        stops = Stops(ctx, head.customer_id, beginning.at)
+        stops = Stops(ctx, head.customer_id, beginning.at, self.settings.turn_deadline)
         try:
             done = await follow(ctx, head, beginning.cards, self.first_agent, opening, stops)
         except restate.TerminalError:
@@ -202,9 +202,9 @@ def add_private_handlers(session: restate.VirtualObject, sessions: Sessions) -> 
         """Tell the customer something that was not asked just now; from a workflow or a timer of the mesh."""
         head = await own_head(ctx, notification.customer_id)
         head = head or Head(customer_id=notification.customer_id, active=sessions.first_agent)
-        beginning = await ctx.run_typed("begin", sessions.begin, restate.RunOptions(type_hint=Beginning))
+        at = datetime.fromtimestamp(await ctx.time(), tz=UTC)
         told = Finished(text=notification.text, added=(Notice(text=notification.text),))
-        commit(ctx, head, beginning.at, told, sessions.settings, still_held=head.held)
+        commit(ctx, head, at, told, sessions.settings, still_held=head.held)
 
     @session.handler(ingress_private=True)
     async def fold(ctx: restate.ObjectContext, result: Folded) -> None:

@@ -1,5 +1,6 @@
 """The settings of the sessions, read from the environment once at start."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from pydantic import AnyHttpUrl, BaseModel, Field, NonNegativeInt
@@ -36,6 +37,19 @@ class SessionSettings(BaseSettings):
         2_000_000,
         validation_alias="SWITCHBOARD_SESSION_TOKENS_MAX",
         description="Tokens a session may cost, also where a model has no price.",
+    )
+
+    turn_deadline: timedelta = Field(
+        timedelta(minutes=10),
+        validation_alias="SWITCHBOARD_TURN_DEADLINE",
+        gt=timedelta(0),
+        description="For one message, hand-offs and all, in seconds or ISO 8601; then the turn is cancelled.",
+    )
+    consent_expires_after: timedelta = Field(
+        timedelta(minutes=15),
+        validation_alias="SWITCHBOARD_CONSENT_EXPIRES_AFTER",
+        gt=timedelta(0),
+        description="In seconds or ISO 8601; a later yes is to a question that is out of mind.",
     )
 
     def cost(self, reply: ModelReply) -> Decimal:

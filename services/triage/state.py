@@ -1,7 +1,7 @@
 """What a session remembers between messages, and what a finished turn makes of it. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -22,10 +22,6 @@ from switchboard.messages import (
     UserText,
     Wire,
 )
-
-CONSENT_EXPIRES_AFTER = timedelta(minutes=15)
-"""A yes that comes later is to a question that the customer may not have in mind any more."""
-
 
 NOT_DONE = "All right, I have not done that."
 NOT_CONFIRMED = "The customer did not confirm what they were asked. It was not done: {questions}"
@@ -140,7 +136,7 @@ def after(head: Head, at: datetime, done: Finished, held_id: str, settings: Sess
     active = done.agents[-1] if done.agents else head.active
     held = None
     if done.question is not None:
-        expires_at = at + CONSENT_EXPIRES_AFTER
+        expires_at = at + settings.consent_expires_after
         held = Held(held_id=held_id, agent=active, calls=done.question.held, expires_at=expires_at)
     return head.model_copy(
         update={

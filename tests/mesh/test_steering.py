@@ -31,7 +31,7 @@ async def test_an_interrupt_stops_the_tools_and_says_what_was_done(laboratory: L
     assert (await customer.asks("interrupt")).body == {"interrupted": True}
     answer = await message
     assert answer.body["interrupted"]
-    assert answer.text == ("Stopped, as you wish. Done before that: wait. Not done: wait, settle in two steps.")
+    assert answer.text == ("Stopped. Done before that: wait. Not done: wait, settle in two steps.")
     await running(laboratory, f"undone {saga}")
     assert laboratory.probed(f"second {saga}") == 0
     assert (await customer.says("next")).text == "here"

@@ -1,0 +1,93 @@
+"""What a session may cost and how long things may take, on a mesh of its own with small limits."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from uuid import uuid4
+
+import pytest
+
+from switchboard.testing import calls, says, scene
+from tests.laboratory import Laboratory, open_laboratory
+
+TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
+
+TOKENS_MAX = 6_000
+SMALL_LIMITS = {
+    "SWITCHBOARD_SESSION_TOKENS_MAX": str(TOKENS_MAX),
+    "SWITCHBOARD_PRICES": json.dumps({"demo": {"input": "1.00", "output": "10.00"}}),
+    "SWITCHBOARD_TURN_DEADLINE": "PT2S",
+    "SWITCHBOARD_CONSENT_EXPIRES_AFTER": "PT0.05S",
+    "SWITCHBOARD_MODEL_CALLS_MAX": "1",
+    "SWITCHBOARD_FALLBACK_MODELS": "second, third",
+}
+
+
+@pytest.fixture(scope="module")
+async def limited(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Laboratory]:
+    async with open_laboratory(tmp_path_factory.mktemp("limited"), environment=SMALL_LIMITS) as laboratory:
+        yield laboratory
+
+
+async def test_a_session_stops_when_its_budget_is_spent(limited: Laboratory) -> None:
+    await limited.model.plays(scene("hello", says("hi")))
+    customer = limited.customer()
+    for _ in range(40):
+        answer = await customer.says("hello")
+        if answer.body["failed"]:
+            break
+    assert "reached the limit of what it may cost" in answer.text
+    asked = len(await limited.model.requests(customer.session))
+    await customer.says("hello")
+    assert len(await limited.model.requests(customer.session)) == asked
+    (spent,) = (await customer.asks("status")).body["spending"]
+    tokens = spent["usage"]["input_tokens"] + spent["usage"]["output_tokens"]
+    assert TOKENS_MAX <= tokens < 2 * TOKENS_MAX
+    used = spent["usage"]
+    assert float(spent["cost"]) == pytest.approx((used["input_tokens"] + 10 * used["output_tokens"]) / 1_000_000)
+
+
+async def test_a_turn_past_its_deadline_is_stopped_and_the_session_goes_on(limited: Laboratory) -> None:
+    name = str(uuid4())
+    await limited.model.plays(
+        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 60_000}))), scene("next", says("here"))
+    )
+    customer = limited.customer()
+    answer = await customer.says("go")
+    assert answer.text == "I am sorry, this took too long and I stopped it. Done before that: nothing. Not done: wait."
+    assert (answer.body["failed"], answer.body["interrupted"]) == (True, True)
+    assert (await customer.says("next")).text == "here"
+
+
+async def test_a_question_expires(limited: Laboratory) -> None:
+    name = str(uuid4())
+    step = calls(("pay", {"to": name, "amount": "1"}))
+    await limited.model.plays(scene("pay", TO_PROBE, step), scene("yes", says("yes to what?")))
+    customer = limited.customer()
+    reply = (await customer.says("pay")).body
+    await asyncio.sleep(0.1)
+    answer = await customer.asks("confirm", held_id=reply["confirmation"]["held_id"])
+    assert (answer.status, answer.text) == (409, "The question has expired. Ask again for what you need.")
+    assert (await customer.says("yes")).text == "yes to what?"
+    assert limited.probed(f'paid {{"to":"{name}","amount":"1"}}') == 0
+
+
+async def test_the_next_model_is_asked_when_the_first_will_not(limited: Laboratory) -> None:
+    await limited.model.plays(scene("hello", says("hi")))
+    await limited.model.fails({"kind": "http_404", "times": 2})
+    customer = limited.customer()
+    assert (await customer.says("hello")).text == "hi"
+    await limited.model.is_well()
+    asked = [request["model"] for request in await limited.model.requests(customer.session)]
+    assert asked == ["demo", "second", "third"]
+
+
+async def test_model_calls_past_the_limit_wait_for_their_turn(limited: Laboratory) -> None:
+    """With one call at a time allowed, the second is asked only after the first was answered."""
+    await limited.model.plays(scene("hello", {**says("hi"), "latency_ms": 300}))
+    customers = [limited.customer() for _ in range(3)]
+    answers = await asyncio.gather(*(customer.says("hello") for customer in customers))
+    assert [answer.text for answer in answers] == ["hi"] * 3
+    asked = sorted([(await limited.model.requests(customer.session))[0]["at"] for customer in customers])
+    assert all(later - earlier >= 0.3 for earlier, later in pairwise(asked))
