@@ -21,6 +21,9 @@ up: setup ## start a mesh and keep it in the foreground
 test: setup ## all tests, on a real Restate server that they start themselves
 	@$(BIN)/pytest
 
+bench: setup .tools/venv-bench/.synced ## measure beside the peers, write docs/performance.md
+	@$(BIN)/python -m bench
+
 check: setup ## format, lint, types and the rules of the architecture
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -35,6 +38,8 @@ pins: $(UV) ## renew the exact versions and hashes in requirements*.txt
 	@$(COMPILE) requirements-bootstrap.in -o requirements-bootstrap.txt
 	@$(COMPILE) pyproject.toml --extra demo-model --extra cli -o requirements.txt
 	@$(COMPILE) pyproject.toml --extra demo-model --extra cli --extra dev -c requirements.txt -o requirements-dev.txt
+	@$(COMPILE) pyproject.toml --extra demo-model --extra cli --extra bench -c requirements.txt \
+	  -o requirements-bench.txt
 
 clean: ## remove what the commands above have made
 	@rm -rf $(VENV) .tools node_modules .switchboard .mypy_cache .ruff_cache .pytest_cache
@@ -55,9 +60,14 @@ $(VENV)/.synced: $(UV) requirements-dev.txt pyproject.toml
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.tools/venv-bench/.synced: $(UV) requirements-bench.txt
+	@test -x .tools/venv-bench/bin/python || $(UV) venv --quiet --python $(PYTHON) .tools/venv-bench
+	@$(UV) pip sync --quiet --python .tools/venv-bench/bin/python --require-hashes requirements-bench.txt
+	@touch $@
+
 node_modules/.synced: package-lock.json
 	@command -v npm > /dev/null || { echo "npm is needed: it brings the Restate server (Node 20 or newer)."; exit 1; }
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
-.PHONY: help setup demo up test check format pins clean
+.PHONY: help setup demo up test bench check format pins clean

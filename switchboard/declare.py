@@ -54,3 +54,26 @@ def tool_object(name: str, description: str) -> restate.VirtualObject:
         invocation_retry_policy=RETRIES,
         invocation_context_managers=[refuse_bad_input],
     )
+
+
+def tool_workflow(name: str, description: str) -> restate.Workflow:
+    """A workflow of tools: runs once for each key, for days if it has to; started by other tools only."""
+    return restate.Workflow(
+        name,
+        description=description,
+        metadata={"switchboard.role": "tools"},
+        ingress_private=True,
+        invocation_retry_policy=RETRIES,
+        invocation_context_managers=[refuse_bad_input],
+    )
+
+
+def staff_service(name: str, description: str) -> restate.Service:
+    """A plain service that the ingress lets through: for staff, whom the edge in front of the ingress has to know."""
+    return restate.Service(
+        name,
+        description=description,
+        metadata={"switchboard.role": "staff"},
+        invocation_retry_policy=RETRIES,
+        invocation_context_managers=[refuse_bad_input],
+    )

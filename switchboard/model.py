@@ -2,6 +2,7 @@
 
 import asyncio
 import email.utils
+import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -153,8 +154,10 @@ def items(message: Message) -> list[dict[str, Any]]:
             return [{"role": "assistant", "content": text}]
 
 
-def tool_functions(agent: Agent) -> list[dict[str, Any]]:
-    return [function(tool.name, tool.purpose, tool.parameters()) for tool in agent.tools]
+@functools.cache
+def tool_functions(agent: Agent) -> tuple[dict[str, Any], ...]:
+    """The agent's tools as the API wants them. Made once: building schemas was a fifth of a turn's CPU time."""
+    return tuple(function(tool.name, tool.purpose, tool.parameters()) for tool in agent.tools)
 
 
 def hand_off_function(peer: Card) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 
 import aiohttp
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from switchboard.messages import Card
 
@@ -37,16 +37,37 @@ class _Services(BaseModel):
     services: list[_Service]
 
 
+class _Revision(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    revision: int
+
+
+class _Deployment(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    created_at: str
+    services: tuple[_Revision, ...]
+
+
+class _Deployments(BaseModel):
+    deployments: frozenset[_Deployment]
+
+
 class Directory:
     """The registered agents' cards.
 
     Asked once a message. Lookups that arrive while one is under way share the next one, so that a thousand sessions
-    cost one request at a time; each gets an answer younger than its question.
+    cost one request at a time; each gets an answer younger than its question. The services, with all their schemas,
+    are read again only when a deployment has changed: the list of deployments costs Restate a twentieth of it.
     """
 
     def __init__(self, admin_url: str) -> None:
-        self._url = f"{admin_url.rstrip('/')}/services"
+        self._admin_url = admin_url.rstrip("/")
         self._http: aiohttp.ClientSession | None = None
+        self._deployments: frozenset[_Deployment] = frozenset()
         self._lookup = asyncio.Lock()
         self._known: tuple[Card, ...] = ()
         self._asked_at = 0.0
@@ -58,20 +79,26 @@ class Directory:
             if self._asked_at < arrived:
                 asked_at = time.monotonic()
                 try:
-                    self._known = await self._fetch()
+                    await self._look()
                     self._asked_at = asked_at
                 except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
                     if not self._known:
-                        raise DirectoryUnavailable(f"cannot read the agents from {self._url}: {error}") from error
-                    logger.warning("cannot read the agents from %s, going on with those known: %s", self._url, error)
+                        raise DirectoryUnavailable(f"cannot read the agents from {self._admin_url}: {error}") from error
+                    logger.warning("cannot read the agents, going on with those known: %s", error)
         return self._known
 
-    async def _fetch(self) -> tuple[Card, ...]:
+    async def _look(self) -> None:
+        deployments = _Deployments.model_validate_json(await self._get("/deployments")).deployments
+        if deployments != self._deployments:
+            self._known = read_cards(await self._get("/services"))
+            self._deployments = deployments
+
+    async def _get(self, path: str) -> bytes:
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LOOKUP_TIMEOUT.total_seconds()))
-        async with self._http.get(self._url) as response:
+        async with self._http.get(self._admin_url + path) as response:
             response.raise_for_status()
-            return read_cards(await response.read())
+            return await response.read()
 
 
 def read_cards(answer: bytes) -> tuple[Card, ...]:

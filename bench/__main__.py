@@ -1,0 +1,78 @@
+"""`python -m bench`: measure all in alternation, write bench/results.json and the tables of docs/performance.md."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import orjson
+import uvloop
+
+from bench.machine import description
+from bench.measure import QUICK, Plan, measure
+from bench.report import into, render
+from bench.results import Results
+from bench.systems import PeerProgram, WrongAnswer, laboratory, peer_programs
+from cli.process import StartFailed
+from cli.restate_server import PROJECT
+
+PEER_PYTHON = PROJECT / ".tools" / "venv-bench" / "bin" / "python"
+RESULTS = PROJECT / "bench" / "results.json"
+DOCUMENT = PROJECT / "docs" / "performance.md"
+
+
+def main() -> int:
+    options = arguments()
+    if options.render:
+        write_document(Results(**orjson.loads(RESULTS.read_bytes())))
+        return 0
+    if not options.peer_python.is_file():
+        sys.stderr.write(f"There is no {options.peer_python}; `make bench` installs the peers' packages.\n")
+        return 1
+    plan = QUICK if options.quick else Plan()
+    if options.rounds:
+        plan = replace(plan, rounds=options.rounds)
+    results = Results(machine=description())
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(plan, results, peer_programs(options.peer_python, more=options.peers)))
+    except (StartFailed, WrongAnswer) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted; everything that was started has been stopped, nothing is written.\n")
+        return 130
+    print(render(results))
+    if not options.quick:
+        RESULTS.write_bytes(orjson.dumps(asdict(results), option=orjson.OPT_INDENT_2) + b"\n")
+        write_document(results)
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, help=f"how often everything is measured (default {Plan().rounds})")
+    parser.add_argument("--quick", action="store_true", help="about a minute: a smoke test, nothing is written")
+    parser.add_argument("--peers", action="store_true", help="also restate.ext.openai: takes twice the time")
+    parser.add_argument("--render", action="store_true", help="only write the tables of the last run again")
+    parser.add_argument(
+        "--peer-python", type=Path, default=PEER_PYTHON, help="the interpreter with the peers' packages"
+    )
+    return parser.parse_args()
+
+
+async def run(plan: Plan, results: Results, programs: Sequence[PeerProgram]) -> None:
+    with tempfile.TemporaryDirectory(prefix="switchboard-bench-") as folder:
+        async with laboratory(Path(folder), programs) as everything:
+            await measure(everything, plan, results)
+
+
+def write_document(results: Results) -> None:
+    DOCUMENT.write_text(into(DOCUMENT.read_text(), results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""What the benchmark's tools promise, and the agent that calls them. Values only."""
+
+from switchboard import Agent, Tool, ToolInput
+from switchboard.messages import Wire
+
+BENCH_TOOLS = "BenchTools"
+AGENT = "Bench"
+INSTRUCTIONS = "You run the tasks that you are asked for, all at once, and say when they are done."
+
+
+class Wait(ToolInput):
+    """`name` comes back in the result, so that a mix-up of results is seen."""
+
+    name: str
+    milliseconds: int
+
+
+class LookUp(ToolInput):
+    name: str
+
+
+class Said(Wire):
+    said: str
+
+
+WAIT = Tool(BENCH_TOOLS, "wait", "Wait for a while.", Wait, Said)
+LOOK_UP = Tool(BENCH_TOOLS, "look_up", "Look something up.", LookUp, Said)
+
+bench = Agent(name=AGENT, handles="Measurements.", instructions=INSTRUCTIONS, tools=(WAIT, LOOK_UP))

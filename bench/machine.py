@@ -1,0 +1,72 @@
+"""What the machine is, how fast it is just now, and what CPU time processes have used. Linux only."""
+
+import os
+import platform
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from cli.restate_server import PROJECT, find_binary
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PROBE_ITERATIONS = 1_000_000
+PACKAGES = ("restate-sdk", "openai", "granian", "pydantic", "aiohttp", "uvloop")
+PINS = PROJECT / "requirements-bench.txt"
+
+
+def cpu_ms(pids: Mapping[str, int]) -> dict[str, float]:
+    """CPU time that these processes have used so far, all threads, user and system."""
+    return {name: ticks(pid) * 1000 / TICKS_PER_SECOND for name, pid in pids.items()}
+
+
+def ticks(pid: int) -> int:
+    # After the program's name, which may hold spaces, utime and stime are fields 11 and 12.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def calibrate() -> float:
+    """Milliseconds that a fixed amount of work takes here and now; how it varies is the noise of the machine."""
+    begun = time.perf_counter()
+    total = 0
+    for number in range(PROBE_ITERATIONS):
+        total += number & 7
+    return (time.perf_counter() - begun) * 1000
+
+
+def description() -> dict[str, str]:
+    """The machine and the versions, for the record."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": str(os.cpu_count()),
+        "cpu": cpu_name(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "restate-server": restate_version(),
+        **{name: version(name) for name in PACKAGES},
+        "openai-agents": pinned("openai-agents"),
+    }
+
+
+def cpu_name() -> str:
+    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    return found[1] if found else platform.machine()
+
+
+def restate_version() -> str:
+    binary = find_binary("restate-server")
+    if binary is None:
+        return "none"
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"\d+\.\d+\.\d+", said)
+    return found[0] if found else said.strip()
+
+
+def pinned(package: str) -> str:
+    """The version in requirements-bench.txt, as the package is not in this environment."""
+    found = re.search(rf"^{re.escape(package)}==(\S+)", PINS.read_text(), re.M) if PINS.is_file() else None
+    return found[1] if found else "unknown"

@@ -1,0 +1,1 @@
+"""The systems that do the same work without the mesh, each a process of its own."""

@@ -1,0 +1,56 @@
+"""The bare loop, the floor: our model adapter and decisions, no durability: `python -m bench.peers.bare`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bench import work
+from bench.contract import LOOK_UP, WAIT, bench
+from bench.peers.front import Done, serve
+from services.triage.window import WINDOW_MAX_BYTES, Window, flat, newest, window_turn
+from switchboard.decide import Act, Answer, ApprovedCall, Judged, decide
+from switchboard.messages import HeldCall, Identity, Message, ToolResult, TurnRequest, UserText
+from switchboard.model import Model
+from switchboard.serve import models_from_environment
+
+TOOLS: dict[str, Callable[[Any], Awaitable[Any]]] = {WAIT.name: work.wait, LOOK_UP.name: work.look_up}
+
+
+class BareLoop:
+    """Conversations in the memory of the process: a crash loses them all."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._windows: dict[str, Window] = {}
+
+    async def turn(self, session: str, text: str) -> Done:
+        identity = Identity(session_id=session, customer_id="alice")
+        window, said = self._windows.get(session, ()), UserText(text=text)
+        request = TurnRequest(identity=identity, transcript=(*flat(window), said))
+        added: list[Message] = []
+        for _ in range(bench.steps_max):
+            reply = await self._model.ask(bench, request, added)
+            added.append(reply)
+            match decide(reply, bench, identity, ()):
+                case Answer(text):
+                    turn = window_turn(len(window), (said, *added))
+                    self._windows[session] = newest((*window, turn), WINDOW_MAX_BYTES)
+                    return Done(text, sum(isinstance(message, ToolResult) and message.ok for message in added))
+                case Act(calls):
+                    added += await asyncio.gather(*map(make, calls))
+                case unexpected:
+                    raise ValueError(f"the script has no such turn: {unexpected}")
+        raise ValueError("the turn took too many steps")
+
+
+async def make(call: Judged) -> ToolResult:
+    """One call of a tool, in this process."""
+    if isinstance(call, ToolResult):
+        return call
+    assert not isinstance(call, HeldCall), "no tool of the benchmark asks for consent"
+    result = await TOOLS[call.tool.name](call.tool.input.model_validate_json(call.body))
+    return ToolResult(call_id=call.call_id, ok=True, content=result.model_dump_json())
+
+
+if __name__ == "__main__":
+    serve(BareLoop(models_from_environment()[0]).turn)

@@ -1,0 +1,85 @@
+"""openai-agents made durable by Restate's own extension: `python -m bench.peers.restate_openai` in its own venv."""
+
+from typing import Any
+
+import restate
+
+# Peers' packages are in requirements-bench.txt only.
+from agents import (  # type: ignore[import-not-found]
+    Agent,
+    ModelSettings,
+    set_default_openai_client,
+    set_tracing_disabled,
+)
+from restate.ext.openai import DurableRunner, durable_function_tool, restate_context
+
+from bench.contract import AGENT, BENCH_TOOLS, INSTRUCTIONS, LookUp, Said, Wait
+from switchboard.messages import Wire
+from switchboard.model import connect
+from switchboard.serve import serve
+from switchboard.settings import ModelSettings as Endpoint
+from switchboard.settings import load
+
+DURABLE = "DurableBench"
+STEPS_MAX = 8
+
+
+class Message(Wire):
+    text: str
+
+
+class Done(Wire):
+    """The same answer as that of the other peers (bench/peers/front.py)."""
+
+    text: str
+    results: int
+
+
+@durable_function_tool
+async def wait(name: str, milliseconds: int) -> str:
+    """Wait for a while."""
+    return await call("wait", Wait(name=name, milliseconds=milliseconds))
+
+
+@durable_function_tool
+async def look_up(name: str) -> str:
+    """Look something up."""
+    return await call("look_up", LookUp(name=name))
+
+
+async def call(handler: str, request: Wait | LookUp) -> str:
+    """A durable call to the same tools' process as ours."""
+    answer = await restate_context().generic_call(BENCH_TOOLS, handler, request.model_dump_json().encode())
+    return Said.model_validate_json(answer).model_dump_json()
+
+
+def durable_object(agent: Any) -> restate.VirtualObject:
+    """A conversation by its key; the extension keeps it in the object's state."""
+    durable = restate.VirtualObject(DURABLE)
+
+    @durable.handler()
+    async def send(ctx: restate.ObjectContext, message: Message) -> Done:
+        """Answer a message."""
+        result = await DurableRunner.run(agent, message.text, use_restate_session=True, max_turns=STEPS_MAX)
+        results = sum(item.type == "tool_call_output_item" for item in result.new_items)
+        return Done(text=str(result.final_output), results=results)
+
+    return durable
+
+
+def agent(model: str) -> Any:
+    return Agent(
+        name=AGENT,
+        instructions=INSTRUCTIONS,
+        model=model,
+        model_settings=ModelSettings(parallel_tool_calls=True, store=False),
+        tools=[wait, look_up],
+    )
+
+
+if __name__ == "__main__":
+    endpoint = load(Endpoint)
+    base_url = str(endpoint.base_url) if endpoint.base_url else None
+    set_tracing_disabled(True)
+    set_default_openai_client(connect(endpoint.api_key.get_secret_value(), base_url), use_for_tracing=False)
+    serve([durable_object(agent(endpoint.model))])

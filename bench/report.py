@@ -1,0 +1,189 @@
+"""Results as tables in Markdown, between two marks of docs/performance.md. Pure."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.measure import (
+    ALONE_MS,
+    ALONE_TOOLS,
+    CPU_MS,
+    FAN_OUT_MS,
+    HOP_MS,
+    LOGGED_BYTES,
+    NO_HOP_MS,
+    PROCESS_CPU_MS,
+    SESSIONS,
+    TURN_MS,
+    TURNS_PER_S,
+    WIDEST,
+)
+from bench.results import Results, spread
+from bench.systems import AGENTS, BARE, DURABLE, OURS
+from bench.workload import FAN_OUTS, TOOL_MS
+
+BEGIN, END = "<!-- results -->", "<!-- end of results -->"
+ABSENT = "–"
+
+NAMES = {OURS: "**Switchboard**", BARE: "bare loop"}
+"""Where the tables say more than the results."""
+
+ORDER = (OURS, BARE, AGENTS, DURABLE)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What was promised, how it comes out of the results, and on which side of the limit it has to be."""
+
+    what: str
+    measured: Callable[[Results], float | None]
+    limit: float
+    at_least: bool
+
+    def row(self, results: Results) -> list[str]:
+        found = self.measured(results)
+        sign = "≥" if self.at_least else "≤"
+        if found is None:
+            return [self.what, f"{sign} {self.limit}x", ABSENT, "not measured"]
+        met = found >= self.limit if self.at_least else found <= self.limit
+        return [self.what, f"{sign} {self.limit}x", f"{found:.2f}x", "yes" if met else "**no**"]
+
+
+def fan_out_to_slowest(results: Results) -> float | None:
+    median = results.median(FAN_OUT_MS, OURS)
+    return median / TOOL_MS if median is not None else None
+
+
+BUSY = TURNS_PER_S.format(ALONE_TOOLS)
+TARGETS = (
+    Target(
+        f"turns/s at {SESSIONS} sessions, {ALONE_TOOLS} tools, against openai-agents",
+        lambda results: results.ratio(BUSY, OURS, AGENTS),
+        2,
+        at_least=True,
+    ),
+    Target("the same against the bare loop", lambda results: results.ratio(BUSY, OURS, BARE), 0.4, at_least=True),
+    Target(
+        f"a turn alone, {ALONE_TOOLS} tools, model 50 ms, against the bare loop",
+        lambda results: results.ratio(ALONE_MS, OURS, BARE),
+        1.25,
+        at_least=False,
+    ),
+    Target(f"a fan-out of {WIDEST} alone, against its slowest tool", fan_out_to_slowest, 1.5, at_least=False),
+    Target(
+        "turn 300 of a conversation against turn 10",
+        lambda results: results.growth(TURN_MS.format(300), TURN_MS.format(10), OURS),
+        1.3,
+        at_least=False,
+    ),
+)
+
+
+def into(document: str, results: Results) -> str:
+    """The document with what is between the marks replaced. Raises ValueError when it has no marks."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the document has no {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n{render(results)}\n{END}{after}"
+
+
+def render(results: Results) -> str:
+    """All tables, each under its heading."""
+    load = [TURNS_PER_S.format(tools) for tools in FAN_OUTS]
+    cpu = [CPU_MS.format(tools) for tools in FAN_OUTS]
+    long_turns = sorted_turns(results)
+    latencies = [TURN_MS.format(turn) for turn in long_turns]
+    logged = [LOGGED_BYTES.format(turn) for turn in long_turns]
+    parts = [
+        machine_line(results),
+        "### Targets",
+        table(["target", "limit", "measured", "met"], [target.row(results) for target in TARGETS]),
+        f"### {SESSIONS} sessions at once, model 0 ms, every tool {TOOL_MS} ms",
+        figures_table(results, load, decimals=1),
+        "CPU time of all processes of the system; the model and the load generator do not count.",
+        figures_table(results, cpu, decimals=1),
+        ratio_table(results, [*load, *cpu]),
+        f"Of ours, with {ALONE_TOOLS} tools, by process:",
+        process_table(results),
+        f"### Alone: {ALONE_TOOLS} tools and a model of 50 ms; {WIDEST} tools and a model of 0 ms",
+        figures_table(results, [ALONE_MS, FAN_OUT_MS], decimals=0),
+        "### A long conversation: two tool results of about 500 bytes in every turn",
+        figures_table(results, latencies, decimals=1),
+        "What Restate adds to its log for one such turn:",
+        figures_table(results, logged, decimals=0),
+        "### A hand-off",
+        figures_table(results, [HOP_MS, NO_HOP_MS], decimals=1),
+    ]
+    return "\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def machine_line(results: Results) -> str:
+    machine = results.machine
+    versions = ", ".join(f"{name} {value}" for name, value in machine.items() if name not in ("date", "cores", "cpu"))
+    return (
+        f"Measured {machine.get('date', '?')} on {machine.get('cores', '?')} cores ({machine.get('cpu', '?')}): "
+        f"{versions}. {results.rounds} rounds; medians, in brackets the smallest and the largest. A fixed loop of work "
+        f"beside each measurement took up to {spread(results.calibration_ms):.2f}x its shortest time: that is noise."
+    )
+
+
+def sorted_turns(results: Results) -> list[int]:
+    """The turns of the long conversation that were looked at."""
+    before, _, after = TURN_MS.partition("{}")
+    names = [name.removeprefix(before).removesuffix(after) for name in results.series if name.startswith(before)]
+    return sorted(int(name) for name in names)
+
+
+def figures_table(results: Results, series: Sequence[str], decimals: int) -> str:
+    """A row for each system that was measured; empty when none was."""
+    rows = [
+        [NAMES.get(system, system), *(figure(results.figures(name, system), decimals) for name in series)]
+        for system in systems(results, series)
+    ]
+    return table(["", *series], rows) if rows else ""
+
+
+def process_table(results: Results) -> str:
+    """Where our CPU time goes, the largest part first."""
+    before = PROCESS_CPU_MS.partition("{}")[0]
+    parts = {
+        name.removeprefix(before): results.figures(name, OURS) for name in results.series if name.startswith(before)
+    }
+    by_size = sorted(parts, key=lambda name: -statistics.median(parts[name]))
+    return table(["process", "CPU ms a turn"], [[name, figure(parts[name], decimals=1)] for name in by_size])
+
+
+def figure(figures: Sequence[float], decimals: int) -> str:
+    """The median, and the smallest and largest when there is more than one."""
+    if not figures:
+        return ABSENT
+    middle = f"{statistics.median(figures):,.{decimals}f}"
+    if len(figures) == 1:
+        return middle
+    return f"{middle} ({min(figures):,.{decimals}f}–{max(figures):,.{decimals}f})"
+
+
+def ratio_table(results: Results, series: Sequence[str]) -> str:
+    """Ours against each peer, by what was measured side by side."""
+    peers = [system for system in systems(results, series) if system != OURS]
+    rows = [
+        [f"Switchboard / {NAMES.get(peer, peer)}", *(times(results.ratio(name, OURS, peer)) for name in series)]
+        for peer in peers
+    ]
+    return table(["", *series], rows) if rows else ""
+
+
+def times(ratio: float | None) -> str:
+    return ABSENT if ratio is None else f"{ratio:.2f}x"
+
+
+def systems(results: Results, series: Sequence[str]) -> list[str]:
+    """Whoever has a figure in one of these series: ours first, then the peers as they were started."""
+    found = {system for name in series for system in results.series.get(name, {})}
+    return sorted(found, key=ORDER.index)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,194 @@
+"""The systems under test: started as processes, spoken to over HTTP, all behind one model. Nothing outlives the run."""
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+import aiohttp
+
+from bench.workload import script
+from cli.mesh import DEMO_MODEL, Addresses, Mesh
+from cli.process import Process, free_ports
+from switchboard.agent import HANDOFF_PREFIX
+from switchboard.testing import JSON, Customer, ScriptedModel
+
+ANSWER_TIMEOUT = timedelta(minutes=2)
+TRANSCRIPT_PAGE_TURNS = 50
+LOGGED_BYTES = "restate_log_server_store_bytes_total"
+
+OURS, BARE, AGENTS, DURABLE = "ours", "bare", "openai-agents", "restate.ext.openai"
+
+
+class WrongAnswer(Exception):
+    """A system did not do the work; its figures would mean nothing."""
+
+
+class System(Protocol):
+    """One way to run an agent. `results` gives the number of good tool results of each turn, in order.
+
+    `pids` are all processes that do its work, by name: without the model and the load generator.
+    """
+
+    name: str
+
+    async def send(self, session: str, text: str) -> str: ...
+
+    async def results(self, session: str) -> list[int]: ...
+
+    def pids(self) -> dict[str, int]: ...
+
+
+@dataclass
+class Ours:
+    """The mesh as a whole: ingress, session, agent, tools."""
+
+    mesh: Mesh
+    http: aiohttp.ClientSession
+    processes: Sequence[Process]
+    name: str = OURS
+
+    def _customer(self, session: str) -> Customer:
+        return Customer(self.mesh.addresses.ingress_url, self.http, session=session)
+
+    async def send(self, session: str, text: str) -> str:
+        return (await self._customer(session).says(text)).text
+
+    async def results(self, session: str) -> list[int]:
+        customer = self._customer(session)
+        turns: list[JSON] = []
+        total = 1
+        while len(turns) < total:
+            page = (await customer.asks("transcript", after=len(turns), limit=TRANSCRIPT_PAGE_TURNS)).body
+            turns, total = turns + page["turns"], page["turns_total"]
+        return [good_results(turn["messages"]) for turn in turns]
+
+    def pids(self) -> dict[str, int]:
+        return {process.name: process.pid for process in self.processes}
+
+    async def logged_bytes(self) -> float:
+        """Everything that Restate has written to its log so far."""
+        url = f"http://127.0.0.1:{self.mesh.addresses.restate.node}/metrics"
+        async with self.http.get(url) as response:
+            lines = (await response.text()).splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{LOGGED_BYTES}{{"))
+
+
+def good_results(messages: Sequence[JSON]) -> int:
+    """The tool results of a turn that are good; the answer to a hand-off is none."""
+    asked = [call for message in messages if message["kind"] == "model" for call in message["calls"]]
+    tools = {call["call_id"] for call in asked if not call["tool"].startswith(HANDOFF_PREFIX)}
+    return sum(message["kind"] == "tool" and message["ok"] and message["call_id"] in tools for message in messages)
+
+
+@dataclass
+class Peer:
+    """A process of its own that takes `{"text": …}` at `url`, in which `{}` stands for the session."""
+
+    name: str
+    http: aiohttp.ClientSession
+    url: str
+    processes: Sequence[Process]
+    _results: dict[str, list[int]] = field(default_factory=dict)
+
+    async def send(self, session: str, text: str) -> str:
+        async with self.http.post(self.url.format(session), json={"text": text}) as response:
+            if response.status != 200:
+                raise WrongAnswer(f"{self.name}: HTTP {response.status}: {await response.text()}")
+            done = await response.json()
+        self._results.setdefault(session, []).append(done["results"])
+        return str(done["text"])
+
+    async def results(self, session: str) -> list[int]:
+        return self._results[session]
+
+    def pids(self) -> dict[str, int]:
+        return {process.name: process.pid for process in self.processes}
+
+
+@dataclass(frozen=True)
+class PeerProgram:
+    """A module to run, and the interpreter that has its packages.
+
+    `restate_object` is the virtual object that it serves, when it is Restate that calls it; it shares our tools.
+    """
+
+    name: str
+    module: str
+    python: str
+    restate_object: str = ""
+
+
+def peer_programs(peer_python: Path, more: bool) -> list[PeerProgram]:
+    """The peers that are always measured and, with `more`, the durable one that takes a good deal longer."""
+    durable = PeerProgram(DURABLE, "bench.peers.restate_openai", str(peer_python), restate_object="DurableBench")
+    return [
+        PeerProgram(BARE, "bench.peers.bare", sys.executable),
+        PeerProgram(AGENTS, "bench.peers.openai_agents", str(peer_python)),
+        *([durable] if more else []),
+    ]
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """All systems, running at once and idle but for the one that is measured."""
+
+    ours: Ours
+    peers: tuple[Peer, ...]
+    http: aiohttp.ClientSession
+    model_url: str
+
+    @property
+    def systems(self) -> tuple[System, ...]:
+        return (self.ours, *self.peers)
+
+    async def model_takes(self, milliseconds: int) -> None:
+        """Let the model take so long for every call from now on."""
+        url = f"{self.model_url}/demo/latency"
+        async with self.http.put(url, json={"ms": milliseconds}) as response:
+            response.raise_for_status()
+
+
+@asynccontextmanager
+async def laboratory(folder: Path, programs: Sequence[PeerProgram]) -> AsyncIterator[Laboratory]:
+    """Start everything; whatever happens inside, nothing is left running. Raises StartFailed."""
+    mesh = Mesh(folder, Addresses.free())
+    # The client's own default lets only a hundred requests out at once.
+    connector = aiohttp.TCPConnector(limit=0)
+    timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT.total_seconds())
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
+        await stack.enter_async_context(mesh)
+        ports = iter(free_ports(2 + len(programs)))
+        own = [mesh.service(f"bench_{part}", next(ports), f"bench.ours.{part}") for part in ("tools", "agent")]
+        for process in own:
+            await started(stack, process)
+            await mesh.register(f"http://127.0.0.1:{process.port}")
+        peers = []
+        for program in programs:
+            process = mesh.service(program.name, next(ports), program.module)
+            process.command = [program.python, "-m", program.module]
+            await started(stack, process)
+            peers.append(await peer(program, process, mesh, own[0], http))
+        model_url = mesh.addresses.service_url(DEMO_MODEL)
+        await ScriptedModel(model_url, http).plays(*script())
+        under_test = [process for process in (*mesh.processes, *own) if process.name != DEMO_MODEL]
+        yield Laboratory(Ours(mesh, http, under_test), tuple(peers), http, model_url)
+
+
+async def peer(program: PeerProgram, process: Process, mesh: Mesh, tools: Process, http: aiohttp.ClientSession) -> Peer:
+    """A peer whose process runs, reached by its own HTTP server or through Restate."""
+    address = f"http://127.0.0.1:{process.port}"
+    if not program.restate_object:
+        return Peer(program.name, http, f"{address}/sessions/{{}}", [process])
+    await mesh.register(address)
+    url = f"{mesh.addresses.ingress_url}/{program.restate_object}/{{}}/send"
+    return Peer(program.name, http, url, [process, tools, mesh.restate])
+
+
+async def started(stack: AsyncExitStack, process: Process) -> None:
+    stack.push_async_callback(process.stop)
+    await process.start()

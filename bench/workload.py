@@ -1,0 +1,65 @@
+"""The messages of the benchmark, what the model says to each, and what a right turn looks like. Pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench.contract import AGENT
+from switchboard.testing import JSON, calls, says, scene
+
+TOOL_MS = 100
+"""What every tool takes; the fan-out of any number of them cannot be faster."""
+
+FAN_OUTS = (1, 4, 16)
+
+TRIAGE = "Triage"
+STORY = (
+    "I am travelling with my sister and her two children next month and I would like to know what is booked for us so "
+    "far, whether the bags are paid for, and if the seats are next to each other, because the little one is afraid."
+)
+STORY_REPLY = (
+    "Both bookings are paid for and each has one bag of 23 kg. Your seats are by the aisle in neighbouring rows, so "
+    "the little one would sit behind you; I can look for four seats in one row if you like. The meals are without "
+    "meat, as you asked for last time, and there is no insurance on either of them. The children's papers are in order."
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A message, and what makes the turn on it right: the reply, and the number of good tool results."""
+
+    text: str
+    reply: str
+    results: int
+
+
+HELLO = Task("Hello, who is there?", "The bench is ready.", 0)
+LOOK_UPS = Task(STORY, STORY_REPLY, 2)
+
+
+def fan_out(tools: int) -> Task:
+    """Call so many tools at once. The reply names the last result, so that it cannot be right without it."""
+    return Task(f"Run {tools} tasks at once, please.", f"{tools} tasks are done, the last one is task {tools}.", tools)
+
+
+def script() -> list[JSON]:
+    """What the demo model says. Triage hands everything over; the peers have no triage, and begin with the agent."""
+    hand_over = calls((f"handoff_to_{AGENT}", {"reason": "A measurement."}))
+    return [
+        {"user": {"matches": "."}, "agent": TRIAGE, "steps": [hand_over]},
+        {**scene(HELLO.text, says(HELLO.reply)), "steps_from": "hand_off"},
+        scene(LOOK_UPS.text, look_up_calls(), says(LOOK_UPS.reply)),
+        *(scene(fan_out(tools).text, wait_calls(tools), says(fan_out_reply(tools))) for tools in FAN_OUTS),
+    ]
+
+
+def wait_calls(tools: int) -> Any:
+    return calls(*(("wait", {"name": f"task {number}", "milliseconds": TOOL_MS}) for number in range(1, tools + 1)))
+
+
+def look_up_calls() -> Any:
+    return calls(("look_up", {"name": "my booking"}), ("look_up", {"name": "my sister's booking"}))
+
+
+def fan_out_reply(tools: int) -> str:
+    """The reply as the script has it: the model looks the name up in the last result."""
+    return f"{tools} tasks are done, the last one is {{wait.said}}."
