@@ -12,6 +12,7 @@ TOOL_MS = 100
 FAN_OUTS = (1, 4, 16)
 
 TRIAGE = "Triage"
+SUMMARIES = "Summaries"
 STORY = (
     "I am travelling with my sister and her two children next month and I would like to know what is booked for us so "
     "far, whether the bags are paid for, and if the seats are next to each other, because the little one is afraid."
@@ -20,6 +21,12 @@ STORY_REPLY = (
     "Both bookings are paid for and each has one bag of 23 kg. Your seats are by the aisle in neighbouring rows, so "
     "the little one would sit behind you; I can look for four seats in one row if you like. The meals are without "
     "meat, as you asked for last time, and there is no insurance on either of them. The children's papers are in order."
+)
+
+SUMMARY = (
+    "The customer travels with their sister and two children next month. Both bookings are paid for, with one bag of "
+    "23 kg each. The seats are by the aisle in neighbouring rows; four seats in one row were offered, and the customer "
+    "has not decided. The meals are without meat. There is no insurance. The children's papers are in order."
 )
 
 
@@ -46,6 +53,7 @@ def script() -> list[JSON]:
     hand_over = calls((f"handoff_to_{AGENT}", {"reason": "A measurement."}))
     return [
         {"user": {"matches": "."}, "agent": TRIAGE, "steps": [hand_over]},
+        {"user": {"matches": "."}, "agent": SUMMARIES, "steps": [says(SUMMARY)]},
         {**scene(HELLO.text, says(HELLO.reply)), "steps_from": "hand_off"},
         scene(LOOK_UPS.text, look_up_calls(), says(LOOK_UPS.reply)),
         *(scene(fan_out(tools).text, wait_calls(tools), says(fan_out_reply(tools))) for tools in FAN_OUTS),

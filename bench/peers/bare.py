@@ -8,7 +8,7 @@ from bench import work
 from bench.contract import LOOK_UP, WAIT, bench
 from bench.peers.front import Done, serve
 from services.triage.window import WINDOW_MAX_BYTES, Window, flat, newest, window_turn
-from switchboard.decide import Act, Answer, ApprovedCall, Judged, decide
+from switchboard.decide import Act, Answer, Judged, decide
 from switchboard.messages import HeldCall, Identity, Message, ToolResult, TurnRequest, UserText
 from switchboard.model import Model
 from switchboard.serve import models_from_environment

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from switchboard.messages import Message, Wire
 
-WINDOW_MAX_BYTES = 32 * 1024
-"""About 8,000 tokens of English; past it the older turns are summarised."""
+WINDOW_MAX_BYTES = 16 * 1024
+"""About 4,000 tokens of English; past it the older turns are summarised."""
 
-WINDOW_KEPT_BYTES = 16 * 1024
+WINDOW_KEPT_BYTES = 8 * 1024
 """What stays word for word then."""
 
 WINDOW_LIMIT_BYTES = 2 * WINDOW_MAX_BYTES

@@ -103,7 +103,7 @@ def test_a_document_without_marks_is_refused(results: Results) -> None:
 
 
 def test_the_model_can_play_the_script() -> None:
-    assert len(parse_script(script()).scenes) == 3 + len(FAN_OUTS)
+    assert len(parse_script(script()).scenes) == 4 + len(FAN_OUTS)
 
 
 def test_a_right_reply_names_the_last_result() -> None:
