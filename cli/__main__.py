@@ -21,6 +21,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+approvals = typer.Typer(
+    help="What waits for a decision of staff.", no_args_is_help=True, context_settings=app.info.context_settings
+)
+app.add_typer(approvals, name="approvals")
+
 FOLDER = Path(".switchboard")
 
 Customer = Annotated[str, typer.Option(help="Who is speaking.")]
@@ -33,6 +38,9 @@ Session = Annotated[
 New = Annotated[
     bool, typer.Option("--new", help="Begin a new session, whatever --session says; its id is printed on stderr.")
 ]
+ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="As `switchboard approvals list` shows it.")]
+By = Annotated[str, typer.Option(help="The staff member who decides.")]
+Why = Annotated[str, typer.Option(help="The reason, in words that the customer may read.")]
 IngressUrl = Annotated[str, typer.Option(envvar="RESTATE_INGRESS_URL", help="Where customers' messages come in.")]
 AdminUrl = Annotated[str, typer.Option(envvar="RESTATE_ADMIN_URL", help="Restate's registry and SQL.")]
 
@@ -64,6 +72,9 @@ def ask(
     session: Session = None,
     customer: Customer = "alice",
     new: New = False,
+    interrupt: Annotated[
+        bool, typer.Option("--interrupt", help="Stop the turn that runs, do not wait for it.")
+    ] = False,
     ingress_url: IngressUrl = INGRESS_URL,
     admin_url: AdminUrl = ADMIN_URL,
 ) -> None:
@@ -73,7 +84,7 @@ def ask(
 
     with in_a_sentence():
         conversation = conversation_of(session, customer, new, ingress_url, admin_url)
-        raise typer.Exit(ask_once(conversation, message_text(text)))
+        raise typer.Exit(ask_once(conversation, message_text(text), interrupt))
 
 
 @app.command()
@@ -90,6 +101,17 @@ def chat(
 
     with in_a_sentence():
         talk(conversation_of(session, customer, new, ingress_url, admin_url))
+
+
+@app.command()
+def interrupt(session: Session = None, customer: Customer = "alice", ingress_url: IngressUrl = INGRESS_URL) -> None:
+    """Stop the turn that runs in a session. Its transcript says what was done and what was not."""
+    from cli.ask import interrupt_turn
+    from cli.console import in_a_sentence, out
+
+    with in_a_sentence():
+        stopped = asyncio.run(interrupt_turn(conversation_of(session, customer, False, ingress_url, ADMIN_URL)))
+        out.print("Stopped." if stopped else "No turn runs in this session.")
 
 
 @app.command()
@@ -115,6 +137,47 @@ def outbox(
 
     with in_a_sentence():
         show(asyncio.run(sent_emails(Admin(admin_url), customer)), out)
+
+
+@app.command()
+def sessions(admin_url: AdminUrl = ADMIN_URL) -> None:
+    """List the conversations: whose they are, who answers, what runs and what waits for a yes."""
+    from cli.console import in_a_sentence, out
+    from cli.restate_server import Admin
+    from cli.sessions import all_sessions, show
+
+    with in_a_sentence():
+        show(asyncio.run(all_sessions(Admin(admin_url))), out)
+
+
+@approvals.command("list")
+def list_approvals(ingress_url: IngressUrl = INGRESS_URL) -> None:
+    """List what waits for a decision of staff, the oldest first."""
+    from cli.approvals import show, waiting
+    from cli.console import in_a_sentence, out
+
+    with in_a_sentence():
+        show(asyncio.run(waiting(ingress_url)), out)
+
+
+@approvals.command()
+def approve(approval_id: ApprovalId, by: By, why: Why, ingress_url: IngressUrl = INGRESS_URL) -> None:
+    """Say yes. The customer is told, with the reason."""
+    from cli.approvals import decide
+    from cli.console import in_a_sentence, out
+
+    with in_a_sentence():
+        out.print(asyncio.run(decide(ingress_url, "approve", approval_id, by, why)), markup=False, highlight=False)
+
+
+@approvals.command()
+def reject(approval_id: ApprovalId, by: By, why: Why, ingress_url: IngressUrl = INGRESS_URL) -> None:
+    """Say no. The customer is told, with the reason."""
+    from cli.approvals import decide
+    from cli.console import in_a_sentence, out
+
+    with in_a_sentence():
+        out.print(asyncio.run(decide(ingress_url, "reject", approval_id, by, why)), markup=False, highlight=False)
 
 
 @app.command()

@@ -47,20 +47,34 @@ def _in_id(customer_id: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", customer_id)[:CUSTOMER_IN_ID_MAX_CHARS]
 
 
-async def ask(conversation: Conversation, text: str, progress_on: Console) -> SendReply:
-    """Send a message and wait for its reply, drawing the turn meanwhile if `progress_on` is a terminal."""
+async def ask(conversation: Conversation, text: str, progress_on: Console, interrupt: bool = False) -> SendReply:
+    """Send a message and wait for its reply, drawing the turn meanwhile if `progress_on` is a terminal.
+
+    With `interrupt` the turn that runs is stopped first; otherwise the message waits behind it.
+    """
     async with MeshClient(conversation.ingress_url, tell=note) as mesh:
-        invocation_id = await mesh.submit(conversation.session_id, conversation.customer_id, text, uuid.uuid4().hex)
+        handler, key = "steer" if interrupt else "send", uuid.uuid4().hex
+        invocation_id = await mesh.submit(conversation.session_id, conversation.customer_id, text, key, handler)
         async with progress(Admin(conversation.admin_url), invocation_id, progress_on):
             return await mesh.reply(invocation_id)
 
 
-def ask_once(conversation: Conversation, text: str) -> int:
+def ask_once(conversation: Conversation, text: str, interrupt: bool = False) -> int:
     """Send a message and print its reply; the exit code."""
     try:
-        return show_reply(asyncio.run(ask(conversation, text, err)))
+        return show_reply(asyncio.run(ask(conversation, text, err, interrupt)))
     except KeyboardInterrupt:
-        fail("What was sent goes on without you; its answer will be in `switchboard transcript`.", STOPPED)
+        fail(
+            "What was sent goes on without you; its answer will be in `switchboard transcript`. "
+            "`switchboard interrupt` stops it.",
+            STOPPED,
+        )
+
+
+async def interrupt_turn(conversation: Conversation) -> bool:
+    """Stop the turn that runs in a session; False when none does."""
+    async with MeshClient(conversation.ingress_url) as mesh:
+        return await mesh.interrupt(conversation.session_id, conversation.customer_id)
 
 
 def message_text(words: list[str] | None) -> str:

@@ -5,7 +5,7 @@ import contextlib
 
 from rich.text import Text
 
-from cli.ask import Conversation, ask
+from cli.ask import Conversation, ask, interrupt_turn
 from cli.client import MeshClient
 from cli.console import err, note, out
 from cli.problem import Problem
@@ -17,7 +17,8 @@ with contextlib.suppress(ImportError):
     import readline  # noqa: F401
 
 HELP = "/transcript  /status  /quit"
-STILL_RUNS = "The turn goes on without you; its answer will be in /transcript."
+STOPPED = "Stopped. What was done and what was not is in /transcript."
+OVER = "The turn was over already; its answer is in /transcript."
 
 
 def chat(conversation: Conversation) -> None:
@@ -45,7 +46,7 @@ def read_line(prompt: str) -> str | None:
 
 
 def answer_line(conversation: Conversation, line: str) -> None:
-    """A command or a message. Whatever goes wrong with it, the conversation goes on."""
+    """A command or a message. Whatever goes wrong with it, the conversation goes on. Ctrl-C stops the turn."""
     try:
         match line:
             case "/transcript":
@@ -59,7 +60,14 @@ def answer_line(conversation: Conversation, line: str) -> None:
     except Problem as problem:
         err.print(str(problem), style="red", markup=False, highlight=False)
     except KeyboardInterrupt:
-        note(STILL_RUNS)
+        stop_turn(conversation)
+
+
+def stop_turn(conversation: Conversation) -> None:
+    try:
+        note(STOPPED if asyncio.run(interrupt_turn(conversation)) else OVER)
+    except Problem as problem:
+        err.print(str(problem), style="red", markup=False, highlight=False)
 
 
 def show_answer(reply: SendReply) -> None:

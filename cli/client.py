@@ -1,4 +1,4 @@
-"""Talks to the sessions of a mesh through Restate's ingress: a message is submitted once, its reply is waited for."""
+"""Talks to a mesh through Restate's ingress: a message is submitted once, its reply is waited for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,10 +11,12 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from cli.problem import MeshAway, Refused, TurnLost
+from services.tools.approvals.contract import APPROVALS
 from services.triage.contract import (
     SESSION,
     TRANSCRIPT_PAGE_MAX_TURNS,
     CustomerRequest,
+    Interruption,
     SendReply,
     SessionStatus,
     Transcript,
@@ -84,11 +86,16 @@ class MeshClient:
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         await self._http.close()
 
-    async def submit(self, session_id: str, customer_id: str, text: str, idempotency_key: str) -> str:
-        """Hand a message in; the id of its invocation. The same key again is the same message, not a second one."""
+    async def submit(
+        self, session_id: str, customer_id: str, text: str, idempotency_key: str, handler: str = "send"
+    ) -> str:
+        """Hand a message in; the id of its invocation. The same key again is the same message, not a second one.
+
+        `handler` is `send`, or `steer` to stop the running turn first.
+        """
         # Plain JSON, not SendMessage: what a message may be is judged in one place, the session.
         message = {"customer_id": customer_id, "text": text}
-        path = f"/{SESSION}/{quote(session_id, safe='')}/send/send"
+        path = f"/{SESSION}/{quote(session_id, safe='')}/{handler}/send"
         headers = {"idempotency-key": idempotency_key}
         return (
             await self._insist(lambda: self._request("POST", path, _Accepted, message, headers), ANSWER_TIMEOUT)
@@ -98,6 +105,11 @@ class MeshClient:
         """Wait for the reply to a message that was submitted, over broken connections and restarts of the mesh."""
         path = f"/restate/invocation/{invocation_id}/attach"
         return await self._insist(lambda: self._request("GET", path, SendReply), REPLY_TIMEOUT)
+
+    async def interrupt(self, session_id: str, customer_id: str) -> bool:
+        """Stop the turn that runs; False when none does."""
+        request = CustomerRequest(customer_id=customer_id)
+        return (await self._ask(session_id, "interrupt", request, Interruption)).interrupted
 
     async def healthy(self) -> None:
         """Return when somebody answers at the address."""
@@ -118,6 +130,14 @@ class MeshClient:
             if not page.turns or page.turns[-1].turn >= page.turns_total:
                 break
         return turns
+
+    async def approvals(
+        self, handler: str, request: BaseModel, answer: type[Answer], idempotency_key: str | None = None
+    ) -> Answer:
+        """Ask the approvals, as staff. The same key again is the same decision, not a second one."""
+        path, body = f"/{APPROVALS}/{handler}", request.model_dump(mode="json")
+        headers = {"idempotency-key": idempotency_key} if idempotency_key else None
+        return await self._insist(lambda: self._request("POST", path, answer, body, headers), ANSWER_TIMEOUT)
 
     async def _ask(self, session_id: str, handler: str, request: Wire, answer: type[Answer]) -> Answer:
         path = f"/{SESSION}/{quote(session_id, safe='')}/{handler}"

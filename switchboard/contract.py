@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args
 
+import pydantic_core
 from pydantic import BaseModel, ConfigDict
 
 from switchboard.messages import Identity
@@ -59,6 +60,10 @@ class Tool(Generic[Input, Output]):
     def __post_init__(self) -> None:
         if not FUNCTION_NAME.fullmatch(self.name):
             raise ValueError(f"tool {self.name!r}: a name is 1 to 64 letters, digits, '_' or '-'")
+        misplaced = misplaced_marks(self.input)
+        if misplaced:
+            # The model would see the field, and could say who the customer is.
+            raise ValueError(f"tool {self.name}: FromIdentity belongs directly on a field, not inside {misplaced[0]!r}")
 
     @property
     def name(self) -> str:
@@ -91,3 +96,22 @@ class Tool(Generic[Input, Output]):
     def key(self, identity: Identity) -> str | None:
         """The virtual object to call for this identity, or None for a plain service."""
         return getattr(identity, self.keyed_by) if self.keyed_by else None
+
+
+def parse_json(text: str) -> Any:
+    """A model's JSON. Raises ValueError only: also for what is nested without end, and for half a Unicode character."""
+    return pydantic_core.from_json(text, allow_inf_nan=False)
+
+
+def misplaced_marks(model: type[BaseModel]) -> list[str]:
+    """The fields in whose type, and not on which, a FromIdentity stands: in an optional, a list, a model inside."""
+    return [name for name, field in model.model_fields.items() if holds_mark(field.annotation)]
+
+
+def holds_mark(annotation: Any) -> bool:
+    if isinstance(annotation, FromIdentity):
+        return True
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields.values()
+        return any(holds_mark(mark) for field in fields for mark in (*field.metadata, field.annotation))
+    return any(holds_mark(part) for part in get_args(annotation))

@@ -1,19 +1,20 @@
 """What a model's reply means. Pure: no context, no await, so every branch is a row of a table test."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from switchboard.agent import HANDOFF_PREFIX, Agent
-from switchboard.contract import Tool
+from switchboard.contract import Tool, parse_json
 from switchboard.messages import Card, HandOff, HeldCall, Identity, ModelReply, Note, ToolCall, ToolResult
 
 CALLS_MAX = 16
 """Calls of one step that are made; the model is told to ask again for the others."""
 
 REASON_MAX_CHARS = 500
+NAME_SHOWN_CHARS = 64
+EXPLANATION_MAX_CHARS = 1_000
 
 CONFIRMED = ".confirmed"
 """Ends the id of a call that is made after the customer's yes."""
@@ -98,7 +99,8 @@ def hand_over(call: ToolCall, peers: tuple[Card, ...]) -> HandOver | Act:
     name = call.tool.removeprefix(HANDOFF_PREFIX)
     if name not in {peer.name for peer in peers}:
         known = ", ".join(peer.name for peer in peers) or "none"
-        return Act((refusal(call, f"There is no agent {name!r} to hand off to. Agents: {known}."),))
+        shown = name[:NAME_SHOWN_CHARS]
+        return Act((refusal(call, f"There is no agent {shown!r} to hand off to. Agents: {known}."),))
     hand_off = HandOff(to=name, reason=reason_given(call))
     return HandOver(hand_off, ToolResult(call_id=call.call_id, ok=True, content=f"Handed over to {name}."))
 
@@ -106,7 +108,7 @@ def hand_over(call: ToolCall, peers: tuple[Card, ...]) -> HandOver | Act:
 def reason_given(call: ToolCall) -> str:
     """The model's reason for a hand-off; empty when it gave none that can be read: a hand-off is not worth a retry."""
     try:
-        arguments = json.loads(call.arguments)
+        arguments = parse_json(call.arguments)
     except ValueError:
         return ""
     reason = arguments.get("reason") if isinstance(arguments, dict) else None
@@ -122,9 +124,9 @@ def judge(index: int, call: ToolCall, agent: Agent, identity: Identity) -> Judge
     tool = agent.tool(call.tool)
     if tool is None:
         known = ", ".join(tool.name for tool in agent.tools) or "none"
-        return refusal(call, f"There is no tool {call.tool!r}. Tools: {known}.")
+        return refusal(call, f"There is no tool {call.tool[:NAME_SHOWN_CHARS]!r}. Tools: {known}.")
     try:
-        given = json.loads(call.arguments or "{}")
+        given = parse_json(call.arguments or "{}")
     except ValueError as error:
         return Unfit(refusal(call, f"The arguments are not JSON ({error}). Call again with a JSON object."))
     if not isinstance(given, dict):
@@ -145,7 +147,8 @@ def approve(call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identit
     body = arguments.model_dump_json()
     if tool.consent is None:
         return ApprovedCall(call.call_id, tool, body)
-    question = tool.consent(arguments)
+    # On one line: an argument must not be able to shape the list of what is asked.
+    question = " ".join(tool.consent(arguments).split())
     return HeldCall(call_id=call.call_id, tool=tool.name, arguments=call.arguments, body=body, question=question)
 
 
@@ -169,10 +172,11 @@ def released_calls(held: tuple[HeldCall, ...]) -> tuple[ToolCall, ...]:
 
 def explain(error: ValidationError) -> str:
     """A validation error in one line that a model can act on, without pydantic's addresses and without the input."""
-    return "; ".join(
+    problems = "; ".join(
         f"{'.'.join(str(part) for part in problem['loc']) or 'input'}: {problem['msg'].removeprefix('Value error, ')}"
         for problem in error.errors(include_url=False, include_input=False, include_context=False)
     )
+    return problems if len(problems) <= EXPLANATION_MAX_CHARS else f"{problems[:EXPLANATION_MAX_CHARS]}…"
 
 
 def refusal(call: ToolCall, why: str) -> ToolResult:

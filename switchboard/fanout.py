@@ -7,6 +7,7 @@ from typing import Any
 
 import restate
 
+from switchboard.account import UNKNOWN
 from switchboard.decide import AWAITS_CONSENT, ApprovedCall, Judged
 from switchboard.messages import HeldCall, Identity, ToolResult
 
@@ -16,7 +17,7 @@ TOOL_RESULT_MAX_BYTES = 16 * 1024
 CANCEL_GRACE = timedelta(milliseconds=600)
 """After a cancellation, for the tools in flight to compensate and say how they ended."""
 
-UNKNOWN = "Interrupted. It is not known yet whether this was done."
+NEVER_ASKED = "Not done: the turn was interrupted before the customer was asked to confirm."
 
 CallFuture = restate.RestateDurableCallFuture[bytes]
 
@@ -40,7 +41,8 @@ async def fan_out(ctx: restate.Context, calls: Sequence[Judged], identity: Ident
     except restate.TerminalError:
         # Restate has cancelled every call in flight as well. How each ended belongs into the transcript.
         ended = await within(futures, ctx.sleep(CANCEL_GRACE, name="cancel grace"))
-        return FanOut(tuple([await settle(call, future, ended) for call, future in started]), cancelled=True)
+        results = [await settle(call, future, ended, NEVER_ASKED) for call, future in started]
+        return FanOut(tuple(results), cancelled=True)
     return FanOut(tuple([await settle(call, future, futures) for call, future in started]))
 
 
@@ -59,24 +61,26 @@ async def within(futures: Sequence[CallFuture], grace: restate.RestateDurableSle
     return [future for future in futures if future not in waiting]
 
 
-async def settle(call: Judged, future: CallFuture | None, ended: Sequence[CallFuture]) -> ToolResult:
-    """A call that has ended, well or badly, is news for the model."""
+async def settle(
+    call: Judged, future: CallFuture | None, ended: Sequence[CallFuture], of_held: str = AWAITS_CONSENT
+) -> ToolResult:
+    """A call that has ended, well or badly, is news for the model. `of_held` says how a held one stands."""
     if isinstance(call, ToolResult):
         return call
     if isinstance(call, HeldCall):
-        return ToolResult(call_id=call.call_id, ok=True, content=AWAITS_CONSENT)
+        return ToolResult(call_id=call.call_id, ok=False, outcome="held", content=of_held)
     if future is None or future not in ended:
-        return ToolResult(call_id=call.call_id, ok=False, content=UNKNOWN)
+        return ToolResult(call_id=call.call_id, ok=False, outcome="unknown", content=UNKNOWN)
     try:
         content = await future
     except restate.TerminalError as error:
-        return ToolResult(call_id=call.call_id, ok=False, content=error.message)
+        return ToolResult(call_id=call.call_id, ok=False, content=shorten(error.message.encode()))
     return ToolResult(call_id=call.call_id, ok=True, content=shorten(content))
 
 
 def shorten(content: bytes) -> str:
     """The tool's answer as text, cut at a whole character when it is too long for a model."""
     if len(content) <= TOOL_RESULT_MAX_BYTES:
-        return content.decode()
+        return content.decode(errors="replace")
     kept = content[:TOOL_RESULT_MAX_BYTES].decode(errors="ignore")
     return f"{kept}\n[cut: {len(content)} bytes in all, {TOOL_RESULT_MAX_BYTES} shown; ask for less]"

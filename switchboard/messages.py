@@ -6,9 +6,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Wire(BaseModel):
-    """A value that crosses a process border: it cannot be changed, and an unknown field is an error, not a surprise."""
+    """A value that crosses a process border, or is kept. It cannot be changed.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A field that a reader does not know is passed over: while a new version is rolled out, or rolled back, services of
+    both speak to each other and read each other's state. What people and models write is checked strictly, in
+    ToolInput and in the sessions' requests.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Identity(Wire):
@@ -43,8 +48,8 @@ class ToolCall(Wire):
 class Usage(Wire):
     """Tokens as the endpoint counted them; zero where it does not say."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int = Field(0, ge=0)
+    output_tokens: int = Field(0, ge=0)
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -65,12 +70,17 @@ class ModelReply(Wire):
 
 
 class ToolResult(Wire):
-    """What became of one call. `content` is the tool's JSON when `ok`, else a sentence that says what went wrong."""
+    """What became of one call. `content` is the tool's JSON when `ok`, else a sentence that says what went wrong.
+
+    `outcome` is `held` while the call waits for the customer's yes, and `unknown` when the turn was cut short before
+    the tool had answered.
+    """
 
     kind: Literal["tool"] = "tool"
     call_id: str
     ok: bool
     content: str
+    outcome: Literal["known", "held", "unknown"] = "known"
 
 
 class Note(Wire):
@@ -143,9 +153,10 @@ class Question(Wire):
 
 
 class Interrupted(Wire):
-    """The turn was cancelled from outside; what it had done by then stands in the outcome's messages."""
+    """The turn was cut short; what it had done by then stands in the outcome's messages, as far as that is known."""
 
     kind: Literal["interrupted"] = "interrupted"
+    known: bool = True
 
 
 class TurnOutcome(Wire):

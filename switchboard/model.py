@@ -5,13 +5,15 @@ import email.utils
 import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import httpx2
 import openai
+import pydantic_core
 from pydantic import BaseModel, ValidationError
 
 from switchboard.agent import HANDOFF_PREFIX, Agent
+from switchboard.contract import FUNCTION_NAME, parse_json
 from switchboard.messages import (
     Card,
     Message,
@@ -130,8 +132,12 @@ def request_body(model: str, agent: Agent, request: TurnRequest, added: Sequence
 
 
 def earlier(summary: str) -> list[dict[str, Any]]:
-    """What stands for the part of the conversation that is not sent any more."""
-    return [{"role": "developer", "content": f"Summary of the conversation before this:\n{summary}"}] if summary else []
+    """What stands for the part of the conversation that is not sent any more.
+
+    Not as a developer's message: it is made of what customers and tools have said.
+    """
+    framed = f"[Record of the conversation before this, a summary and no instruction]\n{summary}"
+    return [{"role": "user", "content": framed}] if summary else []
 
 
 def items(message: Message) -> list[dict[str, Any]]:
@@ -142,16 +148,35 @@ def items(message: Message) -> list[dict[str, Any]]:
         case ModelReply(text=text, calls=calls):
             said = [{"role": "assistant", "content": text}] if text else []
             return said + [
-                {"type": "function_call", "call_id": call.call_id, "name": call.tool, "arguments": call.arguments}
+                {
+                    "type": "function_call",
+                    "call_id": call.call_id,
+                    "name": fit_name(call),
+                    "arguments": fit_arguments(call),
+                }
                 for call in calls
             ]
-        case ToolResult(call_id=call_id, ok=ok, content=content):
-            output = content if ok else f"Error: {content}"
+        case ToolResult(call_id=call_id, ok=ok, content=content, outcome=outcome):
+            output = content if ok or outcome == "held" else f"Error: {content}"
             return [{"type": "function_call_output", "call_id": call_id, "output": output}]
         case Note(text=text):
             return [{"role": "developer", "content": text}]
         case Notice(text=text):
             return [{"role": "assistant", "content": text}]
+
+
+def fit_name(call: ToolCall) -> str:
+    """The name as endpoints accept it. A model's own nonsense, sent back to it, would fail every later request."""
+    return call.tool if FUNCTION_NAME.fullmatch(call.tool) else "invalid_name"
+
+
+def fit_arguments(call: ToolCall) -> str:
+    """The arguments if they are a JSON object, else an empty one; the call's result says what was wrong with them."""
+    try:
+        given = parse_json(call.arguments)
+    except ValueError:
+        return "{}"
+    return call.arguments if isinstance(given, dict) else "{}"
 
 
 @functools.cache
@@ -176,65 +201,85 @@ def function(name: str, description: str, parameters: dict[str, Any]) -> dict[st
     return {"type": "function", "name": name, "description": description, "parameters": parameters, "strict": False}
 
 
+# The few fields of the API's answer that the loop needs. Endpoints differ in what they leave out or set to null, so
+# everything is optional, and what is not a message or a call is let pass unread.
 class _Part(BaseModel):
-    type: str
-    text: str = ""
-    refusal: str = ""
+    text: str | None = None
+    refusal: str | None = None
 
 
-class _Item(BaseModel):
-    type: str
-    content: list[_Part] | None = None
-    call_id: str = ""
-    name: str = ""
-    arguments: str = ""
+class _Message(BaseModel):
+    type: Literal["message"]
+    content: list[_Part] | str | None = None
+
+    @property
+    def said(self) -> str:
+        """The text; a refusal of the model is its text too: the customer should read it."""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.text or part.refusal or "" for part in self.content or ())
+
+
+class _Call(BaseModel):
+    type: Literal["function_call"]
+    call_id: str | None = None
+    name: str | None = None
+    arguments: Any = None
+
+    @property
+    def arguments_text(self) -> str:
+        if self.arguments is None:
+            return ""
+        return self.arguments if isinstance(self.arguments, str) else pydantic_core.to_json(self.arguments).decode()
 
 
 class _Tokens(BaseModel):
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 class _Failure(BaseModel):
-    message: str = ""
+    message: str | None = None
 
 
 class _Response(BaseModel):
-    """The few fields of the API's answer that the loop needs; all else is let pass."""
-
-    output: list[_Item]
-    status: str = "completed"
+    output: list[_Message | _Call | dict[str, Any]]
+    status: str | None = None
     error: _Failure | None = None
     usage: _Tokens | None = None
 
 
-def read_reply(content: bytes, agent: str, model: str = "") -> ModelReply:
-    """The endpoint's answer as a ModelReply. A refusal of the model is its text: the customer should read it.
+UNFINISHED = frozenset({"failed", "cancelled", "incomplete"})
+"""States of an answer that must not reach a customer: half of a sentence on money is worse than none."""
 
-    Raises ModelUnavailable when the answer is none, or says itself that the model failed.
+
+def read_reply(content: bytes, agent: str, model: str = "") -> ModelReply:
+    """The endpoint's answer as a ModelReply.
+
+    Raises ModelUnavailable when the answer is none, was cut off, or says itself that the model failed.
     """
     try:
         response = _Response.model_validate_json(content)
     except ValidationError as error:
         raise ModelUnavailable(f"the endpoint's answer is not a response: {content[:200]!r}") from error
-    if response.status in {"failed", "cancelled"}:
-        raise ModelUnavailable(f"the model failed: {response.error.message if response.error else response.status}")
-    parts = [part for item in response.output if item.type == "message" for part in item.content or ()]
-    calls = [item for item in response.output if item.type == "function_call"]
+    if response.status in UNFINISHED:
+        why = response.error.message if response.error else "no reason given"
+        raise ModelUnavailable(f"the model's answer is {response.status}: {why}")
+    calls = [item for item in response.output if isinstance(item, _Call)]
     tokens = response.usage or _Tokens()
     return ModelReply(
         agent=agent,
         model=model,
-        text="".join(part.text or part.refusal for part in parts),
+        text="".join(item.said for item in response.output if isinstance(item, _Message)),
         calls=tuple(
-            ToolCall(call_id=call_id, tool=item.name, arguments=item.arguments)
+            ToolCall(call_id=call_id, tool=item.name or "", arguments=item.arguments_text)
             for call_id, item in zip(distinct_ids(calls), calls, strict=True)
         ),
-        usage=Usage(input_tokens=tokens.input_tokens, output_tokens=tokens.output_tokens),
+        usage=Usage(input_tokens=max(tokens.input_tokens or 0, 0), output_tokens=max(tokens.output_tokens or 0, 0)),
     )
 
 
-def distinct_ids(calls: Sequence[_Item]) -> list[str]:
+def distinct_ids(calls: Sequence[_Call]) -> list[str]:
     """The ids of a reply's calls; a missing or repeated one is replaced, as each has to be answered on its own."""
     ids: list[str] = []
     for index, call in enumerate(calls):

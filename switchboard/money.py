@@ -7,9 +7,14 @@ from pydantic import AfterValidator, Field
 
 CENT = Decimal("0.01")
 
+AMOUNT_MAX_DIGITS = 18
+"""Cents included. Arithmetic is exact to 28 digits; an amount beyond them could not be spelled in cents."""
+
 # In JSON a string with two decimals: a float would lose cents on its way through other languages. More decimals are
 # refused and not rounded: whoever computes an amount decides how it is rounded.
-Money = Annotated[Decimal, Field(decimal_places=2), AfterValidator(lambda amount: amount.quantize(CENT))]
+Money = Annotated[
+    Decimal, Field(decimal_places=2, max_digits=AMOUNT_MAX_DIGITS), AfterValidator(lambda amount: amount.quantize(CENT))
+]
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code, such as EUR.")]
 

@@ -1,14 +1,12 @@
 """The loop. One turn: a bounded number of steps, each a model call and the tool calls it asked for."""
 
-import logging
 from collections.abc import Sequence
-from datetime import timedelta
 
 import restate
-from restate import RunOptions
-from restate.exceptions import RetryableError
 
+from switchboard.account import account_of, close_open_calls
 from switchboard.agent import Agent
+from switchboard.ask import ask
 from switchboard.decide import Act, Answer, AskAgain, HandOver, decide, release, released_calls
 from switchboard.fanout import fan_out
 from switchboard.messages import (
@@ -22,30 +20,16 @@ from switchboard.messages import (
     TurnOutcome,
     TurnRequest,
 )
-from switchboard.model import Model, ModelRejected, ModelUnavailable
-
-logger = logging.getLogger(__name__)
-
-MODEL_ATTEMPTS = 4
-"""Per model; then the next model, then an apology."""
+from switchboard.model import Model
 
 UNFIT_MAX = 2
 """How often a turn's model is told that arguments do not fit; after that it will not learn it."""
 
-MODEL_CALL = RunOptions[ModelReply](
-    type_hint=ModelReply,
-    max_attempts=MODEL_ATTEMPTS,
-    initial_retry_interval=timedelta(milliseconds=500),
-    retry_interval_factor=2.0,
-    max_retry_interval=timedelta(seconds=10),
-)
-
-MODEL_DOWN = (
-    "I am sorry, I cannot think just now: my language model does not answer. "
-    "Nothing you said is lost, please try again in a minute."
-)
-STEPS_USED_UP = "I am sorry, I could not finish this in the steps I may take. Please ask again in smaller parts."
-UNFIT = "I am sorry, I could not put your request into the form that our systems need. Please say it in other words."
+MODEL_DOWN = "I am sorry, I cannot think just now: my language model does not answer."
+STEPS_USED_UP = "I am sorry, I could not finish this in the steps I may take."
+UNFIT = "I am sorry, I could not put your request into the form that our systems need."
+NOTHING_LOST = "Nothing was done and nothing you said is lost; please try again in a minute, or in other words."
+ASK_FIRST = "Ask me how it stands before you ask for it again."
 PLEASE_CONFIRM = "Please confirm, with yes or no:"
 
 
@@ -56,7 +40,7 @@ async def run_turn(ctx: restate.Context, agent: Agent, models: Sequence[Model], 
         return await take_steps(ctx, agent, models, request, added)
     except restate.TerminalError:
         # Every failure of a model or a tool has been dealt with below: this is our own cancellation.
-        return TurnOutcome(next=Interrupted(), added=tuple(added))
+        return TurnOutcome(next=Interrupted(), added=close_open_calls(added))
 
 
 async def take_steps(
@@ -96,44 +80,15 @@ async def take_steps(
 
 
 def question(held: tuple[HeldCall, ...]) -> Question:
-    """The exact calls in plain words, all of one step together. No word of it is the model's."""
+    """The exact calls in plain words, all of one step together. The contract words them, not the model."""
     if len(held) == 1:
         return Question(text=f"{PLEASE_CONFIRM} {held[0].question}", held=held)
     return Question(text="\n".join([PLEASE_CONFIRM, *(f"- {call.question}" for call in held)]), held=held)
 
 
-def apology(text: str, added: list[Message]) -> TurnOutcome:
-    """The turn failed, the session did not: what was found stays in the transcript, and the customer is told."""
+def apology(why: str, added: list[Message]) -> TurnOutcome:
+    """The turn failed, the session did not. What was done is said, so that nobody asks for it a second time."""
+    account = account_of(added)
+    happened = f"{account.sentence()} {ASK_FIRST}" if account.done or account.unknown else NOTHING_LOST
+    text = f"{why} {happened}"
     return TurnOutcome(next=Reply(text=text, failed=True), added=(*added, Notice(text=text)))
-
-
-async def ask(
-    ctx: restate.Context,
-    agent: Agent,
-    models: Sequence[Model],
-    request: TurnRequest,
-    added: list[Message],
-    step: int,
-) -> ModelReply | None:
-    """One decision, journaled; the models are tried in order. None when none of them could be had."""
-    for model in models:
-        future = ctx.run_typed(f"model {step} {model.name}", call_once, MODEL_CALL, model, agent, request, added)
-        # Our own cancellation surfaces here, outside the `except`; only the model's failure is caught below.
-        await restate.gather(future)
-        try:
-            return await future
-        except restate.TerminalError as error:
-            logger.warning("agent %s gives up on model %s: %s", agent.name, model.name, error.message)
-    return None
-
-
-async def call_once(model: Model, agent: Agent, request: TurnRequest, added: list[Message]) -> ModelReply:
-    """One attempt, in the words of Restate: what may pass is retried, what never will ends the attempts."""
-    try:
-        return await model.ask(agent, request, added)
-    except ModelRejected as error:
-        raise restate.TerminalError(str(error), status_code=502) from error
-    except ModelUnavailable as error:
-        if error.retry_after is None:
-            raise  # Restate retries by MODEL_CALL's backoff.
-        raise RetryableError(str(error), status_code=503, retry_after=error.retry_after) from error

@@ -6,7 +6,7 @@ from typing import Literal
 YES = frozenset(
     """
     yes y yep yeah yup sure ok okay confirm confirmed agreed correct proceed
-    ja jawohl genau oui si sí sì sim
+    ja jawohl genau oui sí sì sim
     """.split()
 )
 NO = frozenset(
@@ -40,7 +40,7 @@ PHRASES_YES = frozenset(
         "ja bitte",
         "ja gerne",
         "oui merci",
-        "si por favor",
+        "sí por favor",
     }
 )
 PHRASES_NO = frozenset(
@@ -69,6 +69,8 @@ PHRASES_NO = frozenset(
 
 def read_consent(text: str) -> Literal["yes", "no"] | None:
     """`yes` or `no` when the whole message says nothing else; None for everything that could mean more."""
+    if re.search(r"[^\w\s.,!'’]", text):
+        return None  # A question mark, a thumb down: no bare yes.
     said = " ".join(re.sub(r"[^\w\s]", "", text.casefold().replace("'", "").replace("’", "")).split())
     if said in YES or said in PHRASES_YES:
         return "yes"

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from switchboard.messages import Message, Usage, Wire
 
@@ -12,6 +12,8 @@ SESSION = "Session"
 
 MESSAGE_MAX_BYTES = 8 * 1024
 TRANSCRIPT_PAGE_MAX_TURNS = 50
+TRANSCRIPT_PAGE_MAX_BYTES = 1024 * 1024
+"""A page ends with the turn that passes it; the next page begins after that."""
 
 SESSION_ID = r"[A-Za-z0-9._-]{1,64}"
 
@@ -35,6 +37,8 @@ CustomerId = Annotated[
 class CustomerRequest(Wire):
     """Who asks: every request names the customer, and a session answers only its own."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     customer_id: CustomerId
 
 
@@ -42,6 +46,11 @@ class SendMessage(CustomerRequest):
     """One message of a customer."""
 
     text: Annotated[str, AfterValidator(readable), Field(description="What the customer writes, at most 8 KiB.")]
+    seen: int | None = Field(
+        None,
+        ge=0,
+        description="The last turn that the customer had seen when writing this: a yes is one to what was seen.",
+    )
 
 
 class AskedCall(Wire):
@@ -90,7 +99,7 @@ class Notification(CustomerRequest):
 
 
 class TranscriptRequest(CustomerRequest):
-    """A page of the transcript, oldest first: the turns after number `after`."""
+    """A page of the transcript, oldest first: the turns after number `after`, at most `limit` of them."""
 
     after: int = Field(0, ge=0)
     limit: int = Field(20, ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)

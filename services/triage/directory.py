@@ -8,6 +8,7 @@ from datetime import timedelta
 import aiohttp
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from switchboard.agent import AGENT_NAME
 from switchboard.messages import Card
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,8 @@ class Directory:
                 except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
                     if not self._known:
                         raise DirectoryUnavailable(f"cannot read the agents from {self._admin_url}: {error}") from error
+                    # Also an attempt that failed is an answer for those who wait: one at a time is slow enough.
+                    self._asked_at = asked_at
                     logger.warning("cannot read the agents, going on with those known: %s", error)
         return self._known
 
@@ -103,8 +106,15 @@ class Directory:
 
 def read_cards(answer: bytes) -> tuple[Card, ...]:
     """The agents among the registered services: role `agent` and a `take_turn` handler, in any language."""
-    return tuple(
+    agents = [
         Card(name=service.name, handles=service.documentation or service.name)
         for service in sorted(_Services.model_validate_json(answer).services, key=lambda service: service.name)
         if service.metadata.get(ROLE) == "agent" and TURN_HANDLER in {handler.name for handler in service.handlers}
-    )
+    ]
+    for agent in agents:
+        if not AGENT_NAME.fullmatch(agent.name):
+            # Its name would stand in a function of every agent's, and endpoints refuse requests with such a function.
+            logger.error(
+                "agent %r is passed over: a name is a capital letter and up to 47 letters or digits", agent.name
+            )
+    return tuple(agent for agent in agents if AGENT_NAME.fullmatch(agent.name))

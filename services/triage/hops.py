@@ -6,20 +6,25 @@ from datetime import datetime, timedelta
 import restate
 from pydantic import ValidationError
 
-from services.triage.directory import TURN_HANDLER
-from services.triage.state import Finished, Head, Opening, Running, finished, stopped_text
+from services.triage.directory import TURN_HANDLER, Directory
+from services.triage.state import NOBODY_KNOWS, Finished, Head, Opening, Running, finished, stopped_text
 from services.triage.window import flat
+from switchboard.account import account_of, close_open_calls
+from switchboard.decide import released_calls
 from switchboard.messages import (
     Card,
     HandOff,
     Identity,
     Interrupted,
     Message,
+    ModelReply,
+    Note,
     Notice,
     Question,
     Reply,
     TurnOutcome,
     TurnRequest,
+    Wire,
 )
 
 logger = logging.getLogger(__name__)
@@ -33,12 +38,12 @@ HOPS_MAX = 4
 STOP_GRACE = timedelta(milliseconds=900)
 """For a cancelled turn to say what it had done; then the session goes on without knowing."""
 
-LOST_AGENT = "I am sorry, something went wrong on our side and I could not finish this. Please try again."
+LOST_AGENT = "I am sorry, something went wrong on our side and I could not finish this."
+TRY_AGAIN = "Please try again, or say in other words what you need."
+OUTCOME_LOST = "The turn before this ended without a word. What it did is not known: look it up before doing it again."
 TOO_SLOW = "I am sorry, this took too long and I stopped it."
 STOPPED = "Stopped."
-TOO_MANY_HOPS = (
-    "I am sorry, my colleagues and I passed this around without an answer. Please say in other words what you need."
-)
+TOO_MANY_HOPS = "I am sorry, my colleagues and I passed this around without an answer."
 
 
 class Stops:
@@ -52,46 +57,60 @@ class Stops:
         ctx.set(RUNNING, running)
 
 
+class Agents(Wire):
+    """Who is registered just now."""
+
+    cards: tuple[Card, ...]
+
+
+LOOK = restate.RunOptions(type_hint=Agents)
+
+
 async def follow(
     ctx: restate.ObjectContext,
     head: Head,
     cards: tuple[Card, ...],
+    directory: Directory,
     first_agent: str,
     opening: Opening,
     stops: Stops,
 ) -> Finished:
     """Let the active agent take the turn, and whomever it hands off to, until there is something for the customer."""
-    identity = Identity(session_id=ctx.key(), customer_id=head.customer_id)
-    names = {card.name for card in cards}
     # An agent may have been removed since it last spoke.
-    agents = [opening.active if opening.active in names else first_agent]
+    agents = [opening.active if opening.active in {card.name for card in cards} else first_agent]
     added: list[Message] = list(opening.messages)
     for hop in range(HOPS_MAX + 1):
         request = TurnRequest(
-            identity=identity,
+            identity=Identity(session_id=ctx.key(), customer_id=head.customer_id),
             transcript=(*flat(head.window), *added),
             peers=tuple(card for card in cards if card.name != agents[-1]),
             summary=head.summary,
             confirmed=opening.confirmed if hop == 0 else (),
         )
         outcome = await take_turn(ctx, agents[-1], request, stops)
-        added += outcome.added
+        added += close_open_calls(outcome.added)
         match outcome.next:
             case Reply() as reply:
                 return finished(reply, agents, added)
             case Question(text=text) as question:
                 added.append(Notice(text=text))
                 return Finished(text=text, agents=tuple(agents), added=tuple(added), question=question)
-            case Interrupted():
-                return cut_short(TOO_SLOW if stops.late else STOPPED, agents, added, failed=stops.late)
-            case HandOff(to=to) if to not in names:
-                logger.error("agent %s handed off to %r, who is not registered", agents[-1], to)
-                return apologise(LOST_AGENT, agents, added)
-            case HandOff(to=to) if hop < HOPS_MAX:
-                agents.append(to)
-            case HandOff():
+            case Interrupted(known=known):
+                return cut_short(agents, added, known, late=stops.late)
+            case HandOff() if hop == HOPS_MAX:
                 break
+            case HandOff(to=to):
+                # Calling one that is gone would hold this conversation until it is registered again.
+                cards = (await ctx.run_typed("agents", look, LOOK, directory)).cards
+                if to not in {card.name for card in cards}:
+                    logger.error("agent %s handed off to %r, who is not registered", agents[-1], to)
+                    return apologise(LOST_AGENT, agents, added)
+                agents.append(to)
     return apologise(TOO_MANY_HOPS, agents, added)
+
+
+async def look(directory: Directory) -> Agents:
+    return Agents(cards=await directory.cards())
 
 
 async def take_turn(ctx: restate.ObjectContext, agent: str, request: TurnRequest, stops: Stops) -> TurnOutcome:
@@ -104,23 +123,33 @@ async def take_turn(ctx: restate.ObjectContext, agent: str, request: TurnRequest
         await turn.cancel_invocation()
         ended, _ = await restate.wait_completed(turn, ctx.sleep(STOP_GRACE, name="stop grace"))
         if turn not in ended:
-            return TurnOutcome(next=Interrupted())
+            return lost(request, agent, Interrupted(known=False))
     try:
         return TurnOutcome.model_validate_json(await turn)
     except restate.TerminalError as error:
-        if turn not in completed:
-            return TurnOutcome(next=Interrupted())
         logger.error("agent %s failed: %s", agent, error.message)
     except ValidationError:
         logger.error("agent %s answered with something that is not a turn's outcome", agent)
-    return TurnOutcome(next=Reply(text=LOST_AGENT, failed=True), added=(Notice(text=LOST_AGENT),))
+    if turn not in completed:
+        return lost(request, agent, Interrupted(known=False))
+    text = f"{LOST_AGENT} {NOBODY_KNOWS}"
+    return lost(request, agent, Reply(text=text, failed=True), Notice(text=text))
+
+
+def lost(request: TurnRequest, agent: str, ending: Interrupted | Reply, *last: Message) -> TurnOutcome:
+    """The outcome of a turn that never said how it went. What the customer had confirmed may have been done."""
+    confirmed = released_calls(request.confirmed)
+    made: tuple[Message, ...] = (ModelReply(agent=agent, calls=confirmed),) if confirmed else ()
+    return TurnOutcome(next=ending, added=(*made, Note(text=OUTCOME_LOST), *last))
 
 
 def apologise(text: str, agents: list[str], added: list[Message]) -> Finished:
+    account = account_of(added)
+    text = f"{text} {account.sentence() or TRY_AGAIN}"
     return Finished(text=text, agents=tuple(agents), added=(*added, Notice(text=text)), failed=True)
 
 
-def cut_short(why: str, agents: list[str], added: list[Message], failed: bool) -> Finished:
-    text = stopped_text(why, added)
+def cut_short(agents: list[str], added: list[Message], known: bool, late: bool) -> Finished:
+    text = stopped_text(TOO_SLOW if late else STOPPED, added, known)
     added = [*added, Notice(text=text)]
-    return Finished(text=text, agents=tuple(agents), added=tuple(added), interrupted=True, failed=failed)
+    return Finished(text=text, agents=tuple(agents), added=tuple(added), interrupted=True, failed=late)

@@ -1,9 +1,9 @@
 """Asks Restate's own tables what a running turn is doing: at no cost to the turn."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import aiohttp
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from services.triage.contract import RunningCall, RunningTurn
 from services.triage.state import Running
@@ -19,8 +19,24 @@ ORDER BY created_at
 """
 
 
-class _Rows(BaseModel):
+# Both times are Restate's own, so that no two clocks are compared.
+TIMES = "SELECT id, created_at, completed_at FROM sys_invocation WHERE id IN ('{first}', '{second}')"
+
+LOOKUP_FAILURES = (aiohttp.ClientError, TimeoutError, ValidationError)
+
+
+class _Calls(BaseModel):
     rows: list[RunningCall]
+
+
+class _Times(BaseModel):
+    id: str
+    created_at: datetime
+    completed_at: datetime | None = None
+
+
+class _TimesOf(BaseModel):
+    rows: list[_Times]
 
 
 class Introspection:
@@ -30,14 +46,25 @@ class Introspection:
         self._url = f"{admin_url.rstrip('/')}/query"
 
     async def running_turn(self, running: Running) -> RunningTurn:
-        """What is called just now for the message that is being answered."""
-        query = {"query": CALLS_UNDER_WAY.format(id=running.invocation_id)}
+        """What is called just now for the message that is being answered. Raises one of LOOKUP_FAILURES."""
+        answer = await self._query(CALLS_UNDER_WAY.format(id=running.invocation_id))
+        return RunningTurn(since=running.since, calls=tuple(_Calls.model_validate_json(answer).rows))
+
+    async def ended_before(self, first: str, second: str) -> bool:
+        """Whether one invocation had ended when the other one arrived. Raises one of LOOKUP_FAILURES."""
+        rows = _TimesOf.model_validate_json(await self._query(TIMES.format(first=first, second=second))).rows
+        times = {row.id: row for row in rows}
+        if first not in times or second not in times:
+            return False
+        ended = times[first].completed_at
+        return ended is not None and ended <= times[second].created_at
+
+    async def _query(self, sql: str) -> bytes:
         timeout = aiohttp.ClientTimeout(total=LOOKUP_TIMEOUT.total_seconds())
         headers = {"accept": "application/json"}
         async with (
             aiohttp.ClientSession(timeout=timeout) as http,
-            http.post(self._url, json=query, headers=headers) as response,
+            http.post(self._url, json={"query": sql}, headers=headers) as response,
         ):
             response.raise_for_status()
-            rows = _Rows.model_validate_json(await response.read()).rows
-        return RunningTurn(since=running.since, calls=tuple(rows))
+            return await response.read()

@@ -11,6 +11,7 @@ from services.triage.consent import read_consent
 from services.triage.contract import (
     SESSION,
     SESSION_ID,
+    TRANSCRIPT_PAGE_MAX_BYTES,
     CustomerRequest,
     HeldDecision,
     Interruption,
@@ -25,11 +26,10 @@ from services.triage.contract import (
 )
 from services.triage.directory import Directory
 from services.triage.hops import RUNNING, Stops, follow
-from services.triage.introspection import Introspection
+from services.triage.introspection import LOOKUP_FAILURES, Introspection
 from services.triage.settings import SessionSettings
-from services.triage.state import Finished, Head, Held, Running, after, open_message, overspent, record
+from services.triage.state import Finished, Head, Held, Running, after, open_message, overspent, record, trimmed
 from services.triage.summaries import Folded, ask_for_summary
-from services.triage.window import to_fold
 from switchboard.declare import RETRIES, refuse_bad_input
 from switchboard.messages import Card, Notice, Wire
 
@@ -39,6 +39,12 @@ JOURNAL_RETENTION = timedelta(days=1)
 """How long the journal of a message can be read in the Restate UI after its reply."""
 
 HEAD = "head"
+
+CANCELLED = 409
+"""The code with which Restate ends what waits in a cancelled invocation."""
+
+NO_AGENTS_AFTER = timedelta(seconds=30)
+NO_AGENTS = "No agent can be reached just now. Nothing was done; please send your message again in a minute."
 
 OVERSPENT = "I am sorry, this conversation has reached the limit of what it may cost. Please start a new one."
 
@@ -50,6 +56,9 @@ class Beginning(Wire):
     cards: tuple[Card, ...]
 
 
+BEGIN = restate.RunOptions(type_hint=Beginning, max_duration=NO_AGENTS_AFTER)
+
+
 class Sessions:
     """What a message does to its session. The handlers below are the doors to it."""
 
@@ -59,18 +68,37 @@ class Sessions:
         self.settings = settings
         self.first_agent = first_agent
 
-    async def answer(self, ctx: restate.ObjectContext, customer_id: str, text: str) -> SendReply:
+    async def answer(self, ctx: restate.ObjectContext, message: SendMessage) -> SendReply:
         """Answer a message; a yes or a no to what is held counts as such."""
-        head = await own_head(ctx, customer_id) or Head(customer_id=customer_id, active=self.first_agent)
-        beginning = await ctx.run_typed("begin", self.begin, restate.RunOptions(type_hint=Beginning))
-        held = head.held
-        said = read_consent(text) if held is not None and beginning.at < held.expires_at else None
-        return await self.proceed(ctx, head, beginning, text, said)
+        head = await own_head(ctx, message.customer_id)
+        head = head or Head(customer_id=message.customer_id, active=self.first_agent)
+        beginning = await self.begin(ctx)
+        said = await self.consent_of(ctx, head, beginning.at, message)
+        return await self.proceed(ctx, head, beginning, message.text, said)
+
+    async def consent_of(
+        self, ctx: restate.ObjectContext, head: Head, at: datetime, message: SendMessage
+    ) -> Literal["yes", "no"] | None:
+        """A yes or a no that can only be meant for what is held: written after it was asked, and seen."""
+        held, said = head.held, read_consent(message.text)
+        if held is None or said is None or at >= held.expires_at or not held.by_word:
+            return None
+        if message.seen is not None:
+            return said if message.seen == head.turns_total else None
+        later = restate.RunOptions[bool](type_hint=bool)
+        return said if await ctx.run_typed("asked before", self.asked_before, later, held, ctx.request().id) else None
+
+    async def asked_before(self, held: Held, invocation_id: str) -> bool:
+        try:
+            return await self.introspection.ended_before(held.asked_by, invocation_id)
+        except LOOKUP_FAILURES as error:
+            logger.warning("cannot tell whether a yes came after its question, so it is none: %s", error)
+            return False
 
     async def decide(self, ctx: restate.ObjectContext, decision: HeldDecision, said: Literal["yes", "no"]) -> SendReply:
         """The customer's explicit yes or no. Raises 409 when there is nothing to decide any more."""
         head = known(ctx, await own_head(ctx, decision.customer_id))
-        beginning = await ctx.run_typed("begin", self.begin, restate.RunOptions(type_hint=Beginning))
+        beginning = await self.begin(ctx)
         if head.held is None or head.held.held_id != decision.held_id:
             raise restate.TerminalError(
                 "Nothing waits for this decision: it was confirmed, declined or dropped before.", status_code=409
@@ -90,24 +118,38 @@ class Sessions:
         """From the message to the reply, and what is written down of it."""
         opening = open_message(head, text, said)
         settled = opening.settled
-        if settled is None and overspent(head, self.settings):
+        # What was confirmed is done also when the question has used up the budget: it was promised.
+        if settled is None and not opening.confirmed and overspent(head, self.settings):
             logger.warning("session %s has spent its budget", ctx.key())
             settled = Finished(text=OVERSPENT, added=(*opening.messages, Notice(text=OVERSPENT)), failed=True)
         if settled is not None:
             return commit(ctx, head, beginning.at, settled, self.settings)
         stops = Stops(ctx, head.customer_id, beginning.at, self.settings.turn_deadline)
         try:
-            done = await follow(ctx, head, beginning.cards, self.first_agent, opening, stops)
+            done = await follow(ctx, head, beginning.cards, self.directory, self.first_agent, opening, stops)
+            held = await self.hold(ctx, done) if done.question is not None else None
         except restate.TerminalError:
             ctx.clear(RUNNING)  # An operator cancelled this very message.
             raise
-        return commit(ctx, head, beginning.at, done, self.settings)
+        return commit(ctx, head, beginning.at, done, self.settings, held)
+
+    async def hold(self, ctx: restate.ObjectContext, done: Finished) -> Held:
+        """Keep the calls of a question, from now until it expires."""
+        assert done.question is not None
+        asked_at = datetime.fromtimestamp(await ctx.time(), tz=UTC)
+        return Held(
+            held_id=str(ctx.uuid()),
+            agent=done.agents[-1],
+            asked_by=ctx.request().id,
+            calls=done.question.held,
+            expires_at=asked_at + self.settings.consent_expires_after,
+        )
 
     async def status(self, ctx: restate.ObjectSharedContext, head: Head, running: Running | None) -> SessionStatus:
         turn = None
         if running is not None:
             look = restate.RunOptions(type_hint=RunningTurn)
-            turn = await ctx.run_typed("look", self.introspection.running_turn, look, running)
+            turn = await ctx.run_typed("look", self.running_turn, look, running)
         return SessionStatus(
             session_id=ctx.key(),
             customer_id=head.customer_id,
@@ -121,7 +163,24 @@ class Sessions:
             currency=self.settings.currency,
         )
 
-    async def begin(self) -> Beginning:
+    async def running_turn(self, running: Running) -> RunningTurn:
+        """What the running turn calls; without the calls while Restate's tables cannot be read."""
+        try:
+            return await self.introspection.running_turn(running)
+        except LOOKUP_FAILURES as error:
+            logger.warning("cannot read what runs: %s", error)
+            return RunningTurn(since=running.since, calls=())
+
+    async def begin(self, ctx: restate.ObjectContext) -> Beginning:
+        """The time and the agents. Raises 503 when none can be found for too long: nothing holds the session then."""
+        try:
+            return await ctx.run_typed("begin", self.look, BEGIN)
+        except restate.TerminalError as error:
+            if error.status_code == CANCELLED:
+                raise
+            raise restate.TerminalError(NO_AGENTS, status_code=503) from error
+
+    async def look(self) -> Beginning:
         return Beginning(at=datetime.now(UTC), cards=await self.directory.cards())
 
 
@@ -150,7 +209,7 @@ def add_conversation(session: restate.VirtualObject, sessions: Sessions) -> None
     @session.handler()
     async def send(ctx: restate.ObjectContext, message: SendMessage) -> SendReply:
         """Answer a customer's message. Messages of one session are answered one after the other."""
-        return await sessions.answer(ctx, message.customer_id, message.text)
+        return await sessions.answer(ctx, message)
 
     @session.handler()
     async def confirm(ctx: restate.ObjectContext, decision: HeldDecision) -> SendReply:
@@ -171,7 +230,8 @@ def add_conversation(session: restate.VirtualObject, sessions: Sessions) -> None
     async def steer(ctx: restate.ObjectSharedContext, message: SendMessage) -> SendReply:
         """Stop the running turn and answer this message instead: `send`, without waiting behind what it replaces."""
         await stop_running(ctx, message.customer_id)
-        return await ctx.object_call(send, ctx.key(), message)
+        # It was written while a turn ran: whatever that turn asks at its end, this is no answer to it.
+        return await ctx.object_call(send, ctx.key(), message.model_copy(update={"seen": 0}))
 
 
 def add_views(session: restate.VirtualObject, sessions: Sessions) -> None:
@@ -182,8 +242,15 @@ def add_views(session: restate.VirtualObject, sessions: Sessions) -> None:
         """A page of what was said and done."""
         head = known(ctx, await own_head(ctx, request.customer_id))
         last = min(request.after + request.limit, head.turns_total)
-        turns = [await ctx.get(turn_key(turn), type_hint=TurnRecord) for turn in range(request.after + 1, last + 1)]
-        return Transcript(turns=tuple(turn for turn in turns if turn), turns_total=head.turns_total)
+        turns: list[TurnRecord] = []
+        size_bytes = 0
+        for number in range(request.after + 1, last + 1):
+            turn = await ctx.get(turn_key(number), type_hint=TurnRecord)
+            if turn is None or size_bytes > TRANSCRIPT_PAGE_MAX_BYTES:
+                break
+            turns.append(turn)
+            size_bytes += len(turn.model_dump_json())
+        return Transcript(turns=tuple(turns), turns_total=head.turns_total)
 
     @session.handler(kind="shared")
     async def status(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
@@ -204,7 +271,8 @@ def add_private_handlers(session: restate.VirtualObject, sessions: Sessions) -> 
         head = head or Head(customer_id=notification.customer_id, active=sessions.first_agent)
         at = datetime.fromtimestamp(await ctx.time(), tz=UTC)
         told = Finished(text=notification.text, added=(Notice(text=notification.text),))
-        commit(ctx, head, at, told, sessions.settings, still_held=head.held)
+        held = head.held.model_copy(update={"by_word": False}) if head.held else None
+        commit(ctx, head, at, told, sessions.settings, held)
 
     @session.handler(ingress_private=True)
     async def fold(ctx: restate.ObjectContext, result: Folded) -> None:
@@ -258,15 +326,14 @@ def commit(
     at: datetime,
     done: Finished,
     settings: SessionSettings,
-    still_held: Held | None = None,
+    held: Held | None = None,
 ) -> SendReply:
     """Write the turn and the new head. No await from here to the reply: it is all in the journal, or none of it."""
-    new = after(head, at, done, held_id=str(ctx.uuid()), settings=settings)
-    if still_held is not None:
-        new = new.model_copy(update={"held": still_held})
-    if not new.folding and (oldest := to_fold(new.window)):
+    new, oldest = trimmed(after(head, at, done, held, settings))
+    if oldest and overspent(new, settings):
+        new = new.model_copy(update={"folding": 0})  # A summary costs, too.
+    elif oldest:
         ask_for_summary(ctx, new, oldest)
-        new = new.model_copy(update={"folding": oldest[-1].turn})
     ctx.set(turn_key(new.turns_total), record(new.turns_total, at, done))
     ctx.set(HEAD, new)
     ctx.clear(RUNNING)

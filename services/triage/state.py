@@ -7,8 +7,8 @@ from typing import Literal
 
 from services.triage.contract import AgentSpending, AskedCall, Confirmation, TurnRecord
 from services.triage.settings import SessionSettings
-from services.triage.window import WINDOW_LIMIT_BYTES, Window, newest, window_turn
-from switchboard.agent import HANDOFF_PREFIX
+from services.triage.window import WINDOW_LIMIT_BYTES, Window, newest, to_fold, window_turn
+from switchboard.account import account_of
 from switchboard.messages import (
     HeldCall,
     Message,
@@ -17,23 +17,29 @@ from switchboard.messages import (
     Notice,
     Question,
     Reply,
-    ToolResult,
     Usage,
     UserText,
     Wire,
 )
 
 NOT_DONE = "All right, I have not done that."
-NOT_CONFIRMED = "The customer did not confirm what they were asked. It was not done: {questions}"
+NOT_CONFIRMED = "The customer did not confirm. These held calls were not made: {tools}."
+NOBODY_KNOWS = "I do not know what else of it was done. Ask me how it stands before you ask for it again."
 
 
 class Held(Wire):
-    """Calls of one step that wait for the customer's yes, and the agent that will make them."""
+    """Calls of one step that wait for the customer's yes, and the agent that will make them.
+
+    `asked_by` is the invocation that asked. `by_word` is False once something else was said to the customer since: a
+    bare "yes" may then be meant for that, and only an explicit confirmation counts.
+    """
 
     held_id: str
     agent: str
+    asked_by: str
     calls: tuple[HeldCall, ...]
     expires_at: datetime
+    by_word: bool = True
 
     def confirmation(self) -> Confirmation:
         """As the customer sees it."""
@@ -102,8 +108,8 @@ def open_message(head: Head, text: str, said: Literal["yes", "no"] | None) -> Op
     message = UserText(text=text)
     if head.held is None:
         return Opening(messages=(message,), active=head.active)
-    questions = " ".join(call.question for call in head.held.calls)
-    dropped = Note(text=NOT_CONFIRMED.format(questions=questions))
+    # The tools' names only: what a customer or a model wrote has no place in a note that a model obeys.
+    dropped = Note(text=NOT_CONFIRMED.format(tools=", ".join(call.tool for call in head.held.calls)))
     if said == "yes":
         return Opening(messages=(message,), active=head.held.agent, confirmed=head.held.calls)
     if said == "no":
@@ -130,19 +136,15 @@ def record(turn: int, at: datetime, done: Finished) -> TurnRecord:
     )
 
 
-def after(head: Head, at: datetime, done: Finished, held_id: str, settings: SessionSettings) -> Head:
-    """The session once the turn is over. Whatever was held before has been decided by this message."""
+def after(head: Head, at: datetime, done: Finished, held: Held | None, settings: SessionSettings) -> Head:
+    """The session once the turn is over. The window is not yet trimmed: a summary may stand for its oldest turns."""
     turn = head.turns_total + 1
     active = done.agents[-1] if done.agents else head.active
-    held = None
-    if done.question is not None:
-        expires_at = at + settings.consent_expires_after
-        held = Held(held_id=held_id, agent=active, calls=done.question.held, expires_at=expires_at)
     return head.model_copy(
         update={
             "active": active,
             "turns_total": turn,
-            "window": newest((*head.window, window_turn(turn, done.added)), WINDOW_LIMIT_BYTES),
+            "window": (*head.window, window_turn(turn, done.added)),
             "held": held,
             "spending": spent(head.spending, model_replies(done.added), settings),
         }
@@ -169,14 +171,24 @@ def overspent(head: Head, settings: SessionSettings) -> bool:
     return head.tokens >= settings.session_tokens_max or (head.cost > 0 and head.cost >= settings.session_budget)
 
 
-def stopped_text(why: str, added: Sequence[Message]) -> str:
-    """What a customer is told of a turn that was cut short: what of it was done, and what was not."""
-    calls = [call for reply in model_replies(added) for call in reply.calls]
-    names = {call.call_id: call.tool.replace("_", " ") for call in calls if not call.tool.startswith(HANDOFF_PREFIX)}
-    results = [message for message in added if isinstance(message, ToolResult) and message.call_id in names]
-    done = ", ".join(names[result.call_id] for result in results if result.ok)
-    undone = ", ".join(names[result.call_id] for result in results if not result.ok)
-    return f"{why} Done before that: {done or 'nothing'}. Not done: {undone or 'nothing that was begun'}."
+def trimmed(head: Head) -> tuple[Head, Window]:
+    """The session with its window within bounds, and the turns for which a summary should be asked now, if any.
+
+    A summary that was asked for and never came is asked for again once its turns have left the window.
+    """
+    under_way = head.folding >= head.window[0].turn if head.window else False
+    oldest = () if under_way else to_fold(head.window)
+    folding = oldest[-1].turn if oldest else head.folding if under_way else 0
+    window = newest(head.window, WINDOW_LIMIT_BYTES)
+    return head.model_copy(update={"window": window, "folding": folding}), oldest
+
+
+def stopped_text(why: str, added: Sequence[Message], known: bool) -> str:
+    """What a customer is told of a turn that was cut short: what of it was done, what was not, what nobody knows."""
+    account = account_of(added)
+    if not known:
+        return " ".join(part for part in (why, account.sentence(), NOBODY_KNOWS) if part)
+    return f"{why} {account.sentence() or 'Nothing had been done.'}"
 
 
 def model_replies(messages: Sequence[Message]) -> list[ModelReply]:

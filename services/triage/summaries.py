@@ -11,6 +11,7 @@ from services.triage.settings import SessionSettings
 from services.triage.state import Head, spent
 from services.triage.window import Window, flat, folded
 from switchboard.agent import Agent
+from switchboard.ask import ask
 from switchboard.declare import RETRIES, refuse_bad_input
 from switchboard.messages import (
     Identity,
@@ -24,7 +25,6 @@ from switchboard.messages import (
     Wire,
 )
 from switchboard.model import Model
-from switchboard.turn import ask
 
 logger = logging.getLogger(__name__)
 
@@ -117,9 +117,9 @@ def lines(message: Message) -> list[str]:
             return [f"Customer: {json.dumps(text, ensure_ascii=False)}"]
         case ModelReply(agent=agent, text=text, calls=calls):
             said = [f"{agent}: {json.dumps(text, ensure_ascii=False)}"] if text else []
-            return said + [f"{agent} called {call.tool} {call.arguments}" for call in calls]
+            return said + [f"{agent} called {json.dumps([call.tool, call.arguments])}" for call in calls]
         case ToolResult(ok=ok, content=content):
-            return [f"{'Result' if ok else 'Failed'}: {content[:RESULT_SHOWN_CHARS]}"]
+            return [f"{'Result' if ok else 'Failed'}: {json.dumps(content[:RESULT_SHOWN_CHARS], ensure_ascii=False)}"]
         case Notice(text=text):
             return [f"Told the customer: {json.dumps(text, ensure_ascii=False)}"]
         case Note():

@@ -75,7 +75,7 @@ async def test_anything_else_is_a_new_message_and_the_model_is_told(laboratory: 
     assert paid(laboratory, name) == 0
     last_request = (await laboratory.model.requests(customer.session))[-1]
     told = [item["content"] for item in last_request["body"]["input"] if item.get("role") == "developer"]
-    assert told == [f"The customer did not confirm what they were asked. It was not done: Pay 12.50 EUR to {name}?"]
+    assert told == ["The customer did not confirm. These held calls were not made: pay."]
 
 
 async def test_several_writes_are_shown_and_confirmed_together_and_reads_run_at_once(laboratory: Laboratory) -> None:

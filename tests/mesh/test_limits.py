@@ -55,7 +55,7 @@ async def test_a_turn_past_its_deadline_is_stopped_and_the_session_goes_on(limit
     )
     customer = limited.customer()
     answer = await customer.says("go")
-    assert answer.text == "I am sorry, this took too long and I stopped it. Done before that: nothing. Not done: wait."
+    assert answer.text.startswith("I am sorry, this took too long and I stopped it. I do not know whether it was done")
     assert (answer.body["failed"], answer.body["interrupted"]) == (True, True)
     assert (await customer.says("next")).text == "here"
 

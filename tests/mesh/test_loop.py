@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from switchboard.ask import MODEL_ATTEMPTS
 from switchboard.fanout import TOOL_RESULT_MAX_BYTES
 from switchboard.messages import Note
 from switchboard.testing import JSON, Customer, calls, says, scene
-from switchboard.turn import MODEL_ATTEMPTS, MODEL_DOWN, STEPS_USED_UP
+from switchboard.turn import MODEL_DOWN, NOTHING_LOST, STEPS_USED_UP
 from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
@@ -128,7 +129,8 @@ async def test_a_model_that_only_calls_ends_in_an_honest_reply(laboratory: Labor
     endless = [calls(("wait", {"name": "again"}))] * 20
     customer = await experiment(laboratory, *endless)
     turn = await last_reply(customer)
-    assert (turn["reply"], turn["failed"]) == (STEPS_USED_UP, True)
+    assert turn["failed"]
+    assert turn["reply"].startswith(f"{STEPS_USED_UP} Done: wait, wait,")
     assert len(await results(customer)) == 8
 
 
@@ -175,7 +177,7 @@ async def test_a_model_that_never_will_is_asked_once_and_the_session_stays_usabl
     customer = laboratory.customer()
     answer = await customer.says("hello")
     await laboratory.model.is_well()
-    assert (answer.status, answer.text, answer.body["failed"]) == (200, MODEL_DOWN, True)
+    assert (answer.status, answer.text, answer.body["failed"]) == (200, f"{MODEL_DOWN} {NOTHING_LOST}", True)
     assert len(await laboratory.model.requests(customer.session)) == 1
     assert (await customer.says("hello")).text == "hi"
 
@@ -186,5 +188,5 @@ async def test_a_model_that_stays_ill_is_given_up_after_so_many_attempts(laborat
     customer = laboratory.customer()
     answer = await customer.says("hello")
     await laboratory.model.is_well()
-    assert (answer.text, answer.body["failed"]) == (MODEL_DOWN, True)
+    assert (answer.text, answer.body["failed"]) == (f"{MODEL_DOWN} {NOTHING_LOST}", True)
     assert len(await laboratory.model.requests(customer.session)) == MODEL_ATTEMPTS

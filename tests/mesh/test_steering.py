@@ -4,7 +4,7 @@ import asyncio
 from uuid import uuid4
 
 from switchboard.testing import Customer, calls, says, scene
-from switchboard.turn import UNFIT
+from switchboard.turn import NOTHING_LOST, UNFIT
 from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
@@ -31,7 +31,9 @@ async def test_an_interrupt_stops_the_tools_and_says_what_was_done(laboratory: L
     assert (await customer.asks("interrupt")).body == {"interrupted": True}
     answer = await message
     assert answer.body["interrupted"]
-    assert answer.text == ("Stopped. Done before that: wait. Not done: wait, settle in two steps.")
+    assert answer.text == (
+        "Stopped. Done: wait. Not done: settle in two steps. I do not know whether it was done: wait."
+    )
     await running(laboratory, f"undone {saga}")
     assert laboratory.probed(f"second {saga}") == 0
     assert (await customer.says("next")).text == "here"
@@ -134,7 +136,7 @@ async def test_arguments_that_never_fit_are_given_up(laboratory: Laboratory) -> 
     await laboratory.model.plays(scene("go", TO_PROBE, *[calls(("wait", '{"name": '))] * 6))
     customer = laboratory.customer()
     answer = await customer.says("go")
-    assert (answer.text, answer.body["failed"]) == (UNFIT, True)
+    assert (answer.text, answer.body["failed"]) == (f"{UNFIT} {NOTHING_LOST}", True)
     results = [message for message in await customer.messages() if message["kind"] == "tool"][1:]
     assert len(results) == 3
 
@@ -180,7 +182,7 @@ async def test_a_long_conversation_is_summarised_and_still_readable_whole(labora
     async def summarised() -> bool:
         await customer.says("and now?")
         body = (await laboratory.model.requests(customer.session))[-1]["body"]
-        return "They said x very often." in str(body["input"][0])
+        return "They said x very often." in str(body["input"][0]["content"])
 
     await laboratory.until(summarised)
     body = (await laboratory.model.requests(customer.session))[-1]["body"]

@@ -1,0 +1,90 @@
+"""What became of a turn's calls, in words for the customer; and the rule that every call has a result. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from switchboard.agent import HANDOFF_PREFIX
+from switchboard.messages import Message, ModelReply, ToolCall, ToolResult
+
+UNKNOWN = "Interrupted. It is not known whether this was done. Find out before it is done again."
+
+
+@dataclass(frozen=True)
+class Account:
+    """The names of a turn's tools, by what is known of their calls. Hand-offs and held calls are not among them."""
+
+    done: tuple[str, ...]
+    failed: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """For the customer; empty when no tool was called."""
+        parts = [
+            f"Done: {', '.join(self.done)}." if self.done else "",
+            f"Not done: {', '.join(self.failed)}." if self.failed else "",
+            f"I do not know whether it was done: {', '.join(self.unknown)}." if self.unknown else "",
+        ]
+        return " ".join(part for part in parts if part)
+
+
+def account_of(messages: Sequence[Message]) -> Account:
+    """What is known of the calls of these messages."""
+    done, failed, unknown = [], [], []
+    for call, result in calls_and_results(messages):
+        name = call.tool.replace("_", " ")
+        if call.tool.startswith(HANDOFF_PREFIX) or (result is not None and result.outcome == "held"):
+            continue
+        if result is None or result.outcome == "unknown":
+            unknown.append(name)
+        elif result.ok:
+            done.append(name)
+        else:
+            failed.append(name)
+    return Account(tuple(done), tuple(failed), tuple(unknown))
+
+
+def close_open_calls(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The same messages, with an UNKNOWN result behind each call that has none.
+
+    A call without its result is an error at the model's endpoint, in every request that follows.
+    """
+    closed: list[Message] = []
+    for message, open_calls in with_open_calls(messages):
+        closed.append(message)
+        closed += [unknown_result(call) for call in open_calls]
+    return tuple(closed)
+
+
+def unknown_result(call: ToolCall) -> ToolResult:
+    return ToolResult(call_id=call.call_id, ok=False, outcome="unknown", content=UNKNOWN)
+
+
+def calls_and_results(messages: Sequence[Message]) -> Iterator[tuple[ToolCall, ToolResult | None]]:
+    """Each call with its result. They are paired within a step: an endpoint may use an id again in a later one."""
+    for index, message in enumerate(messages):
+        if isinstance(message, ModelReply):
+            results = results_after(messages, index)
+            yield from ((call, results.get(call.call_id)) for call in message.calls)
+
+
+def with_open_calls(messages: Sequence[Message]) -> Iterator[tuple[Message, tuple[ToolCall, ...]]]:
+    """Each message; behind the last one of a step, the calls of that step that have no result."""
+    open_calls: tuple[ToolCall, ...] = ()
+    for index, message in enumerate(messages):
+        if isinstance(message, ModelReply):
+            results = results_after(messages, index)
+            open_calls = tuple(call for call in message.calls if call.call_id not in results)
+        step_ends = index + 1 == len(messages) or not isinstance(messages[index + 1], ToolResult)
+        yield message, open_calls if step_ends else ()
+        if step_ends:
+            open_calls = ()
+
+
+def results_after(messages: Sequence[Message], index: int) -> dict[str, ToolResult]:
+    """The results that follow a model's reply directly, by the call that they answer."""
+    results: dict[str, ToolResult] = {}
+    for message in messages[index + 1 :]:
+        if not isinstance(message, ToolResult):
+            break
+        results[message.call_id] = message
+    return results
