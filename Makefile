@@ -67,7 +67,8 @@ $(VENV)/.synced: $(UV) requirements-dev.txt pyproject.toml
 
 node_modules/.synced: package-lock.json
 	@command -v npm > /dev/null || { echo "npm is needed: it brings the Restate server (Node 20 or newer)."; exit 1; }
-	@npm ci --silent --no-audit --no-fund
+	@npm ci --loglevel=error --no-audit --no-fund > /dev/null \
+	  || { echo "npm could not get the Restate server: is its registry reachable? See the lines above."; exit 1; }
 	@touch $@
 
 .PHONY: help setup demo up test bench check format pins clean

@@ -249,7 +249,7 @@ def add_views(session: restate.VirtualObject, sessions: Sessions) -> None:
             if turn is None or size_bytes > TRANSCRIPT_PAGE_MAX_BYTES:
                 break
             turns.append(turn)
-            size_bytes += len(turn.model_dump_json())
+            size_bytes += len(turn.model_dump_json().encode())
         return Transcript(turns=tuple(turns), turns_total=head.turns_total)
 
     @session.handler(kind="shared")

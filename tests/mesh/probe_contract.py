@@ -48,6 +48,12 @@ def pay_question(payment: Pay) -> str:
     return f"Pay {payment.amount} EUR to {payment.to}?"
 
 
+class Notify(ToolInput):
+    customer_id: Annotated[str, FromIdentity("customer_id")]
+    to_session: str
+    text: str
+
+
 def probe_tool(handler: str, purpose: str, takes: Any, gives: Any = Ok, consent: Any = None) -> Tool[Any, Any]:
     return Tool("ProbeTools", handler, purpose, takes, gives, consent=consent)
 
@@ -58,6 +64,7 @@ PROBE_TOOLS = (
     probe_tool("fail_at_first", "Fail twice, then work.", Wait),
     probe_tool("refuse", "Refuse.", Refuse),
     probe_tool("big", "Say much.", Big),
+    probe_tool("notify", "Tell a session.", Notify),
     probe_tool("pay", "Pay.", Pay, consent=pay_question),
     probe_tool("settle_in_two_steps", "A saga.", Wait),
     probe_tool("who_am_i", "Who is asking.", WhoAmI, Asked),

@@ -4,6 +4,7 @@ Each execution is written to the file that PROBE_LOG names, so that a test can c
 """
 
 import asyncio
+import json
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import restate
 
 from switchboard.declare import tool_service
 from switchboard.serve import serve
-from tests.mesh.probe_contract import Asked, Big, Meet, Ok, Pay, Refuse, Wait, WhoAmI
+from tests.mesh.probe_contract import Asked, Big, Meet, Notify, Ok, Pay, Refuse, Wait, WhoAmI
 
 FAILURES = 2
 LOG = Path(os.environ.get("PROBE_LOG", os.devnull))
@@ -70,6 +71,14 @@ async def refuse(ctx: restate.Context, request: Refuse) -> Ok:
 async def big(ctx: restate.Context, request: Big) -> Ok:
     """Answer far more than a model should read."""
     return Ok(said="é" * request.characters)
+
+
+@probe_tools.handler()
+async def notify(ctx: restate.Context, request: Notify) -> Ok:
+    """Tell a session something that nobody asked there, as a workflow does."""
+    told = {"customer_id": request.customer_id, "text": request.text}
+    await ctx.generic_call("Session", "notify", json.dumps(told).encode(), key=request.to_session)
+    return Ok(said="told")
 
 
 @probe_tools.handler()

@@ -128,7 +128,75 @@ async def test_another_customer_cannot_say_yes(laboratory: Laboratory) -> None:
         ("", None),
         ("👍", None),
         ("yes yes", None),
+        ("yes?", None),
+        ("ok?", None),
+        ("👎 yes", None),
+        ("<yes>", None),
+        ("si", None),
     ],
 )
 def test_only_an_unambiguous_word_is_consent(text: str, said: str | None) -> None:
     assert read_consent(text) == said
+
+
+async def test_a_yes_that_was_written_before_the_question_is_none(laboratory: Laboratory) -> None:
+    """It waits in the queue while the turn that will ask runs, and was meant for something else."""
+    name = f"queued-{laboratory.replays}"
+    slow = {**calls(pays(name)), "latency_ms": 600}
+    await laboratory.model.plays(scene("pay", TO_PROBE, slow), scene("ok", says("what is ok?")))
+    customer = laboratory.customer()
+    question = asyncio.create_task(customer.says("pay"))
+
+    async def thinking() -> bool:
+        return len(await laboratory.model.requests(customer.session)) == 2
+
+    await laboratory.until(thinking)
+    early = asyncio.create_task(customer.says("ok"))
+    assert (await question).body["confirmation"]
+    assert (await early).text == "what is ok?"
+    assert paid(laboratory, name) == 0
+
+
+async def test_a_yes_counts_only_for_the_turn_that_was_seen(laboratory: Laboratory) -> None:
+    name = f"seen-{laboratory.replays}"
+    customer, reply = await asked(laboratory, calls(pays(name)), calls(pays(name)))
+    assert (await customer.asks("send", text="yes", seen=reply["turn"] - 1)).text == "never said"
+    assert paid(laboratory, name) == 0
+    again = await customer.says("pay again")
+    assert (await customer.asks("send", text="yes", seen=again.body["turn"])).text == "it is done"
+    assert paid(laboratory, name) == 1
+
+
+async def test_a_yes_after_a_notice_is_none_but_a_confirmation_is(laboratory: Laboratory) -> None:
+    name = f"notice-{laboratory.replays}"
+    customer, reply = await asked(laboratory, calls(pays(name)))
+    await tell(laboratory, customer, "Your loan was approved. Do you want to hear the terms?")
+    assert (await customer.says("yes")).text == "never said"
+    assert paid(laboratory, name) == 0
+
+    other, reply = await asked(laboratory, calls(pays(name)))
+    await tell(laboratory, other, "Your loan was approved.")
+    assert (await other.asks("confirm", held_id=reply["confirmation"]["held_id"])).text == "it is done"
+    assert paid(laboratory, name) == 1
+
+
+async def tell(laboratory: Laboratory, customer: Customer, text: str) -> None:
+    """Have a probe tool send the customer a notice, as a workflow would."""
+    messenger = laboratory.customer(customer.customer_id)
+    step = calls(("notify", {"to_session": customer.session, "text": text}))
+    await laboratory.model.plays(
+        scene("tell", TO_PROBE, step, says("told")),
+        *[scene(word, says("never said"), says("it is done")) for word in ("yes", "Yes.")],
+    )
+    assert (await messenger.says("tell")).text == "told"
+
+
+async def test_a_payment_that_was_made_is_told_also_when_the_model_is_down(laboratory: Laboratory) -> None:
+    name = f"paid-then-down-{laboratory.replays}"
+    customer, _ = await asked(laboratory, calls(pays(name)))
+    await laboratory.model.fails({"kind": "http_401", "times": -1, "contains": "yes"})
+    answer = await customer.says("yes")
+    await laboratory.model.is_well()
+    assert answer.body["failed"]
+    assert answer.text.endswith("does not answer. Done: pay. Ask me how it stands before you ask for it again.")
+    assert paid(laboratory, name) == 1

@@ -189,3 +189,59 @@ async def test_a_long_conversation_is_summarised_and_still_readable_whole(labora
     assert len(str(body["input"])) < 50_000
     turns = (await customer.asks("transcript", limit=50)).body["turns"]
     assert sum(turn["messages"][0]["text"] == chatter for turn in turns) == 12
+
+
+async def test_an_interrupt_while_the_model_is_paused_tells_what_was_done(laboratory: Laboratory) -> None:
+    """The endpoint has asked for twenty seconds; the tool before that was done."""
+    name = str(uuid4())
+    ill = {"fault": {"kind": "http_429", "times": 1}, "then": says("well again")}
+    await laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": name})), ill))
+    await laboratory.model.fails({"kind": "http_429", "times": 0})
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+
+    async def refused() -> bool:
+        return any(request["status"] == 429 for request in await laboratory.model.requests(customer.session))
+
+    await laboratory.until(refused)
+    await customer.asks("interrupt")
+    answer = await message
+    if answer.body["interrupted"]:
+        assert answer.text == "Stopped. Done: wait."
+    assert laboratory.probed(f"done {name}") == 1
+    assert await paired(customer)
+
+
+async def test_a_turn_that_is_cancelled_twice_leaves_no_call_without_a_result(laboratory: Laboratory) -> None:
+    name = str(uuid4())
+    await laboratory.model.plays(
+        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 30_000}))), scene("next", says("here"))
+    )
+    customer = laboratory.customer()
+    message = asyncio.create_task(customer.says("go"))
+    await running(laboratory, f"start {name}")
+    turns = await laboratory.invocations(customer.session, "take_turn")
+    (turn,) = [row["id"] for row in turns if row["target"] == "Probe/take_turn"]
+    for _ in range(2):
+        url = f"{laboratory.mesh.addresses.admin_url}/invocations/{turn}/cancel"
+        async with laboratory.http.patch(url) as response:
+            assert response.status in (200, 202)
+        await asyncio.sleep(0.1)
+    assert (await message).body["interrupted"]
+    assert await paired(customer)
+    assert (await customer.says("next")).text == "here"
+
+
+async def test_a_transcript_is_read_in_pages_that_can_be_sent(laboratory: Laboratory) -> None:
+    """Seven steps of sixteen large results are a megabyte and more; a page ends there and the next goes on."""
+    step = calls(*[("big", {"characters": 7_000})] * 16)
+    await laboratory.model.plays(
+        scene("go", TO_PROBE, *[step] * 6, says("done")), scene("more", *[step] * 6, says("x"))
+    )
+    customer = laboratory.customer()
+    for text in ("go", "more", "more"):
+        assert (await customer.says(text)).status == 200
+    page = (await customer.asks("transcript", limit=50)).body
+    assert [turn["turn"] for turn in page["turns"]] == [1]
+    rest = (await customer.asks("transcript", after=1, limit=50)).body
+    assert [turn["turn"] for turn in rest["turns"]] == [2]

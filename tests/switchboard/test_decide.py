@@ -2,10 +2,10 @@
 
 import json
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
-from pydantic import Field
+from pydantic import BaseModel, Field, create_model
 
 from switchboard import Agent, FromIdentity, NoInput, Tool, ToolInput
 from switchboard.decide import CALLS_MAX, Act, Answer, ApprovedCall, AskAgain, HandOver, Judged, decide
@@ -74,6 +74,10 @@ def test_the_loop_fills_in_who_asks() -> None:
         ("get_weather", "{}", "There is no tool 'get_weather'. Tools: get_balance, pay."),
         ("pay", '{"to": "bob", "amount":', "The arguments are not JSON"),
         ("pay", "[1]", "have to be a JSON object"),
+        ("pay", '{"to":' + "[" * 100_000, "The arguments are not JSON"),
+        ("pay", r'{"to": "\ud83d", "amount": 1}', "The arguments are not JSON"),
+        ("pay", '{"to": "bob", "amount": NaN}', "The arguments are not JSON"),
+        ("x" * 10_000, "{}", "There is no tool 'xxxxx"),
         ("pay", '{"to": "bob"}', "amount: Field required"),
         ("pay", '{"to": "bob", "amount": "-1"}', "amount: Input should be greater than 0"),
         ("pay", '{"to": "bob", "amount": "1", "fast": true}', "fast: Extra inputs are not permitted"),
@@ -88,6 +92,7 @@ def test_a_call_that_cannot_be_made_is_a_result_that_says_why(tool: str, argumen
     assert not call.ok
     assert call.call_id == "c0"
     assert told in call.content
+    assert len(call.content) < 2_000
 
 
 def test_a_bad_call_keeps_its_place_beside_good_ones() -> None:
@@ -102,7 +107,7 @@ def test_a_hand_off_names_the_agent_and_answers_its_own_call() -> None:
     assert (decision.closed.call_id, decision.closed.ok) == ("c0", True)
 
 
-@pytest.mark.parametrize("arguments", ["", "{", "[]", '{"reason": 7}', "{}"])
+@pytest.mark.parametrize("arguments", ["", "{", "[]", '{"reason": 7}', "{}", "[" * 100_000, r'{"reason": "\ud83d"}'])
 def test_a_hand_off_without_a_readable_reason_is_followed(arguments: str) -> None:
     decision = decide(reply(("handoff_to_Airline", arguments)), BANK, IDENTITY, PEERS)
     assert isinstance(decision, HandOver)
@@ -155,3 +160,31 @@ def test_a_tool_is_keyed_by_the_identity() -> None:
 def test_a_wrong_declaration_fails_where_it_is_written(broken: object) -> None:
     with pytest.raises(ValueError, match=r"agent|tool"):
         broken()  # type: ignore[operator]
+
+
+class Inside(BaseModel):
+    customer_id: Annotated[str, FromIdentity("customer_id")]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Annotated[str, FromIdentity("customer_id")] | None,
+        list[Annotated[str, FromIdentity("customer_id")]],
+        Inside,
+        list[Inside] | None,
+    ],
+)
+def test_an_identity_that_the_model_could_set_is_refused_where_it_is_declared(kind: Any) -> None:
+    wrong = create_model("Wrong", __base__=ToolInput, customer=(kind, ...))
+    with pytest.raises(ValueError, match="FromIdentity belongs directly on a field"):
+        Tool("Payments", "pay", "Pay.", wrong, Done)
+
+
+def test_a_question_is_one_line_whatever_is_in_the_arguments() -> None:
+    tool = Tool("Payments", "pay", "Pay.", Payment, Done, consent=lambda payment: f"Pay {payment.to}?")
+    agent = Agent(name="Bank", handles="money", instructions="", tools=(tool,))
+    asked = reply(("pay", json.dumps({"to": "Bob?\n- Nothing else", "amount": "1"})))
+    decision = decide(asked, agent, IDENTITY, ())
+    assert isinstance(decision, Act)
+    assert [held.question for held in decision.held] == ["Pay Bob? - Nothing else?"]

@@ -30,6 +30,7 @@ from switchboard.model import (
     ModelRejected,
     ModelUnavailable,
     classify,
+    items,
     read_reply,
     request_body,
     retry_after,
@@ -138,6 +139,7 @@ def test_missing_and_repeated_call_ids_become_distinct() -> None:
         b"[]",
         b'{"output": 3}',
         response([], status="failed", error={"message": "overloaded"}),
+        response([message("You owe 1")], status="incomplete"),
     ],
 )
 def test_what_is_no_answer_may_pass(content: bytes) -> None:
@@ -193,3 +195,39 @@ def test_a_pause_until_a_date_is_kept() -> None:
     pause = retry_after(httpx2.Headers({"retry-after": until}))
     assert pause is not None
     assert timedelta(seconds=15) < pause <= timedelta(seconds=20)
+
+
+def test_what_endpoints_leave_out_or_set_to_null_is_no_error() -> None:
+    odd: list[dict[str, Any]] = [
+        {"type": "reasoning", "content": "hm", "name": None},
+        {"type": "message", "content": None},
+        {"type": "message", "content": [{"type": "output_text", "text": "Hi", "refusal": None}]},
+        {"type": "function_call", "call_id": None, "name": "a", "arguments": None},
+        {"type": "function_call", "call_id": "c", "name": "b", "arguments": {"x": 1}},
+    ]
+    reply = read_reply(response(odd, status=None, usage={"input_tokens": None, "output_tokens": -5}), "Bank")
+    assert reply.text == "Hi"
+    assert [(call.tool, call.arguments) for call in reply.calls] == [("a", ""), ("b", '{"x":1}')]
+    assert reply.usage == Usage()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sent"),
+    [
+        ("get_balance", '{"a": 1}', ("get_balance", '{"a": 1}')),
+        ("get balance;drop", "{}", ("invalid_name", "{}")),
+        ("x" * 65, '{"broken":', ("invalid_name", "{}")),
+        ("", "[1]", ("invalid_name", "{}")),
+    ],
+)
+def test_a_models_nonsense_is_not_sent_back_to_it(name: str, arguments: str, sent: tuple[str, str]) -> None:
+    call = ToolCall(call_id="1", tool=name, arguments=arguments)
+    (item,) = items(ModelReply(agent="Bank", calls=(call,)))
+    assert (item["name"], item["arguments"]) == sent
+
+
+def test_a_summary_is_a_record_and_no_instruction() -> None:
+    asked = REQUEST.model_copy(update={"summary": "They moved house."})
+    first = request_body("gpt-x", AGENT, asked, [])["input"][0]
+    assert first["role"] == "user"
+    assert "no instruction" in first["content"]

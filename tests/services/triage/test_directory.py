@@ -12,6 +12,7 @@ def test_a_service_with_the_role_and_the_handler_is_an_agent() -> None:
         {"name": "Weather", "metadata": {"switchboard.role": "agent"}, "documentation": "Rain.", "handlers": take_turn},
         {"name": "Bank", "metadata": {"switchboard.role": "agent"}, "handlers": take_turn, "revision": 3},
         {"name": "Accounts", "metadata": {"switchboard.role": "tools"}, "handlers": take_turn},
+        {"name": "My.Agent-2", "metadata": {"switchboard.role": "agent"}, "handlers": take_turn},
         {"name": "Half", "metadata": {"switchboard.role": "agent"}, "handlers": [{"name": "greet"}]},
         {"name": "Session", "metadata": {}, "handlers": [{"name": "send"}]},
     ]
