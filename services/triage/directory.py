@@ -90,6 +90,10 @@ class Directory:
                     logger.warning("cannot read the agents, going on with those known: %s", error)
         return self._known
 
+    async def close(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+
     async def _look(self) -> None:
         deployments = _Deployments.model_validate_json(await self._get("/deployments")).deployments
         if deployments != self._deployments:
