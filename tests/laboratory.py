@@ -22,6 +22,9 @@ from tests.parts import need
 
 STARTS_WITHIN = timedelta(seconds=30)
 ANSWERS_WITHIN = aiohttp.ClientTimeout(total=120)
+SOON = {"SWITCHBOARD_TIMER_AHEAD_MIN": "PT1S"}
+"""No test waits a minute for a timer."""
+
 ALWAYS_REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
 
 
@@ -101,5 +104,5 @@ async def laboratory(
 ) -> AsyncIterator[Laboratory]:
     """The laboratory that the tests share, twice."""
     replays = request.param == "always replaying"
-    async with open_laboratory(tmp_path_factory.mktemp("mesh"), replays) as opened:
+    async with open_laboratory(tmp_path_factory.mktemp("mesh"), replays, SOON) as opened:
         yield opened

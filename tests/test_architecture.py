@@ -25,6 +25,7 @@ PURE = {
     "switchboard/messages.py",
     "services/triage/window.py",
     "services/triage/contract.py",
+    "services/tools/amortisation.py",
 }
 
 
@@ -82,7 +83,7 @@ def is_contract_name(module: str) -> bool:
 def crosses_domains(parts: list[str], target: list[str]) -> bool:
     """From one domain of the tools into another one, other than through its contract."""
     inside_a_domain = len(parts) > 3
-    shared = {"clock", "settings", "call", "demo_data"}
+    shared = {"amortisation", "clock", "dates", "settings", "call", "demo_data", "refusal"}
     return (
         inside_a_domain
         and len(target) > 2

@@ -96,12 +96,13 @@ async def test_a_session_id_has_a_form(laboratory: Laboratory) -> None:
     assert "A session id is" in answer.text
 
 
-async def test_only_the_session_can_be_reached_from_outside(laboratory: Laboratory) -> None:
+async def test_only_sessions_and_approvals_can_be_reached_from_outside(laboratory: Laboratory) -> None:
     url = laboratory.mesh.addresses.admin_url + "/services"
     async with laboratory.http.get(url) as response:
         services = (await response.json())["services"]
-    assert [service["name"] for service in services if service["public"]] == ["Session"]
-    for path in ("Bank/take_turn", "Accounts/alice/get_balance", "Outbox/alice/deliver", "ProbeTools/wait"):
+    assert {service["name"] for service in services if service["public"]} == {"Approvals", "Session"}
+    private = ("Bank/take_turn", "Accounts/alice/get_balance", "Outbox/alice/deliver", "ApprovalInbox/staff/decide")
+    for path in (*private, "LoanApplication/LA-000000000000/decided", "ProbeTools/wait"):
         async with laboratory.http.post(f"{laboratory.mesh.addresses.ingress_url}/{path}", json={}) as response:
             assert response.status == 400
             assert "not public" in await response.text()

@@ -28,7 +28,12 @@ def test_calls_are_told_by_what_is_known_of_them() -> None:
 
 
 def test_an_id_that_is_used_again_belongs_to_its_own_step() -> None:
-    messages: list[Message] = [asks(("1", "make_transfer")), result("1"), asks(("1", "get_balance")), result("1", ok=False)]
+    messages: list[Message] = [
+        asks(("1", "make_transfer")),
+        result("1"),
+        asks(("1", "get_balance")),
+        result("1", ok=False),
+    ]
     assert account_of(messages) == Account(done=("make transfer",), failed=("get balance",), unknown=())
 
 

@@ -13,6 +13,9 @@ TRANSACTIONS_DEFAULT = 20
 TRANSACTIONS_MAX = 50
 """Transactions in one answer; so many still fit into what a model is fed of one result."""
 
+REFERENCE_MAX_CHARS = 70
+"""So that an answer full of transfers still fits as well."""
+
 AccountKind = Literal["checking", "savings"]
 
 Category = Literal[
@@ -106,6 +109,7 @@ class Transaction(Wire):
     category: Category
     amount: Money = Field(description="Negative when money left the account.")
     currency: Currency
+    reference: str = Field("", description="What the payer wrote on a transfer.")
 
 
 class TransactionList(Wire):
@@ -171,5 +175,73 @@ SUMMARIZE_SPENDING = Tool(
     purpose="How much the customer spent in a period: in total, by category and by merchant, or in one category.",
     input=SpendingQuery,
     output=Spending,
+    keyed_by="customer_id",
+)
+
+# From here on: what other tools ask the object `Accounts` for. No agent lists these.
+
+
+class MoveMoney(ToolInput):
+    """Money to book on one of the customer's accounts.
+
+    `move_id` is the idempotency key: the same id is booked once. Choose it once and keep it over retries, as
+    `ctx.uuid()` does; the two sides of a transfer have ids of their own.
+    """
+
+    move_id: str = Field(min_length=1, max_length=64)
+    account: AccountKind
+    amount: Money = Field(gt=0)
+    currency: Currency
+    counterparty: str
+    category: Category
+    reference: str = Field("", max_length=REFERENCE_MAX_CHARS)
+
+
+class Withdraw(MoveMoney):
+    """Money that leaves an account. With `day_limit`, all such withdrawals of a day (UTC) stay within it."""
+
+    day_limit: Money | None = None
+
+
+class Moved(Wire):
+    """The move is booked. `balance` is the account's, as it stands now."""
+
+    account: AccountKind
+    balance: Money
+    currency: Currency
+
+
+class MoveRef(ToolInput):
+    move_id: str = Field(min_length=1, max_length=64)
+
+
+class Undone(Wire):
+    """`stands` when the move is not undone: money that came in and was spent already is not taken back."""
+
+    stands: bool
+
+
+WITHDRAW = Tool(
+    service="Accounts",
+    handler="withdraw",
+    purpose="Take money from an account, once for each move_id.",
+    input=Withdraw,
+    output=Moved,
+    keyed_by="customer_id",
+)
+DEPOSIT = Tool(
+    service="Accounts",
+    handler="deposit",
+    purpose="Put money on an account, once for each move_id.",
+    input=MoveMoney,
+    output=Moved,
+    keyed_by="customer_id",
+)
+UNDO_MOVE = Tool(
+    service="Accounts",
+    handler="undo",
+    purpose="Undo a move, or see to it that it never happens.",
+    input=MoveRef,
+    output=Undone,
     keyed_by="customer_id",
 )

@@ -1,30 +1,36 @@
-"""A customer's transactions and balances at an instant, worked out from the demo data. Pure but for reading it once."""
+"""A customer's transactions and balances at an instant, from the demo data and what was moved since. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
+from heapq import merge
 
 from services.tools.accounts.contract import Transaction
+from services.tools.accounts.moves import ZERO, Move, Moves
 from services.tools.demo_data.bank import HISTORY_MONTHS, Account, Customer, Recurring, customers
 from services.tools.demo_data.months import add_months, first_of_month, months_between
 
 HISTORIES_KEPT = 64
 """One for each customer and month in which they were first seen."""
 
+NO_MOVES = Moves()
+
 
 @dataclass(frozen=True)
 class Ledger:
     """What the bank knows of one customer at `now`. `history` is newest first and may hold what is yet to come.
 
-    `pinned_at` is the instant to which the demo data is relative; both instants are UTC.
+    `pinned_at` is the instant to which the demo data is relative; both instants are UTC. `moves` is what was really
+    done since, on top of the demo data.
     """
 
     customer: Customer
     history: tuple[Transaction, ...]
     pinned_at: datetime
     now: datetime
+    moves: Moves = NO_MOVES
 
     @property
     def records_from(self) -> date:
@@ -33,18 +39,36 @@ class Ledger:
     @property
     def booked(self) -> tuple[Transaction, ...]:
         """All transactions up to now, newest first."""
-        return tuple(entry for entry in self.history if entry.booked_at <= self.now)
+        known = (entry for entry in self.history if entry.booked_at <= self.now)
+        moved = (self.moved(move) for move in reversed(self.moves.listed))
+        return tuple(merge(known, moved, key=lambda entry: entry.booked_at, reverse=True))
 
     def balance(self, account: Account) -> Decimal:
         """What is on one account now: what was there at the pin, and all that was booked since."""
-        since = [entry for entry in self.booked if entry.booked_at > self.pinned_at]
-        return sum((entry.amount for entry in since if entry.account == account.account), account.balance)
+        since = [entry for entry in self.history if self.pinned_at < entry.booked_at <= self.now]
+        recurred = sum((entry.amount for entry in since if entry.account == account.account), account.balance)
+        return recurred + self.moves.total(account.account)
+
+    def available(self, account: Account) -> Decimal:
+        """What can be spent now, overdraft included; never negative."""
+        return max(self.balance(account) + (account.overdraft_limit or ZERO), ZERO)
+
+    def moved(self, move: Move) -> Transaction:
+        return Transaction(
+            booked_at=move.at,
+            account=move.account,
+            merchant=move.counterparty,
+            category=move.category,
+            amount=move.amount,
+            currency=self.customer.currency,
+            reference=move.reference,
+        )
 
 
-def open_ledger(customer_id: str, pinned_at: datetime, now: datetime) -> Ledger:
+def open_ledger(customer_id: str, pinned_at: datetime, now: datetime, moves: Moves = NO_MOVES) -> Ledger:
     """The ledger of a customer of this bank. Raises KeyError for anybody else."""
     history = known_history(customer_id, first_of_month(pinned_at.date()), first_of_month(now.date()))
-    return Ledger(customers()[customer_id], history, pinned_at, now)
+    return Ledger(customers()[customer_id], history, pinned_at, now, moves)
 
 
 # By id and months, which are few: the same few hundred transactions answer every question of a month.

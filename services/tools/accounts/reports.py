@@ -54,7 +54,7 @@ def account_balance(ledger: Ledger, account: Account) -> AccountBalance:
         number=f"•••• {account.iban[-NUMBER_DIGITS_SHOWN:]}",
         balance=balance,
         overdraft_limit=account.overdraft_limit,
-        available=max(balance + (account.overdraft_limit or ZERO), ZERO),
+        available=ledger.available(account),
         currency=ledger.customer.currency,
     )
 

@@ -91,6 +91,7 @@ class Customer(Wire):
     """One customer of the bank; all that is theirs is in one currency."""
 
     customer_id: str
+    name: str
     currency: Currency
     accounts: tuple[Account, ...]
     recurring: tuple[Recurring, ...]

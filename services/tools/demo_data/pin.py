@@ -37,5 +37,13 @@ async def read_pin(ctx: restate.ObjectSharedContext, handler: PinHandler, now: d
 
 async def write_pin(ctx: restate.ObjectContext, pin: Pin) -> None:
     """Keep the first pin; later ones come from readers that ran beside the first."""
-    if await ctx.get(PINNED_AT, type_hint=str) is None:
-        ctx.set(PINNED_AT, pin.at.isoformat())
+    await keep_pin(ctx, pin.at)
+
+
+async def keep_pin(ctx: restate.ObjectContext, now: datetime) -> datetime:
+    """For a writer, which may keep the pin itself: when this object was first seen, `now` at the first time."""
+    pinned_at = await ctx.get(PINNED_AT, type_hint=str)
+    if pinned_at is not None:
+        return datetime.fromisoformat(pinned_at)
+    ctx.set(PINNED_AT, now.isoformat())
+    return now

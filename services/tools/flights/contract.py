@@ -81,10 +81,25 @@ class SeatMap(Wire):
     seats: tuple[Seat, ...]
 
 
-class ClaimSeat(ToolInput):
-    """A claim of a seat for a booking. `claim_id` names the claim, for the one who has to settle it."""
+class SeatHolder(ToolInput):
+    """A passenger of a booking, counted from 1: each holds a seat of their own."""
 
     confirmation_number: str
+    passenger: int = 1
+
+    @property
+    def holder(self) -> str:
+        return holder(self.confirmation_number, self.passenger)
+
+
+def holder(confirmation_number: str, passenger: int) -> str:
+    """Under what name a passenger's seat is held: the first passenger's under the booking's own number."""
+    return confirmation_number if passenger == 1 else f"{confirmation_number}/{passenger}"
+
+
+class ClaimSeat(SeatHolder):
+    """A claim of a seat for a booking. `claim_id` names the claim, for the one who has to settle it."""
+
     cabin: Cabin = Field(description="What the booking has paid for")
     seat: SeatNumber
     claim_id: str
@@ -97,11 +112,39 @@ class SeatClaimed(Wire):
     former: str | None = Field(description="The seat before; the same seat when the booking had it already")
 
 
-class SettleClaim(ToolInput):
+class SettleClaim(SeatHolder):
     """Which claim of which booking to bring to an end."""
 
-    confirmation_number: str
     claim_id: str
+
+
+class TakeSeats(ToolInput):
+    """A claim of seats for a new booking, one for each passenger: `seat` for the first, the nearest for the others.
+
+    Without `seat`, the first free ones are taken.
+    """
+
+    confirmation_number: str
+    cabin: Cabin
+    seats_total: int = Field(ge=1)
+    seat: SeatNumber | None = None
+    claim_id: str
+
+
+class SeatsTaken(Wire):
+    """In the order of the passengers. Each is claimed, and has to be settled as such."""
+
+    seats: tuple[str, ...]
+
+
+class VacateSeats(ToolInput):
+    """The booking that has no seat on this flight any more."""
+
+    confirmation_number: str
+
+
+class SeatsVacated(Wire):
+    seats_total: int = Field(description="How many seats are free now that were the booking's")
 
 
 class SeatHeld(Wire):
@@ -137,4 +180,18 @@ UNDO_CLAIM = Tool(
     purpose="The claim falls: back to the seat that the booking held before.",
     input=SettleClaim,
     output=SeatHeld,
+)
+TAKE_SEATS = Tool(
+    service=SEATS,
+    handler="take",
+    purpose="Take seats for a new booking: all of them, or none. Each claim has to be released or undone afterwards.",
+    input=TakeSeats,
+    output=SeatsTaken,
+)
+VACATE_SEATS = Tool(
+    service=SEATS,
+    handler="vacate",
+    purpose="A booking is cancelled: let others have its seats.",
+    input=VacateSeats,
+    output=SeatsVacated,
 )

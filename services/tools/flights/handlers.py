@@ -2,8 +2,9 @@
 
 A seat changes hands in two moves, so that a change that fails half-way can always be taken back: `claim` moves a
 booking to a free seat and holds its former one back for it; then `release` lets the former seat go, or `undo_claim`
-returns to it. Until then nobody else can have either seat, and the booking cannot be moved by another claim. A claim
-whose caller was killed by hand (not: crashed) stays like that until somebody settles it.
+returns to it. A new booking takes its seats in the same way: `take` claims one for each passenger. Until then nobody
+else can have either seat, and the booking cannot be moved by another claim. A claim whose caller was killed by hand
+(not: crashed) stays like that until somebody settles it.
 """
 
 import datetime as dt
@@ -22,7 +23,11 @@ from services.tools.flights.contract import (
     SeatClaimed,
     SeatHeld,
     SeatMap,
+    SeatsTaken,
+    SeatsVacated,
     SettleClaim,
+    TakeSeats,
+    VacateSeats,
 )
 from services.tools.flights.seating import Holds
 from switchboard import NoInput
@@ -66,8 +71,29 @@ async def claim(ctx: restate.ObjectContext, request: ClaimSeat) -> SeatClaimed:
     if isinstance(outcome, policy.Refusal):
         raise restate.TerminalError(outcome.why, status_code=outcome.status_code)
     ctx.set(HOLDS, outcome)
-    hold = outcome.by_booking[request.confirmation_number]
+    hold = outcome.by_booking[request.holder]
     return SeatClaimed(seat=hold.seat, former=hold.former)
+
+
+@seats.handler()
+async def take(ctx: restate.ObjectContext, request: TakeSeats) -> SeatsTaken:
+    """Claim a seat for each passenger of a new booking. 404 and 409, with the reason, when not all can be had."""
+    flight, date = flight_of(ctx.key())
+    outcome = policy.take(airline(), flight, date, await holds_of(ctx), request)
+    if isinstance(outcome, policy.Refusal):
+        raise restate.TerminalError(outcome.why, status_code=outcome.status_code)
+    ctx.set(HOLDS, outcome)
+    held = policy.seats_of(outcome, request.confirmation_number)
+    return SeatsTaken(seats=tuple(hold.seat for hold in held.values()))
+
+
+@seats.handler()
+async def vacate(ctx: restate.ObjectContext, request: VacateSeats) -> SeatsVacated:
+    """Free all seats of a cancelled booking. Does nothing when it has none."""
+    before = await holds_of(ctx)
+    after = policy.vacate(before, request.confirmation_number)
+    ctx.set(HOLDS, after)
+    return SeatsVacated(seats_total=len(before.by_booking) - len(after.by_booking))
 
 
 @seats.handler()
@@ -85,7 +111,7 @@ async def undo_claim(ctx: restate.ObjectContext, request: SettleClaim) -> SeatHe
 def keep(ctx: restate.ObjectContext, holds: Holds, request: SettleClaim) -> SeatHeld:
     flight, _ = flight_of(ctx.key())
     ctx.set(HOLDS, holds)
-    return SeatHeld(seat=seating.seat_of(airline(), flight, holds, request.confirmation_number))
+    return SeatHeld(seat=seating.seat_of(airline(), flight, holds, request.holder))
 
 
 async def holds_of(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> Holds:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from services.tools.amortisation import Instalment, plan, to_cents
 from services.tools.demo_data.bank import CreditLine as CreditLineData
 from services.tools.demo_data.bank import Customer, InstalmentLoan
 from services.tools.demo_data.months import add_months, first_of_month, months_between
-from services.tools.loans.amortisation import Instalment, plan, to_cents
 from services.tools.loans.contract import (
     SCHEDULE_PAYMENTS_MAX,
     CreditLine,

@@ -17,7 +17,11 @@ Percent = Annotated[Decimal, Field(ge=0, decimal_places=2), AfterValidator(lambd
 
 LoanId = Annotated[
     str,
-    Field(pattern=r"^LN-[0-9]{4}$", examples=["LN-2041"], description="The loan's id, as list_loans gives it."),
+    Field(
+        pattern=r"^LN-([0-9]{4}|[0-9A-F]{12})$",
+        examples=["LN-2041"],
+        description="The loan's id, as list_loans gives it.",
+    ),
 ]
 
 LoanStatus = Literal["active", "in_arrears", "paid_off"]
@@ -107,5 +111,52 @@ GET_LOAN_SCHEDULE = Tool(
     purpose="The next twelve payments of one of the customer's loans, split into interest and principal.",
     input=ScheduleQuery,
     output=LoanSchedule,
+    keyed_by="customer_id",
+)
+
+# From here on: what other tools ask the object `Loans` for. No agent lists these.
+
+
+class GrantLoan(ToolInput):
+    """A loan that was approved. `loan_id` is the idempotency key: the same id is granted once."""
+
+    loan_id: LoanId
+    product: str
+    principal: Money
+    annual_rate_percent: Percent
+    term_months: int
+    granted_on: date
+
+
+class LoanGranted(Wire):
+    loan_id: LoanId
+    first_payment_on: date
+
+
+class RevokeLoan(ToolInput):
+    """Which granted loan to take back."""
+
+    loan_id: LoanId
+
+
+class LoanRevoked(Wire):
+    revoked: bool = Field(description="False when there was no such loan.")
+
+
+GRANT_LOAN = Tool(
+    service="Loans",
+    handler="grant_loan",
+    purpose="Add an approved loan to the customer's loans, once for each id.",
+    input=GrantLoan,
+    output=LoanGranted,
+    keyed_by="customer_id",
+)
+
+REVOKE_LOAN = Tool(
+    service="Loans",
+    handler="revoke_loan",
+    purpose="Take back a loan that was granted and could not be paid out.",
+    input=RevokeLoan,
+    output=LoanRevoked,
     keyed_by="customer_id",
 )

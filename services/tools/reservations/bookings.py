@@ -1,12 +1,13 @@
-"""A customer's bookings: the shipped ones, the day they were pinned to, and the seats that changed since. Pure."""
+"""A customer's bookings: the shipped ones, the day they were pinned to, those made since, and changed seats. Pure."""
 
 import datetime as dt
 from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from pydantic import Field
 
 from services.tools.demo_data.airline import AirlineData, BookedFlightData, BookingData, CustomerData
+from services.tools.flights.contract import holder
 from services.tools.reservations.contract import (
     BookedFlight,
     BookingStatus,
@@ -16,10 +17,9 @@ from services.tools.reservations.contract import (
     ReservationList,
     UnrecordSeat,
 )
+from services.tools.reservations.made import MadeBooking
 from switchboard.messages import Wire
-from switchboard.money import CENT
 
-PERCENT = Decimal(100)
 # Where a booking stands in a list: what is still to come is what customers ask about.
 ORDER: Mapping[BookingStatus, int] = {"confirmed": 0, "flown": 1, "cancelled": 2}
 
@@ -33,21 +33,30 @@ class SeatRecord(Wire):
 
 
 class Ledger(Wire):
-    """All that is kept of a customer: the day from which the dates of the bookings are counted, and changed seats."""
+    """All that is kept of a customer: the day from which the dates of the bookings are counted, changed seats, and
+    the bookings that were made here, the oldest first."""
 
     opened_on: dt.date
     seats: dict[str, SeatRecord] = Field(default_factory=dict)
+    made: tuple[MadeBooking, ...] = ()
+
+    def known(self, customer: CustomerData) -> CustomerData:
+        """The customer with the bookings made here after the shipped ones."""
+        return customer.model_copy(
+            update={"bookings": (*customer.bookings, *(made.as_it_stands() for made in self.made))}
+        )
 
 
-def seat_key(confirmation_number: str, flight_number: str) -> str:
-    return f"{confirmation_number}/{flight_number}"
+def seat_key(confirmation_number: str, flight_number: str, passenger: int = 1) -> str:
+    return f"{holder(confirmation_number, passenger)}/{flight_number}"
 
 
 def list_bookings(
     data: AirlineData, customer: CustomerData | None, ledger: Ledger, now: dt.datetime
 ) -> ReservationList:
     """All bookings, the next to depart first; an unknown customer has none."""
-    found = [reservation(data, customer, booking, ledger, now) for booking in customer.bookings] if customer else []
+    bookings = ledger.known(customer).bookings if customer else ()
+    found = [reservation(data, customer, booking, ledger, now) for booking in bookings if customer]
     found.sort(key=lambda booking: (ORDER[booking.status], booking.flights[0].departure))
     if not found:
         return ReservationList(summary="You have no bookings.", reservations=())
@@ -64,11 +73,13 @@ def reservation(
     flights = tuple(booked_flight(data, booking, flight, ledger) for flight in booking.flights)
     status = booking_status(booking, flights, now)
     amount = total(booking)
+    passengers = booking.passengers or (customer.name,)
     return Reservation(
         summary=sentence(booking, flights, status, amount),
         confirmation_number=booking.confirmation_number,
         status=status,
-        passenger=customer.name,
+        passenger=passengers[0],
+        passengers=passengers,
         cabin=booking.cabin,
         flights=flights,
         total=amount,
@@ -81,6 +92,7 @@ def booked_flight(data: AirlineData, booking: BookingData, booked: BookedFlightD
     if flight is None:
         raise LookupError(f"the demo data books {booked.flight_number}, which it does not have")
     date = ledger.opened_on + dt.timedelta(days=booked.departs_in_days)
+    seats = recorded_seats(booking, booked, ledger)
     return BookedFlight(
         flight_number=flight.number,
         date=date,
@@ -88,13 +100,18 @@ def booked_flight(data: AirlineData, booking: BookingData, booked: BookedFlightD
         destination=flight.destination,
         departure=flight.departure(date),
         arrival=flight.arrival(date),
-        seat=recorded_seat(booking, booked, ledger),
+        seat=seats[0],
+        seats=seats,
     )
 
 
-def recorded_seat(booking: BookingData, booked: BookedFlightData, ledger: Ledger) -> str:
-    record = ledger.seats.get(seat_key(booking.confirmation_number, booked.flight_number))
-    return record.seat if record else booked.seat
+def recorded_seats(booking: BookingData, booked: BookedFlightData, ledger: Ledger) -> tuple[str, ...]:
+    """The passengers' seats, in their order: where one was changed, the new one."""
+    keys = (
+        (seat_key(booking.confirmation_number, booked.flight_number, passenger), seat)
+        for passenger, seat in enumerate((booked.seat, *booked.more_seats), start=1)
+    )
+    return tuple(ledger.seats[key].seat if key in ledger.seats else seat for key, seat in keys)
 
 
 def booking_status(booking: BookingData, flights: tuple[BookedFlight, ...], now: dt.datetime) -> BookingStatus:
@@ -104,13 +121,13 @@ def booking_status(booking: BookingData, flights: tuple[BookedFlight, ...], now:
 
 
 def charges(booking: BookingData) -> tuple[Charge, ...]:
-    """What the price is made of. Tax is rounded for each charge, so that an invoice adds up line by line."""
+    """What the price is made of."""
     return tuple(
         Charge(
             description=charge.description,
             net=charge.net,
             tax_percent=charge.tax_percent,
-            tax=(charge.net * charge.tax_percent / PERCENT).quantize(CENT, ROUND_HALF_UP),
+            tax=charge.tax,
         )
         for charge in booking.charges
     )
@@ -123,15 +140,20 @@ def total(booking: BookingData) -> Decimal:
 
 def sentence(booking: BookingData, flights: tuple[BookedFlight, ...], status: BookingStatus, amount: Decimal) -> str:
     legs = " and ".join(
-        f"{flight.origin} to {flight.destination} on {flight.date:%-d %B} ({flight.flight_number}, seat {flight.seat})"
+        f"{flight.origin} to {flight.destination} on {flight.date:%-d %B}"
+        f" ({flight.flight_number}, {spell_seats(flight.seats)})"
         for flight in flights
     )
     return f"{booking.confirmation_number}: {legs}, {booking.cabin}, {status}, {amount:.2f} {booking.currency}."
 
 
+def spell_seats(seats: tuple[str, ...]) -> str:
+    return f"seat {seats[0]}" if len(seats) == 1 else f"seats {', '.join(seats)}"
+
+
 def record(ledger: Ledger, request: RecordSeat, former: str) -> Ledger:
     """The ledger with that seat; recording the same claim twice changes nothing."""
-    key = seat_key(request.confirmation_number, request.flight_number)
+    key = seat_key(request.confirmation_number, request.flight_number, request.passenger)
     present = ledger.seats.get(key)
     if present and present.claim_id == request.claim_id:
         return ledger
@@ -141,7 +163,7 @@ def record(ledger: Ledger, request: RecordSeat, former: str) -> Ledger:
 
 def unrecord(ledger: Ledger, request: UnrecordSeat) -> Ledger:
     """The ledger with the seat before that claim; the same when the claim was never recorded, or is not the last."""
-    key = seat_key(request.confirmation_number, request.flight_number)
+    key = seat_key(request.confirmation_number, request.flight_number, request.passenger)
     present = ledger.seats.get(key)
     if present is None or present.claim_id != request.claim_id:
         return ledger

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from services.tools.flights.contract import Cabin, FlightNumber, SeatNumber
 from switchboard import FromIdentity, NoInput, Tool, ToolInput
 from switchboard.messages import Wire
-from switchboard.money import Money
+from switchboard.money import Currency, Money
 
 RESERVATIONS = "Reservations"
 SEAT_CHANGES = "SeatChanges"
@@ -36,7 +36,8 @@ class BookedFlight(Wire):
     destination: str
     departure: dt.datetime
     arrival: dt.datetime
-    seat: str
+    seat: str = Field(description="The first passenger's")
+    seats: tuple[str, ...] = Field(description="In the order of the passengers")
 
 
 class Reservation(Wire):
@@ -45,7 +46,8 @@ class Reservation(Wire):
     summary: str = Field(description="The booking in one sentence")
     confirmation_number: str
     status: BookingStatus
-    passenger: str
+    passenger: str = Field(description="The first one")
+    passengers: tuple[str, ...]
     cabin: Cabin
     flights: tuple[BookedFlight, ...] = Field(description="In the order of departure")
     total: Money = Field(description="Price with taxes")
@@ -65,6 +67,9 @@ class SeatMapRequest(ToolInput):
     flight_number: FlightNumber | None = Field(
         None, description="Which flight of the booking; leave out when only one is still to depart"
     )
+    passenger: str | None = Field(
+        None, max_length=100, description="Whose seat, by name; leave out when the booking has one passenger"
+    )
 
 
 class SeatChoice(Wire):
@@ -75,7 +80,7 @@ class SeatChoice(Wire):
     flight_number: str
     date: dt.date = Field(description="Day of departure")
     cabin: Cabin
-    seat: str = Field(description="The booking's own seat now")
+    seat: str = Field(description="The passenger's own seat now")
     free_window: tuple[str, ...]
     free_middle: tuple[str, ...]
     free_aisle: tuple[str, ...]
@@ -154,6 +159,7 @@ class RecordSeat(ToolInput):
 
     confirmation_number: str
     flight_number: str
+    passenger: int = 1
     seat: str
     claim_id: str
 
@@ -168,6 +174,7 @@ class UnrecordSeat(ToolInput):
 
     confirmation_number: str
     flight_number: str
+    passenger: int = 1
     claim_id: str
 
 
@@ -197,5 +204,112 @@ UNRECORD_SEAT = Tool(
     purpose="Put back the seat that was recorded before a claim.",
     input=UnrecordSeat,
     output=SeatUnrecorded,
+    keyed_by="customer_id",
+)
+
+
+class NetCharge(Wire):
+    """One position of a new booking's price, to which its tax is added."""
+
+    description: str
+    net: Money
+    tax_percent: int
+
+
+class Payment(Wire):
+    """What a booking was paid with; `charge_id` is the charge's idempotency key wherever money is kept."""
+
+    means_id: str
+    kind: Literal["gift_card", "certificate", "credit_card"]
+    label: str
+    amount: Money
+    charge_id: str
+
+
+class NewBooking(ToolInput):
+    """A booking whose seats are claimed and that is paid. `booking_id` names it for the one who has to undo it."""
+
+    booking_id: str
+    confirmation_number: ConfirmationNumber
+    flight_number: FlightNumber
+    date: dt.date
+    cabin: Cabin
+    currency: Currency
+    passengers: tuple[str, ...] = Field(min_length=1)
+    seats: tuple[str, ...] = Field(min_length=1)
+    charges: tuple[NetCharge, ...]
+    payments: tuple[Payment, ...]
+
+
+class UndoBooking(ToolInput):
+    booking_id: str
+
+
+class BookingCount(Wire):
+    """How many bookings the customer has made here."""
+
+    bookings_total: int
+
+
+class PaidBooking(Wire):
+    """A booking with what it was paid with; no payments when it was made elsewhere."""
+
+    reservation: Reservation
+    name: str = Field(description="Of the customer")
+    email: str
+    payments: tuple[Payment, ...]
+
+
+class CancelRecord(ToolInput):
+    """A booking to be marked as cancelled, for a fee. `cancellation_id` names it for the one who has to undo it."""
+
+    confirmation_number: ConfirmationNumber
+    cancellation_id: str
+    fee: Money = Field(ge=0)
+
+
+class UndoCancellation(ToolInput):
+    confirmation_number: ConfirmationNumber
+    cancellation_id: str
+
+
+RECORD_BOOKING = Tool(
+    service=RESERVATIONS,
+    handler="record_booking",
+    purpose="Record a new booking.",
+    input=NewBooking,
+    output=BookingCount,
+    keyed_by="customer_id",
+)
+UNRECORD_BOOKING = Tool(
+    service=RESERVATIONS,
+    handler="unrecord_booking",
+    purpose="Take a new booking out again.",
+    input=UndoBooking,
+    output=BookingCount,
+    keyed_by="customer_id",
+)
+GET_PAID_BOOKING = Tool(
+    service=RESERVATIONS,
+    handler="get_paid_booking",
+    purpose="A booking with what it was paid with.",
+    input=BookingRequest,
+    output=PaidBooking,
+    keyed_by="customer_id",
+)
+MARK_CANCELLED = Tool(
+    service=RESERVATIONS,
+    handler="mark_cancelled",
+    purpose="Mark a booking as cancelled.",
+    input=CancelRecord,
+    output=Reservation,
+    keyed_by="customer_id",
+)
+UNMARK_CANCELLED = Tool(
+    service=RESERVATIONS,
+    handler="unmark_cancelled",
+    purpose="Take back a cancellation.",
+    input=UndoCancellation,
+    output=BookingCount,
     keyed_by="customer_id",
 )

@@ -31,6 +31,33 @@ def own_booking(customer: CustomerData | None, confirmation_number: str) -> tupl
     )
 
 
+def passenger_to_seat(booking: Reservation, name: str | None) -> int | Refusal:
+    """Which passenger of the booking, counted from 1, is meant: the named one, or the only one."""
+    number = booking.confirmation_number
+    names = ", ".join(booking.passengers)
+    if name is None:
+        if len(booking.passengers) == 1:
+            return 1
+        return Refusal(f"Booking {number} has {len(booking.passengers)} passengers. Say whose seat: {names}.")
+    wanted = name.strip().casefold()
+    for passenger, known in enumerate(booking.passengers, start=1):
+        if known.casefold() == wanted:
+            return passenger
+    return Refusal(f"There is no passenger {name} in booking {number}. Passengers: {names}.", NOT_FOUND)
+
+
+def cancellable(booking: Reservation, made_here: bool, now: dt.datetime) -> Refusal | None:
+    """Whether a booking can be cancelled at all; what it costs is another question."""
+    number = booking.confirmation_number
+    if booking.status == "cancelled":
+        return Refusal(f"Booking {number} is cancelled already.")
+    if not made_here:
+        return Refusal(f"Booking {number} was not made here. It can be cancelled only where it was bought.")
+    if booking.flights[0].departure <= now:
+        return Refusal(f"The flight of booking {number} has departed, so it cannot be cancelled.")
+    return None
+
+
 def flight_to_change(booking: Reservation, flight_number: str | None, now: dt.datetime) -> BookedFlight | Refusal:
     """The flight of the booking whose seat may be changed at `now`: the named one, or the only one still to depart."""
     number = booking.confirmation_number

@@ -7,21 +7,22 @@ NAMED_MAX = 3
 """Free seats of a kind that the sentence names; the fields beside it hold them all."""
 
 
-def choice(booking: Reservation, flight: BookedFlight, seats: SeatMap) -> SeatChoice:
-    """The free seats of the booking's cabin by kind, and the seat that it has."""
+def choice(booking: Reservation, flight: BookedFlight, seats: SeatMap, passenger: int = 1) -> SeatChoice:
+    """The free seats of the booking's cabin by kind, and the seat that the passenger (counted from 1) has."""
+    own = flight.seats[passenger - 1]
     window = free(seats, booking, "window")
     middle = free(seats, booking, "middle")
     aisle = free(seats, booking, "aisle")
     return SeatChoice(
         summary=(
-            f"Your seat on {flight.flight_number} on {flight.date:%-d %B} is {flight.seat}. Free in {booking.cabin}: "
+            f"Your seat on {flight.flight_number} on {flight.date:%-d %B} is {own}. Free in {booking.cabin}: "
             f"{named('window', window)}; {named('middle', middle)}; {named('aisle', aisle)}."
         ),
         confirmation_number=booking.confirmation_number,
         flight_number=flight.flight_number,
         date=flight.date,
         cabin=booking.cabin,
-        seat=flight.seat,
+        seat=own,
         free_window=window,
         free_middle=middle,
         free_aisle=aisle,

@@ -15,7 +15,7 @@ OPENING = Decimal("100.00")
 
 def customer(recurring: tuple[Recurring, ...] = (), once: tuple[OneOff, ...] = ()) -> Customer:
     account = Account(account="checking", iban="DE00", balance=OPENING)
-    return Customer(customer_id="zoe", currency="EUR", accounts=(account,), recurring=recurring, once=once)
+    return Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(account,), recurring=recurring, once=once)
 
 
 def weekly(**more: int) -> Recurring:

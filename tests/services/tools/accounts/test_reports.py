@@ -40,7 +40,9 @@ def ledger(*entries: Transaction, balance: str = "0.00", overdraft: str | None =
         balance=Decimal(balance),
         overdraft_limit=None if overdraft is None else Decimal(overdraft),
     )
-    return Ledger(Customer(customer_id="zoe", currency="EUR", accounts=(account,), recurring=()), entries, NOW, NOW)
+    return Ledger(
+        Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(account,), recurring=()), entries, NOW, NOW
+    )
 
 
 def test_alices_balances_are_told_in_a_sentence(alice: Ledger) -> None:

@@ -42,3 +42,24 @@ def test_on_alices_flight_10a_is_taken_and_10b_is_free_on_any_date(day: date) ->
     assert taken["12C"] == "AB4568"
     assert taken["10A"] == "JK9001"
     assert "10B" not in taken
+
+
+def test_every_means_to_pay_is_one_customers_and_only_cards_have_tokens() -> None:
+    means = [one for customer in airline().customers for one in customer.payment_means]
+    assert len({one.means_id for one in means}) == len(means)
+    assert all((one.card_token is None) == (one.kind != "credit_card") for one in means)
+    assert all((one.value == 0) == (one.kind == "credit_card") for one in means)
+
+
+def test_bob_has_a_card_that_is_declined_and_one_that_is_not() -> None:
+    bob = airline().customer("bob")
+    assert bob is not None
+    tokens = [one.card_token for one in bob.payment_means if one.card_token]
+    assert [airline().declined(token) is None for token in tokens] == [False, True]
+
+
+@pytest.mark.parametrize("flight", airline().flights, ids=lambda flight: flight.number)
+def test_every_flight_goes_between_airports_and_has_a_fare_for_each_cabin(flight: FlightData) -> None:
+    assert airline().city(flight.origin) == flight.origin
+    assert airline().city(flight.destination) == flight.destination
+    assert set(flight.fares) == {cabin.name for cabin in airline().cabins}

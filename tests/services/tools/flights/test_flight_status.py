@@ -19,6 +19,9 @@ def flight(disruption: Disruption | None = None) -> FlightData:
             "departs": "09:40",
             "minutes": 220,
             "gate": "B12",
+            "fares": {},
+            "fare_tax_percent": 0,
+            "airport_charges": "0.00",
             "disruption": disruption,
         }
     )

@@ -27,7 +27,7 @@ def loan(first_payment_months_ago: int = 0, due_day: int = 1, missed_payments: i
 
 
 def holder(*loans: InstalmentLoan) -> Customer:
-    return Customer(customer_id="zoe", currency="EUR", accounts=(), recurring=(), loans=loans)
+    return Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(), recurring=(), loans=loans)
 
 
 def card_holder(used: str) -> Customer:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.tools.loans.amortisation import monthly_payment, plan
+from services.tools.amortisation import monthly_payment, plan
 
 LOANS = [
     ("10000.00", "6", 24),

@@ -1,0 +1,175 @@
+"""Who gets a loan: what may be applied for, and what the figures of a customer say. Pure."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal
+
+from services.tools.accounts.contract import Spending, TransactionList
+from services.tools.amortisation import plan
+from services.tools.approvals.contract import Fact
+from services.tools.loan_applications.contract import ANNUAL_RATE_PERCENT, Offer
+from services.tools.loans.contract import LoanOverview, Percent
+from services.tools.refusal import Refusal
+from switchboard.messages import Wire
+from switchboard.money import CENT, Currency, Money, spell
+
+AMOUNT_MIN = Decimal("500.00")
+AMOUNT_MAX = Decimal("100000.00")
+TERM_MIN_MONTHS = 6
+TERM_MAX_MONTHS = 120
+
+AUTOMATIC_MAX = Decimal("5000.00")
+"""More than this is never approved without staff, however good the figures are."""
+
+BURDEN_GOOD_PERCENT = Decimal(35)
+BURDEN_BAD_PERCENT = Decimal(50)
+"""Of the monthly income, for the payments of all loans with the new one among them."""
+
+GAMBLING_GOOD_PERCENT = Decimal(5)
+GAMBLING_BAD_PERCENT = Decimal(15)
+"""Of what was spent in ninety days."""
+
+INCOME_MONTHS_GOOD = 2
+"""Months of the last ninety days with a salary; of monthly pay there are two at least."""
+
+REMIND_AT = (0.5, 0.9)
+"""Shares of the time that staff have, after which they are reminded."""
+
+UNPROCESSABLE = 422
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the figures say: `refer` leaves it to staff. `why` is for the customer, and for staff."""
+
+    outcome: Literal["approve", "decline", "refer"]
+    why: str
+
+
+class Figures(Wire):
+    """What the checks found. `burden_percent` is that with the new loan; None without an income."""
+
+    currency: Currency
+    monthly_income: Money
+    months_with_income: int
+    monthly_payments: Money
+    overdue: Money
+    gambling_percent: Percent
+    burden_percent: Percent | None
+
+
+def judge_request(amount: Decimal, term_months: int, currency: str) -> Refusal | None:
+    """Whether this can be applied for at all."""
+    if not AMOUNT_MIN <= amount <= AMOUNT_MAX:
+        span = f"{spell(AMOUNT_MIN, currency)} to {spell(AMOUNT_MAX, currency)}"
+        why = f"Loans are from {span}, not {spell(amount, currency)}. Ask for an amount within that."
+        return Refusal(why, UNPROCESSABLE)
+    if not TERM_MIN_MONTHS <= term_months <= TERM_MAX_MONTHS:
+        span = f"{TERM_MIN_MONTHS} to {TERM_MAX_MONTHS} months"
+        return Refusal(f"Loans run for {span}, not {term_months}. Ask for a term within that.", UNPROCESSABLE)
+    return None
+
+
+def offer(amount: Decimal, term_months: int) -> Offer:
+    """What the loan would cost, exact to the cent."""
+    instalments = plan(amount, ANNUAL_RATE_PERCENT, term_months)
+    return Offer(
+        annual_rate_percent=ANNUAL_RATE_PERCENT,
+        term_months=term_months,
+        monthly_payment=instalments[0].payment,
+        total_interest=sum((instalment.interest for instalment in instalments), Decimal(0)),
+    )
+
+
+def figures(salary: TransactionList, loans: LoanOverview, spending: Spending, new_payment: Decimal) -> Figures:
+    """The customer's figures, from what the bank's own tools say of ninety days and of all loans."""
+    paid = [entry for entry in salary.transactions if entry.amount > 0]
+    months = len({(entry.booked_at.year, entry.booked_at.month) for entry in paid})
+    # By the months that had one: a window of ninety days holds two or three paydays of the same pay.
+    income = cents(sum((entry.amount for entry in paid), Decimal(0)) / max(months, 1))
+    gambled = sum((part.total for part in spending.by_category if part.category == "gambling"), Decimal(0))
+    payments = loans.total_monthly_payment + new_payment
+    return Figures(
+        currency=loans.currency,
+        monthly_income=income,
+        months_with_income=months,
+        monthly_payments=loans.total_monthly_payment,
+        overdue=sum((loan.overdue for loan in loans.loans), Decimal(0)),
+        gambling_percent=percent_of(gambled, spending.total) or Decimal(0),
+        burden_percent=percent_of(payments, income),
+    )
+
+
+def judge(amount: Decimal, found: Figures) -> Verdict:
+    """Clearly bad is declined, small and clearly good is approved, all else is for staff."""
+    bad = clearly_bad(found)
+    if bad:
+        return Verdict("decline", bad)
+    doubts = doubtful(found)
+    if amount > AUTOMATIC_MAX:
+        doubts.append(f"more than {spell(AUTOMATIC_MAX, found.currency)}")
+    if doubts:
+        return Verdict("refer", f"For staff to decide: {', '.join(doubts)}.")
+    return Verdict("approve", "Your income carries it, and nothing is overdue.")
+
+
+def clearly_bad(found: Figures) -> str:
+    """The reason to decline, in a sentence for the customer; empty when there is none."""
+    if found.overdue:
+        overdue = spell(found.overdue, found.currency)
+        return f"Payments of {overdue} on your present loans are overdue. Settle them, then apply again."
+    if found.burden_percent is None:
+        return "We see no salary on your accounts in the last ninety days."
+    if found.burden_percent > BURDEN_BAD_PERCENT:
+        return (
+            f"Loan payments would take {found.burden_percent} % of your monthly income, and we lend up to"
+            f" {BURDEN_BAD_PERCENT} %. Apply for less, or for a longer term."
+        )
+    if found.gambling_percent > GAMBLING_BAD_PERCENT:
+        return f"Gambling is {found.gambling_percent} % of your spending in the last ninety days."
+    return ""
+
+
+def doubtful(found: Figures) -> list[str]:
+    """What keeps the figures from being clearly good."""
+    burden, gambling = found.burden_percent or Decimal(0), found.gambling_percent
+    doubts = []
+    if burden > BURDEN_GOOD_PERCENT:
+        doubts.append(f"payments of {burden} % of the income")
+    if gambling > GAMBLING_GOOD_PERCENT:
+        doubts.append(f"gambling of {gambling} % of the spending")
+    if found.months_with_income < INCOME_MONTHS_GOOD:
+        doubts.append("a salary in only one month")
+    return doubts
+
+
+def facts(found: Figures, cost: Offer, purpose: str, why: str) -> tuple[Fact, ...]:
+    """The figures as staff see them."""
+    return (
+        Fact(name="why it is here", value=why),
+        Fact(name="purpose", value=purpose),
+        Fact(name="monthly payment", value=spell(cost.monthly_payment, found.currency)),
+        Fact(name="monthly income", value=spell(found.monthly_income, found.currency)),
+        Fact(name="present loan payments", value=f"{spell(found.monthly_payments, found.currency)} a month"),
+        Fact(name="payments with this loan", value=f"{found.burden_percent} % of the income"),
+        Fact(name="gambling", value=f"{found.gambling_percent} % of the spending"),
+    )
+
+
+def undecided(within: timedelta) -> str:
+    """Why it was declined at the deadline, for the customer."""
+    return f"It could not be decided within {spell_time(within)}. Please apply again, or ask for a call."
+
+
+def spell_time(time: timedelta) -> str:
+    seconds = time.total_seconds()
+    return f"{seconds / 3600:g} hours" if seconds % 3600 == 0 else f"{seconds:g} seconds"
+
+
+def percent_of(part: Decimal, whole: Decimal) -> Decimal | None:
+    return cents(part * 100 / whole) if whole > 0 else None
+
+
+def cents(amount: Decimal) -> Decimal:
+    return amount.quantize(CENT, rounding=ROUND_HALF_UP)

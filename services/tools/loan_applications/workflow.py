@@ -1,0 +1,193 @@
+"""An application from the checks to the loan: one workflow, which waits for staff for days where it has to.
+
+Wherever it is killed, it goes on from its journal: checks that were answered are not asked again, the timers run on
+while everything is down, and what was granted is granted once, for its id is the application's. It holds no lock.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+import restate
+
+from services.tools.accounts.contract import (
+    DEPOSIT,
+    LIST_TRANSACTIONS,
+    SUMMARIZE_SPENDING,
+    MoveMoney,
+    SpendingQuery,
+    TransactionQuery,
+)
+from services.tools.approvals.contract import (
+    ASK_FOR_APPROVAL,
+    EXPIRE,
+    INBOX_KEY,
+    REMIND,
+    WITHDRAW,
+    ApprovalRef,
+    AskForApproval,
+    Decision,
+    Door,
+    Expire,
+    Waiting,
+)
+from services.tools.call import ask, read, start, tell
+from services.tools.clock import business_now
+from services.tools.loan_applications import policy
+from services.tools.loan_applications.contract import (
+    ANNUAL_RATE_PERCENT,
+    CLOSE_APPLICATION,
+    DECIDED_BY_STAFF,
+    LOAN_APPLICATION,
+    MARK_WAITING,
+    TAKE_BACK,
+    Application,
+    ApplicationRef,
+    Closing,
+    Done,
+)
+from services.tools.loan_applications.policy import Figures, Verdict
+from services.tools.loan_applications.records import loan_id_of
+from services.tools.loans.contract import GRANT_LOAN, LIST_LOANS, GrantLoan
+from switchboard import NoInput
+from switchboard.declare import tool_workflow
+from switchboard.money import spell
+
+DECISION = "decision"
+"""The durable promise that staff keep."""
+
+BY_FIGURES = "Switchboard"
+BANK = "Harbour Bank"
+PRODUCT = "Personal loan"
+SALARY = TransactionQuery(category="salary", limit=50)
+
+logger = logging.getLogger(__name__)
+
+loan_application = tool_workflow(LOAN_APPLICATION, "One application for a loan; the key is the application's id.")
+
+
+@loan_application.main()
+async def run(ctx: restate.WorkflowContext, application: Application) -> Closing:
+    """Check, decide, grant. The end is sent to the customer's record, which tells the customer."""
+    ref = application.application_id
+    try:
+        decision = await decide(ctx, application)
+        loan_id = await grant(ctx, application) if decision.approved else None
+    except restate.TerminalError as error:
+        # A check or the grant was refused for good, or an operator has cancelled this: the customer has to hear of it.
+        logger.error("application %s could not be finished: %s", ref, error.message)
+        # Sent, not called: a second cancellation would reach into calls.
+        tell(ctx, WITHDRAW, ApprovalRef(approval_id=ref), INBOX_KEY)
+        tell(ctx, TAKE_BACK, application)
+        raise
+    closing = Closing(
+        application_id=ref, approved=decision.approved, why=decision.why, decided_at=decision.at, loan_id=loan_id
+    )
+    # Sent, not called: from here on nothing can fail or be cancelled.
+    tell(ctx, CLOSE_APPLICATION, closing, application.customer_id)
+    return closing
+
+
+@loan_application.handler()
+async def decided(ctx: restate.WorkflowSharedContext, decision: Decision) -> Done:
+    """What staff decided; the inbox sends it once."""
+    await ctx.promise(DECISION, type_hint=Decision).resolve(decision)
+    return Done(changed=True)
+
+
+async def decide(ctx: restate.WorkflowContext, application: Application) -> Decision:
+    """By the figures where they are clear, by staff where they are not."""
+    found = await check(ctx, application)
+    verdict = policy.judge(application.amount, found)
+    now = await business_now(ctx)
+    if verdict.outcome == "refer":
+        return await decision_of_staff(ctx, application, found, verdict, now)
+    return Decision(
+        approval_id=application.application_id,
+        approved=verdict.outcome == "approve",
+        by=BY_FIGURES,
+        why=verdict.why,
+        at=now,
+    )
+
+
+async def check(ctx: restate.WorkflowContext, application: Application) -> Figures:
+    """The three checks at once: income, debt, and what the money is spent on."""
+    customer = application.customer_id
+    income = start(ctx, LIST_TRANSACTIONS, SALARY, customer)
+    debt = start(ctx, LIST_LOANS, NoInput(), customer)
+    spending = start(ctx, SUMMARIZE_SPENDING, SpendingQuery(), customer)
+    await restate.gather(income, debt, spending)
+    return policy.figures(
+        await read(LIST_TRANSACTIONS, income),
+        await read(LIST_LOANS, debt),
+        await read(SUMMARIZE_SPENDING, spending),
+        policy.offer(application.amount, application.term_months).monthly_payment,
+    )
+
+
+async def decision_of_staff(
+    ctx: restate.WorkflowContext, application: Application, found: Figures, verdict: Verdict, now: datetime
+) -> Decision:
+    """Put it before staff, remind them on the way, and decline it when they let the deadline pass."""
+    ref = application.application_id
+    within = timedelta(seconds=application.decide_within_seconds)
+    tell(ctx, MARK_WAITING, ApplicationRef(application_id=ref), application.customer_id)
+    tell(ctx, ASK_FOR_APPROVAL, question(application, found, verdict, now, within), INBOX_KEY)
+    promised = ctx.promise(DECISION, type_hint=Decision).value()
+    # All timers start now, so that a mesh that was down does not move the deadline.
+    *reminders, deadline = [ctx.sleep(within * share) for share in (*policy.REMIND_AT, 1)]
+    for reminder in reminders:
+        completed, _ = await restate.wait_completed(promised, reminder)
+        if promised in completed:
+            return await promised
+        tell(ctx, REMIND, ApprovalRef(approval_id=ref), INBOX_KEY)
+    completed, _ = await restate.wait_completed(promised, deadline)
+    if promised in completed:
+        return await promised
+    # The inbox knows who was first: staff may have decided just now, with their answer still on its way to us.
+    return await ask(ctx, EXPIRE, Expire(approval_id=ref, why=policy.undecided(within)), INBOX_KEY)
+
+
+def question(
+    application: Application, found: Figures, verdict: Verdict, now: datetime, within: timedelta
+) -> AskForApproval:
+    """The application as staff see it."""
+    amount, months = spell(application.amount, application.currency), application.term_months
+    cost = policy.offer(application.amount, months)
+    return AskForApproval(
+        waiting=Waiting(
+            approval_id=application.application_id,
+            title=f"Loan of {amount} over {months} months",
+            customer_id=application.customer_id,
+            since=now,
+            until=now + within,
+            facts=policy.facts(found, cost, application.purpose, verdict.why),
+        ),
+        tell=Door(service=DECIDED_BY_STAFF.service, handler=DECIDED_BY_STAFF.handler, key=application.application_id),
+    )
+
+
+async def grant(ctx: restate.WorkflowContext, application: Application) -> str:
+    """The saga: the loan goes on the books, then the money to the customer. Returns the loan's id."""
+    loan_id = loan_id_of(application.application_id)
+    today = (await business_now(ctx)).date()
+    loan = GrantLoan(
+        loan_id=loan_id,
+        product=PRODUCT,
+        principal=application.amount,
+        annual_rate_percent=ANNUAL_RATE_PERCENT,
+        term_months=application.term_months,
+        granted_on=today,
+    )
+    payout = MoveMoney(
+        move_id=loan_id,
+        account="checking",
+        amount=application.amount,
+        currency=application.currency,
+        counterparty=BANK,
+        category="loan_payments",
+        reference=f"Loan {loan_id}",
+    )
+    await ask(ctx, GRANT_LOAN, loan, application.customer_id)
+    await ask(ctx, DEPOSIT, payout, application.customer_id)
+    return loan_id

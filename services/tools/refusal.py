@@ -1,0 +1,14 @@
+"""What a rule of business answers when it says no. A value, so that rules stay pure; handlers raise it."""
+
+from dataclasses import dataclass
+
+NOT_FOUND = 404
+CONFLICT = 409
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why not, in a sentence that says what to do instead, and as an HTTP status."""
+
+    why: str
+    status_code: int = CONFLICT

@@ -1,0 +1,23 @@
+"""The settings of the tools, read from the environment once at start."""
+
+from datetime import timedelta
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class ToolsSettings(BaseSettings):
+    """How soon what customers put off may be due, and how long staff have for what waits for them."""
+
+    timer_ahead_min: timedelta = Field(
+        timedelta(minutes=1),
+        validation_alias="SWITCHBOARD_TIMER_AHEAD_MIN",
+        ge=timedelta(seconds=1),
+        description="Reminders and scheduled transfers are due at least so far ahead; ISO 8601.",
+    )
+    approval_deadline: timedelta = Field(
+        timedelta(hours=72),
+        validation_alias="SWITCHBOARD_APPROVAL_DEADLINE",
+        gt=timedelta(0),
+        description="For staff to decide an application, in seconds or ISO 8601; then it is declined.",
+    )

@@ -1,0 +1,54 @@
+"""The real accounts in a process of their own, whose locks a test can hold: `python -m tests.chaos.held_accounts`.
+
+While an account's lock is held, what is asked of it waits: so a transfer stands still exactly between two steps, for as
+long as the test likes and over any kill. `Vault` lets the test in, as the ingress does not reach the accounts.
+"""
+
+import restate
+
+from services.tools.accounts.contract import DEPOSIT, UNDO_MOVE, WITHDRAW, Moved, MoveMoney, MoveRef, Undone, Withdraw
+from services.tools.accounts.handlers import accounts
+from services.tools.call import ask
+from switchboard.messages import Wire
+from switchboard.serve import serve
+
+HELD_BY = "held_by"
+
+vault = restate.VirtualObject("Vault", description="For tests: an account's lock, and moves of money.")
+
+
+class Go(Wire):
+    """Nothing to say."""
+
+
+@accounts.handler()
+async def hold(ctx: restate.ObjectContext, _: Go) -> None:
+    """Keep the lock until the awakeable is resolved whose id is in the state."""
+    held_by, released = ctx.awakeable(type_hint=str)
+    ctx.set(HELD_BY, held_by)
+    await released
+    ctx.clear(HELD_BY)
+
+
+@vault.handler(kind="shared")
+async def lock(ctx: restate.ObjectSharedContext, request: Go) -> None:
+    ctx.object_send(hold, ctx.key(), request)
+
+
+@vault.handler(kind="shared")
+async def withdraw(ctx: restate.ObjectSharedContext, request: Withdraw) -> Moved:
+    return await ask(ctx, WITHDRAW, request, ctx.key())
+
+
+@vault.handler(kind="shared")
+async def deposit(ctx: restate.ObjectSharedContext, request: MoveMoney) -> Moved:
+    return await ask(ctx, DEPOSIT, request, ctx.key())
+
+
+@vault.handler(kind="shared")
+async def undo(ctx: restate.ObjectSharedContext, request: MoveRef) -> Undone:
+    return await ask(ctx, UNDO_MOVE, request, ctx.key())
+
+
+if __name__ == "__main__":
+    serve([accounts, vault])

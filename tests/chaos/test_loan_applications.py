@@ -1,0 +1,197 @@
+"""kill -9 while a loan is checked, waits for staff, or is paid out: it goes on, and nothing of it happens twice."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cli.process import Process, free_ports
+from switchboard.testing import JSON, Customer, says, scene
+from tests.laboratory import Laboratory
+from tests.mesh.lending import LARGE, NEXT, SMALL, applies, notices, says_by_tool, staff, told, waiting, waits
+
+CHECKS = ["Accounts/erin/list_transactions", "Accounts/erin/summarize_spending", "Loans/erin/list_loans"]
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Accounts and loans, whose handlers a test can hold shut."""
+
+    process: Process
+    folder: Path
+
+    def shut(self, handler: str) -> None:
+        (self.folder / handler).touch()
+
+    def open(self, handler: str) -> None:
+        (self.folder / handler).unlink()
+
+
+@asynccontextmanager
+async def gates(laboratory: Laboratory, folder: Path) -> AsyncIterator[Gates]:
+    """Accounts and loans are served by a process of their own, and after that by the tools again."""
+    (port,) = free_ports(1)
+    process = laboratory.mesh.service("gated_bank", port, module="tests.mesh.gated_bank")
+    process.environment = {**process.environment, "GATES": str(folder)}
+    await process.start()
+    try:
+        await laboratory.mesh.register(f"http://127.0.0.1:{port}")
+        yield Gates(process, folder)
+    finally:
+        await laboratory.mesh.register(laboratory.mesh.addresses.service_url("tools"))
+        await process.stop()
+
+
+async def steps(laboratory: Laboratory, application: str) -> list[JSON]:
+    """What the workflow of an application has called, and how far that is."""
+    rows = await laboratory.mesh.admin.query(
+        "SELECT target, status FROM sys_invocation WHERE invoked_by_id IN "
+        f"(SELECT id FROM sys_invocation WHERE target = 'LoanApplication/{application}/run')"
+    )
+    return sorted(rows, key=lambda row: str(row["target"]))
+
+
+async def booked(laboratory: Laboratory, customer: Customer, application: str) -> tuple[int, int]:
+    """How often the loan of an application is on the books, and how often its money is in the account."""
+    loan_id = application.replace("LA-", "LN-")
+    loans = json.loads((await says_by_tool(laboratory, customer, "list_loans", {}))["content"])["loans"]
+    listed = await says_by_tool(laboratory, customer, "list_transactions", {"period": "this_month", "limit": 50})
+    moves = json.loads(listed["content"])["transactions"]
+    return (
+        sum(loan["loan_id"] == loan_id for loan in loans),
+        sum(move["reference"] == f"Loan {loan_id}" for move in moves),
+    )
+
+
+async def restart(*processes: Process) -> None:
+    await asyncio.gather(*(process.kill() for process in processes))
+    await asyncio.gather(*(process.start() for process in processes))
+
+
+async def test_the_tools_killed_in_the_middle_of_the_checks(laboratory: Laboratory, tmp_path: Path) -> None:
+    """Two checks are answered, the third is not: those are not asked again, and this one is answered in the end."""
+    async with gates(laboratory, tmp_path) as gate:
+        gate.shut("Loans.list_loans")
+        erin, application = await applies(laboratory, "erin", SMALL, months=12)
+
+        async def one_is_left() -> bool:
+            rows = await steps(laboratory, application)
+            return [row["status"] == "completed" for row in rows] == [True, True, False]
+
+        await laboratory.until(one_is_left)
+        await restart(laboratory.mesh.services["tools"], gate.process)
+        assert await one_is_left()
+        gate.open("Loans.list_loans")
+        assert "was approved" in await told(laboratory, erin)
+        rows = await steps(laboratory, application)
+        assert [row["target"] for row in rows if row["target"] in CHECKS] == CHECKS
+    assert await booked(laboratory, erin, application) == (1, 1)
+
+
+async def test_everything_killed_while_staff_are_waited_for(laboratory: Laboratory) -> None:
+    carol, application = await applies(laboratory, "carol", LARGE)
+    before = await waits(laboratory, application)
+    services = laboratory.mesh.services
+    await restart(laboratory.mesh.restate, services["tools"], services["triage"], services["bank"])
+    after = await waits(laboratory, application)
+    assert after == before
+
+    async def decided() -> bool:
+        answer = await staff(laboratory, "approve", approval_id=application, by="Mia", why="Good for it")
+        return answer.status in (200, 409)
+
+    await laboratory.until(decided)
+    assert "was approved" in await told(laboratory, carol)
+    assert await booked(laboratory, carol, application) == (1, 1)
+    await laboratory.model.plays(scene(NEXT, says("nothing else")))
+    await carol.says(NEXT)
+    assert len(await notices(carol)) == 1
+
+
+async def test_the_tools_killed_between_the_loan_and_its_money(laboratory: Laboratory, tmp_path: Path) -> None:
+    async with gates(laboratory, tmp_path) as gate:
+        carol, application = await applies(laboratory, "carol", LARGE)
+        await waits(laboratory, application)
+        await paying_out(laboratory, gate, application)
+        await restart(laboratory.mesh.services["tools"], gate.process)
+        assert await notices(carol) == []
+        gate.open("Accounts.deposit")
+        assert "was approved" in await told(laboratory, carol)
+    assert await booked(laboratory, carol, application) == (1, 1)
+
+
+async def test_a_loan_that_cannot_be_paid_out_is_taken_back(laboratory: Laboratory, tmp_path: Path) -> None:
+    """An operator cancels the workflow between the loan and its money."""
+    async with gates(laboratory, tmp_path) as gate:
+        carol, application = await applies(laboratory, "carol", LARGE)
+        await waits(laboratory, application)
+        await paying_out(laboratory, gate, application)
+        assert (await steps(laboratory, application))[-1]["target"].startswith("Loans/carol/")
+        await cancel(laboratory, f"LoanApplication/{application}/run")
+        gate.open("Accounts.deposit")
+        notice = await told(laboratory, carol)
+    assert notice.endswith(
+        "was declined. It could not be finished on our side, and nothing was paid out. Please apply again."
+    )
+
+    async def taken_back() -> bool:
+        return await booked(laboratory, carol, application) == (0, 0)
+
+    await laboratory.until(taken_back)
+
+
+async def test_an_operator_who_cancels_what_waits_leaves_nobody_waiting(laboratory: Laboratory) -> None:
+    carol, application = await applies(laboratory, "carol", LARGE)
+    await waits(laboratory, application)
+    await cancel(laboratory, f"LoanApplication/{application}/run")
+    assert "was declined. It could not be finished" in await told(laboratory, carol)
+
+    async def off_the_list() -> bool:
+        return await waiting(laboratory, application) is None
+
+    await laboratory.until(off_the_list)
+
+
+async def paying_out(laboratory: Laboratory, gate: Gates, application: str) -> None:
+    """Staff approve; the loan is granted, and its money is held back."""
+    gate.shut("Accounts.deposit")
+    await staff(laboratory, "approve", approval_id=application, by="Mia", why="Good for it")
+
+    async def granted_and_not_paid() -> bool:
+        rows = {row["target"].rsplit("/", 1)[-1]: row["status"] for row in await steps(laboratory, application)}
+        return rows.get("grant_loan") == "completed" and rows.get("deposit", "completed") != "completed"
+
+    await laboratory.until(granted_and_not_paid)
+
+
+async def cancel(laboratory: Laboratory, target: str) -> None:
+    (row,) = await laboratory.mesh.admin.query(f"SELECT id FROM sys_invocation WHERE target = '{target}'")
+    url = f"{laboratory.mesh.addresses.admin_url}/invocations/{row['id']}/cancel"
+    async with laboratory.http.patch(url) as response:
+        assert response.status == 202, await response.text()
+
+
+async def test_a_decision_and_the_deadline_at_once_have_one_outcome(laboratory: Laboratory) -> None:
+    """Both come while the tools are down. Whichever is first, staff and the customer are told the same."""
+    tools = laboratory.mesh.services["tools"]
+    before = tools.environment
+    tools.environment = {**before, "SWITCHBOARD_APPROVAL_DEADLINE": "PT1.5S"}
+    await restart(tools)
+    try:
+        carol, application = await applies(laboratory, "carol", LARGE)
+        deadline = datetime.fromisoformat((await waits(laboratory, application))["until"])
+        await tools.kill()
+        decision = asyncio.create_task(
+            staff(laboratory, "approve", approval_id=application, by="Mia", why="Good for it")
+        )
+        await laboratory.until(lambda: datetime.now(UTC) > deadline)
+    finally:
+        tools.environment = before
+        await tools.start()
+    decided = await decision
+    assert decided.status in (200, 409)
+    assert ("was approved" in await told(laboratory, carol)) == (decided.status == 200)
+    assert await booked(laboratory, carol, application) == ((1, 1) if decided.status == 200 else (0, 0))

@@ -1,0 +1,269 @@
+"""A transfer killed or cancelled at every step is whole or undone, and no cent is made or lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from cli.process import Process, free_ports
+from switchboard.testing import JSON, Answer, Customer
+from tests.laboratory import Laboratory
+from tests.mesh.money import DONE, Teller, sends
+
+PAYER, RECIPIENT = "carol", "bob"
+AMOUNT = Decimal("7.00")
+
+STEPS = {"withdraw": PAYER, "deposit": RECIPIENT}
+"""Where a transfer can be made to stand still: the step that waits, and whose account's lock it waits for."""
+
+
+@dataclass
+class Bank:
+    """The mesh with the accounts in a process of their own."""
+
+    laboratory: Laboratory
+    accounts: Process
+    teller: Teller
+
+    @property
+    def transfers(self) -> Process:
+        return self.laboratory.mesh.services["tools"]
+
+    async def vault(self, customer_id: str, handler: str, **request: Any) -> Answer:
+        url = f"{self.laboratory.mesh.addresses.ingress_url}/Vault/{customer_id}/{handler}"
+        async with self.laboratory.http.post(url, json=request) as response:
+            text = await response.text()
+            body: JSON = await response.json() if text else {}
+            return Answer(response.status, body)
+
+    async def held_by(self, customer_id: str) -> str | None:
+        sql = (
+            "SELECT value_utf8 FROM state WHERE service_name = 'Accounts' AND key = 'held_by'"
+            f" AND service_key = '{customer_id}'"
+        )
+        rows = await self.laboratory.mesh.admin.query(sql)
+        return str(rows[0]["value_utf8"]).strip('"') if rows else None
+
+    @asynccontextmanager
+    async def holding(self, customer_id: str) -> AsyncIterator[None]:
+        """Hold the lock of a customer's accounts."""
+        await self.vault(customer_id, "lock")
+
+        async def held() -> bool:
+            return await self.held_by(customer_id) is not None
+
+        await self.laboratory.until(held)
+        held_by = await self.held_by(customer_id)
+        try:
+            yield
+        finally:
+            url = f"{self.laboratory.mesh.addresses.ingress_url}/restate/awakeables/{held_by}/resolve"
+            async with self.laboratory.http.post(url, json="go") as response:
+                assert response.status == 202
+
+    async def transfer_begins(self) -> tuple[Customer, asyncio.Task[Answer]]:
+        """A confirmed transfer that is under way."""
+        carol, _ = await self.teller.asks(PAYER, sends(RECIPIENT, str(AMOUNT)))
+        return carol, asyncio.create_task(carol.says("yes"))
+
+    async def stands_still(self, carol: Customer, step: str) -> None:
+        """Wait until the transfer's step waits for the lock."""
+
+        async def waits() -> bool:
+            rows = await self.laboratory.invocations(carol.session, step)
+            return any(row["status"] not in ("completed", "running") for row in rows)
+
+        await self.laboratory.until(waits)
+
+    async def invocation(self, carol: Customer, handler: str) -> str:
+        (row,) = await self.laboratory.invocations(carol.session, handler)
+        return str(row["id"])
+
+    async def cancel(self, invocation_id: str) -> None:
+        url = f"{self.laboratory.mesh.admin.url}/invocations/{invocation_id}/cancel"
+        async with self.laboratory.http.patch(url) as response:
+            assert response.status == 202
+
+    async def sums(self) -> dict[str, Decimal]:
+        """What was moved by customer, when all has come to rest."""
+        await self.teller.at_rest()
+        return await self.teller.moved()
+
+    async def changed(self, before: dict[str, Decimal]) -> dict[str, Decimal]:
+        """Whose money became more or less since, when all has come to rest; together it is always the same."""
+        after = await self.sums()
+        assert sum(after.values()) == sum(before.values())
+        names = before.keys() | after.keys()
+        changes = {name: after.get(name, Decimal(0)) - before.get(name, Decimal(0)) for name in names}
+        return {name: change for name, change in changes.items() if change}
+
+
+WHOLE = {PAYER: -AMOUNT, RECIPIENT: AMOUNT}
+UNDONE: dict[str, Decimal] = {}
+
+
+@pytest.fixture(scope="module")
+async def bank(laboratory: Laboratory) -> AsyncIterator[Bank]:
+    """Last, the accounts go back into the process of all tools."""
+    (port,) = free_ports(1)
+    accounts = laboratory.mesh.service("held_accounts", port, module="tests.chaos.held_accounts")
+    await accounts.start()
+    try:
+        await laboratory.mesh.register(f"http://127.0.0.1:{port}")
+        yield Bank(laboratory, accounts, Teller(laboratory))
+        await laboratory.mesh.register(f"http://127.0.0.1:{laboratory.mesh.services['tools'].port}")
+    finally:
+        await accounts.stop()
+
+
+async def restart(*processes: Process) -> None:
+    await asyncio.gather(*(process.kill() for process in processes))
+    await asyncio.gather(*(process.start() for process in processes))
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("killed", ["transfers", "accounts", "agent and session", "all, Restate too"])
+async def test_a_transfer_killed_at_a_step_is_made_once(bank: Bank, step: str, killed: str) -> None:
+    services = bank.laboratory.mesh.services
+    processes = {
+        "transfers": [bank.transfers],
+        "accounts": [bank.accounts],
+        "agent and session": [services["bank"], services["triage"]],
+        "all, Restate too": [bank.laboratory.mesh.restate, bank.transfers, bank.accounts, services["bank"]],
+    }[killed]
+    before = await bank.sums()
+    async with bank.holding(STEPS[step]):
+        carol, message = await bank.transfer_begins()
+        await bank.stands_still(carol, step)
+        await restart(*processes)
+    if killed == "all, Restate too":
+        await asyncio.gather(message, return_exceptions=True)  # The customer's connection broke with Restate.
+    else:
+        assert (await message).text == DONE
+    assert await bank.changed(before) == WHOLE
+
+
+@pytest.mark.parametrize("delay_ms", [0, 5, 10, 20, 40, 80])
+async def test_a_transfer_killed_at_any_time_is_made_once(bank: Bank, delay_ms: int) -> None:
+    before = await bank.sums()
+    _, message = await bank.transfer_begins()
+    await asyncio.sleep(delay_ms / 1000)
+    await restart(bank.transfers, bank.accounts)
+    assert (await message).text == DONE
+    assert await bank.changed(before) == WHOLE
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_an_interrupt_at_a_step_undoes_the_transfer(bank: Bank, step: str) -> None:
+    before = await bank.sums()
+    async with bank.holding(STEPS[step]):
+        carol, message = await bank.transfer_begins()
+        await bank.stands_still(carol, step)
+        assert (await carol.asks("interrupt")).body == {"interrupted": True}
+        answer = await message
+    assert answer.body["interrupted"]
+    # While the recipient's lock is held, nobody can know yet whether the deposit was made.
+    assert ("Not done: transfer money" if step == "withdraw" else "I do not know whether") in answer.text
+    assert await bank.changed(before) == UNDONE
+
+
+@pytest.mark.parametrize("killed", ["transfers", "accounts"])
+async def test_undoing_survives_kills_and_a_second_cancellation(bank: Bank, killed: str) -> None:
+    before = await bank.sums()
+    async with bank.holding(RECIPIENT):
+        carol, message = await bank.transfer_begins()
+        await bank.stands_still(carol, "deposit")
+        transfer = await bank.invocation(carol, "transfer_money")
+        await bank.cancel(transfer)
+
+        async def is_being_undone() -> bool:
+            return "Transfers/end_transfer" in await bank.teller.busy()
+
+        await bank.laboratory.until(is_being_undone)
+        await bank.cancel(transfer)
+        await restart(bank.transfers if killed == "transfers" else bank.accounts)
+    await message
+    assert await bank.changed(before) == UNDONE
+
+
+@pytest.mark.parametrize("delay_ms", [0, 5, 10, 20, 40])
+async def test_an_interrupt_at_any_time_leaves_all_or_nothing(bank: Bank, delay_ms: int) -> None:
+    before = await bank.sums()
+    carol, message = await bank.transfer_begins()
+    await asyncio.sleep(delay_ms / 1000)
+    await carol.asks("interrupt")
+    answer = await message
+    changed = await bank.changed(before)
+    assert changed in (WHOLE, UNDONE)
+    if answer.body["interrupted"] and "Done before that: transfer money" in answer.text:
+        assert changed == WHOLE
+    if "Not done: transfer money" in answer.text:
+        assert changed == UNDONE
+
+
+async def test_a_cancellation_that_comes_after_the_deposit_does_not_take_half(bank: Bank) -> None:
+    """The deposit is made while the transfer's process is dead; it wakes up to that and to the cancellation."""
+    before = await bank.sums()
+    async with bank.holding(RECIPIENT):
+        carol, message = await bank.transfer_begins()
+        await bank.stands_still(carol, "deposit")
+        await bank.transfers.kill()
+
+    async def deposited() -> bool:
+        return (await bank.teller.moved()).get(RECIPIENT, 0) == before.get(RECIPIENT, 0) + AMOUNT
+
+    try:
+        await bank.laboratory.until(deposited)
+        await bank.cancel(await bank.invocation(carol, "transfer_money"))
+    finally:
+        await bank.transfers.start()
+    await message
+    assert await bank.changed(before) in (WHOLE, UNDONE)
+
+
+def move(move_id: str, amount: str = "3.00") -> JSON:
+    return {
+        "move_id": move_id,
+        "account": "checking",
+        "amount": amount,
+        "currency": "EUR",
+        "counterparty": "Test",
+        "category": "transfers",
+    }
+
+
+async def test_the_same_move_twice_moves_once_and_undone_twice_is_undone_once(bank: Bank) -> None:
+    before, name = await bank.sums(), str(uuid4())
+    for _ in range(2):
+        assert (await bank.vault(PAYER, "deposit", **move(name))).status == 200
+    assert await bank.teller.moved_to(PAYER) == before.get(PAYER, 0) + 3
+    for _ in range(2):
+        assert (await bank.vault(PAYER, "undo", move_id=name)).body == {"stands": False}
+    assert await bank.changed(before) == UNDONE
+
+
+async def test_what_was_undone_before_it_happened_never_happens(bank: Bank) -> None:
+    before, name = await bank.sums(), str(uuid4())
+    await bank.vault(PAYER, "undo", move_id=name)
+    for handler in ("withdraw", "deposit"):
+        answer = await bank.vault(PAYER, handler, **move(name))
+        assert (answer.status, answer.text) == (409, "This payment was called off before; start a new one.")
+    assert await bank.changed(before) == UNDONE
+
+
+async def test_money_that_was_spent_is_not_taken_back(bank: Bank) -> None:
+    before = await bank.sums()
+    came, went = str(uuid4()), str(uuid4())
+    await bank.vault("dave", "deposit", **move(came, "1000.00"))
+    told = await bank.teller.does("dave", ("get_balance", {}))
+    available = told["accounts"][0]["available"]
+    await bank.vault("dave", "withdraw", **move(went, available))
+    assert (await bank.vault("dave", "undo", move_id=came)).body == {"stands": True}
+    for name in (went, came):
+        assert (await bank.vault("dave", "undo", move_id=name)).body == {"stands": False}
+    assert await bank.changed(before) == UNDONE

@@ -1,0 +1,83 @@
+"""Staff at the terminal: what waits, a decision, and what is said when there is nothing to decide."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from subprocess import CompletedProcess
+
+import pytest
+from rich.console import Console
+
+from cli.approvals import show
+from services.tools.approvals.contract import Fact, InboxPage, Waiting
+from tests.cli.conftest import run
+from tests.laboratory import Laboratory
+from tests.mesh.lending import LARGE, applies, told, waits
+
+SINCE = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ITEM = Waiting(
+    approval_id="LA-3F9A1C07B2D4",
+    title="Loan of 6,000.00 EUR over 60 months",
+    customer_id="carol",
+    since=SINCE,
+    until=SINCE + timedelta(hours=72),
+    facts=(Fact(name="monthly income", value="5,460.00 EUR"),),
+)
+
+
+def drawn(*waiting: Waiting, total: int | None = None) -> str:
+    console = Console(width=110, color_system=None)
+    page = InboxPage(summary="Nothing waits for a decision.", waiting=waiting, waiting_total=total or len(waiting))
+    with console.capture() as capture:
+        show(page, console)
+    return capture.get()
+
+
+def test_the_table_shows_what_staff_decide_by() -> None:
+    picture = drawn(ITEM)
+    for text in ("LA-3F9A1C07B2D4", "Loan of 6,000.00 EUR over 60 months", "carol", "monthly income: 5,460.00 EUR"):
+        assert text in picture
+
+
+@pytest.mark.parametrize(("reminders", "said"), [(1, "once"), (2, "twice"), (3, "3 times")])
+def test_it_says_how_often_staff_were_reminded(reminders: int, said: str) -> None:
+    assert said in drawn(ITEM.model_copy(update={"reminders": reminders}))
+
+
+def test_an_empty_inbox_and_a_full_one_say_so() -> None:
+    assert drawn() == "Nothing waits for a decision.\n"
+    assert "1 of 70 are shown" in drawn(ITEM, total=70)
+
+
+async def test_staff_decide_from_the_terminal_and_sessions_are_listed(laboratory: Laboratory) -> None:
+    carol, application = await applies(laboratory, "carol", LARGE)
+    await waits(laboratory, application)
+
+    async def switchboard(*arguments: str) -> CompletedProcess[str]:
+        addresses = laboratory.mesh.addresses
+        urls = {"RESTATE_INGRESS_URL": addresses.ingress_url, "RESTATE_ADMIN_URL": addresses.admin_url}
+        return await asyncio.to_thread(run, *arguments, **urls)
+
+    def decide(verdict: str, why: str, approval_id: str = application) -> list[str]:
+        return ["approvals", verdict, approval_id, "--by", "Mia", "--why", why]
+
+    listed = await switchboard("approvals", "list")
+    assert application in listed.stdout
+    assert "monthly income: 5,460.00 EUR" in listed.stdout
+    nameless = await switchboard(*decide("reject", " "))
+    assert (nameless.returncode, nameless.stdout) == (2, "")
+    assert nameless.stderr.startswith("why: ")
+    unknown = await switchboard(*decide("approve", "Fine", "LA-000000000000"))
+    assert (unknown.returncode, unknown.stderr.split(".")[0]) == (
+        2,
+        "Nothing waits under the id 'LA-000000000000'",
+    )
+    first = await switchboard(*decide("reject", "Too much"))
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout.startswith(f"{application} was rejected by Mia at ")
+    second = await switchboard(*decide("approve", "Why not"))
+    assert (second.returncode, second.stdout) == (2, "")
+    assert f"{application} was rejected by Mia at" in second.stderr
+    assert "was declined. Too much." in await told(laboratory, carol)
+    sessions = await switchboard("sessions")
+    assert sessions.returncode == 0
+    assert "customer" in sessions.stdout.splitlines()[0]

@@ -1,0 +1,31 @@
+"""The real accounts and loans behind gates, as a deployment of its own: `python -m tests.mesh.gated_bank`.
+
+A request for `Loans/list_loans` waits while the folder that GATES names holds a file `Loans.list_loans`.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import restate
+
+from services.tools.accounts.handlers import accounts
+from services.tools.loans.handlers import loans
+from switchboard.serve import listen
+from switchboard.settings import ServerSettings, load
+
+LOOK_SECONDS = 0.02
+
+
+async def gated(scope: Any, receive: Any, send: Any) -> None:
+    """Restate calls `/invoke/<service>/<handler>`."""
+    gate = Path(os.environ["GATES"], ".".join(scope.get("path", "").split("/")[-2:]))
+    while os.path.exists(gate):  # noqa: ASYNC240  # a look at a local file, in a test
+        await asyncio.sleep(LOOK_SECONDS)
+    await app(scope, receive, send)
+
+
+if __name__ == "__main__":
+    app = restate.app([accounts, loans])
+    asyncio.run(listen(gated, load(ServerSettings)))

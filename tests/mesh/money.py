@@ -1,0 +1,94 @@
+"""For tests in which money moves: customers who are scripted to pay, and what their accounts hold after it."""
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
+from tests.laboratory import Laboratory
+
+TO_BANK = calls(("handoff_to_Bank", {"reason": "money"}))
+DONE = "it is done"
+
+# The confirmed calls are the first reply after a yes; what the model says to their results is the second.
+YES = tuple(scene(text, says("never said"), says(DONE)) for text in ("yes", "Yes."))
+
+NAMES = {"alice": "Alice Adler", "bob": "Bob Brandt", "carol": "Carol Chen", "dave": "Dave Dietz"}
+
+
+def sends(to: str, amount: str, **more: Any) -> tuple[str, JSON]:
+    """The call by which the model sends money to a customer."""
+    return ("transfer_money", payment(to, amount, **more))
+
+
+def payment(to: str, amount: str, **more: Any) -> JSON:
+    return {"recipient": to, "recipient_name": NAMES.get(to, to), "amount": amount, "currency": "EUR", **more}
+
+
+@dataclass
+class Teller:
+    """Speaks to the bank for customers, and looks into the accounts."""
+
+    laboratory: Laboratory
+
+    async def asks(self, customer_id: str, call: tuple[str, Any]) -> tuple[Customer, Answer]:
+        """A new conversation in which the model makes one call; and the answer to its first message."""
+        await self.laboratory.model.plays(scene("go", TO_BANK, calls(call), says(DONE)), *YES)
+        customer = self.laboratory.customer(customer_id)
+        return customer, await customer.says("go")
+
+    async def does(self, customer_id: str, call: tuple[str, Any]) -> JSON:
+        """What a tool answers when the model calls it: its JSON, or `refused` with the sentence."""
+        customer, answer = await self.asks(customer_id, call)
+        assert answer.status == 200, answer
+        return await self.last_result(customer)
+
+    async def last_result(self, customer: Customer) -> JSON:
+        results = [message for message in await customer.messages() if message["kind"] == "tool"]
+        content, ok = results[-1]["content"], results[-1]["ok"]
+        read: JSON = json.loads(content) if ok else {"refused": content}
+        return read
+
+    async def balance(self, customer_id: str, account: str = "checking") -> Decimal:
+        """As the customer is told."""
+        told = await self.does(customer_id, ("get_balance", {}))
+        return next(Decimal(entry["balance"]) for entry in told["accounts"] if entry["account"] == account)
+
+    async def moved(self) -> dict[str, Decimal]:
+        """By customer: all that was ever moved to the accounts, less what was moved from them."""
+        sql = "SELECT service_key, value_utf8 FROM state WHERE service_name = 'Accounts' AND key = 'moves'"
+        rows = await self.laboratory.mesh.admin.query(sql)
+        totals = {row["service_key"]: json.loads(row["value_utf8"])["totals"].values() for row in rows}
+        sums = {customer_id: sum(map(Decimal, amounts), Decimal(0)) for customer_id, amounts in totals.items()}
+        return {customer_id: amount for customer_id, amount in sums.items() if amount}
+
+    async def moved_to(self, customer_id: str) -> Decimal:
+        return (await self.moved()).get(customer_id, Decimal(0))
+
+    async def busy(self) -> list[str]:
+        """What is under way at the accounts and the transfers, timers that wait aside."""
+        sql = (
+            "SELECT target FROM sys_invocation WHERE status NOT IN ('completed', 'scheduled')"
+            " AND target_service_name IN ('Accounts', 'Transfers', 'ScheduledTransfers', 'Reminders')"
+        )
+        return [row["target"] for row in await self.laboratory.mesh.admin.query(sql)]
+
+    async def at_rest(self) -> None:
+        """Wait until all that was begun has ended."""
+
+        async def nothing_runs() -> bool:
+            return not await self.busy()
+
+        await self.laboratory.until(nothing_runs)
+
+    async def notices(self, customer: Customer) -> list[str]:
+        return [message["text"] for message in await customer.messages() if message["kind"] == "notice"]
+
+    async def noticed(self, customer: Customer, text: str) -> None:
+        """Wait for a notice that contains `text`."""
+
+        async def there() -> bool:
+            return any(text in notice for notice in await self.notices(customer))
+
+        await self.laboratory.until(there)

@@ -1,0 +1,190 @@
+"""Loans on the real mesh: small ones by their figures, large ones by staff, and the customer's session goes on."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+from services.tools.amortisation import monthly_payment
+from tests.laboratory import Laboratory
+from tests.mesh.lending import (
+    APPLY,
+    LARGE,
+    NEXT,
+    SMALL,
+    applies,
+    notices,
+    says_by_tool,
+    staff,
+    told,
+    waiting,
+    waits,
+)
+
+PAYMENT = monthly_payment(Decimal(LARGE), Decimal("6.90"), 60)
+
+
+async def test_a_small_loan_is_decided_by_the_figures(laboratory: Laboratory) -> None:
+    erin, application = await applies(laboratory, "erin", SMALL, months=12)
+    payment = monthly_payment(Decimal(SMALL), Decimal("6.90"), 12)
+    notice = await told(laboratory, erin)
+    assert notice.startswith(
+        f"Your loan application {application} for 1,000.00 GBP was approved: 12 monthly payments of"
+    )
+    assert f" {payment} GBP, at 6.90 % a year" in notice
+    assert await waiting(laboratory, application) is None
+    overview = json.loads((await says_by_tool(laboratory, erin, "list_loans", {}))["content"])
+    (loan,) = [loan for loan in overview["loans"] if loan["loan_id"] == application.replace("LA-", "LN-")]
+    assert (loan["outstanding"], loan["monthly_payment"], loan["status"]) == ("1000.00", str(payment), "active")
+
+
+async def test_bad_figures_are_declined_with_the_reason(laboratory: Laboratory) -> None:
+    dave, application = await applies(laboratory, "dave", SMALL, months=12)
+    notice = await told(laboratory, dave)
+    assert notice.startswith(
+        f"Your loan application {application} for 1,000.00 EUR was declined. Payments of 381.04 EUR"
+    )
+    assert "overdue" in notice
+    assert await waiting(laboratory, application) is None
+
+
+async def test_the_customer_says_yes_to_the_whole_application(laboratory: Laboratory) -> None:
+    customer, _ = await applies(laboratory, "dave", SMALL, months=12)
+    asked = (await customer.asks("transcript")).body["turns"][0]["reply"]
+    assert asked == (
+        "Please confirm, with yes or no: Apply for a loan of 1,000.00 (in the currency of your account) over 12 months"
+        " at 6.90 % a year, for: a kitchen? If it is approved, the money is paid into your checking account without a"
+        " further question."
+    )
+    await told(laboratory, customer)
+
+
+async def test_a_large_loan_waits_for_staff_and_the_session_goes_on(laboratory: Laboratory) -> None:
+    carol, application = await applies(laboratory, "carol", LARGE)
+    item = await waits(laboratory, application)
+    assert (item["title"], item["customer_id"]) == ("Loan of 6,000.00 EUR over 60 months", "carol")
+    facts = {fact["name"]: fact["value"] for fact in item["facts"]}
+    assert facts["monthly payment"] == f"{PAYMENT} EUR"
+    assert facts["monthly income"] == "5,460.00 EUR"
+    assert (await carol.says(NEXT)).text == "nothing else"
+    assert await notices(carol) == []
+    decided = await staff(laboratory, "approve", approval_id=application, by="Mia", why="Pays on time since 2019")
+    assert decided.status == 200
+    assert decided.body["summary"].startswith(f"{application} was approved by Mia at ")
+    notice = await told(laboratory, carol)
+    assert f"60 monthly payments of {PAYMENT} EUR" in notice
+    assert "Pays on time since 2019. It is your loan LN-" in notice
+    assert await waiting(laboratory, application) is None
+    await carol.says(NEXT)
+    body = (await laboratory.model.requests(carol.session))[-1]["body"]
+    assert notice in [item.get("content") for item in body["input"]]
+
+
+async def test_a_rejection_comes_with_its_reason(laboratory: Laboratory) -> None:
+    carol, application = await applies(laboratory, "carol", LARGE)
+    await waits(laboratory, application)
+    await staff(laboratory, "reject", approval_id=application, by="Mia", why="The home loan comes first")
+    notice = await told(laboratory, carol)
+    assert notice == (f"Your loan application {application} for 6,000.00 EUR was declined. The home loan comes first.")
+    loans = await says_by_tool(laboratory, carol, "list_loans", {})
+    assert application.replace("LA-", "LN-") not in loans["content"]
+
+
+async def test_a_second_decision_is_refused_and_names_the_first(laboratory: Laboratory) -> None:
+    carol, application = await applies(laboratory, "carol", LARGE)
+    await waits(laboratory, application)
+    await staff(laboratory, "reject", approval_id=application, by="Mia", why="Too much")
+    second = await staff(laboratory, "approve", approval_id=application, by="Noah", why="Why not")
+    assert second.status == 409
+    assert second.text.startswith(f"Nothing was changed: {application} was rejected by Mia at ")
+    assert second.text.endswith(": Too much.")
+    assert "declined" in await told(laboratory, carol)
+    nothing = await staff(laboratory, "approve", approval_id="LA-000000000000", by="Noah", why="Why not")
+    assert (nothing.status, nothing.text.split(".")[0]) == (404, "Nothing waits under the id 'LA-000000000000'")
+
+
+async def test_of_two_decisions_at_once_one_wins(laboratory: Laboratory) -> None:
+    carol, application = await applies(laboratory, "carol", LARGE)
+    await waits(laboratory, application)
+    answers = await asyncio.gather(
+        *(
+            staff(laboratory, "approve" if number % 2 else "reject", approval_id=application, by=f"S{number}", why="w")
+            for number in range(6)
+        )
+    )
+    assert sorted(answer.status for answer in answers) == [200, 409, 409, 409, 409, 409]
+    (winner,) = [answer.body["decision"] for answer in answers if answer.status == 200]
+    assert all(f"by {winner['by']} at" in answer.text for answer in answers if answer.status == 409)
+    assert ("was approved" in await told(laboratory, carol)) == winner["approved"]
+
+
+@asynccontextmanager
+async def staff_have(laboratory: Laboratory, seconds: int) -> AsyncIterator[None]:
+    """The tools, started again with another deadline for staff, and after that as they were."""
+    tools = laboratory.mesh.services["tools"]
+    before = tools.environment
+    await tools.kill()
+    tools.environment = {**before, "SWITCHBOARD_APPROVAL_DEADLINE": f"PT{seconds}S"}
+    await tools.start()
+    try:
+        yield
+    finally:
+        await tools.kill()
+        tools.environment = before
+        await tools.start()
+
+
+async def test_staff_are_reminded_and_the_deadline_declines(laboratory: Laboratory) -> None:
+    seconds = 3
+    async with staff_have(laboratory, seconds):
+        carol, application = await applies(laboratory, "carol", LARGE)
+
+        async def reminded() -> bool:
+            item = await waiting(laboratory, application)
+            return item is not None and item["reminders"] == 1
+
+        await laboratory.until(reminded)
+        notice = await told(laboratory, carol)
+    reminders = await laboratory.mesh.admin.query(
+        "SELECT completion_result FROM sys_invocation WHERE target = 'ApprovalInbox/staff/remind' AND invoked_by_id IN"
+        f" (SELECT id FROM sys_invocation WHERE target = 'LoanApplication/{application}/run')"
+    )
+    assert [row["completion_result"] for row in reminders] == ["success", "success"]
+    assert notice == (
+        f"Your loan application {application} for 6,000.00 EUR was declined."
+        " It could not be decided within 3 seconds. Please apply again, or ask for a call."
+    )
+    late = await staff(laboratory, "approve", approval_id=application, by="Mia", why="Sorry, late")
+    assert late.status == 409
+    assert f"{application} was rejected by Switchboard at" in late.text
+
+
+async def test_a_second_application_is_refused_while_one_is_open(laboratory: Laboratory) -> None:
+    carol, application = await applies(laboratory, "carol", LARGE)
+    await waits(laboratory, application)
+    await carol.says(APPLY)
+    await carol.says("yes")
+    refused = [message for message in await carol.messages() if message["kind"] == "tool"][-1]
+    assert not refused["ok"]
+    assert refused["content"].startswith(f"Your loan application {application} for 6,000.00 EUR waits for a decision")
+    await staff(laboratory, "reject", approval_id=application, by="Mia", why="A test")
+    await told(laboratory, carol)
+
+
+async def test_nobody_sees_another_customers_application(laboratory: Laboratory) -> None:
+    carol, application = await applies(laboratory, "carol", LARGE)
+    await waits(laboratory, application)
+    own = await says_by_tool(laboratory, carol, "get_loan_application", {"application_id": application})
+    assert json.loads(own["content"])["status"] == "waiting_for_staff"
+    mallory = laboratory.customer("bob")
+    answers = [
+        (await says_by_tool(laboratory, mallory, "get_loan_application", {"application_id": asked}))
+        for asked in (application, "LA-000000000000")
+    ]
+    assert [answer["ok"] for answer in answers] == [False, False]
+    foreign, made_up = (answer["content"] for answer in answers)
+    assert foreign.replace(application, "ID") == made_up.replace("LA-000000000000", "ID")
+    assert application not in (await says_by_tool(laboratory, mallory, "list_loan_applications", {}))["content"]
+    await staff(laboratory, "reject", approval_id=application, by="Mia", why="A test")
+    await told(laboratory, carol)

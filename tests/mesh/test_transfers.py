@@ -1,0 +1,130 @@
+"""Transfers on a real mesh: asked, confirmed, whole; and never more than there is."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from switchboard.testing import calls, says, scene
+from tests.laboratory import Laboratory
+from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment, sends
+
+
+async def test_a_transfer_is_asked_and_moves_the_money_on_a_yes(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    carols, bobs = await teller.balance("carol"), await teller.balance("bob")
+    carol, asked = await teller.asks("carol", sends("bob", "50.00", reference="dinner"))
+    assert asked.text == (
+        "Please confirm, with yes or no: "
+        "Send 50.00 EUR from your Checking to Bob Brandt (customer bob), reference “dinner”?"
+    )
+    assert await teller.busy() == []
+    assert (await carol.says("yes")).text == DONE
+    told = await teller.last_result(carol)
+    assert told["summary"] == (
+        "Sent 50.00 EUR from your Checking to Bob Brandt, reference “dinner”."
+        f" Your Checking now has {carols - 50:,.2f} EUR."
+    )
+    assert await teller.balance("carol") == carols - 50
+    assert await teller.balance("bob") == bobs + 50
+    seen = await teller.does("bob", ("list_transactions", {"category": "transfers", "limit": 1}))
+    assert [(entry["merchant"], entry["amount"], entry["reference"]) for entry in seen["transactions"]] == [
+        ("Carol Chen", "50.00", "dinner")
+    ]
+
+
+async def test_a_no_moves_nothing(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    before = await teller.moved()
+    carol, _ = await teller.asks("carol", sends("bob", "50.00"))
+    assert (await carol.says("no")).text == "All right, I have not done that."
+    await teller.at_rest()
+    assert await teller.moved() == before
+
+
+async def test_a_yes_that_comes_three_times_moves_it_once(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    before = await teller.moved_to("bob")
+    carol, asked = await teller.asks("carol", sends("bob", "5.00"))
+    held_id = asked.body["confirmation"]["held_id"]
+    answers = await asyncio.gather(*(carol.asks("confirm", held_id=held_id) for _ in range(3)))
+    assert sorted(answer.status for answer in answers) == [200, 409, 409]
+    assert await teller.moved_to("bob") == before + 5
+
+
+async def test_money_goes_from_checking_to_savings(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    checking, savings = await teller.balance("carol"), await teller.balance("carol", "savings")
+    move = {"source": "checking", "target": "savings", "amount": "20.00", "currency": "EUR"}
+    carol, asked = await teller.asks("carol", ("move_between_own_accounts", move))
+    assert asked.text.endswith("Move 20.00 EUR from your Checking to your Savings?")
+    await carol.says("yes")
+    assert await teller.balance("carol") == checking - 20
+    assert await teller.balance("carol", "savings") == savings + 20
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (sends("bob", "5000.01"), "At most 5,000.00 EUR can be sent at once."),
+        (sends("bob", "5.00", recipient_name="Carol Chen"), "bob does not belong to Carol Chen."),
+        (sends("carol", "5.00"), "Your Checking is on both sides of that transfer"),
+        (sends("erin", "5.00", recipient_name="Erin Evans"), "Erin Evans has accounts in GBP"),
+        (sends("DE00000000000000000000", "5.00"), "is no customer and no account of this bank"),
+        (sends("bob", "5.00", currency="USD"), "You have accounts in EUR"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_what_may_not_be_sent_is_refused_after_the_yes_and_moves_nothing(
+    laboratory: Laboratory, call: tuple[str, Any], told: str
+) -> None:
+    teller = Teller(laboratory)
+    before = await teller.moved()
+    carol, _ = await teller.asks("carol", call)
+    await carol.says("yes")
+    assert told in (await teller.last_result(carol))["refused"]
+    await teller.at_rest()
+    assert await teller.moved() == before
+
+
+async def test_nobody_is_asked_about_what_is_no_amount(laboratory: Laboratory) -> None:
+    for amount in ("0.00", "-5.00", "1.005", "NaN", "1e9999"):
+        told = await Teller(laboratory).does("carol", sends("bob", amount))
+        assert "amount" in told["refused"], amount
+
+
+async def test_the_model_cannot_say_who_pays(laboratory: Laboratory) -> None:
+    told = await Teller(laboratory).does("bob", sends("bob", "5.00", customer_id="carol"))
+    assert told["refused"] == "customer_id cannot be given: it is always the signed-in customer's."
+
+
+async def test_parallel_transfers_from_one_account_never_overdraw_it(laboratory: Laboratory) -> None:
+    """Dave is close to his limit: of ten transfers, each confirmed in a conversation of its own, few can be made."""
+    teller = Teller(laboratory)
+    available = Decimal((await teller.does("dave", ("get_balance", {})))["accounts"][0]["available"])
+    amount = (available / 4).quantize(Decimal("0.01")) - 1
+    before = await teller.moved()
+    await laboratory.model.plays(scene("go", TO_BANK, calls(sends("carol", str(amount))), says(DONE)), *YES)
+    daves = [laboratory.customer("dave") for _ in range(10)]
+    await asyncio.gather(*(dave.says("go") for dave in daves))
+    await asyncio.gather(*(dave.says("yes") for dave in daves))
+    results = [await teller.last_result(dave) for dave in daves]
+    refused = [result["refused"] for result in results if "refused" in result]
+    assert len(refused) == 6
+    assert all("There is not enough money on the Checking account" in why for why in refused)
+    await teller.at_rest()
+    after = await teller.moved()
+    assert after["dave"] == before.get("dave", 0) - 4 * amount
+    assert after["carol"] == before.get("carol", 0) + 4 * amount
+    carol, _ = await teller.asks("carol", ("transfer_money", payment("dave", str(4 * amount))))
+    assert (await carol.says("yes")).text == DONE
+
+
+async def test_a_recipient_is_found_by_the_full_name_only(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    found = await teller.does("carol", ("find_recipient", {"recipient": "bob  brandt"}))
+    assert found["summary"] == "Bob Brandt, account DE•• •••• 9953, takes EUR."
+    assert found["recipient"] == "bob"
+    told = await teller.does("carol", ("find_recipient", {"recipient": "Brandt"}))
+    assert told["refused"].startswith("No customer of this bank is known as 'Brandt'.")

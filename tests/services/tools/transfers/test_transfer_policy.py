@@ -1,0 +1,170 @@
+"""What customers are asked to confirm, which transfers are made, and what each books."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from services.tools.demo_data.bank import customers
+from services.tools.refusal import Refusal
+from services.tools.transfers import policy, schedule
+from services.tools.transfers.contract import (
+    OwnTransferRequest,
+    RecipientQuery,
+    Scheduled,
+    ScheduleRequest,
+    TransferRequest,
+    own_transfer_question,
+    schedule_question,
+    transfer_question,
+)
+from services.tools.transfers.policy import DAY_MAX, Order
+from services.tools.transfers.schedule import Pending, Plan
+
+BOBS_IBAN = "DE31500105170731209953"
+ALICES_SAVINGS = "DE12500105170648480926"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def ask(**fields: Any) -> TransferRequest:
+    return TransferRequest.model_validate(payment(**fields))
+
+
+def payment(**fields: Any) -> dict[str, Any]:
+    usual = {"customer_id": "alice", "recipient": "bob", "recipient_name": "Bob Brandt"}
+    return {**usual, "amount": "50.00", "currency": "EUR", **fields}
+
+
+@pytest.mark.parametrize(
+    ("fields", "question"),
+    [
+        ({}, "Send 50.00 EUR from your Checking to Bob Brandt (customer bob)?"),
+        (
+            {"recipient": "de31 5001 0517 0731 2099 53", "reference": " dinner\n on  Friday "},
+            "Send 50.00 EUR from your Checking to Bob Brandt (DE•• •••• 9953), reference “dinner on Friday”?",
+        ),
+        (
+            {"account": "savings", "amount": "1234.5"},
+            "Send 1,234.50 EUR from your Savings to Bob Brandt (customer bob)?",
+        ),
+    ],
+)
+def test_the_question_says_all_that_will_be_done(fields: dict[str, Any], question: str) -> None:
+    assert transfer_question(ask(**fields)) == question
+
+
+def test_the_question_of_a_later_day_says_the_day() -> None:
+    request = ScheduleRequest.model_validate(payment(session_id="s", on="2026-11-27", reference="rent"))
+    assert schedule_question(request) == (
+        "Send 50.00 EUR from your Checking to Bob Brandt (customer bob) on Friday, 27 November 2026, reference “rent”?"
+    )
+
+
+def test_the_question_of_a_move_between_own_accounts_names_both() -> None:
+    own = {"customer_id": "alice", "source": "savings", "target": "checking", "amount": 5, "currency": "EUR"}
+    assert own_transfer_question(OwnTransferRequest.model_validate(own)) == (
+        "Move 5.00 EUR from your Savings to your Checking?"
+    )
+    with pytest.raises(ValidationError, match="same account"):
+        OwnTransferRequest.model_validate(own | {"source": "checking"})
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"amount": "0"},
+        {"amount": "-1.00"},
+        {"amount": "0.001"},
+        {"amount": "1e30"},
+        {"amount": "Infinity"},
+        {"currency": "eur"},
+        {"reference": "rent”? Also"},
+        {"reference": "x" * 71},
+        {"recipient_name": "Bob (your landlord)"},
+        {"recipient_name": ""},
+        {"recipient": "bob”"},
+    ],
+    ids=str,
+)
+def test_what_could_not_be_asked_in_plain_words_is_no_request(field: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        ask(**field)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"amount": "5000.00"}, None),
+        ({"recipient": BOBS_IBAN}, None),
+        ({"recipient_name": "bob  BRANDT"}, None),
+        ({"account": "savings"}, None),
+        ({"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler", "amount": "6000.00"}, None),
+        ({"amount": "5000.01"}, "At most 5,000.00 EUR can be sent at once. Send less, or in parts."),
+        ({"recipient_name": "Carol Chen"}, "bob does not belong to Carol Chen. Ask find_recipient."),
+        ({"recipient": "mallory"}, "mallory is no customer and no account of this bank. Check it."),
+        ({"recipient": "alice", "recipient_name": "Alice Adler"}, "Your Checking is on both sides of that transfer"),
+        (
+            {"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler", "account": "savings"},
+            "Your Savings is on both sides of that transfer",
+        ),
+        ({"currency": "GBP"}, "You have accounts in EUR"),
+        ({"recipient": "erin", "recipient_name": "Erin Evans"}, "Erin Evans has accounts in GBP"),
+        ({"customer_id": "bob", "account": "savings"}, "You have no Savings account."),
+        ({"customer_id": "mallory"}, "You have no account at this bank."),
+    ],
+    ids=str,
+)
+def test_which_transfers_are_made(fields: dict[str, Any], told: str | None) -> None:
+    judged = policy.judge_transfer(customers(), ask(**fields))
+    assert isinstance(judged, Order) if told is None else isinstance(judged, Refusal) and told in judged.why
+
+
+def test_both_sides_book_the_same_amount_and_name_each_other() -> None:
+    order = policy.judge_transfer(customers(), ask(reference="dinner"))
+    assert isinstance(order, Order)
+    out, into = order.withdrawal("t.out"), order.deposit("t.in")
+    assert (out.amount, out.counterparty, out.day_limit) == (Decimal("50.00"), "Bob Brandt", DAY_MAX)
+    assert (into.amount, into.counterparty, into.account) == (Decimal("50.00"), "Alice Adler", "checking")
+    assert (out.reference, into.reference) == ("dinner", "dinner")
+
+
+def test_moves_between_own_accounts_are_not_limited() -> None:
+    order = policy.judge_transfer(customers(), ask(recipient=ALICES_SAVINGS, recipient_name="Alice Adler"))
+    assert isinstance(order, Order)
+    assert order.withdrawal("t.out").day_limit is None
+    assert (order.withdrawal("t.out").counterparty, order.deposit("t.in").account) == ("Own savings", "savings")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "recipient"),
+    [
+        ("Bob Brandt", "bob"),
+        ("bob", "bob"),
+        ("de31 5001 0517 0731 2099 53", BOBS_IBAN),
+        ("Bob", None),
+        ("Brandt", None),
+        ("b", None),
+    ],
+)
+def test_a_recipient_is_found_by_full_name_iban_or_id(wanted: str, recipient: str | None) -> None:
+    found = policy.find_recipient(customers(), RecipientQuery(recipient=wanted))
+    assert (None if isinstance(found, Refusal) else found.recipient) == recipient
+    assert recipient == BOBS_IBAN or BOBS_IBAN not in str(found)
+
+
+def test_a_schedule_is_kept_under_an_id_that_is_never_used_twice() -> None:
+    request = ScheduleRequest.model_validate(payment(session_id="s", on="friday"))
+    first = schedule.judge_schedule(Plan(), request, NOW, timedelta(minutes=1))
+    assert isinstance(first, Scheduled)
+    assert schedule.kept(first).summary == (
+        "Scheduled as T1: 50.00 EUR to Bob Brandt on Friday, 27 November 2026 at 08:00 UTC."
+    )
+    plan = Plan().numbered_on().with_entry(Pending(request=request, scheduled=first, timer_id="t"))
+    gone = schedule.judge_cancellation(plan, "T1")
+    assert isinstance(gone, Pending)
+    second = schedule.judge_schedule(plan.without(gone), request, NOW, timedelta(minutes=1))
+    assert isinstance(second, Scheduled)
+    assert second.schedule_id == "T2"
+    assert isinstance(schedule.judge_cancellation(plan.without(gone), "T1"), Refusal)
