@@ -101,6 +101,18 @@ SCENES = (
         emails=1,
     ),
     Scene(
+        "Nothing that binds without a yes; what is large, staff decide",
+        customer="alice",
+        session="alice-loan",
+        says=(
+            Says("I want to apply for a loan of 8000 EUR over 48 months", (r"tell me the purpose",), agent="Bank"),
+            Says("a new kitchen", (r"^Please confirm, with yes or no: Apply for a loan of 8,000\.00",), agent="Bank"),
+            Says("yes", (r"was received: 48 monthly payments of 191\.20 EUR",), agent="Bank"),
+            Says("and what is my balance?", (BALANCE,), agent="Bank"),
+        ),
+        emails=1,
+    ),
+    Scene(
         "Another customer's booking: the tool refuses",
         customer="bob",
         session="bob",

@@ -117,8 +117,18 @@ async def bank(laboratory: Laboratory) -> AsyncIterator[Bank]:
         await laboratory.mesh.register(f"http://127.0.0.1:{port}")
         yield Bank(laboratory, accounts, Teller(laboratory))
         await laboratory.mesh.register(f"http://127.0.0.1:{laboratory.mesh.services['tools'].port}")
+        await forget(laboratory, port)
     finally:
         await accounts.stop()
+
+
+async def forget(laboratory: Laboratory, port: int) -> None:
+    """Remove a deployment, and with it the door that the ingress had to it."""
+    rows = await laboratory.mesh.admin.query("SELECT id, endpoint FROM sys_deployment")
+    (deployment,) = (row["id"] for row in rows if f":{port}" in row["endpoint"])
+    url = f"{laboratory.mesh.admin.url}/deployments/{deployment}?force=true"
+    async with laboratory.http.delete(url) as response:
+        assert response.status in (200, 202), await response.text()
 
 
 async def restart(*processes: Process) -> None:
