@@ -144,6 +144,9 @@ def approve(call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identit
         arguments = tool.input.model_validate(given | {name: getattr(identity, part) for name, part in filled.items()})
     except ValidationError as error:
         return Unfit(refusal(call, f"The arguments do not fit: {explain(error)}. Correct them, or ask the customer."))
+    except ArithmeticError:
+        # What decimal raises for a number beyond all bounds is no ValueError, and passes pydantic by.
+        return Unfit(refusal(call, "The arguments do not fit: a number is out of range. Correct it."))
     body = arguments.model_dump_json()
     if tool.consent is None:
         return ApprovedCall(call.call_id, tool, body)

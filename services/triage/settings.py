@@ -43,13 +43,13 @@ class SessionSettings(BaseSettings):
         timedelta(minutes=10),
         validation_alias="SWITCHBOARD_TURN_DEADLINE",
         gt=timedelta(0),
-        description="For one message, hand-offs and all, in seconds or ISO 8601; then the turn is cancelled.",
+        description="For one message, hand-offs and all, in ISO 8601; then the turn is cancelled.",
     )
     consent_expires_after: timedelta = Field(
         timedelta(minutes=15),
         validation_alias="SWITCHBOARD_CONSENT_EXPIRES_AFTER",
         gt=timedelta(0),
-        description="In seconds or ISO 8601; a later yes is to a question that is out of mind.",
+        description="In ISO 8601; a later yes is to a question that is out of mind.",
     )
 
     def cost(self, reply: ModelReply) -> Decimal:
