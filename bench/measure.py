@@ -48,7 +48,7 @@ class Plan:
     alone_sessions: int = 4
     alone_turns: int = 6
     hops: int = 20
-    long_turns: tuple[int, ...] = (10, 100, 300)
+    long_turns: tuple[int, ...] = (4, 10, 100, 300)
 
 
 QUICK = Plan(rounds=1, load_turns=2, alone_sessions=1, alone_turns=4, hops=5, long_turns=(10, 30))
