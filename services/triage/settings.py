@@ -34,7 +34,7 @@ class SessionSettings(BaseSettings):
         Decimal(5), validation_alias="SWITCHBOARD_SESSION_BUDGET", ge=0, description="Money a session may cost."
     )
     session_tokens_max: NonNegativeInt = Field(
-        2_000_000,
+        10_000_000,
         validation_alias="SWITCHBOARD_SESSION_TOKENS_MAX",
         description="Tokens a session may cost, also where a model has no price.",
     )
