@@ -14,7 +14,7 @@ OPENING = Decimal("100.00")
 
 
 def customer(recurring: tuple[Recurring, ...] = (), once: tuple[OneOff, ...] = ()) -> Customer:
-    account = Account(account="checking", iban="DE00", balance=OPENING)
+    account = Account(account="checking", iban="DE00", currency="EUR", balance=OPENING)
     return Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(account,), recurring=recurring, once=once)
 
 
