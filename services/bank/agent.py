@@ -55,8 +55,8 @@ Answer in the customer's language, in at most four sentences, amounts with curre
 
 bank = Agent(
     name="Bank",
-    handles="Bank accounts: balances, transactions and spending, transfers and standing orders, cards, disputes of "
-    "card payments, loans and credit, reminders.",
+    handles="Bank accounts: balances, transactions and spending, transfers and standing orders, debit and credit cards "
+    "(freeze, replace, limits), disputes of card payments, loans and credit, reminders.",
     instructions=INSTRUCTIONS,
     tools=(
         VERIFY_IDENTITY,

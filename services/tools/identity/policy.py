@@ -25,8 +25,8 @@ TRIES_KEPT = 300
 UNAUTHORIZED = 401
 
 FIRST_PROVE = (
-    "You are not signed in. Please tell me two of these, so that I know that it is you: your date of birth, e-mail"
-    " address, phone number or postal address."
+    "You are not signed in. So that I know that it is you, please name two of these: your date of birth, e-mail"
+    " address, phone number, postal address."
 )
 THANKS = "Thank you, I know now that it is you. What can I do for you?"
 NOT_RIGHT = "That is not what we have on record."

@@ -59,9 +59,7 @@ class ScheduleQuery(LoanChoice):
 class RepaymentQuery(LoanChoice):
     """What to repay early; all that is outstanding when no amount is given."""
 
-    amount: Money | None = Field(
-        None, gt=0, description="How much of the outstanding amount to repay, fee not counted."
-    )
+    amount: Money | None = Field(None, gt=0, description="How much of it to repay, fee not counted.")
 
 
 class Loan(Wire):
@@ -153,7 +151,7 @@ class RepayEarly(PersonalInput):
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
     loan_id: LoanId
-    amount: Money = Field(gt=0, description="How much of the outstanding amount to repay, fee not counted.")
+    amount: Money = Field(gt=0, description="How much of it to repay, fee not counted.")
     fee: Money = Field(ge=0, description="As quote_early_repayment has said it.")
     currency: Currency
     account: AccountRef = "checking"
@@ -185,7 +183,7 @@ def repayment_question(request: RepayEarly) -> str:
 LIST_LOANS = Tool(
     service="Loans",
     handler="list_loans",
-    purpose="The customer's loans, credit lines and credit cards: what is owed, rate, monthly payment, limit.",
+    purpose="The customer's outstanding loans, credit lines and credit cards: what is owed, rate, monthly payment.",
     input=PersonalInput,
     output=LoanOverview,
     keyed_by="customer_id",
