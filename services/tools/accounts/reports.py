@@ -86,7 +86,7 @@ def transactions(ledger: Ledger, query: TransactionQuery) -> TransactionList:
     span = span_of(ledger, query.period)
     account = ledger.customer.find_account(query.account) if query.account else None
     if query.account and account is None:
-        raise AccountUnknown(f"There is no {account_title(query.account)} account.")
+        raise AccountUnknown(f"Among your accounts there is no {account_title(query.account)}.")
     matching = [entry for entry in within(ledger, span) if matches(entry, query, account)]
     listed = tuple(matching[: query.limit])
     return TransactionList(
