@@ -79,5 +79,5 @@ def test_transactions_are_searched(query: dict[str, str], found: int) -> None:
 
 def test_an_account_of_somebody_else_is_none_of_the_customers() -> None:
     bobs = TransactionQuery(account="DE92500105170731209953")
-    with pytest.raises(AccountUnknown, match="Among your accounts there is no account DE•• •••• 9953."):
+    with pytest.raises(AccountUnknown, match="Among your accounts there is no account DE•• •••• 9953"):
         transactions(of("alice"), bobs)
