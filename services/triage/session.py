@@ -306,7 +306,7 @@ def refuse_foreign(
 ) -> None:
     """Raises 403 for another customer, and for somebody who is not signed in where the customer was."""
     if own.customer_id != request.customer_id:
-        logger.warning("refused: customer %s asked for session %s of another", request.customer_id, ctx.key())
+        logger.warning("refused: customer %s asked for session %s of another customer", request.customer_id, ctx.key())
         raise restate.TerminalError(FOREIGN, status_code=403)
     if own.signed_in and not request.signed_in:
         logger.warning("refused: session %s is that of a signed-in customer", ctx.key())
