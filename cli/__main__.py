@@ -38,6 +38,10 @@ Session = Annotated[
 New = Annotated[
     bool, typer.Option("--new", help="Begin a new session, whatever --session says; its id is printed on stderr.")
 ]
+NotSignedIn = Annotated[
+    bool,
+    typer.Option("--not-signed-in", help="As somebody who only says who they are; in a session of its own."),
+]
 ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="As `switchboard approvals list` shows it.")]
 By = Annotated[str, typer.Option(help="The staff member who decides.")]
 Why = Annotated[str, typer.Option(help="The reason, in words that the customer may read.")]
@@ -75,6 +79,7 @@ def ask(
     interrupt: Annotated[
         bool, typer.Option("--interrupt", help="Stop the turn that runs, do not wait for it.")
     ] = False,
+    not_signed_in: NotSignedIn = False,
     ingress_url: IngressUrl = INGRESS_URL,
     admin_url: AdminUrl = ADMIN_URL,
 ) -> None:
@@ -83,7 +88,7 @@ def ask(
     from cli.console import in_a_sentence
 
     with in_a_sentence():
-        conversation = conversation_of(session, customer, new, ingress_url, admin_url)
+        conversation = conversation_of(session, customer, new, ingress_url, admin_url, not not_signed_in)
         raise typer.Exit(ask_once(conversation, message_text(text), interrupt))
 
 
@@ -200,13 +205,15 @@ def demo(
         raise typer.Exit(play(folder))
 
 
-def conversation_of(session: str | None, customer: str, new: bool, ingress_url: str, admin_url: str) -> "Conversation":
+def conversation_of(
+    session: str | None, customer: str, new: bool, ingress_url: str, admin_url: str, signed_in: bool = True
+) -> "Conversation":
     from cli.ask import Conversation, default_session, new_session, tell_session
 
-    chosen = new_session(customer) if new else session or default_session(customer)
+    chosen = new_session(customer) if new else session or default_session(customer, signed_in)
     if new:
         tell_session(chosen)
-    return Conversation(chosen, customer, ingress_url, admin_url)
+    return Conversation(chosen, customer, ingress_url, admin_url, signed_in)
 
 
 def main() -> None:

@@ -32,11 +32,12 @@ class Conversation:
     customer_id: str
     ingress_url: str
     admin_url: str
+    signed_in: bool = True
 
 
-def default_session(customer_id: str) -> str:
+def default_session(customer_id: str, signed_in: bool = True) -> str:
     """The same for every message of a customer, so that a conversation goes on from one `ask` to the next."""
-    return f"demo-{_in_id(customer_id)}"
+    return f"{'demo' if signed_in else 'guest'}-{_in_id(customer_id)}"
 
 
 def new_session(customer_id: str) -> str:
@@ -54,7 +55,8 @@ async def ask(conversation: Conversation, text: str, progress_on: Console, inter
     """
     async with MeshClient(conversation.ingress_url, tell=note) as mesh:
         handler, key = "steer" if interrupt else "send", uuid.uuid4().hex
-        invocation_id = await mesh.submit(conversation.session_id, conversation.customer_id, text, key, handler)
+        who, signed_in = conversation.customer_id, conversation.signed_in
+        invocation_id = await mesh.submit(conversation.session_id, who, text, key, handler, signed_in)
         async with progress(Admin(conversation.admin_url), invocation_id, progress_on):
             return await mesh.reply(invocation_id)
 

@@ -87,14 +87,20 @@ class MeshClient:
         await self._http.close()
 
     async def submit(
-        self, session_id: str, customer_id: str, text: str, idempotency_key: str, handler: str = "send"
+        self,
+        session_id: str,
+        customer_id: str,
+        text: str,
+        idempotency_key: str,
+        handler: str = "send",
+        signed_in: bool = True,
     ) -> str:
         """Hand a message in; the id of its invocation. The same key again is the same message, not a second one.
 
         `handler` is `send`, or `steer` to stop the running turn first.
         """
         # Plain JSON, not SendMessage: what a message may be is judged in one place, the session.
-        message = {"customer_id": customer_id, "text": text}
+        message = {"customer_id": customer_id, "text": text, "signed_in": signed_in}
         path = f"/{SESSION}/{quote(session_id, safe='')}/{handler}/send"
         headers = {"idempotency-key": idempotency_key}
         return (

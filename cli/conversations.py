@@ -29,6 +29,7 @@ class Scene:
     session: str
     says: tuple[Says, ...]
     emails: int
+    signed_in: bool = True
 
 
 AMOUNT = r"[\d,]+\.\d\d EUR"
@@ -109,6 +110,35 @@ SCENES = (
             Says("a new kitchen", (r"^Please confirm, with yes or no: Apply for a loan of 8,000\.00",), agent="Bank"),
             Says("yes", (r"was received: 48 monthly payments of 191\.20 EUR",), agent="Bank"),
             Says("and what is my balance?", (BALANCE,), agent="Bank"),
+        ),
+        emails=1,
+    ),
+    Scene(
+        "A card is frozen at once",
+        customer="alice",
+        session="alice-card",
+        says=(
+            Says(
+                "freeze my debit card",
+                (r"debit card ending in 4417 \(CD-4417\) is frozen",),
+                agent="Bank",
+            ),
+        ),
+        emails=1,
+    ),
+    Scene(
+        "Not signed in: two facts first",
+        customer="alice",
+        session="alice-guest",
+        signed_in=False,
+        says=(
+            Says("how much is my balance?", (r"^You are not signed in",), agent="Bank"),
+            Says(
+                "my date of birth is 1988-04-17, my e-mail is alice@example.com",
+                (r"I know now that it is you",),
+                agent="Bank",
+            ),
+            Says("how much is my balance?", (BALANCE,), agent="Bank"),
         ),
         emails=1,
     ),

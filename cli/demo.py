@@ -127,7 +127,9 @@ async def play_scene(mesh: Mesh, scene: Scene) -> list[str]:
 
 async def say(mesh: Mesh, scene: Scene, says: Says) -> Played:
     async with MeshClient(mesh.addresses.ingress_url) as client:
-        invocation_id = await client.submit(scene.session, scene.customer, says.text, uuid.uuid4().hex)
+        invocation_id = await client.submit(
+            scene.session, scene.customer, says.text, uuid.uuid4().hex, signed_in=scene.signed_in
+        )
         try:
             reply: SendReply = await client.reply(invocation_id)
         except Refused as refusal:

@@ -16,7 +16,8 @@ Output = TypeVar("Output", bound=BaseModel)
 # The form that OpenAI-compatible endpoints accept for the name of a function.
 FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
-IdentityPart = Literal["customer_id", "session_id"]
+IdentityKey = Literal["customer_id", "session_id"]
+IdentityPart = IdentityKey | Literal["signed_in"]
 
 
 class FromIdentity:
@@ -54,7 +55,7 @@ class Tool(Generic[Input, Output]):
     purpose: str
     input: type[Input]
     output: type[Output]
-    keyed_by: IdentityPart | None = None
+    keyed_by: IdentityKey | None = None
     consent: Callable[[Input], str] | None = None
 
     def __post_init__(self) -> None:

@@ -17,10 +17,14 @@ class Wire(BaseModel):
 
 
 class Identity(Wire):
-    """Who is speaking. Set by the session, never by the model."""
+    """Who is speaking. Set by the session, never by the model.
+
+    `signed_in` is False while it is only said that this is the customer: nobody has proven it to the edge.
+    """
 
     session_id: str
     customer_id: str
+    signed_in: bool = True
 
 
 class Card(Wire):

@@ -29,15 +29,21 @@ class Customer:
     http: aiohttp.ClientSession
     customer_id: str = "alice"
     session: str = field(default_factory=lambda: f"s-{uuid4()}")
+    signed_in: bool = True
 
     async def says(self, text: Any, idempotency_key: str | None = None) -> Answer:
         """Send a message and wait for the reply."""
         headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
-        return await self._call("send", {"customer_id": self.customer_id, "text": text}, headers)
+        return await self._call("send", {**self.identity, "text": text}, headers)
 
     async def asks(self, handler: str, **request: Any) -> Answer:
         """Call another handler of the session: `transcript`, `status`, …"""
-        return await self._call(handler, {"customer_id": self.customer_id, **request}, {})
+        return await self._call(handler, {**self.identity, **request}, {})
+
+    @property
+    def identity(self) -> JSON:
+        """As the edge says it."""
+        return {"customer_id": self.customer_id} | ({} if self.signed_in else {"signed_in": False})
 
     async def messages(self) -> list[JSON]:
         """All messages of the session's transcript."""

@@ -26,7 +26,14 @@ PURE = {
     "services/triage/window.py",
     "services/triage/contract.py",
     "services/tools/amortisation.py",
+    "services/tools/bank_rules.py",
 }
+
+RULES = ("services.tools.bank_rules",)
+"""Written policies, made of the contracts' figures: agents tell them, so they cross folders as contracts do."""
+
+GUARD = "services.tools.identity.guard"
+"""The door of every tool that is a customer's own; the one part of a domain that others may use beside its contract."""
 
 
 def name_of(path: Path) -> str:
@@ -67,7 +74,7 @@ def violations(path: Path) -> Iterator[str]:
         if name.startswith("services/") and module.startswith("services."):
             target = module.split(".")
             same_service = target[1] == parts[1]
-            if not same_service and not is_contract_name(module):
+            if not same_service and not is_contract_name(module) and not module.startswith(RULES):
                 yield f"{name} imports {module}: only a tool's contract.py crosses folders"
             if same_service and parts[1] == "tools" and crosses_domains(parts, target):
                 yield f"{name} imports {module}: of another domain only its contract.py may be known"
@@ -83,12 +90,13 @@ def is_contract_name(module: str) -> bool:
 def crosses_domains(parts: list[str], target: list[str]) -> bool:
     """From one domain of the tools into another one, other than through its contract."""
     inside_a_domain = len(parts) > 3
-    shared = {"amortisation", "clock", "dates", "settings", "call", "demo_data", "refusal"}
+    shared = {"amortisation", "clock", "dates", "settings", "call", "demo_data", "refusal", "judge", "staff_decision"}
     return (
         inside_a_domain
         and len(target) > 2
         and target[2] not in (parts[2], *shared)
         and "contract" not in target[3:4]
+        and not ".".join(target).startswith(GUARD)
         and len(target) > 3
     )
 

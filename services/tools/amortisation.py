@@ -61,6 +61,26 @@ def plan(principal: Decimal, annual_rate_percent: Decimal, term_months: int) -> 
     return tuple(instalments)
 
 
+def rest_of_plan(balance: Decimal, annual_rate_percent: Decimal, payment: Decimal) -> tuple[Instalment, ...]:
+    """The payments that are left when `balance` is paid back by the same `payment` as before; the last one settles it.
+
+    Raises ValueError where the payment would never pay it back.
+    """
+    instalments: list[Instalment] = []
+    with localcontext(prec=PRECISION_DIGITS):
+        rate = monthly_rate(annual_rate_percent)
+        for _ in range(TERM_MAX_MONTHS):
+            if not balance:
+                return tuple(instalments)
+            interest = to_cents(balance * rate)
+            due = min(payment, balance + interest)
+            balance = balance + interest - due
+            instalments.append(Instalment(due, interest, due - interest, balance))
+    if balance:
+        raise ValueError(f"{payment} a month does not pay it back in {TERM_MAX_MONTHS} months")
+    return tuple(instalments)
+
+
 def monthly_rate(annual_rate_percent: Decimal) -> Decimal:
     return annual_rate_percent / 100 / MONTHS_A_YEAR
 

@@ -1,6 +1,7 @@
 """The settings of the tools, read from the environment once at start."""
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -20,4 +21,17 @@ class ToolsSettings(BaseSettings):
         validation_alias="SWITCHBOARD_APPROVAL_DEADLINE",
         gt=timedelta(0),
         description="For staff to decide an application, in seconds or ISO 8601; then it is declined.",
+    )
+
+
+PolicyMode = Literal["enforce", "log", "off"]
+
+
+class PolicySettings(BaseSettings):
+    """Whether the written policies bind."""
+
+    mode: PolicyMode = Field(
+        "enforce",
+        validation_alias="POLICY",
+        description="`enforce` refuses what a rule forbids, `log` lets it pass and says so, `off` lets it pass.",
     )

@@ -40,6 +40,11 @@ class CustomerRequest(Wire):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     customer_id: CustomerId
+    signed_in: bool = Field(
+        True,
+        description="Whether the edge knows that this is the customer, and not only that somebody says so. Without "
+        "it, tools show and do nothing of the customer's until it was proven to them.",
+    )
 
 
 class SendMessage(CustomerRequest):
@@ -153,6 +158,7 @@ class SessionStatus(Wire):
 
     session_id: str
     customer_id: str
+    signed_in: bool = True
     active_agent: str
     turns_total: int
     running: RunningTurn | None

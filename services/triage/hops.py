@@ -49,11 +49,17 @@ TOO_MANY_HOPS = "I am sorry, my colleagues and I passed this around without an a
 class Stops:
     """What can end a message before its reply: the customer by an awakeable, and the deadline, in which case `late`."""
 
-    def __init__(self, ctx: restate.ObjectContext, customer_id: str, at: datetime, deadline: timedelta) -> None:
+    def __init__(self, ctx: restate.ObjectContext, head: Head, at: datetime, deadline: timedelta) -> None:
         self.stop_id, self.told = ctx.awakeable(type_hint=str)
         self.deadline = ctx.sleep(deadline, name="turn deadline")
         self.late = False
-        running = Running(customer_id=customer_id, invocation_id=ctx.request().id, stop_id=self.stop_id, since=at)
+        running = Running(
+            customer_id=head.customer_id,
+            signed_in=head.signed_in,
+            invocation_id=ctx.request().id,
+            stop_id=self.stop_id,
+            since=at,
+        )
         ctx.set(RUNNING, running)
 
 
@@ -81,7 +87,7 @@ async def follow(
     added: list[Message] = list(opening.messages)
     for hop in range(HOPS_MAX + 1):
         request = TurnRequest(
-            identity=Identity(session_id=ctx.key(), customer_id=head.customer_id),
+            identity=Identity(session_id=ctx.key(), customer_id=head.customer_id, signed_in=head.signed_in),
             transcript=(*flat(head.window), *added),
             peers=tuple(card for card in cards if card.name != agents[-1]),
             summary=head.summary,

@@ -46,6 +46,8 @@ CANCELLED = 409
 NO_AGENTS_AFTER = timedelta(seconds=30)
 NO_AGENTS = "No agent can be reached just now. Nothing was done; please send your message again in a minute."
 
+FOREIGN = "This session belongs to another customer. Start one of your own."
+SIGNED_OUT = "This conversation is that of a signed-in customer. Sign in to go on with it, or begin a new one."
 OVERSPENT = "I am sorry, this conversation has reached the limit of what it may cost. Please start a new one."
 
 
@@ -70,8 +72,8 @@ class Sessions:
 
     async def answer(self, ctx: restate.ObjectContext, message: SendMessage) -> SendReply:
         """Answer a message; a yes or a no to what is held counts as such."""
-        head = await own_head(ctx, message.customer_id)
-        head = head or Head(customer_id=message.customer_id, active=self.first_agent)
+        head = await own_head(ctx, message)
+        head = begun_by(message, self.first_agent) if head is None else signed_in_by(message, head)
         beginning = await self.begin(ctx)
         said = await self.consent_of(ctx, head, beginning.at, message)
         return await self.proceed(ctx, head, beginning, message.text, said)
@@ -97,7 +99,7 @@ class Sessions:
 
     async def decide(self, ctx: restate.ObjectContext, decision: HeldDecision, said: Literal["yes", "no"]) -> SendReply:
         """The customer's explicit yes or no. Raises 409 when there is nothing to decide any more."""
-        head = known(ctx, await own_head(ctx, decision.customer_id))
+        head = known(ctx, await own_head(ctx, decision))
         beginning = await self.begin(ctx)
         if head.held is None or head.held.held_id != decision.held_id:
             raise restate.TerminalError(
@@ -124,7 +126,7 @@ class Sessions:
             settled = Finished(text=OVERSPENT, added=(*opening.messages, Notice(text=OVERSPENT)), failed=True)
         if settled is not None:
             return commit(ctx, head, beginning.at, settled, self.settings)
-        stops = Stops(ctx, head.customer_id, beginning.at, self.settings.turn_deadline)
+        stops = Stops(ctx, head, beginning.at, self.settings.turn_deadline)
         try:
             done = await follow(ctx, head, beginning.cards, self.directory, self.first_agent, opening, stops)
             held = await self.hold(ctx, done) if done.question is not None else None
@@ -153,6 +155,7 @@ class Sessions:
         return SessionStatus(
             session_id=ctx.key(),
             customer_id=head.customer_id,
+            signed_in=head.signed_in,
             active_agent=head.active,
             turns_total=head.turns_total,
             running=turn,
@@ -224,12 +227,12 @@ def add_conversation(session: restate.VirtualObject, sessions: Sessions) -> None
     @session.handler(kind="shared")
     async def interrupt(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> Interruption:
         """Stop the running turn: its model call and tool calls are cancelled, sagas compensate."""
-        return await stop_running(ctx, request.customer_id)
+        return await stop_running(ctx, request)
 
     @session.handler(kind="shared")
     async def steer(ctx: restate.ObjectSharedContext, message: SendMessage) -> SendReply:
         """Stop the running turn and answer this message instead: `send`, without waiting behind what it replaces."""
-        await stop_running(ctx, message.customer_id)
+        await stop_running(ctx, message)
         # It was written while a turn ran: whatever that turn asks at its end, this is no answer to it.
         return await ctx.object_call(send, ctx.key(), message.model_copy(update={"seen": 0}))
 
@@ -240,7 +243,7 @@ def add_views(session: restate.VirtualObject, sessions: Sessions) -> None:
     @session.handler(kind="shared")
     async def transcript(ctx: restate.ObjectSharedContext, request: TranscriptRequest) -> Transcript:
         """A page of what was said and done."""
-        head = known(ctx, await own_head(ctx, request.customer_id))
+        head = known(ctx, await own_head(ctx, request))
         last = min(request.after + request.limit, head.turns_total)
         turns: list[TurnRecord] = []
         size_bytes = 0
@@ -255,9 +258,9 @@ def add_views(session: restate.VirtualObject, sessions: Sessions) -> None:
     @session.handler(kind="shared")
     async def status(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
         """How the session stands: the active agent, the running turn, what is held, what was spent."""
-        head, running = await own_head(ctx, request.customer_id), await own_running(ctx, request.customer_id)
+        head, running = await own_head(ctx, request), await own_running(ctx, request)
         if head is None and running is not None:
-            head = Head(customer_id=request.customer_id, active=sessions.first_agent)
+            head = begun_by(running, sessions.first_agent)
         return await sessions.status(ctx, known(ctx, head), running)
 
 
@@ -267,8 +270,7 @@ def add_private_handlers(session: restate.VirtualObject, sessions: Sessions) -> 
     @session.handler(ingress_private=True)
     async def notify(ctx: restate.ObjectContext, notification: Notification) -> None:
         """Tell the customer something that was not asked just now; from a workflow or a timer of the mesh."""
-        head = await own_head(ctx, notification.customer_id)
-        head = head or Head(customer_id=notification.customer_id, active=sessions.first_agent)
+        head = await own_head(ctx, notification) or begun_by(notification, sessions.first_agent)
         at = datetime.fromtimestamp(await ctx.time(), tz=UTC)
         told = Finished(text=notification.text, added=(Notice(text=notification.text),))
         held = head.held.model_copy(update={"by_word": False}) if head.held else None
@@ -277,31 +279,47 @@ def add_private_handlers(session: restate.VirtualObject, sessions: Sessions) -> 
     @session.handler(ingress_private=True)
     async def fold(ctx: restate.ObjectContext, result: Folded) -> None:
         """Take over a summary of the oldest turns, which the models then see in their place."""
-        head = known(ctx, await own_head(ctx, result.customer_id))
+        head = known(ctx, await own_head(ctx, result))
         ctx.set(HEAD, result.applied_to(head, sessions.settings))
 
 
-async def own_head(ctx: restate.ObjectContext | restate.ObjectSharedContext, customer_id: str) -> Head | None:
+async def own_head(ctx: restate.ObjectContext | restate.ObjectSharedContext, request: CustomerRequest) -> Head | None:
     """The session's state if it is this customer's; None for a new session. Raises 403 for somebody else's."""
     if not re.fullmatch(SESSION_ID, ctx.key()):
         raise restate.TerminalError("A session id is 1 to 64 letters, digits, '.', '_' or '-'.", status_code=400)
     head = await ctx.get(HEAD, type_hint=Head)
-    if head is not None and head.customer_id != customer_id:
-        raise foreign(ctx, customer_id)
+    if head is not None:
+        refuse_foreign(ctx, head, request)
     return head
 
 
-async def own_running(ctx: restate.ObjectSharedContext, customer_id: str) -> Running | None:
+async def own_running(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> Running | None:
     """The message that is being answered, if any. Raises 403 for somebody else's, whose first turn may be running."""
     running = await ctx.get(RUNNING, type_hint=Running)
-    if running is not None and running.customer_id != customer_id:
-        raise foreign(ctx, customer_id)
+    if running is not None:
+        refuse_foreign(ctx, running, request)
     return running
 
 
-def foreign(ctx: restate.ObjectContext | restate.ObjectSharedContext, customer_id: str) -> restate.TerminalError:
-    logger.warning("refused: customer %s asked for session %s of another customer", customer_id, ctx.key())
-    return restate.TerminalError("This session belongs to another customer. Start one of your own.", status_code=403)
+def refuse_foreign(
+    ctx: restate.ObjectContext | restate.ObjectSharedContext, own: Head | Running, request: CustomerRequest
+) -> None:
+    """Raises 403 for another customer, and for somebody who is not signed in where the customer was."""
+    if own.customer_id != request.customer_id:
+        logger.warning("refused: customer %s asked for session %s of another customer", request.customer_id, ctx.key())
+        raise restate.TerminalError(FOREIGN, status_code=403)
+    if own.signed_in and not request.signed_in:
+        logger.warning("refused: session %s is that of a signed-in customer", ctx.key())
+        raise restate.TerminalError(SIGNED_OUT, status_code=403)
+
+
+def begun_by(request: CustomerRequest | Running, first_agent: str) -> Head:
+    return Head(customer_id=request.customer_id, signed_in=request.signed_in, active=first_agent)
+
+
+def signed_in_by(message: SendMessage, head: Head) -> Head:
+    """The session after a message: once its customer has signed in, it is a signed-in one for good."""
+    return head.model_copy(update={"signed_in": head.signed_in or message.signed_in})
 
 
 def known(ctx: restate.ObjectContext | restate.ObjectSharedContext, head: Head | None) -> Head:
@@ -310,10 +328,10 @@ def known(ctx: restate.ObjectContext | restate.ObjectSharedContext, head: Head |
     return head
 
 
-async def stop_running(ctx: restate.ObjectSharedContext, customer_id: str) -> Interruption:
+async def stop_running(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> Interruption:
     """Tell the message that is being answered to stop; it then says itself what it had done."""
-    await own_head(ctx, customer_id)
-    running = await own_running(ctx, customer_id)
+    await own_head(ctx, request)
+    running = await own_running(ctx, request)
     if running is None:
         return Interruption(interrupted=False)
     ctx.resolve_awakeable(running.stop_id, "interrupt")

@@ -50,10 +50,12 @@ class Held(Wire):
 class Head(Wire):
     """All that a message needs to know of what was before it. Its size is bounded, so a turn's cost is as well.
 
-    `folding` is the last turn that a summary under way will stand for; 0 when none is under way.
+    `folding` is the last turn that a summary under way will stand for; 0 when none is under way. `signed_in` never goes
+    back: of what a signed-in customer was told, nothing is for somebody who is not.
     """
 
     customer_id: str
+    signed_in: bool = True
     active: str
     turns_total: int = 0
     window: Window = ()
@@ -75,6 +77,7 @@ class Running(Wire):
     """A message that is being answered: whose, which invocation does so, and the awakeable that stops it."""
 
     customer_id: str
+    signed_in: bool = True
     invocation_id: str
     stop_id: str
     since: datetime

@@ -72,7 +72,7 @@ class Folded(CustomerRequest):
 def ask_for_summary(ctx: restate.ObjectContext, head: Head, oldest: Window) -> None:
     """Send for a summary; it comes back to the session by itself."""
     request = SummaryRequest(
-        identity=Identity(session_id=ctx.key(), customer_id=head.customer_id),
+        identity=Identity(session_id=ctx.key(), customer_id=head.customer_id, signed_in=head.signed_in),
         summary=head.summary,
         messages=flat(oldest),
         through_turn=oldest[-1].turn,

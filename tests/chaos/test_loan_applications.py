@@ -2,47 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.process import Process, free_ports
+from cli.process import Process
 from switchboard.testing import JSON, Customer, says, scene
+from tests.chaos.bank_gates import Gates, gates
 from tests.laboratory import Laboratory
 from tests.mesh.lending import LARGE, NEXT, SMALL, applies, notices, says_by_tool, staff, told, waiting, waits
 
 CHECKS = ["Accounts/erin/list_transactions", "Accounts/erin/summarize_spending", "Loans/erin/list_loans"]
-
-
-@dataclass(frozen=True)
-class Gates:
-    """Accounts and loans, whose handlers a test can hold shut."""
-
-    process: Process
-    folder: Path
-
-    def shut(self, handler: str) -> None:
-        (self.folder / handler).touch()
-
-    def open(self, handler: str) -> None:
-        (self.folder / handler).unlink()
-
-
-@asynccontextmanager
-async def gates(laboratory: Laboratory, folder: Path) -> AsyncIterator[Gates]:
-    """Accounts and loans are served by a process of their own, and after that by the tools again."""
-    (port,) = free_ports(1)
-    process = laboratory.mesh.service("gated_bank", port, module="tests.mesh.gated_bank")
-    process.environment = {**process.environment, "GATES": str(folder)}
-    await process.start()
-    try:
-        await laboratory.mesh.register(f"http://127.0.0.1:{port}")
-        yield Gates(process, folder)
-    finally:
-        await laboratory.mesh.register(laboratory.mesh.addresses.service_url("tools"))
-        await process.stop()
 
 
 async def steps(laboratory: Laboratory, application: str) -> list[JSON]:

@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 
 from cli.process import Process, free_ports
-from switchboard.testing import JSON, Answer, Customer
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
-from tests.mesh.money import DONE, Teller, sends
+from tests.mesh.money import DONE, TO_BANK, YES, Teller, kept, payment, sends
 
 PAYER, RECIPIENT = "carol", "bob"
 AMOUNT = Decimal("7.00")
@@ -277,3 +277,33 @@ async def test_money_that_was_spent_is_not_taken_back(bank: Bank) -> None:
     for name in (went, came):
         assert (await bank.vault("dave", "undo", move_id=name)).body == {"stands": False}
     assert await bank.changed(before) == UNDONE
+
+
+FRENCH_IBAN = "FR7630006000011234567890189"
+
+
+async def test_of_twenty_parallel_payments_just_those_are_made_that_the_days_limit_allows(bank: Bank) -> None:
+    """Half of them go to another bank: 1,500.00 each, of which 10,000.00 a day hold six."""
+    before, came, reference = await bank.sums(), str(uuid4()), f"limit {uuid4()}"
+    await bank.vault("bob", "deposit", **move(came, "30000.00"))
+    terms = {"amount": "1500.00", "reference": reference}
+    ways = [payment("dave", **terms), payment(FRENCH_IBAN, recipient_name="Zoé Petit", **terms)]
+    customers = [bank.laboratory.customer("bob") for _ in range(20)]
+    scenes = [scene(f"go {way}", TO_BANK, calls(("transfer_money", ways[way])), says(DONE)) for way in range(2)]
+    await bank.laboratory.model.plays(*scenes, *YES)
+    await asyncio.gather(*(bob.says(f"go {number % 2}") for number, bob in enumerate(customers)))
+    await asyncio.gather(*(bob.says("yes") for bob in customers))
+    results = [await bank.teller.last_result(bob) for bob in customers]
+    refused = [result["refused"] for result in results if "refused" in result]
+    assert len(refused) == 14
+    assert all("over the limit of 10,000.00 EUR a day: 1,000.00 EUR can still be sent" in why for why in refused)
+    sent = await bank.teller.sent_outside(reference)
+    after = await bank.sums()
+    assert after["bob"] == before.get("bob", 0) + 30_000 - 6 * 1_500
+    assert after.get("dave", 0) == before.get("dave", 0) + (6 - len(sent)) * 1_500
+    # The day is given back to the tests that come after this one.
+    booked = (await kept(bank.laboratory, "Accounts"))["bob/moves"]["listed"]
+    mine = [entry["move_id"] for entry in booked if entry["reference"] == reference]
+    assert len(mine) == 6
+    for name in (*mine, came):
+        await bank.vault("bob", "undo", move_id=name)

@@ -1,4 +1,4 @@
-"""The real accounts and loans behind gates, as a deployment of its own: `python -m tests.mesh.gated_bank`.
+"""The real accounts, loans and payment network behind gates, served apart: `python -m tests.mesh.gated_bank`.
 
 A request for `Loans/list_loans` waits while the folder that GATES names holds a file `Loans.list_loans`.
 """
@@ -12,6 +12,7 @@ import restate
 
 from services.tools.accounts.handlers import accounts
 from services.tools.loans.handlers import loans
+from services.tools.payment_network.handlers import payment_network
 from switchboard.serve import listen
 from switchboard.settings import ServerSettings, load
 
@@ -27,5 +28,5 @@ async def gated(scope: Any, receive: Any, send: Any) -> None:
 
 
 if __name__ == "__main__":
-    app = restate.app([accounts, loans])
+    app = restate.app([accounts, loans, payment_network])
     asyncio.run(listen(gated, load(ServerSettings)))

@@ -26,6 +26,13 @@ def payment(to: str, amount: str, **more: Any) -> JSON:
     return {"recipient": to, "recipient_name": NAMES.get(to, to), "amount": amount, "currency": "EUR", **more}
 
 
+async def kept(laboratory: Laboratory, service: str) -> dict[str, Any]:
+    """The JSON of every state key of an object, by `key/state key`."""
+    columns = "service_key, key, value_utf8"
+    rows = await laboratory.mesh.admin.query(f"SELECT {columns} FROM state WHERE service_name = '{service}'")
+    return {f"{row['service_key']}/{row['key']}": json.loads(row["value_utf8"]) for row in rows}
+
+
 @dataclass
 class Teller:
     """Speaks to the bank for customers, and looks into the accounts."""
@@ -66,11 +73,18 @@ class Teller:
     async def moved_to(self, customer_id: str) -> Decimal:
         return (await self.moved()).get(customer_id, Decimal(0))
 
+    async def sent_outside(self, reference: str) -> list[Decimal]:
+        """The amounts of all payments with that reference that have left for other banks."""
+        sql = "SELECT value_utf8 FROM state WHERE service_name = 'PaymentNetwork' AND key = 'payment'"
+        payments = [json.loads(row["value_utf8"])["payment"] for row in await self.laboratory.mesh.admin.query(sql)]
+        return [Decimal(payment["amount"]) for payment in payments if payment["reference"] == reference]
+
     async def busy(self) -> list[str]:
         """What is under way at the accounts and the transfers, timers that wait aside."""
         sql = (
             "SELECT target FROM sys_invocation WHERE status NOT IN ('completed', 'scheduled')"
-            " AND target_service_name IN ('Accounts', 'Transfers', 'ScheduledTransfers', 'Reminders')"
+            " AND target_service_name IN ('Accounts', 'Transfers', 'ScheduledTransfers', 'Reminders', 'PaymentNetwork',"
+            " 'StandingOrders', 'StandingOrderDesk', 'Loans', 'LoanRepayments')"
         )
         return [row["target"] for row in await self.laboratory.mesh.admin.query(sql)]
 

@@ -96,13 +96,20 @@ async def test_a_session_id_has_a_form(laboratory: Laboratory) -> None:
     assert "A session id is" in answer.text
 
 
-async def test_only_sessions_and_approvals_can_be_reached_from_outside(laboratory: Laboratory) -> None:
+async def test_only_sessions_and_the_doors_of_staff_can_be_reached_from_outside(laboratory: Laboratory) -> None:
     url = laboratory.mesh.addresses.admin_url + "/services"
     async with laboratory.http.get(url) as response:
         services = (await response.json())["services"]
-    assert {service["name"] for service in services if service["public"]} == {"Approvals", "Session"}
+    assert {service["name"] for service in services if service["public"]} == {"Approvals", "IdentityRecords", "Session"}
     private = ("Bank/take_turn", "Accounts/alice/get_balance", "Outbox/alice/deliver", "ApprovalInbox/staff/decide")
-    for path in (*private, "LoanApplication/LA-000000000000/decided", "ProbeTools/wait"):
+    money = (
+        "PaymentNetwork/p/submit",
+        "Loans/alice/reduce_loan",
+        "Cards/alice/unfreeze_card",
+        "Transfers/carry_out_order",
+    )
+    checks = ("IdentityChecks/alice/verify_identity", "LoanApplication/LA-000000000000/decided", "ProbeTools/wait")
+    for path in (*private, *money, *checks):
         async with laboratory.http.post(f"{laboratory.mesh.addresses.ingress_url}/{path}", json={}) as response:
             assert response.status == 400
             assert "not public" in await response.text()

@@ -68,11 +68,16 @@ async def test_money_goes_from_checking_to_savings(laboratory: Laboratory) -> No
     ("call", "told"),
     [
         (sends("bob", "5000.01"), "At most 5,000.00 EUR can be sent at once."),
-        (sends("bob", "5.00", recipient_name="Carol Chen"), "bob does not belong to Carol Chen."),
+        (sends("bob", "5.00", recipient_name="Dave Dietz"), "That account does not belong to Dave Dietz."),
+        (sends("bob", "5.00", recipient_name="Bob Brand"), "The account is held by Bob Brandt."),
         (sends("carol", "5.00"), "Your Checking is on both sides of that transfer"),
-        (sends("erin", "5.00", recipient_name="Erin Evans"), "Erin Evans has accounts in GBP"),
-        (sends("DE00000000000000000000", "5.00"), "is no customer and no account of this bank"),
-        (sends("bob", "5.00", currency="USD"), "You have accounts in EUR"),
+        (sends("erin", "5.00", recipient_name="Erin Evans"), "Erin Evans has no account in EUR at this bank."),
+        (sends("mallory", "5.00"), "mallory is no customer of this bank"),
+        (
+            sends("NL91ABNA0417164300", "5.00", recipient_name="Jan de Vries"),
+            "Nothing was transferred: The recipient's bank",
+        ),
+        (sends("erin", "5.00", currency="USD"), "Your Checking is in EUR"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -4,62 +4,100 @@ A move is booked in one write, after everything that could fail: a handler that 
 spans two accounts is for a saga, whose undoing may arrive whether its move was booked or not.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import restate
 
 from services.tools.accounts import moves, policy, reports
 from services.tools.accounts.contract import (
     Balances,
+    DebitsEnd,
+    FindTransaction,
+    LoanDebits,
+    MonthsQuery,
+    MonthTable,
     Moved,
     MoveMoney,
     MoveRef,
     Spending,
     SpendingQuery,
+    Transaction,
     TransactionList,
     TransactionQuery,
     Undone,
     Withdraw,
 )
-from services.tools.accounts.ledger import Ledger, open_ledger
+from services.tools.accounts.ledger import EndedDebits, Ledger, open_ledger, with_debits
+from services.tools.accounts.month_table import month_table
 from services.tools.accounts.moves import Move, Moves
 from services.tools.accounts.periods import PeriodRefused
 from services.tools.call import allowed
 from services.tools.clock import business_now
 from services.tools.demo_data.bank import customers
 from services.tools.demo_data.pin import Pin, keep_pin, read_pin, write_pin
-from switchboard import NoInput
+from services.tools.identity.contract import PersonalInput
+from services.tools.identity.guard import admit
+from services.tools.judge import judge
+from services.tools.refusal import NOT_FOUND
 from switchboard.declare import tool_object
 
 MOVES = "moves"
+ENDED_DEBITS = "ended_debits"
+
+Report = TypeVar("Report")
 
 accounts = tool_object("Accounts", "Balances and transactions of one customer, by customer id.")
 
 
 @accounts.handler(kind="shared")
-async def get_balance(ctx: restate.ObjectSharedContext, _: NoInput) -> Balances:
+async def get_balance(ctx: restate.ObjectSharedContext, request: PersonalInput) -> Balances:
     """Every account with its balance, as of now."""
+    await admit(ctx, ctx.key(), request)
     return reports.balances(await read_ledger(ctx))
 
 
 @accounts.handler(kind="shared")
 async def list_transactions(ctx: restate.ObjectSharedContext, query: TransactionQuery) -> TransactionList:
-    """The newest transactions that match. TerminalError 400 for a period without records."""
+    """The newest transactions that match. TerminalError 400 for a period without records, 404 for no account."""
+    await admit(ctx, ctx.key(), query)
     ledger = await read_ledger(ctx)
-    try:
-        return reports.transactions(ledger, query)
-    except PeriodRefused as error:
-        raise restate.TerminalError(str(error), status_code=400) from error
+    return answered(lambda: reports.transactions(ledger, query))
 
 
 @accounts.handler(kind="shared")
 async def summarize_spending(ctx: restate.ObjectSharedContext, query: SpendingQuery) -> Spending:
     """What was spent, added up. TerminalError 400 for a period without records."""
+    await admit(ctx, ctx.key(), query)
     ledger = await read_ledger(ctx)
+    return answered(lambda: reports.spending(ledger, query))
+
+
+@accounts.handler(kind="shared")
+async def compare_months(ctx: restate.ObjectSharedContext, query: MonthsQuery) -> MonthTable:
+    """What was spent, by category and month."""
+    await admit(ctx, ctx.key(), query)
+    return month_table(await read_ledger(ctx), query)
+
+
+@accounts.handler(kind="shared")
+async def find_transaction(ctx: restate.ObjectSharedContext, request: FindTransaction) -> Transaction:
+    """One booked transaction. TerminalError 404 when it is not this customer's."""
+    found = (await read_ledger(ctx)).find(request.transaction_id)
+    if found is None:
+        why = f"There is no transaction {request.transaction_id} among yours. List them first."
+        raise restate.TerminalError(why, status_code=NOT_FOUND)
+    return found
+
+
+def answered(report: Callable[[], Report]) -> Report:
     try:
-        return reports.spending(ledger, query)
+        return report()
     except PeriodRefused as error:
         raise restate.TerminalError(str(error), status_code=400) from error
+    except reports.AccountUnknown as error:
+        raise restate.TerminalError(str(error), status_code=NOT_FOUND) from error
 
 
 @accounts.handler()
@@ -75,6 +113,8 @@ async def withdraw(ctx: restate.ObjectContext, request: Withdraw) -> Moved:
     if move := ledger.moves.find(request.move_id):
         return moved(ledger, move)
     allowed(policy.judge_withdrawal(ledger, request))
+    if request.day_limit is not None:
+        await judge(ctx, "withdraw", policy.refuse_over_day_limit(ledger, request))
     return booked(ctx, ledger, moves.withdrawal(request, ledger.now))
 
 
@@ -98,6 +138,14 @@ async def undo(ctx: restate.ObjectContext, request: MoveRef) -> Undone:
     return Undone(stands=False)
 
 
+@accounts.handler()
+async def end_debits(ctx: restate.ObjectContext, request: LoanDebits) -> DebitsEnd:
+    """Note when the debits of a loan end. Whoever says it twice says the same; the latest counts."""
+    refuse_stranger(ctx.key())
+    ctx.set(ENDED_DEBITS, EndedDebits(debits=with_debits((await read_ended(ctx)).debits, request)))
+    return DebitsEnd(debited_as=request.debited_as, last_on=request.last_on)
+
+
 def booked(ctx: restate.ObjectContext, ledger: Ledger, move: Move) -> Moved:
     """Write the move, the last thing that its handler does."""
     after = replace(ledger, moves=moves.book(ledger.moves, move))
@@ -107,7 +155,7 @@ def booked(ctx: restate.ObjectContext, ledger: Ledger, move: Move) -> Moved:
 
 def moved(ledger: Ledger, move: Move) -> Moved:
     account = allowed(policy.named_account(ledger, move.account))
-    return Moved(account=move.account, balance=ledger.balance(account), currency=ledger.customer.currency)
+    return Moved(account=move.account, balance=ledger.balance(account), currency=account.currency)
 
 
 async def read_ledger(ctx: restate.ObjectSharedContext) -> Ledger:
@@ -115,7 +163,8 @@ async def read_ledger(ctx: restate.ObjectSharedContext) -> Ledger:
     refuse_stranger(ctx.key())
     now = await business_now(ctx)
     moves_so_far = await ctx.get(MOVES, type_hint=Moves) or Moves()
-    return open_ledger(ctx.key(), await read_pin(ctx, pin, now), now, moves_so_far)
+    ended = (await read_ended(ctx)).debits
+    return open_ledger(ctx.key(), await read_pin(ctx, pin, now), now, moves_so_far, ended)
 
 
 async def writable_ledger(ctx: restate.ObjectContext) -> Ledger:
@@ -123,7 +172,12 @@ async def writable_ledger(ctx: restate.ObjectContext) -> Ledger:
     refuse_stranger(ctx.key())
     now = await business_now(ctx)
     moves_so_far = await ctx.get(MOVES, type_hint=Moves) or Moves()
-    return open_ledger(ctx.key(), await keep_pin(ctx, now), now, moves_so_far)
+    ended = (await read_ended(ctx)).debits
+    return open_ledger(ctx.key(), await keep_pin(ctx, now), now, moves_so_far, ended)
+
+
+async def read_ended(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> EndedDebits:
+    return await ctx.get(ENDED_DEBITS, type_hint=EndedDebits) or EndedDebits()
 
 
 def refuse_stranger(customer_id: str) -> None:

@@ -5,17 +5,22 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
+from hashlib import sha256
 from heapq import merge
 
-from services.tools.accounts.contract import Transaction
+from services.tools.accounts.contract import LoanDebits, Transaction
 from services.tools.accounts.moves import ZERO, Move, Moves
-from services.tools.demo_data.bank import HISTORY_MONTHS, Account, Customer, Recurring, customers
+from services.tools.demo_data.bank import HISTORY_MONTHS, Account, Customer, OneOff, Recurring, customers
 from services.tools.demo_data.months import add_months, first_of_month, months_between
+from switchboard.messages import Wire
 
 HISTORIES_KEPT = 64
 """One for each customer and month in which they were first seen."""
 
 NO_MOVES = Moves()
+
+TRANSACTION_ID_DIGITS = 10
+"""Of a hash; among the few thousand transactions of a customer two are alike once in a hundred thousand customers."""
 
 
 @dataclass(frozen=True)
@@ -53,22 +58,76 @@ class Ledger:
         """What can be spent now, overdraft included; never negative."""
         return max(self.balance(account) + (account.overdraft_limit or ZERO), ZERO)
 
+    def find(self, transaction_id: str) -> Transaction | None:
+        return next((entry for entry in self.booked if entry.transaction_id == transaction_id), None)
+
     def moved(self, move: Move) -> Transaction:
         return Transaction(
+            transaction_id=transaction_id(move.move_id),
             booked_at=move.at,
             account=move.account,
             merchant=move.counterparty,
             category=move.category,
             amount=move.amount,
-            currency=self.customer.currency,
+            currency=self.customer.currency_of(move.account),
             reference=move.reference,
         )
 
 
-def open_ledger(customer_id: str, pinned_at: datetime, now: datetime, moves: Moves = NO_MOVES) -> Ledger:
+class EndedDebits(Wire):
+    """When the debits of loans end that were repaid early; one entry for each loan."""
+
+    debits: tuple[LoanDebits, ...] = ()
+
+
+def with_debits(ended: tuple[LoanDebits, ...], latest: LoanDebits) -> tuple[LoanDebits, ...]:
+    return (*(debits for debits in ended if debits.debited_as != latest.debited_as), latest)
+
+
+def open_ledger(
+    customer_id: str,
+    pinned_at: datetime,
+    now: datetime,
+    moves: Moves = NO_MOVES,
+    ended: tuple[LoanDebits, ...] = (),
+) -> Ledger:
     """The ledger of a customer of this bank. Raises KeyError for anybody else."""
-    history = known_history(customer_id, first_of_month(pinned_at.date()), first_of_month(now.date()))
-    return Ledger(customers()[customer_id], history, pinned_at, now, moves)
+    entries = known_history(customer_id, first_of_month(pinned_at.date()), first_of_month(now.date()))
+    for debits in ended:
+        entries = without_debits(entries, debits)
+    return Ledger(customers()[customer_id], entries, pinned_at, now, moves)
+
+
+def without_debits(entries: tuple[Transaction, ...], ended: LoanDebits) -> tuple[Transaction, ...]:
+    """The history of a customer who has repaid a loan early: its debits end, the last one may be smaller."""
+
+    def as_it_is_now(entry: Transaction) -> Transaction | None:
+        if entry.merchant != ended.debited_as or entry.booked_at.date() < ended.last_on:
+            return entry
+        if entry.booked_at.date() > ended.last_on or not ended.last_amount:
+            return None
+        return entry.model_copy(update={"amount": -ended.last_amount})
+
+    return tuple(kept for kept in map(as_it_is_now, entries) if kept is not None)
+
+
+def transaction_id(of: str) -> str:
+    """A short id, always the same for the same words."""
+    return f"TX-{sha256(of.encode()).hexdigest()[:TRANSACTION_ID_DIGITS].upper()}"
+
+
+def of_demo_data(customer: Customer, rule: Recurring | OneOff, booked_at: datetime, amount: Decimal) -> Transaction:
+    # By what it is and when: the same on every day on which one looks.
+    named = f"{customer.customer_id} {booked_at.isoformat()} {rule.account} {rule.merchant} {amount}"
+    return Transaction(
+        transaction_id=transaction_id(named),
+        booked_at=booked_at,
+        account=rule.account,
+        merchant=rule.merchant,
+        category=rule.category,
+        amount=amount,
+        currency=customer.currency_of(rule.account),
+    )
 
 
 # By id and months, which are few: the same few hundred transactions answer every question of a month.
@@ -98,26 +157,13 @@ def recurring_entries(customer: Customer, pinned_month: date, last_month: date) 
 def entries_of_month(customer: Customer, rule: Recurring, month: date, index: int) -> Iterator[Transaction]:
     """One rule's payments in the `index`-th month of the history; the amounts take turns through all months."""
     for turn, day in enumerate(rule.days, start=index * len(rule.days)):
-        yield Transaction(
-            booked_at=at(month, day, rule.time),
-            account=rule.account,
-            merchant=rule.merchant,
-            category=rule.category,
-            amount=rule.amounts[turn % len(rule.amounts)],
-            currency=customer.currency,
-        )
+        yield of_demo_data(customer, rule, at(month, day, rule.time), rule.amounts[turn % len(rule.amounts)])
 
 
 def single_entries(customer: Customer, pinned_month: date) -> Iterator[Transaction]:
     for once in customer.once:
-        yield Transaction(
-            booked_at=at(add_months(pinned_month, -once.months_ago), once.day, once.time),
-            account=once.account,
-            merchant=once.merchant,
-            category=once.category,
-            amount=once.amount,
-            currency=customer.currency,
-        )
+        booked_at = at(add_months(pinned_month, -once.months_ago), once.day, once.time)
+        yield of_demo_data(customer, once, booked_at, once.amount)
 
 
 def first_month(pinned_on: date) -> date:

@@ -1,11 +1,12 @@
 """Money that was moved since the demo began: what an account keeps of it, each move booked at most once. Pure."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pydantic import AwareDatetime, Field
 
-from services.tools.accounts.contract import AccountKind, Category, MoveMoney, Withdraw
+from services.tools.accounts.contract import AccountId, Category, MoveMoney, Withdraw
 from switchboard.messages import Wire
 from switchboard.money import Money
 
@@ -26,7 +27,7 @@ class Move(Wire):
 
     move_id: str
     at: AwareDatetime
-    account: AccountKind
+    account: AccountId
     amount: Money
     counterparty: str
     category: Category
@@ -44,7 +45,7 @@ class CalledOff(Wire):
 class Moves(Wire):
     """A customer's moves, oldest first; `totals` is their sum on each account, those not listed any more included."""
 
-    totals: dict[AccountKind, Money] = Field(default_factory=dict)
+    totals: dict[AccountId, Money] = Field(default_factory=dict)
     listed: tuple[Move, ...] = ()
     called_off: tuple[CalledOff, ...] = ()
 
@@ -54,12 +55,13 @@ class Moves(Wire):
     def is_called_off(self, move_id: str) -> bool:
         return any(off.move_id == move_id for off in self.called_off)
 
-    def total(self, account: AccountKind) -> Decimal:
+    def total(self, account: AccountId) -> Decimal:
         return self.totals.get(account, ZERO)
 
-    def limited_on(self, day: datetime) -> Decimal:
-        """What has left within a limit on that day (UTC)."""
-        return -sum((move.amount for move in self.listed if move.limited and move.at.date() == day.date()), ZERO)
+    def limited_on(self, day: datetime, accounts: Collection[AccountId]) -> Decimal:
+        """What has left those accounts within a limit on that day (UTC)."""
+        limited = (move for move in self.listed if move.limited and move.account in accounts)
+        return -sum((move.amount for move in limited if move.at.date() == day.date()), ZERO)
 
     def full(self, now: datetime) -> bool:
         """Whether there are more moves than can be remembered."""
@@ -110,5 +112,5 @@ def call_off(moves: Moves, move_id: str, now: datetime) -> Moves:
     )
 
 
-def with_total(moves: Moves, account: AccountKind, amount: Decimal) -> dict[AccountKind, Money]:
+def with_total(moves: Moves, account: AccountId, amount: Decimal) -> dict[AccountId, Money]:
     return {**moves.totals, account: moves.total(account) + amount}

@@ -1,7 +1,8 @@
 """Which moves of money an account takes: it exists, the currency is its own, and the overdraft holds. Pure."""
 
-from services.tools.accounts.contract import AccountKind, MoveMoney, Withdraw
+from services.tools.accounts.contract import MoveMoney, Withdraw, account_title
 from services.tools.accounts.ledger import Ledger
+from services.tools.accounts.moves import ZERO
 from services.tools.demo_data.bank import Account
 from services.tools.refusal import NOT_FOUND, Refusal
 from switchboard.money import spell
@@ -16,42 +17,51 @@ def judge_move(ledger: Ledger, request: MoveMoney) -> Account | Refusal:
         return account
     if ledger.moves.is_called_off(request.move_id):
         return Refusal("This payment was called off before; start a new one.")
-    currency = ledger.customer.currency
-    if request.currency != currency:
-        return Refusal(f"The {title(request.account)} account is in {currency}, not in {request.currency}.")
+    if request.currency != account.currency:
+        named = account_title(account.account)
+        return Refusal(f"The {named} account is in {account.currency}, not in {request.currency}.", rule="T5")
     if ledger.moves.full(ledger.now):
         return Refusal("The account takes no more payments today. Try again tomorrow.", TOO_MANY)
     return account
 
 
 def judge_withdrawal(ledger: Ledger, request: Withdraw) -> Account | Refusal:
-    """The account from which the money may be taken."""
+    """The account from which the money may be taken: there is enough of it, and no policy could make it more."""
     account = judge_move(ledger, request)
     if isinstance(account, Refusal):
         return account
-    currency = ledger.customer.currency
-    if request.day_limit is not None:
-        left = request.day_limit - ledger.moves.limited_on(ledger.now)
-        if request.amount > left:
-            return Refusal(
-                f"That is over the limit of {spell(request.day_limit, currency)} a day:"
-                f" {spell(left, currency)} can still be sent today."
-            )
     available = ledger.available(account)
     if request.amount > available:
         return Refusal(
-            f"There is not enough money on the {title(request.account)} account: {spell(available, currency)} can be"
-            f" spent, overdraft included, and {spell(request.amount, currency)} is asked for."
+            f"There is not enough money on the {account_title(account.account)} account:"
+            f" {spell(available, account.currency)} can be spent, overdraft included, and"
+            f" {spell(request.amount, account.currency)} is asked for.",
+            rule="A1",
         )
     return account
 
 
-def named_account(ledger: Ledger, kind: AccountKind) -> Account | Refusal:
-    for account in ledger.customer.accounts:
-        if account.account == kind:
-            return account
-    names = " and ".join(title(account.account) for account in ledger.customer.accounts)
-    return Refusal(f"There is no {title(kind)} account. There is: {names}.", NOT_FOUND)
+def refuse_over_day_limit(ledger: Ledger, request: Withdraw) -> Refusal | None:
+    """All withdrawals of a day that count towards the limit stay within it, by currency, whatever account pays."""
+    if request.day_limit is None:
+        return None
+    same = {account.account for account in ledger.customer.accounts if account.currency == request.currency}
+    left = request.day_limit - ledger.moves.limited_on(ledger.now, same)
+    if request.amount <= left:
+        return None
+    return Refusal(
+        f"That is over the limit of {spell(request.day_limit, request.currency)} a day:"
+        f" {spell(max(left, ZERO), request.currency)} can still be sent today.",
+        rule="T2",
+    )
+
+
+def named_account(ledger: Ledger, ref: str) -> Account | Refusal:
+    account = ledger.customer.find_account(ref)
+    if account is not None:
+        return account
+    names = " and ".join(account_title(account.account) for account in ledger.customer.accounts)
+    return Refusal(f"There is no {account_title(ref)} account. There is: {names}.", NOT_FOUND)
 
 
 def stands(ledger: Ledger, move_id: str) -> bool:
@@ -59,7 +69,3 @@ def stands(ledger: Ledger, move_id: str) -> bool:
     move = ledger.moves.find(move_id)
     account = named_account(ledger, move.account) if move else None
     return bool(move and isinstance(account, Account) and move.amount > ledger.available(account))
-
-
-def title(kind: AccountKind) -> str:
-    return kind.capitalize()

@@ -1,9 +1,9 @@
 """Answers of the accounts service, worked out from a ledger. Pure.
 
-Raises PeriodRefused where a query asks for a period of which nothing can be known.
+Raises PeriodRefused where a query asks for a period of which nothing can be known, and AccountUnknown.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from services.tools.accounts.contract import (
     Balances,
     Category,
     CategorySpending,
+    CurrencyTotal,
     MerchantSpending,
     Period,
     Spending,
@@ -19,6 +20,7 @@ from services.tools.accounts.contract import (
     Transaction,
     TransactionList,
     TransactionQuery,
+    account_title,
 )
 from services.tools.accounts.ledger import Ledger
 from services.tools.accounts.periods import Span, resolve
@@ -35,16 +37,27 @@ NOT_SPENDING: frozenset[Category] = frozenset({"transfers"})
 Name = TypeVar("Name", bound=str)
 
 
+class AccountUnknown(Exception):
+    """The customer has no such account; the message says so, in a sentence for the model."""
+
+
 def balances(ledger: Ledger) -> Balances:
     """Every account of the customer, as it stands now."""
     accounts = tuple(account_balance(ledger, account) for account in ledger.customer.accounts)
     return Balances(
         summary=balance_sentence(accounts),
         accounts=accounts,
-        total=sum((account.balance for account in accounts), ZERO),
-        currency=ledger.customer.currency,
+        totals=by_currency((account.currency, account.balance) for account in accounts),
         as_of=ledger.now,
     )
+
+
+def by_currency(amounts: Iterable[tuple[str, Decimal]]) -> tuple[CurrencyTotal, ...]:
+    """The sum of each currency, in the order in which they come."""
+    sums: dict[str, Decimal] = {}
+    for currency, amount in amounts:
+        sums[currency] = sums.get(currency, ZERO) + amount
+    return tuple(CurrencyTotal(total=total, currency=currency) for currency, total in sums.items())
 
 
 def account_balance(ledger: Ledger, account: Account) -> AccountBalance:
@@ -55,23 +68,26 @@ def account_balance(ledger: Ledger, account: Account) -> AccountBalance:
         balance=balance,
         overdraft_limit=account.overdraft_limit,
         available=ledger.available(account),
-        currency=ledger.customer.currency,
+        currency=account.currency,
     )
 
 
 def balance_sentence(accounts: Sequence[AccountBalance]) -> str:
-    each = [f"{spell(account.balance, account.currency)} in {account.account.capitalize()}" for account in accounts]
-    return f"Your balance is {' and '.join(each)}."
+    each = [f"{spell(account.balance, account.currency)} in {account_title(account.account)}" for account in accounts]
+    return f"Your balance is {listed_words(each)}."
+
+
+def listed_words(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def transactions(ledger: Ledger, query: TransactionQuery) -> TransactionList:
     """The newest transactions that match, and how many match in all."""
     span = span_of(ledger, query.period)
-    matching = [
-        entry
-        for entry in within(ledger, span)
-        if query.category in (None, entry.category) and query.account in (None, entry.account)
-    ]
+    account = ledger.customer.find_account(query.account) if query.account else None
+    if query.account and account is None:
+        raise AccountUnknown(f"Among your accounts there is no {account_title(query.account)}.")
+    matching = [entry for entry in within(ledger, span) if matches(entry, query, account)]
     listed = tuple(matching[: query.limit])
     return TransactionList(
         summary=transactions_sentence(query, span, len(matching), len(listed)),
@@ -82,25 +98,44 @@ def transactions(ledger: Ledger, query: TransactionQuery) -> TransactionList:
     )
 
 
+def matches(entry: Transaction, query: TransactionQuery, account: Account | None) -> bool:
+    amount = abs(entry.amount)
+    return (
+        query.category in (None, entry.category)
+        and (account is None or account.account == entry.account)
+        and (query.merchant is None or holds(f"{entry.merchant} {entry.reference}", query.merchant))
+        and (query.amount_min is None or amount >= query.amount_min)
+        and (query.amount_max is None or amount <= query.amount_max)
+    )
+
+
+def holds(text: str, part: str) -> bool:
+    return " ".join(part.casefold().split()) in " ".join(text.casefold().split())
+
+
 def transactions_sentence(query: TransactionQuery, span: Span, matching: int, listed: int) -> str:
     category = f"{plain(query.category)} " if query.category else ""
-    account = f" on {query.account.capitalize()}" if query.account else ""
-    found = f"You have {count(matching, f'{category}transaction')}{account} in {span.label}"
+    account = f" on {account_title(query.account)}" if query.account else ""
+    merchant = f" matching “{query.merchant}”" if query.merchant else ""
+    found = f"You have {count(matching, f'{category}transaction')}{merchant}{account} in {span.label}"
     return f"{found}; the newest {listed} are listed." if listed < matching else f"{found}."
 
 
 def spending(ledger: Ledger, query: SpendingQuery) -> Spending:
     """What left the accounts, added up by category and by merchant."""
     span = span_of(ledger, query.period)
-    spent = [entry for entry in within(ledger, span) if entry.amount < 0 and counts(entry, query.category)]
+    currency = query.currency or ledger.customer.currency
+    counted = [entry for entry in within(ledger, span) if entry.amount < 0 and counts(entry, query.category)]
+    spent = [entry for entry in counted if entry.currency == currency]
+    others = by_currency((entry.currency, -entry.amount) for entry in counted if entry.currency != currency)
     total, by_category = outflow(spent), totals(spent, lambda entry: entry.category)
     return Spending(
-        summary=spending_sentence(ledger, query, span, spent),
+        summary=spending_sentence(currency, query, span, spent, others),
         first_day=span.first_day,
         last_day=span.last_day,
         total=total,
         payments=len(spent),
-        currency=ledger.customer.currency,
+        currency=currency,
         by_category=tuple(
             CategorySpending(category=name, total=amount, payments=payments) for name, amount, payments in by_category
         ),
@@ -108,6 +143,7 @@ def spending(ledger: Ledger, query: SpendingQuery) -> Spending:
             MerchantSpending(merchant=name, total=amount, payments=payments)
             for name, amount, payments in totals(spent, lambda entry: entry.merchant)[:MERCHANTS_MAX]
         ),
+        other_currencies=others,
     )
 
 
@@ -115,16 +151,18 @@ def counts(entry: Transaction, category: Category | None) -> bool:
     return entry.category not in NOT_SPENDING if category is None else entry.category == category
 
 
-def spending_sentence(ledger: Ledger, query: SpendingQuery, span: Span, spent: Sequence[Transaction]) -> str:
+def spending_sentence(
+    currency: str, query: SpendingQuery, span: Span, spent: Sequence[Transaction], others: Sequence[CurrencyTotal]
+) -> str:
     on = f" on {plain(query.category)}" if query.category else ""
+    beside = "".join(f" Beside it you spent {spell(other.total, other.currency)}{on}." for other in others)
     if not spent:
-        return f"You spent nothing{on} in {span.label}."
-    currency = ledger.customer.currency
+        return f"You spent nothing{on} in {span.label}.{beside}"
     sentence = f"You spent {spell(outflow(spent), currency)}{on} in {span.label}, in {count(len(spent), 'payment')}"
     if query.category:
-        return f"{sentence}."
+        return f"{sentence}.{beside}"
     category, amount, _ = totals(spent, lambda entry: entry.category)[0]
-    return f"{sentence}; the most on {plain(category)} ({spell(amount, currency)})."
+    return f"{sentence}; the most on {plain(category)} ({spell(amount, currency)}).{beside}"
 
 
 def totals(spent: Sequence[Transaction], name_of: Callable[[Transaction], Name]) -> list[tuple[Name, Decimal, int]]:

@@ -12,6 +12,9 @@ INBOX = "ApprovalInbox"
 INBOX_KEY = "staff"
 """There is one inbox; all of staff see the same."""
 
+NO_STAFF = "Switchboard"
+"""Who decides when the deadline has come."""
+
 PAGE_DEFAULT = 50
 PAGE_MAX = 100
 

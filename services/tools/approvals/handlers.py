@@ -16,6 +16,7 @@ from services.tools.approvals.contract import (
     INBOX,
     INBOX_KEY,
     LIST_WAITING,
+    NO_STAFF,
     ApprovalRef,
     AskForApproval,
     Decide,
@@ -118,7 +119,7 @@ async def expire(ctx: restate.ObjectContext, request: Expire) -> Decision:
     decision = Decision(
         approval_id=request.approval_id,
         approved=False,
-        by=policy.NO_STAFF,
+        by=NO_STAFF,
         why=request.why,
         at=await business_now(ctx),
     )

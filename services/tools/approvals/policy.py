@@ -8,9 +8,6 @@ from services.tools.refusal import NOT_FOUND, Refusal
 DECISIONS_KEPT_FOR = timedelta(days=30)
 """So long a second decision is refused by naming the first; after that the id is not known any more."""
 
-NO_STAFF = "Switchboard"
-"""Who decides when the deadline has come."""
-
 
 def refusal(approval_id: str, decided: Decision | None) -> Refusal:
     """Why something that does not wait cannot be decided: it has been, or there is nothing of that id."""

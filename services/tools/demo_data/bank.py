@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import time
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from services.tools.accounts.contract import AccountKind, Category
+from services.tools.accounts.contract import AccountId, Category
 from services.tools.demo_data.months import DAY_IN_EVERY_MONTH_MAX
 from services.tools.loans.contract import LoanId, Percent
 from switchboard.messages import Wire
@@ -26,8 +26,9 @@ MonthsAgo = Annotated[int, Field(ge=0, lt=HISTORY_MONTHS)]
 class Account(Wire):
     """An account; `balance` is what is on it when the customer is first seen."""
 
-    account: AccountKind
+    account: AccountId
     iban: str
+    currency: Currency
     balance: Money
     overdraft_limit: Money | None = None
 
@@ -43,7 +44,7 @@ class Recurring(Wire):
     merchant: str
     category: Category
     amounts: tuple[Money, ...]
-    account: AccountKind = "checking"
+    account: AccountId = "checking"
     last_months_ago: MonthsAgo | None = None
 
 
@@ -56,13 +57,14 @@ class OneOff(Wire):
     merchant: str
     category: Category
     amount: Money
-    account: AccountKind = "checking"
+    account: AccountId = "checking"
 
 
 class InstalmentLoan(Wire):
     """A loan whose first payment fell due `first_payment_months_ago`.
 
-    The last `missed_payments` of those due were not made; a loan with any stays unpaid.
+    The last `missed_payments` of those due were not made; a loan with any stays unpaid. `debited_as` is what its
+    monthly debits are called on the account; empty where the demo books none.
     """
 
     loan_id: LoanId
@@ -73,6 +75,7 @@ class InstalmentLoan(Wire):
     first_payment_months_ago: int
     due_day: Day = 1
     missed_payments: int = 0
+    debited_as: str = ""
 
 
 class CreditLine(Wire):
@@ -87,8 +90,23 @@ class CreditLine(Wire):
     due_day: Day
 
 
+class CardData(Wire):
+    """A debit card, or the card of a credit line, as it stands when the customer is first seen.
+
+    Limits are in the currency of its account.
+    """
+
+    card_id: str
+    kind: Literal["debit", "credit"]
+    last_digits: Annotated[str, Field(pattern="^[0-9]{4}$")]
+    account: AccountId
+    expires: Annotated[str, Field(pattern="^20[0-9]{2}-(0[1-9]|1[0-2])$")]
+    day_limit: Money
+    cash_limit: Money
+
+
 class Customer(Wire):
-    """One customer of the bank; all that is theirs is in one currency."""
+    """One customer of the bank. `currency` is that of their loans and cards; each account has its own."""
 
     customer_id: str
     name: str
@@ -98,6 +116,19 @@ class Customer(Wire):
     once: tuple[OneOff, ...] = ()
     loans: tuple[InstalmentLoan, ...] = ()
     credit_lines: tuple[CreditLine, ...] = ()
+    cards: tuple[CardData, ...] = ()
+
+    def find_account(self, ref: str) -> Account | None:
+        """The customer's account of that id or IBAN."""
+        return next((account for account in self.accounts if ref in (account.account, account.iban)), None)
+
+    def account_in(self, currency: str) -> Account | None:
+        """The first of the customer's accounts in that currency: the one that takes money sent to them."""
+        return next((account for account in self.accounts if account.currency == currency), None)
+
+    def currency_of(self, account_id: str) -> str:
+        account = self.find_account(account_id)
+        return account.currency if account else self.currency
 
 
 @cache

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from services.tools.approvals.contract import Decision
+from services.tools.identity.contract import PersonalInput
 from services.tools.loans.contract import LoanId, Percent
-from switchboard import FromIdentity, NoInput, Tool, ToolInput
+from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.messages import Wire
 from switchboard.money import Currency, Money
 
@@ -17,6 +18,20 @@ LOAN_APPLICATION = "LoanApplication"
 
 ANNUAL_RATE_PERCENT = Decimal("6.90")
 """Of every loan that is applied for here; the customer says yes to it."""
+
+AMOUNT_MIN = Decimal("500.00")
+AMOUNT_MAX = Decimal("100000.00")
+TERM_MIN_MONTHS = 6
+TERM_MAX_MONTHS = 120
+
+AUTOMATIC_MAX = Decimal("5000.00")
+"""More than this is never approved without staff, however good the figures are."""
+
+BURDEN_BAD_PERCENT = Decimal(50)
+"""Of the monthly income, for the payments of all loans with the new one among them."""
+
+GAMBLING_BAD_PERCENT = Decimal(15)
+"""Of what was spent in ninety days."""
 
 PURPOSE_MAX_CHARS = 200
 
@@ -38,17 +53,16 @@ Purpose = Annotated[
 ]
 
 
-class LoanRequest(ToolInput):
+class LoanRequest(PersonalInput):
     """What the customer applies for."""
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
-    session_id: Annotated[str, FromIdentity("session_id")]
     amount: Amount
     term_months: int = Field(ge=1, description="In how many monthly payments it is paid back.")
     purpose: Purpose
 
 
-class ApplicationQuery(ToolInput):
+class ApplicationQuery(PersonalInput):
     """Which of the customer's applications."""
 
     application_id: ApplicationId
@@ -116,7 +130,7 @@ LIST_LOAN_APPLICATIONS = Tool(
     service=LOAN_APPLICATIONS,
     handler="list_loan_applications",
     purpose="The customer's loan applications with their status, newest first.",
-    input=NoInput,
+    input=PersonalInput,
     output=LoanApplicationList,
     keyed_by="customer_id",
 )

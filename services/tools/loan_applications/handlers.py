@@ -12,9 +12,12 @@ from datetime import timedelta
 import restate
 
 from services.tools.accounts.contract import UNDO_MOVE, MoveRef
-from services.tools.call import allowed, ask, notify, tell
+from services.tools.call import ask, notify, tell
 from services.tools.clock import business_now
 from services.tools.demo_data.bank import customers
+from services.tools.identity.contract import PersonalInput
+from services.tools.identity.guard import admit
+from services.tools.judge import judge
 from services.tools.loan_applications import policy, records
 from services.tools.loan_applications.contract import (
     CLOSE_APPLICATION,
@@ -33,7 +36,6 @@ from services.tools.loan_applications.contract import (
 )
 from services.tools.loan_applications.records import Records, loan_id_of
 from services.tools.loans.contract import REVOKE_LOAN, RevokeLoan
-from switchboard import NoInput
 from switchboard.declare import tool_object, tool_service
 
 RECORDS = "records"
@@ -90,10 +92,11 @@ async def undo(ctx: restate.Context, application: Application) -> Closing:
 async def take_in(
     ctx: restate.Context, request: LoanRequest, staff_time_seconds: Callable[[], object]
 ) -> LoanApplication:
+    await admit(ctx, request.customer_id, request)
     customer = customers().get(request.customer_id)
     if customer is None:
         raise restate.TerminalError(f"There is no customer {request.customer_id!r} at this bank.", status_code=404)
-    allowed(policy.judge_request(request.amount, request.term_months, customer.currency))
+    await judge(ctx, "apply_for_loan", policy.judge_request(request.amount, request.term_months, customer.currency))
     application = Application(
         application_id=f"LA-{ctx.uuid().hex[:ID_DIGITS].upper()}",
         currency=customer.currency,
@@ -102,7 +105,7 @@ async def take_in(
         decide_within_seconds=await ctx.run_typed(
             "staff time", staff_time_seconds, restate.RunOptions(type_hint=float)
         ),
-        **request.model_dump(),
+        **request.model_dump(exclude={"signed_in"}),
     )
     # Should this be cancelled while it waits, the application is either on record and under way, or it is neither.
     return await ask(ctx, OPEN_APPLICATION, application, request.customer_id)
@@ -147,6 +150,7 @@ async def close_application(ctx: restate.ObjectContext, closing: Closing) -> Don
 @loan_applications.handler(kind="shared")
 async def get_loan_application(ctx: restate.ObjectSharedContext, query: ApplicationQuery) -> LoanApplication:
     """One application. TerminalError 404, in the same words, for another customer's and for one that is nobody's."""
+    await admit(ctx, ctx.key(), query)
     record = (await read(ctx)).find(query.application_id)
     if record is None:
         logger.warning("refused: customer %s asked for application %s, not theirs", ctx.key(), query.application_id)
@@ -155,8 +159,9 @@ async def get_loan_application(ctx: restate.ObjectSharedContext, query: Applicat
 
 
 @loan_applications.handler(kind="shared")
-async def list_loan_applications(ctx: restate.ObjectSharedContext, _: NoInput) -> LoanApplicationList:
+async def list_loan_applications(ctx: restate.ObjectSharedContext, request: PersonalInput) -> LoanApplicationList:
     """All applications of the customer, newest first."""
+    await admit(ctx, ctx.key(), request)
     return records.views(await read(ctx))
 
 

@@ -8,43 +8,44 @@ from typing import Literal
 from services.tools.accounts.contract import Spending, TransactionList
 from services.tools.amortisation import plan
 from services.tools.approvals.contract import Fact
-from services.tools.loan_applications.contract import ANNUAL_RATE_PERCENT, Offer
+from services.tools.loan_applications.contract import (
+    AMOUNT_MAX,
+    AMOUNT_MIN,
+    ANNUAL_RATE_PERCENT,
+    AUTOMATIC_MAX,
+    BURDEN_BAD_PERCENT,
+    GAMBLING_BAD_PERCENT,
+    TERM_MAX_MONTHS,
+    TERM_MIN_MONTHS,
+    Offer,
+)
 from services.tools.loans.contract import LoanOverview, Percent
 from services.tools.refusal import Refusal
 from switchboard.messages import Wire
 from switchboard.money import CENT, Currency, Money, spell
 
-AMOUNT_MIN = Decimal("500.00")
-AMOUNT_MAX = Decimal("100000.00")
-TERM_MIN_MONTHS = 6
-TERM_MAX_MONTHS = 120
-
-AUTOMATIC_MAX = Decimal("5000.00")
-"""More than this is never approved without staff, however good the figures are."""
-
 BURDEN_GOOD_PERCENT = Decimal(35)
-BURDEN_BAD_PERCENT = Decimal(50)
-"""Of the monthly income, for the payments of all loans with the new one among them."""
+"""As BURDEN_BAD_PERCENT; above this it is for staff."""
 
 GAMBLING_GOOD_PERCENT = Decimal(5)
-GAMBLING_BAD_PERCENT = Decimal(15)
-"""Of what was spent in ninety days."""
+"""As GAMBLING_BAD_PERCENT; above this it is for staff."""
 
 INCOME_MONTHS_GOOD = 2
 """Months of the last ninety days with a salary; of monthly pay there are two at least."""
-
-REMIND_AT = (0.5, 0.9)
-"""Shares of the time that staff have, after which they are reminded."""
 
 UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the figures say: `refer` leaves it to staff. `why` is for the customer, and for staff."""
+    """What the figures say: `refer` leaves it to staff. `why` is for the customer, and for staff.
+
+    `refused` is the rule that declines it, if one does.
+    """
 
     outcome: Literal["approve", "decline", "refer"]
     why: str
+    refused: Refusal | None = None
 
 
 class Figures(Wire):
@@ -64,10 +65,10 @@ def judge_request(amount: Decimal, term_months: int, currency: str) -> Refusal |
     if not AMOUNT_MIN <= amount <= AMOUNT_MAX:
         span = f"{spell(AMOUNT_MIN, currency)} to {spell(AMOUNT_MAX, currency)}"
         why = f"Loans are from {span}, not {spell(amount, currency)}. Ask for an amount within that."
-        return Refusal(why, UNPROCESSABLE)
+        return Refusal(why, UNPROCESSABLE, "L1")
     if not TERM_MIN_MONTHS <= term_months <= TERM_MAX_MONTHS:
         span = f"{TERM_MIN_MONTHS} to {TERM_MAX_MONTHS} months"
-        return Refusal(f"Loans run for {span}, not {term_months}. Ask for a term within that.", UNPROCESSABLE)
+        return Refusal(f"Loans run for {span}, not {term_months}. Ask for a term within that.", UNPROCESSABLE, "L2")
     return None
 
 
@@ -84,7 +85,7 @@ def offer(amount: Decimal, term_months: int) -> Offer:
 
 def figures(salary: TransactionList, loans: LoanOverview, spending: Spending, new_payment: Decimal) -> Figures:
     """The customer's figures, from what the bank's own tools say of ninety days and of all loans."""
-    paid = [entry for entry in salary.transactions if entry.amount > 0]
+    paid = [entry for entry in salary.transactions if entry.amount > 0 and entry.currency == loans.currency]
     months = len({(entry.booked_at.year, entry.booked_at.month) for entry in paid})
     # By the months that had one: a window of ninety days holds two or three paydays of the same pay.
     income = cents(sum((entry.amount for entry in paid), Decimal(0)) / max(months, 1))
@@ -105,7 +106,7 @@ def judge(amount: Decimal, found: Figures) -> Verdict:
     """Clearly bad is declined, small and clearly good is approved, all else is for staff."""
     bad = clearly_bad(found)
     if bad:
-        return Verdict("decline", bad)
+        return Verdict("decline", bad.why, bad)
     doubts = doubtful(found)
     if amount > AUTOMATIC_MAX:
         doubts.append(f"more than {spell(AUTOMATIC_MAX, found.currency)}")
@@ -114,21 +115,24 @@ def judge(amount: Decimal, found: Figures) -> Verdict:
     return Verdict("approve", "Your income carries it, and nothing is overdue.")
 
 
-def clearly_bad(found: Figures) -> str:
-    """The reason to decline, in a sentence for the customer; empty when there is none."""
+def clearly_bad(found: Figures) -> Refusal | None:
+    """The rule that declines it, with the reason in a sentence for the customer."""
     if found.overdue:
         overdue = spell(found.overdue, found.currency)
-        return f"Payments of {overdue} on your present loans are overdue. Settle them, then apply again."
+        why = f"Payments of {overdue} on your present loans are overdue. Settle them, then apply again."
+        return Refusal(why, rule="L3")
     if found.burden_percent is None:
-        return "We see no salary on your accounts in the last ninety days."
+        return Refusal("We see no salary on your accounts in the last ninety days.", rule="L4")
     if found.burden_percent > BURDEN_BAD_PERCENT:
-        return (
+        why = (
             f"Loan payments would take {found.burden_percent} % of your monthly income, and we lend up to"
             f" {BURDEN_BAD_PERCENT} %. Apply for less, or for a longer term."
         )
+        return Refusal(why, rule="L4")
     if found.gambling_percent > GAMBLING_BAD_PERCENT:
-        return f"Gambling is {found.gambling_percent} % of your spending in the last ninety days."
-    return ""
+        why = f"Gambling is {found.gambling_percent} % of your spending in the last ninety days."
+        return Refusal(why, rule="L5")
+    return None
 
 
 def doubtful(found: Figures) -> list[str]:

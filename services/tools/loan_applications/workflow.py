@@ -18,20 +18,18 @@ from services.tools.accounts.contract import (
     TransactionQuery,
 )
 from services.tools.approvals.contract import (
-    ASK_FOR_APPROVAL,
-    EXPIRE,
     INBOX_KEY,
-    REMIND,
     WITHDRAW,
     ApprovalRef,
     AskForApproval,
     Decision,
     Door,
-    Expire,
     Waiting,
 )
 from services.tools.call import ask, read, start, tell
 from services.tools.clock import business_now
+from services.tools.identity.contract import BY_THE_MESH
+from services.tools.judge import stands
 from services.tools.loan_applications import policy
 from services.tools.loan_applications.contract import (
     ANNUAL_RATE_PERCENT,
@@ -48,17 +46,14 @@ from services.tools.loan_applications.contract import (
 from services.tools.loan_applications.policy import Figures, Verdict
 from services.tools.loan_applications.records import loan_id_of
 from services.tools.loans.contract import GRANT_LOAN, LIST_LOANS, GrantLoan
-from switchboard import NoInput
+from services.tools.staff_decision import DECISION, decision_of_staff
 from switchboard.declare import tool_workflow
 from switchboard.money import spell
-
-DECISION = "decision"
-"""The durable promise that staff keep."""
 
 BY_FIGURES = "Switchboard"
 BANK = "Harbour Bank"
 PRODUCT = "Personal loan"
-SALARY = TransactionQuery(category="salary", limit=50)
+SALARY = TransactionQuery(category="salary", limit=50, signed_in=True)
 
 logger = logging.getLogger(__name__)
 
@@ -98,9 +93,11 @@ async def decide(ctx: restate.WorkflowContext, application: Application) -> Deci
     """By the figures where they are clear, by staff where they are not."""
     found = await check(ctx, application)
     verdict = policy.judge(application.amount, found)
+    refusal_stands = await stands(ctx, "grant a loan", verdict.refused)
     now = await business_now(ctx)
-    if verdict.outcome == "refer":
-        return await decision_of_staff(ctx, application, found, verdict, now)
+    # What a rule would decline and POLICY lets pass is not approved by that: staff see it.
+    if verdict.outcome == "refer" or (verdict.refused and not refusal_stands):
+        return await refer(ctx, application, found, verdict, now)
     return Decision(
         approval_id=application.application_id,
         approved=verdict.outcome == "approve",
@@ -114,8 +111,8 @@ async def check(ctx: restate.WorkflowContext, application: Application) -> Figur
     """The three checks at once: income, debt, and what the money is spent on."""
     customer = application.customer_id
     income = start(ctx, LIST_TRANSACTIONS, SALARY, customer)
-    debt = start(ctx, LIST_LOANS, NoInput(), customer)
-    spending = start(ctx, SUMMARIZE_SPENDING, SpendingQuery(), customer)
+    debt = start(ctx, LIST_LOANS, BY_THE_MESH, customer)
+    spending = start(ctx, SUMMARIZE_SPENDING, SpendingQuery(signed_in=True), customer)
     await restate.gather(income, debt, spending)
     return policy.figures(
         await read(LIST_TRANSACTIONS, income),
@@ -125,27 +122,14 @@ async def check(ctx: restate.WorkflowContext, application: Application) -> Figur
     )
 
 
-async def decision_of_staff(
+async def refer(
     ctx: restate.WorkflowContext, application: Application, found: Figures, verdict: Verdict, now: datetime
 ) -> Decision:
-    """Put it before staff, remind them on the way, and decline it when they let the deadline pass."""
-    ref = application.application_id
+    """Have staff decide it."""
     within = timedelta(seconds=application.decide_within_seconds)
-    tell(ctx, MARK_WAITING, ApplicationRef(application_id=ref), application.customer_id)
-    tell(ctx, ASK_FOR_APPROVAL, question(application, found, verdict, now, within), INBOX_KEY)
-    promised = ctx.promise(DECISION, type_hint=Decision).value()
-    # All timers start now, so that a mesh that was down does not move the deadline.
-    *reminders, deadline = [ctx.sleep(within * share) for share in (*policy.REMIND_AT, 1)]
-    for reminder in reminders:
-        completed, _ = await restate.wait_completed(promised, reminder)
-        if promised in completed:
-            return await promised
-        tell(ctx, REMIND, ApprovalRef(approval_id=ref), INBOX_KEY)
-    completed, _ = await restate.wait_completed(promised, deadline)
-    if promised in completed:
-        return await promised
-    # The inbox knows who was first: staff may have decided just now, with their answer still on its way to us.
-    return await ask(ctx, EXPIRE, Expire(approval_id=ref, why=policy.undecided(within)), INBOX_KEY)
+    tell(ctx, MARK_WAITING, ApplicationRef(application_id=application.application_id), application.customer_id)
+    asked = question(application, found, verdict, now, within)
+    return await decision_of_staff(ctx, asked, within, policy.undecided(within))
 
 
 def question(

@@ -4,36 +4,39 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from services.tools.amortisation import Instalment, plan, to_cents
+from services.tools.amortisation import Instalment, monthly_payment, to_cents
 from services.tools.demo_data.bank import CreditLine as CreditLineData
 from services.tools.demo_data.bank import Customer, InstalmentLoan
 from services.tools.demo_data.months import add_months, first_of_month, months_between
 from services.tools.loans.contract import (
-    SCHEDULE_PAYMENTS_MAX,
     CreditLine,
     Loan,
+    LoanChoice,
     LoanOverview,
     LoanSchedule,
     LoanStatus,
     ScheduledPayment,
+    ScheduleQuery,
 )
+from services.tools.loans.early import EarlyRepayment, Repayments, course
+from services.tools.refusal import NOT_FOUND, Refusal
 from switchboard.money import spell
 
 ZERO = Decimal("0.00")
 
 
-class NoSuchLoan(Exception):
-    """The customer has no loan of that id; the message says so, in a sentence for the model."""
+NONE_YET = Repayments()
 
 
 @dataclass(frozen=True)
 class Standing:
     """How far a loan has come: of the payments in `instalments`, `due` have fallen due and `paid` were made.
 
-    No interest is charged on what is overdue: the demo's bank is patient.
+    `opening` is what is owed before the first. No interest is charged on what is overdue: the demo's bank is patient.
     """
 
     loan: InstalmentLoan
+    opening: Decimal
     instalments: tuple[Instalment, ...]
     first_due_on: date
     due: int
@@ -47,7 +50,24 @@ class Standing:
 
     @property
     def outstanding(self) -> Decimal:
-        return self.instalments[self.paid - 1].balance if self.paid else self.loan.principal
+        return self.instalments[self.paid - 1].balance if self.paid else self.opening
+
+    @property
+    def monthly_payment(self) -> Decimal:
+        return monthly_payment(self.loan.principal, self.loan.annual_rate_percent, self.loan.term_months)
+
+    @property
+    def remaining(self) -> int:
+        return len(self.instalments) - self.paid
+
+    @property
+    def interest_to_come(self) -> Decimal:
+        return sum((instalment.interest for instalment in self.instalments[self.paid :]), ZERO)
+
+    @property
+    def ends_on(self) -> date:
+        """When the last payment falls due, or fell due."""
+        return self.due_on(len(self.instalments) - 1)
 
     @property
     def overdue(self) -> Decimal:
@@ -62,15 +82,16 @@ class Standing:
         return add_months(self.first_due_on, index)
 
 
-def standing(loan: InstalmentLoan, pinned_on: date, today: date) -> Standing:
+def standing(loan: InstalmentLoan, pinned_on: date, today: date, early: tuple[EarlyRepayment, ...] = ()) -> Standing:
     """Where a loan of the demo data is today. A payment is made on the day it is due, unless the loan is in arrears."""
-    instalments = plan(loan.principal, loan.annual_rate_percent, loan.term_months)
+    came = course(loan, early)
+    instalments = came.instalments
     first_due_on = add_months(first_of_month(pinned_on), -loan.first_payment_months_ago).replace(day=loan.due_day)
     due = min(fallen_due(first_due_on, today), len(instalments))
     paid = due
     if loan.missed_payments:
         paid = max(min(due, fallen_due(first_due_on, pinned_on) - loan.missed_payments), 0)
-    return Standing(loan, instalments, first_due_on, due, paid)
+    return Standing(loan, came.opening, instalments, first_due_on, due, paid)
 
 
 def fallen_due(first_due_on: date, today: date) -> int:
@@ -78,9 +99,10 @@ def fallen_due(first_due_on: date, today: date) -> int:
     return max(months_between(first_due_on, today) + (today.day >= first_due_on.day), 0)
 
 
-def overview(customer: Customer, pinned_on: date, today: date) -> LoanOverview:
+def overview(customer: Customer, pinned_on: date, today: date, early: Repayments = NONE_YET) -> LoanOverview:
     """All loans and credit lines of the customer, and what they cost together."""
-    loans = tuple(describe(standing(loan, pinned_on, today), customer.currency) for loan in customer.loans)
+    stand = (standing(loan, pinned_on, today, early.of(loan.loan_id)) for loan in customer.loans)
+    loans = tuple(describe(at, customer.currency) for at in stand)
     lines = tuple(credit_line(line, today, customer.currency) for line in customer.credit_lines)
     open_loans = [loan for loan in loans if loan.status != "paid_off"]
     outstanding = sum((*(loan.outstanding for loan in loans), *(line.used for line in lines)), ZERO)
@@ -106,7 +128,7 @@ def describe(at: Standing, currency: str) -> Loan:
         annual_rate_percent=at.loan.annual_rate_percent,
         term_months=at.loan.term_months,
         paid_months=at.paid,
-        monthly_payment=at.instalments[0].payment,
+        monthly_payment=at.monthly_payment,
         next_payment_on=at.next_payment_on,
         currency=currency,
     )
@@ -142,27 +164,44 @@ def overview_sentence(
     return f"You have {held}; {amounts}" + (f"; {spell(overdue, currency)} is overdue." if overdue else ".")
 
 
-def schedule(customer: Customer, loan_id: str, pinned_on: date, today: date) -> LoanSchedule:
-    """The next payments of one loan of this customer. Raises NoSuchLoan for any other."""
-    loan = next((loan for loan in customer.loans if loan.loan_id == loan_id), None)
-    if loan is None:
-        owned = ", ".join(loan.loan_id for loan in customer.loans) or "none"
-        raise NoSuchLoan(f"You have no loan {loan_id}. Your loans: {owned}.")
-    at = standing(loan, pinned_on, today)
-    end = min(at.paid + SCHEDULE_PAYMENTS_MAX, len(at.instalments))
+def choose(
+    customer: Customer, choice: LoanChoice, pinned_on: date, today: date, early: Repayments = NONE_YET
+) -> Standing | Refusal:
+    """The loan that is meant. 404 when there is none such, or more than one."""
+    stand = [standing(loan, pinned_on, today, early.of(loan.loan_id)) for loan in customer.loans]
+    found = [at for at in stand if choice.loan_id in (None, at.loan.loan_id)]
+    if choice.product:
+        found = [at for at in found if at.loan.product.casefold().startswith(choice.product)]
+    if choice.loan_id is None and len(found) > 1:
+        found = [at for at in found if at.status != "paid_off"]
+    if len(found) == 1:
+        return found[0]
+    owned = ", ".join(f"{at.loan.loan_id} ({at.loan.product.lower()})" for at in found or stand) or "none"
+    which = f"You have no loan {choice.loan_id or f'of that kind ({choice.product})'}." if not found else "Which loan?"
+    return Refusal(f"{which} Your loans: {owned}.", NOT_FOUND)
+
+
+def schedule(at: Standing, query: ScheduleQuery, currency: str) -> LoanSchedule:
+    """A part of a loan's plan: the next payments, where nothing else was asked for."""
+    begin = at.paid if query.first is None else min(query.first - 1, len(at.instalments))
+    end = min(begin + query.limit, len(at.instalments))
     return LoanSchedule(
-        summary=schedule_sentence(at, customer.currency),
-        loan_id=loan.loan_id,
-        product=loan.product,
-        remaining_payments=len(at.instalments) - at.paid,
-        payments=tuple(scheduled(at, index) for index in range(at.paid, end)),
-        currency=customer.currency,
+        summary=schedule_sentence(at, currency),
+        loan_id=at.loan.loan_id,
+        product=at.loan.product,
+        payments_total=len(at.instalments),
+        remaining_payments=at.remaining,
+        payments=tuple(scheduled(at, index) for index in range(begin, end)),
+        interest_to_come=at.interest_to_come,
+        ends_on=at.ends_on,
+        currency=currency,
     )
 
 
 def scheduled(at: Standing, index: int) -> ScheduledPayment:
     instalment = at.instalments[index]
     return ScheduledPayment(
+        number=index + 1,
         due_on=at.due_on(index),
         payment=instalment.payment,
         interest=instalment.interest,
@@ -178,10 +217,11 @@ def schedule_sentence(at: Standing, currency: str) -> str:
         return f"Your {name} is paid off."
     upcoming = at.instalments[at.paid]
     first = f"{spell(upcoming.payment, currency)} ({spell(upcoming.interest, currency)} of it interest)"
-    until = f"{count(remaining, 'payment')} until {at.due_on(len(at.instalments) - 1)}"
+    until = f"{count(remaining, 'payment')} until {at.ends_on}"
     which = "first unpaid payment" if at.overdue else "next payment"
     verb = "was" if at.overdue else "is"
-    return f"The {which} of your {name} {verb} due on {at.due_on(at.paid)}: {first}; {until}."
+    owed = f"{spell(at.outstanding, currency)} is outstanding"
+    return f"The {which} of your {name} {verb} due on {at.due_on(at.paid)}: {first}; {until}; {owed}."
 
 
 def count(number: int, noun: str) -> str:

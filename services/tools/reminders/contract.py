@@ -6,7 +6,8 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
 
 from services.tools.calendar.contract import When
-from switchboard import FromIdentity, NoInput, Tool, ToolInput
+from services.tools.identity.contract import PersonalInput
+from switchboard import Tool
 from switchboard.messages import Wire
 
 REMINDERS = "Reminders"
@@ -24,10 +25,9 @@ def seconds(value: object) -> object:
 ReminderId = Annotated[str, Field(pattern=r"^R[0-9]{1,9}$", examples=["R1"])]
 
 
-class RemindMe(ToolInput):
+class RemindMe(PersonalInput):
     """What to remind the customer of, and when: `at` or `after`."""
 
-    session_id: Annotated[str, FromIdentity("session_id")]
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TEXT_MAX_CHARS)] = Field(
         description="What to remind of, in the customer's words."
     )
@@ -65,7 +65,7 @@ class ReminderList(Wire):
     reminders: tuple[Reminder, ...]
 
 
-class ReminderRef(ToolInput):
+class ReminderRef(PersonalInput):
     reminder_id: ReminderId
 
 
@@ -88,7 +88,7 @@ LIST_REMINDERS = Tool(
     service=REMINDERS,
     handler="list_reminders",
     purpose="The customer's reminders that are still to come, with their ids.",
-    input=NoInput,
+    input=PersonalInput,
     output=ReminderList,
     keyed_by="customer_id",
 )

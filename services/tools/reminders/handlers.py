@@ -10,6 +10,8 @@ import restate
 
 from services.tools.call import allowed, notify
 from services.tools.clock import business_now
+from services.tools.identity.contract import PersonalInput
+from services.tools.identity.guard import admit
 from services.tools.reminders import policy
 from services.tools.reminders.contract import (
     REMINDERS,
@@ -20,7 +22,6 @@ from services.tools.reminders.contract import (
     RemindMe,
 )
 from services.tools.reminders.policy import Book, Pending
-from switchboard import NoInput
 from switchboard.declare import tool_object
 
 BOOK = "book"
@@ -42,6 +43,7 @@ def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
     @reminders.handler()
     async def remind_me(ctx: restate.ObjectContext, request: RemindMe) -> ReminderSet:
         """Keep a reminder and start its timer. TerminalError 409 when it may not be."""
+        await admit(ctx, ctx.key(), request)
         now = await business_now(ctx)
         book = await read_book(ctx)
         reminder = allowed(policy.judge_reminder(book, request, now, ahead_min))
@@ -57,6 +59,7 @@ def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
     @reminders.handler()
     async def cancel_reminder(ctx: restate.ObjectContext, request: ReminderRef) -> ReminderCancelled:
         """Drop a reminder. TerminalError 404 for one that has come or never was."""
+        await admit(ctx, ctx.key(), request)
         book = await read_book(ctx)
         found = allowed(policy.judge_cancellation(book, request.reminder_id))
         ctx.set(BOOK, book.without(found))
@@ -65,8 +68,9 @@ def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
         return policy.cancelled(found.reminder)
 
     @reminders.handler(kind="shared")
-    async def list_reminders(ctx: restate.ObjectSharedContext, _: NoInput) -> ReminderList:
+    async def list_reminders(ctx: restate.ObjectSharedContext, request: PersonalInput) -> ReminderList:
         """What is still to come, the next first."""
+        await admit(ctx, ctx.key(), request)
         return policy.listed(await read_book(ctx))
 
     return reminders

@@ -5,23 +5,74 @@ Agents and other tools import this file and nothing else of the service.
 
 import datetime as dt
 import re
+from decimal import Decimal
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
 
-from services.tools.accounts.contract import REFERENCE_MAX_CHARS, AccountKind
+from services.tools.accounts.contract import (
+    IBAN,
+    REFERENCE_MAX_CHARS,
+    AccountId,
+    AccountRef,
+    account_title,
+    masked_iban,
+)
 from services.tools.calendar.contract import When, spell_when
-from switchboard import FromIdentity, NoInput, Tool, ToolInput
+from services.tools.identity.contract import PersonalInput
+from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.messages import Wire
 from switchboard.money import Currency, Money, spell
 
 TRANSFERS = "Transfers"
 SCHEDULED_TRANSFERS = "ScheduledTransfers"
 
-NAME_MAX_CHARS = 70
-IBAN_DIGITS_SHOWN = 4
+TRANSFER_MAX = Decimal("5000.00")
+"""To somebody else, at once; in the currency of the account."""
 
-IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
+DAY_MAX = Decimal("10000.00")
+"""To others on one day (UTC), in one currency, from all accounts of a customer together."""
+
+NAME_MAX_CHARS = 70
+
+IBAN_LENGTHS = {
+    "AT": 20,
+    "BE": 16,
+    "BG": 22,
+    "CH": 21,
+    "CY": 28,
+    "CZ": 24,
+    "DE": 22,
+    "DK": 18,
+    "EE": 20,
+    "ES": 24,
+    "FI": 18,
+    "FR": 27,
+    "GB": 22,
+    "GR": 27,
+    "HR": 21,
+    "HU": 28,
+    "IE": 22,
+    "IS": 26,
+    "IT": 27,
+    "LI": 21,
+    "LT": 20,
+    "LU": 20,
+    "LV": 21,
+    "MC": 27,
+    "MT": 31,
+    "NL": 18,
+    "NO": 15,
+    "PL": 28,
+    "PT": 25,
+    "RO": 24,
+    "SE": 24,
+    "SI": 19,
+    "SK": 24,
+}
+"""Of the countries to which money can be sent."""
+
+IBAN_MODULUS = 97
 
 # What a customer is asked to confirm quotes these texts: nothing in them may look like the end of the quotation, or
 # like another line of the question.
@@ -39,11 +90,29 @@ def canonical(recipient: str) -> str:
     return compact.upper() if IBAN.fullmatch(compact.upper()) else recipient.strip()
 
 
+def real(recipient: str) -> str:
+    """Refuse an IBAN that cannot be one, before anybody is asked about it; its check digits tell slips of the pen."""
+    if not IBAN.fullmatch(recipient):
+        return recipient
+    country = recipient[:2]
+    if country not in IBAN_LENGTHS:
+        raise ValueError(f"money cannot be sent to an IBAN of the country {country}")
+    if len(recipient) != IBAN_LENGTHS[country] or remainder(recipient) != 1:
+        raise ValueError("this is no IBAN: its length or its check digits are wrong; ask the customer for it again")
+    return recipient
+
+
+def remainder(iban: str) -> int:
+    """By ISO 7064: 1 for every IBAN; letters count from 10."""
+    return int("".join(str(int(char, 36)) for char in iban[4:] + iban[:4])) % IBAN_MODULUS
+
+
 RecipientId = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9._@ -]{1,64}$"),
     AfterValidator(canonical),
-    Field(description="An IBAN, or the recipient's id as find_recipient gives it."),
+    AfterValidator(real),
+    Field(description="An IBAN of any bank, or the id that find_recipient gives for a customer of this bank."),
 ]
 Name = Annotated[
     str,
@@ -60,9 +129,10 @@ Reference = Annotated[
 ScheduleId = Annotated[str, Field(pattern=r"^T[0-9]{1,9}$", examples=["T1"])]
 
 
-class RecipientQuery(ToolInput):
+class RecipientQuery(PersonalInput):
     """Whom to look for: the full name, the IBAN or the customer id."""
 
+    customer_id: Annotated[str, FromIdentity("customer_id")]
     recipient: str = Field(min_length=1, max_length=NAME_MAX_CHARS, description="Full name, IBAN or customer id.")
 
 
@@ -72,14 +142,14 @@ class Recipient(Wire):
     summary: str
     recipient: str = Field(description="What a transfer takes as recipient.")
     recipient_name: str
-    currency: Currency
+    currencies: tuple[Currency, ...]
 
 
-class TransferRequest(ToolInput):
-    """Money from one of the customer's accounts to another customer of this bank.
+class TransferRequest(PersonalInput):
+    """Money from one of the customer's accounts to somebody else, at this bank or at another.
 
-    The name is there for the customer, who is asked to confirm it, and the service refuses a name that is not the
-    recipient's: so what is confirmed is what is done.
+    The name is there for the customer, who is asked to confirm it. At this bank it is compared with the account's
+    holder, and another name is refused: so what is confirmed is what is done.
     """
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
@@ -87,16 +157,16 @@ class TransferRequest(ToolInput):
     recipient_name: Name
     amount: Money = Field(gt=0)
     currency: Currency
-    account: AccountKind = Field("checking", description="The customer's own account that pays.")
+    account: AccountRef = "checking"
     reference: Reference = ""
 
 
-class OwnTransferRequest(ToolInput):
-    """Money from one of the customer's own accounts to the other."""
+class OwnTransferRequest(PersonalInput):
+    """Money from one of the customer's own accounts to another one."""
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
-    source: AccountKind
-    target: AccountKind
+    source: AccountRef
+    target: AccountRef
     amount: Money = Field(gt=0)
     currency: Currency
 
@@ -108,20 +178,19 @@ class OwnTransferRequest(ToolInput):
 
 
 class Transferred(Wire):
-    """The money is on the recipient's account."""
+    """The money is on the recipient's account, or on its way to another bank."""
 
     summary: str
     amount: Money
     currency: Currency
     recipient_name: str
-    account: AccountKind = Field(description="The account that paid.")
+    account: AccountId = Field(description="The account that paid.")
     balance: Money = Field(description="What is on that account now.")
 
 
 class ScheduleRequest(TransferRequest):
     """A transfer on a day to come."""
 
-    session_id: Annotated[str, FromIdentity("session_id")]
     on: When
 
 
@@ -132,7 +201,7 @@ class Scheduled(Wire):
     recipient_name: str
     amount: Money
     currency: Currency
-    account: AccountKind
+    account: AccountRef
     reference: str
     due_at: AwareDatetime
 
@@ -152,7 +221,7 @@ class ScheduleList(Wire):
     today: dt.date
 
 
-class ScheduleRef(ToolInput):
+class ScheduleRef(PersonalInput):
     schedule_id: ScheduleId
 
 
@@ -173,18 +242,14 @@ def schedule_question(request: ScheduleRequest) -> str:
 
 def own_transfer_question(request: OwnTransferRequest) -> str:
     amount = spell(request.amount, request.currency)
-    return f"Move {amount} from your {request.source.capitalize()} to your {request.target.capitalize()}?"
+    return f"Move {amount} from your {account_title(request.source)} to your {account_title(request.target)}?"
 
 
 def terms(request: TransferRequest) -> str:
     """How much, from where, to whom."""
-    whom = masked(request.recipient) if IBAN.fullmatch(request.recipient) else f"customer {request.recipient}"
+    whom = masked_iban(request.recipient) if IBAN.fullmatch(request.recipient) else f"customer {request.recipient}"
     amount = spell(request.amount, request.currency)
-    return f"{amount} from your {request.account.capitalize()} to {request.recipient_name} ({whom})"
-
-
-def masked(iban: str) -> str:
-    return f"{iban[:2]}•• •••• {iban[-IBAN_DIGITS_SHOWN:]}"
+    return f"{amount} from your {account_title(request.account)} to {request.recipient_name} ({whom})"
 
 
 def quoted(reference: str) -> str:
@@ -201,7 +266,7 @@ FIND_RECIPIENT = Tool(
 TRANSFER_MONEY = Tool(
     service=TRANSFERS,
     handler="transfer_money",
-    purpose="Send money now to another customer of this bank.",
+    purpose="Send money now to somebody else: a customer of this bank, or an IBAN of any other bank.",
     input=TransferRequest,
     output=Transferred,
     consent=transfer_question,
@@ -209,7 +274,7 @@ TRANSFER_MONEY = Tool(
 MOVE_BETWEEN_OWN_ACCOUNTS = Tool(
     service=TRANSFERS,
     handler="move_between_own_accounts",
-    purpose="Move money now between the customer's own checking and savings accounts.",
+    purpose="Move money now between the customer's own accounts, such as checking and savings.",
     input=OwnTransferRequest,
     output=Transferred,
     consent=own_transfer_question,
@@ -217,7 +282,7 @@ MOVE_BETWEEN_OWN_ACCOUNTS = Tool(
 SCHEDULE_TRANSFER = Tool(
     service=SCHEDULED_TRANSFERS,
     handler="schedule_transfer",
-    purpose="Send money to another customer of this bank on a later day, once.",
+    purpose="Send money to somebody else on a later day, once.",
     input=ScheduleRequest,
     output=ScheduleKept,
     keyed_by="customer_id",
@@ -227,7 +292,7 @@ LIST_SCHEDULED = Tool(
     service=SCHEDULED_TRANSFERS,
     handler="list_scheduled",
     purpose="The customer's scheduled transfers that are still to come, with their ids.",
-    input=NoInput,
+    input=PersonalInput,
     output=ScheduleList,
     keyed_by="customer_id",
 )
@@ -244,7 +309,10 @@ CANCEL_SCHEDULED = Tool(
 
 
 class Unfinished(ToolInput):
-    """A transfer that was stopped between its two sides, and the awakeable that waits to hear how it ended."""
+    """A transfer that was stopped between its two sides, and the awakeable that waits to hear how it ended.
+
+    `recipient_id` is empty for a payment to another bank, whose id is `deposit_id`.
+    """
 
     payer_id: str
     withdrawal_id: str
@@ -263,12 +331,33 @@ class Nothing(Wire):
     """There is nothing to say."""
 
 
+class CarriedOut(Wire):
+    """What became of it, in words for the customer."""
+
+    made: bool
+    told: str
+
+
 CARRY_OUT = Tool(
     service=TRANSFERS,
     handler="carry_out",
     purpose="Make a scheduled transfer and tell the customer.",
     input=ScheduleRequest,
     output=Nothing,
+)
+JUDGE_TRANSFER = Tool(
+    service=TRANSFERS,
+    handler="judge_transfer",
+    purpose="Whether a transfer could be made and may be made, the money and the limit of the day aside.",
+    input=TransferRequest,
+    output=Nothing,
+)
+CARRY_OUT_ORDER = Tool(
+    service=TRANSFERS,
+    handler="carry_out_order",
+    purpose="Make one transfer of a standing order, and say how that went.",
+    input=TransferRequest,
+    output=CarriedOut,
 )
 END_TRANSFER = Tool(
     service=TRANSFERS,

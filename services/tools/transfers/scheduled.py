@@ -12,6 +12,9 @@ import restate
 from services.tools.call import allowed, tell
 from services.tools.clock import business_now
 from services.tools.demo_data.bank import customers
+from services.tools.identity.contract import PersonalInput
+from services.tools.identity.guard import admit
+from services.tools.judge import judge
 from services.tools.transfers import policy, schedule
 from services.tools.transfers.contract import (
     CARRY_OUT,
@@ -23,7 +26,6 @@ from services.tools.transfers.contract import (
     ScheduleRequest,
 )
 from services.tools.transfers.schedule import Pending, Plan
-from switchboard import NoInput
 from switchboard.declare import tool_object
 
 PLAN = "plan"
@@ -47,9 +49,11 @@ def scheduled_transfers_object(ahead_min: timedelta) -> restate.VirtualObject:
     @scheduled_transfers.handler()
     async def schedule_transfer(ctx: restate.ObjectContext, request: ScheduleRequest) -> ScheduleKept:
         """Keep a transfer and start its timer. TerminalError 404 or 409 for one that could never be made."""
+        await admit(ctx, ctx.key(), request)
         now = await business_now(ctx)
         plan = await read_plan(ctx)
-        allowed(policy.judge_transfer(customers(), request))
+        order = allowed(policy.judge_transfer(customers(), request))
+        await judge(ctx, "schedule_transfer", policy.refuse_transfer(order))
         scheduled = allowed(schedule.judge_schedule(plan, request, now, ahead_min))
         # Cancelled at the await, this leaves a timer. Its number is used up by then, so that it finds nothing.
         ctx.set(PLAN, plan.numbered_on())
@@ -62,6 +66,7 @@ def scheduled_transfers_object(ahead_min: timedelta) -> restate.VirtualObject:
     @scheduled_transfers.handler()
     async def cancel_scheduled(ctx: restate.ObjectContext, request: ScheduleRef) -> ScheduleCancelled:
         """Drop a transfer. TerminalError 404 for one that is being made, was made or never was."""
+        await admit(ctx, ctx.key(), request)
         plan = await read_plan(ctx)
         found = allowed(schedule.judge_cancellation(plan, request.schedule_id))
         ctx.set(PLAN, plan.without(found))
@@ -70,8 +75,9 @@ def scheduled_transfers_object(ahead_min: timedelta) -> restate.VirtualObject:
         return schedule.cancelled(found.scheduled)
 
     @scheduled_transfers.handler(kind="shared")
-    async def list_scheduled(ctx: restate.ObjectSharedContext, _: NoInput) -> ScheduleList:
+    async def list_scheduled(ctx: restate.ObjectSharedContext, request: PersonalInput) -> ScheduleList:
         """What is still to come, the next first."""
+        await admit(ctx, ctx.key(), request)
         now = await business_now(ctx)
         return schedule.listed(await read_plan(ctx), now.date())
 

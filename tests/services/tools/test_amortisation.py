@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.tools.amortisation import monthly_payment, plan
+from services.tools.amortisation import monthly_payment, plan, rest_of_plan
 
 LOANS = [
     ("10000.00", "6", 24),
@@ -87,3 +87,18 @@ def test_rounding_up_ends_a_tiny_loan_early_rather_than_paying_too_much() -> Non
 def test_an_impossible_loan_is_refused(principal: str, rate: str, months: int) -> None:
     with pytest.raises(ValueError, match="not"):
         plan(Decimal(principal), Decimal(rate), months)
+
+
+@pytest.mark.parametrize("balance", ["0.01", "443.20", "443.21", "5978.24", "9606.79"])
+def test_what_is_left_is_paid_by_the_same_payments_and_the_last_one_settles_it(balance: str) -> None:
+    rows = rest_of_plan(Decimal(balance), Decimal("6.00"), Decimal("443.21"))
+    assert sum(row.principal for row in rows) == Decimal(balance)
+    assert {row.payment for row in rows[:-1]} <= {Decimal("443.21")}
+    assert 0 < rows[-1].payment <= Decimal("443.21")
+    assert rows[-1].balance == 0
+
+
+def test_nothing_is_left_of_nothing_and_too_small_a_payment_is_refused() -> None:
+    assert rest_of_plan(Decimal("0.00"), Decimal("6.00"), Decimal("443.21")) == ()
+    with pytest.raises(ValueError, match="does not pay it back"):
+        rest_of_plan(Decimal("1000.00"), Decimal("6.00"), Decimal("5.00"))

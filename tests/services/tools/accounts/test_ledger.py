@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from services.tools.accounts.ledger import Ledger, history, open_ledger
-from services.tools.demo_data.bank import HISTORY_MONTHS, Account, Customer, OneOff, Recurring
+from services.tools.accounts.contract import LoanDebits
+from services.tools.accounts.ledger import Ledger, history, open_ledger, with_debits, without_debits
+from services.tools.demo_data.bank import HISTORY_MONTHS, Account, Customer, OneOff, Recurring, customers
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NOVEMBER = date(2026, 11, 1)
@@ -14,7 +15,7 @@ OPENING = Decimal("100.00")
 
 
 def customer(recurring: tuple[Recurring, ...] = (), once: tuple[OneOff, ...] = ()) -> Customer:
-    account = Account(account="checking", iban="DE00", balance=OPENING)
+    account = Account(account="checking", iban="DE00", currency="EUR", balance=OPENING)
     return Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(account,), recurring=recurring, once=once)
 
 
@@ -90,3 +91,24 @@ def test_later_months_do_not_shift_the_history() -> None:
 def test_only_customers_of_the_bank_have_a_ledger() -> None:
     with pytest.raises(KeyError):
         open_ledger("mallory", NOW, NOW)
+
+
+def test_the_debits_of_a_loan_that_was_repaid_end() -> None:
+    payments = weekly().model_copy(update={"merchant": "Bank car loan", "category": "loan_payments"})
+    entries = history(customer((payments, weekly())), NOVEMBER, date(2027, 1, 1))
+    ended = LoanDebits(debited_as="Bank car loan", last_on=date(2026, 12, 5), last_amount=Decimal("0.37"))
+    left = [entry for entry in without_debits(entries, ended) if entry.merchant == "Bank car loan"]
+    assert (left[0].booked_at.date(), str(left[0].amount)) == (date(2026, 12, 5), "-0.37")
+    assert left[1:] == [entry for entry in entries if entry.merchant == "Bank car loan"][4:]
+    shops = [entry for entry in entries if entry.merchant == "Shop"]
+    assert [entry for entry in without_debits(entries, ended) if entry.merchant == "Shop"] == shops
+    nothing = ended.model_copy(update={"last_amount": Decimal("0.00")})
+    assert without_debits(entries, nothing)[-1] == entries[-1]
+    assert with_debits((ended,), nothing) == (nothing,)
+
+
+def test_a_transaction_keeps_its_id_and_shares_it_with_no_other() -> None:
+    for customer_id in customers():
+        ids = [entry.transaction_id for entry in open_ledger(customer_id, NOW, NOW).history]
+        assert len(set(ids)) == len(ids)
+        assert ids == [entry.transaction_id for entry in open_ledger(customer_id, NOW, NOW).history]

@@ -53,8 +53,6 @@ def test_a_move_changes_the_balance_and_heads_the_list() -> None:
         (ask("586.43"), "586.42 EUR can be spent, overdraft included, and 586.43 EUR is asked for"),
         (ask(account="savings"), "There is no Savings account. There is: Checking."),
         (ask(currency="USD"), "The Checking account is in EUR, not in USD."),
-        (ask("20.00", day_limit="20.00"), None),
-        (ask("20.01", day_limit="20.00"), "the limit of 20.00 EUR a day: 20.00 EUR can still be sent today"),
     ],
     ids=lambda value: str(value)[:24],
 )
@@ -65,12 +63,17 @@ def test_what_a_withdrawal_is_told(request_: Withdraw, told: str | None) -> None
 
 def test_the_day_limit_counts_what_went_within_it_on_that_day_and_was_not_undone() -> None:
     so_far = withdrawn(ask("15.00", "a", day_limit="20.00"), ask("15.00", "b"), ask("4.00", "c", day_limit="20.00"))
-    assert so_far.limited_on(NOW) == Decimal("19.00")
-    assert moves.call_off(so_far, "a", NOW).limited_on(NOW) == Decimal("4.00")
-    assert so_far.limited_on(NOW + timedelta(days=1)) == 0
-    assert isinstance(policy.judge_withdrawal(bobs(so_far), ask("1.01", day_limit="20.00")), Refusal)
+    assert so_far.limited_on(NOW, {"checking"}) == Decimal("19.00")
+    assert moves.call_off(so_far, "a", NOW).limited_on(NOW, {"checking"}) == Decimal("4.00")
+    assert so_far.limited_on(NOW + timedelta(days=1), {"checking"}) == 0
+    refused = policy.refuse_over_day_limit(bobs(so_far), ask("1.01", day_limit="20.00"))
+    assert refused is not None
+    assert refused.why == "That is over the limit of 20.00 EUR a day: 1.00 EUR can still be sent today."
+    assert refused.rule == "T2"
+    assert policy.refuse_over_day_limit(bobs(so_far), ask("1.00", day_limit="20.00")) is None
+    assert policy.refuse_over_day_limit(bobs(so_far), ask("99.00")) is None
     tomorrow = bobs(so_far, NOW + timedelta(days=1))
-    assert isinstance(policy.judge_withdrawal(tomorrow, ask("20.00", day_limit="20.00")), Account)
+    assert policy.refuse_over_day_limit(tomorrow, ask("20.00", day_limit="20.00")) is None
 
 
 def test_an_undone_move_leaves_nothing_but_its_id() -> None:

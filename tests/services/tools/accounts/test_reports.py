@@ -5,7 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from services.tools.accounts.contract import TRANSACTIONS_MAX, Period, SpendingQuery, Transaction, TransactionQuery
+from services.tools.accounts.contract import (
+    TRANSACTIONS_MAX,
+    CurrencyTotal,
+    Period,
+    SpendingQuery,
+    Transaction,
+    TransactionQuery,
+)
 from services.tools.accounts.ledger import Ledger, open_ledger
 from services.tools.accounts.periods import PeriodRefused
 from services.tools.accounts.reports import balances, spending, transactions
@@ -23,6 +30,7 @@ def alice() -> Ledger:
 def entry(day: int, category: str, amount: str, merchant: str = "Shop") -> Transaction:
     return Transaction.model_validate(
         {
+            "transaction_id": f"TX-00000000{day:02}",
             "booked_at": datetime(2026, 11, day, 10, tzinfo=UTC),
             "account": "checking",
             "merchant": merchant,
@@ -36,7 +44,8 @@ def entry(day: int, category: str, amount: str, merchant: str = "Shop") -> Trans
 def ledger(*entries: Transaction, balance: str = "0.00", overdraft: str | None = None) -> Ledger:
     account = Account(
         account="checking",
-        iban="DE58500105170648484417",
+        iban="DE52500105170648484417",
+        currency="EUR",
         balance=Decimal(balance),
         overdraft_limit=None if overdraft is None else Decimal(overdraft),
     )
@@ -48,7 +57,7 @@ def ledger(*entries: Transaction, balance: str = "0.00", overdraft: str | None =
 def test_alices_balances_are_told_in_a_sentence(alice: Ledger) -> None:
     told = balances(alice)
     assert told.summary == "Your balance is 2,431.80 EUR in Checking and 8,150.00 EUR in Savings."
-    assert str(told.total) == "10581.80"
+    assert told.totals == (CurrencyTotal(total=Decimal("10581.80"), currency="EUR"),)
     assert [account.number for account in told.accounts] == ["•••• 4417", "•••• 0926"]
 
 

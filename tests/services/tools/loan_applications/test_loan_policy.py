@@ -82,6 +82,7 @@ def test_an_offer_is_amortised_to_the_cent() -> None:
 
 def paid(amount: str, month: int) -> Transaction:
     return Transaction(
+        transaction_id="TX-0000000000",
         booked_at=datetime(2026, month, 28, tzinfo=UTC),
         account="checking",
         merchant="Employer",

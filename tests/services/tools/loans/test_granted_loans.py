@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from services.tools.demo_data.bank import customers
-from services.tools.loans.book import overview, schedule
-from services.tools.loans.contract import GrantLoan
+from services.tools.loans.book import Standing, choose, overview, schedule
+from services.tools.loans.contract import GrantLoan, LoanChoice, ScheduleQuery
 from services.tools.loans.granted import Granted, a_month_after, grant, revoke, with_granted
 
 PINNED = date(2026, 11, 23)
@@ -60,4 +60,6 @@ def test_a_granted_loan_comes_along_like_any_other(today: date, paid: int, next_
     erin = with_granted(customers()["erin"], granted, PINNED)
     (loan,) = overview(erin, PINNED, today).loans
     assert (loan.paid_months, loan.next_payment_on, loan.monthly_payment) == (paid, next_on, Decimal("447.27"))
-    assert schedule(erin, LOAN.loan_id, PINNED, today).payments[0].due_on == next_on
+    at = choose(erin, LoanChoice(), PINNED, today)
+    assert isinstance(at, Standing)
+    assert schedule(at, ScheduleQuery(), "GBP").payments[0].due_on == next_on

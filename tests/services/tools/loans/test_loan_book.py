@@ -6,8 +6,17 @@ from decimal import Decimal
 import pytest
 
 from services.tools.demo_data.bank import CreditLine, Customer, InstalmentLoan, customers
-from services.tools.loans.book import NoSuchLoan, overview, schedule, standing
-from services.tools.loans.contract import SCHEDULE_PAYMENTS_MAX
+from services.tools.loans.book import Standing, choose, overview, schedule, standing
+from services.tools.loans.contract import (
+    SCHEDULE_PAYMENTS_DEFAULT,
+    SCHEDULE_PAYMENTS_MAX,
+    LoanChoice,
+    LoanProduct,
+    LoanSchedule,
+    ScheduleQuery,
+)
+from services.tools.refusal import Refusal
+from switchboard.fanout import TOOL_RESULT_MAX_BYTES
 
 PINNED = date(2026, 11, 23)
 LAST_PAYMENT = "443.11"  # of 10,000 at 6 % over 24 months; all others are 443.21
@@ -28,6 +37,12 @@ def loan(first_payment_months_ago: int = 0, due_day: int = 1, missed_payments: i
 
 def holder(*loans: InstalmentLoan) -> Customer:
     return Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(), recurring=(), loans=loans)
+
+
+def told_of(of: InstalmentLoan, **query: int) -> LoanSchedule:
+    at = choose(holder(of), LoanChoice(loan_id="LN-0001"), PINNED, PINNED)
+    assert isinstance(at, Standing)
+    return schedule(at, ScheduleQuery(**query), "EUR")
 
 
 def card_holder(used: str) -> Customer:
@@ -139,8 +154,8 @@ def test_the_next_payment_of_a_credit_line_lies_ahead(today: date, next_payment_
 
 
 def test_a_schedule_shows_a_year_of_payments_that_fit_together() -> None:
-    told = schedule(holder(loan(9)), "LN-0001", PINNED, PINNED)
-    assert (len(told.payments), told.remaining_payments) == (SCHEDULE_PAYMENTS_MAX, 14)
+    told = told_of(loan(9))
+    assert (len(told.payments), told.remaining_payments) == (SCHEDULE_PAYMENTS_DEFAULT, 14)
     assert (told.payments[0].due_on, told.payments[-1].due_on) == (date(2026, 12, 1), date(2027, 11, 1))
     for before, after in zip(told.payments, told.payments[1:], strict=False):
         assert after.remaining == before.remaining - after.principal
@@ -148,7 +163,7 @@ def test_a_schedule_shows_a_year_of_payments_that_fit_together() -> None:
 
 
 def test_the_last_payments_of_a_schedule_settle_the_loan() -> None:
-    told = schedule(holder(loan(21)), "LN-0001", PINNED, PINNED)
+    told = told_of(loan(21))
     assert [str(row.payment) for row in told.payments] == ["443.21", LAST_PAYMENT]
     assert str(told.payments[-1].remaining) == "0.00"
 
@@ -159,33 +174,61 @@ def test_the_last_payments_of_a_schedule_settle_the_loan() -> None:
         (
             loan(0),
             "The next payment of your Car loan LN-0001 is due on 2026-12-01: 443.21 EUR (48.03 EUR of it interest); "
-            "23 payments until 2028-10-01.",
+            "23 payments until 2028-10-01; 9,606.79 EUR is outstanding.",
         ),
         (
             loan(22),
             "The next payment of your Car loan LN-0001 is due on 2026-12-01: 443.11 EUR (2.20 EUR of it interest); "
-            "1 payment until 2026-12-01.",
+            "1 payment until 2026-12-01; 440.91 EUR is outstanding.",
         ),
         (
             loan(1, missed_payments=2),
             "The first unpaid payment of your Car loan LN-0001 was due on 2026-10-01: 443.21 EUR (50.00 EUR of it "
-            "interest); 24 payments until 2028-09-01.",
+            "interest); 24 payments until 2028-09-01; 10,000.00 EUR is outstanding.",
         ),
         (loan(99), "Your Car loan LN-0001 is paid off."),
     ],
 )
 def test_a_schedule_is_told_in_a_sentence(of: InstalmentLoan, summary: str) -> None:
-    assert schedule(holder(of), "LN-0001", PINNED, PINNED).summary == summary
+    assert told_of(of).summary == summary
+
+
+def test_a_whole_plan_can_be_read_page_by_page_and_adds_up_to_the_loan() -> None:
+    pages = [told_of(loan(9), first=first, limit=10).payments for first in (1, 11, 21)]
+    rows = [row for page in pages for row in page]
+    assert [row.number for row in rows] == list(range(1, 25))
+    assert sum(row.principal for row in rows) == Decimal("10000.00")
+    assert rows[-1].remaining == 0
+    assert told_of(loan(9), first=99).payments == ()
+
+
+def test_the_longest_page_fits_into_what_a_model_is_fed() -> None:
+    at = choose(customers()["carol"], LoanChoice(product="home"), PINNED, PINNED)
+    assert isinstance(at, Standing)
+    told = schedule(at, ScheduleQuery(first=1, limit=SCHEDULE_PAYMENTS_MAX), "EUR")
+    assert len(told.payments) == SCHEDULE_PAYMENTS_MAX
+    assert len(told.model_dump_json().encode()) < TOOL_RESULT_MAX_BYTES
+
+
+ALICES = "Your loans: LN-2041 (car loan), LN-1873 (student loan)."
 
 
 @pytest.mark.parametrize(
-    ("customer_id", "loan_id", "sentence"),
+    ("customer_id", "loan_id", "product", "found"),
     [
-        ("alice", "LN-1120", "You have no loan LN-1120. Your loans: LN-2041, LN-1873."),  # it is Carol's
-        ("erin", "LN-2041", "You have no loan LN-2041. Your loans: none."),
+        ("alice", "LN-2041", None, "LN-2041"),
+        ("alice", None, "student", "LN-1873"),
+        ("dave", None, None, "LN-2266"),
+        ("carol", None, None, "LN-1120"),  # the other one is paid off
+        ("carol", None, "car", "LN-1544"),
+        ("alice", None, None, f"Which loan? {ALICES}"),
+        ("alice", "LN-1120", None, f"You have no loan LN-1120. {ALICES}"),  # it is Carol's
+        ("alice", None, "home", f"You have no loan of that kind (home). {ALICES}"),
+        ("erin", "LN-2041", None, "You have no loan LN-2041. Your loans: none."),
     ],
 )
-def test_a_loan_of_somebody_else_is_not_shown(customer_id: str, loan_id: str, sentence: str) -> None:
-    with pytest.raises(NoSuchLoan) as refused:
-        schedule(customers()[customer_id], loan_id, PINNED, PINNED)
-    assert str(refused.value) == sentence
+def test_the_loan_that_is_meant_is_the_customers_own(
+    customer_id: str, loan_id: str | None, product: LoanProduct | None, found: str
+) -> None:
+    at = choose(customers()[customer_id], LoanChoice(loan_id=loan_id, product=product), PINNED, PINNED)
+    assert (at.why if isinstance(at, Refusal) else at.loan.loan_id) == found

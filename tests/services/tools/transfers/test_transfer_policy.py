@@ -11,6 +11,7 @@ from services.tools.demo_data.bank import customers
 from services.tools.refusal import Refusal
 from services.tools.transfers import policy, schedule
 from services.tools.transfers.contract import (
+    DAY_MAX,
     OwnTransferRequest,
     RecipientQuery,
     Scheduled,
@@ -20,11 +21,14 @@ from services.tools.transfers.contract import (
     schedule_question,
     transfer_question,
 )
-from services.tools.transfers.policy import DAY_MAX, Order
+from services.tools.transfers.payee import match_name
+from services.tools.transfers.policy import Order
 from services.tools.transfers.schedule import Pending, Plan
 
-BOBS_IBAN = "DE31500105170731209953"
-ALICES_SAVINGS = "DE12500105170648480926"
+BOBS_IBAN = "DE92500105170731209953"
+ERINS_IBAN = "GB29NWBK60161331926819"
+FRENCH_IBAN = "FR7630006000011234567890189"
+ALICES_SAVINGS = "DE25500105170648480926"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -42,7 +46,7 @@ def payment(**fields: Any) -> dict[str, Any]:
     [
         ({}, "Send 50.00 EUR from your Checking to Bob Brandt (customer bob)?"),
         (
-            {"recipient": "de31 5001 0517 0731 2099 53", "reference": " dinner\n on  Friday "},
+            {"recipient": "de92 5001 0517 0731 2099 53", "reference": " dinner\n on  Friday "},
             "Send 50.00 EUR from your Checking to Bob Brandt (DE•• •••• 9953), reference “dinner on Friday”?",
         ),
         (
@@ -96,21 +100,24 @@ def test_what_could_not_be_asked_in_plain_words_is_no_request(field: dict[str, s
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"amount": "5000.00"}, None),
         ({"recipient": BOBS_IBAN}, None),
-        ({"recipient_name": "bob  BRANDT"}, None),
         ({"account": "savings"}, None),
-        ({"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler", "amount": "6000.00"}, None),
-        ({"amount": "5000.01"}, "At most 5,000.00 EUR can be sent at once. Send less, or in parts."),
-        ({"recipient_name": "Carol Chen"}, "bob does not belong to Carol Chen. Ask find_recipient."),
-        ({"recipient": "mallory"}, "mallory is no customer and no account of this bank. Check it."),
+        ({"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler"}, None),
+        ({"recipient": FRENCH_IBAN, "recipient_name": "Zoé Petit"}, None),
+        ({"account": ALICES_SAVINGS}, None),
+        ({"recipient": "mallory"}, "mallory is no customer of this bank. Ask for the IBAN"),
         ({"recipient": "alice", "recipient_name": "Alice Adler"}, "Your Checking is on both sides of that transfer"),
         (
             {"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler", "account": "savings"},
             "Your Savings is on both sides of that transfer",
         ),
-        ({"currency": "GBP"}, "You have accounts in EUR"),
-        ({"recipient": "erin", "recipient_name": "Erin Evans"}, "Erin Evans has accounts in GBP"),
+        ({"currency": "GBP"}, "Bob Brandt has no account in GBP at this bank."),
+        (
+            {"currency": "USD", "recipient": "carol", "recipient_name": "Carol Chen"},
+            "Your Checking is in EUR, and this",
+        ),
+        ({"recipient": "erin", "recipient_name": "Erin Evans"}, "Erin Evans has no account in EUR at this bank."),
+        ({"recipient": ERINS_IBAN, "recipient_name": "Erin Evans"}, "The recipient's account is in GBP"),
         ({"customer_id": "bob", "account": "savings"}, "You have no Savings account."),
         ({"customer_id": "mallory"}, "You have no account at this bank."),
     ],
@@ -119,6 +126,77 @@ def test_what_could_not_be_asked_in_plain_words_is_no_request(field: dict[str, s
 def test_which_transfers_are_made(fields: dict[str, Any], told: str | None) -> None:
     judged = policy.judge_transfer(customers(), ask(**fields))
     assert isinstance(judged, Order) if told is None else isinstance(judged, Refusal) and told in judged.why
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"amount": "5000.00"}, ""),
+        ({"recipient_name": "bob  BRANDT"}, ""),
+        ({"recipient_name": "Brandt Bob"}, ""),
+        ({"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler", "amount": "6000.00"}, ""),
+        ({"recipient": FRENCH_IBAN, "recipient_name": "Anybody"}, ""),
+        ({"amount": "5000.01"}, "T1: At most 5,000.00 EUR can be sent at once. Send less, or in parts."),
+        ({"recipient": FRENCH_IBAN, "amount": "5000.01"}, "T1: At most 5,000.00 EUR"),
+        ({"recipient_name": "Carol Chen"}, "T3: That account does not belong to Carol Chen."),
+        ({"recipient_name": "Bob Brand"}, "T3: The account is held by Bob Brandt. Give that name"),
+    ],
+    ids=str,
+)
+def test_what_the_rules_say_of_a_transfer(fields: dict[str, Any], rule: str) -> None:
+    order = policy.judge_transfer(customers(), ask(**fields))
+    assert isinstance(order, Order)
+    refused = policy.refuse_transfer(order)
+    assert rule == "" if refused is None else rule and f"{refused.rule}: {refused.why}".startswith(rule)
+
+
+@pytest.mark.parametrize(
+    ("given", "holder", "match"),
+    [
+        ("Bob Brandt", "Bob Brandt", "match"),
+        ("brandt bob", "Bob Brandt", "match"),
+        ("Zoe Müller", "Zoé Muller", "match"),
+        ("B. Brandt", "Bob Brandt", "close"),
+        ("Bob Brant", "Bob Brandt", "close"),
+        ("Rob Brandt", "Bob Brandt", "close"),
+        ("Carol Chen", "Bob Brandt", "no_match"),
+        ("Bob", "Bob Brandt", "no_match"),
+        ("", "Bob Brandt", "no_match"),
+        ("...", "Bob Brandt", "no_match"),
+    ],
+)
+def test_a_payees_name_is_compared(given: str, holder: str, match: str) -> None:
+    assert match_name(given, holder) == match
+
+
+@pytest.mark.parametrize(
+    ("iban", "real"),
+    [
+        ("FR76 3000 6000 0112 3456 7890 189", True),
+        ("gb29 nwbk 6016 1331 9268 19", True),
+        ("NL91ABNA0417164300", True),
+        ("FR7630006000011234567890188", False),  # a digit is wrong
+        ("FR763000600001123456789018", False),  # one is missing
+        ("DE00000000000000000000", False),
+        ("XX7630006000011234567890189", False),  # no country to which money goes
+    ],
+)
+def test_an_iban_that_cannot_be_one_is_no_request(iban: str, real: bool) -> None:
+    if real:
+        assert ask(recipient=iban).recipient == iban.upper().replace(" ", "")
+    else:
+        with pytest.raises(ValidationError, match="IBAN"):
+            ask(recipient=iban)
+
+
+def test_a_payment_to_another_bank_is_limited_and_says_so() -> None:
+    order = policy.judge_transfer(customers(), ask(recipient=FRENCH_IBAN, recipient_name="Zoé Petit", reference="rent"))
+    assert isinstance(order, Order)
+    assert order.outside
+    assert order.withdrawal("t.out").day_limit == DAY_MAX
+    payment_ = order.payment()
+    assert (payment_.iban, payment_.recipient_name, payment_.payer_name) == (FRENCH_IBAN, "Zoé Petit", "Alice Adler")
+    assert (payment_.amount, payment_.currency, payment_.reference) == (Decimal("50.00"), "EUR", "rent")
 
 
 def test_both_sides_book_the_same_amount_and_name_each_other() -> None:
@@ -142,14 +220,14 @@ def test_moves_between_own_accounts_are_not_limited() -> None:
     [
         ("Bob Brandt", "bob"),
         ("bob", "bob"),
-        ("de31 5001 0517 0731 2099 53", BOBS_IBAN),
+        ("de92 5001 0517 0731 2099 53", BOBS_IBAN),
         ("Bob", None),
         ("Brandt", None),
         ("b", None),
     ],
 )
 def test_a_recipient_is_found_by_full_name_iban_or_id(wanted: str, recipient: str | None) -> None:
-    found = policy.find_recipient(customers(), RecipientQuery(recipient=wanted))
+    found = policy.find_recipient(customers(), RecipientQuery(customer_id="alice", recipient=wanted))
     assert (None if isinstance(found, Refusal) else found.recipient) == recipient
     assert recipient == BOBS_IBAN or BOBS_IBAN not in str(found)
 

@@ -1,0 +1,54 @@
+"""Carries out what a policy says: each decision is journaled, logged and counted once, and POLICY says what it does.
+
+Only for what a bank or an airline may decide one way or the other. What cannot be (money that is not there, an account
+that does not exist) is refused by `services.tools.call.allowed`, whatever POLICY says.
+"""
+
+import logging
+from functools import cache
+
+import prometheus_client
+import restate
+
+from services.tools.refusal import Refusal
+from services.tools.settings import PolicyMode, PolicySettings
+from switchboard.settings import load
+
+DECISIONS = prometheus_client.Counter(
+    "switchboard_policy_decisions",
+    "Decisions of the written policies: the rule that refused (empty when none did), and what became of it.",
+    ["rule", "decision"],
+)
+
+logger = logging.getLogger(__name__)
+
+
+@cache
+def policy_mode() -> PolicyMode:
+    """What POLICY says; read once a process. Ends the process when it says something else."""
+    return load(PolicySettings).mode
+
+
+async def judge(ctx: restate.Context, name: str, refusal: Refusal | None) -> None:
+    """Raise TerminalError with the rule's words when `refusal` stands; `name` is what was asked for."""
+    if refusal is not None and await stands(ctx, name, refusal):
+        raise restate.TerminalError(refusal.why, status_code=refusal.status_code)
+    if refusal is None:
+        await stands(ctx, name, None)
+
+
+async def stands(ctx: restate.Context, name: str, refusal: Refusal | None) -> bool:
+    """Whether a refusal counts. Journaled, so that a deploy with another POLICY changes nothing that was decided."""
+    return await ctx.run_typed(f"policy {name}", weigh, restate.RunOptions(type_hint=bool), name, refusal)
+
+
+async def weigh(name: str, refusal: Refusal | None) -> bool:
+    mode = policy_mode()
+    if refusal is None:
+        DECISIONS.labels(rule="", decision="allowed").inc()
+        return False
+    decision = {"enforce": "refused", "log": "logged", "off": "passed"}[mode]
+    DECISIONS.labels(rule=refusal.rule, decision=decision).inc()
+    if mode != "off":
+        logger.warning("policy %s: %s is %s: %s", refusal.rule, name, decision, refusal.why)
+    return mode == "enforce"

@@ -1,0 +1,116 @@
+"""An early repayment: what it costs, what it changes, and what is told of it. Pure."""
+
+from decimal import Decimal
+
+from services.tools.accounts.contract import LoanDebits, MoveMoney, Withdraw
+from services.tools.loans import policy
+from services.tools.loans.book import Standing
+from services.tools.loans.contract import (
+    EarlyTerms,
+    Reduce,
+    Reduced,
+    RepaidEarly,
+    RepayEarly,
+    RepaymentQuote,
+)
+from services.tools.loans.early import Course, reduced
+from services.tools.refusal import Refusal
+from switchboard.money import spell
+
+BANK = "Harbour Bank"
+
+
+def terms(at: Standing, asked: Decimal | None, currency: str) -> EarlyTerms | Refusal:
+    """What it costs to repay `asked`, or all that is outstanding; whether the rules allow it is not judged here."""
+    amount = at.outstanding if asked is None else asked
+    impossible = policy.refuse_impossible(amount, at.outstanding, currency)
+    if impossible:
+        return impossible
+    after = reduced(
+        Course(at.opening, at.instalments), at.paid, amount, at.loan.annual_rate_percent, at.monthly_payment
+    )
+    rest = after.instalments[at.paid :]
+    interest_saved = at.interest_to_come - sum((instalment.interest for instalment in rest), policy.ZERO)
+    fee = policy.fee(amount, at.remaining, interest_saved)
+    quote = RepaymentQuote(
+        summary=sentence(at, amount, fee, len(rest), interest_saved, currency),
+        loan_id=at.loan.loan_id,
+        amount=amount,
+        fee=fee,
+        total=amount + fee,
+        outstanding_after=at.outstanding - amount,
+        payments_saved=at.remaining - len(rest),
+        interest_saved=interest_saved,
+        currency=currency,
+    )
+    return EarlyTerms(quote=quote, after_payments=at.paid)
+
+
+def sentence(at: Standing, amount: Decimal, fee: Decimal, left: int, saved: Decimal, currency: str) -> str:
+    name = f"{at.loan.product} {at.loan.loan_id}"
+    costs = f"{spell(amount + fee, currency)}, {spell(fee, currency)} of it a fee"
+    after = f"{left} of {at.remaining} payments are left then" if left else "then it is paid off"
+    return (
+        f"To repay {spell(amount, currency)} of your {name} early costs {costs}; {after}, and you save"
+        f" {spell(saved, currency)} of interest."
+    )
+
+
+def withdrawal(request: RepayEarly, move_id: str) -> Withdraw:
+    booked = MoveMoney(
+        move_id=move_id,
+        account=request.account,
+        amount=request.amount + request.fee,
+        currency=request.currency,
+        counterparty=BANK,
+        category="loan_payments",
+        reference=f"Early repayment {request.loan_id}",
+    )
+    return Withdraw(**booked.model_dump())
+
+
+def reduction(request: RepayEarly, judged: EarlyTerms, repayment_id: str) -> Reduce:
+    return Reduce(
+        repayment_id=repayment_id,
+        loan_id=request.loan_id,
+        amount=request.amount,
+        fee=request.fee,
+        after_payments=judged.after_payments,
+    )
+
+
+def reduced_to(at: Standing) -> Reduced:
+    """The loan as it stands now, and the last debit of its account."""
+    last = at.instalments[-1].payment if at.instalments else policy.ZERO
+    return Reduced(
+        outstanding=at.outstanding,
+        remaining_payments=at.remaining,
+        ends_on=at.ends_on if at.remaining else None,
+        debited_as=at.loan.debited_as,
+        last_debit_on=at.ends_on,
+        last_debit=last,
+    )
+
+
+def debits(now: Reduced) -> LoanDebits:
+    return LoanDebits(debited_as=now.debited_as, last_on=now.last_debit_on, last_amount=now.last_debit)
+
+
+def repaid(request: RepayEarly, now: Reduced, balance: Decimal) -> RepaidEarly:
+    amount, fee = spell(request.amount, request.currency), spell(request.fee, request.currency)
+    left = (
+        f"{spell(now.outstanding, request.currency)} is outstanding now, the last payment is due on {now.ends_on}."
+        if now.remaining_payments
+        else "The loan is paid off."
+    )
+    return RepaidEarly(
+        summary=f"Repaid {amount} of your loan {request.loan_id}, with a fee of {fee}. {left}",
+        loan_id=request.loan_id,
+        amount=request.amount,
+        fee=request.fee,
+        outstanding=now.outstanding,
+        remaining_payments=now.remaining_payments,
+        ends_on=now.ends_on,
+        balance=balance,
+        currency=request.currency,
+    )

@@ -1,0 +1,170 @@
+"""kill -9 and cancellations in the middle of what the bank does outside and on loans: sums right, sent once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from cli.process import Process
+from switchboard.testing import JSON, Answer, Customer
+from tests.chaos.bank_gates import Gates, gates
+from tests.laboratory import Laboratory
+from tests.mesh.money import Teller, payment
+
+FRENCH_IBAN = "FR7630006000011234567890189"
+LOAN = "LN-1120"
+
+OUTSIDE = ("Accounts.withdraw", "PaymentNetwork.submit")
+REPAYMENT = ("Accounts.withdraw", "Loans.reduce_loan")
+"""Where each saga can be made to stand still."""
+
+
+@pytest.fixture(scope="module")
+async def gate(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gates]:
+    async with gates(laboratory, tmp_path_factory.mktemp("gates")) as opened:
+        yield opened
+
+
+def outside(reference: str) -> tuple[str, JSON]:
+    return ("transfer_money", payment(FRENCH_IBAN, "7.00", recipient_name="Zoé Petit", reference=reference))
+
+
+def early() -> tuple[str, JSON]:
+    return ("repay_loan_early", {"loan_id": LOAN, "amount": "500", "fee": "5", "currency": "EUR"})
+
+
+async def begins(teller: Teller, call: tuple[str, JSON]) -> tuple[Customer, asyncio.Task[Answer]]:
+    """A call that Carol has confirmed and that is under way."""
+    carol, asked = await teller.asks("carol", call)
+    assert asked.body["confirmation"], asked
+    return carol, asyncio.create_task(carol.says("yes"))
+
+
+async def stands_still(laboratory: Laboratory, step: str) -> None:
+    """Wait until a step's call has been made; the gate holds it."""
+    service, handler = step.split(".")
+    sql = (
+        f"SELECT id FROM sys_invocation WHERE target_service_name = '{service}' AND target_handler_name = '{handler}'"
+        " AND status != 'completed'"
+    )
+
+    async def waits() -> bool:
+        return bool(await laboratory.mesh.admin.query(sql))
+
+    await laboratory.until(waits)
+
+
+async def restart(*processes: Process) -> None:
+    await asyncio.gather(*(process.kill() for process in processes))
+    await asyncio.gather(*(process.start() for process in processes))
+
+
+def victims(laboratory: Laboratory, gate: Gates, killed: str) -> list[Process]:
+    tools, restate = laboratory.mesh.services["tools"], laboratory.mesh.restate
+    return {"saga": [tools], "objects": [gate.process], "all, Restate too": [restate, tools, gate.process]}[killed]
+
+
+async def owed(teller: Teller) -> Decimal:
+    loans = (await teller.does("carol", ("list_loans", {})))["loans"]
+    return next(Decimal(loan["outstanding"]) for loan in loans if loan["loan_id"] == LOAN)
+
+
+@pytest.mark.parametrize("step", OUTSIDE)
+@pytest.mark.parametrize("killed", ["saga", "objects", "all, Restate too"])
+async def test_a_payment_to_another_bank_killed_at_a_step_leaves_once(
+    laboratory: Laboratory, gate: Gates, step: str, killed: str
+) -> None:
+    teller, reference = Teller(laboratory), f"rent {uuid4()}"
+    before = await teller.moved_to("carol")
+    gate.shut(step)
+    _, message = await begins(teller, outside(reference))
+    await stands_still(laboratory, step)
+    await restart(*victims(laboratory, gate, killed))
+    gate.open(step)
+    await asyncio.gather(message, return_exceptions=True)  # With Restate the customer's connection broke.
+    await teller.at_rest()
+    assert await teller.sent_outside(reference) == [Decimal("7.00")]
+    assert await teller.moved_to("carol") == before - 7
+
+
+@pytest.mark.parametrize("delay_ms", [0, 10, 30, 60])
+async def test_a_payment_to_another_bank_killed_at_any_time_leaves_once(
+    laboratory: Laboratory, gate: Gates, delay_ms: int
+) -> None:
+    teller, reference = Teller(laboratory), f"rent {uuid4()}"
+    before = await teller.moved_to("carol")
+    _, message = await begins(teller, outside(reference))
+    await asyncio.sleep(delay_ms / 1000)
+    await restart(laboratory.mesh.services["tools"], gate.process)
+    await message
+    await teller.at_rest()
+    assert await teller.sent_outside(reference) == [Decimal("7.00")]
+    assert await teller.moved_to("carol") == before - 7
+
+
+@pytest.mark.parametrize("step", OUTSIDE)
+async def test_a_payment_to_another_bank_interrupted_at_a_step_never_leaves(
+    laboratory: Laboratory, gate: Gates, step: str
+) -> None:
+    teller, reference = Teller(laboratory), f"rent {uuid4()}"
+    before = await teller.moved_to("carol")
+    gate.shut(step)
+    carol, message = await begins(teller, outside(reference))
+    await stands_still(laboratory, step)
+    assert (await carol.asks("interrupt")).body == {"interrupted": True}
+    assert (await message).body["interrupted"]
+    gate.open(step)
+    await teller.at_rest()
+    assert (await teller.sent_outside(reference), await teller.moved_to("carol")) == ([], before)
+
+
+@pytest.mark.parametrize("delay_ms", [0, 10, 20, 40])
+async def test_a_payment_to_another_bank_interrupted_at_any_time_has_left_whole_or_not_at_all(
+    laboratory: Laboratory, gate: Gates, delay_ms: int
+) -> None:
+    teller, reference = Teller(laboratory), f"rent {uuid4()}"
+    before = await teller.moved_to("carol")
+    carol, message = await begins(teller, outside(reference))
+    await asyncio.sleep(delay_ms / 1000)
+    await carol.asks("interrupt")
+    await message
+    await teller.at_rest()
+    sent = await teller.sent_outside(reference)
+    assert await teller.moved_to("carol") == before - sum(sent)
+    assert sent in ([], [Decimal("7.00")])
+
+
+@pytest.mark.parametrize("step", REPAYMENT)
+@pytest.mark.parametrize("killed", ["saga", "objects", "all, Restate too"])
+async def test_an_early_repayment_killed_at_a_step_is_made_once(
+    laboratory: Laboratory, gate: Gates, step: str, killed: str
+) -> None:
+    teller = Teller(laboratory)
+    before, loan = await teller.moved_to("carol"), await owed(teller)
+    gate.shut(step)
+    _, message = await begins(teller, early())
+    await stands_still(laboratory, step)
+    await restart(*victims(laboratory, gate, killed))
+    gate.open(step)
+    await asyncio.gather(message, return_exceptions=True)
+    await teller.at_rest()
+    assert await teller.moved_to("carol") == before - 505
+    assert await owed(teller) == loan - 500
+
+
+@pytest.mark.parametrize("step", REPAYMENT)
+async def test_an_early_repayment_interrupted_at_a_step_changes_neither_side(
+    laboratory: Laboratory, gate: Gates, step: str
+) -> None:
+    teller = Teller(laboratory)
+    before, loan = await teller.moved_to("carol"), await owed(teller)
+    gate.shut(step)
+    carol, message = await begins(teller, early())
+    await stands_still(laboratory, step)
+    await carol.asks("interrupt")
+    assert (await message).body["interrupted"]
+    gate.open(step)
+    await teller.at_rest()
+    assert (await teller.moved_to("carol"), await owed(teller)) == (before, loan)

@@ -1,0 +1,201 @@
+"""The bank's further tools on a real mesh: other banks and currencies, standing orders, cards, early repayment."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from services.tools.standing_orders.policy import due_at
+from switchboard.testing import JSON, Customer
+from tests.laboratory import Laboratory
+from tests.mesh.money import Teller, kept, payment
+
+FRENCH_IBAN = "FR7630006000011234567890189"
+SOON_S = 2
+
+
+async def after_yes(teller: Teller, customer_id: str, call: tuple[str, JSON]) -> tuple[Customer, JSON]:
+    """What a tool answers when the customer has said yes to its call."""
+    customer, asked = await teller.asks(customer_id, call)
+    assert asked.body["confirmation"], asked
+    await customer.says("yes")
+    return customer, await teller.last_result(customer)
+
+
+async def test_money_leaves_for_another_bank_once_and_on_a_yes(laboratory: Laboratory) -> None:
+    teller, reference = Teller(laboratory), f"rent {uuid4()}"
+    before = await teller.moved_to("carol")
+    call = ("transfer_money", payment(FRENCH_IBAN, "12.00", recipient_name="Zoé Petit", reference=reference))
+    carol, asked = await teller.asks("carol", call)
+    assert "Send 12.00 EUR from your Checking to Zoé Petit (FR•• •••• 0189)" in asked.text
+    assert await teller.sent_outside(reference) == []
+    await carol.says("yes")
+    told = await teller.last_result(carol)
+    assert told["summary"].startswith("Sent 12.00 EUR from your Checking to Zoé Petit at another bank, reference")
+    assert await teller.sent_outside(reference) == [Decimal("12.00")]
+    assert await teller.moved_to("carol") == before - 12
+
+
+async def test_currencies_are_told_apart_and_arrive_on_an_account_of_their_own(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    euros = await teller.balance("carol", "checking")
+    dollars, erins = await teller.balance("carol", "checking-usd"), await teller.balance("erin", "checking-usd")
+    told = await teller.does("carol", ("get_balance", {}))
+    assert {total["currency"] for total in told["totals"]} == {"EUR", "USD"}
+    terms = payment("erin", "10.00", recipient_name="Erin Evans", account="checking-usd") | {"currency": "USD"}
+    await after_yes(teller, "carol", ("transfer_money", terms))
+    assert await teller.balance("carol", "checking-usd") == dollars - 10
+    assert await teller.balance("erin", "checking-usd") == erins + 10
+    assert await teller.balance("carol", "checking") == euros
+
+
+async def test_transactions_are_searched_and_months_add_up(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    search = {"merchant": "lucky spin", "period": "last_month", "amount_min": "30", "amount_max": "80"}
+    found = await teller.does("alice", ("list_transactions", search))
+    assert [entry["amount"] for entry in found["transactions"]] == ["-75.00"]
+    table = await teller.does("alice", ("compare_months", {"months": 3}))
+    for month, spent in zip(table["months"], table["spent"], strict=True):
+        told = await teller.does("alice", ("summarize_spending", {"period": month}))
+        assert told["total"] == spent, month
+
+
+def instant(seconds: float) -> str:
+    return f"{datetime.now(UTC) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def standing(amount: str, starts: str, **more: str) -> tuple[str, JSON]:
+    return ("create_standing_order", payment("bob", amount, every="month", starts=starts, **more))
+
+
+async def last_of(teller: Teller, customer_id: str, order_id: str) -> JSON:
+    """The order, once its first transfer is noted."""
+    found: list[JSON] = []
+
+    async def noted() -> bool:
+        book = (await kept(teller.laboratory, "StandingOrders"))[f"{customer_id}/orders"]
+        found[:] = [order for order in book["kept"] if order["order_id"] == order_id and order["last"]]
+        return bool(found)
+
+    await teller.laboratory.until(noted)
+    return found[0]
+
+
+async def test_a_standing_order_is_carried_out_once_over_a_restart_and_waits_for_the_next_month(
+    laboratory: Laboratory,
+) -> None:
+    teller = Teller(laboratory)
+    before, starts = await teller.moved_to("bob"), instant(SOON_S + 2)
+    _, told = await after_yes(teller, "carol", standing("13.00", starts, reference="rent"))
+    order_id, first_at = told["order"]["order_id"], datetime.fromisoformat(told["order"]["next_at"])
+    assert await teller.moved_to("bob") == before
+    processes = [laboratory.mesh.restate, laboratory.mesh.services["tools"]]
+    for process in processes:
+        await process.kill()
+    for process in processes:
+        await process.start()
+    order = await last_of(teller, "carol", order_id)
+    assert order["last"].startswith("Sent 13.00 EUR from your Checking to Bob Brandt, reference “rent”.")
+    await teller.at_rest()
+    assert await teller.moved_to("bob") == before + 13
+    listed = (await teller.does("carol", ("list_standing_orders", {})))["orders"]
+    (mine,) = [order for order in listed if order["order_id"] == order_id]
+    assert datetime.fromisoformat(mine["next_at"]) == due_at(first_at, "month", 1)
+    change = {"order_id": order_id, "amount": "14.00", "currency": "EUR"}
+    _, changed = await after_yes(teller, "carol", ("change_standing_order", change))
+    assert changed["order"]["amount"] == "14.00"
+    _, over = await after_yes(teller, "carol", ("cancel_standing_order", {"order_id": order_id}))
+    assert over["summary"].startswith(f"Cancelled, nothing more is sent by {order_id}: 14.00 EUR to Bob Brandt")
+    timers = "SELECT id FROM sys_invocation WHERE status = 'scheduled' AND target LIKE 'StandingOrders/carol/due'"
+    assert await laboratory.mesh.admin.query(timers) == []
+
+
+async def test_a_transfer_of_a_standing_order_that_fails_is_told_and_the_order_goes_on(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    before = await teller.moved_to("dave")
+    dave, told = await after_yes(teller, "dave", standing("4999.00", instant(SOON_S)))
+    order_id = told["order"]["order_id"]
+    await teller.noticed(
+        dave, f"A transfer of your standing order {order_id}, 4,999.00 EUR to Bob Brandt, was not made:"
+    )
+    order = await last_of(teller, "dave", order_id)
+    assert order["number"] == 1
+    assert await teller.moved_to("dave") == before
+    await after_yes(teller, "dave", ("cancel_standing_order", {"order_id": order_id}))
+
+
+async def test_a_standing_order_that_may_never_be_made_is_not_kept(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    for amount, starts, why in (("5000.01", instant(60), "At most 5,000.00 EUR"), ("5.00", "2020-01-01", "the past")):
+        _, told = await after_yes(teller, "carol", standing(amount, starts))
+        assert why in told["refused"]
+
+
+async def test_a_card_is_frozen_at_once_and_all_else_asks(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    frozen = await teller.does("erin", ("freeze_card", {}))
+    assert frozen["summary"] == "Your debit card ending in 6819 (CD-6819) is frozen: nothing can be paid with it."
+    assert (await teller.does("erin", ("list_cards", {})))["cards"][0]["status"] == "frozen"
+    _, usable = await after_yes(teller, "erin", ("unfreeze_card", {"card_id": "CD-6819"}))
+    assert usable["card"]["status"] == "active"
+    limits = {"card_id": "CD-6819", "day_limit": "900", "currency": "GBP"}
+    _, changed = await after_yes(teller, "erin", ("change_card_limits", limits))
+    assert changed["card"]["day_limit"] == "900.00"
+    _, refused = await after_yes(teller, "erin", ("change_card_limits", {**limits, "cash_limit": "901"}))
+    assert "its limit cannot be higher" in refused["refused"]
+    _, others = await after_yes(teller, "erin", ("replace_card", {"card_id": "CD-4417", "reason": "lost"}))
+    assert others["refused"].startswith("You have no card CD-4417.")
+
+
+async def test_a_replaced_card_is_dead_and_one_letter_says_so(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    _, told = await after_yes(teller, "bob", ("replace_card", {"card_id": "CD-9953", "reason": "stolen"}))
+    new = told["card"]["card_id"]
+    assert (told["card"]["status"], told["card"]["account"]) == ("active", "checking")
+    dead = await teller.does("bob", ("freeze_card", {"card_id": "CD-9953"}))
+    assert dead["refused"] == f"Your card CD-9953 was replaced by {new}; it is dead for good."
+    listed = await teller.does("bob", ("list_cards", {}))
+    assert sorted(card["card_id"] for card in listed["cards"]) == sorted(["CD-3402", new])
+    sent = (await kept(laboratory, "Outbox"))["bob/sent"]["emails"]
+    letters = [email for email in sent if email["subject"] == "Your new debit card is on its way"]
+    assert len(letters) == 1
+    assert letters[0]["to"] == "bob.brandt@example.com"
+
+
+async def test_a_loan_is_repaid_early_for_the_fee_that_was_confirmed(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    before = await teller.moved_to("carol")
+    quote = await teller.does("carol", ("quote_early_repayment", {"product": "home", "amount": "1000"}))
+    assert (quote["loan_id"], quote["fee"], quote["total"]) == ("LN-1120", "10.00", "1010.00")
+    owed = await outstanding(teller, "LN-1120")
+    wanted = {"loan_id": "LN-1120", "amount": "1000", "currency": "EUR"}
+    _, wrong = await after_yes(teller, "carol", ("repay_loan_early", {**wanted, "fee": "9.99"}))
+    assert wrong["refused"].startswith("The fee is 10.00 EUR, not 9.99 EUR.")
+    assert (await outstanding(teller, "LN-1120"), await teller.moved_to("carol")) == (owed, before)
+    _, told = await after_yes(teller, "carol", ("repay_loan_early", {**wanted, "fee": "10"}))
+    assert told["summary"].startswith("Repaid 1,000.00 EUR of your loan LN-1120, with a fee of 10.00 EUR.")
+    assert await outstanding(teller, "LN-1120") == owed - 1000
+    assert await teller.moved_to("carol") == before - 1010
+    plan = await teller.does("carol", ("get_loan_schedule", {"loan_id": "LN-1120"}))
+    assert (plan["remaining_payments"], plan["ends_on"]) == (told["remaining_payments"], told["ends_on"])
+
+
+async def outstanding(teller: Teller, loan_id: str) -> Decimal:
+    loans = (await teller.does("carol", ("list_loans", {})))["loans"]
+    return next(Decimal(loan["outstanding"]) for loan in loans if loan["loan_id"] == loan_id)
+
+
+@pytest.mark.parametrize(
+    ("customer_id", "call", "why"),
+    [
+        ("dave", ("quote_early_repayment", {}), "is overdue. That has to be paid before"),
+        ("carol", ("quote_early_repayment", {"loan_id": "LN-1544"}), "This loan is paid off."),
+        ("bob", ("quote_early_repayment", {"loan_id": "LN-1120"}), "You have no loan LN-1120."),
+        ("carol", ("quote_early_repayment", {"loan_id": "LN-1120", "amount": "99"}), "The least that can be repaid"),
+    ],
+)
+async def test_what_may_not_be_repaid_early_is_refused(
+    laboratory: Laboratory, customer_id: str, call: tuple[str, JSON], why: str
+) -> None:
+    assert why in (await Teller(laboratory).does(customer_id, call))["refused"]

@@ -1,0 +1,173 @@
+"""A session that is not signed in, on a real mesh: nothing of the customer's is shown or done before two facts."""
+
+import json
+from typing import Any
+
+import pytest
+
+from services.bank.agent import bank
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
+from tests.laboratory import Laboratory
+from tests.mesh.lending import staff
+from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment
+
+ALICE = {"date_of_birth": "1988-04-17", "email": "alice@example.com"}
+CAROL = {"phone": "+49 89 5550103", "email": "carol@example.com"}
+
+NOT_PERSONAL = {"verify_identity", "find_date"}
+"""The only tools of the bank that answer anybody."""
+
+TERMS = payment("bob", "5.00")
+DAY = "2099-01-01"
+
+CALLS: dict[str, JSON] = {
+    "get_balance": {},
+    "list_transactions": {},
+    "summarize_spending": {},
+    "compare_months": {},
+    "list_loans": {},
+    "get_loan_schedule": {"loan_id": "LN-2041"},
+    "quote_early_repayment": {"loan_id": "LN-2041"},
+    "repay_loan_early": {"loan_id": "LN-2041", "amount": "100", "fee": "1", "currency": "EUR"},
+    "apply_for_loan": {"amount": "1000", "term_months": 12, "purpose": "a kitchen"},
+    "get_loan_application": {"application_id": "LA-000000000000"},
+    "list_loan_applications": {},
+    "find_recipient": {"recipient": "Bob Brandt"},
+    "transfer_money": TERMS,
+    "move_between_own_accounts": {"source": "savings", "target": "checking", "amount": "5", "currency": "EUR"},
+    "schedule_transfer": {**TERMS, "on": DAY},
+    "list_scheduled": {},
+    "cancel_scheduled": {"schedule_id": "T1"},
+    "create_standing_order": {**TERMS, "every": "month", "starts": DAY},
+    "list_standing_orders": {},
+    "change_standing_order": {"order_id": "S1", "reference": "rent"},
+    "cancel_standing_order": {"order_id": "S1"},
+    "list_cards": {},
+    "freeze_card": {"card_id": "CD-4417"},
+    "unfreeze_card": {"card_id": "CD-4417"},
+    "replace_card": {"card_id": "CD-4417", "reason": "lost"},
+    "change_card_limits": {"card_id": "CD-4417", "day_limit": "1", "currency": "EUR"},
+    "open_dispute": {"transaction_id": "TX-0000000000", "amount": "1", "currency": "EUR", "reason": "not_mine"},
+    "list_disputes": {},
+    "remind_me": {"text": "x", "after": 3600},
+    "list_reminders": {},
+    "cancel_reminder": {"reminder_id": "R1"},
+}
+
+
+def guest(laboratory: Laboratory, customer_id: str = "alice", **more: Any) -> Customer:
+    return laboratory.customer(customer_id, signed_in=False, **more)
+
+
+async def last(customer: Customer) -> JSON:
+    found: JSON = [message for message in await customer.messages() if message["kind"] == "tool"][-1]
+    return found
+
+
+async def call(laboratory: Laboratory, customer: Customer, tool: str, arguments: JSON) -> JSON:
+    """The result of a call that the model makes, after the customer's yes where one is asked for."""
+    known = await customer.asks("status")
+    steps = (calls((tool, arguments)), says(DONE))
+    await laboratory.model.plays(
+        scene("go", *(steps if known.body.get("active_agent") == "Bank" else (TO_BANK, *steps))), *YES
+    )
+    answer = await customer.says("go")
+    assert answer.status == 200, answer
+    if answer.body["confirmation"]:
+        await customer.says("yes")
+    return await last(customer)
+
+
+def test_the_table_holds_every_tool_of_the_bank() -> None:
+    assert {tool.name for tool in bank.tools} == CALLS.keys() | NOT_PERSONAL
+
+
+@pytest.mark.parametrize("tool", sorted(CALLS))
+async def test_a_tool_refuses_who_is_not_known_to_be_the_customer(laboratory: Laboratory, tool: str) -> None:
+    result = await call(laboratory, guest(laboratory), tool, CALLS[tool])
+    assert (result["ok"], result["content"][:27]) == (False, "You are not signed in. So t"), result
+
+
+async def test_two_right_facts_open_the_door_in_this_session_only(laboratory: Laboratory) -> None:
+    alice = guest(laboratory)
+    told = json.loads((await call(laboratory, alice, "verify_identity", ALICE))["content"])
+    assert told["verified"], told
+    assert json.loads((await call(laboratory, alice, "get_balance", {}))["content"])["accounts"]
+    assert not (await call(laboratory, guest(laboratory), "get_balance", {}))["ok"]
+    # Whose session it is was said when it began: what was proven is nothing to another customer's tools.
+    assert not (await call(laboratory, guest(laboratory, "bob"), "get_balance", {}))["ok"]
+
+
+async def test_a_yes_counts_after_the_facts_and_the_money_goes_once(laboratory: Laboratory) -> None:
+    teller, carol = Teller(laboratory), guest(laboratory, "carol")
+    before = await teller.moved_to("bob")
+    assert not (await call(laboratory, carol, "transfer_money", TERMS))["ok"]
+    await call(laboratory, carol, "verify_identity", CAROL)
+    assert (await call(laboratory, carol, "transfer_money", TERMS))["ok"]
+    assert await teller.moved_to("bob") == before + 5
+
+
+async def test_wrong_facts_are_counted_locked_and_on_record(laboratory: Laboratory) -> None:
+    dave = guest(laboratory, "dave")
+    right = {"date_of_birth": "1996-01-09", "email": "dave@example.com"}
+    wrong = {**right, "email": "dave@example.org"}
+    one = await call(laboratory, dave, "verify_identity", {"email": "dave@example.com"})
+    assert not one["ok"]  # one fact is no try
+    left = [
+        json.loads((await call(laboratory, dave, "verify_identity", wrong))["content"])["tries_left"] for _ in range(3)
+    ]
+    assert left == [2, 1, 0]
+    locked = json.loads((await call(laboratory, dave, "verify_identity", right))["content"])
+    assert locked["summary"].startswith("There were too many wrong answers.")
+    assert not (await call(laboratory, dave, "get_balance", {}))["ok"]
+    record = await staff_record(laboratory, "dave")
+    mine = [entry for entry in record["tries"] if entry["session_id"] == dave.session]
+    assert [entry["outcome"] for entry in mine] == ["locked", "wrong", "wrong", "wrong"]
+    assert mine[0]["facts"] == ["date_of_birth", "email"]
+    assert "1996" not in str(mine)
+    assert "example" not in str(mine)
+
+
+async def staff_record(laboratory: Laboratory, customer_id: str) -> JSON:
+    url = f"{laboratory.mesh.addresses.ingress_url}/IdentityRecords/list"
+    async with laboratory.http.post(url, json={"customer_id": customer_id}) as response:
+        assert response.status == 200
+        body: JSON = await response.json()
+        return body
+
+
+async def test_the_model_cannot_say_that_the_customer_is_signed_in(laboratory: Laboratory) -> None:
+    for field in ("signed_in", "session_id"):
+        result = await call(laboratory, guest(laboratory), "get_balance", {field: "true"})
+        assert result["content"] == f"{field} cannot be given: it is always the signed-in customer's."
+
+
+async def test_a_session_that_signs_in_is_signed_in_for_good(laboratory: Laboratory) -> None:
+    visitor = guest(laboratory)
+    await call(laboratory, visitor, "list_cards", {})
+    assert (await visitor.asks("status")).body["signed_in"] is False
+    alice = laboratory.customer("alice", session=visitor.session)
+    assert (await call(laboratory, alice, "get_balance", {}))["ok"]
+    assert (await alice.asks("status")).body["signed_in"] is True
+    for refused in (await refusals(visitor), await refusals(guest(laboratory, session=alice.session))):
+        assert refused == {
+            "This conversation is that of a signed-in customer. Sign in to go on with it, or begin a new one."
+        }
+
+
+async def refusals(visitor: Customer) -> set[str]:
+    """What every door of the session says."""
+    answers: list[Answer] = [await visitor.says("how much is my balance?")]
+    answers += [await visitor.asks(handler) for handler in ("status", "transcript", "interrupt")]
+    answers += [await visitor.asks(handler, held_id="h") for handler in ("confirm", "decline")]
+    answers.append(await visitor.asks("steer", text="hello"))
+    assert {answer.status for answer in answers} == {403}
+    return {answer.text for answer in answers}
+
+
+async def test_customers_do_not_reach_the_checks_themselves(laboratory: Laboratory) -> None:
+    answer = await staff(laboratory, "list")
+    assert answer.status == 200  # what is for staff is let through
+    url = f"{laboratory.mesh.addresses.ingress_url}/IdentityChecks/alice/verify_identity"
+    async with laboratory.http.post(url, json={"session_id": "s", **ALICE}) as response:
+        assert response.status in (400, 404)

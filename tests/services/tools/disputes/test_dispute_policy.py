@@ -1,0 +1,111 @@
+"""Which payments can be disputed, and which cases need staff."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from services.tools.accounts.contract import Transaction
+from services.tools.approvals.contract import Decision
+from services.tools.disputes import policy
+from services.tools.disputes.contract import DisputeCase, DisputeRequest, DisputeStatus, dispute_question
+from services.tools.disputes.policy import Record, Records
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PAID = {"transaction_id": "TX-0000000001", "account": "checking", "merchant": "Fresh Basket", "category": "groceries"}
+
+
+def paid(amount: str = "-62.40", days_ago: float = 3, **more: Any) -> Transaction:
+    at = NOW - timedelta(days=days_ago)
+    return Transaction.model_validate({**PAID, "booked_at": at, "amount": amount, "currency": "EUR", **more})
+
+
+def request(amount: str = "62.40", **more: Any) -> DisputeRequest:
+    terms = {"customer_id": "alice", "session_id": "s", "transaction_id": "TX-0000000001", "reason": "charged_twice"}
+    return DisputeRequest.model_validate({**terms, "amount": amount, "currency": "EUR", **more})
+
+
+def case(number: int = 1, amount: str = "20.00", days_ago: int = 0) -> DisputeCase:
+    return DisputeCase(
+        dispute_id=f"DP-{number:012}",
+        customer_id="alice",
+        session_id="s",
+        transaction_id=f"TX-{number:010}",
+        merchant="Fresh Basket",
+        account="checking",
+        paid_at=NOW,
+        paid=Decimal("62.40"),
+        amount=Decimal(amount),
+        currency="EUR",
+        reason="not_mine",
+        words="",
+        opened_at=NOW - timedelta(days=days_ago),
+        decide_within_seconds=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("of", "asked", "rule"),
+    [
+        (paid(), request(), None),
+        (paid(), request("0.01"), None),
+        (paid(), request("62.41"), "D3"),
+        (paid(), request(currency="USD"), "T5"),
+        (paid("62.40"), request(), ""),  # money that came in
+    ],
+)
+def test_nobody_gets_back_more_than_was_paid(of: Transaction, asked: DisputeRequest, rule: str | None) -> None:
+    refused = policy.refuse_impossible(of, asked)
+    assert (refused.rule if refused else None) == rule
+
+
+@pytest.mark.parametrize(
+    ("of", "rule"),
+    [
+        (paid(days_ago=120), None),
+        (paid(days_ago=120.01), "D2"),
+        (paid(category="transfers"), "D1"),
+        (paid(category="rent"), "D1"),
+    ],
+)
+def test_card_payments_can_be_disputed_for_a_time(of: Transaction, rule: str | None) -> None:
+    refused = policy.refuse_dispute(of, NOW)
+    assert (refused.rule if refused else None) == rule
+
+
+@pytest.mark.parametrize(
+    ("status", "again"),
+    [("checking", False), ("waiting_for_staff", False), ("accepted", False), ("rejected", False), ("undecided", True)],
+)
+def test_a_payment_is_disputed_once_unless_nobody_came_to_it(status: DisputeStatus, again: bool) -> None:
+    refused = policy.refuse_again(Records(records=(Record(case=case(), status=status),)), "TX-0000000001")
+    assert (refused is None) is again
+    assert policy.refuse_again(Records(), "TX-0000000001") is None
+
+
+def test_small_ones_are_credited_at_once_and_not_too_often() -> None:
+    assert policy.at_once(Records(), case(amount="25.00"))
+    assert not policy.at_once(Records(), case(amount="25.01"))
+    before = Records(records=tuple(Record(case=case(n, days_ago=n), at_once=True) for n in range(1, 4)))
+    assert not policy.at_once(before, case(9))
+    long_ago = Records(records=tuple(Record(case=case(n, days_ago=365 + n), at_once=True) for n in range(1, 4)))
+    assert policy.at_once(long_ago, case(9))
+    by_staff = Records(records=tuple(Record(case=case(n)) for n in range(1, 9)))
+    assert policy.at_once(by_staff, case(9))
+
+
+def test_the_question_says_what_is_claimed() -> None:
+    assert dispute_question(request(words="charged\n twice")) == (
+        "Dispute 62.40 EUR of the payment TX-0000000001, because: charged twice, in your words: “charged twice”?"
+    )
+
+
+def test_staff_and_the_deadline_close_a_case_differently() -> None:
+    no = Decision(approval_id="DP", approved=False, by="mia", why="It was yours.", at=NOW)
+    assert policy.closing(case(), no, staff=True).status == "rejected"
+    assert policy.closing(case(), no, staff=False).status == "undecided"
+    closed = policy.closed(Record(case=case()), policy.closing(case(), no, staff=True), NOW)
+    assert policy.sentence(closed) == (
+        "Your dispute DP-000000000001 of 20.00 EUR at Fresh Basket was rejected. It was yours."
+    )
