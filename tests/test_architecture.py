@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("switchboard", "services", "cli", "bench", "evals", "tests")
+FOLDERS = ("switchboard", "services", "cli", "bench", "evals", "scripts", "tests")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 FILE_MAX_LINES = 400
