@@ -8,6 +8,8 @@ import restate
 from pydantic import ValidationError
 
 from switchboard.decide import explain
+from switchboard.telemetry.metrics import tool_over
+from switchboard.telemetry.spans import CALL_ID, at_end, current, traced
 
 # Recovery after a crash is as fast as the longest pause between two attempts, so that is short. An invocation that
 # still fails after minutes is a defect that waiting does not mend: it is paused, never killed, for a killed saga would
@@ -19,6 +21,15 @@ RETRIES = restate.InvocationRetryPolicy(
     max_attempts=600,
     on_max_attempts="pause",
 )
+
+
+@asynccontextmanager
+async def counted() -> AsyncIterator[None]:
+    """Count an invocation that carries out a model's call."""
+    span = current()
+    if span is not None and CALL_ID in span.headers:
+        at_end(tool_over)
+    yield
 
 
 @asynccontextmanager
@@ -40,7 +51,7 @@ def tool_service(name: str, description: str) -> restate.Service:
         metadata={"switchboard.role": "tools"},
         ingress_private=True,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[refuse_bad_input],
+        invocation_context_managers=[traced(), counted, refuse_bad_input],
     )
 
 
@@ -52,7 +63,7 @@ def tool_object(name: str, description: str) -> restate.VirtualObject:
         metadata={"switchboard.role": "tools"},
         ingress_private=True,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[refuse_bad_input],
+        invocation_context_managers=[traced(), counted, refuse_bad_input],
     )
 
 
@@ -64,7 +75,7 @@ def tool_workflow(name: str, description: str) -> restate.Workflow:
         metadata={"switchboard.role": "tools"},
         ingress_private=True,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[refuse_bad_input],
+        invocation_context_managers=[traced(), counted, refuse_bad_input],
     )
 
 
@@ -75,5 +86,5 @@ def staff_service(name: str, description: str) -> restate.Service:
         description=description,
         metadata={"switchboard.role": "staff"},
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[refuse_bad_input],
+        invocation_context_managers=[traced(), counted, refuse_bad_input],
     )

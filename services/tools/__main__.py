@@ -28,5 +28,19 @@ if __name__ == "__main__":
     scheduled_transfers = scheduled_transfers_object(settings.timer_ahead_min)
     later = (transfers, scheduled_transfers, reminders_object(settings.timer_ahead_min), calendar)
     serve(
-        [accounts, loans, *lending, *later, faq, flights, seats, reservations, seat_changes, *booking, invoices, outbox]
+        [
+            accounts,
+            loans,
+            *lending,
+            *later,
+            faq,
+            flights,
+            seats,
+            reservations,
+            seat_changes,
+            *booking,
+            invoices,
+            outbox,
+        ],
+        "tools",
     )
