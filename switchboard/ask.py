@@ -105,6 +105,7 @@ async def try_once(this: Try, model: Model, agent: Agent, request: TurnRequest, 
     if this.instead_of:
         metrics.MODEL_FALLBACKS.labels(this.instead_of, model.name).inc()
     with model_call(this.parent, model.name, agent.name, this.number) as call:
+        call.asked((*request.transcript, *added))
         try:
             reply = await model.ask(agent, request, added)
         except ModelRejected as error:

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import restate
 from pydantic import ValidationError
+from restate.extensions import current_context
 
 from switchboard.decide import explain
-from switchboard.telemetry.metrics import tool_over
-from switchboard.telemetry.spans import CALL_ID, at_end, current, traced
+from switchboard.telemetry.metrics import tool_begun
+from switchboard.telemetry.spans import CALL_ID, current, traced
 
 # Recovery after a crash is as fast as the longest pause between two attempts, so that is short. An invocation that
 # still fails after minutes is a defect that waiting does not mend: it is paused, never killed, for a killed saga would
@@ -26,9 +27,9 @@ RETRIES = restate.InvocationRetryPolicy(
 @asynccontextmanager
 async def counted() -> AsyncIterator[None]:
     """Count an invocation that carries out a model's call."""
-    span = current()
-    if span is not None and CALL_ID in span.headers:
-        at_end(tool_over)
+    span, ctx = current(), current_context()
+    if span is not None and ctx is not None and CALL_ID in span.headers:
+        tool_begun(span, ctx.request().body)
     yield
 
 

@@ -9,6 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from switchboard.messages import HandOff, Interrupted, ModelReply, Question, Reply, TurnOutcome
 from switchboard.telemetry import spans
+from switchboard.telemetry.logs import content_shown
 
 # As the GenAI semantic conventions advise.
 MODEL_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -58,6 +59,13 @@ def turn_over(agent: str, outcome: TurnOutcome) -> None:
         )
 
     spans.at_end(count)
+
+
+def tool_begun(span: spans.HandlerSpan, arguments: bytes) -> None:
+    """A call that a model asked for: it is counted when it is over."""
+    if content_shown():
+        span.attributes["gen_ai.tool.call.arguments"] = arguments.decode(errors="replace")
+    spans.at_end(tool_over)
 
 
 def tool_over(span: spans.HandlerSpan) -> None:

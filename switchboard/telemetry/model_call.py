@@ -1,16 +1,19 @@
 """A call of a model as it is seen from outside: its span, its duration, its tokens."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import orjson
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
-from switchboard.messages import ModelReply
+from switchboard.messages import Message, ModelReply
 from switchboard.telemetry import metrics, spans
 from switchboard.telemetry.logs import content_shown
+
+MESSAGES_SHOWN = 20
 
 
 @dataclass
@@ -22,6 +25,12 @@ class ModelCall:
     agent: str
     outcome: str = "cut_off"
     error_type: str = "cut_off"
+
+    def asked(self, messages: Sequence[Message]) -> None:
+        """What the model is asked, where that may be seen: the newest of it, as all is in the span before."""
+        if content_shown():
+            newest = [message.model_dump(mode="json") for message in messages[-MESSAGES_SHOWN:]]
+            self.span.set_attribute("gen_ai.input.messages", orjson.dumps(newest).decode())
 
     def answered(self, reply: ModelReply) -> None:
         self.outcome, self.error_type = "ok", ""
