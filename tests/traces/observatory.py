@@ -1,8 +1,8 @@
 """A real collector and a real Jaeger for the tests, and what a trace looks like in them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +10,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-import yaml
 
-from cli.process import Process, StartFailed, free_ports, wait_until
+from cli.observe import Observe, TracePorts
+from cli.process import StartFailed, wait_until
 from tests.laboratory import Laboratory, open_laboratory
-from tests.parts import need, tool
+from tests.parts import need_collector, need_jaeger
 
 ARRIVES_WITHIN = timedelta(seconds=20)
 QUIET = timedelta(seconds=1)
@@ -86,19 +86,17 @@ class Trace:
 class Observatory:
     """Where spans are sent to, and where they are read back."""
 
-    otlp_http_url: str
-    otlp_grpc_url: str
-    jaeger_url: str
+    observe: Observe
     http: aiohttp.ClientSession
 
     @property
     def environment(self) -> dict[str, str]:
-        """For our services."""
-        return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_http_url}
+        """For our services, each of which then has the name that it has by itself."""
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.observe.environment("")["OTEL_EXPORTER_OTLP_ENDPOINT"]}
 
     @property
     def restate_environment(self) -> dict[str, str]:
-        return {"RESTATE_TRACING_ENDPOINT": self.otlp_grpc_url, "OTEL_BSP_SCHEDULE_DELAY": BATCH_MS}
+        return {**self.observe.restate_environment, "OTEL_BSP_SCHEDULE_DELAY": BATCH_MS}
 
     async def trace(self, trace_id: str, whole: str = "invocation-end Session/{key}/send") -> Trace:
         """A trace once it is whole: Restate has said that the message is over, and no more spans come."""
@@ -120,7 +118,7 @@ class Observatory:
         return seen
 
     async def _read(self, trace_id: str) -> Trace:
-        async with self.http.get(f"{self.jaeger_url}/api/traces/{trace_id}") as response:
+        async with self.http.get(f"{self.observe.jaeger_url}/api/traces/{trace_id}") as response:
             if response.status == 404:
                 return Trace(())
             answer = await response.json()
@@ -143,91 +141,18 @@ def read_span(span: Mapping[str, Any], services: Mapping[str, str]) -> Span:
     )
 
 
-def collector_configuration(grpc: int, http: int, health: int, jaeger_grpc: int) -> dict[str, Any]:
-    return {
-        "receivers": {
-            "otlp": {
-                "protocols": {"grpc": {"endpoint": f"127.0.0.1:{grpc}"}, "http": {"endpoint": f"127.0.0.1:{http}"}}
-            }
-        },
-        "processors": {"batch": {"timeout": f"{BATCH_MS}ms"}},
-        "exporters": {"otlp_grpc/jaeger": {"endpoint": f"127.0.0.1:{jaeger_grpc}", "tls": {"insecure": True}}},
-        "extensions": {"health_check": {"endpoint": f"127.0.0.1:{health}"}},
-        "service": {
-            "extensions": ["health_check"],
-            "telemetry": {"metrics": {"level": "none"}},
-            "pipelines": {
-                "traces": {"receivers": ["otlp"], "processors": ["batch"], "exporters": ["otlp_grpc/jaeger"]}
-            },
-        },
-    }
-
-
-def jaeger_configuration(grpc: int, ui: int, api: int) -> dict[str, Any]:
-    return {
-        "service": {
-            "extensions": ["jaeger_storage", "jaeger_query"],
-            "telemetry": {"metrics": {"level": "none"}},
-            "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}},
-        },
-        "extensions": {
-            "jaeger_query": {
-                "storage": {"traces": "memory"},
-                "http": {"endpoint": f"127.0.0.1:{ui}"},
-                "grpc": {"endpoint": f"127.0.0.1:{api}"},
-            },
-            "jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": 20_000}}}},
-        },
-        "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": f"127.0.0.1:{grpc}"}}}},
-        "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}},
-    }
-
-
-def write(folder: Path, configurations: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True)
-    for name, configuration in configurations.items():
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(configuration))
-
-
-@asynccontextmanager
-async def running(processes: Sequence[Process]) -> AsyncIterator[None]:
-    try:
-        for process in processes:
-            await process.start()
-        yield
-    finally:
-        for process in reversed(processes):
-            await process.stop()
-
-
 @asynccontextmanager
 async def open_observatory(folder: Path) -> AsyncIterator[Observatory]:
-    """A collector that sends what it takes to a Jaeger, both on ports that nobody uses."""
-    collector, jaeger = tool("otelcol"), tool("jaeger")
-    need("the OpenTelemetry Collector", collector, "`make tools` brings it")
-    need("Jaeger", jaeger, "`make tools` brings it")
-    grpc, http, health, jaeger_grpc, ui, api = free_ports(6)
-    written = {
-        "jaeger": jaeger_configuration(jaeger_grpc, ui, api),
-        "collector": collector_configuration(grpc, http, health, jaeger_grpc),
-    }
-    write(folder, written)
-    processes = [
-        Process(
-            name=name,
-            command=[str(binary), "--config", str(folder / f"{name}.yaml")],
-            environment={},
-            port=port,
-            health=ready,
-            log=folder / f"{name}.log",
-        )
-        for name, binary, port, ready in (
-            ("jaeger", jaeger, ui, f"http://127.0.0.1:{ui}/api/services"),
-            ("collector", collector, http, f"http://127.0.0.1:{health}"),
-        )
-    ]
-    async with running(processes), aiohttp.ClientSession() as session:
-        yield Observatory(f"http://127.0.0.1:{http}", f"http://127.0.0.1:{grpc}", f"http://127.0.0.1:{ui}", session)
+    """A collector, as the platform chart configures it, that sends what it takes to a Jaeger."""
+    need_collector()
+    need_jaeger()
+    observe = Observe(folder, TracePorts.free())
+    async with AsyncExitStack() as stack:
+        for process in reversed(observe.processes):
+            stack.push_async_callback(process.stop)
+            await process.start()
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Observatory(observe, http)
 
 
 @dataclass(frozen=True)
