@@ -18,6 +18,8 @@ EXPORT_TIMEOUT = timedelta(seconds=2)
 QUEUE_MAX_SPANS = 8_192
 """While the collector is away, the newest that are kept; the others are lost, and nothing else is."""
 
+_sending: set[str] = set()
+
 COLLECTOR_AWAY = "The collector at %s does not take spans; the mesh goes on without. This is said once: %s"
 
 
@@ -30,7 +32,9 @@ def set_up_telemetry(service: str, settings: ServerSettings) -> None:
 
 
 def send_spans(service: str, endpoint: str) -> None:
-    """Send spans to a collector by OTLP over HTTP."""
+    """Send spans to a collector by OTLP over HTTP; the same again changes nothing."""
+    if endpoint in _sending:
+        return
     # Imported here: it takes 0.3 s of every start, and a process that sends no spans needs none of it.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
@@ -65,8 +69,16 @@ def send_spans(service: str, endpoint: str) -> None:
         )
     )
     trace.set_tracer_provider(provider)
+    _sending.add(endpoint)
     for handler in logging.getLogger().handlers:
         handler.addFilter(OneWarning(endpoint))
+
+
+def flush_spans() -> None:
+    """Send what is waiting: for a program that ends at once."""
+    flush = getattr(trace.get_tracer_provider(), "force_flush", None)
+    if flush is not None:
+        flush(EXPORT_TIMEOUT / timedelta(milliseconds=1))
 
 
 class OneWarning(logging.Filter):
