@@ -21,6 +21,9 @@ up: setup ## start a mesh and keep it in the foreground
 test: setup ## all tests, on a real Restate server that they start themselves
 	@$(BIN)/pytest
 
+tools: setup ## bring the OpenTelemetry collector, Jaeger, helm and promtool into .tools/bin
+	@$(BIN)/python -m scripts.tools
+
 bench: setup .tools/venv-bench/.synced ## measure beside the peers, write docs/performance.md
 	@$(BIN)/python -m bench
 
@@ -71,4 +74,4 @@ node_modules/.synced: package-lock.json
 	  || { echo "npm could not get the Restate server: is its registry reachable? See the lines above."; exit 1; }
 	@touch $@
 
-.PHONY: help setup demo up test bench check format pins clean
+.PHONY: help setup demo up test tools bench check format pins clean

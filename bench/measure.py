@@ -9,7 +9,7 @@ from functools import partial
 from bench.load import converse, new_session, play, say, verify
 from bench.machine import calibrate
 from bench.results import Results
-from bench.systems import BARE, OURS, Laboratory, Ours, System
+from bench.systems import BARE, COLLECTOR_AWAY, OURS, TRACED, Laboratory, Ours, System
 from bench.workload import FAN_OUTS, HELLO, LOOK_UPS, fan_out
 
 SESSIONS = 32
@@ -54,8 +54,13 @@ class Plan:
 QUICK = Plan(rounds=1, load_turns=2, alone_sessions=1, alone_turns=4, hops=5, long_turns=(10, 30))
 
 
-def always(system: System, round_number: int) -> bool:
+def with_traced(system: System, round_number: int) -> bool:
     return True
+
+
+def not_traced(system: System, round_number: int) -> bool:
+    """What spans cost is seen where it matters: in a turn alone, and under load."""
+    return system.name not in (TRACED, COLLECTOR_AWAY)
 
 
 def ours_only(system: System, round_number: int) -> bool:
@@ -64,7 +69,7 @@ def ours_only(system: System, round_number: int) -> bool:
 
 def whole_history_once(system: System, round_number: int) -> bool:
     """Who sends the whole history takes a minute for a long conversation; once is enough to see it."""
-    return system.name in WINDOWED or round_number == 0
+    return not_traced(system, round_number) and (system.name in WINDOWED or round_number == 0)
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class Measurement:
     title: str
     take: Callable[[System, Plan], Awaitable[Figures]]
     model_ms: int = 0
-    applies: Callable[[System, int], bool] = always
+    applies: Callable[[System, int], bool] = not_traced
 
 
 async def under_load(tools: int, system: System, plan: Plan) -> Figures:
@@ -132,8 +137,15 @@ async def hand_off(system: System, plan: Plan) -> Figures:
 
 
 MEASUREMENTS = (
-    *(Measurement(f"{SESSIONS} sessions, {tools} tools", partial(under_load, tools)) for tools in FAN_OUTS),
-    Measurement("a turn alone", partial(alone, ALONE_MS, ALONE_TOOLS), model_ms=ALONE_MODEL_MS),
+    *(
+        Measurement(
+            f"{SESSIONS} sessions, {tools} tools",
+            partial(under_load, tools),
+            applies=with_traced if tools == ALONE_TOOLS else not_traced,
+        )
+        for tools in FAN_OUTS
+    ),
+    Measurement("a turn alone", partial(alone, ALONE_MS, ALONE_TOOLS), model_ms=ALONE_MODEL_MS, applies=with_traced),
     Measurement("a fan-out alone", partial(alone, FAN_OUT_MS, WIDEST)),
     Measurement("a hand-off", hand_off, applies=ours_only),
     Measurement("a long conversation", long_conversation, applies=whole_history_once),

@@ -19,16 +19,21 @@ from bench.measure import (
     WIDEST,
 )
 from bench.results import Results, spread
-from bench.systems import AGENTS, BARE, DURABLE, OURS
+from bench.systems import AGENTS, BARE, COLLECTOR_AWAY, DURABLE, OURS, TRACED
 from bench.workload import FAN_OUTS, TOOL_MS
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 ABSENT = "–"
 
-NAMES = {OURS: "**Switchboard**", BARE: "bare loop"}
+NAMES = {
+    OURS: "**Switchboard**",
+    TRACED: "Switchboard, traced",
+    COLLECTOR_AWAY: "Switchboard, traced, the collector away",
+    BARE: "bare loop",
+}
 """Where the tables say more than the results."""
 
-ORDER = (OURS, BARE, AGENTS, DURABLE)
+ORDER = (OURS, TRACED, COLLECTOR_AWAY, BARE, AGENTS, DURABLE)
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,10 @@ def fan_out_to_slowest(results: Results) -> float | None:
     return median / TOOL_MS if median is not None else None
 
 
+def traced(name: str) -> Callable[[Results], float | None]:
+    return lambda results: results.ratio(ALONE_MS, name, OURS)
+
+
 BUSY = TURNS_PER_S.format(ALONE_TOOLS)
 TARGETS = (
     Target(
@@ -76,6 +85,8 @@ TARGETS = (
         1.3,
         at_least=False,
     ),
+    Target("a turn alone, traced, against not traced", traced(TRACED), 1.15, at_least=False),
+    Target("the same while the collector is away", traced(COLLECTOR_AWAY), 1.15, at_least=False),
 )
 
 

@@ -11,7 +11,8 @@ from typing import Protocol
 import aiohttp
 
 from bench.workload import script
-from cli.mesh import DEMO_MODEL, Addresses, Mesh
+from cli.mesh import DEMO_MODEL, DEMO_MODEL_NAME, Addresses, Mesh
+from cli.observe import Observe, TracePorts, why_off
 from cli.process import Process, free_ports
 from switchboard.agent import HANDOFF_PREFIX
 from switchboard.testing import JSON, Customer, ScriptedModel
@@ -21,6 +22,8 @@ TRANSCRIPT_PAGE_TURNS = 50
 LOGGED_BYTES = "restate_log_server_store_bytes_total"
 
 OURS, BARE, AGENTS, DURABLE = "ours", "bare", "openai-agents", "restate.ext.openai"
+TRACED, COLLECTOR_AWAY = "ours, traced", "ours, traced, the collector away"
+"""The mesh again, with spans of everything; the collector itself belongs to nobody's CPU time."""
 
 
 class WrongAnswer(Exception):
@@ -137,13 +140,14 @@ class Laboratory:
     """All systems, running at once and idle but for the one that is measured."""
 
     ours: Ours
+    traced: tuple[Ours, ...]
     peers: tuple[Peer, ...]
     http: aiohttp.ClientSession
     model_url: str
 
     @property
     def systems(self) -> tuple[System, ...]:
-        return (self.ours, *self.peers)
+        return (self.ours, *self.traced, *self.peers)
 
     async def model_takes(self, milliseconds: int) -> None:
         """Let the model take so long for every call from now on."""
@@ -162,21 +166,51 @@ async def laboratory(folder: Path, programs: Sequence[PeerProgram]) -> AsyncIter
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
         await stack.enter_async_context(mesh)
-        ports = iter(free_ports(2 + len(programs)))
-        own = [mesh.service(f"bench_{part}", next(ports), f"bench.ours.{part}") for part in ("tools", "agent")]
-        for process in own:
-            await started(stack, process)
-            await mesh.register(f"http://127.0.0.1:{process.port}")
+        own = await own_parts(stack, mesh)
+        model_url = mesh.addresses.service_url(DEMO_MODEL)
+        traced = await traced_meshes(stack, folder, model_url, http)
+        ports = iter(free_ports(len(programs)))
         peers = []
         for program in programs:
             process = mesh.service(program.name, next(ports), program.module)
             process.command = [program.python, "-m", program.module]
             await started(stack, process)
             peers.append(await peer(program, process, mesh, own[0], http))
-        model_url = mesh.addresses.service_url(DEMO_MODEL)
         await ScriptedModel(model_url, http).plays(*script())
-        under_test = [process for process in (*mesh.processes, *own) if process.name != DEMO_MODEL]
-        yield Laboratory(Ours(mesh, http, under_test), tuple(peers), http, model_url)
+        yield Laboratory(Ours(mesh, http, under_test(mesh, own)), traced, tuple(peers), http, model_url)
+
+
+def under_test(mesh: Mesh, own: Sequence[Process]) -> list[Process]:
+    return [process for process in (mesh.restate, *mesh.services.values(), *own) if process.name != DEMO_MODEL]
+
+
+async def own_parts(stack: AsyncExitStack, mesh: Mesh) -> list[Process]:
+    """The benchmark's agent and tools beside a mesh."""
+    ports = iter(free_ports(2))
+    own = [mesh.service(f"bench_{part}", next(ports), f"bench.ours.{part}") for part in ("tools", "agent")]
+    for process in own:
+        await started(stack, process)
+        await mesh.register(f"http://127.0.0.1:{process.port}")
+    return own
+
+
+async def traced_meshes(
+    stack: AsyncExitStack, folder: Path, model_url: str, http: aiohttp.ClientSession
+) -> tuple[Ours, ...]:
+    """The mesh twice more, with spans: with a collector that takes them, if there is one here, and with none there."""
+    away = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}"}
+    restate_away = {"RESTATE_TRACING_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}"}
+    model = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": f"{model_url}/v1", "SWITCHBOARD_MODEL": DEMO_MODEL_NAME}
+    observe = None if why_off({}) else Observe(folder / "observe", TracePorts.free())
+    meshes = {COLLECTOR_AWAY: Mesh(folder / "away", Addresses.free(), model, away, restate_away)}
+    if observe is not None:
+        meshes[TRACED] = Mesh(folder / "traced", Addresses.free(), model, observe=observe)
+    found = []
+    for name, mesh in meshes.items():
+        await stack.enter_async_context(mesh)
+        own = await own_parts(stack, mesh)
+        found.append(Ours(mesh, http, under_test(mesh, own), name))
+    return tuple(found)
 
 
 async def peer(program: PeerProgram, process: Process, mesh: Mesh, tools: Process, http: aiohttp.ClientSession) -> Peer:

@@ -46,6 +46,9 @@ ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="As `switchboard a
 By = Annotated[str, typer.Option(help="The staff member who decides.")]
 Why = Annotated[str, typer.Option(help="The reason, in words that the customer may read.")]
 IngressUrl = Annotated[str, typer.Option(envvar="RESTATE_INGRESS_URL", help="Where customers' messages come in.")]
+Observed = Annotated[
+    bool, typer.Option("--observe", help="Start an OpenTelemetry collector and Jaeger too, and send them every turn.")
+]
 AdminUrl = Annotated[str, typer.Option(envvar="RESTATE_ADMIN_URL", help="Restate's registry and SQL.")]
 
 INGRESS_URL = "http://127.0.0.1:8080"
@@ -60,6 +63,7 @@ def up(
     admin_port: int = 9070,
     node_port: int = 5122,
     service_port_base: Annotated[int, typer.Option(help="The first of the services' ports.")] = 9081,
+    observe: Observed = False,
 ) -> None:
     """Start a mesh on this machine and keep it in the foreground."""
     from cli.console import in_a_sentence
@@ -67,7 +71,7 @@ def up(
     from cli.up import up as keep_up
 
     with in_a_sentence():
-        keep_up(folder, fresh, PortChoice(ingress_port, admin_port, node_port, service_port_base))
+        keep_up(folder, fresh, PortChoice(ingress_port, admin_port, node_port, service_port_base), observe)
 
 
 @app.command()
@@ -196,13 +200,17 @@ def doctor(ingress_url: IngressUrl = INGRESS_URL, admin_url: AdminUrl = ADMIN_UR
 @app.command()
 def demo(
     folder: Annotated[Path | None, typer.Option(help="Keep the logs here; a temporary folder otherwise.")] = None,
+    observe: Observed = False,
 ) -> None:
-    """Play the conversations of the README on a mesh of its own, check every reply, and end."""
+    """Play the conversations of the README on a mesh of its own, check every reply, and end.
+
+    With --observe, Jaeger stays until Ctrl-C, so that the turns can be looked at.
+    """
     from cli.console import in_a_sentence
     from cli.demo import demo as play
 
     with in_a_sentence():
-        raise typer.Exit(play(folder))
+        raise typer.Exit(play(folder, observe))
 
 
 def conversation_of(

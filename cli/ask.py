@@ -13,6 +13,7 @@ from cli.console import err, fail, note, on_terminal, out
 from cli.problem import Refused
 from cli.progress import progress
 from cli.restate_server import Admin
+from cli.tracing import message_span, traces
 from services.triage.contract import MESSAGE_MAX_BYTES, SendReply
 
 REPLY_FAILED = 3
@@ -55,10 +56,16 @@ async def ask(conversation: Conversation, text: str, progress_on: Console, inter
     """
     async with MeshClient(conversation.ingress_url, tell=note) as mesh:
         handler, key = "steer" if interrupt else "send", uuid.uuid4().hex
-        who, signed_in = conversation.customer_id, conversation.signed_in
-        invocation_id = await mesh.submit(conversation.session_id, who, text, key, handler, signed_in)
-        async with progress(Admin(conversation.admin_url), invocation_id, progress_on):
-            return await mesh.reply(invocation_id)
+        with message_span(conversation.session_id) as headers:
+            who, signed_in = conversation.customer_id, conversation.signed_in
+            invocation_id = await mesh.submit(
+                conversation.session_id, who, text, key, handler, signed_in, headers=headers
+            )
+            async with progress(Admin(conversation.admin_url), invocation_id, progress_on):
+                reply = await mesh.reply(invocation_id)
+    if traces():
+        note(f"trace {reply.trace_id}")
+    return reply
 
 
 def ask_once(conversation: Conversation, text: str, interrupt: bool = False) -> int:

@@ -1,7 +1,7 @@
 """Talks to a mesh through Restate's ingress: a message is submitted once, its reply is waited for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
@@ -94,17 +94,18 @@ class MeshClient:
         idempotency_key: str,
         handler: str = "send",
         signed_in: bool = True,
+        headers: Mapping[str, str] | None = None,
     ) -> str:
         """Hand a message in; the id of its invocation. The same key again is the same message, not a second one.
 
-        `handler` is `send`, or `steer` to stop the running turn first.
+        `handler` is `send`, or `steer` to stop the running turn first. `headers` are sent with it.
         """
         # Plain JSON, not SendMessage: what a message may be is judged in one place, the session.
         message = {"customer_id": customer_id, "text": text, "signed_in": signed_in}
         path = f"/{SESSION}/{quote(session_id, safe='')}/{handler}/send"
-        headers = {"idempotency-key": idempotency_key}
+        sent = {"idempotency-key": idempotency_key, **(headers or {})}
         return (
-            await self._insist(lambda: self._request("POST", path, _Accepted, message, headers), ANSWER_TIMEOUT)
+            await self._insist(lambda: self._request("POST", path, _Accepted, message, sent), ANSWER_TIMEOUT)
         ).invocationId
 
     async def reply(self, invocation_id: str) -> SendReply:

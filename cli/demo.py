@@ -8,6 +8,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from cli.client import MeshClient
 from cli.console import err, note, out, width
 from cli.conversations import SCENES, Says, Scene, pattern
 from cli.mesh import Addresses, Mesh
+from cli.observe import TracePorts, observe_or_say
 from cli.outbox import sent_emails
 from cli.problem import Problem, Refused
 from cli.process import StartFailed
@@ -46,12 +48,12 @@ class Played:
     turn: Span | None = None
 
 
-def demo(folder: Path | None) -> int:
+def demo(folder: Path | None, observed: bool = False) -> int:
     """Play everything; the exit code. Raises Problem when no mesh could be started."""
     place = own_folder(folder)
     keep = folder is not None
     try:
-        complaints = asyncio.run(play(place))
+        complaints = asyncio.run(play(place, observed))
         keep |= bool(complaints)
     except asyncio.CancelledError:
         return STOPPED
@@ -78,7 +80,7 @@ def own_folder(folder: Path | None) -> Path:
     return folder
 
 
-async def play(folder: Path) -> list[str]:
+async def play(folder: Path, observed: bool) -> list[str]:
     """Start a mesh, play, end it. What was not as it should be, as sentences. Raises StartFailed."""
     # Ended from outside it ends like on Ctrl-C, in order.
     task = asyncio.current_task()
@@ -86,8 +88,11 @@ async def play(folder: Path) -> list[str]:
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, task.cancel)
     began = time.monotonic()
+    observe, off = observe_or_say(folder, TracePorts.usual()) if observed else (None, "")
+    if off:
+        note(off)
     # A fallback that the shell names is none of the demo model's.
-    mesh = Mesh(folder, Addresses.free(), environment={"SWITCHBOARD_FALLBACK_MODELS": ""})
+    mesh = Mesh(folder, Addresses.free(), environment={"SWITCHBOARD_FALLBACK_MODELS": ""}, observe=observe)
     try:
         with err.status("Starting a mesh …"):
             await mesh.start()
@@ -96,17 +101,26 @@ async def play(folder: Path) -> list[str]:
             f"A mesh of its own, ready in {started - began:.1f} s; answers come from rules, not from a language model."
         )
         complaints = [complaint for scene in SCENES for complaint in await play_scene(mesh, scene)]
+        played = time.monotonic()
+        if observe is not None and observe.jaeger_url:
+            await look_at(observe.jaeger_url)
     finally:
         await mesh.stop()
     if not complaints:
         messages = sum(len(scene.says) for scene in SCENES)
         out.print(
-            f"{messages} messages, every reply as it should be, in {time.monotonic() - began:.0f} s. "
-            "Now your own: make up",
+            f"{messages} messages, every reply as it should be, in {played - began:.0f} s. Now your own: make up",
             style="green",
             highlight=False,
         )
     return complaints
+
+
+async def look_at(jaeger_url: str) -> None:
+    """Leave the traces where they can be looked at, until a signal comes: it ends the demo, which has not failed."""
+    note(f"Every turn is a trace: {jaeger_url}. Ctrl-C ends it.")
+    with suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
 
 
 async def play_scene(mesh: Mesh, scene: Scene) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from cli.observe import Observe
 from cli.process import Process, StartFailed, free_ports, wait_until
 from cli.restate_server import Admin, AdminError, Ports, server_process
 
@@ -48,7 +49,8 @@ class Mesh:
     """Starts and ends a local mesh. An async context manager: whatever happens inside, nothing is left running.
 
     `model` holds the OPENAI_* variables of a real endpoint; without it the demo model is started. `folder` takes
-    Restate's data and the logs. `environment` is added to every process (faults, limits, log levels).
+    Restate's data and the logs. `environment` is added to every process (faults, limits, log levels). `observe` is
+    started and ended with it, and gets every span.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Mesh:
         model: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         restate_environment: Mapping[str, str] | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self.addresses = addresses or Addresses()
         self.folder = folder
@@ -65,15 +68,17 @@ class Mesh:
         self.uses_demo_model = model is None
         self._model = dict(model) if model is not None else self._demo_model_environment()
         self._environment = dict(environment or {})
+        self.observe = observe
+        traced = observe.restate_environment if observe else {}
         self.restate = server_process(
-            self.addresses.restate, folder / "restate", self.log("restate"), restate_environment or {}
+            self.addresses.restate, folder / "restate", self.log("restate"), {**traced, **(restate_environment or {})}
         )
         names = (*SERVICES, DEMO_MODEL) if self.uses_demo_model else SERVICES
         self.services = {name: self.service(name, self.addresses.services[name]) for name in names}
 
     @property
     def processes(self) -> list[Process]:
-        return [self.restate, *self.services.values()]
+        return [self.restate, *self.services.values(), *(self.observe.processes if self.observe else ())]
 
     def log(self, name: str) -> Path:
         return self.folder / "logs" / f"{name}.log"
@@ -88,6 +93,7 @@ class Mesh:
                 "PORT": str(port),
                 "RESTATE_ADMIN_URL": self.addresses.admin_url,
                 **self._model,
+                **(self.observe.environment(name) if self.observe else {}),
                 **self._environment,
             },
             port=port,
@@ -129,6 +135,8 @@ class Mesh:
         """End what was started, services first: Restate then has nobody left to call."""
         await asyncio.gather(*(process.stop() for process in self.services.values()))
         await self.restate.stop()
+        for process in self.observe.processes if self.observe else ():
+            await process.stop()
 
     async def __aenter__(self) -> "Mesh":
         try:

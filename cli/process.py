@@ -1,6 +1,7 @@
 """Starts, watches and ends the processes of a local mesh. Nothing that it starts outlives it."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -87,7 +88,9 @@ class Process:
             try:
                 await asyncio.wait_for(self._running.wait(), STOP_TIMEOUT.total_seconds())
             except TimeoutError:
-                self._running.kill()
+                # It may have ended in this very moment.
+                with contextlib.suppress(ProcessLookupError):
+                    self._running.kill()
         await self._running.wait()
 
     async def kill(self) -> None:

@@ -16,13 +16,14 @@ from rich.text import Text
 from cli.console import err, note, out
 from cli.listeners import in_use, who_listens
 from cli.mesh import DEMO_MODEL, SERVICES, Addresses, Mesh
+from cli.observe import TracePorts, observe_or_say
 from cli.problem import Problem
 from cli.process import Process, StartFailed
 from cli.restate_server import Ports
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-KEPT = ("restate", "logs")
+KEPT = ("restate", "logs", "observe")
 """What a mesh keeps in its folder, and all that --fresh removes: the folder may hold other things."""
 
 MODEL_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "SWITCHBOARD_MODEL", "SWITCHBOARD_FALLBACK_MODELS")
@@ -57,14 +58,16 @@ def model_of(environment: Mapping[str, str]) -> dict[str, str] | None:
     return {name: environment[name] for name in MODEL_VARIABLES if environment.get(name)}
 
 
-def up(folder: Path, fresh: bool, ports: PortChoice) -> None:
-    """Run a mesh until a signal asks it to end. Raises Problem; then nothing is left running."""
+def up(folder: Path, fresh: bool, ports: PortChoice, observed: bool = False) -> None:
+    """Run a mesh until a signal asks it to end, observed if that is wanted and can be. Raises Problem; then nothing is
+    left running.
+    """
     with only_one(folder):
         if fresh:
             for name in KEPT:
                 shutil.rmtree(folder / name, ignore_errors=True)
         try:
-            asyncio.run(run(folder, ports.addresses()))
+            asyncio.run(run(folder, ports.addresses(), observed))
         except StartFailed as failure:
             raise Problem(str(failure)) from failure
 
@@ -111,7 +114,7 @@ def refuse_taken_ports(addresses: Addresses, with_demo_model: bool) -> None:
         raise Problem(f"In use: port {'; port '.join(taken)}. Or stop what uses it: is a mesh running already?")
 
 
-async def run(folder: Path, addresses: Addresses) -> None:
+async def run(folder: Path, addresses: Addresses, observed: bool) -> None:
     asked_to_stop = asyncio.Event()
     for signum in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
@@ -119,11 +122,12 @@ async def run(folder: Path, addresses: Addresses) -> None:
     refuse_taken_ports(addresses, with_demo_model=model is None)
     # A fallback that the shell still names is none of the demo model's.
     environment = {} if model else {"SWITCHBOARD_FALLBACK_MODELS": ""}
-    mesh = Mesh(folder, addresses, model, environment)
+    observe, off = observe_or_say(folder, TracePorts.usual()) if observed else (None, "")
+    mesh = Mesh(folder, addresses, model, environment, observe=observe)
     stop = asyncio.create_task(asked_to_stop.wait())
     try:
         if await started(mesh, stop):
-            show(mesh, model)
+            show(mesh, model, off)
             await until_stopped(mesh, stop)
     finally:
         # What runs in a service has some seconds to come to an end.
@@ -165,8 +169,8 @@ def why_ended(process: Process, code: int) -> str:
     )
 
 
-def show(mesh: Mesh, model: Mapping[str, str] | None) -> None:
-    """Where everything is, and what to do next."""
+def show(mesh: Mesh, model: Mapping[str, str] | None, tracing_off: str = "") -> None:
+    """Where everything is, and what to do next; `tracing_off` says why there are no traces, where they are wanted."""
     addresses = mesh.addresses
     table = Table(box=None, show_header=False, padding=(0, 3, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
@@ -181,11 +185,17 @@ def show(mesh: Mesh, model: Mapping[str, str] | None) -> None:
         table.add_row("model", f"{addresses.service_url(DEMO_MODEL)}/v1", "rules, no language model")
     else:
         table.add_row("model", model.get("OPENAI_BASE_URL", "OpenAI's own"), model.get("SWITCHBOARD_MODEL", ""))
+    if mesh.observe is not None:
+        table.add_row("collector", f"http://127.0.0.1:{mesh.observe.ports.http}", "takes spans, OTLP over HTTP")
+        table.add_row("Jaeger", mesh.observe.jaeger_url or "elsewhere", "every turn as a trace")
     out.print()
     out.print(table)
     out.print()
     if model is None:
         tell(RULES_ANSWER, "bold yellow")
+        out.print()
+    if tracing_off:
+        tell(tracing_off, "bold yellow")
         out.print()
     tell("The mesh is up. In another terminal:")
     for command in commands(addresses):

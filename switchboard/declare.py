@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import restate
 from pydantic import ValidationError
+from restate.extensions import current_context
 
 from switchboard.decide import explain
+from switchboard.telemetry.metrics import tool_begun
+from switchboard.telemetry.spans import CALL_ID, current, traced
 
 # Recovery after a crash is as fast as the longest pause between two attempts, so that is short. An invocation that
 # still fails after minutes is a defect that waiting does not mend: it is paused, never killed, for a killed saga would
@@ -19,6 +22,15 @@ RETRIES = restate.InvocationRetryPolicy(
     max_attempts=600,
     on_max_attempts="pause",
 )
+
+
+@asynccontextmanager
+async def counted() -> AsyncIterator[None]:
+    """Count an invocation that carries out a model's call."""
+    span, ctx = current(), current_context()
+    if span is not None and ctx is not None and CALL_ID in span.headers:
+        tool_begun(span, ctx.request().body)
+    yield
 
 
 @asynccontextmanager
@@ -40,7 +52,7 @@ def tool_service(name: str, description: str) -> restate.Service:
         metadata={"switchboard.role": "tools"},
         ingress_private=True,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[refuse_bad_input],
+        invocation_context_managers=[traced(), counted, refuse_bad_input],
     )
 
 
@@ -52,7 +64,7 @@ def tool_object(name: str, description: str) -> restate.VirtualObject:
         metadata={"switchboard.role": "tools"},
         ingress_private=True,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[refuse_bad_input],
+        invocation_context_managers=[traced(), counted, refuse_bad_input],
     )
 
 
@@ -64,7 +76,7 @@ def tool_workflow(name: str, description: str) -> restate.Workflow:
         metadata={"switchboard.role": "tools"},
         ingress_private=True,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[refuse_bad_input],
+        invocation_context_managers=[traced(), counted, refuse_bad_input],
     )
 
 
@@ -75,5 +87,5 @@ def staff_service(name: str, description: str) -> restate.Service:
         description=description,
         metadata={"switchboard.role": "staff"},
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[refuse_bad_input],
+        invocation_context_managers=[traced(), counted, refuse_bad_input],
     )

@@ -10,6 +10,7 @@ import restate
 from switchboard.account import UNKNOWN
 from switchboard.decide import AWAITS_CONSENT, ApprovedCall, Judged
 from switchboard.messages import HeldCall, Identity, ToolResult
+from switchboard.telemetry.spans import onward
 
 TOOL_RESULT_MAX_BYTES = 16 * 1024
 """What a model is fed of one result. More is cut, and the model is told."""
@@ -30,10 +31,15 @@ class FanOut:
     cancelled: bool = False
 
 
-async def fan_out(ctx: restate.Context, calls: Sequence[Judged], identity: Identity) -> FanOut:
-    """Make every approved call at once; what is held or refused keeps its place among the results."""
+async def fan_out(ctx: restate.Context, calls: Sequence[Judged], identity: Identity, decided_ns: int = 0) -> FanOut:
+    """Make every approved call at once; what is held or refused keeps its place among the results.
+
+    `decided_ns` is when the model had asked for them, as the journal has it.
+    """
     # All are started before any is awaited: the journal then holds them in the model's order on every replay.
-    started = [(call, start(ctx, call, identity) if isinstance(call, ApprovedCall) else None) for call in calls]
+    started = [
+        (call, start(ctx, call, identity, decided_ns) if isinstance(call, ApprovedCall) else None) for call in calls
+    ]
     futures = [future for _, future in started if future is not None]
     try:
         # The only wait. Our own cancellation surfaces here; a tool's failure does not, that is read in settle().
@@ -46,8 +52,9 @@ async def fan_out(ctx: restate.Context, calls: Sequence[Judged], identity: Ident
     return FanOut(tuple([await settle(call, future, futures) for call, future in started]))
 
 
-def start(ctx: restate.Context, call: ApprovedCall, identity: Identity) -> CallFuture:
-    return ctx.generic_call(call.tool.service, call.tool.handler, call.body.encode(), key=call.tool.key(identity))
+def start(ctx: restate.Context, call: ApprovedCall, identity: Identity, decided_ns: int) -> CallFuture:
+    tool, headers = call.tool, onward(call.call_id, decided_ns)
+    return ctx.generic_call(tool.service, tool.handler, call.body.encode(), key=tool.key(identity), headers=headers)
 
 
 async def within(futures: Sequence[CallFuture], grace: restate.RestateDurableSleepFuture) -> list[Any]:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import httpx2
 import openai
 import pydantic_core
+from opentelemetry import trace
 from pydantic import BaseModel, ValidationError
 
 from switchboard.agent import HANDOFF_PREFIX, Agent
@@ -26,6 +27,7 @@ from switchboard.messages import (
     Usage,
     UserText,
 )
+from switchboard.telemetry.metrics import MODEL_CALLS, MODEL_QUEUE, under_way
 
 MODEL_CALL_TIMEOUT = timedelta(seconds=60)
 """For the whole call, from connecting to the last byte."""
@@ -83,8 +85,14 @@ class ResponsesModel:
 
     async def ask(self, agent: Agent, request: TurnRequest, added: Sequence[Message]) -> ModelReply:
         body = request_body(self.name, agent, request, added)
-        async with self._queue:
-            return read_reply(await self._send(body), agent.name, self.name)
+        with under_way(MODEL_QUEUE):
+            await self._queue.acquire()
+        try:
+            with under_way(MODEL_CALLS):
+                content = await self._send(body)
+            return read_reply(content, agent.name, self.name)
+        finally:
+            self._queue.release()
 
     async def _send(self, body: dict[str, Any]) -> bytes:
         """The answer's bytes. The time-out is ours and covers the call, not the wait for its turn."""
@@ -233,9 +241,16 @@ class _Call(BaseModel):
         return self.arguments if isinstance(self.arguments, str) else pydantic_core.to_json(self.arguments).decode()
 
 
+class _Details(BaseModel):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
 class _Tokens(BaseModel):
     input_tokens: int | None = None
     output_tokens: int | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
 
 
 class _Failure(BaseModel):
@@ -243,6 +258,8 @@ class _Failure(BaseModel):
 
 
 class _Response(BaseModel):
+    id: str | None = None
+    model: str | None = None
     output: list[_Message | _Call | dict[str, Any]]
     status: str | None = None
     error: _Failure | None = None
@@ -265,6 +282,7 @@ def read_reply(content: bytes, agent: str, model: str = "") -> ModelReply:
     if response.status in UNFINISHED:
         why = response.error.message if response.error else "no reason given"
         raise ModelUnavailable(f"the model's answer is {response.status}: {why}")
+    describe_response(response)
     calls = [item for item in response.output if isinstance(item, _Call)]
     tokens = response.usage or _Tokens()
     return ModelReply(
@@ -277,6 +295,20 @@ def read_reply(content: bytes, agent: str, model: str = "") -> ModelReply:
         ),
         usage=Usage(input_tokens=max(tokens.input_tokens or 0, 0), output_tokens=max(tokens.output_tokens or 0, 0)),
     )
+
+
+def describe_response(response: _Response) -> None:
+    """Add to the span of the call, if there is one, what only the answer says."""
+    tokens = response.usage or _Tokens()
+    cached = tokens.input_tokens_details.cached_tokens if tokens.input_tokens_details else None
+    reasoning = tokens.output_tokens_details.reasoning_tokens if tokens.output_tokens_details else None
+    said = {
+        "gen_ai.response.id": response.id,
+        "gen_ai.response.model": response.model,
+        "gen_ai.usage.cache_read.input_tokens": cached,
+        "gen_ai.usage.reasoning.output_tokens": reasoning,
+    }
+    trace.get_current_span().set_attributes({name: value for name, value in said.items() if value is not None})
 
 
 def distinct_ids(calls: Sequence[_Call]) -> list[str]:

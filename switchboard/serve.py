@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +20,9 @@ from switchboard.declare import RETRIES, refuse_bad_input
 from switchboard.messages import TurnOutcome, TurnRequest
 from switchboard.model import Model, ResponsesModel, connect
 from switchboard.settings import ModelSettings, ServerSettings, load
-from switchboard.telemetry import set_up_logging
+from switchboard.telemetry import metrics
+from switchboard.telemetry.setup import set_up_telemetry
+from switchboard.telemetry.spans import CONVERSATION, describe, traced
 from switchboard.turn import run_turn
 
 STOP_GRACE = timedelta(seconds=5)
@@ -32,7 +34,7 @@ AnyService = restate.Service | restate.VirtualObject | restate.Workflow
 
 def serve_agent(agent: Agent) -> None:
     """Run an agent as a Restate service until SIGTERM. The environment says where and with which model."""
-    serve([agent_service(agent, models_from_environment())])
+    serve([agent_service(agent, models_from_environment())], agent.name.lower())
 
 
 def models_from_environment() -> list[Model]:
@@ -51,21 +53,27 @@ def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
         metadata={"switchboard.role": "agent"},
         ingress_private=True,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[refuse_bad_input],
+        invocation_context_managers=[traced("invoke_agent"), refuse_bad_input],
     )
 
     @service.handler()
     async def take_turn(ctx: restate.Context, request: TurnRequest) -> TurnOutcome:
         """Answer one message of a conversation, or name the agent who should."""
-        return await run_turn(ctx, agent, models, request)
+        describe({CONVERSATION: request.identity.session_id})
+        outcome = await run_turn(ctx, agent, models, request)
+        metrics.turn_over(agent.name, outcome)
+        return outcome
 
     return service
 
 
-def serve(services: Iterable[AnyService]) -> None:
-    """Serve Restate services until SIGTERM or SIGINT; ends with a sentence and exit code 1 if the port is taken."""
+def serve(services: Sequence[AnyService], name: str = "") -> None:
+    """Serve Restate services until SIGTERM or SIGINT; ends with a sentence and exit code 1 if the port is taken.
+
+    `name` is the process's in traces; by default its first service's.
+    """
     settings = load(ServerSettings)
-    set_up_logging(settings.log_level)
+    set_up_telemetry(name or services[0].name.lower(), settings)
     refuse_taken_port(settings.host, settings.port)
     keys = [settings.restate_identity_key] if settings.restate_identity_key else None
     app = with_metrics(restate.app(services=services, identity_keys=keys))

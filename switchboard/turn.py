@@ -55,9 +55,10 @@ async def take_steps(
         if released.cancelled:
             return TurnOutcome(next=Interrupted(), added=tuple(added))
     for step in range(agent.steps_max):
-        reply = await ask(ctx, agent, models, request, added, step)
-        if reply is None:
+        decided = await ask(ctx, agent, models, request, added, step)
+        if decided is None:
             return apology(MODEL_DOWN, added)
+        reply = decided.reply
         added.append(reply)
         match decide(reply, agent, request.identity, request.peers):
             case Answer(text):
@@ -67,7 +68,7 @@ async def take_steps(
             case AskAgain(note):
                 added.append(note)
             case Act() as act:
-                results = await fan_out(ctx, act.calls, request.identity)
+                results = await fan_out(ctx, act.calls, request.identity, decided.at_ns)
                 added += results.results
                 if results.cancelled:
                     return TurnOutcome(next=Interrupted(), added=tuple(added))

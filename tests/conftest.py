@@ -1,5 +1,6 @@
 """The one mesh that the tests on real parts share."""
 
 from tests.laboratory import laboratory
+from tests.traces.observatory import observed
 
-__all__ = ["laboratory"]
+__all__ = ["laboratory", "observed"]

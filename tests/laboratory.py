@@ -77,11 +77,14 @@ def laboratory_processes(mesh: Mesh, folder: Path) -> tuple[Process, Process]:
 
 @asynccontextmanager
 async def open_laboratory(
-    folder: Path, replays: bool = False, environment: Mapping[str, str] | None = None
+    folder: Path,
+    replays: bool = False,
+    environment: Mapping[str, str] | None = None,
+    restate_environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Laboratory]:
     """A mesh with the probe agent and its tools; `environment` is added to every service's."""
     need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
-    restate_environment = ALWAYS_REPLAY if replays else {}
+    restate_environment = {**(ALWAYS_REPLAY if replays else {}), **(restate_environment or {})}
     mesh = Mesh(folder, Addresses.free(), environment=environment, restate_environment=restate_environment)
     agent, tools = laboratory_processes(mesh, folder)
     # The client's own default lets only a hundred requests out at once.

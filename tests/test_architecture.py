@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("switchboard", "services", "cli", "bench", "evals", "tests")
+FOLDERS = ("switchboard", "services", "cli", "bench", "evals", "scripts", "tests")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 FILE_MAX_LINES = 400
 FUNCTION_MAX_LINES = 70
-LOOP_MAX_LINES = 1_600
-"""All of switchboard/: the loop has to stay something that one reads in an evening."""
+LOOP_MAX_LINES = 1_700
+"""switchboard/ but for its telemetry: the loop has to stay something that one reads in an evening."""
+
+TELEMETRY_MAX_LINES = 800
 
 NO_EFFECTS = {"restate", "os", "time", "uuid", "random", "socket", "asyncio", "subprocess", "aiohttp", "openai"}
 """What a file of values and pure functions has no business with."""
@@ -122,8 +124,10 @@ def test_a_module_says_what_it_may_do(path: Path) -> None:
 
 
 def test_the_loop_stays_small() -> None:
-    lines = sum(path.read_text().count("\n") for path in FILES if name_of(path).startswith("switchboard/"))
-    assert lines <= LOOP_MAX_LINES
+    lines = {name_of(path): path.read_text().count("\n") for path in FILES if name_of(path).startswith("switchboard/")}
+    telemetry = sum(count for name, count in lines.items() if name.startswith("switchboard/telemetry/"))
+    assert sum(lines.values()) - telemetry <= LOOP_MAX_LINES
+    assert telemetry <= TELEMETRY_MAX_LINES
 
 
 def test_the_environment_is_read_in_settings_only() -> None:

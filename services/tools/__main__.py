@@ -55,5 +55,6 @@ if __name__ == "__main__":
             *booking,
             invoices,
             outbox,
-        ]
+        ],
+        "tools",
     )

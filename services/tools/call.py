@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from services.tools.refusal import Refusal
 from switchboard import Tool
 from switchboard.messages import Wire
+from switchboard.telemetry.spans import onward
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
@@ -25,7 +26,7 @@ def start(
     ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None
 ) -> restate.RestateDurableCallFuture[bytes]:
     """Begin a call of several at once: start all, wait with one `gather`, then `read` each."""
-    return ctx.generic_call(tool.service, tool.handler, request.model_dump_json().encode(), key=key)
+    return ctx.generic_call(tool.service, tool.handler, request.model_dump_json().encode(), key=key, headers=onward())
 
 
 async def read(tool: Tool[Input, Output], answer: restate.RestateDurableCallFuture[bytes]) -> Output:
@@ -40,13 +41,13 @@ async def ask(ctx: restate.Context, tool: Tool[Input, Output], request: Input, k
 
 def tell(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None) -> None:
     """Send to a tool, to be done whatever becomes of this handler."""
-    ctx.generic_send(tool.service, tool.handler, request.model_dump_json().encode(), key=key)
+    ctx.generic_send(tool.service, tool.handler, request.model_dump_json().encode(), key=key, headers=onward())
 
 
 def notify(ctx: restate.Context, session_id: str, customer_id: str, text: str) -> None:
     """Tell the customer of a session something that they did not ask just now. It arrives once, whoever is down."""
     body = Notification(customer_id=customer_id, text=text).model_dump_json().encode()
-    ctx.generic_send("Session", "notify", body, key=session_id)
+    ctx.generic_send("Session", "notify", body, key=session_id, headers=onward())
 
 
 def allowed(judged: Allowed | Refusal) -> Allowed:

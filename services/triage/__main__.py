@@ -13,4 +13,4 @@ if __name__ == "__main__":
     models = models_from_environment()
     directory = Directory(str(settings.restate_admin_url))
     session = session_object(directory, settings, first_agent=triage.name)
-    serve([session, summaries_service(models), agent_service(triage, models)])
+    serve([session, summaries_service(models), agent_service(triage, models)], "triage")

@@ -83,6 +83,7 @@ class SendReply(Wire):
     failed: bool = Field(description="True when the text is an apology and not an answer.")
     interrupted: bool = Field(False, description="True when the turn was stopped before its end.")
     confirmation: Confirmation | None = Field(None, description="Set when the text asks for the customer's yes.")
+    trace_id: str = Field("", description="The trace of this message, in hexadecimal, for whoever looks into it.")
 
 
 class HeldDecision(CustomerRequest):

@@ -1,7 +1,7 @@
 """Follows one message through the agents: calls the active one, goes where it hands off to, stops when told to."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import restate
 from pydantic import ValidationError
@@ -26,6 +26,8 @@ from switchboard.messages import (
     TurnRequest,
     Wire,
 )
+from switchboard.telemetry.logs import private
+from switchboard.telemetry.spans import onward
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Stops:
     def __init__(self, ctx: restate.ObjectContext, head: Head, at: datetime, deadline: timedelta) -> None:
         self.stop_id, self.told = ctx.awakeable(type_hint=str)
         self.deadline = ctx.sleep(deadline, name="turn deadline")
+        self.at = at
         self.late = False
         running = Running(
             customer_id=head.customer_id,
@@ -64,9 +67,10 @@ class Stops:
 
 
 class Agents(Wire):
-    """Who is registered just now."""
+    """Who is registered, and when that was."""
 
     cards: tuple[Card, ...]
+    at: datetime
 
 
 LOOK = restate.RunOptions(type_hint=Agents)
@@ -83,6 +87,7 @@ async def follow(
 ) -> Finished:
     """Let the active agent take the turn, and whomever it hands off to, until there is something for the customer."""
     # An agent may have been removed since it last spoke.
+    at = stops.at
     agents = [opening.active if opening.active in {card.name for card in cards} else first_agent]
     added: list[Message] = list(opening.messages)
     for hop in range(HOPS_MAX + 1):
@@ -93,7 +98,7 @@ async def follow(
             summary=head.summary,
             confirmed=opening.confirmed if hop == 0 else (),
         )
-        outcome = await take_turn(ctx, agents[-1], request, stops)
+        outcome = await take_turn(ctx, agents[-1], request, stops, at)
         added += close_open_calls(outcome.added)
         match outcome.next:
             case Reply() as reply:
@@ -107,7 +112,8 @@ async def follow(
                 break
             case HandOff(to=to):
                 # Calling one that is gone would hold this conversation until it is registered again.
-                cards = (await ctx.run_typed("agents", look, LOOK, directory)).cards
+                looked = await ctx.run_typed("agents", look, LOOK, directory)
+                cards, at = looked.cards, looked.at
                 if to not in {card.name for card in cards}:
                     logger.error("agent %s handed off to %r, who is not registered", agents[-1], to)
                     return apologise(LOST_AGENT, agents, added)
@@ -116,12 +122,15 @@ async def follow(
 
 
 async def look(directory: Directory) -> Agents:
-    return Agents(cards=await directory.cards())
+    return Agents(cards=await directory.cards(), at=datetime.now(UTC))
 
 
-async def take_turn(ctx: restate.ObjectContext, agent: str, request: TurnRequest, stops: Stops) -> TurnOutcome:
-    """Call an agent. Whatever becomes of it, the session has an outcome to go on with."""
-    turn = ctx.generic_call(agent, TURN_HANDLER, request.model_dump_json().encode())
+async def take_turn(
+    ctx: restate.ObjectContext, agent: str, request: TurnRequest, stops: Stops, at: datetime
+) -> TurnOutcome:
+    """Call an agent, at that time. Whatever becomes of it, the session has an outcome to go on with."""
+    headers = onward(sent_ns=round(at.timestamp() * 1e9))
+    turn = ctx.generic_call(agent, TURN_HANDLER, request.model_dump_json().encode(), headers=headers)
     # A cancellation of this very message surfaces here, outside the `except`: then nothing is written at all.
     completed, _ = await restate.wait_completed(turn, stops.told, stops.deadline)
     if turn not in completed:
@@ -133,7 +142,7 @@ async def take_turn(ctx: restate.ObjectContext, agent: str, request: TurnRequest
     try:
         return TurnOutcome.model_validate_json(await turn)
     except restate.TerminalError as error:
-        logger.error("agent %s failed: %s", agent, error.message)
+        logger.error("agent %s failed: %s", agent, private(error.message))
     except ValidationError:
         logger.error("agent %s answered with something that is not a turn's outcome", agent)
     if turn not in completed:

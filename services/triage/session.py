@@ -24,6 +24,7 @@ from services.triage.contract import (
     TranscriptRequest,
     TurnRecord,
 )
+from services.triage.counting import count_answer, count_fold, count_message, in_session
 from services.triage.directory import Directory
 from services.triage.hops import RUNNING, Stops, follow
 from services.triage.introspection import LOOKUP_FAILURES, Introspection
@@ -32,6 +33,7 @@ from services.triage.state import Finished, Head, Held, Running, after, open_mes
 from services.triage.summaries import Folded, ask_for_summary
 from switchboard.declare import RETRIES, refuse_bad_input
 from switchboard.messages import Card, Notice, Wire
+from switchboard.telemetry.spans import current, first_parent, link, onward, traced
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +54,11 @@ OVERSPENT = "I am sorry, this conversation has reached the limit of what it may 
 
 
 class Beginning(Wire):
-    """What is looked up once, when a message arrives."""
+    """What is looked up once, when a message arrives. `trace` is its place in a trace, as W3C's traceparent."""
 
     at: datetime
     cards: tuple[Card, ...]
+    trace: str = ""
 
 
 BEGIN = restate.RunOptions(type_hint=Beginning, max_duration=NO_AGENTS_AFTER)
@@ -124,7 +127,11 @@ class Sessions:
         if settled is None and not opening.confirmed and overspent(head, self.settings):
             logger.warning("session %s has spent its budget", ctx.key())
             settled = Finished(text=OVERSPENT, added=(*opening.messages, Notice(text=OVERSPENT)), failed=True)
+        if head.held is not None:
+            link(head.held.trace)
+            count_answer(head.held, said, beginning.at)
         if settled is not None:
+            count_message(settled, self.settings)
             return commit(ctx, head, beginning.at, settled, self.settings)
         stops = Stops(ctx, head, beginning.at, self.settings.turn_deadline)
         try:
@@ -133,6 +140,7 @@ class Sessions:
         except restate.TerminalError:
             ctx.clear(RUNNING)  # An operator cancelled this very message.
             raise
+        count_message(done, self.settings)
         return commit(ctx, head, beginning.at, done, self.settings, held)
 
     async def hold(self, ctx: restate.ObjectContext, done: Finished) -> Held:
@@ -143,6 +151,8 @@ class Sessions:
             held_id=str(ctx.uuid()),
             agent=done.agents[-1],
             asked_by=ctx.request().id,
+            asked_at=asked_at,
+            trace=span.traceparent if (span := current()) else "",
             calls=done.question.held,
             expires_at=asked_at + self.settings.consent_expires_after,
         )
@@ -176,15 +186,19 @@ class Sessions:
 
     async def begin(self, ctx: restate.ObjectContext) -> Beginning:
         """The time and the agents. Raises 503 when none can be found for too long: nothing holds the session then."""
+        span = current()
         try:
-            return await ctx.run_typed("begin", self.look, BEGIN)
+            beginning = await ctx.run_typed("begin", self.look, BEGIN, first_parent())
         except restate.TerminalError as error:
             if error.status_code == CANCELLED:
                 raise
             raise restate.TerminalError(NO_AGENTS, status_code=503) from error
+        if span is not None:
+            span.settle(beginning.trace, beginning.at)
+        return beginning
 
-    async def look(self) -> Beginning:
-        return Beginning(at=datetime.now(UTC), cards=await self.directory.cards())
+    async def look(self, trace: str) -> Beginning:
+        return Beginning(at=datetime.now(UTC), cards=await self.directory.cards(), trace=trace)
 
 
 def session_object(directory: Directory, settings: SessionSettings, first_agent: str) -> restate.VirtualObject:
@@ -198,7 +212,7 @@ def session_object(directory: Directory, settings: SessionSettings, first_agent:
         journal_retention=JOURNAL_RETENTION,
         idempotency_retention=JOURNAL_RETENTION,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[refuse_bad_input],
+        invocation_context_managers=[traced(), in_session, refuse_bad_input],
     )
     add_conversation(session, sessions)
     add_views(session, sessions)
@@ -234,7 +248,7 @@ def add_conversation(session: restate.VirtualObject, sessions: Sessions) -> None
         """Stop the running turn and answer this message instead: `send`, without waiting behind what it replaces."""
         await stop_running(ctx, message)
         # It was written while a turn ran: whatever that turn asks at its end, this is no answer to it.
-        return await ctx.object_call(send, ctx.key(), message.model_copy(update={"seen": 0}))
+        return await ctx.object_call(send, ctx.key(), message.model_copy(update={"seen": 0}), headers=onward())
 
 
 def add_views(session: restate.VirtualObject, sessions: Sessions) -> None:
@@ -281,6 +295,7 @@ def add_private_handlers(session: restate.VirtualObject, sessions: Sessions) -> 
         """Take over a summary of the oldest turns, which the models then see in their place."""
         head = known(ctx, await own_head(ctx, result))
         ctx.set(HEAD, result.applied_to(head, sessions.settings))
+        count_fold(result.replies, sessions.settings)
 
 
 async def own_head(ctx: restate.ObjectContext | restate.ObjectSharedContext, request: CustomerRequest) -> Head | None:
@@ -363,6 +378,7 @@ def commit(
         failed=done.failed,
         interrupted=done.interrupted,
         confirmation=new.held.confirmation() if done.question is not None and new.held is not None else None,
+        trace_id=span.trace_id if (span := current()) else "",
     )
 
 

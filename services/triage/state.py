@@ -30,13 +30,15 @@ NOBODY_KNOWS = "I do not know what else of it was done. Ask me how it stands bef
 class Held(Wire):
     """Calls of one step that wait for the customer's yes, and the agent that will make them.
 
-    `asked_by` is the invocation that asked. `by_word` is False once something else was said to the customer since: a
-    bare "yes" may then be meant for that, and only an explicit confirmation counts.
+    `asked_by` is the invocation that asked, `trace` its place in its trace. `by_word` is False once something else was
+    said to the customer since: a bare "yes" may then be meant for that, and only an explicit confirmation counts.
     """
 
     held_id: str
     agent: str
     asked_by: str
+    asked_at: datetime | None = None
+    trace: str = ""
     calls: tuple[HeldCall, ...]
     expires_at: datetime
     by_word: bool = True

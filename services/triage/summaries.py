@@ -25,6 +25,7 @@ from switchboard.messages import (
     Wire,
 )
 from switchboard.model import Model
+from switchboard.telemetry.spans import CONVERSATION, describe, onward, traced
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def ask_for_summary(ctx: restate.ObjectContext, head: Head, oldest: Window) -> N
         messages=flat(oldest),
         through_turn=oldest[-1].turn,
     )
-    ctx.generic_send(SUMMARIES, "summarize", request.model_dump_json().encode())
+    ctx.generic_send(SUMMARIES, "summarize", request.model_dump_json().encode(), headers=onward())
 
 
 def summaries_service(models: Sequence[Model]) -> restate.Service:
@@ -87,16 +88,18 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
         description="Summaries of long conversations.",
         ingress_private=True,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[refuse_bad_input],
+        invocation_context_managers=[traced(), refuse_bad_input],
     )
 
     @service.handler()
     async def summarize(ctx: restate.Context, request: SummaryRequest) -> None:
         """Summarise some turns, and give the summary to their session."""
+        describe({CONVERSATION: request.identity.session_id})
         text = "\n".join([f"Summary of what was before:\n{request.summary}\n"] * bool(request.summary))
         text += "\n".join(line for message in request.messages for line in lines(message))
         turn = TurnRequest(identity=request.identity, transcript=(UserText(text=text),))
-        reply = await ask(ctx, summarizer, models, turn, [], 0)
+        decided = await ask(ctx, summarizer, models, turn, [], 0)
+        reply = decided.reply if decided else None
         if reply is None or not reply.text.strip():
             logger.warning("no summary for session %s, it goes on without one", request.identity.session_id)
         result = Folded(
@@ -105,7 +108,8 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
             summary=(reply.text.strip()[:SUMMARY_MAX_CHARS] or None) if reply else None,
             replies=(reply.model_copy(update={"calls": (), "text": ""}),) if reply else (),
         )
-        ctx.generic_send(SESSION, "fold", result.model_dump_json().encode(), key=request.identity.session_id)
+        body = result.model_dump_json().encode()
+        ctx.generic_send(SESSION, "fold", body, key=request.identity.session_id, headers=onward())
 
     return service
 

@@ -5,7 +5,7 @@ import pytest
 from bench.measure import ALONE_MS, CPU_MS, FAN_OUT_MS, TURN_MS, TURNS_PER_S
 from bench.report import BEGIN, END, TARGETS, figure, into, render, sorted_turns, table
 from bench.results import Results, median_ratio, spread
-from bench.systems import AGENTS, BARE, OURS, good_results
+from bench.systems import AGENTS, BARE, COLLECTOR_AWAY, OURS, TRACED, good_results
 from bench.workload import FAN_OUTS, LOOK_UPS, STORY_REPLY, fan_out, script
 from services.demo_model.script import parse_script
 from switchboard.testing import JSON
@@ -66,13 +66,18 @@ def test_a_table_is_markdown() -> None:
 
 def test_targets_say_whether_they_are_met(results: Results) -> None:
     results.add(FAN_OUT_MS, OURS, 160.0)
+    results.add(ALONE_MS, OURS, 200.0)
+    results.add(ALONE_MS, TRACED, 220.0)
+    results.add(ALONE_MS, COLLECTOR_AWAY, 240.0)
     rows = {target.what: target.row(results)[2:] for target in TARGETS}
-    against_agents, against_bare, alone, fan_out_alone, late = rows.values()
+    against_agents, against_bare, alone, fan_out_alone, late, traced, away = rows.values()
     assert against_agents == ["3.00x", "yes"]
     assert against_bare == ["0.60x", "yes"]
     assert alone == ["–", "not measured"]
     assert fan_out_alone == ["1.60x", "**no**"]
     assert late == ["–", "not measured"]
+    assert traced == ["1.10x", "yes"]
+    assert away == ["1.20x", "**no**"]
 
 
 def test_the_tables_name_every_system_and_the_noise(results: Results) -> None:

@@ -83,11 +83,12 @@ def service_port_base() -> int:
     raise AssertionError("no consecutive free ports")
 
 
-def start_up(folder: Path) -> Up:
+def start_up(folder: Path, *more: str) -> Up:
     ingress, admin, node = free_ports(3)
     options = [
         *("--folder", str(folder), "--service-port-base", str(service_port_base())),
         *("--ingress-port", str(ingress), "--admin-port", str(admin), "--node-port", str(node)),
+        *more,
     ]
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", "up", *options],

@@ -31,6 +31,7 @@ from services.tools.approvals.contract import (
 from services.tools.call import allowed, ask
 from services.tools.clock import business_now
 from switchboard.declare import staff_service, tool_object
+from switchboard.telemetry.spans import onward
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ async def decide(ctx: restate.ObjectContext, request: Decide) -> Decided:
     decision = Decision(at=await business_now(ctx), **request.model_dump())
     await write_down(ctx, decision)
     body = decision.model_dump_json().encode()
-    ctx.generic_send(item.tell.service, item.tell.handler, body, key=item.tell.key)
+    ctx.generic_send(item.tell.service, item.tell.handler, body, key=item.tell.key, headers=onward())
     return Decided(summary=policy.sentence(decision), decision=decision)
 
 

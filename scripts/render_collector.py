@@ -1,0 +1,39 @@
+"""Prints the collector's configuration as the platform chart ships it: through helm, where the dependencies are."""
+
+import argparse
+import subprocess
+import sys
+from typing import Any
+
+import yaml
+
+from cli.observe import find_tool
+from cli.platform_chart import CHART, collector_config, jaeger_config
+
+CONFIG_MAPS = {"collector": "relay", "jaeger": "user-config.yaml"}
+"""The key under which each of the two charts puts its configuration."""
+
+
+def helm_rendered() -> dict[str, Any]:
+    """Both configurations, out of the manifests that helm would send to a cluster. Needs the chart's dependencies."""
+    helm = find_tool("helm")
+    command = [str(helm), "template", "platform", str(CHART), "--namespace", "mesh-platform"]
+    manifests = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    maps = [each["data"] for each in yaml.safe_load_all(manifests) if each and each["kind"] == "ConfigMap"]
+    return {part: yaml.safe_load(data[key]) for part, key in CONFIG_MAPS.items() for data in maps if key in data}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="?", choices=CONFIG_MAPS, default="collector")
+    part = parser.parse_args().part
+    if find_tool("helm") and (CHART / "charts").is_dir():
+        source, config = "helm template", helm_rendered()[part]
+    else:
+        source, config = "the chart's values", collector_config() if part == "collector" else jaeger_config()
+    print(f"from {source}; its addresses are the environment variables in it", file=sys.stderr)
+    print(yaml.safe_dump(config, sort_keys=False), end="")
+
+
+if __name__ == "__main__":
+    main()

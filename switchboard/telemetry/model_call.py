@@ -1,0 +1,80 @@
+"""A call of a model as it is seen from outside: its span, its duration, its tokens."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import orjson
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind
+
+from switchboard.messages import Message, ModelReply
+from switchboard.telemetry import metrics, spans
+from switchboard.telemetry.logs import content_shown
+
+MESSAGES_SHOWN = 20
+
+
+@dataclass
+class ModelCall:
+    """One call of a model. Exactly one of `answered` and `failed` is called, unless the call is cut off."""
+
+    span: Span
+    model: str
+    agent: str
+    outcome: str = "cut_off"
+    error_type: str = "cut_off"
+
+    def asked(self, messages: Sequence[Message]) -> None:
+        """What the model is asked, where that may be seen: the newest of it, as all is in the span before."""
+        if content_shown():
+            newest = [message.model_dump(mode="json") for message in messages[-MESSAGES_SHOWN:]]
+            self.span.set_attribute("gen_ai.input.messages", orjson.dumps(newest).decode())
+
+    def answered(self, reply: ModelReply) -> None:
+        self.outcome, self.error_type = "ok", ""
+        usage = reply.usage
+        metrics.TOKENS.labels(self.model, self.agent, "input").inc(usage.input_tokens)
+        metrics.TOKENS.labels(self.model, self.agent, "output").inc(usage.output_tokens)
+        self.span.set_attributes(
+            {
+                "gen_ai.usage.input_tokens": usage.input_tokens,
+                "gen_ai.usage.output_tokens": usage.output_tokens,
+                "gen_ai.response.finish_reasons": ["tool_calls" if reply.calls else "stop"],
+            }
+        )
+        if content_shown():
+            self.span.set_attribute("gen_ai.output.messages", reply.model_dump_json())
+
+    def failed(self, error: Exception, outcome: str) -> None:
+        """`outcome` is `unavailable` or `rejected`."""
+        self.outcome, self.error_type = outcome, spans.error_type(error)
+        spans.fail(self.span, error)
+
+
+@contextmanager
+def model_call(parent: spans.HandlerSpan | None, model: str, agent: str, attempt: int) -> Iterator[ModelCall]:
+    """Around one call of a model, inside of `ctx.run`: what is replayed is neither traced nor counted again.
+
+    `attempt` counts from 0.
+    """
+    attributes: spans.Attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": model,
+        "gen_ai.agent.name": agent,
+        "openai.api.type": "responses",
+        "switchboard.attempt": attempt + 1,
+    }
+    session = parent.attributes.get(spans.CONVERSATION) if parent else None
+    if session:
+        attributes[spans.CONVERSATION] = session
+    begun = time.perf_counter()
+    with spans.below(parent, f"chat {model}", SpanKind.CLIENT, attributes) as span, trace.use_span(span):
+        call = ModelCall(span, model, agent)
+        try:
+            yield call
+        finally:
+            metrics.MODEL_ATTEMPTS.labels(model, agent, call.outcome).inc()
+            metrics.MODEL_DURATION.labels(model, agent, call.error_type).observe(time.perf_counter() - begun)

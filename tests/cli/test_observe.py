@@ -1,0 +1,109 @@
+"""`switchboard up --observe`: with the programs of `make tools`, and without them."""
+
+import json
+import re
+import signal
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import observe
+from cli.mesh import Addresses, Mesh
+from cli.observe import Observe, TracePorts, find_tool, observe_or_say, why_off
+from cli.restate_server import find_binary
+from cli.up import show
+from tests.cli.conftest import all_gone, run, start_up
+from tests.parts import need, need_collector, need_jaeger
+
+SPANS_ARRIVE_WITHIN_SECONDS = 20
+
+
+@pytest.fixture
+def no_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with none of the programs; the folder is where `make tools` would put them."""
+    monkeypatch.setattr(observe, "TOOLS", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    return tmp_path
+
+
+def put(folder: Path, name: str) -> None:
+    (folder / name).write_text("#!/bin/sh\n")
+
+
+def test_without_a_collector_it_says_that_tracing_is_off_and_what_mends_it(no_tools: Path, tmp_path: Path) -> None:
+    started, sentence = observe_or_say(tmp_path, TracePorts.free())
+    assert started is None
+    assert sentence.startswith("Tracing is off: there is no OpenTelemetry collector")
+    assert "make tools" in sentence
+
+
+def test_a_collector_alone_needs_to_be_told_where_to_send(no_tools: Path) -> None:
+    put(no_tools, "otelcol")
+    assert "there is no Jaeger" in why_off({})
+    assert why_off({"TRACES_ENDPOINT": "tempo:4317"}) == ""
+
+
+def test_what_make_tools_brought_comes_before_what_is_on_path(no_tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = no_tools / "bin"
+    elsewhere.mkdir()
+    put(elsewhere, "jaeger")
+    (elsewhere / "jaeger").chmod(0o755)
+    monkeypatch.setenv("PATH", str(elsewhere))
+    assert find_tool("jaeger") == elsewhere / "jaeger"
+    put(no_tools, "jaeger")
+    assert find_tool("jaeger") == no_tools / "jaeger"
+
+
+def test_spans_that_go_elsewhere_start_no_jaeger(tmp_path: Path) -> None:
+    elsewhere = Observe(tmp_path, TracePorts.free(), export_to="tempo:4317")
+    assert [process.name for process in elsewhere.processes] == ["otelcol"]
+    assert elsewhere.collector.environment["TRACES_ENDPOINT"] == "tempo:4317"
+    assert elsewhere.jaeger_url == ""
+
+
+def services_of(jaeger: str) -> set[str]:
+    with urllib.request.urlopen(f"{jaeger}/api/services") as answer:
+        found: dict[str, Any] = json.load(answer)
+    return set(found["data"] or ())
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+def test_a_mesh_that_is_observed_shows_its_messages_in_jaeger_and_leaves_nothing(tmp_path: Path) -> None:
+    need_collector()
+    need_jaeger()
+    up = start_up(tmp_path / "mesh", "--observe")
+    try:
+        printed = up.wait_until_up()
+        jaeger = re.search(r"Jaeger\s+(http://\S+)", printed)
+        assert jaeger is not None, printed
+        run("ask", "hello", **up.environment)
+        given = Path(f"/proc/{up.child('services.tools')}/environ").read_text().split("\0")
+        assert "OTEL_SERVICE_NAME=tools" in given
+        assert any(line.startswith("OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:") for line in given)
+        until = time.monotonic() + SPANS_ARRIVE_WITHIN_SECONDS
+        while "Restate" not in services_of(jaeger[1]) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert "Restate" in services_of(jaeger[1])
+        assert "jaeger" not in services_of(jaeger[1]), "its own requests are none of ours"
+        children = up.children()
+        assert len(children) == 8
+        assert up.end(signal.SIGINT)[0] == 0
+        assert all_gone(children)
+    finally:
+        if up.process.poll() is None:
+            up.end(signal.SIGTERM)
+
+
+def test_a_mesh_that_cannot_be_observed_says_so_among_its_addresses(
+    no_tools: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
+    started, off = observe_or_say(tmp_path, TracePorts.free())
+    show(Mesh(tmp_path, Addresses.free(), observe=started), None, off)
+    printed = capsys.readouterr().out
+    assert "Tracing is off" in printed
+    assert "The mesh is up" in printed
+    assert "Jaeger  " not in printed

@@ -1,0 +1,119 @@
+"""The collector that the platform chart configures, run for real: what it lets through, what it takes out."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from cli.observe import Observe, TracePorts
+from cli.platform_chart import CHART, collector_config, jaeger_config
+from cli.process import Process
+from scripts.render_collector import helm_rendered
+from tests.parts import need_collector, need_helm, need_jaeger
+
+TRACE = "0000000000000000000000000000cafe"
+SECRET = "the customer said: my account is 4711"
+ARRIVES_WITHIN_SECONDS = 10
+
+
+@asynccontextmanager
+async def started(*processes: Process) -> AsyncIterator[None]:
+    try:
+        await asyncio.gather(*(process.start() for process in processes))
+        yield
+    finally:
+        for process in processes:
+            await process.stop()
+
+
+def span(name: str, span_id: str, trace_id: str = TRACE) -> dict[str, Any]:
+    now = time.time_ns()
+    failed = {"code": 2, "message": SECRET}
+    times = {"startTimeUnixNano": str(now), "endTimeUnixNano": str(now + 1_000_000)}
+    return {"traceId": trace_id, "spanId": span_id, "name": name, "kind": 1, "status": failed, **times}
+
+
+def spans_of(service: str, *spans: dict[str, Any]) -> dict[str, Any]:
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+    return {"resource": resource, "scopeSpans": [{"scope": {"name": "test"}, "spans": list(spans)}]}
+
+
+async def seen_in_jaeger(observe: Observe, sent: list[dict[str, Any]], count: int) -> dict[str, dict[str, Any]]:
+    """Send spans through the collector, and read them back from Jaeger, by name, with their tags."""
+    async with aiohttp.ClientSession() as http:
+        url = f"{observe.environment('test')['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/traces"
+        async with http.post(url, json={"resourceSpans": sent}) as answer:
+            assert answer.status == 200, await answer.text()
+        until = time.monotonic() + ARRIVES_WITHIN_SECONDS
+        found: list[dict[str, Any]] = []
+        while len(found) < count and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+            async with http.get(f"{observe.jaeger_url}/api/traces/{TRACE}") as answer:
+                # 404 until there is something.
+                traces = (await answer.json())["data"] if answer.status == 200 else []
+            found = [span for trace in traces for span in trace["spans"]]
+    return {span["operationName"]: {tag["key"]: tag["value"] for tag in span["tags"]} for span in found}
+
+
+SENT = [
+    spans_of(
+        "Restate",
+        span("untraced trace", "00000000000000aa", trace_id="0" * 32),
+        span("untraced span", "0" * 16),
+        span("invocation-end", "00000000000000bb"),
+    ),
+    spans_of("tools", span("execute_tool", "00000000000000cc")),
+]
+
+
+@pytest.mark.parametrize(("content", "kept"), [("off", False), ("full", True)])
+async def test_restates_spans_lose_their_words_unless_content_is_wanted(
+    tmp_path: Path, content: str, kept: bool
+) -> None:
+    need_collector()
+    need_jaeger()
+    observe = Observe(tmp_path, TracePorts.free())
+    observe.collector.environment = {**observe.collector.environment, "TELEMETRY_CONTENT": content}
+    async with started(*observe.processes):
+        seen = await seen_in_jaeger(observe, SENT, count=2)
+    assert set(seen) == {"invocation-end", "execute_tool"}, "ids of zeros are dropped, all else stays"
+    assert seen["invocation-end"]["otel.status_code"] == "ERROR"
+    assert ("otel.status_description" in seen["invocation-end"]) is kept
+    assert seen["execute_tool"]["otel.status_description"] == SECRET, "our own spans are ours to keep clean"
+
+
+async def test_a_jaeger_that_is_away_costs_the_sender_nothing(tmp_path: Path) -> None:
+    need_collector()
+    observe = Observe(tmp_path, TracePorts.free(), export_to="127.0.0.1:9")
+    url = f"{observe.environment('test')['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/traces"
+    async with started(observe.collector), aiohttp.ClientSession() as http:
+        for _ in range(20):
+            async with http.post(url, json={"resourceSpans": SENT}) as answer:
+                assert answer.status == 200
+
+
+def test_helm_renders_the_configurations_that_run_here() -> None:
+    helm = need_helm()
+    if not (CHART / "charts").is_dir():
+        pytest.skip(f"`{Path(helm).name} dependency build {CHART.name}` has to reach the charts' repositories")
+    rendered = helm_rendered()
+    assert rendered["collector"] == collector_config()
+    assert rendered["jaeger"] == jaeger_config()
+
+
+def test_go_builds_the_collector_with_what_the_configuration_names() -> None:
+    manifest = yaml.safe_load((Path(__file__).parents[2] / "scripts" / "otelcol.yaml").read_text())
+    config = collector_config()
+    modules = {"otlp_grpc": "otlpexporter", "otlp": "otlpreceiver"}
+    for kind in ("receivers", "processors", "exporters", "extensions"):
+        built = [part["gomod"].split()[0].rpartition("/")[2] for part in manifest[kind]]
+        for name in config[kind]:
+            component = name.partition("/")[0]
+            wanted = modules.get(component, component.replace("_", "") + kind.removesuffix("s"))
+            assert wanted in built, f"{name} is configured and not built in"

@@ -1,0 +1,115 @@
+"""Log lines, ids and errors as values: what does not need a running mesh to be shown."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+import restate
+
+from switchboard.telemetry import logs, spans
+from switchboard.telemetry.setup import COLLECTOR_AWAY, OneWarning
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def record(message: str, *arguments: object, error: Exception | None = None, name: str = "mesh") -> logging.LogRecord:
+    exc_info = (type(error), error, error.__traceback__) if error else None
+    return logging.LogRecord(name, logging.WARNING, __file__, 1, message, arguments, exc_info)
+
+
+def raised(error: Exception) -> Exception:
+    try:
+        raise error
+    except type(error):
+        return error
+
+
+@pytest.fixture
+def shown() -> Iterator[None]:
+    logs.show_content(True)
+    yield
+    logs.show_content(False)
+
+
+def test_a_line_is_one_json_object() -> None:
+    line = logs.JsonFormatter().format(record("lost %s\nof %d", "one", 2))
+    assert "\n" not in line
+    found = json.loads(line)
+    assert (found["level"], found["logger"], found["message"]) == ("WARNING", "mesh", "lost one\nof 2")
+    assert found["time"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("formatter", [logs.JsonFormatter(), logs.TextFormatter(logs.TEXT_FORMAT)])
+def test_an_exception_is_named_and_placed_but_not_quoted(formatter: logging.Formatter) -> None:
+    line = formatter.format(record("broken", error=raised(ValueError("Alice owes 300"))))
+    assert "ValueError" in line
+    assert "test_telemetry.py" in line
+    assert "Alice" not in line
+
+
+@pytest.mark.usefixtures("shown")
+@pytest.mark.parametrize("formatter", [logs.JsonFormatter(), logs.TextFormatter(logs.TEXT_FORMAT)])
+def test_an_exception_is_quoted_where_that_is_wanted(formatter: logging.Formatter) -> None:
+    assert "Alice owes 300" in formatter.format(record("broken", error=raised(ValueError("Alice owes 300"))))
+
+
+def test_private_words_are_hidden() -> None:
+    assert logs.private("Alice") == logs.HIDDEN
+
+
+@pytest.mark.usefixtures("shown")
+def test_private_words_are_shown_where_that_is_wanted() -> None:
+    assert logs.private("Alice") == "Alice"
+
+
+def test_logs_are_json_where_nobody_reads_them(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up_logging("INFO")
+    logging.getLogger("mesh").info("hello")
+    assert json.loads(capsys.readouterr().out)["message"] == "hello"
+    logs.set_up_logging("INFO", "text")
+    logging.getLogger("mesh").info("hello")
+    assert capsys.readouterr().out.endswith("INFO    mesh  hello\n")
+    logging.basicConfig(handlers=[logging.StreamHandler(sys.stderr)], force=True)
+
+
+def test_a_collector_that_is_away_is_told_of_once() -> None:
+    filtered = OneWarning("http://collector")
+    first, second = (record("failed: %s", "refused", name="opentelemetry.exporter") for _ in range(2))
+    other = record("failed", name="mesh")
+    assert filtered.filter(first)
+    assert first.getMessage().startswith(COLLECTOR_AWAY.split("%s")[0] + "http://collector")
+    assert not filtered.filter(second)
+    assert filtered.filter(other)
+
+
+def test_a_traceparent_comes_back_as_it_was() -> None:
+    context = spans.parse(PARENT)
+    assert context is not None
+    assert spans.traceparent(context) == PARENT
+
+
+@pytest.mark.parametrize("header", ["", "nonsense", "00-0-0-01", f"{PARENT}x", PARENT.replace("0af7", "ZZZZ")])
+def test_what_is_no_traceparent_is_none(header: str) -> None:
+    assert spans.parse(header) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (restate.TerminalError("cancelled", status_code=409), "cancelled"),
+        (restate.TerminalError("Alice has no such booking", status_code=404), "404"),
+        (ConnectionError("Alice"), "ConnectionError"),
+    ],
+)
+def test_errors_are_of_few_kinds(error: Exception, named: str) -> None:
+    assert spans.error_type(error) == named
+
+
+def test_outside_of_an_invocation_there_is_nothing_to_trace() -> None:
+    assert spans.current() is None
+    assert spans.onward(call_id="c") == {}
+    assert spans.first_parent() == ""
+    spans.describe({"a": "b"})
+    spans.link(PARENT)

@@ -1,0 +1,174 @@
+"""A real collector and a real Jaeger for the tests, and what a trace looks like in them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from cli.observe import Observe, TracePorts
+from cli.process import StartFailed, wait_until
+from tests.laboratory import Laboratory, open_laboratory
+from tests.parts import need_collector, need_jaeger
+
+ARRIVES_WITHIN = timedelta(seconds=20)
+QUIET = timedelta(seconds=1)
+"""A trace is whole when nothing has come for so long: longer than any of the exporters keeps a span back."""
+
+RESTATE = "Restate"
+BATCH_MS = "200"
+
+
+@dataclass(frozen=True)
+class Span:
+    """One span, as Jaeger's query API gives it. `links` are (trace id, span id)."""
+
+    span_id: str
+    name: str
+    service: str
+    parent: str | None
+    begun_us: int
+    duration_us: int
+    tags: Mapping[str, Any]
+    links: tuple[tuple[str, str], ...]
+
+    @property
+    def error(self) -> str | None:
+        """Its error.type when it failed."""
+        return str(self.tags.get("error.type", "?")) if self.tags.get("otel.status_code") == "ERROR" else None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All spans of a trace, Restate's own as well."""
+
+    spans: tuple[Span, ...]
+
+    def of(self, name: str) -> list[Span]:
+        """The spans of that name, the first to begin first."""
+        return sorted((span for span in self.spans if span.name == name), key=lambda span: span.begun_us)
+
+    def faults(self) -> list[str]:
+        """What no trace may have: two spans of one id, a span without its parent, two roots."""
+        ids = [span.span_id for span in self.spans]
+        found = [f"twice: {span.name}" for span in self.spans if ids.count(span.span_id) > 1]
+        found += [f"orphan: {span.name}" for span in self.spans if span.parent and span.parent not in ids]
+        roots = [span.name for span in self.spans if span.parent is None]
+        return found + ([f"roots: {roots}"] if len(roots) != 1 else [])
+
+    def tree(self) -> list[str]:
+        """The mesh's own spans, one a line, indented below their parents; what failed says how."""
+        ours = {span.span_id for span in self.spans if span.service != RESTATE}
+
+        def below(parent: str | None, depth: int) -> list[str]:
+            found = [
+                span
+                for span in self.spans
+                if span.span_id in ours and (span.parent == parent if parent else span.parent not in ours)
+            ]
+            # Those that begin at the same time are siblings side by side: their order is the alphabet's.
+            found.sort(key=lambda span: (span.begun_us, span.name))
+            lines = []
+            for span in found:
+                lines.append("  " * depth + span.name + (f" ! {span.error}" if span.error else ""))
+                lines += below(span.span_id, depth + 1)
+            return lines
+
+        return below(None, 0)
+
+
+@dataclass(frozen=True)
+class Observatory:
+    """Where spans are sent to, and where they are read back."""
+
+    observe: Observe
+    http: aiohttp.ClientSession
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For our services, each of which then has the name that it has by itself."""
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.observe.environment("")["OTEL_EXPORTER_OTLP_ENDPOINT"]}
+
+    @property
+    def restate_environment(self) -> dict[str, str]:
+        return {**self.observe.restate_environment, "OTEL_BSP_SCHEDULE_DELAY": BATCH_MS}
+
+    async def trace(self, trace_id: str, whole: str = "invocation-end Session/{key}/send") -> Trace:
+        """A trace once it is whole: Restate has said that the message is over, and no more spans come."""
+        seen = Trace(())
+
+        async def complete() -> bool:
+            nonlocal seen
+            before, seen = len(seen.spans), await self._read(trace_id)
+            if not seen.of(whole) or seen.faults() or len(seen.spans) != before:
+                await asyncio.sleep(QUIET.total_seconds() / 2)
+                return False
+            await asyncio.sleep(QUIET.total_seconds())
+            before, seen = len(seen.spans), await self._read(trace_id)
+            return len(seen.spans) == before
+
+        # Without an end the test says what is wrong with what has come.
+        with suppress(StartFailed):
+            await wait_until(complete, ARRIVES_WITHIN, "the trace did not become whole")
+        return seen
+
+    async def _read(self, trace_id: str) -> Trace:
+        async with self.http.get(f"{self.observe.jaeger_url}/api/traces/{trace_id}") as response:
+            if response.status == 404:
+                return Trace(())
+            answer = await response.json()
+        (found,) = answer["data"]
+        services = {key: process["serviceName"] for key, process in found["processes"].items()}
+        return Trace(tuple(read_span(span, services) for span in found["spans"]))
+
+
+def read_span(span: Mapping[str, Any], services: Mapping[str, str]) -> Span:
+    parents = [ref["spanID"] for ref in span["references"] if ref["refType"] == "CHILD_OF"]
+    return Span(
+        span_id=span["spanID"],
+        name=span["operationName"],
+        service=services[span["processID"]],
+        parent=parents[0] if parents else None,
+        begun_us=span["startTime"],
+        duration_us=span["duration"],
+        tags={tag["key"]: tag["value"] for tag in span["tags"]},
+        links=tuple((ref["traceID"], ref["spanID"]) for ref in span["references"] if ref["refType"] == "FOLLOWS_FROM"),
+    )
+
+
+@asynccontextmanager
+async def open_observatory(folder: Path) -> AsyncIterator[Observatory]:
+    """A collector, as the platform chart configures it, that sends what it takes to a Jaeger."""
+    need_collector()
+    need_jaeger()
+    observe = Observe(folder, TracePorts.free())
+    async with AsyncExitStack() as stack:
+        for process in reversed(observe.processes):
+            stack.push_async_callback(process.stop)
+            await process.start()
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Observatory(observe, http)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A laboratory whose every span goes to an observatory."""
+
+    laboratory: Laboratory
+    observatory: Observatory
+
+
+@pytest.fixture(scope="session", params=["as it is", "always replaying"])
+async def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observed]:
+    """A laboratory with tracing, twice: as it is, and with Restate made to replay at every await."""
+    folder = tmp_path_factory.mktemp("observed")
+    async with open_observatory(folder / "observatory") as observatory:
+        replays = request.param == "always replaying"
+        environment, restate = observatory.environment, observatory.restate_environment
+        async with open_laboratory(folder / "mesh", replays, environment, restate) as laboratory:
+            yield Observed(laboratory, observatory)

@@ -1,0 +1,37 @@
+"""A collector that is away costs spans, one warning a process, and nothing else."""
+
+import json
+from pathlib import Path
+
+from cli.mesh import DEMO_MODEL
+from cli.process import free_ports
+from switchboard.telemetry.setup import COLLECTOR_AWAY
+from switchboard.testing import calls, says, scene
+from tests.laboratory import open_laboratory
+
+WARNING = COLLECTOR_AWAY.split("%s")[0]
+MESSAGES = 5
+
+
+async def test_a_collector_that_is_away(tmp_path: Path) -> None:
+    http, grpc = (f"http://127.0.0.1:{port}" for port in free_ports(2))
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": http}
+    async with open_laboratory(tmp_path, False, environment, {"RESTATE_TRACING_ENDPOINT": grpc}) as laboratory:
+        go = scene("go", calls(("handoff_to_Probe", {"reason": "r"})), calls(("wait", {"name": "w"})), says("done"))
+        await laboratory.model.plays(go)
+        for _ in range(MESSAGES):
+            assert (await laboratory.customer().says("go")).text == "done"
+        services = [process for name, process in laboratory.mesh.services.items() if name != DEMO_MODEL]
+        had_spans = [laboratory.mesh.services["triage"], laboratory.probe_agent, laboratory.probe_tools]
+
+        def warnings(log: Path) -> list[str]:
+            lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+            return [line["message"] for line in lines if line["level"] in ("WARNING", "ERROR")]
+
+        await laboratory.until(lambda: all(warnings(process.log) for process in had_spans))
+        for _ in range(MESSAGES):
+            assert (await laboratory.customer().says("go")).text == "done"
+        for process in (*services, *had_spans):
+            said = warnings(process.log)
+            assert len(said) <= 1, (process.name, said)
+            assert all(line.startswith(WARNING) for line in said), said
