@@ -1,4 +1,4 @@
-"""A Restate service that is given up, suspends and ends, so that a scrape of Restate shows how it counts each."""
+"""A Restate service that is given up, that refuses, that ends: for what Restate itself counts and traces of each."""
 
 import asyncio
 import sys
@@ -19,6 +19,12 @@ flaky = restate.Service("Flaky", invocation_retry_policy=GIVE_UP_SOON)
 async def fail(ctx: restate.Context) -> None:
     """It fails at each attempt, until Restate pauses it."""
     raise RuntimeError("it never works")
+
+
+@flaky.handler()
+async def refuse(ctx: restate.Context, words: str) -> None:
+    """Refuses for good, repeating what it was asked."""
+    raise restate.TerminalError(f"refused: {words}")
 
 
 @flaky.handler()

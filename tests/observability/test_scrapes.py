@@ -1,20 +1,20 @@
 """What rules and dashboards ask of Restate and of the collector is there: looked up in scrapes of real ones."""
 
 import re
-import sys
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from cli.observe import Observe, TracePorts
-from cli.process import Process, StartFailed, free_ports, wait_until
-from cli.restate_server import Admin, AdminError, Ports, find_binary, server_process
+from cli.process import StartFailed, wait_until
+from cli.restate_server import Admin
 from tests.laboratory import STARTS_WITHIN
+from tests.observability.flaky_restate import flaky_restate
 from tests.observability.promql import series_in
 from tests.observability.test_alerts import expressions
 from tests.observability.test_collector import SENT, seen_in_jaeger, started
-from tests.parts import need, need_collector, need_jaeger
+from tests.parts import need_collector, need_jaeger
 
 
 def asked_of(prefix: str) -> dict[str, set[str]]:
@@ -54,37 +54,16 @@ async def until_all_are_there(url: str, asked: dict[str, set[str]]) -> None:
 
 
 async def test_restate_exports_what_is_asked_of_it(tmp_path: Path) -> None:
-    need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
-    ingress, admin, node, port = free_ports(4)
-    restate = server_process(Ports(ingress, admin, node), tmp_path / "data", tmp_path / "restate.log", {})
-    flaky = Process(
-        name="flaky",
-        command=[sys.executable, "-m", "tests.observability.flaky_service", str(port)],
-        environment={},
-        port=port,
-        health=f"http://127.0.0.1:{port}/health",
-        log=tmp_path / "flaky.log",
-    )
-
-    async def registered() -> bool:
-        try:
-            await Admin(f"http://127.0.0.1:{admin}").register(f"http://127.0.0.1:{port}")
-        except (AdminError, OSError):
-            return False
-        return True
-
-    async with started(restate, flaky):  # In this order they end: its open connections would hold the service.
-        await wait_until(registered, STARTS_WITHIN, "Restate did not take the service")
-        async with aiohttp.ClientSession() as http:
-            for handler in ("fail", "end"):
-                send = f"http://127.0.0.1:{ingress}/Flaky/{handler}/send"
-                async with http.post(send, skip_auto_headers=["content-type"]) as answer:
-                    assert answer.status == 202, await answer.text()
-        url = f"http://127.0.0.1:{node}/metrics"
+    async with flaky_restate(tmp_path, {}) as ports, aiohttp.ClientSession() as http:
+        for handler in ("fail", "end"):
+            send = f"http://127.0.0.1:{ports.ingress}/Flaky/{handler}/send"
+            async with http.post(send, skip_auto_headers=["content-type"]) as answer:
+                assert answer.status == 202, await answer.text()
+        url = f"http://127.0.0.1:{ports.node}/metrics"
         await until_all_are_there(url, asked_of("restate_"))
 
         async def paused() -> bool:
-            rows = await Admin(f"http://127.0.0.1:{admin}").query(
+            rows = await Admin(f"http://127.0.0.1:{ports.admin}").query(
                 "select id from sys_invocation where status = 'paused'"
             )
             return len(rows) == 1
