@@ -97,7 +97,11 @@ class Observe:
 
     @property
     def restate_environment(self) -> dict[str, str]:
-        return {"RESTATE_TRACING_ENDPOINT": f"http://{HOST}:{self.ports.grpc}"}
+        return {
+            "RESTATE_TRACING_ENDPOINT": f"http://{HOST}:{self.ports.grpc}",
+            # Its own default lets one wait ten seconds for a turn to appear.
+            "OTEL_BSP_SCHEDULE_DELAY": "500",
+        }
 
     def environment(self, service: str) -> dict[str, str]:
         """For a service of ours: OTLP over HTTP, and the name under which its spans are found."""

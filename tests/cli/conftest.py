@@ -24,7 +24,8 @@ DEMO_MODEL_OFFSET = 18
 
 def environment(**more: str) -> dict[str, str]:
     """Ours, without what would lead a command to a mesh or a model of the machine it runs on."""
-    kept = {name: value for name, value in os.environ.items() if not re.match("RESTATE_|OPENAI_|SWITCHBOARD_", name)}
+    ours = re.compile("RESTATE_|OPENAI_|SWITCHBOARD_|OTEL_|TRACES_|TELEMETRY_")
+    kept = {name: value for name, value in os.environ.items() if not ours.match(name)}
     return kept | {"COLUMNS": "100"} | more
 
 

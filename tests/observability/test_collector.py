@@ -1,6 +1,7 @@
 """The collector that the platform chart configures, run for real: what it lets through, what it takes out."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from cli.observe import Observe, TracePorts
 from cli.platform_chart import CHART, collector_config, jaeger_config
 from cli.process import Process
 from scripts.render_collector import helm_rendered
+from tests.observability.flaky_restate import flaky_restate
 from tests.parts import need_collector, need_helm, need_jaeger
 
 TRACE = "0000000000000000000000000000cafe"
@@ -36,7 +38,9 @@ def span(name: str, span_id: str, trace_id: str = TRACE) -> dict[str, Any]:
     now = time.time_ns()
     failed = {"code": 2, "message": SECRET}
     times = {"startTimeUnixNano": str(now), "endTimeUnixNano": str(now + 1_000_000)}
-    return {"traceId": trace_id, "spanId": span_id, "name": name, "kind": 1, "status": failed, **times}
+    attributes = [{"key": "error.message", "value": {"stringValue": SECRET}}]
+    ids = {"traceId": trace_id, "spanId": span_id}
+    return {**ids, "name": name, "kind": 1, "attributes": attributes, "status": failed, **times}
 
 
 def spans_of(service: str, *spans: dict[str, Any]) -> dict[str, Any]:
@@ -84,8 +88,33 @@ async def test_restates_spans_lose_their_words_unless_content_is_wanted(
         seen = await seen_in_jaeger(observe, SENT, count=2)
     assert set(seen) == {"invocation-end", "execute_tool"}, "ids of zeros are dropped, all else stays"
     assert seen["invocation-end"]["otel.status_code"] == "ERROR"
-    assert ("otel.status_description" in seen["invocation-end"]) is kept
+    assert (SECRET in seen["invocation-end"].values()) is kept
     assert seen["execute_tool"]["otel.status_description"] == SECRET, "our own spans are ours to keep clean"
+
+
+async def test_of_a_real_restate_neither_refused_words_nor_untraced_invocations_arrive(tmp_path: Path) -> None:
+    need_collector()
+    need_jaeger()
+    observe = Observe(tmp_path, TracePorts.free())
+    traced, untraced = f"00-{TRACE}-00000000000000dd-01", f"00-{'ab' * 16}-00000000000000ee-00"
+    async with (
+        started(*observe.processes),
+        flaky_restate(tmp_path, observe.restate_environment) as ports,
+        aiohttp.ClientSession() as http,
+    ):
+        for traceparent in (untraced, traced):
+            url = f"http://127.0.0.1:{ports.ingress}/Flaky/refuse"
+            async with http.post(url, json=SECRET, headers={"traceparent": traceparent}) as answer:
+                assert SECRET in await answer.text(), "the caller is told"
+        seen = await seen_in_jaeger(observe, [], count=4)
+        metrics = f"http://127.0.0.1:{observe.ports.collector_metrics}/metrics"
+        async with http.get(metrics) as answer:
+            dropped = re.search(r"^otelcol_processor_filter_spans_filtered.* (\d+)$", await answer.text(), re.MULTILINE)
+    ended = seen["invocation-end Flaky/refuse"]
+    assert ended["otel.status_code"] == "ERROR"
+    assert SECRET not in str(seen)
+    assert dropped is not None
+    assert int(dropped[1]) > 0
 
 
 async def test_a_jaeger_that_is_away_costs_the_sender_nothing(tmp_path: Path) -> None:

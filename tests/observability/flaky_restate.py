@@ -1,0 +1,46 @@
+"""A Restate server with the flaky service registered, and nothing else of a mesh."""
+
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cli.process import Process, free_ports, wait_until
+from cli.restate_server import Admin, AdminError, Ports, find_binary, server_process
+from tests.laboratory import STARTS_WITHIN
+from tests.parts import need
+
+
+@asynccontextmanager
+async def flaky_restate(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[Ports]:
+    """Its ports; `environment` is added to the server's."""
+    need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
+    ingress, admin, node, port = free_ports(4)
+    ports = Ports(ingress, admin, node)
+    restate = server_process(ports, folder / "data", folder / "restate.log", environment)
+    url = f"http://127.0.0.1:{port}"
+    flaky = Process(
+        name="flaky",
+        command=[sys.executable, "-m", "tests.observability.flaky_service", str(port)],
+        environment={},
+        port=port,
+        health=f"{url}/health",
+        log=folder / "flaky.log",
+    )
+
+    async def registered() -> bool:
+        try:
+            await Admin(f"http://127.0.0.1:{admin}").register(url)
+        except (AdminError, OSError):
+            return False
+        return True
+
+    try:
+        await restate.start()
+        await flaky.start()
+        await wait_until(registered, STARTS_WITHIN, "Restate did not take the service")
+        yield ports
+    finally:
+        await restate.stop()
+        if flaky.alive:
+            await flaky.kill()  # Bare granian would hold on for as long as a connection is open.

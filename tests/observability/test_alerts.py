@@ -1,0 +1,126 @@
+"""The alert rules: tried on series by promtool, each with a runbook, none about a series that is not there."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.observability.promql import series_in, without_suffix
+from tests.parts import need_promtool
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = ROOT / "deploy" / "observability" / "alerts.yaml"
+DASHBOARDS = ("mesh.json", "restate.json")
+HERE = Path(__file__).resolve().parent
+PROMTOOL_TIMEOUT_SECONDS = 60
+
+SCRAPED = ("restate_", "otelcol_")
+"""What a real server's scrape is asked for, in test_scrapes.py."""
+
+PROMETHEUS_OWN = {"up"}
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+def expressions() -> dict[str, str]:
+    """Every expression of a rule or a dashboard, by where it is."""
+    found = {f"alerts.yaml {rule['alert']}": rule["expr"] for rule in alerts()}
+    for name in DASHBOARDS:
+        for panel in json.loads((RULES.parent / name).read_text())["panels"]:
+            for target in panel.get("targets", ()):
+                found[f"{name} {panel['title']} {target['refId']}"] = target["expr"]
+    return found
+
+
+def documented() -> dict[str, set[str]]:
+    """The table of docs/metrics.md: labels by metric."""
+    table = {}
+    for line in (ROOT / "docs" / "metrics.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) == 7 and (name := re.fullmatch(r"`(\w+)`", cells[1])):
+            table[name[1]] = set(re.findall(r"`(\w+)`", cells[3]))
+    return table
+
+
+def promtool(*arguments: str) -> None:
+    command = [need_promtool(), *arguments]
+    answer = subprocess.run(
+        command, cwd=HERE, capture_output=True, text=True, timeout=PROMTOOL_TIMEOUT_SECONDS, check=False
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_the_rules_fire_on_the_series_that_they_should() -> None:
+    promtool("test", "rules", *sorted(file.name for file in HERE.glob("*_test.yaml")))
+
+
+def test_each_alert_is_tried_where_it_fires_and_where_it_does_not() -> None:
+    fires: set[str] = set()
+    silent: set[str] = set()
+    for file in HERE.glob("*_test.yaml"):
+        for test in yaml.safe_load(file.read_text())["tests"]:
+            for tried in test["alert_rule_test"]:
+                (fires if tried["exp_alerts"] else silent).add(tried["alertname"])
+    names = {rule["alert"] for rule in alerts()}
+    assert fires == names
+    assert silent == names
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_each_alert_has_a_runbook_that_says_what_to_do(rule: dict[str, Any]) -> None:
+    file, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert anchor == rule["alert"].lower()
+    _, found, rest = (ROOT / file).read_text().partition(f"\n## {rule['alert']}\n")
+    assert found, f"{file} has no heading {rule['alert']}"
+    text = rest.partition("\n## ")[0]
+    assert "**Means**" in text
+    assert "**Look at**" in text
+    assert "**Do**" in text or "**do**" in text
+
+
+def test_no_runbook_is_left_over() -> None:
+    headings = re.findall(r"^## (\w+)$", (ROOT / "docs" / "alerts.md").read_text(), re.MULTILINE)
+    assert set(headings) == {rule["alert"] for rule in alerts()}
+
+
+@pytest.mark.parametrize("where", expressions())
+def test_every_series_is_documented_or_scraped(where: str) -> None:
+    table = documented()
+    asked = list(series_in(expressions()[where]))
+    assert asked, "an expression without a series"
+    for series, labels in asked:
+        if series in PROMETHEUS_OWN or series.startswith(SCRAPED):
+            continue
+        name = series if series in table else without_suffix(series)
+        assert name in table, f"{series} is not in docs/metrics.md"
+        assert labels <= table[name], f"{name} has no label {labels - table[name]}"
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_no_panel_covers_another_one_or_names_an_alert_that_is_not_there(name: str) -> None:
+    panels = json.loads((RULES.parent / name).read_text())["panels"]
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, f"{panel['title']} covers another one"
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+        named = re.search(r"Alerts?: ([\w, ]+(?: and \w+)?)\.", panel.get("description", ""))
+        for alert in re.findall(r"\w+", named[1].replace(" and ", " ")) if named else ():
+            assert alert in {rule["alert"] for rule in alerts()}, f"{panel['title']} names {alert}"
+
+
+def test_the_metrics_of_the_mesh_are_on_a_dashboard() -> None:
+    shown = {without_suffix(series) for expr in expressions().values() for series, _ in series_in(expr)}
+    assert set(documented()) <= shown
