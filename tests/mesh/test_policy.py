@@ -1,0 +1,23 @@
+"""POLICY=log on a mesh that always replays: what a rule forbids passes and is counted once; what cannot be does not."""
+
+from decimal import Decimal
+from pathlib import Path
+
+from tests.laboratory import SOON, open_laboratory
+from tests.mesh.money import DONE, Teller, sends
+
+
+async def test_what_policy_forbids_passes_and_is_counted_and_what_cannot_be_is_refused(tmp_path: Path) -> None:
+    async with open_laboratory(tmp_path, replays=True, environment={**SOON, "POLICY": "log"}) as laboratory:
+        teller = Teller(laboratory)
+        carol, _ = await teller.asks("carol", sends("bob", "5000.01"))
+        assert (await carol.says("yes")).text == DONE
+        assert await teller.moved_to("bob") == Decimal("5000.01")
+        carol, _ = await teller.asks("carol", sends("bob", "4500.00"))
+        await carol.says("yes")
+        assert "There is not enough money" in (await teller.last_result(carol))["refused"]
+        async with laboratory.http.get(f"{laboratory.mesh.addresses.service_url('tools')}/metrics") as response:
+            counted = [line for line in (await response.text()).splitlines() if "policy_decisions_total{" in line]
+        assert 'switchboard_policy_decisions_total{decision="logged",rule="T1"} 1.0' in counted
+        log = laboratory.mesh.log("tools").read_text()
+        assert log.count("policy T1: transfer is logged: At most 5,000.00 EUR can be sent at once.") == 1
