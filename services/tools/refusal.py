@@ -12,3 +12,5 @@ class Refusal:
 
     why: str
     status_code: int = CONFLICT
+    rule: str = ""
+    """The number of the written rule that says so, such as `C2`; empty for what no policy has to state."""
