@@ -6,9 +6,9 @@ Dates and times without a zone are the airline's own: EST, five hours behind UTC
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainSerializer
+from pydantic import ConfigDict, Field, PlainSerializer, RootModel, SerializerFunctionWrapHandler, model_serializer
 
 from switchboard.messages import Wire
 
@@ -31,6 +31,20 @@ Day = str
 """`2024-05-20`: a day of departure, by the airline's clock."""
 
 
+class Text(RootModel[str]):
+    """An answer that is a bare text."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class WithoutNulls(Wire):
+    """What is not there is left out of the JSON, as the data sets do."""
+
+    @model_serializer(mode="wrap")
+    def leave_out_nulls(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if value is not None}
+
+
 class Name(Wire):
     first_name: str
     last_name: str
@@ -51,7 +65,7 @@ class Passenger(Wire):
     dob: str = Field(description="Date of birth, YYYY-MM-DD")
 
 
-class PaymentMethod(Wire):
+class PaymentMethod(WithoutNulls):
     """What a customer can pay with. A card has brand and last_four, a gift card and a certificate an amount."""
 
     source: MeansKind
@@ -111,7 +125,7 @@ class Reservation(Wire):
     status: Literal["cancelled"] | None = None
 
 
-class FlightDay(Wire):
+class FlightDay(WithoutNulls):
     """A flight on one day. Seats and prices are there only while it is `available`, actual times once it has left."""
 
     status: Literal["available", "delayed", "on time", "flying", "landed", "cancelled"]
