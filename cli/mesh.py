@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -48,7 +48,8 @@ class Mesh:
     """Starts and ends a local mesh. An async context manager: whatever happens inside, nothing is left running.
 
     `model` holds the OPENAI_* variables of a real endpoint; without it the demo model is started. `folder` takes
-    Restate's data and the logs. `environment` is added to every process (faults, limits, log levels).
+    Restate's data and the logs. `environment` is added to every process (faults, limits, log levels). `services` may
+    name fewer than all.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Mesh:
         model: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         restate_environment: Mapping[str, str] | None = None,
+        services: Sequence[str] = SERVICES,
     ) -> None:
         self.addresses = addresses or Addresses()
         self.folder = folder
@@ -68,8 +70,9 @@ class Mesh:
         self.restate = server_process(
             self.addresses.restate, folder / "restate", self.log("restate"), restate_environment or {}
         )
-        names = (*SERVICES, DEMO_MODEL) if self.uses_demo_model else SERVICES
-        self.services = {name: self.service(name, self.addresses.services[name]) for name in names}
+        self.names = tuple(services)
+        started = (*self.names, DEMO_MODEL) if self.uses_demo_model else self.names
+        self.services = {name: self.service(name, self.addresses.services[name]) for name in started}
 
     @property
     def processes(self) -> list[Process]:
@@ -101,7 +104,7 @@ class Mesh:
             async with asyncio.TaskGroup() as group:
                 for process in self.processes:
                     group.create_task(process.start())
-            for name in SERVICES:
+            for name in self.names:
                 await self.register(self.addresses.service_url(name))
         except* StartFailed as failures:
             await self.stop()
