@@ -28,7 +28,7 @@ from services.tools.flights.contract import (
     SettleClaim,
     seats_key,
 )
-from services.tools.reservations import bookings, made, policy, seat_choice
+from services.tools.reservations import bookings, made, seat_choice, seat_policy
 from services.tools.reservations.bookings import Ledger
 from services.tools.reservations.contract import (
     GET_RESERVATION,
@@ -207,7 +207,7 @@ def paid_booking(customer_id: str, confirmation_number: str, ledger: Ledger, now
     customer, booking = own_booking(customer_id, confirmation_number, ledger)
     found = made.find(ledger.made, confirmation_number)
     reservation = bookings.reservation(airline(), customer, booking, ledger, now)
-    refusal = policy.cancellable(reservation, found is not None, now)
+    refusal = seat_policy.cancellable(reservation, found is not None, now)
     if refusal:
         raise restate.TerminalError(refusal.why, status_code=refusal.status_code)
     payments = found.payments if found else ()
@@ -218,7 +218,7 @@ def paid_booking(customer_id: str, confirmation_number: str, ledger: Ledger, now
 async def get_seat_map(ctx: restate.Context, request: SeatMapRequest) -> SeatChoice:
     """The free seats that the booking could have. 404 and 409 when its seat cannot be changed."""
     booking, flight = await booking_to_change(ctx, request)
-    passenger = accepted(policy.passenger_to_seat(booking, request.passenger))
+    passenger = accepted(seat_policy.passenger_to_seat(booking, request.passenger))
     seats = await ask(ctx, SEAT_MAP, NoInput(), seats_key(flight.flight_number, flight.date))
     return seat_choice.choice(booking, flight, seats, passenger)
 
@@ -228,7 +228,7 @@ async def change_seat(ctx: restate.Context, request: SeatChangeRequest) -> SeatC
     """Move the booking to another seat: all of it or nothing. 404 and 409, with the reason, when it cannot be."""
     booking, flight = await booking_to_change(ctx, request)
     number = booking.confirmation_number
-    passenger = accepted(policy.passenger_to_seat(booking, request.passenger))
+    passenger = accepted(seat_policy.passenger_to_seat(booking, request.passenger))
     seats = seats_key(flight.flight_number, flight.date)
     claim = SettleClaim(confirmation_number=number, passenger=passenger, claim_id=str(ctx.uuid()))
     wanted = ClaimSeat(cabin=booking.cabin, seat=request.seat, **claim.model_dump())
@@ -259,12 +259,12 @@ async def booking_to_change(ctx: restate.Context, request: SeatMapRequest) -> tu
 
 def flight_to_change(booking: Reservation, flight_number: str | None, now: datetime) -> BookedFlight:
     """The flight whose seat may be changed. Raises TerminalError 404 or 409."""
-    return accepted(policy.flight_to_change(booking, flight_number, now))
+    return accepted(seat_policy.flight_to_change(booking, flight_number, now))
 
 
-def accepted(judged: Judged | policy.Refusal) -> Judged:
+def accepted(judged: Judged | seat_policy.Refusal) -> Judged:
     """What the policy found. Raises TerminalError when it refuses."""
-    if isinstance(judged, policy.Refusal):
+    if isinstance(judged, seat_policy.Refusal):
         raise restate.TerminalError(judged.why, status_code=judged.status_code)
     return judged
 
@@ -273,8 +273,8 @@ def own_booking(customer_id: str, confirmation_number: str, ledger: Ledger | Non
     """The customer and their booking. Raises TerminalError 404, and leaves a line for those who watch for probing."""
     customer = airline().customer(customer_id)
     known = ledger.known(customer) if ledger and customer else customer
-    found = policy.own_booking(known, confirmation_number)
-    if isinstance(found, policy.Refusal):
+    found = seat_policy.own_booking(known, confirmation_number)
+    if isinstance(found, seat_policy.Refusal):
         logger.warning("refused: customer %s asked for booking %s, not theirs", customer_id, confirmation_number)
         raise restate.TerminalError(found.why, status_code=found.status_code)
     return found

@@ -14,7 +14,7 @@ from services.tools.reservations.made import (
     with_cancellation,
     without_booking,
 )
-from services.tools.reservations.policy import Refusal, cancellable, passenger_to_seat
+from services.tools.reservations.seat_policy import Refusal, cancellable, passenger_to_seat
 
 OPENED_ON = date(2026, 11, 1)
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

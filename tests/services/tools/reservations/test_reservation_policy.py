@@ -7,7 +7,7 @@ import pytest
 from services.tools.demo_data.airline import airline
 from services.tools.reservations.bookings import Ledger, reservation
 from services.tools.reservations.contract import BookedFlight, Reservation
-from services.tools.reservations.policy import Refusal, flight_to_change, own_booking
+from services.tools.reservations.seat_policy import Refusal, flight_to_change, own_booking
 
 LEDGER = Ledger(opened_on=date(2026, 11, 23))
 
