@@ -1,9 +1,13 @@
-"""The settings of the tools, read from the environment once at start."""
+"""The settings of the tools, read from the environment once."""
 
 from datetime import timedelta
+from functools import cache
+from typing import Literal
 
-from pydantic import Field
+from pydantic import AnyHttpUrl, AwareDatetime, DirectoryPath, Field
 from pydantic_settings import BaseSettings
+
+from switchboard.settings import load
 
 
 class ToolsSettings(BaseSettings):
@@ -21,3 +25,37 @@ class ToolsSettings(BaseSettings):
         gt=timedelta(0),
         description="For staff to decide an application, in seconds or ISO 8601; then it is declined.",
     )
+
+
+class AirlineSettings(BaseSettings):
+    """Which airline this is, what time it is there, and whether it keeps its policy."""
+
+    data_dir: DirectoryPath | None = Field(
+        None,
+        validation_alias="AIRLINE_DATA_DIR",
+        description="A folder with flights.json, reservations.json and users.json; our own small set when unset.",
+    )
+    now: AwareDatetime | None = Field(
+        None,
+        validation_alias="AIRLINE_NOW",
+        description="Stops the airline's clock at this instant, ISO 8601 with a zone; Restate's clock when unset.",
+    )
+    ids: Literal["random", "benchmark"] = Field(
+        "random",
+        validation_alias="AIRLINE_IDS",
+        description="`benchmark`: the first ids of reservations and certificates are those of tau-bench's airline.",
+    )
+    policy: Literal["enforce", "log", "off"] = Field(
+        "enforce",
+        validation_alias="POLICY",
+        description="`log` lets pass what the policy forbids and says so; `off` does not ask it.",
+    )
+    restate_admin_url: AnyHttpUrl = Field(
+        AnyHttpUrl("http://127.0.0.1:9070"), validation_alias="RESTATE_ADMIN_URL", description="Restate's admin API."
+    )
+
+
+@cache
+def airline_settings() -> AirlineSettings:
+    """Read at the first use. Ends the process, naming what is wrong."""
+    return load(AirlineSettings)
