@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from services.tools.airline_data.records import Cabin, Day, FlightType, Passenger, Reservation, Text, YesNo
 from services.tools.flights.contract import FlightNumber
@@ -43,6 +43,9 @@ CancellationReason = Literal["change_of_plan", "airline_cancelled_flight", "heal
 
 class FlightChoice(ToolInput):
     """One flight on one day, as the searches give it."""
+
+    # Models copy the rest of what a search gave along with it; number and day say all.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     flight_number: FlightNumber
     date: TravelDay
