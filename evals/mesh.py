@@ -12,10 +12,12 @@ from typing import Any
 import aiohttp
 
 from cli.mesh import DEMO_MODEL, SERVICES, Addresses, Mesh
-from cli.process import Process, free_ports
+from cli.process import Process, free_ports, wait_until
+from cli.restate_server import AdminError
 from switchboard.testing import Customer
 
 ANSWER_TIMEOUT = timedelta(minutes=5)
+WHOLE_TIMEOUT = timedelta(seconds=30)
 
 REFERENCE_NOW = "2024-05-15T15:00:00-05:00"
 """The moment at which the field's reference data stand."""
@@ -67,6 +69,19 @@ class EvalMesh:
         await self.mesh.restate.start()
         for url in self._deployments():
             await self.mesh.register(url)
+        await self.whole()
+
+    async def whole(self) -> None:
+        """Return when every partition of the new server is at work: until then its tables cannot be read."""
+
+        async def readable() -> bool:
+            try:
+                await self.mesh.admin.query("SELECT service_name FROM state LIMIT 1")
+            except AdminError:
+                return False
+            return True
+
+        await wait_until(readable, WHOLE_TIMEOUT, "Restate's tables could not be read")
 
     def _deployments(self) -> list[str]:
         ours = [self.mesh.addresses.service_url(name) for name in self.mesh.names]
@@ -105,4 +120,6 @@ async def open_mesh(
             stack.push_async_callback(process.stop)
             await process.start()
             await mesh.register(f"http://127.0.0.1:{process.port}")
-        yield EvalMesh(mesh, http, added)
+        opened = EvalMesh(mesh, http, added)
+        await opened.whole()
+        yield opened
