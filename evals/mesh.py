@@ -19,6 +19,8 @@ from switchboard.testing import Customer
 ANSWER_TIMEOUT = timedelta(minutes=5)
 WHOLE_TIMEOUT = timedelta(seconds=30)
 
+DUMP = "AirlineRecords/dump"
+
 REFERENCE_NOW = "2024-05-15T15:00:00-05:00"
 """The moment at which the field's reference data stand."""
 
@@ -58,6 +60,10 @@ class EvalMesh:
         """Call a handler that the ingress lets through, such as `Service/handler`. Raises HandlerFailed."""
         async with self.http.post(f"{self.mesh.addresses.ingress_url}/{target}", json=body) as response:
             return await self._answer(response)
+
+    async def dump(self) -> Any:
+        """The airline's records as they stand: all users, reservations and flights, by id."""
+        return await self.call(DUMP, {})
 
     async def forget(self) -> None:
         """An empty Restate in place of this one: no state, no journal, no session. The services go on as they are.

@@ -32,7 +32,6 @@ from evals.tasks import (
 from services.airline.agent import airline
 from switchboard.messages import Identity, ToolResult
 
-DUMP = "AirlineRecords/dump"
 DIFFERENCES_SHOWN_MAX = 5
 SEATS_NOTE = "free seats of {count} flight days differ, as docs/decisions/0007 says"
 
@@ -82,7 +81,8 @@ async def play(mesh: EvalMesh, base: World, task: Task) -> Played:
         outcome = await call(mesh, task.id, customer_id, step.name, dict(step.arguments))
         if wrong := wrong_result(step, outcome):
             differences.append(f"call {number}, {wrong}")
-    expected, got = changed(base, task), await dump(mesh)
+    records = await mesh.dump()
+    expected, got = changed(base, task), World(**{kind: records[kind] for kind in KINDS})
     return Played(task, [*differences, *wrong_records(expected, got)], different_seats(expected, got))
 
 
@@ -98,12 +98,6 @@ async def call(mesh: EvalMesh, task_id: str, customer_id: str, name: str, argume
     )
     result = ToolResult.model_validate(await mesh.call(f"{CALLER}/call", request.model_dump(mode="json")))
     return Outcome(result.ok, json.loads(result.content) if result.ok else result.content)
-
-
-async def dump(mesh: EvalMesh) -> World:
-    """All records as they stand."""
-    records = await mesh.call(DUMP, {})
-    return World(**{kind: records[kind] for kind in KINDS})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
