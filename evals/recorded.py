@@ -9,13 +9,13 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cli.process import StartFailed
 from evals.mesh import EvalMesh, HandlerFailed, airline_environment, open_mesh
 from evals.recordings import PlayedCall, Recording, Verdicts, calls_in, customer_of, judge, read_recordings
-from evals.tasks import BadFile, World, read_world
+from evals.tasks import BadFile, read_world
 from services.triage.contract import SendReply, Transcript
 from switchboard.messages import Message
 from switchboard.testing import Answer, Customer
@@ -97,20 +97,24 @@ def tell(recording: Recording, verdicts: Verdicts) -> None:
 
 def totals(verdicts: Sequence[Verdicts], seconds: float) -> dict[str, object]:
     """The table's sums."""
-
-    def added(counters: Sequence[Counter[str]]) -> dict[str, int]:
-        return dict(sorted(sum(counters, Counter[str]()).items()))
-
+    writes = added(one.writes for one in verdicts)
     misses = [miss for one in verdicts for miss in one.misses]
     return {
         "recordings": len(verdicts),
-        "writes": added([one.writes for one in verdicts]),
-        "refused_by_rule": added([one.rules for one in verdicts]),
-        "reads": added([one.reads for one in verdicts]),
-        "misses": misses[:MISSES_SHOWN_MAX],
+        "writes_attempted": sum(writes.values()),
+        "writes_refused": sum(count for what, count in writes.items() if what.endswith("refused")),
+        "writes_let_through": sum(count for what, count in writes.items() if what.endswith("made")),
+        "writes": writes,
+        "refused_by_rule": added(one.rules for one in verdicts),
+        "reads": added(one.reads for one in verdicts),
         "misses_total": len(misses),
+        "misses": misses[:MISSES_SHOWN_MAX],
         "seconds": round(seconds, 1),
     }
+
+
+def added(counters: Iterable[Counter[str]]) -> dict[str, int]:
+    return dict(sorted(sum(counters, Counter[str]()).items()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -127,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     summary = totals(list(verdicts.values()), time.monotonic() - began)
-    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+    sys.stdout.write(json.dumps(summary) + "\n")
     return 1 if summary["misses_total"] else 0
 
 

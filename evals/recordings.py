@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationEr
 
 from evals.tasks import ERROR, BadFile, Record, World, first_difference, shown
 from services.tools.airline_rules.contract import RULES
-from switchboard.decide import CONFIRMED, HANDOFF_PREFIX
+from switchboard.agent import HANDOFF_PREFIX
+from switchboard.decide import CONFIRMED
 from switchboard.messages import Message, ModelReply, ToolResult
 
 WRITES = (
