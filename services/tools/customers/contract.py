@@ -51,8 +51,12 @@ class Credit(ToolInput):
 
 
 class AddCertificate(ToolInput):
-    """A certificate for the customer. What was given once for a `cause` is not given again; empty is no cause."""
+    """A certificate for the customer. What was given once for a `cause` is not given again; empty is no cause.
 
+    It can be undone, or settled, as a payment.
+    """
+
+    operation_id: str
     amount: Money = Field(gt=0)
     cause: str = ""
 

@@ -22,11 +22,14 @@ COMPENSATIONS_MAX = 500
 
 
 class OpenPayment(Wire):
-    """What an operation has taken: from gift cards, certificates whole, and the reservation that it has added."""
+    """What an operation has done: taken from gift cards, taken certificates whole, added a reservation, or given a
+    certificate."""
 
     debits: dict[str, Money] = Field(default_factory=dict)
     certificates: tuple[PaymentMethod, ...] = ()
     reservation_id: str | None = None
+    given: str | None = Field(None, description="A certificate that was given")
+    cause: str = Field("", description="For what it was given")
 
 
 class Profile(Wire):
@@ -84,8 +87,12 @@ def undo(profile: Profile, operation_id: str) -> Profile:
     for payment_id, taken in opened.debits.items():
         methods[payment_id] = topped_up(methods[payment_id], taken)
     methods |= {certificate.id: certificate for certificate in opened.certificates}
+    if opened.given:
+        methods.pop(opened.given, None)
     kept = tuple(one for one in profile.user.reservations if one != opened.reservation_id)
-    return settle(profile.having(payment_methods=methods, reservations=kept), operation_id)
+    causes = tuple(cause for cause in profile.compensated if cause != opened.cause)
+    undone = profile.having(payment_methods=methods, reservations=kept).model_copy(update={"compensated": causes})
+    return settle(undone, operation_id)
 
 
 def settle(profile: Profile, operation_id: str) -> Profile:
@@ -109,6 +116,9 @@ def topped_up(method: PaymentMethod, amount: Decimal) -> PaymentMethod:
 
 def add_certificate(profile: Profile, request: AddCertificate, ids: Iterator[str]) -> tuple[Profile, str] | Refusal:
     """The profile with a certificate under the first of the ids that is free, and that id; once for a cause."""
+    opened = profile.open_payments.get(request.operation_id)
+    if opened is not None and opened.given:
+        return profile, opened.given
     if request.cause and request.cause in profile.compensated:
         return Refusal("for this you were given a certificate already.")
     if len(profile.compensated) >= COMPENSATIONS_MAX:
@@ -117,4 +127,6 @@ def add_certificate(profile: Profile, request: AddCertificate, ids: Iterator[str
     certificate = PaymentMethod(source="certificate", id=certificate_id, amount=request.amount)
     given = profile.having(payment_methods={**profile.user.payment_methods, certificate_id: certificate})
     causes = (*profile.compensated, request.cause) if request.cause else profile.compensated
-    return given.model_copy(update={"compensated": causes}), certificate_id
+    opened = OpenPayment(given=certificate_id, cause=request.cause)
+    opened_payments = profile.open_payments | {request.operation_id: opened}
+    return given.model_copy(update={"compensated": causes, "open_payments": opened_payments}), certificate_id

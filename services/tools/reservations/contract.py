@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from services.tools.airline_data.records import Cabin, Day, FlightType, Passenger, Reservation, Text, YesNo
 from services.tools.flights.contract import FlightNumber
-from switchboard import FromIdentity, Tool, ToolInput
+from switchboard import FromIdentity, NoInput, Tool, ToolInput
+from switchboard.messages import Wire
 from switchboard.money import Money
 
 RESERVATION_DESK = "ReservationDesk"
@@ -232,4 +233,17 @@ SEND_CERTIFICATE = Tool(
     purpose="Give the customer a travel certificate as compensation, where the policy allows one.",
     input=SendCertificate,
     output=Text,
+)
+
+# From here on: what other tools ask the object `Reservations` for. No agent lists these.
+
+
+class Record(Wire):
+    """What there is under an id, whoever's it is."""
+
+    reservation: Reservation | None
+
+
+READ_RECORD = Tool(
+    service=RESERVATIONS, handler="read_record", purpose="A reservation, whoever's it is.", input=NoInput, output=Record
 )
