@@ -11,8 +11,8 @@ from rich.table import Table
 
 from cli.process import StartFailed
 from evals.cases.form import BadCase, Case, chosen, read_cases
-from evals.cases.play import RULES, SCRIPT, Result, play_case
-from evals.mesh import HandlerFailed, open_mesh
+from evals.cases.play import Result, mesh_for_cases, play_case, player_of
+from evals.mesh import HandlerFailed
 
 KEY_OF_NO_KEY = "not-needed"
 """For an endpoint of one's own that asks for none."""
@@ -20,14 +20,12 @@ KEY_OF_NO_KEY = "not-needed"
 
 async def play_all(cases: Sequence[Case], model: Mapping[str, str] | None) -> list[Result]:
     """Play the cases, each on a mesh that remembers nothing. Raises StartFailed, HandlerFailed."""
-    environment = {"SWITCHBOARD_FALLBACK_MODELS": "", "SWITCHBOARD_TIMER_AHEAD_MIN": "PT1S"}
     results: list[Result] = []
-    async with open_mesh(environment, model, beside={"caller": "evals.caller"}) as mesh:
+    async with mesh_for_cases(model) as mesh:
         for case in cases:
             if results:
                 await mesh.forget()
-            player = model.get("SWITCHBOARD_MODEL", "model") if model else RULES if case.demo else SCRIPT
-            results.append(await play_case(mesh, case, player))
+            results.append(await play_case(mesh, case, player_of(case, model)))
     return results
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from evals.caller import CALLER, PlayedCall
 from evals.cases.form import ANSWERS_MAX, Call, Case, Turn
 from evals.cases.judge import Said, found, wrong_emails, wrong_look, wrong_text, wrong_turn, wrong_writes
 from evals.cases.script import scenes
-from evals.mesh import EvalMesh, HandlerFailed
+from evals.mesh import EvalMesh, HandlerFailed, open_mesh
 from services.triage.contract import Transcript
 from switchboard.messages import Identity, Message, ToolResult
 from switchboard.testing import Answer, Customer
@@ -34,6 +35,17 @@ class Result:
     @property
     def passed(self) -> bool:
         return not self.wrong
+
+
+def mesh_for_cases(model: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[EvalMesh]:
+    """A mesh with what cases need beside it; of the demo model when there is no other."""
+    return open_mesh({"SWITCHBOARD_FALLBACK_MODELS": ""}, model, beside={"caller": "evals.caller"})
+
+
+def player_of(case: Case, model: Mapping[str, str] | None = None) -> str:
+    if model is not None:
+        return model.get("SWITCHBOARD_MODEL", "model")
+    return RULES if case.demo else SCRIPT
 
 
 async def play_case(mesh: EvalMesh, case: Case, player: str) -> Result:
