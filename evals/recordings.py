@@ -278,6 +278,8 @@ def difference(call: RecordedCall, now: PlayedCall, without: str = "") -> str:
         # What a model is fed is cut; the last whole answers before the cut are compared.
         is_now = is_now[:-1]
         was = was[: len(is_now)]
+    if isinstance(is_now, str):
+        was = call.result  # What answers with a text was not JSON then, though "255.0" looks like it.
     return first_difference(spelled(was, without), spelled(is_now, without))
 
 

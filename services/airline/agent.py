@@ -48,8 +48,8 @@ The rules, by number:
 {policy_text()}
 """
 
-STEPS_MAX = 12
-"""A customer with ten reservations is looked through, and then something is done."""
+STEPS_MAX = 32
+"""A model that makes one call at a time looks through ten reservations, or twelve searches, and then does something."""
 
 airline = Agent(
     name="Airline",

@@ -129,3 +129,8 @@ def test_the_customer_is_who_they_say_or_whose_reservation_is_read() -> None:
     assert customer_of(said, BASE) == "bob"
     named = said.model_copy(update={"messages": (said.messages[0].model_copy(update={"content": "I'm ann."}),)})
     assert customer_of(named, BASE) == "ann"
+
+
+def test_a_text_that_looks_like_a_number_is_the_same_text() -> None:
+    verdicts = judge(recording(("calculate", {}, "255.0")), [made("calculate", "255.0")])
+    assert verdicts.reads == {"equal": 1}
