@@ -99,7 +99,7 @@ def is_declared(module: str) -> bool:
 def crosses_domains(parts: list[str], target: list[str]) -> bool:
     """From one domain of the tools into another one, other than through its contract."""
     inside_a_domain = len(parts) > 3
-    shared = {"airline_data", "amortisation", "clock", "dates", "settings", "call", "demo_data", "refusal"}
+    shared = {"airline_data", "amortisation", "clock", "dates", "settings", "call", "demo_data", "refusal", "saga"}
     return (
         inside_a_domain
         and len(target) > 2

@@ -15,9 +15,6 @@ Output = TypeVar("Output", bound=BaseModel)
 
 Undoing = Callable[[], None]
 
-ERROR = "Error: "
-"""Begins what the airline's tools say when they have not done what they were asked."""
-
 
 class Saga:
     """Makes durable calls one after the other, and remembers how each is undone and what settles it.
@@ -49,8 +46,7 @@ class Saga:
         try:
             return await read(tool, call)
         except restate.TerminalError as refused:
-            why = refused.message.removeprefix(ERROR)
-            raise restate.TerminalError(f"{ERROR}{why} {self.otherwise}", refused.status_code) from refused
+            raise restate.TerminalError(f"{refused.message} {self.otherwise}", refused.status_code) from refused
 
     def undo(self) -> None:
         """Undo all steps, the last one first.

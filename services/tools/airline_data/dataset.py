@@ -38,7 +38,6 @@ class Extras(Wire):
     flight, then by reservation, in the order of its passengers. `declined_cards` says why, by payment id.
     """
 
-    currency: str = "USD"
     cities: dict[str, str] = Field(default_factory=dict)
     free_seats: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     assigned_seats: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)

@@ -5,7 +5,6 @@ import restate
 from services.tools.airline_data.records import Text
 from services.tools.calculator.arithmetic import NotArithmetic, value
 from services.tools.calculator.contract import CALCULATE, Calculate
-from services.tools.saga import ERROR
 from switchboard.declare import tool_service
 
 BAD_REQUEST = 400
@@ -19,4 +18,4 @@ async def calculate(_ctx: restate.Context, request: Calculate) -> Text:
     try:
         return Text(value(request.expression))
     except NotArithmetic as error:
-        raise restate.TerminalError(f"{ERROR}this cannot be calculated: {error}.", status_code=BAD_REQUEST) from error
+        raise restate.TerminalError(f"This cannot be calculated: {error}.", status_code=BAD_REQUEST) from error

@@ -79,7 +79,7 @@ async def open_case(ctx: restate.ObjectContext, request: Case) -> Case:
     if request.case_id in waiting:
         return request
     if len(waiting) >= OPEN_MAX:
-        allowed(Refusal("Error: our staff have too many open cases just now. Try again later."))
+        allowed(Refusal("Our staff have too many open cases just now. Try again later."))
     ctx.set(request.case_id, request)
     ctx.set(OPEN, [*waiting, request.case_id])
     logger.info("%s of customer %s waits for staff", request.case_id, request.customer_id)

@@ -108,5 +108,5 @@ async def profile_of(ctx: restate.ObjectContext | restate.ObjectSharedContext) -
         return kept
     user = airline().users.get(ctx.key())
     if user is None:
-        raise restate.TerminalError("Error: you are not known to this airline.", status_code=NOT_FOUND)
+        raise restate.TerminalError("You are not known to this airline.", status_code=NOT_FOUND)
     return Profile(user=user)

@@ -49,7 +49,7 @@ def pay(profile: Profile, request: Pay) -> Profile | Refusal:
     if request.operation_id in profile.open_payments:
         return profile
     if request.reservation_id and len(profile.user.reservations) >= RESERVATIONS_MAX:
-        return Refusal("you have too many reservations.")
+        return Refusal("You have too many reservations.")
     methods = dict(profile.user.payment_methods)
     opened = OpenPayment(reservation_id=request.reservation_id)
     for part in request.parts:
@@ -75,7 +75,7 @@ def pay(profile: Profile, request: Pay) -> Profile | Refusal:
 def not_found(user: User, payment_id: str) -> Refusal:
     """One answer for another customer's and for nobody's: no leak."""
     own = ", ".join(user.payment_methods) or "none"
-    return Refusal(f"there is no payment method {payment_id} in your profile. Yours: {own}.", NOT_FOUND)
+    return Refusal(f"There is no payment method {payment_id} in your profile. Yours: {own}.", NOT_FOUND)
 
 
 def undo(profile: Profile, operation_id: str) -> Profile:
@@ -120,9 +120,9 @@ def add_certificate(profile: Profile, request: AddCertificate, ids: Iterator[str
     if opened is not None and opened.given:
         return profile, opened.given
     if request.cause and request.cause in profile.compensated:
-        return Refusal("for this you were given a certificate already.")
+        return Refusal("For this you were given a certificate already.")
     if len(profile.compensated) >= COMPENSATIONS_MAX:
-        return Refusal("you have been given too many certificates.")
+        return Refusal("You have been given too many certificates.")
     certificate_id = next(one for one in ids if one not in profile.user.payment_methods)
     certificate = PaymentMethod(source="certificate", id=certificate_id, amount=request.amount)
     given = profile.having(payment_methods={**profile.user.payment_methods, certificate_id: certificate})

@@ -44,7 +44,7 @@ class FlightSearch(ToolInput):
 
 class FlightStatusRequest(ToolInput):
     flight_number: FlightNumber
-    date: AnyDay
+    date: AnyDay = "today"
 
 
 class FlightOffer(Wire):

@@ -173,7 +173,7 @@ def known_flight(number: str) -> Flight:
     """The flight of that number. Raises TerminalError 404."""
     flight = airline().flights.get(number)
     if flight is None:
-        raise restate.TerminalError(f"Error: there is no flight {number}; check the number.", status_code=NOT_FOUND)
+        raise restate.TerminalError(f"There is no flight {number}; check the number.", status_code=NOT_FOUND)
     return flight
 
 
@@ -182,7 +182,7 @@ def known_day(flight: Flight, day: Day, now: datetime) -> FlightDay:
     fields = airline().on_day(flight.flight_number, day, now) if is_day(day) else None
     if fields is None:
         raise restate.TerminalError(
-            f"Error: flight {flight.flight_number} does not fly on {day}, as far as is known.", status_code=NOT_FOUND
+            f"Flight {flight.flight_number} does not fly on {day}, as far as is known.", status_code=NOT_FOUND
         )
     return fields
 

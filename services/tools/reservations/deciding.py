@@ -7,7 +7,6 @@ import prometheus_client
 import restate
 
 from services.tools.refusal import CONFLICT, Refusal
-from services.tools.saga import ERROR
 from services.tools.settings import airline_settings
 from switchboard.messages import Wire
 
@@ -44,7 +43,7 @@ async def decide(ctx: restate.Context, user_id: str, function: str, may: Judge, 
     decision = await ctx.run_typed(f"policy {function}", decided, ONCE, user_id, function, may, can)
     if decision.decision == "refused":
         rule = f" (rule {decision.rule})" if decision.rule else ""
-        raise restate.TerminalError(f"{ERROR}{decision.why}{rule}", status_code=decision.status_code)
+        raise restate.TerminalError(f"{decision.why}{rule}", status_code=decision.status_code)
     return decision
 
 

@@ -93,12 +93,12 @@ def write(slot: Slot, request: WriteReservation) -> Slot | Refusal:
     """The slot after the write; the same when it was made before under that id."""
     reservation_id = request.kept.reservation.reservation_id
     if slot.operation_id not in ("", request.operation_id):
-        return Refusal(f"another change of reservation {reservation_id} is under way. Try again in a moment.")
+        return Refusal(f"Another change of reservation {reservation_id} is under way. Try again in a moment.")
     present = slot.kept.revision if slot.kept else 0
     if slot.kept is not None and slot.operation_id == request.operation_id:
         return slot
     if present != request.revision:
-        return Refusal(f"reservation {reservation_id} has been changed meanwhile. Look at it again.")
+        return Refusal(f"Reservation {reservation_id} has been changed meanwhile. Look at it again.")
     written = request.kept.model_copy(update={"revision": present + 1})
     return Slot(kept=written, operation_id=request.operation_id, before=slot.kept)
 

@@ -28,7 +28,7 @@ from services.tools.reservations import keeping, telling
 from services.tools.reservations.contract import PaymentPart
 from services.tools.reservations.keeping import Kept, WriteReservation
 from services.tools.reservations.travel import FlightKey
-from services.tools.saga import ERROR, Saga
+from services.tools.saga import Saga
 from switchboard import NoInput
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Operation:
             self._saga.undo_by(keeping.UNDO_WRITE, claim, reservation_id)
             if (await self._saga.step(keeping.CLAIM_ID, claim, reservation_id)).claimed:
                 return reservation_id
-        raise restate.TerminalError(f"{ERROR}no id was free. {self._saga.otherwise} Try again.", status_code=409)
+        raise restate.TerminalError(f"No id was free. {self._saga.otherwise} Try again.", status_code=409)
 
     async def take_seats(self, kept: Kept, flights: Iterable[FlightKey]) -> None:
         """A seat for each passenger on each flight, in the reservation's cabin."""

@@ -13,7 +13,6 @@ from services.tools.flights.contract import FLIGHT_ON_DAY, FlightOnDay, seats_ke
 from services.tools.refusal import NOT_FOUND
 from services.tools.reservations.keeping import FIND, Kept
 from services.tools.reservations.travel import FlightKey, Flights, FlightState, at
-from services.tools.saga import ERROR
 from switchboard import NoInput
 
 logger = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ async def own(ctx: restate.Context, user_id: str, reservation_id: str) -> Kept:
         return kept
     logger.warning("refused: customer %s asked for reservation %s, not theirs", user_id, reservation_id)
     raise restate.TerminalError(
-        f"{ERROR}there is no reservation {reservation_id} among your reservations. Check the reservation id, or look"
+        f"There is no booking {reservation_id} among your reservations. Check the number, or look"
         " at your profile, which lists them. (rule G1)",
         status_code=NOT_FOUND,
     )
