@@ -160,18 +160,24 @@ def wrong_records(expected: World, got: World) -> Iterator[str]:
             if key not in found or key not in wanted:
                 yield f"{where} is {'missing' if key not in found else 'one too many'}"
                 continue
-            if different := first_difference(compared(kind, wanted[key]), compared(kind, found[key]), where):
+            one, other = compared(kind, wanted[key]), compared(kind, found[key])
+            # Nearly all of them are equal, and equality is quick.
+            if one != other and (different := first_difference(one, other, where)):
                 yield different
 
 
 def different_seats(expected: World, got: World) -> Sequence[str]:
     """The flights and days whose free seats are other than the reference's, each with both."""
     return [
-        f"{number} on {day}: {shown(facts[SEATS])}, reference {shown(flight['dates'][day][SEATS])}"
+        f"{number} on {day}: {shown(facts[SEATS])}, reference {shown(free_seats(flight, day))}"
         for number, flight in expected.flights.items()
         for day, facts in got.flights.get(number, {}).get("dates", {}).items()
-        if SEATS in facts and facts[SEATS] != flight["dates"].get(day, {}).get(SEATS)
+        if SEATS in facts and facts[SEATS] != free_seats(flight, day)
     ]
+
+
+def free_seats(flight: Record, day: str) -> Any:
+    return flight["dates"].get(day, {}).get(SEATS)
 
 
 def compared(kind: str, record: Record) -> Record:
