@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,13 @@ WRITES = (
 NOT_PLAYED = frozenset({"think"})
 """By which a recorded agent spoke to itself. No agent of ours has it, and nothing came of it."""
 
-SEATS = "available_seats"
+ONE_STOP = "search_onestop_flight"
+SEARCHES = ("search_direct_flight", ONE_STOP)
+SEATS, PRICES = "available_seats", "prices"
+
+LeftOut = Callable[[Record], set[str]]
+"""The fields of a record that are not to be compared."""
+
 CUT = "\n[cut: "
 RULE = re.compile(r"\(rule ([A-Z]+\d+)\)")
 
@@ -250,8 +256,8 @@ def judge_read(verdicts: Verdicts, past: Past, call: RecordedCall, now: PlayedCa
     different = difference(call, now)
     if not different:
         verdicts.reads["equal"] += 1
-    elif call.name.startswith("search_") and past.any_write and not difference(call, now, without=SEATS):
-        verdicts.reads["other seats, after a write"] += 1
+    elif why := reason_in_search(call, now, past):
+        verdicts.reads[why] += 1
     elif touched(call, past):
         why = "after a write that was refused" if past.parted else "after a write that the older reference records else"
         verdicts.reads[why] += 1
@@ -261,6 +267,21 @@ def judge_read(verdicts: Verdicts, past: Past, call: RecordedCall, now: PlayedCa
         verdicts.misses.append(f"{where}: {different}")
 
 
+def reason_in_search(call: RecordedCall, now: PlayedCall, past: Past) -> str:
+    """Why a search may find other seats than it did; empty when it may not, or more than seats are other."""
+
+    def on_the_next_day(flight: Record) -> set[str]:
+        return {SEATS, PRICES} if flight.get("date") not in (None, call.arguments.get("date")) else set()
+
+    if past.any_write and call.name in SEARCHES and not difference(call, now, lambda flight: {SEATS}):
+        return "other seats, after a write"
+    if call.name == ONE_STOP and not difference(call, now, on_the_next_day):
+        return (
+            "other seats and prices of a connection on the next day: the older reference told those of the day before"
+        )
+    return ""
+
+
 def touched(call: RecordedCall, past: Past) -> bool:
     """Whether what the call reads had been written to."""
     if call.name == "get_user_details":
@@ -268,7 +289,11 @@ def touched(call: RecordedCall, past: Past) -> bool:
     return str(call.arguments.get("reservation_id")) in past.reservations
 
 
-def difference(call: RecordedCall, now: PlayedCall, without: str = "") -> str:
+def nothing(_record: Record) -> set[str]:
+    return set()
+
+
+def difference(call: RecordedCall, now: PlayedCall, left_out: LeftOut = nothing) -> str:
     """Where the answer is other than it was, in words; empty when it is not. Two errors are equal."""
     if call.failed or now.refused:
         same = call.failed and now.refused
@@ -280,7 +305,7 @@ def difference(call: RecordedCall, now: PlayedCall, without: str = "") -> str:
         was = was[: len(is_now)]
     if isinstance(is_now, str):
         was = call.result  # What answers with a text was not JSON then, though "255.0" looks like it.
-    return first_difference(spelled(was, without), spelled(is_now, without))
+    return first_difference(spelled(was, left_out), spelled(is_now, left_out))
 
 
 def parsed(text: str) -> Any:
@@ -291,12 +316,12 @@ def parsed(text: str) -> Any:
         return text
 
 
-def spelled(value: Any, without: str) -> Any:
+def spelled(value: Any, left_out: LeftOut) -> Any:
     """One spelling of both: recordings say province for state, and leave out what is null and a user's own id."""
     if isinstance(value, list):
-        return [spelled(one, without) for one in value]
+        return [spelled(one, left_out) for one in value]
     if not isinstance(value, dict):
         return value
     names: Record = {"state" if name == "province" else name: one for name, one in value.items() if one is not None}
-    left_out = {without} | ({"user_id"} if "membership" in names else set())
-    return {name: spelled(one, without) for name, one in names.items() if name not in left_out}
+    without = left_out(names) | ({"user_id"} if "membership" in names else set())
+    return {name: spelled(one, left_out) for name, one in names.items() if name not in without}

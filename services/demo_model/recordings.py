@@ -1,8 +1,9 @@
 """Plays the assistant's side of recorded conversations: a pure look-up by what has been said and called so far."""
 
 import itertools
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -23,6 +24,9 @@ SKIPPED_TOOLS = frozenset({"think"})
 
 CONFIRMED = ".confirmed"
 """Ends the id of a call that the mesh itself makes after the customer's yes: no turn of the recording."""
+
+PLACE = re.compile(r"call_m(\d+)_t(\d+)_c\d+")
+"""The id of a recorded call: which message of the customer's it is about, and which of the turns."""
 
 THE_END = "(The recording ends here.)"
 """Said when a recording ended with a tool's result, and the conversation goes on."""
@@ -55,25 +59,40 @@ class Recording:
             if catalogue.get(wanted) is None:
                 raise _lost(f"the agent {self.agent}, which plays this recording, is not offered")
             return Reply(calls=(NewCall(wanted, '{"reason":"The recording is played there."}'),))
-        number, at = self._place(request.items)
-        turn = next_turn(self.turns[number], request.items[at + 1 :])
+        number, done, at = self._place(request.items)
+        turn = next_turn(self.turns[number][done:], request.items[at + 1 :])
         if turn is None:
             return Reply(text=THE_END)
         return Reply(text=turn.text, calls=tuple(self._as_offered(call, request) for call in turn.calls))
 
-    def _place(self, items: tuple[Item, ...]) -> tuple[int, int]:
-        """The customer's latest recorded message: its number in the recording and its index among `items`.
+    def _place(self, items: tuple[Item, ...]) -> tuple[int, int, int]:
+        """The customer's latest recorded message, how many turns about it are done, and the last item of those.
 
-        The oldest part of a long conversation is not sent, so it is found by the texts that are. Of equal texts the
-        one is meant that has the same texts before it.
+        The oldest part of a long conversation is not sent, so it is found by what is: the latest call, whose id says
+        its place, or a message since. Of equal texts the one is meant that has the same texts before it.
         """
         seen = [i for i, item in enumerate(items) if isinstance(item, Message) and item.role == "user"]
         seen = [i for i in seen if _text(items[i]) in self.said and not _is_consent(items, i)]
+        calls = [
+            (i, place) for i, item in enumerate(items) if isinstance(item, Call) and (place := self._turn_of(item))
+        ]
+        if calls and (not seen or calls[-1][0] > seen[-1]):
+            at, (number, turn) = calls[-1]
+            return number, turn + 1, at
         if not seen:
             raise _lost("none of the customer's messages in this request is in the recording")
         visible = [_text(items[i]) for i in seen]
-        candidates = [number for number, text in enumerate(self.said) if text == visible[-1]]
-        return max(candidates, key=lambda number: (self._agreeing(number, visible), -number)), seen[-1]
+        before = calls[-1][1][0] if calls else -1
+        same = [number for number, text in enumerate(self.said) if text == visible[-1]]
+        candidates = [number for number in same if number > before] or same
+        return max(candidates, key=lambda number: (self._agreeing(number, visible), -number)), 0, seen[-1]
+
+    def _turn_of(self, call: Call) -> tuple[int, int] | None:
+        """The message and the turn that a call of this recording belongs to."""
+        found = PLACE.fullmatch(call.call_id)
+        number, turn = (int(found[1]), int(found[2])) if found else (0, 0)
+        known = found and number < len(self.turns) and turn < len(self.turns[number])
+        return (number, turn) if known else None
 
     def _agreeing(self, number: int, visible: list[str]) -> int:
         """How many of the visible texts, from the last one back, are those of the recording up to `number`."""
@@ -95,7 +114,7 @@ class Recording:
             return call
         own = {name for name, value in given.items() if name not in offered and value == self.customer_id}
         kept = {name: value for name, value in given.items() if name not in own}
-        return NewCall(call.name, orjson.dumps(kept).decode()) if own else call
+        return replace(call, arguments=orjson.dumps(kept).decode()) if own else call
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +215,19 @@ def _recording(entry: Mapping[str, object], where: str) -> Recording:
                 pass  # What the tools answered then is not said by a model now.
             case _:
                 raise FormatError(f"{at} must be a message of a user, an assistant or a tool")
-    return Recording(agent, customer, tuple(said), tuple(joined(group) for group in turns))
+    groups = tuple(placed(number, joined(group)) for number, group in enumerate(turns))
+    return Recording(agent, customer, tuple(said), groups)
+
+
+def placed(number: int, turns: tuple[RecordedTurn, ...]) -> tuple[RecordedTurn, ...]:
+    """The turns about one message, each call with the id that tells its place."""
+    return tuple(
+        replace(
+            turn,
+            calls=tuple(replace(call, call_id=f"call_m{number}_t{at}_c{i}") for i, call in enumerate(turn.calls)),
+        )
+        for at, turn in enumerate(turns)
+    )
 
 
 def joined(turns: list[RecordedTurn]) -> tuple[RecordedTurn, ...]:

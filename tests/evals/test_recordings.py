@@ -134,3 +134,13 @@ def test_the_customer_is_who_they_say_or_whose_reservation_is_read() -> None:
 def test_a_text_that_looks_like_a_number_is_the_same_text() -> None:
     verdicts = judge(recording(("calculate", {}, "255.0")), [made("calculate", "255.0")])
     assert verdicts.reads == {"equal": 1}
+
+
+def test_a_connection_on_the_next_day_may_have_other_seats_and_prices_and_nothing_else() -> None:
+    legs = [{**FLIGHT, "date": "2024-05-24", "prices": {"economy": 1}}, {**FLIGHT, "date": "2024-05-25", "prices": {}}]
+    asked = {"origin": "IAH", "destination": "SEA", "date": "2024-05-24"}
+    search: tuple[str, dict[str, Any], Any] = ("search_onestop_flight", asked, [legs])
+    for leg, misses in ((1, 0), (0, 1)):
+        ours = [dict(one) for one in legs]
+        ours[leg]["prices"] = {"economy": 7}
+        assert len(judge(recording(search), [made("search_onestop_flight", [ours])]).misses) == misses

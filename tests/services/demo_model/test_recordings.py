@@ -208,3 +208,10 @@ def test_recordings_and_scripts_take_each_others_place(engine: Engine) -> None:
     assert asked(engine, user("Hello")) == "recording_lost"
     engine.drop_recordings()
     assert asked(engine, HELLO[:3]) == "Who are you?"
+
+
+def test_a_call_tells_the_place_when_the_message_before_it_is_not_sent_any_more(engine: Engine) -> None:
+    first, second = made("get_user_details", "call_m1_t0_c0"), made("get_reservation_details", "call_m1_t1_c0")
+    assert asked(engine, first) == [("get_reservation_details", {"reservation_id": "AAAAAA"})]
+    assert asked(engine, second, user("Yes."), made("cancel_reservation", "c.confirmed")) == "Cancel it?"
+    assert asked(engine, second, user("yes"))[0][0] == "cancel_reservation"
