@@ -68,7 +68,8 @@ class Turn(_Part):
     `decides` is what the customer says to a question of consent, if one comes, and then `reply` is of what came after
     that. `asks` is what that question has to hold; a turn that has it must ask. `calls` have to be among those that
     were made, in any order, and `at_once` says how many of one step there have to be. `script` is what a scripted model
-    does about the message, and `after_yes` what it does once the customer has confirmed.
+    does about the message, `after_yes` what it does once the customer has confirmed, and `refusals` are the words with
+    which tools have to refuse what it does: a good model would not try.
     """
 
     says: str
@@ -79,6 +80,7 @@ class Turn(_Part):
     decides: Literal["yes", "no"] | None = None
     reply: Reply = Reply()
     calls: tuple[Call, ...] = ()
+    refusals: tuple[Pattern, ...] = ()
     at_once: int = 0
     refused: int = Field(0, description="The HTTP status of a message that the session must not take.")
     customer: str = Field("", description="Who says it, when it is not the case's customer.")

@@ -10,7 +10,7 @@ from evals.cases.form import Call, Case, Emails, Look, Reply, Turn
 from switchboard.account import calls_and_results
 from switchboard.agent import HANDOFF_PREFIX
 from switchboard.contract import parse_json
-from switchboard.messages import Message, ModelReply
+from switchboard.messages import Message, ModelReply, ToolResult
 
 READS = ("get_", "list_", "search_", "find_", "summarize_", "calculate")
 """How the names of tools begin that change nothing."""
@@ -32,7 +32,10 @@ class Made:
 
 @dataclass(frozen=True)
 class Said:
-    """What came of a message: the last reply, its agent, and what the turn did. `refused` is an HTTP status."""
+    """What came of a message: the last reply, its agent, and what the turn did. `refused` is an HTTP status.
+
+    `scripted` says that a script did the model's part, and not a model.
+    """
 
     text: str
     agent: str = ""
@@ -40,6 +43,7 @@ class Said:
     failed: bool = False
     refused: int = 0
     messages: Sequence[Message] = ()
+    scripted: bool = False
 
 
 def made_calls(messages: Sequence[Message]) -> list[Made]:
@@ -83,9 +87,16 @@ def wrong_turn(turn: Turn, said: Said) -> Iterator[str]:
     for call in turn.calls:
         if not any(one.ok and matches(call, one) for one in made):
             yield f"{where}: no good call {spelled(call)}; made: {', '.join(one.tool for one in made) or 'none'}"
+    yield from (f"{where}: no call was refused with /{pattern}/" for pattern in unrefused(turn, said))
     most = most_at_once(said.messages)
     if most < turn.at_once:
         yield f"{where}: {most} calls at once, expected {turn.at_once}"
+
+
+def unrefused(turn: Turn, said: Said) -> list[str]:
+    """The refusals that a scripted model should have met and has not."""
+    words = [message.content for message in said.messages if isinstance(message, ToolResult) and not message.ok]
+    return [pattern for pattern in turn.refusals if said.scripted and not any(found(pattern, one) for one in words)]
 
 
 def most_at_once(messages: Sequence[Message]) -> int:

@@ -17,6 +17,9 @@ from services.triage.contract import Transcript
 from switchboard.messages import Identity, Message, ToolResult
 from switchboard.testing import Answer, Customer
 
+AIRLINE_NOW = "2026-05-15T15:00:00-05:00"
+"""The airline's clock, by which the days of its own data set are counted: so that a case can name a day."""
+
 RULES, SCRIPT = "rules", "script"
 """Who says the model's part when there is no model: the demo model by its rules, or by the case's own script."""
 
@@ -39,7 +42,8 @@ class Result:
 
 def mesh_for_cases(model: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[EvalMesh]:
     """A mesh with what cases need beside it; of the demo model when there is no other."""
-    return open_mesh({"SWITCHBOARD_FALLBACK_MODELS": ""}, model, beside={"caller": "evals.caller"})
+    environment = {"SWITCHBOARD_FALLBACK_MODELS": "", "AIRLINE_NOW": AIRLINE_NOW}
+    return open_mesh(environment, model, beside={"caller": "evals.caller"})
 
 
 def player_of(case: Case, model: Mapping[str, str] | None = None) -> str:
@@ -105,6 +109,7 @@ async def take_turn(mesh: EvalMesh, customer: Customer, case: Case, turn: Turn, 
         question=question,
         failed=answer.body["failed"],
         messages=[message for one in added for message in one],
+        scripted=result.player == SCRIPT,
     )
 
 

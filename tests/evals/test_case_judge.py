@@ -25,6 +25,10 @@ def step(*calls: ToolCall, ok: bool = True, held: bool = False) -> list[Message]
     return [ModelReply(agent="Bank", calls=calls), *results]
 
 
+REFUSED: list[Message] = [
+    ModelReply(agent="Airline", calls=(asked("cancel_reservation"),)),
+    ToolResult(call_id="c", ok=False, content="It stays as it is. (rule C1)"),
+]
 PAID = step(asked("transfer_money", amount="50", recipient="bob"))
 
 
@@ -48,6 +52,9 @@ def case(**more: Any) -> Case:
         ({"calls": [{"tool": "get_balance"}]}, Said("hi", messages=PAID), "no good call get_balance"),
         ({"calls": [{"tool": "transfer_money", "arguments": {"amount": 50}}]}, Said("hi", messages=PAID), ""),
         ({"at_once": 2}, Said("hi", messages=PAID), "1 calls at once"),
+        ({"refusals": ["rule C1"]}, Said("hi", messages=PAID, scripted=True), "no call was refused with /rule C1/"),
+        ({"refusals": ["rule C1"]}, Said("hi", messages=PAID), ""),
+        ({"refusals": ["rule C1"]}, Said("hi", messages=REFUSED, scripted=True), ""),
     ],
 )
 def test_a_turn_is_judged(turn: Any, said: Said, complaint: str) -> None:
