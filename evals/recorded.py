@@ -15,7 +15,7 @@ from pathlib import Path
 from cli.process import StartFailed
 from evals.mesh import EvalMesh, HandlerFailed, airline_environment, open_mesh
 from evals.recordings import PlayedCall, Recording, Verdicts, calls_in, customer_of, judge, read_recordings
-from evals.tasks import BadFile, read_world
+from evals.tasks import BadFile, World, read_world
 from services.triage.contract import SendReply, Transcript
 from switchboard.messages import Message
 from switchboard.testing import Answer, Customer
@@ -36,13 +36,14 @@ async def replay(data: Path, recordings: Sequence[Recording]) -> dict[str, Verdi
         for number, recording in enumerate(recordings):
             if number:
                 await mesh.forget()
-            verdicts[recording.name] = await play(mesh, recording, customer_of(recording, base))
+            verdicts[recording.name] = await play(mesh, recording, base)
             tell(recording, verdicts[recording.name])
     return verdicts
 
 
-async def play(mesh: EvalMesh, recording: Recording, customer_id: str) -> Verdicts:
+async def play(mesh: EvalMesh, recording: Recording, base: World) -> Verdicts:
     """One recording: its customer's messages, and a yes to whatever the mesh asks; then the calls are compared."""
+    customer_id = customer_of(recording, base)
     played = recording.model_dump(mode="json") | {"customer_id": customer_id, "session": recording.session}
     await mesh.control("PUT", "recordings", [played])
     customer = mesh.customer(customer_id, recording.session)
@@ -50,7 +51,7 @@ async def play(mesh: EvalMesh, recording: Recording, customer_id: str) -> Verdic
     for number, text in enumerate(recording.customers_messages(), 1):
         if wrong := await take_turn(customer, text):
             failed.append(f"{recording.name}: message {number} failed: {wrong}")
-    verdicts = judge(recording, await played_calls(customer))
+    verdicts = judge(recording, await played_calls(customer), customer_id, base)
     verdicts.misses += failed
     return verdicts
 

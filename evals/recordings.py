@@ -1,6 +1,5 @@
 """Recorded conversations of an airline agent, and what of a replayed one is other than it was, and why. Pure."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +30,9 @@ NOT_PLAYED = frozenset({"think"})
 ONE_STOP = "search_onestop_flight"
 SEARCHES = ("search_direct_flight", ONE_STOP)
 SEATS, PRICES = "available_seats", "prices"
+
+UNKNOWN_TOOL = "Unknown action"
+"""How the recordings' tools answered a name that none of them had."""
 
 LeftOut = Callable[[Record], set[str]]
 """The fields of a record that are not to be compared."""
@@ -106,7 +108,7 @@ class Recording(BaseModel):
         made = (call.function for said in self.messages for call in said.tool_calls or ())
         paired = [(function, next(results, "")) for function in made]
         return tuple(
-            RecordedCall(function.name, json.loads(function.arguments), result)
+            RecordedCall(function.name, arguments_of(function), result)
             for function, result in paired
             if function.name not in NOT_PLAYED
         )
@@ -123,7 +125,7 @@ class RecordedCall:
 
     @property
     def failed(self) -> bool:
-        return self.result.startswith(ERROR)
+        return self.result.startswith((ERROR, UNKNOWN_TOOL))
 
     @property
     def is_write(self) -> bool:
@@ -181,6 +183,12 @@ def read_recordings(path: Path) -> list[Recording]:
         raise BadFile(f"{path} does not hold recordings: {error}") from error
 
 
+def arguments_of(function: Function) -> dict[str, Any]:
+    """The call's arguments; none when a model wrote what is no JSON object."""
+    given = parsed(function.arguments)
+    return given if isinstance(given, dict) else {}
+
+
 def customer_of(recording: Recording, base: World) -> str:
     """Who speaks: whom the customer says to be, or the calls name, or whose reservation they name; else anybody."""
     calls = recording.calls()
@@ -205,8 +213,8 @@ def calls_in(messages: Sequence[Message]) -> list[PlayedCall]:
     return played
 
 
-def judge(recording: Recording, played: Sequence[PlayedCall]) -> Verdicts:
-    """Compare a replay with its recording, call by call."""
+def judge(recording: Recording, played: Sequence[PlayedCall], customer_id: str, base: World) -> Verdicts:
+    """Compare a replay with its recording, call by call. `customer_id` is whose session played it."""
     verdicts, past = Verdicts(), Past()
     recorded = recording.calls()
     if [call.name for call in recorded] != [call.name for call in played]:
@@ -215,9 +223,17 @@ def judge(recording: Recording, played: Sequence[PlayedCall]) -> Verdicts:
         where = f"{recording.name} {call.name}"
         if call.is_write:
             judge_write(verdicts, past, call, now, recording.is_right(call), where)
+        elif now.refused and is_of_another(call, customer_id, base):
+            verdicts.reads["another customer's, refused"] += 1
         else:
             judge_read(verdicts, past, call, now, where)
     return verdicts
+
+
+def is_of_another(call: RecordedCall, customer_id: str, base: World) -> bool:
+    """Whether the call is about somebody else than the customer, which the reference's tools did not mind."""
+    reservation = base.reservations.get(str(call.arguments.get("reservation_id")), {})
+    return {call.arguments.get("user_id"), reservation.get("user_id")} - {None, customer_id} != set()
 
 
 def judge_write(verdicts: Verdicts, past: Past, call: RecordedCall, now: PlayedCall, right: bool, where: str) -> None:

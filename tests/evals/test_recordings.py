@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from evals.recordings import PlayedCall, Recording, calls_in, customer_of, judge
+from evals.recordings import PlayedCall, Recording, Verdicts, calls_in, customer_of
+from evals.recordings import judge as judge_replay
 from evals.tasks import World
 from switchboard.messages import ModelReply, ToolCall, ToolResult, UserText
 
@@ -23,6 +24,10 @@ def recording(*calls: tuple[str, dict[str, Any], Any], right: list[dict[str, Any
     return Recording.model_validate(
         {"task_id": 3, "trial": 1, "messages": messages, "reference_writes": right or [], "reward": 1.0}
     )
+
+
+def judge(one: Recording, played: list[PlayedCall], customer_id: str = "bob") -> Verdicts:
+    return judge_replay(one, played, customer_id, BASE)
 
 
 def made(name: str, value: Any) -> PlayedCall:
@@ -144,3 +149,15 @@ def test_a_connection_on_the_next_day_may_have_other_seats_and_prices_and_nothin
         ours = [dict(one) for one in legs]
         ours[leg]["prices"] = {"economy": 7}
         assert len(judge(recording(search), [made("search_onestop_flight", [ours])]).misses) == misses
+
+
+def test_another_customers_data_may_be_refused_though_it_was_given_then() -> None:
+    reads = recording(("get_user_details", {"user_id": "bob"}, PROFILE))
+    answer = PlayedCall("get_user_details", ok=False, content="Not yours.")
+    assert judge(reads, [answer], customer_id="ann").misses == []
+    assert len(judge(reads, [answer], customer_id="bob").misses) == 1
+
+
+def test_a_tool_that_nobody_has_is_an_error_then_and_now() -> None:
+    call = recording(("fly_to_the_moon", {}, "Unknown action fly_to_the_moon"))
+    assert judge(call, [PlayedCall("fly_to_the_moon", ok=False, content="There is no such tool.")]).misses == []
