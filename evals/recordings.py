@@ -44,6 +44,7 @@ OLDER_REFERENCE = {
     ("update_reservation_flights", "C1"): "it changes the flights of basic economy",
     ("update_reservation_flights", "C2"): "it lets a reservation end elsewhere",
     ("update_reservation_baggages", "L1"): "it has a regular member in economy pay for the first bag",
+    ("book_reservation", "L1"): "it has three free bags for a gold member in business, where there are four",
     ("cancel_reservation", "X2"): "it cancels what has been flown in part",
     ("send_certificate", "K4"): "it compensates a delay although nothing was changed or cancelled",
 }
