@@ -1,6 +1,7 @@
 """Lets tau2-bench's own runner talk to our mesh: text in, text out, the calls mirrored, the state checked by a dump.
 
-Run it with an interpreter that has both tau2-bench and this project: `python -m evals.tau2 --help`, docs/evals.md.
+The mesh, and a bridge to it over HTTP, run here. The runner is started in an interpreter of its own, one that has
+tau2-bench, where evals/tau2_agent.py gives it its agent. `python -m evals.tau2 --help`, docs/evals.md.
 """
 
 import argparse
@@ -9,165 +10,179 @@ import json
 import os
 import re
 import sys
-import tempfile
-import threading
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from cli.process import StartFailed
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cli.process import StartFailed, free_ports
 from evals.mesh import EvalMesh, HandlerFailed, airline_environment, open_mesh
-from evals.mirror import Mirrored, Parameters, differs, means_yes, mirror
-from evals.tasks import KINDS, BadFile, Records, first_difference, read_records
-from services.triage.contract import Transcript
+from evals.mirror import Mirrored, differs, means_yes, mirror
+from evals.tasks import BadFile, Records, first_difference, read_records
+from services.triage.contract import SendReply, Transcript
 from switchboard.messages import Message
-from switchboard.testing import Answer, Customer
+from switchboard.testing import Customer
 
-AGENT = "switchboard"
-DOMAIN = "airline"
+AGENT_FILE = Path(__file__).with_name("tau2_agent.py")
+SESSION = "tau2"
 SILENCE = "I am sorry, I have no answer."
 """In place of an empty reply, which the runner does not take."""
 
 READS = ("get_", "search_", "list_", "calculate")
-Result = TypeVar("Result")
 
 
 class NotComparable(Exception):
     """The runner's world and the mesh's are not the same: a score would mean nothing. Says where."""
 
 
-@dataclass(frozen=True)
-class Spoken:
-    """The mesh's reply, and all that the message led to."""
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Begin(_Message):
+    """A conversation begins: whose it is stands in the task's scenario; `tools` are the benchmark's arguments."""
+
+    scenario: str
+    tools: dict[str, frozenset[str]]
+
+
+class Heard(_Message):
+    """The customer has written."""
 
     text: str
-    messages: Sequence[Message]
+
+
+class Results(_Message):
+    """What the runner's own world answered to the calls that it was last shown, in their order."""
+
+    contents: tuple[str, ...]
 
 
 @dataclass
-class Talk:
-    """One conversation of one customer with a mesh that remembers nothing else."""
+class Conversation:
+    """One customer's conversation with a mesh that remembers nothing else, and what the runner was shown of it."""
 
     mesh: EvalMesh
     customer: Customer
+    tools: dict[str, frozenset[str]]
     held_id: str = ""
+    shown: list[Mirrored] = field(default_factory=list)
+    reservations: dict[str, Any] = field(default_factory=dict)
 
-    async def say(self, text: str) -> Spoken:
-        """A message and its reply. A simulated customer has no button: their plain yes presses it."""
-        held, self.held_id = self.held_id, ""
-        if held and means_yes(text):
-            answer = await self.customer.asks("confirm", held_id=held)
+    async def hear(self, text: str) -> dict[str, Any]:
+        """Let the mesh answer: the calls that it made, as the benchmark knows them, and the reply."""
+        reply = await self._send(text)
+        self.held_id = reply.confirmation.held_id if reply.confirmation else ""
+        self.shown = mirror(await self._messages_of(reply.turn), self.tools, self.customer.customer_id)
+        calls = [{"name": call.name, "arguments": call.arguments} for call in self.shown]
+        return {"calls": calls, "reply": reply.text.strip() or SILENCE}
+
+    def compare(self, contents: Sequence[str]) -> None:
+        """Check the runner's results of what changes something. Raises NotComparable."""
+        for call, content in zip(self.shown, contents, strict=True):
+            if call.name.startswith(READS):
+                continue
+            if different := differs(call, content):
+                raise NotComparable(different)
+            record = json.loads(call.content)
+            if isinstance(record, dict) and "reservation_id" in record:
+                self.reservations[record["reservation_id"]] = record
+
+    async def end(self) -> None:
+        """Check that the mesh's records are what the runner was shown. Raises NotComparable."""
+        kept: Records = (await self.mesh.dump())["reservations"]
+        for reservation_id, shown in self.reservations.items():
+            if different := first_difference(shown, kept.get(reservation_id), reservation_id):
+                raise NotComparable(f"the dump has another reservation than was shown: {different}")
+
+    async def _send(self, text: str) -> SendReply:
+        """A simulated customer has no button: their plain yes presses it."""
+        if self.held_id and means_yes(text):
+            answer = await self.customer.asks("confirm", held_id=self.held_id)
         else:
             answer = await self.customer.says(text)
         if answer.status != 200:
             raise HandlerFailed(f"HTTP {answer.status}: {answer.text}")
-        if answer.body["confirmation"]:
-            self.held_id = answer.body["confirmation"]["held_id"]
-        return Spoken(answer.text, await self._messages_of(answer.body["turn"]))
+        return SendReply.model_validate(answer.body)
 
     async def _messages_of(self, turn: int) -> Sequence[Message]:
-        answer: Answer = await self.customer.asks("transcript", after=turn - 1, limit=1)
+        answer = await self.customer.asks("transcript", after=turn - 1, limit=1)
         return [message for one in Transcript.model_validate(answer.body).turns for message in one.messages]
 
 
-class MeshThread:
-    """A mesh on an event loop of its own: the runner is synchronous, and calls from threads of its own."""
-
-    def __init__(self, data: Path, model: Mapping[str, str] | None) -> None:
-        self._data = data
-        self._model = model
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._stack = AsyncExitStack()
-        self.users = read_records(data / "users.json")
-
-    def __enter__(self) -> "MeshThread":
-        self._thread.start()
-        try:
-            self._mesh = self.run(
-                self._stack.enter_async_context(open_mesh(airline_environment(self._data), self._model))
-            )
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.run(self._stack.aclose())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def begin(self, customer_id: str) -> Talk:
-        """A conversation on a mesh that has forgotten the ones before it."""
-        self.run(self._mesh.forget())
-        return Talk(self._mesh, self._mesh.customer(customer_id, "tau2"))
-
-    def control(self, method: str, path: str, body: Any = None) -> Any:
-        return self.run(self._mesh.control(method, path, body))
-
-    def records(self) -> Mapping[str, Records]:
-        """The airline's records as they stand."""
-        records: Mapping[str, Records] = self.run(self._mesh.dump())
-        return records
-
-
-@dataclass
-class State:
-    """Where a conversation is: calls that the runner has not been shown yet, and the reply that comes after them."""
-
-    talk: Talk
-    waiting: list[Mirrored] = field(default_factory=list)
-    shown: Mirrored | None = None
-    reply: str = ""
-    reservations: dict[str, Any] = field(default_factory=dict)
-
-
 class Bridge:
-    """What the runner's agent does, in plain values: the class that it wants is a thin coat, see `agent_class`."""
+    """The mesh as the runner's agent sees it: one conversation at a time, each from the data set as it is.
 
-    def __init__(self, mesh: MeshThread, known: Parameters, customer_id: str) -> None:
+    `not_comparable` are the conversations in which the runner's world was not the mesh's, with the difference.
+    """
+
+    def __init__(self, mesh: EvalMesh, users: Records) -> None:
         self.mesh = mesh
-        self.known = known
-        self.customer_id = customer_id
+        self.users = users
+        self.conversation: Conversation | None = None
+        self.begun = 0
+        self.not_comparable: dict[int, str] = {}
 
-    def begin(self) -> State:
-        return State(self.mesh.begin(self.customer_id))
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[say_what_went_wrong])
+        app.add_routes(
+            [
+                web.post("/begin", self.begin),
+                web.post("/heard", self.heard),
+                web.post("/results", self.results),
+                web.post("/end", self.end),
+            ]
+        )
+        return app
 
-    def heard(self, state: State, text: str) -> None:
-        """The customer has written: let the mesh answer."""
-        spoken = self.mesh.run(state.talk.say(text))
-        state.waiting = mirror(spoken.messages, self.known, self.customer_id)
-        state.reply = spoken.text.strip() or SILENCE
+    async def begin(self, request: web.Request) -> web.Response:
+        begin = Begin.model_validate_json(await request.read())
+        customer_id = customer_in(begin.scenario, self.users)
+        await self.mesh.forget()
+        self.begun += 1
+        self.conversation = Conversation(self.mesh, self.mesh.customer(customer_id, SESSION), begin.tools)
+        return web.json_response({"customer_id": customer_id})
 
-    def answered(self, state: State, content: str) -> None:
-        """The runner has made the call that it was shown. Raises NotComparable when it came to something else."""
-        assert state.shown is not None, "a result without a call"
-        if not state.shown.name.startswith(READS):
-            if different := differs(state.shown, content):
-                raise NotComparable(different)
-            record = json.loads(state.shown.content)
-            if isinstance(record, dict) and "reservation_id" in record:
-                state.reservations[record["reservation_id"]] = record
-        state.shown = None
+    async def heard(self, request: web.Request) -> web.Response:
+        return web.json_response(await self.open().hear(Heard.model_validate_json(await request.read()).text))
 
-    def next_call(self, state: State) -> Mirrored | None:
-        """The call that the runner is to make next; None when it is the reply's turn."""
-        state.shown = state.waiting.pop(0) if state.waiting else None
-        return state.shown
+    async def results(self, request: web.Request) -> web.Response:
+        try:
+            self.open().compare(Results.model_validate_json(await request.read()).contents)
+        except NotComparable as error:
+            self.not_comparable.setdefault(self.begun, str(error))
+            raise
+        return web.json_response({})
 
-    def end(self, state: State) -> None:
-        """Compare what the runner was shown with the mesh's records. Raises NotComparable."""
-        records = self.mesh.records()
-        for reservation_id, shown in state.reservations.items():
-            different = first_difference(shown, records["reservations"].get(reservation_id), reservation_id)
-            if different:
-                raise NotComparable(f"the dump has another reservation than was shown: {different}")
+    async def end(self, request: web.Request) -> web.Response:
+        conversation, self.conversation = self.open(), None
+        try:
+            await conversation.end()
+        except NotComparable as error:
+            # The runner passes over what goes wrong at the end, so it is told once more when all is over.
+            self.not_comparable.setdefault(self.begun, str(error))
+            raise
+        return web.json_response({})
+
+    def open(self) -> Conversation:
+        if self.conversation is None:
+            raise HandlerFailed("no conversation has begun")
+        return self.conversation
+
+
+@web.middleware
+async def say_what_went_wrong(request: web.Request, handler: Any) -> web.StreamResponse:
+    """A sentence for whoever runs the benchmark: its runner shows it with the task that failed."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except NotComparable as error:
+        return web.json_response({"error": f"not comparable: {error}"}, status=409)
+    except (BadFile, HandlerFailed, StartFailed, ValidationError) as error:
+        return web.json_response({"error": str(error)}, status=500)
+    return response
 
 
 def customer_in(text: str, users: Records) -> str:
@@ -178,124 +193,50 @@ def customer_in(text: str, users: Records) -> str:
     return str(told[0])
 
 
-def parameters_of(tools: Sequence[Any]) -> Parameters:
-    """The arguments of the benchmark's tools, from the schemas that they give for models."""
-    schemas = [tool.openai_schema["function"] for tool in tools]
-    return {schema["name"]: frozenset(schema["parameters"].get("properties", {})) for schema in schemas}
-
-
-def agent_class() -> type[Any]:
-    """The agent as tau2-bench wants it. Imported here: the benchmark is no dependency of this project."""
-    from tau2.agent.base_agent import HalfDuplexAgent  # noqa: PLC0415
-    from tau2.data_model.message import AssistantMessage, ToolCall, ToolMessage  # noqa: PLC0415
-
-    class SwitchboardAgent(HalfDuplexAgent):  # type: ignore[misc]  # not there when types are checked
-        """A conversation with the mesh. What the mesh did is shown to the runner as calls, one by one."""
-
-        def __init__(self, tools: list[Any], domain_policy: str, bridge: Bridge) -> None:
-            super().__init__(tools=tools, domain_policy=domain_policy)
-            self.bridge = bridge
-
-        def get_init_state(self, message_history: list[Any] | None = None) -> State:
-            return self.bridge.begin()
-
-        def generate_next_message(self, message: Any, state: State) -> tuple[Any, State]:
-            if isinstance(message, ToolMessage):
-                self.bridge.answered(state, message.content)
-            else:
-                self.bridge.heard(state, message.content)
-            call = self.bridge.next_call(state)
-            if call is None:
-                return AssistantMessage(role="assistant", content=state.reply), state
-            made = ToolCall(id=f"mesh-{len(state.waiting)}", name=call.name, arguments=dict(call.arguments))
-            return AssistantMessage(role="assistant", content=None, tool_calls=[made]), state
-
-        def stop(self, message: Any = None, state: State | None = None) -> None:
-            if state is not None:
-                self.bridge.end(state)
-
-        def set_seed(self, seed: int) -> None:
-            """The mesh's model has none."""
-
-    return SwitchboardAgent
-
-
-def register(mesh: MeshThread) -> None:
-    """Make the mesh known to the runner as the agent `switchboard`."""
-    from tau2.registry import registry  # noqa: PLC0415
-
-    kind = agent_class()
-
-    def create(tools: list[Any], domain_policy: str, **named: Any) -> Any:
-        customer_id = customer_in(str(named["task"].user_scenario), mesh.users)
-        return kind(tools, domain_policy, Bridge(mesh, parameters_of(tools), customer_id))
-
-    registry.register_agent_factory(create, AGENT)
-
-
-@contextmanager
-def data_folder(given: Path | None) -> Iterator[Path]:
-    """The data set: the one given, or the benchmark's own file in three parts."""
-    if given is not None:
-        yield given
-        return
-    from tau2.domains.airline.utils import AIRLINE_DB_PATH  # noqa: PLC0415
-
-    records = read_records(Path(AIRLINE_DB_PATH))
-    with tempfile.TemporaryDirectory(prefix="switchboard-tau2-") as folder:
-        for kind in KINDS:
-            (Path(folder) / f"{kind}.json").write_text(json.dumps(records[kind]))
-        yield Path(folder)
-
-
-def run(given: argparse.Namespace) -> None:
-    """Start a mesh, and let the benchmark's runner have its conversations with it, one after the other."""
-    from tau2.data_model.simulation import TextRunConfig  # noqa: PLC0415
-    from tau2.run import run_domain  # noqa: PLC0415
-
-    # One at a time: every conversation begins with the data set as it is.
-    config = TextRunConfig(
-        domain=DOMAIN,
-        agent=AGENT,
-        llm_agent=given.model,
-        llm_user=given.user_model,
-        task_split_name=given.split,
-        task_ids=given.task or None,
-        num_trials=given.trials,
-        max_concurrency=1,
-        save_to=given.save_to,
-    )
+async def run(given: argparse.Namespace, runner_arguments: Sequence[str]) -> int:
+    """A mesh and its bridge, and the runner beside them; its exit code, or 1 when the score would mean nothing."""
+    users = read_records(given.data / "users.json")
     model = {"OPENAI_API_KEY": os.environ["OPENAI_API_KEY"], "SWITCHBOARD_MODEL": given.model}
     if given.base_url:
         model["OPENAI_BASE_URL"] = given.base_url
-    with data_folder(given.data) as data, MeshThread(data, model) as mesh:
-        register(mesh)
-        run_domain(config)
+    async with open_mesh(airline_environment(given.data), model) as mesh:
+        [port] = free_ports(1)
+        bridge = Bridge(mesh, users)
+        server = web.AppRunner(bridge.application())
+        await server.setup()
+        try:
+            await web.TCPSite(server, "127.0.0.1", port).start()
+            # Not among its modules: this folder's own names would stand in the way of the benchmark's.
+            command = [str(given.tau2_python), "-P", str(AGENT_FILE), f"http://127.0.0.1:{port}", *runner_arguments]
+            runner = await asyncio.create_subprocess_exec(*command)
+            status = await runner.wait()
+        finally:
+            await server.cleanup()
+    for number, why in bridge.not_comparable.items():
+        print(f"conversation {number}: {why}")
+    print(f"{bridge.begun} conversations, in {len(bridge.not_comparable)} the benchmark's world was not the mesh's")
+    return status or int(bool(bridge.not_comparable))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m evals.tau2", description=__doc__)
-    parser.add_argument("--model", required=True, help="the model behind our agents")
+    parser = argparse.ArgumentParser(
+        prog="python -m evals.tau2",
+        description=__doc__,
+        epilog="All other arguments go to the runner: --user-model, --split, --task, --trials, --save-to.",
+    )
+    parser.add_argument("--model", required=True, help="the model behind our agents; its key is OPENAI_API_KEY")
     parser.add_argument("--base-url", help="its endpoint; OpenAI's own without it")
-    parser.add_argument("--user-model", required=True, help="the model that plays the customer, as tau2 names it")
-    parser.add_argument("--data", type=Path, help="a data set in three files; the benchmark's own without it")
-    parser.add_argument("--split", default="test", help="the benchmark's split of tasks (default: test)")
-    parser.add_argument("--task", action="append", help="only this task; may be given several times")
-    parser.add_argument("--trials", type=int, default=1, help="conversations for each task")
-    parser.add_argument("--save-to", help="the name under which tau2 keeps the results")
-    given = parser.parse_args(argv)
+    parser.add_argument("--data", type=Path, required=True, help="the benchmark's data set, a file for each kind")
+    parser.add_argument("--tau2-python", type=Path, required=True, help="an interpreter that has tau2-bench")
+    given, runner_arguments = parser.parse_known_args(argv)
     if not os.environ.get("OPENAI_API_KEY"):
         sys.stderr.write("Set OPENAI_API_KEY to the key of the model's endpoint.\n")
         return 2
     try:
-        run(given)
-    except ImportError as error:
-        sys.stderr.write(f"tau2-bench is not in this environment ({error}); docs/evals.md says how to get it.\n")
-        return 2
+        return asyncio.run(run(given, runner_arguments))
     except (BadFile, StartFailed, HandlerFailed) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return 0
 
 
 if __name__ == "__main__":
