@@ -33,7 +33,7 @@ from services.airline.agent import airline
 from switchboard.messages import Identity, ToolResult
 
 DIFFERENCES_SHOWN_MAX = 5
-SEATS_NOTE = "free seats of {count} flight days differ, as docs/decisions/0007 says"
+SEATS_NOTE = "free seats of {count} flight days differ: docs/decisions/0007-seats-come-back.md"
 
 
 @dataclass(frozen=True)
