@@ -268,9 +268,11 @@ def refuse_ground(
     insured = (
         "the reason is not one that its insurance covers" if reservation.insurance == "yes" else "it is not insured"
     )
+    changeable = "Its cabin" if reservation.cabin == "basic_economy" else "Its flights and its cabin"
     return Refusal(
         f"Reservation {reservation.reservation_id} cannot be cancelled: it was booked more than {CANCELLABLE_HOURS}"
-        f" hours ago, the airline has cancelled none of its flights, it is not business, and {insured}.",
+        f" hours ago, the airline has cancelled none of its flights, it is not business, and {insured}."
+        f" {changeable} can be changed instead.",
         rule="X3",
     )
 
