@@ -34,7 +34,7 @@ TRANSFERRED = "Transfer successful"
 OPEN = "open"
 """State key: the ids of open cases, oldest first. Each case has a key of its own."""
 
-ID_LENGTH = 8
+ID_LENGTH = 12
 
 logger = logging.getLogger(__name__)
 

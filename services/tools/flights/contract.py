@@ -138,15 +138,10 @@ class TakeSeats(ToolInput):
     seats_total: int = Field(ge=1)
 
 
-class UndoHold(ToolInput):
-    hold_id: str
-
-
 class GiveBackSeats(ToolInput):
-    """The reservation's seats, but for those of `keep`, are free again."""
+    """The seats of a hold. A reservation of the data set holds its seats under its own id."""
 
-    reservation_id: str
-    keep: str = ""
+    hold_id: str
 
 
 class SeatCount(Wire):
@@ -200,17 +195,10 @@ TAKE_SEATS = Tool(
     input=TakeSeats,
     output=SeatCount,
 )
-UNDO_HOLD = Tool(
-    service=FLIGHT_SEATS,
-    handler="undo_hold",
-    purpose="Give back seats that were taken for what did not come about.",
-    input=UndoHold,
-    output=SeatCount,
-)
 GIVE_BACK_SEATS = Tool(
     service=FLIGHT_SEATS,
     handler="give_back_seats",
-    purpose="A reservation does not need its seats any more.",
+    purpose="The seats of a hold are not needed, or not any more.",
     input=GiveBackSeats,
     output=SeatCount,
 )

@@ -1,7 +1,7 @@
 """Serves flights: search and status, and the object that holds the seats of one flight on one day.
 
-`FlightSeats` sells seats one call after the other, so none is sold twice. What a saga takes it can undo by the id under
-which it took it; giving back what a reservation has is done last, when nothing can fail any more.
+`FlightSeats` sells seats one call after the other, so none is sold twice. Whoever takes seats names the hold, and by
+that name they are given back: because what they were for did not come about, or is over.
 """
 
 from datetime import datetime
@@ -31,7 +31,6 @@ from services.tools.flights.contract import (
     SeatMapOf,
     SeatMoved,
     TakeSeats,
-    UndoHold,
     seats_key,
 )
 from services.tools.flights.seating import Aboard, Holds
@@ -113,24 +112,14 @@ async def take_seats(ctx: restate.ObjectContext, request: TakeSeats) -> SeatCoun
 
 
 @flight_seats.handler()
-async def undo_hold(ctx: restate.ObjectContext, request: UndoHold) -> SeatCount:
-    """The seats that were taken under that id are free again. Does nothing when none were."""
-    before = await holds_of(ctx)
-    hold = before.by_id.get(request.hold_id)
-    if hold is not None:
-        ctx.set(HOLDS, before.without(request.hold_id))
-    return SeatCount(seats_total=len(hold.seats) if hold else 0)
-
-
-@flight_seats.handler()
 async def give_back_seats(ctx: restate.ObjectContext, request: GiveBackSeats) -> SeatCount:
-    """The reservation's seats are free again. Does nothing when it has none."""
+    """The seats of the hold are free again. Does nothing when there is none under that id."""
     flight, day, fields = await flight_of(ctx)
     plan, before = aboard(flight, day, fields), await holds_of(ctx)
-    after = seating.give_back(plan, before, request.reservation_id, request.keep)
-    ctx.set(HOLDS, after)
-    seats = [sum(len(hold.seats) for hold in seating.holds_now(plan, holds).values()) for holds in (before, after)]
-    return SeatCount(seats_total=seats[0] - seats[1])
+    hold = seating.holds_now(plan, before).get(request.hold_id)
+    if hold is not None:
+        ctx.set(HOLDS, seating.give_back(plan, before, request.hold_id))
+    return SeatCount(seats_total=len(hold.seats) if hold else 0)
 
 
 @flight_seats.handler(kind="shared")

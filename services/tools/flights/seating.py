@@ -148,12 +148,11 @@ def count(seats_total: int) -> str:
     return "no seat" if not seats_total else "only 1 seat" if seats_total == 1 else f"only {seats_total} seats"
 
 
-def give_back(aboard: Aboard, holds: Holds, reservation_id: str, keep: str) -> Holds:
-    """The holds without those of the reservation, but for one; the same when it has none."""
-    for hold_id, hold in holds_now(aboard, holds).items():
-        if hold.reservation_id == reservation_id and hold_id != keep:
-            holds = holds.having(hold_id, None) if hold_id in aboard.base else holds.without(hold_id)
-    return holds
+def give_back(aboard: Aboard, holds: Holds, hold_id: str) -> Holds:
+    """The holds without that one; the same when there is none."""
+    if hold_id in aboard.base:
+        return holds.having(hold_id, None)
+    return holds.without(hold_id)
 
 
 def hold_of(aboard: Aboard, holds: Holds, reservation_id: str) -> tuple[str, Hold] | None:

@@ -63,7 +63,7 @@ async def book_reservation(ctx: restate.Context, request: BookReservation) -> Re
         ids = writing.new_ids(ctx.random(), airline_settings().ids == "benchmark")
         reservation_id = await operation.claim_id(ids)
         kept = writing.booked(request, reservation_id, flights, now)
-        await operation.take_seats(kept, keys_of(request.flights))
+        kept = await operation.take_seats(kept, keys_of(request.flights))
         await operation.charge_cards(request.payment_methods)
         await operation.write(kept)
         await operation.pay(request.payment_methods, reservation_id)
@@ -90,7 +90,7 @@ async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -
     with operation:
         await operation.write(after)
     operation.refund_cards(reading.paid_by_method(kept.reservation))
-    operation.give_back_seats(kept.reservation, keys_of(kept.reservation.flights))
+    operation.give_back_seats(kept, keys_of(kept.reservation.flights))
     operation.finish(after.reservation, "cancelled")
     return after.reservation
 
@@ -114,10 +114,10 @@ async def update_reservation_flights(ctx: restate.Context, request: UpdateReserv
     after = writing.with_flights(kept, request, flights, price)
     operation = Operation(ctx, user, "Nothing was changed, and nothing is charged.")
     with operation:
-        await operation.take_seats(after, writing.seats_to_take(before, request))
+        after = await operation.take_seats(after, writing.seats_to_take(before, request))
         await operation.charge(request.payment_id, price)
         await operation.write(after)
-    operation.give_back_seats(before, writing.seats_to_give_back(before, request))
+    operation.give_back_seats(kept, writing.seats_to_give_back(before, request))
     operation.finish(after.reservation, "changed")
     await operation.refund(request.payment_id, -price)
     return after.reservation

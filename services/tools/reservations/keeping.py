@@ -5,6 +5,8 @@ So undoing one is going back to what was before it. A write names the revision t
 reservation has changed since, it is refused, and decided anew.
 """
 
+from pydantic import Field
+
 from services.tools.airline_data.records import Reservation, ReservedFlight
 from services.tools.refusal import Refusal
 from services.tools.reservations.contract import RESERVATIONS
@@ -13,10 +15,14 @@ from switchboard.messages import Wire
 
 
 class Kept(Wire):
-    """A reservation as it stands, and what it went through here: a delay counts although its flight was changed."""
+    """A reservation as it stands, and what it went through here: a delay counts although its flight was changed.
+
+    `holds` says under which id it has its seats on a flight, by the flight's key; where it says nothing, under its own.
+    """
 
     reservation: Reservation
     revision: int = 0
+    holds: dict[str, str] = Field(default_factory=dict)
     former_flights: tuple[ReservedFlight, ...] = ()
     changed: bool = False
 

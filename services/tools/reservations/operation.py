@@ -16,10 +16,8 @@ from services.tools.customers.contract import AddCertificate, Credit, Pay
 from services.tools.flights.contract import (
     GIVE_BACK_SEATS,
     TAKE_SEATS,
-    UNDO_HOLD,
     GiveBackSeats,
     TakeSeats,
-    UndoHold,
     seats_key,
 )
 from services.tools.outbox.contract import DELIVER
@@ -62,12 +60,12 @@ class Operation:
                 return reservation_id
         raise restate.TerminalError(f"No id was free. {self._saga.otherwise} Try again.", status_code=409)
 
-    async def take_seats(self, kept: Kept, flights: Iterable[FlightKey]) -> None:
-        """A seat for each passenger on each flight, in the reservation's cabin."""
-        reservation = kept.reservation
+    async def take_seats(self, kept: Kept, flights: Iterable[FlightKey]) -> Kept:
+        """A seat for each passenger on each flight, in the reservation's cabin; the reservation with these seats."""
+        reservation, taken = kept.reservation, {}
         for key in flights:
             seats = seats_key(*key)
-            self._saga.undo_by(UNDO_HOLD, UndoHold(hold_id=self.operation_id), seats)
+            self._saga.undo_by(GIVE_BACK_SEATS, GiveBackSeats(hold_id=self.operation_id), seats)
             wanted = TakeSeats(
                 hold_id=self.operation_id,
                 reservation_id=reservation.reservation_id,
@@ -75,6 +73,8 @@ class Operation:
                 seats_total=len(reservation.passengers),
             )
             await self._saga.step(TAKE_SEATS, wanted, seats)
+            taken[seats] = self.operation_id
+        return kept.model_copy(update={"holds": kept.holds | taken})
 
     async def charge(self, payment_id: str, price: Decimal) -> None:
         """One payment for a change; none when it costs nothing."""
@@ -126,11 +126,12 @@ class Operation:
         email = telling.letter(self.user, reservation, what, email_id=self.operation_id)
         tell(self.ctx, DELIVER, email, self.user.user_id)
 
-    def give_back_seats(self, reservation: Reservation, flights: Iterable[FlightKey]) -> None:
-        """The reservation's seats on these flights, but for those taken just now."""
-        request = GiveBackSeats(reservation_id=reservation.reservation_id, keep=self.operation_id)
+    def give_back_seats(self, before: Kept, flights: Iterable[FlightKey]) -> None:
+        """The seats that the reservation had on these flights before."""
         for key in flights:
-            tell(self.ctx, GIVE_BACK_SEATS, request, seats_key(*key))
+            seats = seats_key(*key)
+            hold_id = before.holds.get(seats, before.reservation.reservation_id)
+            tell(self.ctx, GIVE_BACK_SEATS, GiveBackSeats(hold_id=hold_id), seats)
 
     def refund_cards(self, paid: Mapping[str, Decimal]) -> None:
         """What the cards have paid. What goes back to gift cards is for accounting, by the payment history."""

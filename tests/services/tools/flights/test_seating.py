@@ -67,18 +67,26 @@ def test_what_is_undone_is_free_again() -> None:
 
 
 def test_seats_of_the_data_and_new_ones_are_given_back() -> None:
-    given = give_back(PLANE, Holds(), "AAAAAA", keep="")
+    given = give_back(PLANE, Holds(), "AAAAAA")
     assert available_seats(PLANE, given)["economy"] == 8
     assert agrees(given)
-    assert give_back(PLANE, given, "AAAAAA", keep="") == given
-    assert give_back(PLANE, taken(Holds(), "op1", 2), "NEW001", keep="") == Holds()
-    assert give_back(PLANE, Holds(), "NOBODY", keep="") == Holds()
+    assert give_back(PLANE, given, "AAAAAA") == given
+    assert give_back(PLANE, taken(Holds(), "op1", 2), "op1") == Holds()
+    assert give_back(PLANE, Holds(), "op9") == Holds()
 
 
 def test_another_cabin_on_the_same_flight_keeps_only_the_new_seats() -> None:
     both = taken(Holds(), "op1", 2, cabin="basic_economy", reservation_id="AAAAAA")
-    after = give_back(PLANE, both, "AAAAAA", keep="op1")
+    after = give_back(PLANE, both, "AAAAAA")
     assert available_seats(PLANE, after) == {"basic_economy": 2, "economy": 8, "business": 2}
+    assert agrees(after)
+
+
+def test_old_seats_that_come_back_late_leave_those_that_were_taken_since() -> None:
+    """Changed away and back again, before the first change's seats had come back."""
+    back_again = taken(Holds(), "op2", 2, reservation_id="AAAAAA")
+    after = give_back(PLANE, back_again, "AAAAAA")
+    assert available_seats(PLANE, after)["economy"] == 6
     assert agrees(after)
 
 
