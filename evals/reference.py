@@ -59,7 +59,7 @@ class Played:
 
 
 async def replay(data: Path, tasks: Sequence[Task]) -> list[Played]:
-    """Play every task on a state of its own, one after the other. Raises BadFile, StartFailed, HandlerFailed."""
+    """Play every task on a state of its own, one after the other. Raises BadFile, StartFailed."""
     base = read_world(data)
     async with open_mesh(
         airline_environment(data), model={}, services=("tools",), beside={"caller": "evals.caller"}
@@ -68,13 +68,17 @@ async def replay(data: Path, tasks: Sequence[Task]) -> list[Played]:
         for task in tasks:
             if played:
                 await mesh.forget()
-            played.append(await play(mesh, base, task))
+            try:
+                played.append(await play(mesh, base, task))
+            except HandlerFailed as error:
+                # The tools' defect, and this task's; the others can still be played.
+                played.append(Played(task, [str(error)], []))
             print(played[-1].line(), flush=True)
         return played
 
 
 async def play(mesh: EvalMesh, base: World, task: Task) -> Played:
-    """The calls of one task, in order, and the records afterwards."""
+    """The calls of one task, in order, and the records afterwards. Raises HandlerFailed."""
     customer_id = customer_of(task, base)
     differences: list[str] = []
     for number, step in enumerate(task.steps, 1):
@@ -108,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     try:
         played = asyncio.run(replay(given.data, read_tasks(given.tasks)))
-    except (BadFile, StartFailed, HandlerFailed) as error:
+    except (BadFile, StartFailed) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     equal = sum(one.equal for one in played)

@@ -8,6 +8,7 @@ import pytest
 
 from cli.restate_server import find_binary
 from evals import recorded, reference
+from evals.mesh import EvalMesh, HandlerFailed
 from tests.parts import need, needs_tau_airline, tau_airline
 
 pytestmark = needs_tau_airline
@@ -45,6 +46,25 @@ def test_a_task_that_ends_otherwise_is_a_miss(data: Path, tmp_path: Path, capsys
     assert status == 1
     complaints = (f"{CHANGE}: result.total_baggages", ".email: expected", "DIFFERS: ")
     assert all(part in line for part, line in zip(complaints, said[1:4], strict=True))
+
+
+def test_a_task_that_cannot_be_played_is_a_miss_and_the_others_are_played(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[dict[str, Any]] = json.loads((data / "tasks.json").read_text())
+    file = tmp_path / "tasks.json"
+    file.write_text(json.dumps(tasks[:2]))
+    dump = EvalMesh.dump
+
+    async def fails_once(mesh: EvalMesh) -> Any:
+        monkeypatch.setattr(EvalMesh, "dump", dump)
+        raise HandlerFailed("the dump failed")
+
+    monkeypatch.setattr(EvalMesh, "dump", fails_once)
+    assert reference.main(["--data", str(data), "--tasks", str(file)]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert "DIFFERS: the dump failed" in said[0]
+    assert said[-1] == "1 of 2 equal"
 
 
 def test_recordings_break_no_rule_and_lose_no_right_write(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
