@@ -19,6 +19,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cli.process import StartFailed, free_ports
+from evals.cases.judge import READS
 from evals.mesh import EvalMesh, HandlerFailed, airline_environment, open_mesh
 from evals.mirror import Mirrored, differs, means_yes, mirror
 from evals.tasks import BadFile, Records, first_difference, read_records
@@ -30,8 +31,6 @@ AGENT_FILE = Path(__file__).with_name("tau2_agent.py")
 SESSION = "tau2"
 SILENCE = "I am sorry, I have no answer."
 """In place of an empty reply, which the runner does not take."""
-
-READS = ("get_", "search_", "list_", "calculate")
 
 
 class NotComparable(Exception):
