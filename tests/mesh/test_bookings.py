@@ -78,7 +78,7 @@ async def is_cancelled(laboratory: Laboratory, number: str, day: date) -> None:
     ("customer_id", "payments", "changes", "why"),
     [
         ("bob", (("credit_card_0002", 289.4),), {}, "credit_card_0002 was declined: insufficient funds."),
-        ("erin", (("gift_card_4400", 289.39),), {}, "(rule P3)"),
+        ("erin", (("credit_card_5454", 289.39),), {}, "(rule P3)"),
         ("erin", (("gift_card_1207", 120), ("credit_card_5454", 169.4)), {}, "There is no gift_card_1207"),
         ("bob", (("gift_card_2210", 289.4),), {}, "(rule P4)"),
         ("dave", (("certificate_5003", 75), ("certificate_5004", 25), ("credit_card_7777", 189.4)), {}, "(rule P2)"),
