@@ -7,12 +7,13 @@ from decimal import Decimal
 import restate
 
 from services.tools.airline_data.records import Reservation, User
+from services.tools.airline_data.schedule import at
 from services.tools.call import ask, read, start
 from services.tools.customers.contract import GET_USER_DETAILS, GetUserDetails
 from services.tools.flights.contract import FLIGHT_ON_DAY, FlightOnDay, seats_key
 from services.tools.refusal import NOT_FOUND
 from services.tools.reservations.keeping import FIND, Kept
-from services.tools.reservations.travel import FlightKey, Flights, FlightState, at
+from services.tools.reservations.travel import FlightKey, Flights, FlightState
 from switchboard import NoInput
 
 logger = logging.getLogger(__name__)

@@ -6,12 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.tools.airline_data.records import Day, Flight, FlightDay, FlightType, Reservation, ReservedFlight
+from services.tools.airline_data.schedule import AIRLINE_ZONE, at
 from services.tools.reservations.contract import FlightChoice
-
-AIRLINE_ZONE = dt.timezone(dt.timedelta(hours=-5), "EST")
-"""The airline's own clock, by which all days and times without a zone go, the whole year."""
-
-NEXT_DAY = "+1"
 
 
 @dataclass(frozen=True)
@@ -49,13 +45,6 @@ def flight_state(flight: Flight, date: Day, day: FlightDay) -> FlightState:
         arrives=at(date, flight.scheduled_arrival_time_est),
         day=day,
     )
-
-
-def at(date: Day, time: str) -> dt.datetime:
-    """`06:30:00` or `06:30:00+1` of a day of departure, with the airline's zone."""
-    days = 1 if time.endswith(NEXT_DAY) else 0
-    clock = dt.time.fromisoformat(time.removesuffix(NEXT_DAY))
-    return dt.datetime.combine(dt.date.fromisoformat(date), clock, AIRLINE_ZONE) + dt.timedelta(days=days)
 
 
 def moment(written: str) -> dt.datetime:

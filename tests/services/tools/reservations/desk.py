@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from services.tools.airline_data.records import Flight, Payment, PaymentMethod, Reservation, ReservedFlight, User
+from services.tools.airline_data.schedule import AIRLINE_ZONE
 from services.tools.refusal import Refusal
 from services.tools.reservations.compensation import Claim, claim_for
 from services.tools.reservations.contract import (
@@ -30,7 +31,7 @@ from services.tools.reservations.policy import (
     may_change_passengers,
 )
 from services.tools.reservations.prices import bags_price, booking_price, change_price, new_fares
-from services.tools.reservations.travel import AIRLINE_ZONE, FlightKey, Flights, FlightState, flight_state, key_of
+from services.tools.reservations.travel import FlightKey, Flights, FlightState, flight_state, key_of
 
 NOW = dt.datetime(2024, 5, 15, 15, tzinfo=AIRLINE_ZONE)
 NEW_RESERVATIONS = ("HATHAT", "HATHAU", "HATHAV")

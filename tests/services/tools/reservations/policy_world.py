@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.tools.airline_data.records import FlightDay, PaymentMethod, Reservation, User
+from services.tools.airline_data.schedule import AIRLINE_ZONE, at
 from services.tools.refusal import Refusal
 from services.tools.reservations.compensation import Claim, may_compensate
 from services.tools.reservations.contract import (
@@ -25,7 +26,7 @@ from services.tools.reservations.policy import (
     may_change_flights,
     may_change_passengers,
 )
-from services.tools.reservations.travel import AIRLINE_ZONE, Flights, FlightState, at
+from services.tools.reservations.travel import Flights, FlightState
 
 NOW = dt.datetime(2030, 5, 10, 12, tzinfo=AIRLINE_ZONE)
 PAST, TODAY, DAY, LATER = "2030-05-09", "2030-05-10", "2030-05-20", "2030-05-25"
