@@ -1,0 +1,31 @@
+"""Which settings of the airline are taken, and that a wrong one ends the process with its name."""
+
+import pytest
+
+from services.tools.settings import AirlineSettings
+from switchboard.settings import load
+
+
+def test_without_any_the_policy_is_kept_and_the_clock_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AIRLINE_DATA_DIR", "AIRLINE_NOW", "AIRLINE_IDS", "POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    settings = load(AirlineSettings)
+    assert (settings.policy, settings.now, settings.ids, settings.data_dir) == ("enforce", None, "random", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POLICY", "maybe"),
+        ("AIRLINE_NOW", "2024-05-15T15:00:00"),
+        ("AIRLINE_IDS", "mine"),
+        ("AIRLINE_DATA_DIR", "/nowhere"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        load(AirlineSettings)
+    assert capsys.readouterr().err.startswith(f"{name}: ")
