@@ -24,6 +24,15 @@ test: setup ## all tests, on a real Restate server that they start themselves
 tools: setup ## bring the OpenTelemetry collector, Jaeger, helm and promtool into .tools/bin
 	@$(BIN)/python -m scripts.tools
 
+evals: setup ## conversations with a known end; with TAU_AIRLINE_DIR set, the reference's tasks and recordings as well
+	@$(BIN)/python -m evals.cases
+ifdef TAU_AIRLINE_DIR
+	@$(BIN)/python -m evals.reference --data $(TAU_AIRLINE_DIR) --tasks $(TAU_AIRLINE_DIR)/tasks.json
+	@$(BIN)/python -m evals.recorded --data $(TAU_AIRLINE_DIR) --recordings $(TAU_AIRLINE_DIR)/recorded.json
+else
+	@echo "TAU_AIRLINE_DIR names no reference data, so no reference tasks and recordings were played; see docs/evals.md."
+endif
+
 bench: setup .tools/venv-bench/.synced ## measure beside the peers, write docs/performance.md
 	@$(BIN)/python -m bench
 
@@ -40,7 +49,8 @@ format: setup ## mend what ruff can mend
 pins: $(UV) ## renew the exact versions and hashes in requirements*.txt
 	@$(COMPILE) requirements-bootstrap.in -o requirements-bootstrap.txt
 	@$(COMPILE) pyproject.toml --extra demo-model --extra cli -o requirements.txt
-	@$(COMPILE) pyproject.toml --extra demo-model --extra cli --extra dev -c requirements.txt -o requirements-dev.txt
+	@$(COMPILE) pyproject.toml --extra demo-model --extra cli --extra evals --extra dev -c requirements.txt \
+	  -o requirements-dev.txt
 	@$(COMPILE) pyproject.toml --extra demo-model --extra cli --extra bench -c requirements.txt \
 	  -o requirements-bench.txt
 
@@ -74,4 +84,4 @@ node_modules/.synced: package-lock.json
 	  || { echo "npm could not get the Restate server: is its registry reachable? See the lines above."; exit 1; }
 	@touch $@
 
-.PHONY: help setup demo up test tools bench check format pins clean
+.PHONY: help setup demo up test tools evals bench check format pins clean

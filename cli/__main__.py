@@ -26,6 +26,13 @@ approvals = typer.Typer(
 )
 app.add_typer(approvals, name="approvals")
 
+cases = typer.Typer(
+    help="Customers' matters that staff have taken over.",
+    no_args_is_help=True,
+    context_settings=app.info.context_settings,
+)
+app.add_typer(cases, name="cases")
+
 FOLDER = Path(".switchboard")
 
 Customer = Annotated[str, typer.Option(help="Who is speaking.")]
@@ -43,7 +50,9 @@ NotSignedIn = Annotated[
     typer.Option("--not-signed-in", help="As somebody who only says who they are; in a session of its own."),
 ]
 ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="As `switchboard approvals list` shows it.")]
-By = Annotated[str, typer.Option(help="The staff member who decides.")]
+CaseId = Annotated[str, typer.Argument(metavar="ID", help="As `switchboard cases list` shows it.")]
+Outcome = Annotated[str, typer.Option(help="What became of it, in words that the customer may read.")]
+By = Annotated[str, typer.Option(help="The staff member who does it.")]
 Why = Annotated[str, typer.Option(help="The reason, in words that the customer may read.")]
 IngressUrl = Annotated[str, typer.Option(envvar="RESTATE_INGRESS_URL", help="Where customers' messages come in.")]
 Observed = Annotated[
@@ -187,6 +196,26 @@ def reject(approval_id: ApprovalId, by: By, why: Why, ingress_url: IngressUrl = 
 
     with in_a_sentence():
         out.print(asyncio.run(decide(ingress_url, "reject", approval_id, by, why)), markup=False, highlight=False)
+
+
+@cases.command("list")
+def list_cases(ingress_url: IngressUrl = INGRESS_URL) -> None:
+    """List the open cases, the oldest first."""
+    from cli.cases import open_cases, show
+    from cli.console import in_a_sentence, out
+
+    with in_a_sentence():
+        show(asyncio.run(open_cases(ingress_url)), out)
+
+
+@cases.command("close")
+def close_case(case_id: CaseId, by: By, outcome: Outcome, ingress_url: IngressUrl = INGRESS_URL) -> None:
+    """Close a case. The customer is told what became of it."""
+    from cli.cases import close
+    from cli.console import in_a_sentence, out
+
+    with in_a_sentence():
+        out.print(asyncio.run(close(ingress_url, case_id, by, outcome)), markup=False, highlight=False)
 
 
 @app.command()

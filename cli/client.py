@@ -142,7 +142,13 @@ class MeshClient:
         self, handler: str, request: BaseModel, answer: type[Answer], idempotency_key: str | None = None
     ) -> Answer:
         """Ask the approvals, as staff. The same key again is the same decision, not a second one."""
-        path, body = f"/{APPROVALS}/{handler}", request.model_dump(mode="json")
+        return await self.staff(APPROVALS, handler, request, answer, idempotency_key)
+
+    async def staff(
+        self, service: str, handler: str, request: BaseModel, answer: type[Answer], idempotency_key: str | None = None
+    ) -> Answer:
+        """Ask a service that is for staff. The same key again is the same request, not a second one."""
+        path, body = f"/{service}/{handler}", request.model_dump(mode="json")
         headers = {"idempotency-key": idempotency_key} if idempotency_key else None
         return await self._insist(lambda: self._request("POST", path, answer, body, headers), ANSWER_TIMEOUT)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -50,7 +50,7 @@ class Mesh:
 
     `model` holds the OPENAI_* variables of a real endpoint; without it the demo model is started. `folder` takes
     Restate's data and the logs. `environment` is added to every process (faults, limits, log levels). `observe` is
-    started and ended with it, and gets every span.
+    started and ended with it, and gets every span. `services` may name fewer than all.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Mesh:
         environment: Mapping[str, str] | None = None,
         restate_environment: Mapping[str, str] | None = None,
         observe: Observe | None = None,
+        services: Sequence[str] = SERVICES,
     ) -> None:
         self.addresses = addresses or Addresses()
         self.folder = folder
@@ -73,8 +74,9 @@ class Mesh:
         self.restate = server_process(
             self.addresses.restate, folder / "restate", self.log("restate"), {**traced, **(restate_environment or {})}
         )
-        names = (*SERVICES, DEMO_MODEL) if self.uses_demo_model else SERVICES
-        self.services = {name: self.service(name, self.addresses.services[name]) for name in names}
+        self.names = tuple(services)
+        started = (*self.names, DEMO_MODEL) if self.uses_demo_model else self.names
+        self.services = {name: self.service(name, self.addresses.services[name]) for name in started}
 
     @property
     def processes(self) -> list[Process]:
@@ -107,7 +109,7 @@ class Mesh:
             async with asyncio.TaskGroup() as group:
                 for process in self.processes:
                     group.create_task(process.start())
-            for name in SERVICES:
+            for name in self.names:
                 await self.register(self.addresses.service_url(name))
         except* StartFailed as failures:
             await self.stop()

@@ -1,12 +1,16 @@
 """Parts that a test needs and a machine may lack: named when the test skips, a failure where all are required."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 from cli.observe import find_tool
 
 REQUIRE_ALL = "REQUIRE_ALL"
+
+TAU_AIRLINE_DIR = "TAU_AIRLINE_DIR"
+BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "tau-airline"
 
 
 def need(part: str, found: object, mend: str) -> None:
@@ -40,3 +44,14 @@ def need_helm() -> str:
 
 def need_promtool() -> str:
     return need_tool("promtool", "promtool")
+
+
+def tau_airline() -> Path | None:
+    """The folder with the field's reference data, where a machine has it: no installation brings it."""
+    folder = Path(os.environ.get(TAU_AIRLINE_DIR) or BESIDE_THE_REPOSITORY)
+    return folder if (folder / "tasks.json").exists() else None
+
+
+needs_tau_airline = pytest.mark.skipif(
+    tau_airline() is None, reason=f"needs the airline reference data, of which {TAU_AIRLINE_DIR} names the folder"
+)

@@ -1,6 +1,7 @@
 """The rules that keep the project readable: who may import whom, how long things may get, one word one meaning."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,11 @@ PURE = {
     "services/triage/contract.py",
     "services/tools/amortisation.py",
     "services/tools/bank_rules.py",
+    "services/tools/airline_data/records.py",
+    "services/tools/reservations/compensation.py",
+    "services/tools/reservations/paying.py",
+    "services/tools/reservations/prices.py",
+    "services/tools/reservations/travel.py",
 }
 
 RULES = ("services.tools.bank_rules",)
@@ -70,6 +76,11 @@ def violations(path: Path) -> Iterator[str]:
             yield f"{name} imports {module}: services know no command line"
         if name.startswith("services/") and module == "switchboard.testing":
             yield f"{name} imports {module}: it is for tests"
+        measured = name.startswith(("switchboard/", "services/", "cli/"))
+        if measured and module.split(".")[0] in ("evals", "bench", "tests"):
+            yield f"{name} imports {module}: what runs knows nothing of what measures it"
+        if name.startswith("evals/") and module.startswith(("services.", "tests")) and not is_declared(module):
+            yield f"{name} imports {module}: evaluations know contracts and agents' declarations, and act over the wire"
         outside_of_tests = name.startswith(("switchboard/", "services/", "cli/"))
         if module.split(".")[0] == "openai" and outside_of_tests and name != "switchboard/model.py":
             yield f"{name} imports {module}: model.py is the only door to the model"
@@ -89,10 +100,17 @@ def is_contract_name(module: str) -> bool:
     return module.startswith("services.tools.") and "contract" in module.split(".")[3:4]
 
 
+def is_declared(module: str) -> bool:
+    """A contract of tools or sessions, or an agent's declaration, as well as what stands in it."""
+    return is_contract_name(module) or re.match(r"services\.\w+\.(agent|contract)\b", module) is not None
+
+
 def crosses_domains(parts: list[str], target: list[str]) -> bool:
     """From one domain of the tools into another one, other than through its contract."""
     inside_a_domain = len(parts) > 3
-    shared = {"amortisation", "clock", "dates", "settings", "call", "demo_data", "refusal", "judge", "staff_decision"}
+    shared = set(
+        "airline_data amortisation call clock dates demo_data judge refusal saga settings staff_decision".split()
+    )
     return (
         inside_a_domain
         and len(target) > 2

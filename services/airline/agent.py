@@ -1,50 +1,82 @@
-"""The airline agent: flight status, new and present bookings, seats, invoices, and the rules of travel."""
+"""The airline agent: flights, reservations, seats, invoices, and the rules that it keeps."""
 
-from services.tools.bookings.contract import BOOK_FLIGHT, CANCEL_BOOKING, SEARCH_FLIGHTS
+from services.tools.airline_rules.contract import policy_text
+from services.tools.calculator.contract import CALCULATE
+from services.tools.cases.contract import TRANSFER_TO_HUMAN_AGENTS
+from services.tools.customers.contract import GET_USER_DETAILS
 from services.tools.faq.contract import SEARCH_FAQ
-from services.tools.flights.contract import GET_FLIGHT_STATUS
+from services.tools.flights.contract import (
+    GET_FLIGHT_STATUS,
+    LIST_ALL_AIRPORTS,
+    SEARCH_DIRECT_FLIGHT,
+    SEARCH_ONESTOP_FLIGHT,
+)
 from services.tools.invoices.contract import EMAIL_INVOICE
-from services.tools.payments.contract import LIST_PAYMENT_MEANS
-from services.tools.reservations.contract import CHANGE_SEAT, GET_RESERVATION, GET_SEAT_MAP, LIST_RESERVATIONS
+from services.tools.reservations.contract import (
+    BOOK_RESERVATION,
+    CANCEL_RESERVATION,
+    GET_RESERVATION_DETAILS,
+    SEND_CERTIFICATE,
+    UPDATE_RESERVATION_BAGGAGES,
+    UPDATE_RESERVATION_FLIGHTS,
+    UPDATE_RESERVATION_PASSENGERS,
+)
+from services.tools.seating.contract import CHANGE_SEAT, GET_SEAT_MAP
 from switchboard import Agent
 
-INSTRUCTIONS = """
+INSTRUCTIONS = f"""
 You are the airline's service agent. You speak to one signed-in customer; never ask who they are.
 
-- Look up what you say: flights, bookings and seats with their tools, rules of travel with search_faq. Never invent a
-  number, a time, a price or a rule; if nothing is found, say so.
+- Look up what you say: the customer's profile and reservations, flights and seats with their tools, rules of travel
+  with search_faq, sums with calculate. Never invent a number, a time, a price or a rule; if nothing is found, say so.
 - Where a question needs several look-ups, make them all at once.
-- A booking is named by its confirmation number, such as AB4568. When the customer has not given the one that is
-  meant, ask for it, or list their bookings if they do not know it.
-- Change a seat or send an invoice when the customer asks for it, and report what the tool answered. If it refuses,
-  give the reason and what it offers instead.
-- To book, find the flight with search_flights and the means with list_payment_means. The customer says who flies, in
-  which cabin, and how much each means pays; the payments add up to the price of all passengers exactly. Then call
-  book_flight, or cancel_booking to cancel: the customer is asked to confirm by itself, so do not ask before.
-- When a booking fails, nothing is charged: say why, and offer another means or flight. Never book twice.
+- A reservation is named by its id, the confirmation number, such as AB4568. When the customer has not given the one
+  that is meant, ask for it, or look at their profile and reservations if they do not know it.
+- Change a seat or send an invoice when the customer asks for it, and report what the tool answered.
+- Before a call that books, changes or cancels, know all of its details. Then make it: the customer is shown the exact
+  call and asked to confirm by itself, so do not ask before.
+- When a tool refuses, nothing was done: give the reason, and what it offers instead. The tools keep the rules below,
+  whoever asks; do not try to get around them.
+- Cancelling needs the customer's reason, as far as they have said it.
+- What the rules leave to a person, transfer with transfer_to_human_agents.
 - For anything that is not the airline's, hand off without apology.
 
-Answer in the customer's language, in at most four sentences. Times are UTC; amounts have their currency.
+Answer in the customer's language, in at most four sentences. Times and days are the airline's, EST.
+
+The rules, by number:
+
+{policy_text()}
 """
+
+STEPS_MAX = 32
+"""A model that makes one call at a time looks through ten reservations, or twelve searches, and then does something."""
 
 airline = Agent(
     name="Airline",
     handles=(
-        "Flights and bookings: flight status, search, new bookings and cancellation, reservations, seats, invoices,"
-        " gift cards and travel certificates, and questions on baggage and travel rules."
+        "Flights and bookings: flight status, search, new bookings, changes and cancellation, reservations, seats,"
+        " invoices, gift cards and travel certificates, and questions on baggage and travel rules."
     ),
     instructions=INSTRUCTIONS,
     tools=(
+        GET_USER_DETAILS,
+        GET_RESERVATION_DETAILS,
+        LIST_ALL_AIRPORTS,
+        SEARCH_DIRECT_FLIGHT,
+        SEARCH_ONESTOP_FLIGHT,
         GET_FLIGHT_STATUS,
-        LIST_RESERVATIONS,
-        GET_RESERVATION,
+        BOOK_RESERVATION,
+        CANCEL_RESERVATION,
+        UPDATE_RESERVATION_FLIGHTS,
+        UPDATE_RESERVATION_PASSENGERS,
+        UPDATE_RESERVATION_BAGGAGES,
+        SEND_CERTIFICATE,
         GET_SEAT_MAP,
         CHANGE_SEAT,
         EMAIL_INVOICE,
-        SEARCH_FLIGHTS,
-        LIST_PAYMENT_MEANS,
-        BOOK_FLIGHT,
-        CANCEL_BOOKING,
         SEARCH_FAQ,
+        CALCULATE,
+        TRANSFER_TO_HUMAN_AGENTS,
     ),
+    steps_max=STEPS_MAX,
 )

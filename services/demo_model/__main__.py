@@ -12,6 +12,7 @@ from granian.server.embed import Server
 from services.demo_model.app import create_app
 from services.demo_model.engine import Engine
 from services.demo_model.faults import FormatError
+from services.demo_model.recordings import Recordings, read_recordings
 from services.demo_model.script import Script, read_script
 from services.demo_model.settings import Mode, Settings, SettingsError, read_settings
 
@@ -27,13 +28,13 @@ def main() -> int:
     """Runs the server until it is told to stop; the process's exit code."""
     try:
         settings = read_settings()
-        script = _script(settings)
+        script, recordings = _script(settings), _recordings(settings)
         _check_port(settings.host, settings.port)
     except (SettingsError, StartError) as error:
         sys.stderr.write(f"The demo model cannot start: {error}.\n")
         return 1
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, script))
+        runner.run(_serve(settings, script, recordings))
     return 0
 
 
@@ -44,6 +45,15 @@ def _script(settings: Settings) -> Script | None:
         return read_script(settings.demo_model_script)
     except (OSError, UnicodeDecodeError, ImportError, FormatError) as error:
         raise StartError(f"the script {settings.demo_model_script} cannot be read: {error}") from error
+
+
+def _recordings(settings: Settings) -> Recordings | None:
+    if settings.demo_model_mode is not Mode.RECORDINGS or settings.demo_model_recordings is None:
+        return None
+    try:
+        return read_recordings(settings.demo_model_recordings)
+    except (OSError, FormatError) as error:
+        raise StartError(f"the recordings {settings.demo_model_recordings} cannot be read: {error}") from error
 
 
 def _check_port(host: str, port: int) -> None:
@@ -57,8 +67,8 @@ def _check_port(host: str, port: int) -> None:
             raise StartError(f"cannot listen on {host}:{port} ({error.strerror}); set PORT to a free one") from error
 
 
-async def _serve(settings: Settings, script: Script | None) -> None:
-    engine = Engine(script, settings.demo_model_latency_ms)
+async def _serve(settings: Settings, script: Script | None, recordings: Recordings | None) -> None:
+    engine = Engine(script, settings.demo_model_latency_ms, recordings)
     server = Server(
         create_app(engine),
         address=settings.host,

@@ -10,6 +10,7 @@ import orjson
 from services.demo_model.engine import Answer, Engine, NoAnswer
 from services.demo_model.faults import FaultKind, FormatError, parse_faults, whole_number
 from services.demo_model.hangup import close_connection
+from services.demo_model.recordings import parse_recordings
 from services.demo_model.script import parse_script
 from services.demo_model.settings import LATENCY_MAX_MS
 from services.demo_model.wire import ApiError, JsonObject
@@ -134,6 +135,16 @@ def _delete_script(engine: Engine, body: bytes, query: dict[str, list[str]]) -> 
     return {"mode": engine.mode}
 
 
+def _put_recordings(engine: Engine, body: bytes, query: dict[str, list[str]]) -> JsonObject:
+    engine.use_recordings(parse_recordings(orjson.loads(body)))
+    return {"mode": engine.mode}
+
+
+def _delete_recordings(engine: Engine, body: bytes, query: dict[str, list[str]]) -> JsonObject:
+    engine.drop_recordings()
+    return {"mode": engine.mode}
+
+
 def _put_latency(engine: Engine, body: bytes, query: dict[str, list[str]]) -> JsonObject:
     raw = orjson.loads(body)
     engine.latency_ms = whole_number(raw.get("ms") if isinstance(raw, dict) else None, "ms", highest=LATENCY_MAX_MS)
@@ -162,6 +173,8 @@ _ROUTES: dict[tuple[str, str], Handler] = {
     ("DELETE", "/demo/faults"): _delete_faults,
     ("PUT", "/demo/script"): _put_script,
     ("DELETE", "/demo/script"): _delete_script,
+    ("PUT", "/demo/recordings"): _put_recordings,
+    ("DELETE", "/demo/recordings"): _delete_recordings,
     ("PUT", "/demo/latency"): _put_latency,
     ("GET", "/demo/requests"): _requests,
     ("DELETE", "/demo/requests"): _delete_requests,

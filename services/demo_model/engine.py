@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from services.demo_model.faults import GARBAGE, SILENT_KINDS, Fault, FaultKind, FaultPlan, raise_http_fault, spoil
 from services.demo_model.recorder import Recorder
+from services.demo_model.recordings import Recordings
 from services.demo_model.rules import decide
 from services.demo_model.script import Place, Script, Step, fill_references
 from services.demo_model.wire import ApiError, Reply, Request, build_response, read_request
@@ -32,11 +33,13 @@ class Answer:
 
 
 class Engine:
-    """The demo model itself; answers by rules unless it has a script."""
+    """The demo model itself; answers by rules unless it has a script or recordings to play."""
 
-    def __init__(self, script: Script | None = None, latency_ms: int = 0) -> None:
+    def __init__(self, script: Script | None = None, latency_ms: int = 0, recordings: Recordings | None = None) -> None:
         self._start_script = script
+        self._start_recordings = recordings
         self.script = script
+        self.recordings = recordings
         self.latency_ms = latency_ms
         self.faults = FaultPlan()
         self.recorder = Recorder()
@@ -45,7 +48,9 @@ class Engine:
 
     @property
     def mode(self) -> str:
-        return "rules" if self.script is None else "script"
+        if self.script is not None:
+            return "script"
+        return "rules" if self.recordings is None else "recordings"
 
     def use_script(self, script: Script) -> None:
         self.script = script
@@ -55,6 +60,16 @@ class Engine:
         """Back to what the server was started with."""
         self.script = self._start_script
         self._fault_counts.clear()
+
+    def use_recordings(self, recordings: Recordings) -> None:
+        """Play these, and nothing else."""
+        self.drop_script()
+        self.script, self.recordings = None, recordings
+
+    def drop_recordings(self) -> None:
+        """Back to what the server was started with."""
+        self.drop_script()
+        self.recordings = self._start_recordings
 
     async def answer(self, body: bytes) -> Answer:
         """The answer to one `POST /v1/responses`, recorded. Raises NoAnswer."""
@@ -81,7 +96,7 @@ class Engine:
     def _reply(self, request: Request, ordered: Fault | None) -> tuple[Reply, Fault | None]:
         """What to say, and the fault that the script has for this request instead."""
         if self.script is None:
-            return decide(request), None
+            return (decide(request) if self.recordings is None else self.recordings.reply(request)), None
         if ordered is not None and ordered.kind is not FaultKind.LATENCY and ordered.kind is not FaultKind.BROKEN_JSON:
             return Reply(), None  # The reply would not be seen, and a scripted fault must not be used up.
         place, step = self.script.find(request)

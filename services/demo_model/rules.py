@@ -8,7 +8,7 @@ import orjson
 
 from services.demo_model import phrasing
 from services.demo_model.arguments import Filled, Sources, fill
-from services.demo_model.catalogue import Catalogue, Function, Parameter, compile_catalogue
+from services.demo_model.catalogue import DESCRIPTION_WEIGHT, Catalogue, Function, Parameter, compile_catalogue
 from services.demo_model.conversation import Conversation, Result, call_key
 from services.demo_model.questions import Question, find_questions, overlaps
 from services.demo_model.wire import NewCall, Reply, Request
@@ -22,6 +22,7 @@ NEAR_BEST_SHARE = 0.9
 
 _SAME_AGAIN = re.compile(r"\b(?:same|that|this) (?!month|week|year|day|quarter)[a-z]+", re.I)
 _THANKS = re.compile(r"\b(?:thanks?|thx|cheers|danke)\b", re.I)
+_ALL = re.compile(r"\b(?:which|what|all|list|show)\b.*\b[a-z]{3,}s\b", re.I)
 _SUMMARY = re.compile(r"\bsummar(?:y|i[sz]e)\b", re.I)
 
 
@@ -137,9 +138,21 @@ def _choose(question: Question, talk: Conversation, catalogue: Catalogue) -> tup
     if question.matches[0].function.is_hand_off or not near:
         return question.matches[0].function, Filled({}, ())
     function, filled = min(((m.function, fill(m.function, sources)) for m in near), key=lambda o: len(o[1].missing))
+    if filled.missing and _ALL.search(question.text) and (overview := _overview(question)):
+        return overview, fill(overview, sources)
     other = next((m.function for m in question.matches if m.score >= limit and m.function.is_hand_off), None)
     # Another agent who may know is asked before the customer is.
     return (other, Filled({}, ())) if filled.missing and other is not None else (function, filled)
+
+
+def _overview(question: Question) -> Function | None:
+    """A function that can be asked for all there is, as it needs no argument, and is about what the question is."""
+    for match in question.matches:
+        function = match.function
+        knows = all(function.weights.get(stem, 0.0) >= DESCRIPTION_WEIGHT for stem in question.stems)
+        if knows and not function.is_hand_off and not any(p.required for p in function.parameters):
+            return function
+    return None
 
 
 def _sources(question: Question, talk: Conversation) -> Sources:

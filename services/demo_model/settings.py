@@ -13,6 +13,7 @@ LATENCY_MAX_MS = 600_000
 class Mode(StrEnum):
     RULES = "rules"
     SCRIPT = "script"
+    RECORDINGS = "recordings"
 
 
 class SettingsError(Exception):
@@ -26,12 +27,15 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65_535)] = 9099
     demo_model_mode: Mode = Mode.RULES
     demo_model_script: Path | None = None
+    demo_model_recordings: Path | None = None
     demo_model_latency_ms: Annotated[int, Field(ge=0, le=LATENCY_MAX_MS)] = 0
 
     @model_validator(mode="after")
-    def _script_mode_names_its_script(self) -> Self:
+    def _a_mode_names_its_file(self) -> Self:
         if self.demo_model_mode is Mode.SCRIPT and self.demo_model_script is None:
             raise ValueError("DEMO_MODEL_SCRIPT must name a YAML or JSON file when DEMO_MODEL_MODE is script")
+        if self.demo_model_mode is Mode.RECORDINGS and self.demo_model_recordings is None:
+            raise ValueError("DEMO_MODEL_RECORDINGS must name a JSON file when DEMO_MODEL_MODE is recordings")
         return self
 
 

@@ -80,10 +80,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class NewCall:
-    """A function call to answer with; `arguments` is the raw JSON text, which a fault may have broken."""
+    """A function call to answer with; `arguments` is the raw JSON text, which a fault may have broken.
+
+    `call_id` is for a model that finds its place again by it; else the call's position makes one.
+    """
 
     name: str
     arguments: str
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +289,7 @@ def _output_items(request: Request, reply: Reply) -> list[JsonObject]:
                 "id": f"fc_{uuid.uuid4().hex}",
                 "type": "function_call",
                 "status": status,
-                "call_id": call_id(len(request.items) + offset, call.name),
+                "call_id": call.call_id or call_id(len(request.items) + offset, call.name),
                 "name": call.name,
                 "arguments": call.arguments,
             }

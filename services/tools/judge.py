@@ -13,11 +13,12 @@ import restate
 from services.tools.refusal import Refusal
 from services.tools.settings import PolicyMode, PolicySettings
 from switchboard.settings import load
+from switchboard.telemetry.logs import private
 
 DECISIONS = prometheus_client.Counter(
     "switchboard_policy_decisions",
-    "Decisions of the written policies: the rule that refused (empty when none did), and what became of it.",
-    ["rule", "decision"],
+    "Decisions of the written policies: the rule that forbids (none when none does), and what became of it.",
+    ("rule", "decision"),
 )
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def policy_mode() -> PolicyMode:
 async def judge(ctx: restate.Context, name: str, refusal: Refusal | None) -> None:
     """Raise TerminalError with the rule's words when `refusal` stands; `name` is what was asked for."""
     if refusal is not None and await stands(ctx, name, refusal):
-        raise restate.TerminalError(refusal.why, status_code=refusal.status_code)
+        raise restate.TerminalError(refusal.why, status_code=refusal.status_code, metadata={"rule": refusal.rule})
     if refusal is None:
         await stands(ctx, name, None)
 
@@ -45,10 +46,10 @@ async def stands(ctx: restate.Context, name: str, refusal: Refusal | None) -> bo
 async def weigh(name: str, refusal: Refusal | None) -> bool:
     mode = policy_mode()
     if refusal is None:
-        DECISIONS.labels(rule="", decision="allowed").inc()
+        DECISIONS.labels(rule="none", decision="allowed").inc()
         return False
-    decision = {"enforce": "refused", "log": "logged", "off": "passed"}[mode]
-    DECISIONS.labels(rule=refusal.rule, decision=decision).inc()
+    decision = "refused" if mode == "enforce" else "let_pass"
+    DECISIONS.labels(rule=refusal.rule or "none", decision=decision).inc()
     if mode != "off":
-        logger.warning("policy %s: %s is %s: %s", refusal.rule, name, decision, refusal.why)
+        logger.warning("policy %s: %s is %s: %s", refusal.rule, name, decision, private(refusal.why))
     return mode == "enforce"

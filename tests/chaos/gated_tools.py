@@ -15,14 +15,15 @@ from pathlib import Path
 import restate
 from restate.extensions import current_context
 
-from services.tools.bookings.handlers import bookings, confirmation_numbers
-from services.tools.flights.handlers import seats
+from services.tools.customers.handlers import customers
+from services.tools.flights.handlers import flight_seats
 from services.tools.outbox.handlers import outbox
-from services.tools.payments.handlers import card_processor, payment_means
+from services.tools.payments.handlers import card_processor
+from services.tools.reservations.desk import desk
 from services.tools.reservations.handlers import reservations
 
 GATES = Path(os.environ.get("GATES", os.devnull))
-GATED = (bookings, confirmation_numbers, seats, payment_means, card_processor, reservations, outbox)
+GATED = (desk, flight_seats, customers, card_processor, reservations, outbox)
 LOOK_SECONDS = 0.01
 
 

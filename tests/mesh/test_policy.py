@@ -18,6 +18,6 @@ async def test_what_policy_forbids_passes_and_is_counted_and_what_cannot_be_is_r
         assert "There is not enough money" in (await teller.last_result(carol))["refused"]
         async with laboratory.http.get(f"{laboratory.mesh.addresses.service_url('tools')}/metrics") as response:
             counted = [line for line in (await response.text()).splitlines() if "policy_decisions_total{" in line]
-        assert 'switchboard_policy_decisions_total{decision="logged",rule="T1"} 1.0' in counted
+        assert 'switchboard_policy_decisions_total{decision="let_pass",rule="T1"} 1.0' in counted
         log = laboratory.mesh.log("tools").read_text()
         assert log.count("policy T1: transfer is logged: At most 5,000.00 EUR can be sent at once.") == 1

@@ -33,8 +33,8 @@ SEARCH_FAQ = Tool(
     service="Faq",
     handler="search_faq",
     purpose=(
-        "The airline's rules: baggage, check-in, seats, pets, children, refunds, delays, Wi-Fi, meals, assistance,"
-        " travel documents. Not about a customer's own booking."
+        "The airline's rules: baggage and its weight, check-in, seats, pets, children, refunds, delays, Wi-Fi, meals,"
+        " assistance, travel documents. Not about a customer's own booking."
     ),
     input=Question,
     output=Answers,

@@ -1,197 +1,218 @@
-"""What the flights promise: their status, and the seats aboard. Agents and other tools import this and nothing else."""
+"""What flights promise: search, status, and the seats of one day's flight. Agents and other tools import this only."""
 
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, RootModel, StringConstraints
 
+from services.tools.airline_data.records import Amount, Cabin, Day, FlightDay, Text
 from switchboard import NoInput, Tool, ToolInput
 from switchboard.messages import Wire
 
-SEATS = "Seats"
+FLIGHTS = "Flights"
+FLIGHT_SEATS = "FlightSeats"
 
 FlightNumber = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}[0-9]{3}$"),
-    Field(description="Flight number: two letters and three digits", examples=["SB245"]),
+    StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2,3}[0-9]{3}$"),
+    Field(description="Flight number: two or three letters and three digits", examples=["SB245"]),
 ]
 SeatNumber = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[1-9][0-9]?[A-Fa-f]$"),
     Field(description="Seat: row and letter", examples=["10B"]),
 ]
-Cabin = Literal["business", "economy"]
+# A model does not know today's date: the tool's clock finds the day that is meant.
+NamedDay = Literal["today", "tomorrow", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+AnyDay = Annotated[
+    dt.date | NamedDay,
+    Field(description="Day of departure: YYYY-MM-DD, today, tomorrow, or a weekday, which is the next one after today"),
+]
+Place = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=2, max_length=60),
+    Field(description="Airport code or city", examples=["BER", "Lisbon"]),
+]
 Position = Literal["window", "middle", "aisle"]
-State = Literal["on_time", "delayed", "cancelled", "boarding", "departed", "landed"]
+
+
+class FlightSearch(ToolInput):
+    origin: Place
+    destination: Place
+    date: AnyDay
 
 
 class FlightStatusRequest(ToolInput):
     flight_number: FlightNumber
-    date: dt.date | None = Field(
-        None,
-        description="Day of departure (UTC), YYYY-MM-DD. Leave out for the flight that is under way or leaves next.",
-        examples=["2026-12-03"],
-    )
+    date: AnyDay = "today"
 
 
-class FlightStatus(Wire):
-    """One flight on one day. All times are UTC."""
+class FlightOffer(Wire):
+    """A flight that can be booked, with what is free and what it costs for one passenger, by cabin."""
 
-    summary: str = Field(description="The status in one sentence")
     flight_number: str
-    date: dt.date = Field(description="Day of departure")
     origin: str
     destination: str
-    status: State
-    delay_minutes: int = Field(description="0 when it is not delayed")
-    scheduled_departure: dt.datetime
-    scheduled_arrival: dt.datetime
-    expected_departure: dt.datetime | None = Field(description="With the delay; none when cancelled")
-    expected_arrival: dt.datetime | None = Field(description="With the delay; none when cancelled")
-    gate: str | None = Field(description="None when cancelled")
-    reason: str | None = Field(description="Why it is delayed or cancelled")
+    status: Literal["available"]
+    scheduled_departure_time_est: str
+    scheduled_arrival_time_est: str = Field(description="With +1 when it lands on the day after")
+    date: Day | None = Field(description="Null where all flights are of the day that was asked for")
+    available_seats: dict[Cabin, int]
+    prices: dict[Cabin, Amount]
 
 
+class DirectFlights(RootModel[tuple[FlightOffer, ...]]):
+    """The flights of a day from one airport to another."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class OneStopFlights(RootModel[tuple[tuple[FlightOffer, FlightOffer], ...]]):
+    """Pairs of flights, the second of which leaves from where and after the first has landed."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Airports(RootModel[dict[str, str]]):
+    """Cities by airport code."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+LIST_ALL_AIRPORTS = Tool(
+    service=FLIGHTS,
+    handler="list_all_airports",
+    purpose="All airports that are flown to, by code, with their cities.",
+    input=NoInput,
+    output=Airports,
+)
+SEARCH_DIRECT_FLIGHT = Tool(
+    service=FLIGHTS,
+    handler="search_direct_flight",
+    purpose="Direct flights on sale between two airports on a day, with prices and free seats by cabin.",
+    input=FlightSearch,
+    output=DirectFlights,
+)
+SEARCH_ONESTOP_FLIGHT = Tool(
+    service=FLIGHTS,
+    handler="search_onestop_flight",
+    purpose="Connections on sale with one stop between two airports on a day, with prices and free seats by cabin.",
+    input=FlightSearch,
+    output=OneStopFlights,
+)
 GET_FLIGHT_STATUS = Tool(
-    service="Flights",
+    service=FLIGHTS,
     handler="get_flight_status",
-    purpose="Whether a flight is on time, delayed, boarding or cancelled; its scheduled times and its gate.",
+    purpose="The status of a flight on a day: available, on time, delayed, flying, landed or cancelled.",
     input=FlightStatusRequest,
-    output=FlightStatus,
+    output=Text,
 )
 
-# From here on: what other tools ask the object `Seats` for, one object for one flight on one day. No agent lists these.
+# From here on: what other tools ask the object `FlightSeats` for: one object for one flight on one day. No agent lists
+# these.
 
 
-def seats_key(flight_number: str, date: dt.date) -> str:
+def seats_key(flight_number: str, day: Day) -> str:
     """The key of the object that holds the seats of one flight on one day."""
-    return f"{flight_number}:{date.isoformat()}"
+    return f"{flight_number}/{day}"
+
+
+class FlightOnDay(Wire):
+    """One flight on one day as it stands: its schedule, and seats and prices where it is on sale."""
+
+    flight_number: str
+    origin: str
+    destination: str
+    scheduled_departure_time_est: str
+    scheduled_arrival_time_est: str
+    date: Day
+    day: FlightDay
+
+
+class TakeSeats(ToolInput):
+    """Seats for a reservation, one for each passenger: all, or none. `hold_id` names them for who has to undo it."""
+
+    hold_id: str
+    reservation_id: str
+    cabin: Cabin
+    seats_total: int = Field(ge=1)
+
+
+class GiveBackSeats(ToolInput):
+    """The seats of a hold. A reservation of the data set holds its seats under its own id."""
+
+    hold_id: str
+
+
+class SeatCount(Wire):
+    seats_total: int = Field(description="How many seats were taken, or are free again")
 
 
 class Seat(Wire):
+    """A seat of a day's flight. `passenger` is whose it is of the reservation that was asked about, counted from 1."""
+
     seat: str
     cabin: Cabin
     position: Position
     free: bool
+    passenger: int | None = None
+
+
+class SeatMapOf(ToolInput):
+    reservation_id: str
 
 
 class SeatMap(Wire):
-    """Every seat of one flight on one day, front to back."""
+    """Every seat, front to back."""
 
     seats: tuple[Seat, ...]
 
 
-class SeatHolder(ToolInput):
-    """A passenger of a booking, counted from 1: each holds a seat of their own."""
+class MoveSeat(ToolInput):
+    """Another seat, in the same cabin, for one passenger of a reservation (counted from 1)."""
 
-    confirmation_number: str
-    passenger: int = 1
-
-    @property
-    def holder(self) -> str:
-        return holder(self.confirmation_number, self.passenger)
-
-
-def holder(confirmation_number: str, passenger: int) -> str:
-    """Under what name a passenger's seat is held: the first passenger's under the booking's own number."""
-    return confirmation_number if passenger == 1 else f"{confirmation_number}/{passenger}"
-
-
-class ClaimSeat(SeatHolder):
-    """A claim of a seat for a booking. `claim_id` names the claim, for the one who has to settle it."""
-
-    cabin: Cabin = Field(description="What the booking has paid for")
+    reservation_id: str
+    passenger: int = Field(ge=1)
     seat: SeatNumber
-    claim_id: str
 
 
-class SeatClaimed(Wire):
-    """The booking now holds `seat`. `former` is held back for it until the claim is released or undone."""
-
+class SeatMoved(Wire):
     seat: str
-    former: str | None = Field(description="The seat before; the same seat when the booking had it already")
+    former: str
 
 
-class SettleClaim(SeatHolder):
-    """Which claim of which booking to bring to an end."""
-
-    claim_id: str
-
-
-class TakeSeats(ToolInput):
-    """A claim of seats for a new booking, one for each passenger: `seat` for the first, the nearest for the others.
-
-    Without `seat`, the first free ones are taken.
-    """
-
-    confirmation_number: str
-    cabin: Cabin
-    seats_total: int = Field(ge=1)
-    seat: SeatNumber | None = None
-    claim_id: str
-
-
-class SeatsTaken(Wire):
-    """In the order of the passengers. Each is claimed, and has to be settled as such."""
-
-    seats: tuple[str, ...]
-
-
-class VacateSeats(ToolInput):
-    """The booking that has no seat on this flight any more."""
-
-    confirmation_number: str
-
-
-class SeatsVacated(Wire):
-    seats_total: int = Field(description="How many seats are free now that were the booking's")
-
-
-class SeatHeld(Wire):
-    """What the booking holds on this flight."""
-
-    seat: str | None
-
-
-SEAT_MAP = Tool(
-    service=SEATS,
-    handler="seat_map",
-    purpose="Every seat of one flight on one day.",
+FLIGHT_ON_DAY = Tool(
+    service=FLIGHT_SEATS,
+    handler="as_it_stands",
+    purpose="One flight on one day with its free seats.",
     input=NoInput,
-    output=SeatMap,
-)
-CLAIM_SEAT = Tool(
-    service=SEATS,
-    handler="claim",
-    purpose="Move a booking to a free seat. The claim has to be released or undone afterwards.",
-    input=ClaimSeat,
-    output=SeatClaimed,
-)
-RELEASE_SEAT = Tool(
-    service=SEATS,
-    handler="release",
-    purpose="The claim stands: let others have the seat that the booking held before.",
-    input=SettleClaim,
-    output=SeatHeld,
-)
-UNDO_CLAIM = Tool(
-    service=SEATS,
-    handler="undo_claim",
-    purpose="The claim falls: back to the seat that the booking held before.",
-    input=SettleClaim,
-    output=SeatHeld,
+    output=FlightOnDay,
 )
 TAKE_SEATS = Tool(
-    service=SEATS,
-    handler="take",
-    purpose="Take seats for a new booking: all of them, or none. Each claim has to be released or undone afterwards.",
+    service=FLIGHT_SEATS,
+    handler="take_seats",
+    purpose="Take seats for a reservation: all of them, or none.",
     input=TakeSeats,
-    output=SeatsTaken,
+    output=SeatCount,
 )
-VACATE_SEATS = Tool(
-    service=SEATS,
-    handler="vacate",
-    purpose="A booking is cancelled: let others have its seats.",
-    input=VacateSeats,
-    output=SeatsVacated,
+GIVE_BACK_SEATS = Tool(
+    service=FLIGHT_SEATS,
+    handler="give_back_seats",
+    purpose="The seats of a hold are not needed, or not any more.",
+    input=GiveBackSeats,
+    output=SeatCount,
+)
+SEAT_MAP = Tool(
+    service=FLIGHT_SEATS,
+    handler="seat_map",
+    purpose="Every seat of one flight on one day.",
+    input=SeatMapOf,
+    output=SeatMap,
+)
+MOVE_SEAT = Tool(
+    service=FLIGHT_SEATS,
+    handler="move_seat",
+    purpose="Move a passenger of a reservation to a free seat.",
+    input=MoveSeat,
+    output=SeatMoved,
 )

@@ -1,18 +1,16 @@
 """What the invoices promise: the invoice for a booking, sent to its customer. Agents import this and nothing else."""
 
-from typing import Annotated
-
 from pydantic import Field
 
-from services.tools.reservations.contract import ConfirmationNumber
-from switchboard import FromIdentity, Tool, ToolInput
+from services.tools.reservations.contract import ReservationId, UserId
+from switchboard import Tool, ToolInput
 from switchboard.messages import Wire
 from switchboard.money import Money
 
 
 class InvoiceRequest(ToolInput):
-    customer_id: Annotated[str, FromIdentity("customer_id")]
-    confirmation_number: ConfirmationNumber
+    customer_id: UserId
+    confirmation_number: ReservationId
 
 
 class InvoiceSent(Wire):

@@ -1,84 +1,91 @@
-"""Builds an invoice from a booking's bill: lines, taxes, total, and the e-mail that carries it. Pure."""
+"""Builds an invoice from a reservation: positions, payments, total, and the e-mail that carries it. Pure."""
 
-from collections.abc import Iterable
 from decimal import Decimal
 
+from services.tools.airline_data.records import Reservation, User
+from services.tools.airline_rules.contract import BAG_PRICE, CURRENCY, INSURANCE_PRICE
 from services.tools.invoices.contract import InvoiceSent
 from services.tools.outbox.contract import Delivery
-from services.tools.reservations.contract import Bill, Charge
 from switchboard.messages import Wire
-from switchboard.money import Money
+from switchboard.money import CENT, Money, spell
 
 
-class TaxSum(Wire):
-    """All tax of one rate."""
+class Position(Wire):
+    """One line of an invoice."""
 
-    percent: int
-    tax: Money
+    description: str
+    amount: Money
 
 
 class Invoice(Wire):
-    """An invoice; all amounts are in `currency`. `taxes` lists the rates above zero, the lowest first."""
+    """An invoice in the airline's currency; `paid` is what the payments add up to, less refunds."""
 
     number: str
+    reservation_id: str
     bill_to: str
-    currency: str
-    lines: tuple[Charge, ...]
-    taxes: tuple[TaxSum, ...]
-    net: Money
+    email: str
+    positions: tuple[Position, ...]
     total: Money
+    paid: Money
 
 
-def build(bill: Bill) -> Invoice:
-    """The invoice for a booking; always the same for the same bill."""
-    lines = bill.charges
-    rates = sorted({line.tax_percent for line in lines if line.tax_percent})
+def build(reservation: Reservation, user: User) -> Invoice:
+    """The invoice for a reservation; of a cancelled one nothing is left to pay."""
+    lines = () if reservation.status == "cancelled" else positions(reservation)
     return Invoice(
-        number=f"INV-{bill.confirmation_number}",
-        bill_to=bill.name,
-        currency=bill.currency,
-        lines=lines,
-        taxes=tuple(TaxSum(percent=rate, tax=taxed(lines, rate)) for rate in rates),
-        net=add(line.net for line in lines),
-        total=add(line.net + line.tax for line in lines),
+        number=f"INV-{reservation.reservation_id}",
+        reservation_id=reservation.reservation_id,
+        bill_to=f"{user.name.first_name} {user.name.last_name}",
+        email=user.email,
+        positions=lines,
+        total=sum((line.amount for line in lines), Decimal()),
+        paid=sum((payment.amount for payment in reservation.payment_history), Decimal()),
     )
 
 
-def taxed(lines: tuple[Charge, ...], rate: int) -> Decimal:
-    """All tax of one rate, in percent."""
-    return add(line.tax for line in lines if line.tax_percent == rate)
+def positions(reservation: Reservation) -> tuple[Position, ...]:
+    people = len(reservation.passengers)
+    cabin = reservation.cabin.replace("_", " ")
+    fares = [
+        Position(
+            description=f"{flight.flight_number} {flight.origin} to {flight.destination} on {flight.date}, {cabin},"
+            f" {people} passenger{'' if people == 1 else 's'}",
+            amount=(flight.price * people).quantize(CENT),
+        )
+        for flight in reservation.flights
+    ]
+    insured = reservation.insurance == "yes"
+    insurance = [Position(description="Travel insurance", amount=INSURANCE_PRICE * people)] if insured else []
+    bags = reservation.nonfree_baggages
+    paid_bags = [Position(description=f"Checked bags, {bags} paid", amount=BAG_PRICE * bags)] if bags else []
+    return (*fares, *insurance, *paid_bags)
 
 
-def add(amounts: Iterable[Decimal]) -> Decimal:
-    return sum(amounts, Decimal())
-
-
-def compose(invoice: Invoice, bill: Bill, email_id: str) -> Delivery:
+def compose(invoice: Invoice, email_id: str) -> Delivery:
     """The e-mail with the invoice as text."""
-    lines = [f"{line.description}: {line.net} {invoice.currency} net" for line in invoice.lines]
-    taxes = [f"Tax {rate.percent} %: {rate.tax} {invoice.currency}" for rate in invoice.taxes]
+    lines = [f"{line.description}: {spell(line.amount, CURRENCY)}" for line in invoice.positions]
     body = [
         f"Dear {invoice.bill_to},",
         "",
-        f"this is the invoice for your booking {bill.confirmation_number}.",
+        f"this is the invoice for your booking {invoice.reservation_id}.",
         "",
         *lines,
-        *taxes,
-        f"Total: {invoice.total} {invoice.currency}",
+        f"Total: {spell(invoice.total, CURRENCY)}",
+        f"Paid: {spell(invoice.paid, CURRENCY)}",
     ]
-    subject = f"Invoice {invoice.number} over {invoice.total} {invoice.currency}"
-    return Delivery(email_id=email_id, to=bill.email, subject=subject, body="\n".join(body))
+    subject = f"Invoice {invoice.number} over {spell(invoice.total, CURRENCY)}"
+    return Delivery(email_id=email_id, to=invoice.email, subject=subject, body="\n".join(body))
 
 
-def confirm(invoice: Invoice, bill: Bill) -> InvoiceSent:
+def confirm(invoice: Invoice) -> InvoiceSent:
     """What the customer is told; the address is hidden in part: more eyes see a conversation than a mailbox."""
-    sent_to = mask(bill.email)
+    sent_to = mask(invoice.email)
     return InvoiceSent(
-        summary=f"Invoice {invoice.number} over {invoice.total} {invoice.currency} was sent to {sent_to}.",
+        summary=f"Invoice {invoice.number} over {spell(invoice.total, CURRENCY)} was sent to {sent_to}.",
         invoice_number=invoice.number,
-        confirmation_number=bill.confirmation_number,
+        confirmation_number=invoice.reservation_id,
         total=invoice.total,
-        currency=invoice.currency,
+        currency=CURRENCY,
         sent_to=sent_to,
     )
 

@@ -1,315 +1,249 @@
-"""What the reservations promise: a customer's bookings and their seats. Agents and other tools import nothing else."""
+"""What reservations promise: to be read, booked, cancelled and changed. Agents and other tools import nothing else."""
 
-import datetime as dt
+from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
-from services.tools.flights.contract import Cabin, FlightNumber, SeatNumber
+from services.tools.airline_data.records import Cabin, Day, FlightType, Passenger, Reservation, Text, YesNo
+from services.tools.flights.contract import FlightNumber
 from switchboard import FromIdentity, NoInput, Tool, ToolInput
 from switchboard.messages import Wire
-from switchboard.money import Currency, Money
+from switchboard.money import Money
 
+RESERVATION_DESK = "ReservationDesk"
 RESERVATIONS = "Reservations"
-SEAT_CHANGES = "SeatChanges"
 
-ConfirmationNumber = Annotated[
+# What a message may ask for; the rules of the airline are narrower, and are the policy's to say.
+PASSENGERS_MAX = 20
+SEGMENTS_MAX = 12
+PAYMENTS_MAX = 12
+BAGS_MAX = 100
+
+ReservationId = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}[0-9]{4}$"),
-    Field(description="Confirmation number of the booking: two letters and four digits", examples=["AB4568"]),
+    StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z0-9]{6}$"),
+    Field(description="Reservation id, the confirmation number: six letters and digits", examples=["AB4568"]),
 ]
-BookingStatus = Literal["confirmed", "cancelled", "flown"]
+UserId = Annotated[str, FromIdentity("customer_id")]
+Airport = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{3}$"),
+    Field(description="Airport code", examples=["LIS"]),
+]
+TravelDay = Annotated[Day, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), Field(description="YYYY-MM-DD")]
+PaymentId = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
+    Field(description="A payment method by its id, as get_user_details gives it", examples=["gift_card_1207"]),
+]
+PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+BagCount = Annotated[int, Field(ge=0, le=BAGS_MAX)]
+CancellationReason = Literal["change_of_plan", "airline_cancelled_flight", "health", "weather", "other"]
 
 
-class BookingRequest(ToolInput):
-    """Which of the customer's bookings."""
+class FlightChoice(ToolInput):
+    """One flight on one day, as the searches give it."""
 
-    confirmation_number: ConfirmationNumber
+    # Models copy the rest of what a search gave along with it; number and day say all.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
-
-class BookedFlight(Wire):
-    """One flight of a booking, as scheduled. Times are UTC."""
-
-    flight_number: str
-    date: dt.date = Field(description="Day of departure")
-    origin: str
-    destination: str
-    departure: dt.datetime
-    arrival: dt.datetime
-    seat: str = Field(description="The first passenger's")
-    seats: tuple[str, ...] = Field(description="In the order of the passengers")
+    flight_number: FlightNumber
+    date: TravelDay
 
 
-class Reservation(Wire):
-    """One booking of the customer."""
+class PassengerDetails(ToolInput):
+    """Somebody who flies."""
 
-    summary: str = Field(description="The booking in one sentence")
-    confirmation_number: str
-    status: BookingStatus
-    passenger: str = Field(description="The first one")
-    passengers: tuple[str, ...]
+    first_name: PersonName
+    last_name: PersonName
+    dob: TravelDay = Field(description="Date of birth, YYYY-MM-DD")
+
+    def record(self) -> Passenger:
+        return Passenger(first_name=self.first_name, last_name=self.last_name, dob=self.dob)
+
+
+class PaymentPart(ToolInput):
+    """How much one of the customer's payment methods pays."""
+
+    payment_id: PaymentId
+    amount: Money = Field(ge=0)
+
+
+Flights = Annotated[
+    tuple[FlightChoice, ...],
+    Field(min_length=1, max_length=SEGMENTS_MAX, description="All flights in the order of travel, also unchanged ones"),
+]
+Passengers = Annotated[tuple[PassengerDetails, ...], Field(min_length=1, max_length=PASSENGERS_MAX)]
+
+
+class GetReservationDetails(ToolInput):
+    user_id: UserId
+    reservation_id: ReservationId
+
+
+class BookReservation(ToolInput):
+    user_id: UserId
+    origin: Airport
+    destination: Airport
+    flight_type: FlightType
     cabin: Cabin
-    flights: tuple[BookedFlight, ...] = Field(description="In the order of departure")
-    total: Money = Field(description="Price with taxes")
-    currency: str
-
-
-class ReservationList(Wire):
-    """All bookings of the customer: the next to depart first, then those flown or cancelled."""
-
-    summary: str = Field(description="The bookings in a few sentences")
-    reservations: tuple[Reservation, ...]
-
-
-class SeatMapRequest(ToolInput):
-    customer_id: Annotated[str, FromIdentity("customer_id")]
-    confirmation_number: ConfirmationNumber
-    flight_number: FlightNumber | None = Field(
-        None, description="Which flight of the booking; leave out when only one is still to depart"
+    flights: Flights
+    passengers: Passengers
+    payment_methods: tuple[PaymentPart, ...] = Field(
+        min_length=1, max_length=PAYMENTS_MAX, description="Together exactly the total price"
     )
-    passenger: str | None = Field(
-        None, max_length=100, description="Whose seat, by name; leave out when the booking has one passenger"
-    )
+    total_baggages: BagCount = Field(description="Checked bags of all passengers")
+    nonfree_baggages: BagCount = Field(description="Those among them that are paid for")
+    insurance: YesNo
 
 
-class SeatChoice(Wire):
-    """The seats that the booking could have on one of its flights, in the cabin that it paid for."""
+class CancelReservation(ToolInput):
+    user_id: UserId
+    reservation_id: ReservationId
+    reason: CancellationReason | None = Field(None, description="Why the customer cancels, as far as they have said it")
 
-    summary: str = Field(description="The choice in a few sentences")
-    confirmation_number: str
-    flight_number: str
-    date: dt.date = Field(description="Day of departure")
+
+class UpdateReservationFlights(ToolInput):
+    user_id: UserId
+    reservation_id: ReservationId
     cabin: Cabin
-    seat: str = Field(description="The passenger's own seat now")
-    free_window: tuple[str, ...]
-    free_middle: tuple[str, ...]
-    free_aisle: tuple[str, ...]
+    flights: Flights
+    payment_id: PaymentId
 
 
-class SeatChangeRequest(SeatMapRequest):
-    seat: SeatNumber
+class UpdateReservationPassengers(ToolInput):
+    user_id: UserId
+    reservation_id: ReservationId
+    passengers: Passengers
 
 
-class SeatChanged(Wire):
-    """The booking has this seat now."""
-
-    summary: str = Field(description="What changed, in one sentence")
-    confirmation_number: str
-    flight_number: str
-    date: dt.date = Field(description="Day of departure")
-    seat: str
-    former_seat: str
+class UpdateReservationBaggages(ToolInput):
+    user_id: UserId
+    reservation_id: ReservationId
+    total_baggages: BagCount = Field(description="Checked bags of all passengers, those booked before included")
+    nonfree_baggages: BagCount = Field(description="Those among the total that are paid for")
+    payment_id: PaymentId
 
 
-LIST_RESERVATIONS = Tool(
-    service=RESERVATIONS,
-    handler="list_reservations",
-    purpose="All bookings of the customer: confirmation numbers, flights, dates, seats, prices.",
-    input=NoInput,
-    output=ReservationList,
-    keyed_by="customer_id",
-)
-GET_RESERVATION = Tool(
-    service=RESERVATIONS,
-    handler="get_reservation",
-    purpose="One booking of the customer by its confirmation number: flights, dates, seats, cabin, price.",
-    input=BookingRequest,
+class SendCertificate(ToolInput):
+    user_id: UserId
+    amount: Money = Field(gt=0)
+    reservation_id: ReservationId | None = Field(None, description="The reservation with the disrupted flight")
+    reason: Literal["cancelled_flight", "delayed_flight"] | None = None
+
+
+def spell_flights(flights: tuple[FlightChoice, ...]) -> str:
+    return ", ".join(f"{flight.flight_number} on {flight.date}" for flight in flights)
+
+
+def spell_names(passengers: tuple[PassengerDetails, ...]) -> str:
+    return ", ".join(f"{person.first_name} {person.last_name} (born {person.dob})" for person in passengers)
+
+
+def spell_bags(total: int, paid: int) -> str:
+    return f"{total} checked bag{'' if total == 1 else 's'}, {paid} of them paid"
+
+
+def booking_question(request: BookReservation) -> str:
+    """The exact booking and its payments, as the customer is asked to confirm them."""
+    total = sum((part.amount for part in request.payment_methods), Decimal())
+    parts = ", ".join(f"{part.amount:,.2f} from {part.payment_id}" for part in request.payment_methods)
+    return (
+        f"Book {request.origin} to {request.destination} ({request.flight_type.replace('_', ' ')}):"
+        f" {spell_flights(request.flights)}, in {request.cabin.replace('_', ' ')} for"
+        f" {spell_names(request.passengers)}, {spell_bags(request.total_baggages, request.nonfree_baggages)},"
+        f" {'with' if request.insurance == 'yes' else 'without'} travel insurance, and pay {total:,.2f}: {parts}?"
+    )
+
+
+def cancellation_question(request: CancelReservation) -> str:
+    return (
+        f"Cancel reservation {request.reservation_id} with all its flights for good? What was paid goes back to the"
+        " payment methods that it came from."
+    )
+
+
+def flights_question(request: UpdateReservationFlights) -> str:
+    return (
+        f"Change reservation {request.reservation_id} to {spell_flights(request.flights)} in"
+        f" {request.cabin.replace('_', ' ')}, and pay or be refunded the difference in price with {request.payment_id}?"
+    )
+
+
+def passengers_question(request: UpdateReservationPassengers) -> str:
+    return f"Change the passengers of reservation {request.reservation_id} to {spell_names(request.passengers)}?"
+
+
+def baggages_question(request: UpdateReservationBaggages) -> str:
+    bags = spell_bags(request.total_baggages, request.nonfree_baggages)
+    return f"Change reservation {request.reservation_id} to {bags}, and pay for those added with {request.payment_id}?"
+
+
+GET_RESERVATION_DETAILS = Tool(
+    service=RESERVATION_DESK,
+    handler="get_reservation_details",
+    purpose="One of the customer's reservations (bookings) by its id: flights, passengers, cabin, bags, payments.",
+    input=GetReservationDetails,
     output=Reservation,
-    keyed_by="customer_id",
 )
-GET_SEAT_MAP = Tool(
-    service=SEAT_CHANGES,
-    handler="get_seat_map",
-    purpose="The free seats on a flight of the customer's booking, by window, middle and aisle, and the seat it has.",
-    input=SeatMapRequest,
-    output=SeatChoice,
+BOOK_RESERVATION = Tool(
+    service=RESERVATION_DESK,
+    handler="book_reservation",
+    purpose="Book flights and pay for them with one or several of the customer's own payment methods.",
+    input=BookReservation,
+    output=Reservation,
+    consent=booking_question,
 )
-CHANGE_SEAT = Tool(
-    service=SEAT_CHANGES,
-    handler="change_seat",
-    purpose="Change the seat of the customer's booking on a flight that has not departed. Free of charge, at once.",
-    input=SeatChangeRequest,
-    output=SeatChanged,
+CANCEL_RESERVATION = Tool(
+    service=RESERVATION_DESK,
+    handler="cancel_reservation",
+    purpose="Cancel a whole reservation; what was paid is refunded.",
+    input=CancelReservation,
+    output=Reservation,
+    consent=cancellation_question,
+)
+UPDATE_RESERVATION_FLIGHTS = Tool(
+    service=RESERVATION_DESK,
+    handler="update_reservation_flights",
+    purpose="Change the flights or the cabin of a reservation; the difference in price is paid or refunded.",
+    input=UpdateReservationFlights,
+    output=Reservation,
+    consent=flights_question,
+)
+UPDATE_RESERVATION_PASSENGERS = Tool(
+    service=RESERVATION_DESK,
+    handler="update_reservation_passengers",
+    purpose="Correct or replace the passengers of a reservation, as many as before.",
+    input=UpdateReservationPassengers,
+    output=Reservation,
+    consent=passengers_question,
+)
+UPDATE_RESERVATION_BAGGAGES = Tool(
+    service=RESERVATION_DESK,
+    handler="update_reservation_baggages",
+    purpose="Add checked bags to a reservation.",
+    input=UpdateReservationBaggages,
+    output=Reservation,
+    consent=baggages_question,
+)
+SEND_CERTIFICATE = Tool(
+    service=RESERVATION_DESK,
+    handler="send_certificate",
+    purpose="Give the customer a travel certificate as compensation, where the policy allows one.",
+    input=SendCertificate,
+    output=Text,
 )
 
 # From here on: what other tools ask the object `Reservations` for. No agent lists these.
 
 
-class Charge(Wire):
-    """One position of a booking's price, in the booking's currency: `net`, and the tax on it, rounded to cents."""
+class Record(Wire):
+    """What there is under an id, whoever's it is."""
 
-    description: str
-    net: Money
-    tax_percent: int
-    tax: Money
+    reservation: Reservation | None
 
 
-class Bill(Wire):
-    """What an invoice for a booking needs: to whom, for what, how much."""
-
-    confirmation_number: str
-    name: str
-    email: str
-    currency: str
-    charges: tuple[Charge, ...]
-
-
-class RecordSeat(ToolInput):
-    """A seat that was claimed on a flight, to be recorded in the booking. `claim_id` names the claim."""
-
-    confirmation_number: str
-    flight_number: str
-    passenger: int = 1
-    seat: str
-    claim_id: str
-
-
-class SeatRecorded(Wire):
-    seat: str
-    former: str = Field(description="The seat that was recorded before")
-
-
-class UnrecordSeat(ToolInput):
-    """Which claim's seat to take out of the booking again."""
-
-    confirmation_number: str
-    flight_number: str
-    passenger: int = 1
-    claim_id: str
-
-
-class SeatUnrecorded(Wire):
-    seat: str | None = Field(description="The seat that is recorded now; none when it never changed")
-
-
-GET_BILL = Tool(
-    service=RESERVATIONS,
-    handler="get_bill",
-    purpose="What an invoice for a booking needs.",
-    input=BookingRequest,
-    output=Bill,
-    keyed_by="customer_id",
-)
-RECORD_SEAT = Tool(
-    service=RESERVATIONS,
-    handler="record_seat",
-    purpose="Record in a booking the seat that was claimed for it.",
-    input=RecordSeat,
-    output=SeatRecorded,
-    keyed_by="customer_id",
-)
-UNRECORD_SEAT = Tool(
-    service=RESERVATIONS,
-    handler="unrecord_seat",
-    purpose="Put back the seat that was recorded before a claim.",
-    input=UnrecordSeat,
-    output=SeatUnrecorded,
-    keyed_by="customer_id",
-)
-
-
-class NetCharge(Wire):
-    """One position of a new booking's price, to which its tax is added."""
-
-    description: str
-    net: Money
-    tax_percent: int
-
-
-class Payment(Wire):
-    """What a booking was paid with; `charge_id` is the charge's idempotency key wherever money is kept."""
-
-    means_id: str
-    kind: Literal["gift_card", "certificate", "credit_card"]
-    label: str
-    amount: Money
-    charge_id: str
-
-
-class NewBooking(ToolInput):
-    """A booking whose seats are claimed and that is paid. `booking_id` names it for the one who has to undo it."""
-
-    booking_id: str
-    confirmation_number: ConfirmationNumber
-    flight_number: FlightNumber
-    date: dt.date
-    cabin: Cabin
-    currency: Currency
-    passengers: tuple[str, ...] = Field(min_length=1)
-    seats: tuple[str, ...] = Field(min_length=1)
-    charges: tuple[NetCharge, ...]
-    payments: tuple[Payment, ...]
-
-
-class UndoBooking(ToolInput):
-    booking_id: str
-
-
-class BookingCount(Wire):
-    """How many bookings the customer has made here."""
-
-    bookings_total: int
-
-
-class PaidBooking(Wire):
-    """A booking with what it was paid with; no payments when it was made elsewhere."""
-
-    reservation: Reservation
-    name: str = Field(description="Of the customer")
-    email: str
-    payments: tuple[Payment, ...]
-
-
-class CancelRecord(ToolInput):
-    """A booking to be marked as cancelled, for a fee. `cancellation_id` names it for the one who has to undo it."""
-
-    confirmation_number: ConfirmationNumber
-    cancellation_id: str
-    fee: Money = Field(ge=0)
-
-
-class UndoCancellation(ToolInput):
-    confirmation_number: ConfirmationNumber
-    cancellation_id: str
-
-
-RECORD_BOOKING = Tool(
-    service=RESERVATIONS,
-    handler="record_booking",
-    purpose="Record a new booking.",
-    input=NewBooking,
-    output=BookingCount,
-    keyed_by="customer_id",
-)
-UNRECORD_BOOKING = Tool(
-    service=RESERVATIONS,
-    handler="unrecord_booking",
-    purpose="Take a new booking out again.",
-    input=UndoBooking,
-    output=BookingCount,
-    keyed_by="customer_id",
-)
-GET_PAID_BOOKING = Tool(
-    service=RESERVATIONS,
-    handler="get_paid_booking",
-    purpose="A booking with what it was paid with.",
-    input=BookingRequest,
-    output=PaidBooking,
-    keyed_by="customer_id",
-)
-MARK_CANCELLED = Tool(
-    service=RESERVATIONS,
-    handler="mark_cancelled",
-    purpose="Mark a booking as cancelled.",
-    input=CancelRecord,
-    output=Reservation,
-    keyed_by="customer_id",
-)
-UNMARK_CANCELLED = Tool(
-    service=RESERVATIONS,
-    handler="unmark_cancelled",
-    purpose="Take back a cancellation.",
-    input=UndoCancellation,
-    output=BookingCount,
-    keyed_by="customer_id",
+READ_RECORD = Tool(
+    service=RESERVATIONS, handler="read_record", purpose="A reservation, whoever's it is.", input=NoInput, output=Record
 )

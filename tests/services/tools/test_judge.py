@@ -18,7 +18,7 @@ def counted(rule: str, decision: str) -> float:
 
 @pytest.mark.parametrize(
     ("mode", "stands", "decision", "logged"),
-    [("enforce", True, "refused", True), ("log", False, "logged", True), ("off", False, "passed", False)],
+    [("enforce", True, "refused", True), ("log", False, "let_pass", True), ("off", False, "let_pass", False)],
 )
 async def test_policy_says_what_a_refusal_counts(
     monkeypatch: pytest.MonkeyPatch,
@@ -29,13 +29,13 @@ async def test_policy_says_what_a_refusal_counts(
     logged: bool,
 ) -> None:
     monkeypatch.setattr(judge, "policy_mode", lambda: mode)
-    before, allowed = counted("T1", decision), counted("", "allowed")
+    before, allowed = counted("T1", decision), counted("none", "allowed")
     with caplog.at_level(logging.WARNING):
         assert await judge.weigh("transfer", TOO_MUCH) is stands
     assert counted("T1", decision) == before + 1
     assert ("policy T1: transfer is" in caplog.text) is logged
     assert await judge.weigh("transfer", None) is False
-    assert counted("", "allowed") == allowed + 1
+    assert counted("none", "allowed") == allowed + 1
 
 
 def test_a_policy_that_is_none_ends_the_process(

@@ -1,0 +1,1 @@
+"""Conversations and calls with a known right end, played on a real mesh."""

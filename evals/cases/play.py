@@ -1,0 +1,139 @@
+"""Plays cases on a mesh, each from a state of its own, as a customer with an idea of what they want would."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.outbox import sent_emails
+from evals.caller import CALLER, PlayedCall
+from evals.cases.form import ANSWERS_MAX, Call, Case, Turn
+from evals.cases.judge import Said, found, wrong_emails, wrong_look, wrong_text, wrong_turn, wrong_writes
+from evals.cases.script import scenes
+from evals.mesh import EvalMesh, HandlerFailed, open_mesh
+from services.triage.contract import Transcript
+from switchboard.messages import Identity, Message, ToolResult
+from switchboard.testing import Answer, Customer
+
+AIRLINE_NOW = "2026-05-15T15:00:00-05:00"
+"""The airline's clock, by which the days of its own data set are counted: so that a case can name a day."""
+
+RULES, SCRIPT = "rules", "script"
+"""Who says the model's part when there is no model: the demo model by its rules, or by the case's own script."""
+
+
+@dataclass
+class Result:
+    """How a case went: who said the model's part, what was wrong, and what it took."""
+
+    case: Case
+    player: str
+    wrong: list[str] = field(default_factory=list)
+    replies: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return not self.wrong
+
+
+def mesh_for_cases(model: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[EvalMesh]:
+    """A mesh with what cases need beside it; of the demo model when there is no other."""
+    environment = {"SWITCHBOARD_FALLBACK_MODELS": "", "AIRLINE_NOW": AIRLINE_NOW}
+    return open_mesh(environment, model, beside={"caller": "evals.caller"})
+
+
+def player_of(case: Case, model: Mapping[str, str] | None = None) -> str:
+    if model is not None:
+        return model.get("SWITCHBOARD_MODEL", "model")
+    return RULES if case.demo else SCRIPT
+
+
+async def play_case(mesh: EvalMesh, case: Case, player: str) -> Result:
+    """One case on a mesh that remembers nothing. Raises HandlerFailed when its beginning cannot be had."""
+    began = time.monotonic()
+    result = Result(case, player)
+    if player == SCRIPT:
+        await mesh.control("PUT", "script", scenes(case))
+    elif player == RULES:
+        await mesh.control("DELETE", "script")
+    for setup in case.setup:
+        ok, value = await call(mesh, setup.customer, setup.agent, setup.call)
+        if not ok:
+            raise HandlerFailed(f"case {case.name}: {setup.call.tool} for {setup.customer} failed before: {value}")
+    emails_before = len(await sent_emails(mesh.mesh.admin))
+    customer = mesh.customer(case.customer, case.name)
+    for turn in case.turns:
+        said = await take_turn(mesh, customer, case, turn, result)
+        result.wrong += wrong_turn(turn, said)
+    transcript = await read_transcript(customer)
+    result.wrong += wrong_writes(case, [message for turn in transcript for message in turn])
+    for look in case.looks:
+        ok, value = await call(mesh, look.customer or case.customer, look.agent, look.call)
+        result.wrong += wrong_look(look, ok, value)
+    sent = (await sent_emails(mesh.mesh.admin))[emails_before:]
+    result.wrong += wrong_emails(case.emails, [f"To: {mail.to}\n{mail.subject}\n{mail.body}" for mail in sent])
+    result.tokens = await tokens_of(customer)
+    result.seconds = time.monotonic() - began
+    return result
+
+
+async def take_turn(mesh: EvalMesh, customer: Customer, case: Case, turn: Turn, result: Result) -> Said:
+    """Say it, answer what the case's customer knows, and decide on what is asked."""
+    speaker = mesh.customer(turn.customer, case.name) if turn.customer else customer
+    before = len(await read_transcript(customer))
+    answer = await speaker.says(turn.says)
+    for _ in range(ANSWERS_MAX):
+        result.replies += 1
+        knows = next((one for one in case.knows if found(one.when, answer.text)), None)
+        done = answer.status != 200 or answer.body["confirmation"] or not list(wrong_text(turn.reply, answer.text))
+        if done or knows is None:
+            break
+        answer = await speaker.says(knows.says)
+    question = ""
+    if answer.status == 200 and answer.body["confirmation"]:
+        question = answer.text
+        if turn.decides:
+            handler = "confirm" if turn.decides == "yes" else "decline"
+            answer = await speaker.asks(handler, held_id=answer.body["confirmation"]["held_id"])
+            result.replies += 1
+    if answer.status != 200:
+        return Said(answer.text, refused=answer.status, question=question)
+    added = (await read_transcript(customer))[before:]
+    return Said(
+        text=answer.text,
+        agent=answer.body["agent"],
+        question=question,
+        failed=answer.body["failed"],
+        messages=[message for one in added for message in one],
+        scripted=result.player == SCRIPT,
+    )
+
+
+async def read_transcript(customer: Customer) -> list[Sequence[Message]]:
+    """The messages of each turn so far; none before the first one."""
+    answer: Answer = await customer.asks("transcript", limit=50)
+    if answer.status == 404:
+        return []
+    return [turn.messages for turn in Transcript.model_validate(answer.body).turns]
+
+
+async def tokens_of(customer: Customer) -> int:
+    status = await customer.asks("status")
+    spending: Sequence[Mapping[str, Any]] = status.body.get("spending", ())
+    return sum(sum(agent["usage"].values()) for agent in spending)
+
+
+async def call(mesh: EvalMesh, customer_id: str, agent: str, wanted: Call) -> tuple[bool, Any]:
+    """One call of an agent's tool, without a model: whether it succeeded, and its JSON or the words of the failure."""
+    request = PlayedCall(
+        agent=agent,
+        identity=Identity(session_id="beside", customer_id=customer_id),
+        tool=wanted.tool,
+        arguments=json.dumps(wanted.arguments),
+    )
+    result = ToolResult.model_validate(await mesh.call(f"{CALLER}/call", request.model_dump(mode="json")))
+    return result.ok, json.loads(result.content) if result.ok else result.content

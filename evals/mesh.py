@@ -1,0 +1,131 @@
+"""A mesh of an evaluation's own, on free ports and in a temporary folder, that can be made to forget everything."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from cli.mesh import DEMO_MODEL, SERVICES, Addresses, Mesh
+from cli.process import Process, free_ports, wait_until
+from cli.restate_server import AdminError
+from switchboard.testing import Customer
+
+ANSWER_TIMEOUT = timedelta(minutes=5)
+WHOLE_TIMEOUT = timedelta(seconds=30)
+
+DUMP = "AirlineRecords/dump"
+
+REFERENCE_NOW = "2024-05-15T15:00:00-05:00"
+"""The moment at which the field's reference data stand."""
+
+
+class HandlerFailed(Exception):
+    """A handler that has to work for an evaluation to mean anything has failed; the message is the handler's."""
+
+
+def airline_environment(data: Path) -> dict[str, str]:
+    """The settings under which the airline is the reference's: its records, its clock, its ids; our policy."""
+    return {
+        "AIRLINE_DATA_DIR": str(data.resolve()),
+        "AIRLINE_NOW": REFERENCE_NOW,
+        "AIRLINE_IDS": "benchmark",
+        "POLICY": "enforce",
+    }
+
+
+@dataclass
+class EvalMesh:
+    """A running mesh with services of the evaluation beside it."""
+
+    mesh: Mesh
+    http: aiohttp.ClientSession
+    beside: Sequence[Process]
+
+    def customer(self, customer_id: str, session: str) -> Customer:
+        return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, session)
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the demo model's control API: what it is to play, or how it is to answer."""
+        url = f"{self.mesh.addresses.service_url(DEMO_MODEL)}/demo/{path}"
+        async with self.http.request(method, url, json=body) as response:
+            return await self._answer(response)
+
+    async def call(self, target: str, body: Any) -> Any:
+        """Call a handler that the ingress lets through, such as `Service/handler`. Raises HandlerFailed."""
+        async with self.http.post(f"{self.mesh.addresses.ingress_url}/{target}", json=body) as response:
+            return await self._answer(response)
+
+    async def dump(self) -> Any:
+        """The airline's records as they stand: all users, reservations and flights, by id."""
+        return await self.call(DUMP, {})
+
+    async def forget(self) -> None:
+        """An empty Restate in place of this one: no state, no journal, no session. The services go on as they are.
+
+        A whole new server is a third of a second, and nothing has to be known of who keeps which state.
+        """
+        await self.mesh.restate.kill()
+        shutil.rmtree(self.mesh.folder / "restate")
+        await self.mesh.restate.start()
+        for url in self._deployments():
+            await self.mesh.register(url)
+        await self.whole()
+
+    async def whole(self) -> None:
+        """Return when every partition of the new server is at work: until then its tables cannot be read."""
+
+        async def readable() -> bool:
+            try:
+                await self.mesh.admin.query("SELECT service_name FROM state LIMIT 1")
+            except AdminError:
+                return False
+            return True
+
+        await wait_until(readable, WHOLE_TIMEOUT, "Restate's tables could not be read")
+
+    def _deployments(self) -> list[str]:
+        ours = [self.mesh.addresses.service_url(name) for name in self.mesh.names]
+        return ours + [f"http://127.0.0.1:{process.port}" for process in self.beside]
+
+    async def _answer(self, response: aiohttp.ClientResponse) -> Any:
+        if response.status >= 300:
+            raise HandlerFailed(f"{response.url.path}: HTTP {response.status}: {await response.text()}")
+        return await response.json()
+
+
+@asynccontextmanager
+async def open_mesh(
+    environment: Mapping[str, str] | None = None,
+    model: Mapping[str, str] | None = None,
+    services: Sequence[str] = SERVICES,
+    beside: Mapping[str, str] | None = None,
+) -> AsyncIterator[EvalMesh]:
+    """A mesh of these services, ended and removed afterwards. Raises StartFailed.
+
+    `environment` is added to every process. `model` holds the OPENAI_* variables of an endpoint, the demo model is
+    used without; an empty one is for services that ask no model. `beside` are services of the evaluation: the module
+    by name.
+    """
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="switchboard-evals-")))
+        mesh = Mesh(folder, Addresses.free(), model=model, environment=environment, services=services)
+        ports = free_ports(len(beside or {}))
+        added = [
+            mesh.service(name, port, module) for (name, module), port in zip((beside or {}).items(), ports, strict=True)
+        ]
+        timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT.total_seconds())
+        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+        await stack.enter_async_context(mesh)
+        for process in added:
+            stack.push_async_callback(process.stop)
+            await process.start()
+            await mesh.register(f"http://127.0.0.1:{process.port}")
+        opened = EvalMesh(mesh, http, added)
+        await opened.whole()
+        yield opened

@@ -1,0 +1,188 @@
+"""Tasks in the form of the field's reference data, and what of a played one is not as it should be. Pure."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
+
+Record = dict[str, Any]
+Records = Mapping[str, Record]
+
+KINDS = ("users", "reservations", "flights")
+SEATS = "available_seats"
+ERROR = "Error"
+SHOWN_CHARS = 160
+
+
+class BadFile(Exception):
+    """A file is not what it should be; the message names it and says what is wrong."""
+
+
+class Step(BaseModel):
+    """One call of a task, with the result that the reference gave."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    arguments: dict[str, JsonValue]
+    result: JsonValue
+
+
+class Scenario(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    known_info: str | None = None
+
+
+class Task(BaseModel):
+    """The calls that are right for a customer's wish, and every record that differs afterwards, whole."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    scenario: Scenario = Scenario()
+    steps: tuple[Step, ...]
+    expected_change: dict[str, dict[str, Record]]
+
+
+@dataclass(frozen=True)
+class World:
+    """The airline's records of each kind, by id."""
+
+    users: Records
+    reservations: Records
+    flights: Records
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call came to: its JSON, or that it failed, and with which words."""
+
+    ok: bool
+    value: Any
+
+    @property
+    def is_error(self) -> bool:
+        return not self.ok or (isinstance(self.value, str) and self.value.startswith(ERROR))
+
+
+def read_tasks(path: Path) -> list[Task]:
+    """The tasks in a file. Raises BadFile."""
+    try:
+        return TypeAdapter(list[Task]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadFile(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise BadFile(f"{path} does not hold tasks: {error}") from error
+
+
+def read_world(folder: Path) -> World:
+    """The records of a data set. Raises BadFile."""
+    return World(**{kind: read_records(folder / f"{kind}.json") for kind in KINDS})
+
+
+def read_records(path: Path) -> Records:
+    try:
+        records = json.loads(path.read_bytes())
+    except OSError as error:
+        raise BadFile(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BadFile(f"{path} is not JSON: {error}") from error
+    if not isinstance(records, dict):
+        raise BadFile(f"{path} is not an object with a record for each id")
+    return records
+
+
+def customer_of(task: Task, base: World) -> str:
+    """Who speaks in a task: whoever its calls name, or whose reservation they name, or who the scenario says it is."""
+    named = [str(step.arguments["user_id"]) for step in task.steps if "user_id" in step.arguments]
+    reservations = [str(step.arguments["reservation_id"]) for step in task.steps if "reservation_id" in step.arguments]
+    owners = [base.reservations[one]["user_id"] for one in reservations if one in base.reservations]
+    told = [word for word in re.findall(r"\w+", task.scenario.known_info or "") if word in base.users]
+    # A task of searches alone may be anybody's.
+    return str([*named, *owners, *told, *base.users][0])
+
+
+def changed(base: World, task: Task) -> World:
+    """The records as the reference has them after the task."""
+    records = {kind: {**getattr(base, kind), **task.expected_change.get(kind, {})} for kind in KINDS}
+    return World(**records)
+
+
+def wrong_result(step: Step, outcome: Outcome) -> str:
+    """What differs between a call's result and the reference's; empty when they are equal, or both errors."""
+    expected = Outcome(ok=True, value=step.result)
+    if expected.is_error or outcome.is_error:
+        if expected.is_error and outcome.is_error:
+            return ""
+        return f"{step.name}: expected {shown(step.result)}, got {shown(outcome.value)}"
+    different = first_difference(step.result, outcome.value)
+    return f"{step.name}: {different}" if different else ""
+
+
+def first_difference(expected: Any, got: Any, where: str = "result") -> str:
+    """The first place where two JSON values differ, in words; empty when they are equal. Order in objects is free."""
+    if isinstance(expected, dict) and isinstance(got, dict):
+        for name in sorted(expected.keys() | got.keys()):
+            if name not in got:
+                return f"{where}.{name} is missing, expected {shown(expected[name])}"
+            if name not in expected:
+                return f"{where}.{name} is {shown(got[name])}, expected none"
+            if different := first_difference(expected[name], got[name], f"{where}.{name}"):
+                return different
+        return ""
+    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        places = (
+            first_difference(one, other, f"{where}[{i}]")
+            for i, (one, other) in enumerate(zip(expected, got, strict=True))
+        )
+        return next((place for place in places if place), "")
+    # In JSON 163 and 163.0 are one number, but true is not 1.
+    same = expected == got and isinstance(expected, bool) == isinstance(got, bool)
+    return "" if same else f"{where}: expected {shown(expected)}, got {shown(got)}"
+
+
+def shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
+
+
+def wrong_records(expected: World, got: World) -> Iterator[str]:
+    """Every record that is not as expected, one line each; of flights all but their free seats."""
+    for kind in KINDS:
+        wanted, found = getattr(expected, kind), getattr(got, kind)
+        for key in sorted(wanted.keys() | found.keys()):
+            where = f"{kind}/{key}"
+            if key not in found or key not in wanted:
+                yield f"{where} is {'missing' if key not in found else 'one too many'}"
+                continue
+            one, other = compared(kind, wanted[key]), compared(kind, found[key])
+            # Nearly all of them are equal, and equality is quick.
+            if one != other and (different := first_difference(one, other, where)):
+                yield different
+
+
+def different_seats(expected: World, got: World) -> Sequence[str]:
+    """The flights and days whose free seats are other than the reference's, each with both."""
+    return [
+        f"{number} on {day}: {shown(facts[SEATS])}, reference {shown(free_seats(flight, day))}"
+        for number, flight in expected.flights.items()
+        for day, facts in got.flights.get(number, {}).get("dates", {}).items()
+        if SEATS in facts and facts[SEATS] != free_seats(flight, day)
+    ]
+
+
+def free_seats(flight: Record, day: str) -> Any:
+    return flight["dates"].get(day, {}).get(SEATS)
+
+
+def compared(kind: str, record: Record) -> Record:
+    """The record in one spelling: a field that is null is none, and a customer's own id is the key already."""
+    if kind == "flights":
+        days = {day: {k: v for k, v in facts.items() if k != SEATS} for day, facts in record["dates"].items()}
+        return {**record, "dates": days}
+    return {name: value for name, value in record.items() if value is not None and name != "user_id"}

@@ -1,0 +1,121 @@
+"""Serves cases: the desk by which agents open them, the inbox that keeps them, and the door to it for staff.
+
+`CaseInbox` is one object, so of two who close a case one is the first, and the other is told so. Closed cases are kept
+for a while, so that staff can look back.
+"""
+
+import logging
+
+import restate
+
+from services.tools.airline_data.records import Text
+from services.tools.call import allowed, ask, notify
+from services.tools.cases.contract import (
+    CASE_DESK,
+    CASE_INBOX,
+    CASES,
+    CLOSE_CASE,
+    INBOX_KEY,
+    LIST_CASES,
+    OPEN_CASE,
+    Case,
+    CasePage,
+    CaseQuery,
+    CloseCase,
+    TransferToHumanAgents,
+)
+from services.tools.cases.policy import CLOSED_KEPT_FOR, OPEN_MAX, page, refuse_closing
+from services.tools.clock import business_now
+from services.tools.refusal import Refusal
+from switchboard import ToolInput
+from switchboard.declare import staff_service, tool_object, tool_service
+
+TRANSFERRED = "Transfer successful"
+OPEN = "open"
+"""State key: the ids of open cases, oldest first. Each case has a key of its own."""
+
+ID_LENGTH = 12
+
+logger = logging.getLogger(__name__)
+
+case_desk = tool_service(CASE_DESK, "Hands a customer's matter to staff.")
+case_inbox = tool_object(CASE_INBOX, "Customers' matters that staff have taken over.")
+cases = staff_service(
+    CASES,
+    "Customers' matters that wait for staff. Staff only: whatever stands in front of the ingress has to authenticate"
+    " staff for this service, and to let no customer through to it.",
+)
+
+
+class Forget(ToolInput):
+    case_id: str
+
+
+@case_desk.handler()
+async def transfer_to_human_agents(ctx: restate.Context, request: TransferToHumanAgents) -> Text:
+    """Open a case, once for each call. 409 when too many are open."""
+    case_id = f"case-{ctx.uuid().hex[:ID_LENGTH]}"
+    opened = Case(case_id=case_id, opened_at=await business_now(ctx), **request.model_dump())
+    await ask(ctx, OPEN_CASE, opened, INBOX_KEY)
+    return Text(TRANSFERRED)
+
+
+@cases.handler(name="list")
+async def list_open(ctx: restate.Context, query: CaseQuery) -> CasePage:
+    """The open cases, the oldest first."""
+    return await ask(ctx, LIST_CASES, query, INBOX_KEY)
+
+
+@cases.handler()
+async def close(ctx: restate.Context, request: CloseCase) -> Case:
+    """Close a case; its customer is told. 404 when there is none of that id, 409, naming who, when it is closed."""
+    return await ask(ctx, CLOSE_CASE, request, INBOX_KEY)
+
+
+@case_inbox.handler()
+async def open_case(ctx: restate.ObjectContext, request: Case) -> Case:
+    """Keep a case, once for each id."""
+    waiting = await open_ids(ctx)
+    if request.case_id in waiting:
+        return request
+    if len(waiting) >= OPEN_MAX:
+        allowed(Refusal("Our staff have too many open cases just now. Try again later."))
+    ctx.set(request.case_id, request)
+    ctx.set(OPEN, [*waiting, request.case_id])
+    logger.info("%s of customer %s waits for staff", request.case_id, request.customer_id)
+    return request
+
+
+@case_inbox.handler()
+async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
+    """Close a case and tell its customer. 404 and 409 as for `close`."""
+    case = await ctx.get(request.case_id, type_hint=Case) if request.case_id != OPEN else None
+    refusal = refuse_closing(request.case_id, case)
+    if refusal is not None or case is None:
+        return allowed(refusal or Refusal("There is no such case."))
+    closed = case.model_copy(
+        update={"closed_at": await business_now(ctx), "closed_by": request.by, "outcome": request.outcome}
+    )
+    ctx.set(request.case_id, closed)
+    ctx.set(OPEN, [one for one in await open_ids(ctx) if one != request.case_id])
+    ctx.object_send(forget, ctx.key(), Forget(case_id=request.case_id), send_delay=CLOSED_KEPT_FOR)
+    notify(ctx, case.session_id, case.customer_id, f"Our staff have closed your case {case.case_id}: {request.outcome}")
+    return closed
+
+
+@case_inbox.handler(kind="shared")
+async def list_cases(ctx: restate.ObjectSharedContext, query: CaseQuery) -> CasePage:
+    """A page of the open cases."""
+    waiting = await open_ids(ctx)
+    shown = [await ctx.get(one, type_hint=Case) for one in waiting[query.offset : query.offset + query.limit]]
+    return page(tuple(case for case in shown if case), len(waiting))
+
+
+@case_inbox.handler()
+async def forget(ctx: restate.ObjectContext, request: Forget) -> None:
+    """Drop a closed case; the inbox sends this to itself when it closes one."""
+    ctx.clear(request.case_id)
+
+
+async def open_ids(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> list[str]:
+    return await ctx.get(OPEN, type_hint=list[str]) or []

@@ -1,0 +1,112 @@
+"""Serves the airline's customers: one object for one customer, who pays all of a thing or nothing.
+
+Credit cards are not charged here: only the card processor outside knows whether one is good for an amount, and nobody
+waits for it while holding a customer's lock.
+"""
+
+import itertools
+import logging
+import random
+from collections.abc import Iterator
+
+import restate
+
+from services.tools.airline_data.dataset import airline
+from services.tools.airline_data.records import Text, User, as_number
+from services.tools.call import allowed
+from services.tools.customers import profile as profiles
+from services.tools.customers.contract import (
+    AIRLINE_CUSTOMERS,
+    AddCertificate,
+    Compensations,
+    Credit,
+    GetUserDetails,
+    Noted,
+    OperationRef,
+    Pay,
+)
+from services.tools.customers.profile import BENCHMARK_CERTIFICATES, Profile
+from services.tools.refusal import NOT_FOUND
+from services.tools.settings import airline_settings
+from switchboard import NoInput
+from switchboard.declare import tool_object
+
+PROFILE = "profile"
+CERTIFICATE_DIGITS = 7
+
+logger = logging.getLogger(__name__)
+
+customers = tool_object(AIRLINE_CUSTOMERS, "The airline's customers; the key is the customer's id.")
+
+
+@customers.handler(kind="shared")
+async def get_user_details(ctx: restate.ObjectSharedContext, _request: GetUserDetails) -> User:
+    """The customer's profile. 404 for somebody whom the airline does not know."""
+    return (await profile_of(ctx)).user
+
+
+@customers.handler()
+async def pay(ctx: restate.ObjectContext, request: Pay) -> Noted:
+    """Pay with the customer's own methods, once for each id. 404 for another's, 409 for one that cannot bear it."""
+    before = await profile_of(ctx)
+    return keep(ctx, before, allowed(profiles.pay(before, request)))
+
+
+@customers.handler()
+async def undo_payment(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
+    """Give the payments back. Does nothing when they were never made, or stand."""
+    before = await profile_of(ctx)
+    return keep(ctx, before, profiles.undo(before, request.operation_id))
+
+
+@customers.handler()
+async def settle_payment(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
+    """The payments stand, from now on for good."""
+    before = await profile_of(ctx)
+    return keep(ctx, before, profiles.settle(before, request.operation_id))
+
+
+@customers.handler()
+async def credit(ctx: restate.ObjectContext, request: Credit) -> Noted:
+    """Put money back on a gift card."""
+    before = await profile_of(ctx)
+    return keep(ctx, before, profiles.credit(before, request))
+
+
+@customers.handler()
+async def add_certificate(ctx: restate.ObjectContext, request: AddCertificate) -> Text:
+    """Give the customer a certificate. 409 when they were given one for the same cause."""
+    before = await profile_of(ctx)
+    after, certificate_id = allowed(profiles.add_certificate(before, request, certificate_ids(ctx.random())))
+    keep(ctx, before, after)
+    logger.info("customer %s was given %s over %s", ctx.key(), certificate_id, request.amount)
+    return Text(f"Certificate {certificate_id} added to user {ctx.key()} with amount {as_number(request.amount)}.")
+
+
+@customers.handler(kind="shared")
+async def list_compensations(ctx: restate.ObjectSharedContext, _request: NoInput) -> Compensations:
+    """For what the customer was compensated."""
+    return Compensations(causes=(await profile_of(ctx)).compensated)
+
+
+def certificate_ids(drawn: random.Random) -> Iterator[str]:
+    """The ids that a new certificate may have, in their order."""
+    digits = (f"certificate_{drawn.randrange(10**CERTIFICATE_DIGITS):0{CERTIFICATE_DIGITS}d}" for _ in range(10))
+    return itertools.chain(BENCHMARK_CERTIFICATES if airline_settings().ids == "benchmark" else (), digits)
+
+
+def keep(ctx: restate.ObjectContext, before: Profile, after: Profile) -> Noted:
+    if after != before:
+        ctx.set(PROFILE, after)
+    return Noted(changed=after != before)
+
+
+async def profile_of(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> Profile:
+    """The customer as they stand. Raises TerminalError 404."""
+    kept = await ctx.get(PROFILE, type_hint=Profile)
+    if kept is not None:
+        return kept
+    user = airline().users.get(ctx.key())
+    if user is None:
+        raise restate.TerminalError("You are not known to this airline.", status_code=NOT_FOUND)
+    return Profile(user=user)

@@ -1,0 +1,94 @@
+"""Flights as a reservation's rules see them: as they stand, when they leave and land, in which order. Pure."""
+
+import datetime as dt
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.tools.airline_data.records import Day, Flight, FlightDay, FlightType, Reservation, ReservedFlight
+from services.tools.airline_data.schedule import AIRLINE_ZONE, at
+from services.tools.reservations.contract import FlightChoice
+
+
+@dataclass(frozen=True)
+class FlightState:
+    """A flight on one day, as it stands."""
+
+    flight_number: str
+    origin: str
+    destination: str
+    date: Day
+    departs: dt.datetime
+    arrives: dt.datetime
+    day: FlightDay
+
+    @property
+    def named(self) -> str:
+        return f"{self.flight_number} on {self.date}"
+
+
+FlightKey = tuple[str, Day]
+"""Flight number and day of departure."""
+
+Flights = Mapping[FlightKey, FlightState]
+"""The flights that a rule has to know, as they stand; one that does not fly on its day is not in it."""
+
+
+def flight_state(flight: Flight, date: Day, day: FlightDay) -> FlightState:
+    """The flight on that day, scheduled times by the airline's clock."""
+    return FlightState(
+        flight_number=flight.flight_number,
+        origin=flight.origin,
+        destination=flight.destination,
+        date=date,
+        departs=at(date, flight.scheduled_departure_time_est),
+        arrives=at(date, flight.scheduled_arrival_time_est),
+        day=day,
+    )
+
+
+def moment(written: str) -> dt.datetime:
+    """A moment as records hold it; without a zone it is the airline's."""
+    read = dt.datetime.fromisoformat(written)
+    return read if read.tzinfo else read.replace(tzinfo=AIRLINE_ZONE)
+
+
+def key_of(flight: ReservedFlight | FlightChoice) -> FlightKey:
+    return flight.flight_number, flight.date
+
+
+def keys_of(flights: Iterable[ReservedFlight | FlightChoice]) -> tuple[FlightKey, ...]:
+    return tuple(map(key_of, flights))
+
+
+def has_left(flight: FlightState, now: dt.datetime) -> bool:
+    """Whether the flight has been flown, or is. By its status; for one still on sale by the clock."""
+    if flight.day.status in ("flying", "landed"):
+        return True
+    return flight.day.status == "available" and flight.departs <= now
+
+
+def left(reservation: Reservation, flights: Flights, now: dt.datetime) -> tuple[FlightKey, ...]:
+    """Those of the reservation's flights that have left."""
+    return tuple(key for key in keys_of(reservation.flights) if key in flights and has_left(flights[key], now))
+
+
+def leads(flights: Sequence[FlightState], origin: str, destination: str, flight_type: FlightType) -> bool:
+    """Whether the flights lead from the origin to the destination, and on a round trip back again."""
+    if not flights or flights[0].origin != origin:
+        return False
+    if any(before.destination != after.origin for before, after in itertools.pairwise(flights)):
+        return False
+    if flight_type == "one_way":
+        return flights[-1].destination == destination
+    return flights[-1].destination == origin and any(flight.destination == destination for flight in flights)
+
+
+def missed(flights: Sequence[FlightState], kept: Iterable[FlightKey] = ()) -> FlightState | None:
+    """The first flight that leaves before the one ahead of it has landed. Two flights both kept are not looked at."""
+    old = frozenset(kept)
+    for before, after in itertools.pairwise(flights):
+        both_kept = {(before.flight_number, before.date), (after.flight_number, after.date)} <= old
+        if after.departs < before.arrives and not both_kept:
+            return after
+    return None

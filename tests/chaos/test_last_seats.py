@@ -1,0 +1,134 @@
+"""Two hundred bookings of the last ten seats at once: ten are made, whatever happens to the tools meanwhile."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from cli.process import free_ports
+from switchboard.testing import JSON
+from tests.laboratory import Laboratory
+from tests.mesh.booking_desk import ahead, at_rest, booking, held, more, states, world
+
+SEATS = 10
+BOOKINGS = 200
+FARE, FROM_GIFT_CARD = Decimal(373), Decimal(1)
+MEANS = {"carol": ("gift_card_3300", "credit_card_1005"), "erin": ("gift_card_4400", "credit_card_5454")}
+REFUSALS = ("(rule B2)", "Nothing was booked, and nothing is charged.")
+"""No seat was free when the policy looked, or none was left when the flight was asked."""
+
+KILLS_AT = (1, 4, 8)
+"""When so many of the seats are taken, the tools are killed."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Lets the test make calls of an agent's tools, as the loop makes them, without a model."""
+
+    laboratory: Laboratory
+    url: str
+
+    async def books(self, customer_id: str, day: date, number: int) -> JSON:
+        """One business seat to Rome, the fare split over gift card and credit card."""
+        gift_card, card = MEANS[customer_id]
+        payments = ((gift_card, float(FROM_GIFT_CARD)), (card, float(FARE - FROM_GIFT_CARD)))
+        guest = {"first_name": "Guest", "last_name": f"Number{number}", "dob": "1990-01-01"}
+        tool, arguments = booking("SB310", day, *payments, destination="FCO", cabin="business", passengers=[guest])
+        body = {
+            "agent": "Airline",
+            "identity": {"session_id": f"seats-{number}", "customer_id": customer_id},
+            "tool": tool,
+            "arguments": json.dumps(arguments),
+        }
+        async with self.laboratory.http.post(self.url, json=body) as response:
+            assert response.status == 200, await response.text()
+            result: JSON = await response.json()
+            return result
+
+
+@pytest.fixture(scope="module")
+async def door(laboratory: Laboratory) -> AsyncIterator[Door]:
+    (port,) = free_ports(1)
+    process = laboratory.mesh.service("caller", port, module="evals.caller")
+    await process.start()
+    await laboratory.mesh.register(f"http://127.0.0.1:{port}")
+    yield Door(laboratory, f"{laboratory.mesh.addresses.ingress_url}/EvalCaller/call")
+    await process.stop()
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Money and reservations of those who book."""
+
+    gift_cards: dict[str, Decimal]
+    cards: dict[str, Decimal]
+    listed: int
+    slots: dict[str, str]
+    open: int
+
+
+async def sums(laboratory: Laboratory, day: date) -> Sums:
+    worlds = [await world(laboratory, customer_id, "SB310", day) for customer_id in MEANS]
+    return Sums(
+        gift_cards=worlds[0].methods | worlds[1].methods,
+        cards=worlds[0].cards,
+        listed=sum(len(one.listed) for one in worlds),
+        slots=worlds[0].slots,
+        open=worlds[0].open,
+    )
+
+
+async def seats_taken(laboratory: Laboratory, day: date) -> dict[str, tuple[str, ...]]:
+    holds = (await states(laboratory, "FlightSeats")).get(f"SB310/{day} holds", {"by_id": {}})["by_id"]
+    return held(holds)
+
+
+async def all_book(door: Door, day: date) -> list[JSON]:
+    """Everybody at once; the results."""
+    who = list(MEANS)
+    return list(await asyncio.gather(*(door.books(who[number % len(who)], day, number) for number in range(BOOKINGS))))
+
+
+async def ten_stand(laboratory: Laboratory, day: date, before: Sums, results: list[JSON]) -> None:
+    """Ten reservations, ten seats, ten fares; of the others not a trace."""
+    await at_rest(laboratory)
+    made = [json.loads(result["content"]) for result in results if result["ok"]]
+    numbers = {reservation["reservation_id"] for reservation in made}
+    assert (len(made), len(numbers)) == (SEATS, SEATS)
+    assert all(result["ok"] or result["content"].endswith(REFUSALS) for result in results)
+    taken = await seats_taken(laboratory, day)
+    assert taken.keys() == numbers
+    assert len({seat for seats in taken.values() for seat in seats}) == SEATS
+    after = await sums(laboratory, day)
+    assert sum(more(after.gift_cards, before.gift_cards).values()) == -SEATS * FROM_GIFT_CARD
+    assert sum(more(after.cards, before.cards).values()) == SEATS * (FARE - FROM_GIFT_CARD)
+    assert after.listed - before.listed == SEATS
+    assert after.slots.items() - before.slots.items() == {(number, "stands") for number in numbers}
+    assert after.open == 0
+
+
+async def test_of_two_hundred_bookings_of_the_last_ten_seats_ten_succeed(laboratory: Laboratory, door: Door) -> None:
+    day = ahead(70)
+    before = await sums(laboratory, day)
+    await ten_stand(laboratory, day, before, await all_book(door, day))
+
+
+async def test_and_so_when_the_tools_are_killed_three_times_meanwhile(laboratory: Laboratory, door: Door) -> None:
+    day = ahead(71)
+    before = await sums(laboratory, day)
+    booking_all = asyncio.create_task(all_book(door, day))
+    tools = laboratory.mesh.services["tools"]
+    for seats in KILLS_AT:
+
+        async def so_many_are_taken(wanted: int = seats) -> bool:
+            return len(await seats_taken(laboratory, day)) >= wanted
+
+        await laboratory.until(so_many_are_taken)
+        await tools.kill()
+        assert not booking_all.done()
+        await tools.start()
+    await ten_stand(laboratory, day, before, await booking_all)

@@ -1,0 +1,62 @@
+"""Staff at the terminal: what customers' matters are open, and how one is closed."""
+
+import asyncio
+from datetime import UTC, datetime
+from subprocess import CompletedProcess
+
+from rich.console import Console
+
+from cli.cases import show
+from services.tools.cases.contract import Case, CasePage
+from tests.cli.conftest import run
+from tests.laboratory import Laboratory
+from tests.mesh.booking_desk import reads, told
+
+CASE = Case(
+    case_id="case-3f9a1c07",
+    customer_id="carol",
+    session_id="s-1",
+    summary="Wants her flown booking refunded",
+    opened_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+)
+
+
+def drawn(*cases: Case, total: int = 0) -> str:
+    console = Console(width=110, color_system=None)
+    with console.capture() as capture:
+        show(CasePage(summary="No case is open.", cases=cases, open_total=total or len(cases)), console)
+    return capture.get()
+
+
+def test_the_table_shows_whose_matter_it_is_and_what_it_is() -> None:
+    picture = drawn(CASE)
+    assert all(text in picture for text in ("case-3f9a1c07", "carol", "s-1", "Wants her flown booking refunded"))
+    assert drawn() == "No case is open.\n"
+    assert "1 of 70 are shown" in drawn(CASE, total=70)
+
+
+async def test_a_transfer_is_a_case_that_staff_see_and_close(laboratory: Laboratory) -> None:
+    summary = {"summary": "Wants her flown booking refunded"}
+    assert told(await reads(laboratory, "carol", ("transfer_to_human_agents", summary))) == "Transfer successful"
+
+    async def switchboard(*arguments: str) -> CompletedProcess[str]:
+        return await asyncio.to_thread(run, *arguments, RESTATE_INGRESS_URL=laboratory.mesh.addresses.ingress_url)
+
+    listed = await switchboard("cases", "list")
+    line = next(line for line in listed.stdout.splitlines() if "carol" in line)
+    case_id = line.split()[0]
+    closing = ["cases", "close", case_id, "--by", "Mia", "--outcome", "Refunded as a courtesy"]
+    closed = await switchboard(*closing)
+    assert (closed.returncode, closed.stdout) == (0, f"{case_id} is closed; carol is told.\n")
+    again = await switchboard(*closing)
+    assert again.returncode == 2
+    assert f"{case_id} was closed by Mia before: Refunded as a courtesy" in again.stderr
+    session = laboratory.customer("carol", session=line.split()[2])
+
+    async def notified() -> bool:
+        notices = [message["text"] for message in await session.messages() if message["kind"] == "notice"]
+        return notices == [f"Our staff have closed your case {case_id}: Refunded as a courtesy"]
+
+    await laboratory.until(notified)
+    unknown = await switchboard("cases", "close", "open", "--by", "Mia", "--outcome", "none")
+    assert "There is no case 'open'" in unknown.stderr

@@ -1,0 +1,72 @@
+"""Which flights and connections are found, and which day is meant."""
+
+import datetime as dt
+
+import pytest
+
+from services.tools.airline_data.dataset import AirlineData
+from services.tools.airline_data.records import Flight
+from services.tools.airline_data.schedule import AIRLINE_ZONE
+from services.tools.flights.contract import NamedDay
+from services.tools.flights.search import connects, day_of, direct, keys_of, one_stop
+
+NOW = dt.datetime(2026, 3, 10, 12, tzinfo=AIRLINE_ZONE)
+SALE = {"status": "available", "available_seats": {"economy": 1}, "prices": {"economy": 100}}
+
+
+def flight(number: str, way: str, departs: str, arrives: str, *days: str) -> Flight:
+    origin, destination = way.split("-")
+    return Flight.model_validate(
+        {
+            "flight_number": number,
+            "origin": origin,
+            "destination": destination,
+            "scheduled_departure_time_est": f"{departs}:00",
+            "scheduled_arrival_time_est": arrives.replace("+1", "") + ":00" + ("+1" if "+1" in arrives else ""),
+            "dates": dict.fromkeys(days, SALE) | {"2026-03-19": {"status": "cancelled"}},
+        }
+    )
+
+
+NIGHT = flight("XX1", "AAA-BBB", "23:00", "01:30+1", "2026-03-20")
+MORNING = flight("XX2", "AAA-BBB", "06:00", "08:00", "2026-03-20")
+ON_THAT_DAY = flight("XX3", "BBB-CCC", "08:00", "09:00", "2026-03-20", "2026-03-21")
+EARLY = flight("XX4", "BBB-CCC", "01:00", "02:00", "2026-03-21")
+STRAIGHT = flight("XX5", "AAA-CCC", "10:00", "12:00", "2026-03-20")
+DATA = AirlineData(
+    {one.flight_number: one for one in (NIGHT, MORNING, ON_THAT_DAY, EARLY, STRAIGHT)}, reservations={}, users={}
+)
+
+
+def test_direct_flights_are_those_on_sale_that_day() -> None:
+    assert direct(DATA, "AAA", "CCC", "2026-03-20", NOW) == [("XX5", "2026-03-20")]
+    assert direct(DATA, "AAA", "CCC", "2026-03-19", NOW) == []
+    assert direct(DATA, "CCC", "AAA", "2026-03-20", NOW) == []
+
+
+def test_a_connection_waits_for_the_first_flight_also_over_night() -> None:
+    pairs = one_stop(DATA, "AAA", "CCC", "2026-03-20", NOW)
+    assert [(one[0], two) for one, two in pairs] == [
+        ("XX1", ("XX3", "2026-03-21")),
+        ("XX2", ("XX3", "2026-03-20")),
+    ]
+    assert len(list(keys_of([*pairs, *pairs]))) == 4
+
+
+def test_a_flight_that_leaves_before_the_other_lands_is_no_connection() -> None:
+    assert connects(MORNING, ON_THAT_DAY)
+    assert not connects(NIGHT, EARLY)
+
+
+@pytest.mark.parametrize(
+    ("date", "day"),
+    [
+        ("today", "2026-03-10"),
+        ("tomorrow", "2026-03-11"),
+        ("monday", "2026-03-16"),
+        ("tuesday", "2026-03-17"),
+        (dt.date(2026, 4, 1), "2026-04-01"),
+    ],
+)
+def test_a_named_day_is_the_next_one(date: dt.date | NamedDay, day: str) -> None:
+    assert day_of(date, NOW.date()) == day
