@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ STOP_GRACE = timedelta(seconds=5)
 """After SIGTERM; what still runs then is retried by Restate elsewhere."""
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
+Beside = Callable[[], Coroutine[Any, Any, None]]
 AnyService = restate.Service | restate.VirtualObject | restate.Workflow
 
 
@@ -67,10 +68,10 @@ def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
     return service
 
 
-def serve(services: Sequence[AnyService], name: str = "") -> None:
+def serve(services: Sequence[AnyService], name: str = "", beside: Beside | None = None) -> None:
     """Serve Restate services until SIGTERM or SIGINT; ends with a sentence and exit code 1 if the port is taken.
 
-    `name` is the process's in traces; by default its first service's.
+    `name` is the process's in traces; by default its first service's. `beside` runs in the same loop meanwhile.
     """
     settings = load(ServerSettings)
     set_up_telemetry(name or services[0].name.lower(), settings)
@@ -78,17 +79,22 @@ def serve(services: Sequence[AnyService], name: str = "") -> None:
     keys = [settings.restate_identity_key] if settings.restate_identity_key else None
     app = with_metrics(restate.app(services=services, identity_keys=keys))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(listen(app, settings))
+        runner.run(listen(app, settings, beside))
 
 
-async def listen(app: ASGIApp, settings: ServerSettings) -> None:
+async def listen(app: ASGIApp, settings: ServerSettings, beside: Beside | None = None) -> None:
     # One process, one loop: what is killed is the service, whole, and `replicas` is the one way to scale it.
     server = Server(app, address=settings.host, port=settings.port, interface=Interfaces.ASGINL, log_enabled=False)
     loop = asyncio.get_running_loop()
     # Through the SDK's own hooks: it takes SIGTERM for itself at the first request, and would silence another handler.
     for signum in (2, 15):
         install_shutdown_hook(loop, lambda: stop(server, loop), signum)
-    await server.serve()
+    work = asyncio.create_task(beside()) if beside else None
+    try:
+        await server.serve()
+    finally:
+        if work is not None:
+            work.cancel()
 
 
 def stop(server: Server, loop: asyncio.AbstractEventLoop) -> None:

@@ -47,19 +47,20 @@ class Introspection:
 
     async def running_turn(self, running: Running) -> RunningTurn:
         """What is called just now for the message that is being answered. Raises one of LOOKUP_FAILURES."""
-        answer = await self._query(CALLS_UNDER_WAY.format(id=running.invocation_id))
+        answer = await self.query(CALLS_UNDER_WAY.format(id=running.invocation_id))
         return RunningTurn(since=running.since, calls=tuple(_Calls.model_validate_json(answer).rows))
 
     async def ended_before(self, first: str, second: str) -> bool:
         """Whether one invocation had ended when the other one arrived. Raises one of LOOKUP_FAILURES."""
-        rows = _TimesOf.model_validate_json(await self._query(TIMES.format(first=first, second=second))).rows
+        rows = _TimesOf.model_validate_json(await self.query(TIMES.format(first=first, second=second))).rows
         times = {row.id: row for row in rows}
         if first not in times or second not in times:
             return False
         ended = times[first].completed_at
         return ended is not None and ended <= times[second].created_at
 
-    async def _query(self, sql: str) -> bytes:
+    async def query(self, sql: str) -> bytes:
+        """The answer as it comes. Raises one of LOOKUP_FAILURES."""
         timeout = aiohttp.ClientTimeout(total=LOOKUP_TIMEOUT.total_seconds())
         headers = {"accept": "application/json"}
         async with (

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import restate
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from switchboard.messages import HandOff, Interrupted, ModelReply, Question, Reply, TurnOutcome
 from switchboard.telemetry import spans
@@ -17,6 +17,9 @@ TURN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 TOOL_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 
 SERVER_ERROR = 500
+
+# When a series began is a series of its own for each, and nobody asks for it.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it is not annotated
 
 TURNS = Counter("switchboard_turns", "Turns of agents, by how they ended.", ["agent", "outcome"])
 TURN_DURATION = Histogram(

@@ -28,9 +28,11 @@ from services.tools.approvals.contract import (
     Noted,
     StaffDecision,
 )
+from services.tools.approvals.counting import count_asked, count_decision
 from services.tools.call import allowed, ask
 from services.tools.clock import business_now
 from switchboard.declare import staff_service, tool_object
+from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import onward
 
 logger = logging.getLogger(__name__)
@@ -73,6 +75,7 @@ async def ask_for_approval(ctx: restate.ObjectContext, request: AskForApproval) 
         return Noted(changed=False)
     ctx.set(item_key(approval_id), request)
     ctx.set(QUEUE, [*queue, approval_id])
+    count_asked(request)
     logger.info("%s waits for staff until %s", approval_id, policy.spell_time(request.waiting.until))
     return Noted(changed=True)
 
@@ -106,6 +109,7 @@ async def decide(ctx: restate.ObjectContext, request: Decide) -> Decided:
         return allowed(policy.refusal(request.approval_id, await decision_on(ctx, request.approval_id)))
     decision = Decision(at=await business_now(ctx), **request.model_dump())
     await write_down(ctx, decision)
+    count_decision(item, decision)
     body = decision.model_dump_json().encode()
     ctx.generic_send(item.tell.service, item.tell.handler, body, key=item.tell.key, headers=onward())
     return Decided(summary=policy.sentence(decision), decision=decision)
@@ -124,7 +128,10 @@ async def expire(ctx: restate.ObjectContext, request: Expire) -> Decision:
         why=request.why,
         at=await business_now(ctx),
     )
+    item = await item_of(ctx, request.approval_id)
     await write_down(ctx, decision)
+    if item is not None:
+        count_decision(item, decision)
     return decision
 
 
@@ -148,7 +155,8 @@ async def write_down(ctx: restate.ObjectContext, decision: Decision) -> None:
     ctx.set(decision_key(decision.approval_id), decision)
     forgotten = ApprovalRef(approval_id=decision.approval_id)
     ctx.object_send(forget, ctx.key(), forgotten, send_delay=policy.DECISIONS_KEPT_FOR)
-    logger.info("%s", policy.sentence(decision))
+    ending = "approved" if decision.approved else "declined"
+    logger.info("%s was %s by %s", decision.approval_id, ending, private(decision.by))
 
 
 async def take_off(ctx: restate.ObjectContext, approval_id: str) -> None:

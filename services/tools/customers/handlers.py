@@ -30,6 +30,7 @@ from services.tools.refusal import NOT_FOUND
 from services.tools.settings import airline_settings
 from switchboard import NoInput
 from switchboard.declare import tool_object
+from switchboard.telemetry.logs import private
 
 PROFILE = "profile"
 CERTIFICATE_DIGITS = 7
@@ -79,7 +80,7 @@ async def add_certificate(ctx: restate.ObjectContext, request: AddCertificate) -
     before = await profile_of(ctx)
     after, certificate_id = allowed(profiles.add_certificate(before, request, certificate_ids(ctx.random())))
     keep(ctx, before, after)
-    logger.info("customer %s was given %s over %s", ctx.key(), certificate_id, request.amount)
+    logger.info("customer %s was given %s over %s", ctx.key(), certificate_id, private(request.amount))
     return Text(f"Certificate {certificate_id} added to user {ctx.key()} with amount {as_number(request.amount)}.")
 
 

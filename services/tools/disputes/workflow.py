@@ -33,6 +33,7 @@ from services.tools.disputes.contract import (
 from services.tools.staff_decision import DECISION, decision_of_staff
 from switchboard.declare import tool_workflow
 from switchboard.money import spell
+from switchboard.telemetry.logs import private
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ async def run(ctx: restate.WorkflowContext, case: DisputeCase) -> Noted:
             await ask(ctx, DEPOSIT, policy.credit(case), case.customer_id)
     except restate.TerminalError as error:
         # Refused for good, or an operator has cancelled this: the customer has to hear of it.
-        logger.error("dispute %s could not be finished: %s", case.dispute_id, error.message)
+        logger.error("dispute %s could not be finished: %s", case.dispute_id, private(error.message))
         # Sent, not called: a second cancellation would reach into calls.
         tell(ctx, WITHDRAW, ApprovalRef(approval_id=case.dispute_id), INBOX_KEY)
         tell(ctx, TAKE_BACK_CREDIT, case)

@@ -37,6 +37,7 @@ from services.tools.loan_applications.contract import (
 from services.tools.loan_applications.records import Records, loan_id_of
 from services.tools.loans.contract import REVOKE_LOAN, RevokeLoan
 from switchboard.declare import tool_object, tool_service
+from switchboard.telemetry.logs import private
 
 RECORDS = "records"
 
@@ -153,7 +154,9 @@ async def get_loan_application(ctx: restate.ObjectSharedContext, query: Applicat
     await admit(ctx, ctx.key(), query)
     record = (await read(ctx)).find(query.application_id)
     if record is None:
-        logger.warning("refused: customer %s asked for application %s, not theirs", ctx.key(), query.application_id)
+        logger.warning(
+            "refused: customer %s asked for application %s, not theirs", ctx.key(), private(query.application_id)
+        )
         raise restate.TerminalError(records.UNKNOWN.format(id=query.application_id), status_code=404)
     return records.view(record)
 

@@ -49,6 +49,7 @@ from services.tools.loans.contract import GRANT_LOAN, LIST_LOANS, GrantLoan
 from services.tools.staff_decision import DECISION, decision_of_staff
 from switchboard.declare import tool_workflow
 from switchboard.money import spell
+from switchboard.telemetry.logs import private
 
 BY_FIGURES = "Switchboard"
 BANK = "Harbour Bank"
@@ -69,7 +70,7 @@ async def run(ctx: restate.WorkflowContext, application: Application) -> Closing
         loan_id = await grant(ctx, application) if decision.approved else None
     except restate.TerminalError as error:
         # A check or the grant was refused for good, or an operator has cancelled this: the customer has to hear of it.
-        logger.error("application %s could not be finished: %s", ref, error.message)
+        logger.error("application %s could not be finished: %s", ref, private(error.message))
         # Sent, not called: a second cancellation would reach into calls.
         tell(ctx, WITHDRAW, ApprovalRef(approval_id=ref), INBOX_KEY)
         tell(ctx, TAKE_BACK, application)

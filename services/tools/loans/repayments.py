@@ -22,6 +22,7 @@ from services.tools.loans.contract import (
     RepaymentRef,
 )
 from switchboard.declare import tool_service
+from switchboard.telemetry.logs import private
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ async def repay_loan_early(ctx: restate.Context, request: RepayEarly) -> RepaidE
         moved = await ask(ctx, WITHDRAW, repayment.withdrawal(request, move_id), customer)
         now = await ask(ctx, REDUCE_LOAN, repayment.reduction(request, judged, repayment_id), customer)
     except restate.TerminalError as error:
-        logger.info("early repayment %s is undone: %s", repayment_id, error.message)
+        logger.info("early repayment %s is undone: %s", repayment_id, private(error.message))
         tell(ctx, UNDO_REDUCTION, RepaymentRef(repayment_id=repayment_id), customer)
         tell(ctx, UNDO_MOVE, MoveRef(move_id=move_id), customer)
         raise

@@ -28,6 +28,7 @@ from services.tools.reservations.keeping import Kept, WriteReservation
 from services.tools.reservations.travel import FlightKey
 from services.tools.saga import Saga
 from switchboard import NoInput
+from switchboard.telemetry.logs import private
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +48,8 @@ class Operation:
     def __exit__(self, _: object, error: BaseException | None, __: TracebackType | None) -> None:
         if isinstance(error, restate.TerminalError):
             self._saga.undo()
-            logger.info(
-                "operation %s of customer %s is undone: %s", self.operation_id, self.user.user_id, error.message
-            )
+            why, user_id = private(error.message), self.user.user_id
+            logger.info("operation %s of customer %s is undone: %s", self.operation_id, user_id, why)
 
     async def claim_id(self, ids: Iterable[str]) -> str:
         """An id that no other reservation has. Raises TerminalError 409 when none was found."""

@@ -15,6 +15,7 @@ from services.tools.refusal import NOT_FOUND
 from services.tools.reservations.keeping import FIND, Kept
 from services.tools.reservations.travel import FlightKey, Flights, FlightState
 from switchboard import NoInput
+from switchboard.telemetry.logs import private
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ async def own(ctx: restate.Context, user_id: str, reservation_id: str) -> Kept:
     kept = (await ask(ctx, FIND, NoInput(), reservation_id)).kept
     if kept is not None and kept.reservation.user_id == user_id:
         return kept
-    logger.warning("refused: customer %s asked for reservation %s, not theirs", user_id, reservation_id)
+    logger.warning("refused: customer %s asked for reservation %s, not theirs", user_id, private(reservation_id))
     raise restate.TerminalError(
         f"There is no booking {reservation_id} among your reservations. Check the number, or look"
         " at your profile, which lists them. (rule G1)",

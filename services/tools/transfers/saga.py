@@ -16,6 +16,7 @@ from services.tools.payment_network.contract import CALL_OFF_PAYMENT, SUBMIT_PAY
 from services.tools.transfers import policy
 from services.tools.transfers.contract import END_TRANSFER, Ended, Transferred, Unfinished
 from services.tools.transfers.policy import Order
+from switchboard.telemetry.logs import private
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ async def end(ctx: restate.Context, order: Order, out: str, into: str, why: rest
     tell(ctx, END_TRANSFER, unfinished)
     ended = await told  # A second cancellation surfaces here; the ending goes on without us.
     if not ended.whole:
-        logger.info("transfer %s was undone: %s", out.removesuffix(".out"), why.message)
+        logger.info("transfer %s was undone: %s", out.removesuffix(".out"), private(why.message))
         raise restate.TerminalError(f"Nothing was transferred: {why.message}", status_code=why.status_code)
 
 

@@ -1,0 +1,40 @@
+"""docs/metrics.md names what the services export: all of it, and nothing else."""
+
+import re
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from cli.mesh import DEMO_MODEL
+from cli.restate_server import PROJECT
+from tests.laboratory import Laboratory
+
+OURS = ("switchboard_", "gen_ai_")
+ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|", re.MULTILINE)
+
+
+def documented() -> dict[str, str]:
+    """The table's metrics and their types."""
+    return dict(ROW.findall((PROJECT / "docs" / "metrics.md").read_text()))
+
+
+async def exported(laboratory: Laboratory) -> dict[str, str]:
+    """The metrics of all services, a counter by its series' name, and their types."""
+    found = {}
+    for name, process in laboratory.mesh.services.items():
+        if name == DEMO_MODEL:
+            continue
+        page = await scrape(laboratory.http, process.port)
+        for family in text_string_to_metric_families(page):
+            if family.name.startswith(OURS):
+                found[f"{family.name}_total" if family.type == "counter" else family.name] = family.type
+    return found
+
+
+async def scrape(http: aiohttp.ClientSession, port: int) -> str:
+    async with http.get(f"http://127.0.0.1:{port}/metrics") as response:
+        return await response.text()
+
+
+async def test_the_table_is_what_is_exported(laboratory: Laboratory) -> None:
+    assert await exported(laboratory) == documented()
