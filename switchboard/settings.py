@@ -28,8 +28,8 @@ class ServerSettings(BaseSettings):
     otel_service_name: str | None = Field(
         None, validation_alias="OTEL_SERVICE_NAME", description="The process in traces; by default what it serves."
     )
-    telemetry_content: Literal["none", "full"] = Field(
-        "none",
+    telemetry_content: Literal["off", "full"] = Field(
+        "off",
         validation_alias="TELEMETRY_CONTENT",
         description="`full` puts what people and models wrote into logs and spans: for development only.",
     )
