@@ -17,6 +17,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 # Fewer than the default 24 make a fan-out faster on one machine; it cannot be changed later, so production keeps 24.
 LOCAL_PARTITIONS = "4"
 
+# Restate logs the messages of failed calls, which may hold what a customer wrote. The UI and the journal have them.
+QUIET_LOG = "warn,restate=info,restate_ingress_http=warn,restate_invoker_impl=error"
+
 ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -70,6 +73,7 @@ def server_process(ports: Ports, data: Path, log: Path, environment: Mapping[str
             "RESTATE_WORKER__INVOKER__TMP_DIR": str(data / "tmp"),
             # Its last words are quoted in our sentences.
             "RESTATE_LOG_DISABLE_ANSI_CODES": "true",
+            "RESTATE_LOG_FILTER": QUIET_LOG,
             **environment,
         },
         port=ports.admin,

@@ -19,9 +19,9 @@ def secret() -> str:
 
 
 async def logs(laboratory: Laboratory) -> str:
-    """All that our own processes have written. The demo model's stands in for a system outside."""
+    """All that the mesh's processes have written, Restate as well. The demo model's is that of a system outside."""
     mesh = laboratory.mesh
-    processes = [*mesh.services.values(), laboratory.probe_agent, laboratory.probe_tools]
+    processes = [mesh.restate, *mesh.services.values(), laboratory.probe_agent, laboratory.probe_tools]
     written: list[Path] = [process.log for process in processes if process.name != DEMO_MODEL]
     return "\n".join(path.read_text() for path in written)
 
