@@ -3,12 +3,16 @@
 import json
 import re
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from services.tools.disputes.workflow import dispute_case
+from services.tools.loan_applications.workflow import loan_application
+from services.tools.settings import ToolsSettings
 from tests.observability.promql import series_in, without_suffix
 from tests.parts import need_promtool
 
@@ -87,6 +91,19 @@ def test_each_alert_has_a_runbook_that_says_what_to_do(rule: dict[str, Any]) -> 
 def test_no_runbook_is_left_over() -> None:
     headings = re.findall(r"^## (\w+)$", (ROOT / "docs" / "alerts.md").read_text(), re.MULTILINE)
     assert set(headings) == {rule["alert"] for rule in alerts()}
+
+
+def test_the_services_that_may_keep_an_old_deployment_for_days_are_the_workflows_that_wait_for_staff() -> None:
+    waiting = {workflow.name for workflow in (loan_application, dispute_case)}
+    files = (path for path in (ROOT / "services").rglob("*.py") if "= tool_workflow(" in path.read_text())
+    assert len(list(files)) == len(waiting), "a workflow that is not known here: does it wait for staff?"
+    rules = {rule["alert"]: rule for rule in alerts()}
+    for alert, operator in (("DeploymentDoesNotDrain", "!~"), ("WorkflowDeploymentDoesNotDrain", "=~")):
+        named = re.search(rf'service{operator}"([^"]*)"', rules[alert]["expr"])
+        assert named is not None
+        assert set(named[1].split("|")) == waiting
+    hours = timedelta(hours=int(rules["WorkflowDeploymentDoesNotDrain"]["for"].removesuffix("h")))
+    assert hours > ToolsSettings.model_fields["approval_deadline"].default, "staff may take that long"
 
 
 @pytest.mark.parametrize("where", expressions())

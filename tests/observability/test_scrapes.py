@@ -5,10 +5,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from prometheus_client import REGISTRY
 
 from cli.observe import Observe, TracePorts
 from cli.process import StartFailed, wait_until
-from cli.restate_server import Admin
+from services.triage.introspection import Introspection
+from services.triage.watch import look
 from tests.laboratory import STARTS_WITHIN
 from tests.observability.flaky_restate import flaky_restate
 from tests.observability.promql import series_in
@@ -62,19 +64,24 @@ async def test_restate_exports_what_is_asked_of_it(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{ports.node}/metrics"
         await until_all_are_there(url, asked_of("restate_"))
 
-        async def paused() -> bool:
-            rows = await Admin(f"http://127.0.0.1:{ports.admin}").query(
-                "select id from sys_invocation where status = 'paused'"
-            )
-            return len(rows) == 1
 
-        await wait_until(paused, STARTS_WITHIN, "the invocation was not paused")
-        given_up = re.findall(
-            r'^restate_invoker_invocation_tasks_total\{.*status="failed",transient="false".*\} (\d+)$',
-            await scraped(url),
-            re.MULTILINE,
-        )
-        assert sum(map(int, given_up)) == 1, "one invocation is paused, and InvocationPaused counts one"
+async def test_an_invocation_that_restate_gives_up_is_counted_until_it_is_gone(tmp_path: Path) -> None:
+    async with flaky_restate(tmp_path, {}) as ports, aiohttp.ClientSession() as http:
+        admin = f"http://127.0.0.1:{ports.admin}"
+        introspection = Introspection(admin)
+        send = f"http://127.0.0.1:{ports.ingress}/Flaky/fail/send"
+        async with http.post(send, skip_auto_headers=["content-type"]) as answer:
+            invocation_id = (await answer.json())["invocationId"]
+
+        async def counted(number: int | None) -> bool:
+            assert await look(introspection)
+            labels = {"service": "Flaky", "status": "paused"}
+            return REGISTRY.get_sample_value("switchboard_invocations", labels) == number
+
+        await wait_until(lambda: counted(1), STARTS_WITHIN, "the paused invocation was not counted")
+        async with http.patch(f"{admin}/invocations/{invocation_id}/kill") as answer:
+            assert answer.status < 300, await answer.text()
+        await wait_until(lambda: counted(None), STARTS_WITHIN, "it is counted though it is gone")
 
 
 async def test_the_collector_exports_what_is_asked_of_it(tmp_path: Path) -> None:
