@@ -28,7 +28,17 @@ async def close(ingress_url: str, case_id: str, by: str, outcome: str) -> str:
         raise Refused(f"{explain(error)}.") from error
     async with MeshClient(ingress_url, tell=note) as mesh:
         closed = await mesh.staff(CASES, "close", closing, Case, idempotency_key=uuid.uuid4().hex)
-    return f"{closed.case_id} is closed; {closed.customer_id} is told."
+    if closed.verified:
+        return f"{closed.case_id} is closed; {closed.customer_id} is told."
+    return (
+        f"{closed.case_id} is closed. It was opened by somebody not known to be {closed.customer_id}: they are told the"
+        " outcome only if they have proven it since."
+    )
+
+
+def whose(case: Case) -> Text:
+    """The customer; where nobody has proven to be them, staff have to see it before they answer."""
+    return Text(case.customer_id) if case.verified else Text(f"{case.customer_id} (not verified)", style="yellow")
 
 
 def show(page: CasePage, console: Console) -> None:
@@ -43,7 +53,7 @@ def show(page: CasePage, console: Console) -> None:
     for case in page.cases:
         table.add_row(
             Text(case.case_id, style="bold"),
-            Text(case.customer_id),
+            whose(case),
             Text(case.session_id),
             Text(f"{case.opened_at.astimezone():%m-%d %H:%M}"),
             Text(case.summary),

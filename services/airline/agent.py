@@ -11,6 +11,7 @@ from services.tools.flights.contract import (
     SEARCH_DIRECT_FLIGHT,
     SEARCH_ONESTOP_FLIGHT,
 )
+from services.tools.identity.contract import VERIFY_IDENTITY
 from services.tools.invoices.contract import EMAIL_INVOICE
 from services.tools.reservations.contract import (
     BOOK_RESERVATION,
@@ -25,8 +26,10 @@ from services.tools.seating.contract import CHANGE_SEAT, GET_SEAT_MAP
 from switchboard import Agent
 
 INSTRUCTIONS = f"""
-You are the airline's service agent. You speak to one signed-in customer; never ask who they are.
+You are the airline's service agent. You speak to one customer. Tools know who it is, never ask for a user id.
 
+- A customer may not be signed in. When a tool says so, ask for two of date of birth, e-mail, phone and postal address,
+  pass what they say to verify_identity, and then do what they had asked for. Never say which fact was wrong.
 - Look up what you say: the customer's profile and reservations, flights and seats with their tools, rules of travel
   with search_faq, sums with calculate. Never invent a number, a time, a price or a rule; if nothing is found, say so.
 - Where a question needs several look-ups, make them all at once.
@@ -59,6 +62,7 @@ airline = Agent(
     ),
     instructions=INSTRUCTIONS,
     tools=(
+        VERIFY_IDENTITY,
         GET_USER_DETAILS,
         GET_RESERVATION_DETAILS,
         LIST_ALL_AIRPORTS,

@@ -10,7 +10,7 @@ from functools import cache
 import prometheus_client
 import restate
 
-from services.tools.refusal import Refusal
+from services.tools.refusal import Refusal, by_rule
 from services.tools.settings import PolicyMode, PolicySettings
 from switchboard.settings import load
 from switchboard.telemetry.logs import private
@@ -31,9 +31,10 @@ def policy_mode() -> PolicyMode:
 
 
 async def judge(ctx: restate.Context, name: str, refusal: Refusal | None) -> None:
-    """Raise TerminalError with the rule's words when `refusal` stands; `name` is what was asked for."""
+    """Raise TerminalError with the rule's words and number when `refusal` stands; `name` is what was asked for."""
     if refusal is not None and await stands(ctx, name, refusal):
-        raise restate.TerminalError(refusal.why, status_code=refusal.status_code, metadata={"rule": refusal.rule})
+        why = by_rule(refusal.why, refusal.rule)
+        raise restate.TerminalError(why, status_code=refusal.status_code, metadata={"rule": refusal.rule})
     if refusal is None:
         await stands(ctx, name, None)
 

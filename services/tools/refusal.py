@@ -6,6 +6,11 @@ NOT_FOUND = 404
 CONFLICT = 409
 
 
+def by_rule(why: str, rule: str) -> str:
+    """The words of a refusal with the number of the rule that it keeps, if any: the agent knows the rules by it."""
+    return f"{why} (rule {rule})" if rule else why
+
+
 @dataclass(frozen=True)
 class Refusal:
     """Why not, in a sentence that says what to do instead, and as an HTTP status."""

@@ -40,7 +40,7 @@ AFTERWARDS = ("settle_write", "settle_payment", "deliver")
 """What is only sent once the booking stands."""
 
 FLIGHT, DAY = "SB245", ahead(60)
-ERIN = {"first_name": "Erin", "last_name": "Evans", "dob": "1985-09-09"}
+ERIN = {"first_name": "Erin", "last_name": "Evans", "dob": "2001-09-23"}
 
 
 @dataclass

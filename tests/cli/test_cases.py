@@ -16,6 +16,7 @@ CASE = Case(
     case_id="case-3f9a1c07",
     customer_id="carol",
     session_id="s-1",
+    verified=True,
     summary="Wants her flown booking refunded",
     opened_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
 )
@@ -31,6 +32,8 @@ def drawn(*cases: Case, total: int = 0) -> str:
 def test_the_table_shows_whose_matter_it_is_and_what_it_is() -> None:
     picture = drawn(CASE)
     assert all(text in picture for text in ("case-3f9a1c07", "carol", "s-1", "Wants her flown booking refunded"))
+    assert "not verified" not in picture
+    assert "carol (not verified)" in drawn(CASE.model_copy(update={"verified": False}))
     assert drawn() == "No case is open.\n"
     assert "1 of 70 are shown" in drawn(CASE, total=70)
 

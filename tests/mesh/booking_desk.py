@@ -17,8 +17,8 @@ YES = "yes"
 ALICES_THREE = (("gift_card_1207", 120), ("certificate_5001", 50), ("credit_card_4242", 119.4))
 """SB245 in economy for one, 289.40, from all that Alice has."""
 
-BOB = {"first_name": "Bob", "last_name": "Brandt", "dob": "1979-11-02"}
-ALICE = {"first_name": "Alice", "last_name": "Adler", "dob": "1988-03-14"}
+BOB = {"first_name": "Bob", "last_name": "Brandt", "dob": "1993-11-02"}
+ALICE = {"first_name": "Alice", "last_name": "Adler", "dob": "1988-04-17"}
 
 OBJECTS = "'ReservationDesk', 'Reservations', 'AirlineCustomers', 'FlightSeats', 'CardProcessor', 'Outbox'"
 

@@ -25,7 +25,7 @@ from tests.mesh.booking_desk import (
 )
 
 EVE = {"first_name": "Eve", "last_name": "Evans", "dob": "1987-02-18"}
-ERIN = {"first_name": "Erin", "last_name": "Evans", "dob": "1985-09-09"}
+ERIN = {"first_name": "Erin", "last_name": "Evans", "dob": "2001-09-23"}
 
 
 async def test_a_booking_with_three_means_is_asked_for_made_and_cancelled(laboratory: Laboratory) -> None:
@@ -35,7 +35,7 @@ async def test_a_booking_with_three_means_is_asked_for_made_and_cancelled(labora
     asked = await asks_for(laboratory, customer, booking("SB245", day, *ALICES_THREE))
     assert asked.text == (
         f"Please confirm, with yes or no: Book BER to LIS (one way): SB245 on {day}, in economy for Alice Adler (born"
-        " 1988-03-14), 0 checked bags, 0 of them paid, without travel insurance, and pay 289.40: 120.00 from"
+        " 1988-04-17), 0 checked bags, 0 of them paid, without travel insurance, and pay 289.40: 120.00 from"
         " gift_card_1207, 50.00 from certificate_5001, 119.40 from credit_card_4242?"
     )
     assert await world(laboratory, "alice", "SB245", day) == before

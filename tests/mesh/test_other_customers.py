@@ -7,7 +7,7 @@ from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import BOB, TO_AIRLINE, YES, ahead, at_rest, booking, does, reads, told, world
 
 ALICES, NOBODYS = "AB4568", "ZZ9999"
-SECRETS = ("Adler", "alice@", "1988-03-14", "SB245", "289.4", "4242", "1207", "5001", "12C", "Ahornweg", "silver")
+SECRETS = ("Adler", "alice@", "1988-04-17", "SB245", "289.4", "4242", "1207", "5001", "12C", "Lindenstra", "silver")
 """What only Alice's profile and reservations hold."""
 
 FLIGHT = [{"flight_number": "SB101", "date": ahead(20).isoformat()}]

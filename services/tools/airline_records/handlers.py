@@ -37,7 +37,10 @@ async def dump(ctx: restate.Context, request: DumpRequest) -> Dump:
         for service in (AIRLINE_CUSTOMERS, RESERVATIONS, FLIGHT_SEATS)
     }
     # All are started before any is awaited: the journal then holds them in one order on every replay.
-    users = [start(ctx, GET_USER_DETAILS, GetUserDetails(user_id=key), key) for key in keys[AIRLINE_CUSTOMERS]]
+    users = [
+        start(ctx, GET_USER_DETAILS, GetUserDetails(user_id=key, signed_in=True), key)
+        for key in keys[AIRLINE_CUSTOMERS]
+    ]
     records = [start(ctx, READ_RECORD, NoInput(), key) for key in keys[RESERVATIONS]]
     flights = [start(ctx, FLIGHT_ON_DAY, NoInput(), key) for key in keys[FLIGHT_SEATS]]
     await restate.gather(*users, *records, *flights)

@@ -51,6 +51,12 @@ POLICY = (
             Rule("G3", "Say what the customer or a tool has said, and nothing else: no advice, no guesses.", "model"),
             Rule("G4", "Decline what these rules do not allow, whoever is said to have promised it.", "model"),
             Rule("G5", "Transfer to a person only what no tool can do and no rule forbids.", "model"),
+            Rule(
+                "G6",
+                "Nothing of a customer's is shown or done before they are signed in, or have named two right facts out"
+                " of date of birth, e-mail, phone and postal address.",
+                "session",
+            ),
         ),
     ),
     Chapter(

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from services.tools.airline_data.records import Text
+from services.tools.identity.contract import PersonalInput
 from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.messages import Wire
 
@@ -23,9 +24,10 @@ StaffName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1
 Outcome = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
-class TransferToHumanAgents(ToolInput):
+class TransferToHumanAgents(PersonalInput):
+    """Anybody may ask for a person; the case says whether it is known to be the customer."""
+
     customer_id: Annotated[str, FromIdentity("customer_id")]
-    session_id: Annotated[str, FromIdentity("session_id")]
     summary: Summary = Field(description="The customer's matter, and what was done about it")
 
 
@@ -35,6 +37,11 @@ class Case(Wire):
     case_id: str
     customer_id: str
     session_id: str
+    verified: bool = Field(
+        False,
+        description="Whether who opened it was signed in as the customer, or had proven to be them. If not, staff have"
+        " to make sure of it before they tell or do anything",
+    )
     summary: str
     opened_at: AwareDatetime
     closed_at: AwareDatetime | None = None
@@ -60,7 +67,10 @@ class CasePage(Wire):
 class CloseCase(ToolInput):
     case_id: str
     by: StaffName = Field(description="The staff member")
-    outcome: Outcome = Field(description="What became of it, in words that the customer may read")
+    outcome: Outcome = Field(
+        description="What became of it, in words that the customer may read. Told in the conversation only where it is"
+        " known to be them",
+    )
 
 
 TRANSFER_TO_HUMAN_AGENTS = Tool(

@@ -24,8 +24,10 @@ from services.tools.cases.contract import (
     CloseCase,
     TransferToHumanAgents,
 )
-from services.tools.cases.policy import CLOSED_KEPT_FOR, OPEN_MAX, page, refuse_closing
+from services.tools.cases.policy import CLOSED_KEPT_FOR, OPEN_MAX, closing_notice, page, refuse_closing
 from services.tools.clock import business_now
+from services.tools.identity.contract import PersonalInput
+from services.tools.identity.guard import is_known
 from services.tools.refusal import Refusal
 from switchboard import ToolInput
 from switchboard.declare import staff_service, tool_object, tool_service
@@ -55,7 +57,14 @@ class Forget(ToolInput):
 async def transfer_to_human_agents(ctx: restate.Context, request: TransferToHumanAgents) -> Text:
     """Open a case, once for each call. 409 when too many are open."""
     case_id = f"case-{ctx.uuid().hex[:ID_LENGTH]}"
-    opened = Case(case_id=case_id, opened_at=await business_now(ctx), **request.model_dump())
+    opened = Case(
+        case_id=case_id,
+        customer_id=request.customer_id,
+        session_id=request.session_id,
+        verified=await is_known(ctx, request.customer_id, request),
+        summary=request.summary,
+        opened_at=await business_now(ctx),
+    )
     await ask(ctx, OPEN_CASE, opened, INBOX_KEY)
     return Text(TRANSFERRED)
 
@@ -88,18 +97,22 @@ async def open_case(ctx: restate.ObjectContext, request: Case) -> Case:
 
 @case_inbox.handler()
 async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
-    """Close a case and tell its customer. 404 and 409 as for `close`."""
+    """Close a case and tell its session. 404 and 409 as for `close`.
+
+    Who has begun a session without signing in is told no outcome before they have proven there to be the customer.
+    """
     case = await ctx.get(request.case_id, type_hint=Case) if request.case_id != OPEN else None
     refusal = refuse_closing(request.case_id, case)
     if refusal is not None or case is None:
         return allowed(refusal or Refusal("There is no such case."))
+    known = await is_known(ctx, case.customer_id, PersonalInput(session_id=case.session_id, signed_in=case.verified))
     closed = case.model_copy(
         update={"closed_at": await business_now(ctx), "closed_by": request.by, "outcome": request.outcome}
     )
     ctx.set(request.case_id, closed)
     ctx.set(OPEN, [one for one in await open_ids(ctx) if one != request.case_id])
     ctx.object_send(forget, ctx.key(), Forget(case_id=request.case_id), send_delay=CLOSED_KEPT_FOR)
-    notify(ctx, case.session_id, case.customer_id, f"Our staff have closed your case {case.case_id}: {request.outcome}")
+    notify(ctx, case.session_id, case.customer_id, closing_notice(closed, known))
     return closed
 
 

@@ -18,6 +18,16 @@ def refuse_closing(case_id: str, case: Case | None) -> Refusal | None:
     return None
 
 
+def closing_notice(case: Case, known: bool) -> str:
+    """What is written into the session of a closed case; `known` says whether it is the customer who reads there."""
+    if known:
+        return f"Our staff have closed your case {case.case_id}: {case.outcome}"
+    return (
+        f"Our staff have closed your case {case.case_id}. What came of it is told only to who is known to be the"
+        " customer: sign in, and ask for our staff."
+    )
+
+
 def page(cases: tuple[Case, ...], total: int) -> CasePage:
     """A page of the open cases, with a sentence on all of them."""
     summary = f"{total} {'case is' if total == 1 else 'cases are'} open." if total else "No case is open."

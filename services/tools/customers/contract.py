@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from services.tools.airline_data.records import Text, User
+from services.tools.identity.contract import PersonalInput
 from services.tools.reservations.contract import PaymentPart, UserId
 from switchboard import NoInput, Tool, ToolInput
 from switchboard.messages import Wire
@@ -11,7 +12,7 @@ from switchboard.money import Money
 AIRLINE_CUSTOMERS = "AirlineCustomers"
 
 
-class GetUserDetails(ToolInput):
+class GetUserDetails(PersonalInput):
     user_id: UserId
 
 

@@ -26,6 +26,7 @@ from services.tools.customers.contract import (
     Pay,
 )
 from services.tools.customers.profile import BENCHMARK_CERTIFICATES, Profile
+from services.tools.identity.guard import admit
 from services.tools.refusal import NOT_FOUND
 from services.tools.settings import airline_settings
 from switchboard import NoInput
@@ -41,8 +42,9 @@ customers = tool_object(AIRLINE_CUSTOMERS, "The airline's customers; the key is 
 
 
 @customers.handler(kind="shared")
-async def get_user_details(ctx: restate.ObjectSharedContext, _request: GetUserDetails) -> User:
+async def get_user_details(ctx: restate.ObjectSharedContext, request: GetUserDetails) -> User:
     """The customer's profile. 404 for somebody whom the airline does not know."""
+    await admit(ctx, ctx.key(), request)
     return (await profile_of(ctx)).user
 
 

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 
+from services.tools.airline_data.records import User
 from services.tools.demo_data.people import Person
 from services.tools.identity.contract import FactName, NamedFacts
 
@@ -12,13 +13,47 @@ COUNTRY_CODE = "49"
 
 STREET = re.compile(r"(?<=[a-z])(?:strasse|str)\b|\b(?:strasse|str|street|st)\b")
 
+Known = Mapping[FactName, tuple[str, ...]]
+"""What is on record of a customer, by fact: every way of saying it that is right, and none where it is not known."""
 
-def all_right(person: Person | None, named: NamedFacts) -> bool:
-    """Whether every fact that is named is the person's. Nobody is right about somebody who is not known."""
-    return person is not None and all(
-        NORMALISED[name](str(getattr(named, name))) == NORMALISED[name](str(getattr(person, name)))
-        for name in named.named
-    )
+
+def known_of(customer_id: str, people: Mapping[str, Person], users: Mapping[str, User]) -> Known | None:
+    """What is on record of a customer; the airline's own record counts for who is nobody else's customer."""
+    if customer_id in people:
+        return of_person(people[customer_id])
+    return of_user(users[customer_id]) if customer_id in users else None
+
+
+def of_person(person: Person) -> Known:
+    return {
+        "date_of_birth": (str(person.date_of_birth),),
+        "email": (person.email,),
+        "phone": (person.phone,),
+        "address": (person.address,),
+    }
+
+
+def of_user(user: User) -> Known:
+    """The airline's record has no phone number. State and country belong to an address, and are often left out."""
+    at = user.address
+    place = f"{at.address1} {at.address2} {at.zip} {at.city}"
+    return {
+        "date_of_birth": (user.dob,),
+        "email": (user.email,),
+        "phone": (),
+        "address": (place, f"{place} {at.state}", f"{place} {at.country}", f"{place} {at.state} {at.country}"),
+    }
+
+
+def all_right(known: Known | None, named: NamedFacts) -> bool:
+    """Whether every fact that is named is right. Nobody is right about somebody who is not known."""
+    return known is not None and all(is_right(name, str(getattr(named, name)), known[name]) for name in named.named)
+
+
+def is_right(name: FactName, said: str, known: tuple[str, ...]) -> bool:
+    """What has nothing in it that counts, such as a phone number without digits, is not right about anything."""
+    normal = NORMALISED[name]
+    return normal(said) != "" and normal(said) in {normal(way) for way in known}
 
 
 def as_it_is(text: str) -> str:

@@ -2,13 +2,14 @@
 
 from pydantic import Field
 
+from services.tools.identity.contract import PersonalInput
 from services.tools.reservations.contract import ReservationId, UserId
-from switchboard import Tool, ToolInput
+from switchboard import Tool
 from switchboard.messages import Wire
 from switchboard.money import Money
 
 
-class InvoiceRequest(ToolInput):
+class InvoiceRequest(PersonalInput):
     customer_id: UserId
     confirmation_number: ReservationId
 

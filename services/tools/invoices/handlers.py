@@ -4,6 +4,7 @@ import restate
 
 from services.tools.call import ask
 from services.tools.customers.contract import GET_USER_DETAILS, GetUserDetails
+from services.tools.identity.guard import admit
 from services.tools.invoices import invoice as invoicing
 from services.tools.invoices.contract import EMAIL_INVOICE, InvoiceRequest, InvoiceSent
 from services.tools.outbox.contract import DELIVER
@@ -16,9 +17,13 @@ invoices = tool_service(EMAIL_INVOICE.service, "Invoices for a customer's bookin
 @invoices.handler()
 async def email_invoice(ctx: restate.Context, request: InvoiceRequest) -> InvoiceSent:
     """Send the invoice for one of the customer's bookings. 404 when there is no such booking among theirs."""
-    asked = GetReservationDetails(user_id=request.customer_id, reservation_id=request.confirmation_number)
+    await admit(ctx, request.customer_id, request)
+    asked = GetReservationDetails(
+        user_id=request.customer_id, reservation_id=request.confirmation_number, signed_in=True
+    )
     reservation = await ask(ctx, GET_RESERVATION_DETAILS, asked)
-    user = await ask(ctx, GET_USER_DETAILS, GetUserDetails(user_id=request.customer_id), request.customer_id)
+    profile = GetUserDetails(user_id=request.customer_id, signed_in=True)
+    user = await ask(ctx, GET_USER_DETAILS, profile, request.customer_id)
     invoice = invoicing.build(reservation, user)
     # The id is the same on every attempt of this invocation, and with it the outbox knows an e-mail that it has sent.
     delivery = invoicing.compose(invoice, email_id=str(ctx.uuid()))

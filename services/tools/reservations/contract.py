@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from services.tools.airline_data.records import Cabin, Day, FlightType, Passenger, Reservation, Text, YesNo
 from services.tools.flights.contract import FlightNumber
+from services.tools.identity.contract import PersonalInput
 from switchboard import FromIdentity, NoInput, Tool, ToolInput
 from switchboard.messages import Wire
 from switchboard.money import Money
@@ -77,12 +78,12 @@ Flights = Annotated[
 Passengers = Annotated[tuple[PassengerDetails, ...], Field(min_length=1, max_length=PASSENGERS_MAX)]
 
 
-class GetReservationDetails(ToolInput):
+class GetReservationDetails(PersonalInput):
     user_id: UserId
     reservation_id: ReservationId
 
 
-class BookReservation(ToolInput):
+class BookReservation(PersonalInput):
     user_id: UserId
     origin: Airport
     destination: Airport
@@ -98,13 +99,13 @@ class BookReservation(ToolInput):
     insurance: YesNo
 
 
-class CancelReservation(ToolInput):
+class CancelReservation(PersonalInput):
     user_id: UserId
     reservation_id: ReservationId
     reason: CancellationReason | None = Field(None, description="Why the customer cancels, as far as they have said it")
 
 
-class UpdateReservationFlights(ToolInput):
+class UpdateReservationFlights(PersonalInput):
     user_id: UserId
     reservation_id: ReservationId
     cabin: Cabin
@@ -112,13 +113,13 @@ class UpdateReservationFlights(ToolInput):
     payment_id: PaymentId
 
 
-class UpdateReservationPassengers(ToolInput):
+class UpdateReservationPassengers(PersonalInput):
     user_id: UserId
     reservation_id: ReservationId
     passengers: Passengers
 
 
-class UpdateReservationBaggages(ToolInput):
+class UpdateReservationBaggages(PersonalInput):
     user_id: UserId
     reservation_id: ReservationId
     total_baggages: BagCount = Field(description="Checked bags of all passengers, those booked before included")
@@ -126,7 +127,7 @@ class UpdateReservationBaggages(ToolInput):
     payment_id: PaymentId
 
 
-class SendCertificate(ToolInput):
+class SendCertificate(PersonalInput):
     user_id: UserId
     amount: Money = Field(gt=0)
     reservation_id: ReservationId | None = Field(None, description="The reservation with the disrupted flight")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import restate
 
 from services.tools.judge import DECISIONS, policy_mode
-from services.tools.refusal import CONFLICT, Refusal
+from services.tools.refusal import CONFLICT, Refusal, by_rule
 from switchboard.messages import Wire
 from switchboard.telemetry.logs import private
 
@@ -36,10 +36,8 @@ async def decide(ctx: restate.Context, user_id: str, function: str, may: Judge, 
     """
     decision = await ctx.run_typed(f"policy {function}", decided, ONCE, user_id, function, may, can)
     if decision.decision == "refused":
-        rule = f" (rule {decision.rule})" if decision.rule else ""
-        raise restate.TerminalError(
-            f"{decision.why}{rule}", status_code=decision.status_code, metadata={"rule": decision.rule}
-        )
+        why = by_rule(decision.why, decision.rule)
+        raise restate.TerminalError(why, status_code=decision.status_code, metadata={"rule": decision.rule})
     return decision
 
 

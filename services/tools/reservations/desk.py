@@ -14,6 +14,7 @@ from services.tools.airline_data.records import Reservation, Text
 from services.tools.call import ask
 from services.tools.clock import airline_now
 from services.tools.customers.contract import LIST_COMPENSATIONS
+from services.tools.identity.guard import admit
 from services.tools.refusal import Refusal
 from services.tools.reservations import compensation, policy, reading, writing
 from services.tools.reservations.compensation import Claim
@@ -42,12 +43,14 @@ desk = tool_service(RESERVATION_DESK, "Reservations: looked at, booked, cancelle
 @desk.handler()
 async def get_reservation_details(ctx: restate.Context, request: GetReservationDetails) -> Reservation:
     """One reservation. 404, in the same words, for one that is somebody else's and for one that does not exist."""
+    await admit(ctx, request.user_id, request)
     return (await reading.own(ctx, request.user_id, request.reservation_id)).reservation
 
 
 @desk.handler()
 async def book_reservation(ctx: restate.Context, request: BookReservation) -> Reservation:
     """Book and pay: all of it or nothing. 402, 404 and 409, with the reason, when it cannot be."""
+    await admit(ctx, request.user_id, request)
     now = await airline_now(ctx)
     user = await reading.customer(ctx, request.user_id)
     flights = await reading.as_they_stand(ctx, keys_of(request.flights))
@@ -74,6 +77,7 @@ async def book_reservation(ctx: restate.Context, request: BookReservation) -> Re
 @desk.handler()
 async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -> Reservation:
     """Cancel and refund. 404 for a reservation that is not the customer's, 409 when the policy does not allow it."""
+    await admit(ctx, request.user_id, request)
     now = await airline_now(ctx)
     kept = await reading.own(ctx, request.user_id, request.reservation_id)
     user = await reading.customer(ctx, request.user_id)
@@ -98,6 +102,7 @@ async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -
 @desk.handler()
 async def update_reservation_flights(ctx: restate.Context, request: UpdateReservationFlights) -> Reservation:
     """Change flights or cabin, and pay or be refunded the difference: all of it or nothing. 402, 404 and 409."""
+    await admit(ctx, request.user_id, request)
     now = await airline_now(ctx)
     kept = await reading.own(ctx, request.user_id, request.reservation_id)
     user = await reading.customer(ctx, request.user_id)
@@ -126,6 +131,7 @@ async def update_reservation_flights(ctx: restate.Context, request: UpdateReserv
 @desk.handler()
 async def update_reservation_passengers(ctx: restate.Context, request: UpdateReservationPassengers) -> Reservation:
     """Change the passengers. 404 and 409."""
+    await admit(ctx, request.user_id, request)
     now = await airline_now(ctx)
     kept = await reading.own(ctx, request.user_id, request.reservation_id)
     user = await reading.customer(ctx, request.user_id)
@@ -143,6 +149,7 @@ async def update_reservation_passengers(ctx: restate.Context, request: UpdateRes
 @desk.handler()
 async def update_reservation_baggages(ctx: restate.Context, request: UpdateReservationBaggages) -> Reservation:
     """Add bags, and pay for them: all of it or nothing. 402, 404 and 409."""
+    await admit(ctx, request.user_id, request)
     now = await airline_now(ctx)
     kept = await reading.own(ctx, request.user_id, request.reservation_id)
     user = await reading.customer(ctx, request.user_id)
@@ -167,6 +174,7 @@ async def update_reservation_baggages(ctx: restate.Context, request: UpdateReser
 @desk.handler()
 async def send_certificate(ctx: restate.Context, request: SendCertificate) -> Text:
     """Give the customer a certificate. 404 and 409 when the policy does not allow it, or not of that amount."""
+    await admit(ctx, request.user_id, request)
     user = await reading.customer(ctx, request.user_id)
     own = await reading.all_own(ctx, user)
     compensated = (await ask(ctx, LIST_COMPENSATIONS, NoInput(), request.user_id)).causes

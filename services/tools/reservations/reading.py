@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 
 async def customer(ctx: restate.Context, user_id: str) -> User:
-    """The customer's profile. Raises TerminalError 404."""
-    return await ask(ctx, GET_USER_DETAILS, GetUserDetails(user_id=user_id), user_id)
+    """The profile of a customer who was admitted. Raises TerminalError 404."""
+    return await ask(ctx, GET_USER_DETAILS, GetUserDetails(user_id=user_id, signed_in=True), user_id)
 
 
 async def own(ctx: restate.Context, user_id: str, reservation_id: str) -> Kept:

@@ -6,14 +6,15 @@ from pydantic import Field
 
 from services.tools.airline_data.records import Cabin
 from services.tools.flights.contract import FlightNumber, SeatNumber
+from services.tools.identity.contract import PersonalInput
 from services.tools.reservations.contract import ReservationId, UserId
-from switchboard import Tool, ToolInput
+from switchboard import Tool
 from switchboard.messages import Wire
 
 SEAT_CHANGES = "SeatChanges"
 
 
-class SeatMapRequest(ToolInput):
+class SeatMapRequest(PersonalInput):
     customer_id: UserId
     confirmation_number: ReservationId
     flight_number: FlightNumber | None = Field(

@@ -17,6 +17,7 @@ from services.tools.flights.contract import (
     SeatMapOf,
     seats_key,
 )
+from services.tools.identity.guard import admit
 from services.tools.refusal import NOT_FOUND
 from services.tools.reservations.contract import GET_RESERVATION_DETAILS, GetReservationDetails
 from services.tools.seating import policy, telling
@@ -30,6 +31,7 @@ seat_changes = tool_service(SEAT_CHANGES, "Seats of a customer's bookings: which
 @seat_changes.handler()
 async def get_seat_map(ctx: restate.Context, request: SeatMapRequest) -> SeatChoice:
     """The free seats that the passenger could have. 404 and 409 when their seat cannot be changed."""
+    await admit(ctx, request.customer_id, request)
     reservation, flight, passenger = await to_change(ctx, request)
     asked = SeatMapOf(reservation_id=reservation.reservation_id)
     seats = await ask(ctx, SEAT_MAP, asked, seats_key(flight.flight_number, flight.date))
@@ -39,6 +41,7 @@ async def get_seat_map(ctx: restate.Context, request: SeatMapRequest) -> SeatCho
 @seat_changes.handler()
 async def change_seat(ctx: restate.Context, request: SeatChangeRequest) -> SeatChanged:
     """Move a passenger to another seat. 404 and 409, with the reason, when it cannot be."""
+    await admit(ctx, request.customer_id, request)
     reservation, flight, passenger = await to_change(ctx, request)
     wanted = MoveSeat(reservation_id=reservation.reservation_id, passenger=passenger, seat=request.seat)
     moved = await ask(ctx, MOVE_SEAT, wanted, seats_key(flight.flight_number, flight.date))
@@ -46,8 +49,10 @@ async def change_seat(ctx: restate.Context, request: SeatChangeRequest) -> SeatC
 
 
 async def to_change(ctx: restate.Context, request: SeatMapRequest) -> tuple[Reservation, ReservedFlight, int]:
-    """The customer's reservation, and the flight and the passenger that are meant. Raises TerminalError 404 or 409."""
-    asked = GetReservationDetails(user_id=request.customer_id, reservation_id=request.confirmation_number)
+    """The admitted customer's reservation, and which flight and passenger are meant. TerminalError 404 or 409."""
+    asked = GetReservationDetails(
+        user_id=request.customer_id, reservation_id=request.confirmation_number, signed_in=True
+    )
     reservation = await ask(ctx, GET_RESERVATION_DETAILS, asked)
     now = await airline_now(ctx)
     calls = [

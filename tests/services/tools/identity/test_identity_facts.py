@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from services.tools.airline_data.dataset import DEFAULT_DATA, read_data
+from services.tools.airline_data.records import Address, Name, User
 from services.tools.demo_data.people import people
 from services.tools.identity import policy
 from services.tools.identity.contract import LOCKED_FOR, WRONG_A_DAY_MAX, NamedFacts
-from services.tools.identity.facts import all_right
+from services.tools.identity.facts import all_right, known_of, of_person, of_user
 from services.tools.identity.policy import TRIES_KEPT, VERIFIED_FOR, Record
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -41,7 +43,77 @@ def named(session_id: str = "s", **facts: Any) -> NamedFacts:
     ids=str,
 )
 def test_the_same_fact_is_right_however_it_is_written(customer_id: str, facts: dict[str, str], right: bool) -> None:
-    assert all_right(people().get(customer_id), named(**facts)) is right
+    assert all_right(known_of(customer_id, people(), {}), named(**facts)) is right
+
+
+UMA = User(
+    user_id="uma_lee_1",
+    name=Name(first_name="Uma", last_name="Lee"),
+    address=Address(
+        address1="12 Hill Street", address2="Suite 7", city="Austin", country="USA", state="TX", zip="78750"
+    ),
+    email="uma.lee1@example.com",
+    dob="1990-04-05",
+    payment_methods={},
+    saved_passengers=(),
+    membership="regular",
+    reservations=(),
+)
+"""Known to the airline alone."""
+
+BORN = {"date_of_birth": "1990-04-05"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "right"),
+    [
+        ({**BORN, "email": "Uma.Lee1@example.com"}, True),
+        ({**BORN, "address": "12 Hill St., Suite 7, 78750 Austin"}, True),
+        ({**BORN, "address": "12 Hill Street, Suite 7, Austin, TX 78750"}, True),
+        ({**BORN, "address": "12 Hill Street, Suite 7, Austin, TX 78750, USA"}, True),
+        ({**BORN, "address": "12 Hill Street, Suite 7, Austin, CA 78750"}, False),
+        ({**BORN, "address": "12 Hill Street, 78750 Austin"}, False),
+        ({**BORN, "address": "Austin, TX, USA"}, False),
+        ({"date_of_birth": "1990-04-06", "email": "uma.lee1@example.com"}, False),
+        ({"date_of_birth": "1990-05-04", "email": "uma.lee1@example.com"}, False),
+        # There is no phone number on the airline's record, so none is right, with digits or without.
+        ({**BORN, "phone": "+1 512 5550100"}, False),
+        ({**BORN, "phone": "none"}, False),
+    ],
+    ids=str,
+)
+def test_who_is_the_airlines_customer_alone_is_known_by_its_record(facts: dict[str, str], right: bool) -> None:
+    assert all_right(known_of(UMA.user_id, people(), {UMA.user_id: UMA}), named(**facts)) is right
+
+
+def test_what_is_empty_on_record_is_not_right() -> None:
+    nowhere = Address(address1="", address2="", city="", country="", state="", zip="")
+    blank = UMA.model_copy(update={"address": nowhere, "email": "", "dob": ""})
+    known = known_of(UMA.user_id, {}, {UMA.user_id: blank})
+    assert not all_right(known, named(address="-", email="-"))
+    assert not all_right(known, named(address="-", phone="-"))
+
+
+def test_a_record_of_the_airline_counts_for_nobody_who_is_on_record_elsewhere() -> None:
+    alike = UMA.model_copy(update={"user_id": "alice"})
+    known = known_of("alice", people(), {"alice": alike})
+    assert not all_right(known, named(date_of_birth=UMA.dob, email=UMA.email))
+    assert all_right(known, named(**RIGHT))
+
+
+@pytest.mark.parametrize("customer_id", sorted(read_data(DEFAULT_DATA).users.keys() | people().keys()))
+def test_the_bank_and_the_airline_know_the_same_of_a_customer(customer_id: str) -> None:
+    person, user = people()[customer_id], read_data(DEFAULT_DATA).users[customer_id]
+    assert f"{user.name.first_name} {user.name.last_name}" == person.name
+    facts = {"date_of_birth": user.dob, "email": user.email, "address": of_user(user)["address"][0]}
+    assert all_right(of_person(person), named(**facts))
+
+
+def test_a_passenger_of_that_name_was_born_on_that_day() -> None:
+    born = {person.name: str(person.date_of_birth) for person in people().values()}
+    flying = [one for booked in read_data(DEFAULT_DATA).reservations.values() for one in booked.passengers]
+    known = [(f"{one.first_name} {one.last_name}", one.dob) for one in flying]
+    assert [pair for pair in known if born.get(pair[0], pair[1]) != pair[1]] == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,196 @@
+"""A session that is not signed in, at the airline: every tool of its agent, before two facts and after them."""
+
+import json
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from services.airline.agent import airline
+from services.tools.airline_data.dataset import DEFAULT_DATA
+from services.tools.cases.contract import Case
+from services.tools.identity.policy import FIRST_PROVE
+from switchboard.testing import JSON, Customer, calls, says, scene
+from tests.laboratory import SOON, Laboratory, open_laboratory
+from tests.mesh.booking_desk import DONE, TO_AIRLINE, YES, ahead, at_rest, booking, does, last_result, states, told
+
+CAROL = {"phone": "+49 89 5550103", "address": "Am Stadtpark 48, 80331 München"}
+
+FOR_ANYBODY: dict[str, JSON] = {
+    "list_all_airports": {},
+    "search_direct_flight": {"origin": "BER", "destination": "LIS", "date": "tomorrow"},
+    "search_onestop_flight": {"origin": "LHR", "destination": "LIS", "date": "tomorrow"},
+    "get_flight_status": {"flight_number": "SB245"},
+    "search_faq": {"question": "may I bring a dog?"},
+    "calculate": {"expression": "2 + 2"},
+    "transfer_to_human_agents": {"summary": "wants to speak to a person"},
+}
+"""What has no customer in it."""
+
+HERS = "EF2204"
+DAY, LATER = ahead(70), ahead(71)
+CARD = "credit_card_1005"
+PASSENGER = {"first_name": "Carol", "last_name": "Chen", "dob": "1979-07-30"}
+BOOKING = booking("SB310", DAY, (CARD, 143), destination="FCO", passengers=[PASSENGER])[1]
+FLIGHTS = [{"flight_number": "SB310", "date": LATER.isoformat()}]
+
+
+def personal(number: str) -> dict[str, JSON]:
+    """A call of every tool that is a customer's own, about a reservation of hers; cancelling comes last."""
+    which, seat = {"reservation_id": number}, {"confirmation_number": number}
+    return {
+        "get_user_details": {},
+        "get_reservation_details": which,
+        "book_reservation": BOOKING,
+        "update_reservation_passengers": {**which, "passengers": [{**PASSENGER, "first_name": "Caroline"}]},
+        "update_reservation_baggages": {**which, "total_baggages": 1, "nonfree_baggages": 0, "payment_id": CARD},
+        "update_reservation_flights": {**which, "cabin": "economy", "flights": FLIGHTS, "payment_id": CARD},
+        "get_seat_map": seat,
+        "change_seat": {**seat, "seat": "20C"},
+        "email_invoice": seat,
+        "send_certificate": {**which, "amount": 100},
+        "cancel_reservation": which,
+    }
+
+
+NO_GROUND = "(rule K3)"
+"""How `send_certificate` ends for a customer who is known: no flight of hers is late. The rules say no."""
+
+
+async def call(laboratory: Laboratory, customer: Customer, tool: str, arguments: JSON) -> JSON:
+    """The result of a call that the model makes, after the customer's yes where one is asked for."""
+    known = await customer.asks("status")
+    steps = (calls((tool, arguments)), says(DONE))
+    there = known.body.get("active_agent") == airline.name
+    opening = scene("please", *(steps if there else (TO_AIRLINE, *steps)))
+    await laboratory.model.plays(opening, scene(YES, says("unsaid"), says(DONE)))
+    answer = await customer.says("please")
+    assert answer.status == 200, answer
+    if answer.body["confirmation"]:
+        await customer.says(YES)
+    return await last_result(customer)
+
+
+async def kept(laboratory: Laboratory) -> dict[str, JSON]:
+    """All that the airline has kept for its customers."""
+    services = ("Reservations", "AirlineCustomers", "FlightSeats", "CardProcessor", "Outbox")
+    return {service: await states(laboratory, service) for service in services}
+
+
+def test_the_tables_hold_every_tool_of_the_airline() -> None:
+    assert {tool.name for tool in airline.tools} == personal(HERS).keys() | FOR_ANYBODY.keys() | {"verify_identity"}
+
+
+@pytest.mark.parametrize("tool", sorted(personal(HERS)))
+async def test_a_tool_refuses_who_is_not_known_to_be_the_customer(laboratory: Laboratory, tool: str) -> None:
+    await at_rest(laboratory)
+    before = await kept(laboratory)
+    result = await call(laboratory, laboratory.customer("carol", signed_in=False), tool, personal(HERS)[tool])
+    assert (result["ok"], result["content"]) == (False, FIRST_PROVE)
+    await at_rest(laboratory)
+    assert await kept(laboratory) == before
+
+
+async def test_after_two_facts_every_tool_works_in_this_session_and_in_no_other(laboratory: Laboratory) -> None:
+    guest, other = (laboratory.customer("carol", signed_in=False) for _ in range(2))
+    assert told(await call(laboratory, guest, "verify_identity", CAROL))["verified"]
+    number = told(await call(laboratory, guest, "book_reservation", BOOKING))["reservation_id"]
+    for tool, arguments in personal(number).items():
+        if tool == "book_reservation":
+            continue
+        result = await call(laboratory, guest, tool, arguments)
+        if tool == "send_certificate":
+            assert result["content"].endswith(NO_GROUND)
+        else:
+            assert result["ok"], (tool, result)
+    assert told(await call(laboratory, guest, "get_reservation_details", {"reservation_id": number}))["status"]
+    assert (await call(laboratory, other, "get_user_details", {}))["content"] == FIRST_PROVE
+    bob = laboratory.customer("bob", signed_in=False)
+    assert (await call(laboratory, bob, "get_user_details", {}))["content"] == FIRST_PROVE
+
+
+@pytest.mark.parametrize("tool", sorted(FOR_ANYBODY))
+async def test_what_has_no_customer_in_it_is_answered_to_anybody(laboratory: Laboratory, tool: str) -> None:
+    result = await call(laboratory, laboratory.customer("carol", signed_in=False), tool, FOR_ANYBODY[tool])
+    assert result["ok"], result
+
+
+async def test_staff_see_whether_a_case_is_the_customers_and_its_outcome_waits_for_it(laboratory: Laboratory) -> None:
+    guest = laboratory.customer("erin", signed_in=False)
+    told(await call(laboratory, guest, "transfer_to_human_agents", {"summary": "Send me my seat by post"}))
+    proven = laboratory.customer("bob", signed_in=False)
+    facts = {"date_of_birth": "1993-11-02", "email": "bob.brandt@example.com"}
+    assert told(await call(laboratory, proven, "verify_identity", facts))["verified"]
+    told(await call(laboratory, proven, "transfer_to_human_agents", {"summary": "A refund"}))
+    signed_in = laboratory.customer("carol")
+    told(await call(laboratory, signed_in, "transfer_to_human_agents", {"summary": "A refund"}))
+    opened = {customer.session: await case_of(laboratory, customer) for customer in (guest, proven, signed_in)}
+    assert [case.verified for case in opened.values()] == [False, True, True]
+    for case in opened.values():
+        await staff(laboratory, "close", case_id=case.case_id, by="Mia", outcome="Seat 12A")
+    withheld, *outcomes = [await noticed(laboratory, customer) for customer in (guest, proven, signed_in)]
+    assert "What came of it is told only to who is known to be the customer" in withheld
+    assert "12A" not in withheld
+    assert all(outcome.endswith(": Seat 12A") for outcome in outcomes)
+
+
+async def test_an_outcome_is_told_where_it_was_proven_after_the_case_was_opened(laboratory: Laboratory) -> None:
+    guest = laboratory.customer("carol", signed_in=False)
+    told(await call(laboratory, guest, "transfer_to_human_agents", {"summary": "A refund"}))
+    case = await case_of(laboratory, guest)
+    assert told(await call(laboratory, guest, "verify_identity", CAROL))["verified"]
+    await staff(laboratory, "close", case_id=case.case_id, by="Mia", outcome="Refunded")
+    assert (await noticed(laboratory, guest)).endswith(": Refunded")
+
+
+async def staff(laboratory: Laboratory, handler: str, **request: object) -> JSON:
+    url = f"{laboratory.mesh.addresses.ingress_url}/Cases/{handler}"
+    async with laboratory.http.post(url, json=request) as response:
+        assert response.status == 200, await response.text()
+        body: JSON = await response.json()
+        return body
+
+
+async def case_of(laboratory: Laboratory, customer: Customer) -> Case:
+    """The open case of the customer's session, as staff see it."""
+    listed = (await staff(laboratory, "list", limit=100))["cases"]
+    return next(Case.model_validate(case) for case in listed if case["session_id"] == customer.session)
+
+
+async def noticed(laboratory: Laboratory, customer: Customer) -> str:
+    """The notice that comes into the customer's session."""
+    found: list[str] = []
+
+    async def there() -> bool:
+        found[:] = [message["text"] for message in await customer.messages() if message["kind"] == "notice"]
+        return bool(found)
+
+    await laboratory.until(there)
+    return found[-1]
+
+
+async def test_who_is_known_to_the_airline_alone_proves_it_by_the_airlines_record(tmp_path: Path) -> None:
+    """A data set from outside, on a mesh that always replays: its customers are on no other record."""
+    data = tmp_path / "data"
+    copytree(DEFAULT_DATA, data)
+    users = json.loads((data / "users.json").read_text())
+    users["uma_lee_1"] = {
+        **users["alice"],
+        "name": {"first_name": "Uma", "last_name": "Lee"},
+        "email": "uma.lee1@example.com",
+        "dob": "1990-04-05",
+        "reservations": [],
+    }
+    (data / "users.json").write_text(json.dumps(users))
+    right = {"date_of_birth": "1990-04-05", "email": "uma.lee1@example.com"}
+    environment = {**SOON, "AIRLINE_DATA_DIR": str(data)}
+    async with open_laboratory(tmp_path / "mesh", replays=True, environment=environment) as laboratory:
+        uma = laboratory.customer("uma_lee_1", signed_in=False)
+        wrong = await call(laboratory, uma, "verify_identity", {**right, "date_of_birth": "1988-04-17"})
+        assert not told(wrong)["verified"]
+        assert (await call(laboratory, uma, "get_user_details", {}))["content"] == FIRST_PROVE
+        assert told(await call(laboratory, uma, "verify_identity", right))["verified"]
+        assert told(await call(laboratory, uma, "get_user_details", {}))["email"] == "uma.lee1@example.com"
+        told(await does(laboratory, "uma_lee_1", ("get_user_details", {})))
+        alice = laboratory.customer("alice", signed_in=False)
+        assert not told(await call(laboratory, alice, "verify_identity", right))["verified"]
