@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := .tools/uv/bin/uv
+# The tests on real servers wait more than they work.
+TEST_PROCESSES ?= 3
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,7 +21,7 @@ up: setup ## start a mesh and keep it in the foreground
 	@$(BIN)/switchboard up
 
 test: setup ## all tests, on a real Restate server that they start themselves
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
 
 tools: setup ## bring the OpenTelemetry collector, Jaeger, helm and promtool into .tools/bin
 	@$(BIN)/python -m scripts.tools

@@ -47,7 +47,7 @@ _IRREGULAR = {
 _SYNONYMS = """
     balance money fund cash
     baggage bag luggage suitcase
-    flight plane fly airplane aircraft
+    flight fly airplane aircraft
     booking reservation reserve book trip
     invoice receipt bill
     email send mail

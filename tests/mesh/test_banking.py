@@ -114,7 +114,7 @@ async def test_a_standing_order_is_carried_out_once_over_a_restart_and_waits_for
 async def test_a_transfer_of_a_standing_order_that_fails_is_told_and_the_order_goes_on(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     before = await teller.moved_to("dave")
-    dave, told = await after_yes(teller, "dave", standing("4999.00", instant(SOON_S)))
+    dave, told = await after_yes(teller, "dave", standing("4999.00", instant(SOON_S + 4)))
     order_id = told["order"]["order_id"]
     await teller.noticed(
         dave, f"A transfer of your standing order {order_id}, 4,999.00 EUR to Bob Brandt, was not made:"

@@ -122,4 +122,4 @@ async def test_an_instruction_in_a_tools_text_is_no_key(laboratory: Laboratory) 
 async def test_who_probes_leaves_a_line_in_the_log(laboratory: Laboratory) -> None:
     await reads(laboratory, "bob", ("get_reservation_details", {"reservation_id": "EF3391"}))
     log = laboratory.mesh.log("tools").read_text()
-    assert "refused: customer bob asked for reservation EF3391, not theirs" in log
+    assert "refused: customer bob asked for reservation [hidden], not theirs" in log

@@ -100,7 +100,8 @@ async def test_only_sessions_and_the_doors_of_staff_can_be_reached_from_outside(
     url = laboratory.mesh.addresses.admin_url + "/services"
     async with laboratory.http.get(url) as response:
         services = (await response.json())["services"]
-    assert {service["name"] for service in services if service["public"]} == {"Approvals", "IdentityRecords", "Session"}
+    staff = {"AirlineRecords", "Approvals", "Cases", "IdentityRecords"}
+    assert {service["name"] for service in services if service["public"]} == {*staff, "Session"}
     private = ("Bank/take_turn", "Accounts/alice/get_balance", "Outbox/alice/deliver", "ApprovalInbox/staff/decide")
     money = (
         "PaymentNetwork/p/submit",

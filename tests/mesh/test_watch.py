@@ -44,11 +44,11 @@ async def test_what_keeps_an_old_version_is_counted_until_it_ends(laboratory: La
     name = f"old {uuid4()}"
     wait = calls(("wait", {"name": name, "milliseconds": A_WHILE_MS}))
     await laboratory.model.plays(scene("go", TO_PROBE, wait, says("done")))
-    asked = asyncio.create_task(laboratory.customer().says("go"))
-    await laboratory.until(lambda: laboratory.probed(f"start {name}"))
     (port,) = free_ports(1)
     newer = laboratory.mesh.service("newer_probe", port, module="tests.mesh.probe_agent")
     await newer.start()
+    asked = asyncio.create_task(laboratory.customer().says("go"))
+    await laboratory.until(lambda: laboratory.probed(f"start {name}"))
     try:
         await laboratory.mesh.register(f"http://127.0.0.1:{port}")
         assert await look(introspection)

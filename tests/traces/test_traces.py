@@ -3,7 +3,7 @@
 import asyncio
 
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
-from tests.traces.observatory import Observed, Trace
+from tests.traces.observatory import RESTATE, Observed, Trace
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 LONG_MS = 1_500
@@ -44,14 +44,15 @@ async def test_every_span_leads_to_its_invocation(observed: Observed) -> None:
     customer, trace = await message(observed, calls(("wait", {"name": "w"})), says("done"))
     invocations = {row["id"]: row["target"] for row in await observed.laboratory.invocations(customer.session)}
     found = {
-        span.name: invocations[span.tags["restate.invocation.id"]] for span in trace.spans if span.service != "Restate"
+        (span.name, invocations[span.tags["restate.invocation.id"]]) for span in trace.spans if span.service != RESTATE
     }
     assert found == {
-        "Session/send": f"Session/{customer.session}/send",
-        "invoke_agent Triage": "Triage/take_turn",
-        "invoke_agent Probe": "Probe/take_turn",
-        "chat demo": "Probe/take_turn",
-        "execute_tool wait": "ProbeTools/wait",
+        ("Session/send", f"Session/{customer.session}/send"),
+        ("invoke_agent Triage", "Triage/take_turn"),
+        ("chat demo", "Triage/take_turn"),
+        ("invoke_agent Probe", "Probe/take_turn"),
+        ("chat demo", "Probe/take_turn"),
+        ("execute_tool wait", "ProbeTools/wait"),
     }
 
 
