@@ -10,6 +10,8 @@ __all__ = ["laboratory", "observed"]
 SHARED = ("laboratory", "observed")
 
 
+# Before xdist's own, which reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each shared mesh to one process: all tests on it are a group, and else all of a file."""
     for item in items:

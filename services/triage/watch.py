@@ -59,18 +59,24 @@ async def watch(introspection: Introspection, interval: timedelta = INTERVAL) ->
 
 
 async def look(introspection: Introspection) -> bool:
-    """Set the gauges; False when the tables cannot be read, and the gauges keep what they had."""
+    """Set the gauges; False when the tables cannot be read: then this process knows of nothing."""
+    readable = True
+    rows: tuple[list[_Row], list[_Row]] = ([], [])
     try:
-        unhealthy = _Rows.model_validate_json(await introspection.query(INVOCATIONS)).rows
-        old = _Rows.model_validate_json(await introspection.query(OLD)).rows
+        rows = (await rows_of(introspection, INVOCATIONS), await rows_of(introspection, OLD))
     except (aiohttp.ClientError, TimeoutError, ValidationError):
-        WATCHED.set(0)
-        return False
+        readable = False
+    # Also when nothing could be read: other replicas may, and what this one saw last must not outlive what they see.
     UNHEALTHY_INVOCATIONS.clear()
+    OLD_INVOCATIONS.clear()
+    unhealthy, old = rows
     for row in unhealthy:
         UNHEALTHY_INVOCATIONS.labels(row.service, row.status).set(row.total)
-    OLD_INVOCATIONS.clear()
     for row in old:
         OLD_INVOCATIONS.labels(row.service).set(row.total)
-    WATCHED.set(1)
-    return True
+    WATCHED.set(readable)
+    return readable
+
+
+async def rows_of(introspection: Introspection, sql: str) -> list[_Row]:
+    return _Rows.model_validate_json(await introspection.query(sql)).rows
