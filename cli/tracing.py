@@ -23,12 +23,12 @@ def message_span(session_id: str) -> Iterator[dict[str, str]]:
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
     from switchboard.telemetry.setup import flush_spans, send_spans  # noqa: PLC0415
-    from switchboard.telemetry.spans import CONVERSATION, TRACEPARENT, traceparent, tracer  # noqa: PLC0415
+    from switchboard.telemetry.spans import CONVERSATION, TRACEPARENT, Attributes, below, traceparent  # noqa: PLC0415
 
     send_spans(SERVICE, os.environ[ENDPOINT])
     try:
-        attributes = {CONVERSATION: session_id}
-        with tracer.start_as_current_span("send message", kind=SpanKind.CLIENT, attributes=attributes) as span:
+        attributes: Attributes = {CONVERSATION: session_id}
+        with below(None, "send message", SpanKind.CLIENT, attributes) as span:
             yield {TRACEPARENT: traceparent(span.get_span_context())}
     finally:
         flush_spans()

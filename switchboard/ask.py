@@ -102,17 +102,23 @@ def pause_after(attempt: int, tried: Attempt) -> timedelta:
 
 async def try_once(this: Try, model: Model, agent: Agent, request: TurnRequest, added: list[Message]) -> Attempt:
     """One call. A failure is a value, so that it is journaled, and no retry of the journal's makes it twice."""
+    attempt = await call_once(this, model, agent, request, added)
+    # Counted with its outcome: an attempt that is cut off is made again, and is still one fallback.
     if this.instead_of:
         metrics.MODEL_FALLBACKS.labels(this.instead_of, model.name).inc()
+    return attempt
+
+
+async def call_once(this: Try, model: Model, agent: Agent, request: TurnRequest, added: list[Message]) -> Attempt:
     with model_call(this.parent, model.name, agent.name, this.number) as call:
         call.asked((*request.transcript, *added))
         try:
             reply = await model.ask(agent, request, added)
         except ModelRejected as error:
-            call.failed(error, "rejected")
+            call.failed(error, "rejected", error.kind)
             return Attempt(why=str(error), final=True, ended_ns=time.time_ns())
         except ModelUnavailable as error:
-            call.failed(error, "unavailable")
+            call.failed(error, "unavailable", error.kind)
             pause = None if error.retry_after is None else round(error.retry_after / timedelta(milliseconds=1))
             return Attempt(why=str(error), retry_after_ms=pause, ended_ns=time.time_ns())
         call.answered(reply)

@@ -45,16 +45,25 @@ QUOTA_USED_UP = "insufficient_quota"
 class ModelUnavailable(Exception):
     """The call failed in a way that may pass: 429, 5xx, no connection, no answer in time, an answer cut off.
 
+    `kind` is the HTTP status, `timeout`, `connection` or `malformed`: what is counted, and never quotes anybody.
     `retry_after` is what the endpoint asked for, at most RETRY_AFTER_MAX; None when it did not say.
     """
 
-    def __init__(self, why: str, retry_after: timedelta | None = None) -> None:
+    def __init__(self, why: str, kind: str, retry_after: timedelta | None = None) -> None:
         super().__init__(why)
+        self.kind = kind
         self.retry_after = retry_after
 
 
 class ModelRejected(Exception):
-    """The endpoint will never take this request: bad key, unknown model, malformed request, quota used up."""
+    """The endpoint will never take this request: bad key, unknown model, malformed request, quota used up.
+
+    `kind` is the HTTP status.
+    """
+
+    def __init__(self, why: str, kind: str) -> None:
+        super().__init__(why)
+        self.kind = kind
 
 
 class Model(Protocol):
@@ -103,11 +112,11 @@ class ResponsesModel:
                 response = await self._client.post("/responses", cast_to=httpx2.Response, body=body)
                 return bytes(response.content)
         except TimeoutError as error:
-            raise ModelUnavailable(f"no answer within {self._call_timeout.total_seconds():.0f} s") from error
+            raise ModelUnavailable(f"no answer within {self._call_timeout.total_seconds():.0f} s", "timeout") from error
         except openai.APIStatusError as error:
             raise classify(error) from error
         except openai.APIConnectionError as error:
-            raise ModelUnavailable(f"cannot reach the model: {error.__cause__ or error}") from error
+            raise ModelUnavailable(f"cannot reach the model: {error.__cause__ or error}", "connection") from error
 
 
 def connect(api_key: str, base_url: str | None) -> openai.AsyncOpenAI:
@@ -278,10 +287,10 @@ def read_reply(content: bytes, agent: str, model: str = "") -> ModelReply:
     try:
         response = _Response.model_validate_json(content)
     except ValidationError as error:
-        raise ModelUnavailable(f"the endpoint's answer is not a response: {content[:200]!r}") from error
+        raise ModelUnavailable(f"the endpoint's answer is not a response: {content[:200]!r}", "malformed") from error
     if response.status in UNFINISHED:
         why = response.error.message if response.error else "no reason given"
-        raise ModelUnavailable(f"the model's answer is {response.status}: {why}")
+        raise ModelUnavailable(f"the model's answer is {response.status}: {why}", "malformed")
     describe_response(response)
     calls = [item for item in response.output if isinstance(item, _Call)]
     tokens = response.usage or _Tokens()
@@ -324,8 +333,8 @@ def classify(error: openai.APIStatusError) -> ModelUnavailable | ModelRejected:
     why = f"HTTP {error.status_code} from the model: {error.message}"
     transient = error.status_code in TRANSIENT_STATUS or error.status_code >= 500
     if transient and error.code != QUOTA_USED_UP:
-        return ModelUnavailable(why, retry_after(error.response.headers))
-    return ModelRejected(why)
+        return ModelUnavailable(why, str(error.status_code), retry_after(error.response.headers))
+    return ModelRejected(why, str(error.status_code))
 
 
 def retry_after(headers: httpx2.Headers) -> timedelta | None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from switchboard.messages import TurnOutcome, TurnRequest
 from switchboard.model import Model, ResponsesModel, connect
 from switchboard.settings import ModelSettings, ServerSettings, load
 from switchboard.telemetry import metrics
-from switchboard.telemetry.setup import set_up_telemetry
+from switchboard.telemetry.setup import EXPORT_TIMEOUT, flush_spans, set_up_telemetry
 from switchboard.telemetry.spans import CONVERSATION, describe, traced
 from switchboard.turn import run_turn
 
@@ -100,7 +101,18 @@ async def listen(app: ASGIApp, settings: ServerSettings, beside: Beside | None =
 def stop(server: Server, loop: asyncio.AbstractEventLoop) -> None:
     """Take no more requests, and leave after the grace: Restate's idle connections would hold us for minutes."""
     server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
-    loop.call_later(STOP_GRACE.total_seconds(), os._exit, 0)
+    loop.call_later(STOP_GRACE.total_seconds(), leave)
+
+
+def leave() -> None:
+    """End the process, with the last spans sent; a collector that does not take them is waited for no longer."""
+
+    def flush_and_leave() -> None:
+        flush_spans()
+        os._exit(0)
+
+    threading.Thread(target=flush_and_leave, daemon=True).start()
+    threading.Timer(EXPORT_TIMEOUT.total_seconds(), os._exit, (0,)).start()
 
 
 def refuse_taken_port(host: str, port: int) -> None:

@@ -84,5 +84,5 @@ def outcome_of(done: Finished) -> str:
     if done.question is not None:
         return "question"
     if done.interrupted:
-        return "interrupted"
+        return "late" if done.failed else "interrupted"
     return "apology" if done.failed else "reply"

@@ -33,6 +33,7 @@ from services.triage.state import Finished, Head, Held, Running, after, open_mes
 from services.triage.summaries import Folded, ask_for_summary
 from switchboard.declare import RETRIES, refuse_bad_input
 from switchboard.messages import Card, Notice, Wire
+from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import current, first_parent, link, onward, traced
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class Sessions:
         try:
             return await self.introspection.ended_before(held.asked_by, invocation_id)
         except LOOKUP_FAILURES as error:
-            logger.warning("cannot tell whether a yes came after its question, so it is none: %s", error)
+            logger.warning("cannot tell whether a yes came after its question, so it is none: %s", private(error))
             return False
 
     async def decide(self, ctx: restate.ObjectContext, decision: HeldDecision, said: Literal["yes", "no"]) -> SendReply:
@@ -181,7 +182,7 @@ class Sessions:
         try:
             return await self.introspection.running_turn(running)
         except LOOKUP_FAILURES as error:
-            logger.warning("cannot read what runs: %s", error)
+            logger.warning("cannot read what runs: %s", private(error))
             return RunningTurn(since=running.since, calls=())
 
     async def begin(self, ctx: restate.ObjectContext) -> Beginning:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import orjson
@@ -47,10 +47,16 @@ class ModelCall:
         if content_shown():
             self.span.set_attribute("gen_ai.output.messages", reply.model_dump_json())
 
-    def failed(self, error: Exception, outcome: str) -> None:
-        """`outcome` is `unavailable` or `rejected`."""
-        self.outcome, self.error_type = outcome, spans.error_type(error)
+    def failed(self, error: Exception, outcome: str, kind: str) -> None:
+        """`outcome` is `unavailable` or `rejected`, `kind` says why in a word."""
+        self.outcome, self.error_type = outcome, kind
         spans.fail(self.span, error)
+        self.span.set_attribute("error.type", kind)
+
+
+def seen_below(span: Span) -> AbstractContextManager[Span]:
+    """The span as the current one. What fails is named by ours (`spans.below`), not quoted by OpenTelemetry."""
+    return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
 
 @contextmanager
@@ -71,7 +77,7 @@ def model_call(parent: spans.HandlerSpan | None, model: str, agent: str, attempt
     if session:
         attributes[spans.CONVERSATION] = session
     begun = time.perf_counter()
-    with spans.below(parent, f"chat {model}", SpanKind.CLIENT, attributes) as span, trace.use_span(span):
+    with spans.below(parent, f"chat {model}", SpanKind.CLIENT, attributes) as span, seen_below(span):
         call = ModelCall(span, model, agent)
         try:
             yield call

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -28,6 +29,9 @@ CALL_ID = "x-switchboard-call-id"
 """Header: the id of the model's call that this invocation carries out."""
 
 FROM_INGRESS = "x-restate-ingress-path"
+
+NANOSECONDS = re.compile("[1-9][0-9]{18}")
+"""A time in this century and the next two; nothing else is one."""
 
 SEEN_MAX = 50_000
 """Spans that a process remembers to have begun or sent. Older ones are over."""
@@ -71,6 +75,7 @@ class HandlerSpan:
     handler: str
     headers: Mapping[str, str]
     parent: SpanContext | None
+    given: SpanContext | None
     attempt: SpanContext | None
     kind: SpanKind = SpanKind.INTERNAL
     attributes: Attributes = field(default_factory=dict)
@@ -86,9 +91,14 @@ class HandlerSpan:
     @property
     def context(self) -> SpanContext:
         """What is below this span has it as its parent."""
-        trace_id = self.parent.trace_id if self.parent else _id_of(self.invocation_id, 16)
-        flags = TraceFlags(int(self.parent.trace_flags) & 1) if self.parent else TraceFlags(1)
-        return SpanContext(trace_id, self.span_id, is_remote=False, trace_flags=flags)
+        if self.parent is not None:
+            return self.as_parent(self.parent)
+        return SpanContext(_id_of(self.invocation_id, 16), self.span_id, is_remote=False, trace_flags=TraceFlags(1))
+
+    def as_parent(self, above: SpanContext) -> SpanContext:
+        """This span, in the trace of the one above it."""
+        flags = TraceFlags(int(above.trace_flags) & 1)
+        return SpanContext(above.trace_id, self.span_id, is_remote=False, trace_flags=flags)
 
     @property
     def trace_id(self) -> str:
@@ -102,7 +112,7 @@ class HandlerSpan:
     def begun_ns(self) -> int:
         """Nanoseconds since 1970: what the caller's journal says, else when this process first saw the invocation."""
         sent_at = self.headers.get(SENT_AT, "")
-        return int(sent_at) if sent_at.isdecimal() else self.seen.begun_ns
+        return int(sent_at) if NANOSECONDS.fullmatch(sent_at) else self.seen.begun_ns
 
     @property
     def seen(self) -> Seen:
@@ -225,8 +235,9 @@ def onward(call_id: str = "", sent_ns: int = 0) -> dict[str, str]:
     headers = {CALL_ID: call_id} if call_id else {}
     if sent_ns:
         headers[SENT_AT] = str(sent_ns)
-    if span.settled or TRACEPARENT in span.headers:
-        headers[TRACEPARENT] = span.traceparent
+    known = span.context if span.settled else span.given
+    if known is not None:
+        headers[TRACEPARENT] = traceparent(span.as_parent(known))
     return headers
 
 
@@ -283,8 +294,12 @@ def traceparent(context: SpanContext) -> str:
 
 def _span_of(ctx: ServerInvocationContext, operation: str) -> HandlerSpan:
     request, service, handler = ctx.request(), ctx.handler.service_tag.name, ctx.handler.name
-    given, attempt = (parse(headers.get(TRACEPARENT, "")) for headers in (request.headers, request.attempt_headers))
-    call_id = request.headers.get(CALL_ID, "")
+    from_ingress = FROM_INGRESS in request.headers
+    # What only the mesh says to itself is not taken from whoever can reach the ingress.
+    ours = () if from_ingress else (SENT_AT, CALL_ID)
+    headers = {name: request.headers[name] for name in (TRACEPARENT, *ours) if name in request.headers}
+    given, attempt = (parse(told.get(TRACEPARENT, "")) for told in (headers, request.attempt_headers))
+    call_id = headers.get(CALL_ID, "")
     attributes: Attributes = {
         "restate.invocation.id": request.id,
         "rpc.system": "restate",
@@ -308,9 +323,10 @@ def _span_of(ctx: ServerInvocationContext, operation: str) -> HandlerSpan:
         invocation_id=request.id,
         service=service,
         handler=handler,
-        headers=request.headers,
+        headers=headers,
         # What came through the ingress belongs below Restate's own span of it; a call of ours, below the caller's.
-        parent=(attempt or given) if FROM_INGRESS in request.headers else (given or attempt),
+        parent=(attempt or given) if from_ingress else (given or attempt),
+        given=given,
         attempt=attempt,
         attributes=attributes,
     )

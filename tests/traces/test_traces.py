@@ -109,7 +109,7 @@ async def test_a_tool_that_refuses(observed: Observed) -> None:
 async def test_a_model_that_is_asked_too_often(observed: Observed) -> None:
     fault = {"kind": "http_429", "retry_after_s": 0}
     _, trace = await message(observed, {"fault": fault, "then": says("at last")})
-    assert trace.tree()[3:] == ["  invoke_agent Probe", "    chat demo ! ModelUnavailable", "    chat demo"]
+    assert trace.tree()[3:] == ["  invoke_agent Probe", "    chat demo ! 429", "    chat demo"]
     assert [chat.tags["switchboard.attempt"] for chat in trace.of("chat demo")] == [1, 1, 2]
 
 
@@ -162,3 +162,22 @@ async def test_a_confirmation_is_linked_to_its_question(observed: Observed) -> N
     ]
     (asked,), (said,) = question.of("Session/send"), answer.of("Session/send")
     assert asked.span_id in {span_id for _, span_id in said.links}
+
+
+async def test_what_a_customer_claims_in_headers_is_not_believed(observed: Observed) -> None:
+    laboratory = observed.laboratory
+    await laboratory.model.plays(scene("hello", says("hello")))
+    customer = laboratory.customer()
+    claims = {"x-switchboard-sent-at": str(2**64), "x-switchboard-call-id": "c-1"}
+    url = f"{laboratory.mesh.addresses.ingress_url}/Session/{customer.session}"
+    me = {"customer_id": customer.customer_id}
+    async with laboratory.http.post(f"{url}/send", json={**me, "text": "hello"}, headers=claims) as response:
+        answer = Answer(response.status, await response.json())
+    # This one ends before its place in a trace is in the journal.
+    async with laboratory.http.post(f"{url}/status", json=me, headers=claims) as response:
+        assert response.status == 200
+    trace = await traced(observed, answer)
+    assert trace.tree() == ["Session/send", "  invoke_agent Triage", "    chat demo"]
+    (session,) = trace.of("Session/send")
+    assert session.begun_us > trace.of("ingress Session/{key}/send")[0].begun_us - 60_000_000
+    assert "does not take spans" not in laboratory.mesh.log("triage").read_text()
