@@ -15,7 +15,7 @@ FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.p
 
 FILE_MAX_LINES = 400
 FUNCTION_MAX_LINES = 70
-LOOP_MAX_LINES = 1_700
+LOOP_MAX_LINES = 1_750
 """switchboard/ but for its telemetry: the loop has to stay something that one reads in an evening."""
 
 TELEMETRY_MAX_LINES = 800
