@@ -138,6 +138,26 @@ async def test_a_booking_is_changed_in_every_way(laboratory: Laboratory) -> None
     await seats_change(laboratory, number)
 
 
+async def test_what_went_back_by_another_way_does_not_go_back_twice(laboratory: Laboratory) -> None:
+    day = ahead(47)
+    before = await world(laboratory, "erin", "SB310", day)
+    made = booking("SB310", day, ("credit_card_5454", 143), destination="FCO", passengers=[ERIN])
+    which: JSON = {"reservation_id": told(await does(laboratory, "erin", made))["reservation_id"]}
+    same = {**which, "flights": [{"flight_number": "SB310", "date": day.isoformat()}]}
+    for cabin, means in (("business", "credit_card_5454"), ("economy", "gift_card_4400")):
+        told(
+            await does(
+                laboratory, "erin", ("update_reservation_flights", {**same, "cabin": cabin, "payment_id": means})
+            )
+        )
+    told(await does(laboratory, "erin", ("cancel_reservation", which)))
+    await at_rest(laboratory)
+    after = await world(laboratory, "erin", "SB310", day)
+    # The difference of 230 is on the gift card now, so the card has paid for that and for nothing else.
+    assert more(after.methods, before.methods) == {"gift_card_4400": Decimal(230)}
+    assert more(after.cards, before.cards) == {"credit_card_5454": Decimal(230)}
+
+
 async def seats_change(laboratory: Laboratory, number: str) -> None:
     which = {"confirmation_number": number}
     vague = await reads(laboratory, "erin", ("get_seat_map", which))

@@ -134,11 +134,19 @@ class Operation:
             tell(self.ctx, GIVE_BACK_SEATS, GiveBackSeats(hold_id=hold_id), seats)
 
     def refund_cards(self, paid: Mapping[str, Decimal]) -> None:
-        """What the cards have paid. What goes back to gift cards is for accounting, by the payment history."""
+        """What the cards have paid. What goes back to gift cards is for accounting, by the payment history.
+
+        Less what other methods were given back before, beyond what they had paid: nobody is refunded twice.
+        """
+        given = -sum((amount for amount in paid.values() if amount < 0), Decimal())
         for number, (payment_id, amount) in enumerate(paid.items(), start=1):
-            if self._is_card(payment_id) and amount > 0:
+            if not self._is_card(payment_id) or amount <= 0:
+                continue
+            kept_back = min(given, amount)
+            given -= kept_back
+            if amount > kept_back:
                 key = f"{self.operation_id}-{number}"
-                tell(self.ctx, CREDIT_CARD, self._movement(payment_id, amount), key)
+                tell(self.ctx, CREDIT_CARD, self._movement(payment_id, amount - kept_back), key)
 
     async def refund(self, payment_id: str, amount: Decimal) -> None:
         """The difference to a cheaper flight, at once: whoever looks after the answer sees it on the gift card."""

@@ -69,8 +69,13 @@ def has_left(flight: FlightState, now: dt.datetime) -> bool:
 
 
 def left(reservation: Reservation, flights: Flights, now: dt.datetime) -> tuple[FlightKey, ...]:
-    """Those of the reservation's flights that have left."""
-    return tuple(key for key in keys_of(reservation.flights) if key in flights and has_left(flights[key], now))
+    """Those of the reservation's flights that have left. Of a day before today that nobody knows any more, all have."""
+    today = now.astimezone(AIRLINE_ZONE).date().isoformat()
+    return tuple(
+        key
+        for key in keys_of(reservation.flights)
+        if (has_left(flights[key], now) if key in flights else key[1] < today)
+    )
 
 
 def leads(flights: Sequence[FlightState], origin: str, destination: str, flight_type: FlightType) -> bool:

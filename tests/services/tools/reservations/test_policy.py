@@ -94,6 +94,7 @@ CANCELLING: list[Case] = [
     ("business, for a change of plan", ALLOWED, cancel(reservation(cabin="business"), "change_of_plan")),
     ("business that has begun", "X2", cancel(reservation(cabin="business"), among=FIRST_FLOWN)),
     ("a flight that left this morning", "X2", cancel(reservation("XX001", date="2030-05-10", cabin="business"))),
+    ("flown on a day that nobody knows any more", "X2", cancel(reservation(cabin="business", date="2029-01-10"))),
     ("twice", "X4", cancel(reservation(cabin="business", status="cancelled"))),
 ]  # fmt: skip
 
