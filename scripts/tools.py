@@ -194,7 +194,9 @@ def built(tool: Tool) -> str:
             assert place is not None, sources
             run(["go", "build", *flags, "-o", str(folder / tool.name), go["package"]], Path(place[1]))
             install(tool, folder / tool.name)
-    return f"built with Go from {tool.filled(next(iter(go.values())))}"
+    # A module may be of another version than the release.
+    version = f", which is {go['version']}" if "version" in go else ""
+    return f"built with Go from {tool.filled(next(iter(go.values())))}{version}"
 
 
 def packaged(tool: Tool) -> str:
