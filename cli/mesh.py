@@ -15,7 +15,7 @@ SERVICES = ("triage", "bank", "airline", "tools")
 DEMO_MODEL = "demo_model"
 DEMO_MODEL_NAME = "demo"
 
-REGISTER_TIMEOUT = timedelta(seconds=30)
+REGISTER_TIMEOUT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)

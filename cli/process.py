@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import socket
 import sys
@@ -20,6 +21,9 @@ PROBE_INTERVAL = timedelta(milliseconds=50)
 LOG_TAIL_LINES = 8
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+
+DRAWN_PORTS = range(20_000, 32_000)
+"""Below the ports of outgoing connections: from 32768 on Linux, from 49152 elsewhere."""
 
 
 class StartFailed(Exception):
@@ -143,12 +147,18 @@ def refuse_taken_port(name: str, port: int) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody uses just now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Ports of the loopback that nobody uses just now.
+
+    They are drawn by lot from below those that systems give to outgoing connections: between this answer and the
+    start of what listens there, neither a connection nor another process that asked takes them.
+    """
+    found: list[int] = []
+    for port in random.sample(DRAWN_PORTS, len(DRAWN_PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise StartFailed(
+        f"Of the ports {DRAWN_PORTS.start} to {DRAWN_PORTS.stop - 1}, {len(found)} are free: {count} needed."
+    )

@@ -65,7 +65,8 @@ class Up:
             printed += line
             if "The mesh is up" in line:
                 return printed
-        raise AssertionError(f"it ended: {printed}")
+        code, said = self.end()
+        raise AssertionError(f"it ended with {code}, having printed {printed!r} and said {said!r}")
 
     def end(self, signum: signal.Signals | None = None) -> tuple[int, str]:
         """The exit code and what it said on stderr, after a signal or by itself."""
