@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from services.tools.cards.contract import CASH_LIMIT_MAX, DAY_LIMIT_MAX
-from services.tools.disputes.contract import AT_ONCE_A_YEAR, AT_ONCE_MAX, DAYS_MAX
+from services.tools.cards.contract import CASH_LIMIT_MAX, DAY_LIMIT_MAX, REPLACEMENT_DAYS, REPLACEMENTS_MAX
+from services.tools.disputes.contract import (
+    AT_ONCE_A_YEAR,
+    AT_ONCE_MAX,
+    DAYS_MAX,
+    OPEN_MAX,
+    RECORDS_MAX,
+    REMEMBERED_DAYS,
+)
 from services.tools.identity.contract import LOCKED_FOR, TRIES_MAX, WRONG_A_DAY_MAX
 from services.tools.loan_applications.contract import (
     AMOUNT_MAX,
@@ -53,7 +60,12 @@ RULES = (
         f" later; after {WRONG_A_DAY_MAX} for one customer within a day, in whatever conversations, a day later.",
         "course",
     ),
-    Rule("A1", "An account may go below zero as far as its overdraft allows, and no further.", "always"),
+    Rule(
+        "A1",
+        "An account may go below zero as far as its overdraft allows, and no order takes it further. A payment of a"
+        " loan is debited on the day it is due, whatever is there.",
+        "always",
+    ),
     Rule("T1", f"At most {money(TRANSFER_MAX)} can be sent to somebody else at once.", "policy"),
     Rule(
         "T2",
@@ -63,8 +75,10 @@ RULES = (
     ),
     Rule(
         "T3",
-        "At this bank the recipient's name has to be that of the account's holder; at another bank it is not compared.",
-        "policy",
+        "At this bank the recipient's name has to be that of the account's holder, whether money is sent or a recipient"
+        " looked up by IBAN or id. Of an account under another name nothing is told, neither whose it is nor its"
+        " currency. At another bank the name is not compared.",
+        "always",
     ),
     Rule("T4", "An IBAN has the length of its country and right check digits.", "always"),
     Rule("T5", "The amount is in the currency of the accounts on both sides; nothing is exchanged.", "always"),
@@ -78,7 +92,17 @@ RULES = (
     Rule("C2", f"At most {money(CASH_LIMIT_MAX)} a day can be drawn as cash with a card.", "policy"),
     Rule("C3", "A card's limit for cash is not above its limit for a day.", "policy"),
     Rule("C4", "A card that was replaced is dead for good.", "always"),
-    Rule("L1", f"Loans are from {money(AMOUNT_MIN)} to {money(AMOUNT_MAX)}.", "policy"),
+    Rule(
+        "C5",
+        f"At most {REPLACEMENTS_MAX} of a customer's cards are replaced within {REPLACEMENT_DAYS} days.",
+        "policy",
+    ),
+    Rule(
+        "L1",
+        f"Loans are from {money(AMOUNT_MIN)} to {money(AMOUNT_MAX)}; with what is still owed on personal loans, no more"
+        f" than {money(AMOUNT_MAX)} either.",
+        "policy",
+    ),
     Rule("L2", f"Loans run for {TERM_MIN_MONTHS} to {TERM_MAX_MONTHS} months.", "policy"),
     Rule("L3", "Nobody gets a loan while payments of another one are overdue.", "policy"),
     Rule(
@@ -88,7 +112,12 @@ RULES = (
         "policy",
     ),
     Rule("L5", f"There is no loan where gambling is more than {GAMBLING_BAD_PERCENT} % of the spending.", "policy"),
-    Rule("L6", f"More than {money(AUTOMATIC_MAX)} is lent on a decision of staff only.", "course"),
+    Rule(
+        "L6",
+        f"More than {money(AUTOMATIC_MAX)}, with what is still owed on personal loans, is lent on a decision of staff"
+        " only.",
+        "course",
+    ),
     Rule("L7", "What is overdue on a loan is paid before more of it is repaid early.", "policy"),
     Rule("L8", f"At least {money(EARLY_MIN)} is repaid early, or all that is outstanding.", "policy"),
     Rule(
@@ -98,6 +127,7 @@ RULES = (
         " stays, the loan ends sooner.",
         "always",
     ),
+    Rule("L10", "A customer has one application at a time; the next is taken when it is decided.", "always"),
     Rule("D1", "Only card payments can be disputed.", "policy"),
     Rule("D2", f"A payment can be disputed for {DAYS_MAX} days after it was booked.", "policy"),
     Rule("D3", "No more of a payment is disputed than was paid.", "always"),
@@ -107,6 +137,12 @@ RULES = (
         f"Up to {money(AT_ONCE_MAX)}, and {AT_ONCE_A_YEAR} times in a year, a dispute is credited at once; all else is"
         " decided by staff.",
         "course",
+    ),
+    Rule(
+        "D6",
+        f"At most {OPEN_MAX} disputes of a customer are open at a time, and {RECORDS_MAX} are opened within"
+        f" {REMEMBERED_DAYS} days.",
+        "always",
     ),
 )
 

@@ -10,6 +10,7 @@ from switchboard.testing import JSON, Customer, says, scene
 from tests.chaos.bank_gates import Gates, gates
 from tests.laboratory import Laboratory
 from tests.mesh.lending import LARGE, NEXT, SMALL, applies, notices, says_by_tool, staff, told, waiting, waits
+from tests.mesh.money import kept
 
 CHECKS = ["Accounts/erin/list_transactions", "Accounts/erin/summarize_spending", "Loans/erin/list_loans"]
 
@@ -110,6 +111,9 @@ async def test_a_loan_that_cannot_be_paid_out_is_taken_back(laboratory: Laborato
         return await booked(laboratory, carol, application) == (0, 0)
 
     await laboratory.until(taken_back)
+    debits = (await kept(laboratory, "Accounts"))["carol/ended_debits"]["debits"]
+    (mine,) = [entry for entry in debits if entry["debited_as"].endswith(application.removeprefix("LA-"))]
+    assert mine["last_on"] < mine["first_on"]
 
 
 async def test_an_operator_who_cancels_what_waits_leaves_nobody_waiting(laboratory: Laboratory) -> None:

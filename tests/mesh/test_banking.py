@@ -1,5 +1,6 @@
 """The bank's further tools on a real mesh: other banks and currencies, standing orders, cards, early repayment."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -7,12 +8,14 @@ from uuid import uuid4
 import pytest
 
 from services.tools.standing_orders.policy import due_at
-from switchboard.testing import JSON, Customer
+from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
-from tests.mesh.money import Teller, kept, payment
+from tests.mesh.money import DONE, TO_BANK, YES, Teller, kept, payment
 
 FRENCH_IBAN = "FR7630006000011234567890189"
 SOON_S = 2
+TWO_REPAYMENTS = (("6000", "60.00"), ("2100", "21.00"))
+"""Amounts and fees; either shortens the loan by months."""
 
 
 async def after_yes(teller: Teller, customer_id: str, call: tuple[str, JSON]) -> tuple[Customer, JSON]:
@@ -179,6 +182,31 @@ async def test_a_loan_is_repaid_early_for_the_fee_that_was_confirmed(laboratory:
     assert await teller.moved_to("carol") == before - 1010
     plan = await teller.does("carol", ("get_loan_schedule", {"loan_id": "LN-1120"}))
     assert (plan["remaining_payments"], plan["ends_on"]) == (told["remaining_payments"], told["ends_on"])
+
+
+async def test_the_account_hears_of_its_debits_from_the_loan_and_in_its_order(laboratory: Laboratory) -> None:
+    """Two early repayments at once: a saga could tell its own after that of another that came later to the loan."""
+    teller, loan = Teller(laboratory), "LN-1120"
+    usual = {"loan_id": loan, "currency": "EUR", "account": "savings"}
+    terms = [{**usual, "amount": amount, "fee": fee} for amount, fee in TWO_REPAYMENTS]
+    scenes = [
+        scene(f"go {way}", TO_BANK, calls(("repay_loan_early", term)), says(DONE)) for way, term in enumerate(terms)
+    ]
+    await laboratory.model.plays(*scenes, *YES)
+    carols = [laboratory.customer("carol") for _ in terms]
+    await asyncio.gather(*(carol.says(f"go {way}") for way, carol in enumerate(carols)))
+    await asyncio.gather(*(carol.says("yes") for carol in carols))
+    results = [await teller.last_result(carol) for carol in carols]
+    assert not [result for result in results if "refused" in result]
+    await teller.at_rest()
+    told = "SELECT invoked_by_target FROM sys_invocation WHERE target = 'Accounts/carol/end_debits'"
+    senders = {row["invoked_by_target"] for row in await laboratory.mesh.admin.query(told)}
+    assert senders
+    assert senders <= {f"Loans/carol/{handler}" for handler in ("reduce_loan", "undo_reduction", "grant_loan")}
+    plan = await teller.does("carol", ("get_loan_schedule", {"loan_id": loan}))
+    debits = (await kept(laboratory, "Accounts"))["carol/ended_debits"]["debits"]
+    (mine,) = [entry for entry in debits if entry["debited_as"] == "Harbour Bank home loan"]
+    assert mine["last_on"] == plan["ends_on"]
 
 
 async def outstanding(teller: Teller, loan_id: str) -> Decimal:

@@ -21,6 +21,7 @@ from tests.mesh.lending import (
     waiting,
     waits,
 )
+from tests.mesh.money import kept
 
 PAYMENT = monthly_payment(Decimal(LARGE), Decimal("6.90"), 60)
 
@@ -37,6 +38,9 @@ async def test_a_small_loan_is_decided_by_the_figures(laboratory: Laboratory) ->
     overview = json.loads((await says_by_tool(laboratory, erin, "list_loans", {}))["content"])
     (loan,) = [loan for loan in overview["loans"] if loan["loan_id"] == application.replace("LA-", "LN-")]
     assert (loan["outstanding"], loan["monthly_payment"], loan["status"]) == ("1000.00", str(payment), "active")
+    debits = (await kept(laboratory, "Accounts"))["erin/ended_debits"]["debits"]
+    (mine,) = [entry for entry in debits if entry["debited_as"] == f"Harbour Bank loan {loan['loan_id']}"]
+    assert (mine["first_on"], mine["monthly"], mine["account"]) == (loan["next_payment_on"], str(payment), "checking")
 
 
 async def test_bad_figures_are_declined_with_the_reason(laboratory: Laboratory) -> None:

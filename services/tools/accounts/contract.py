@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
@@ -336,14 +337,18 @@ FIND_TRANSACTION = Tool(
 
 
 class LoanDebits(ToolInput):
-    """The monthly debits of a loan that was repaid early: none after `last_on`, and on that day `last_amount`.
+    """The monthly debits of a loan as they stand: none after `last_on`, and on that day `last_amount`.
 
-    `debited_as` is what the debits are called; the latest that is said counts.
+    `debited_as` is what the debits are called; the latest that is said counts. Of a loan that was granted here
+    `first_on` and `monthly` say when they begin and how much they are; the demo data's own begin with it.
     """
 
     debited_as: str
     last_on: date
     last_amount: Money = Field(ge=0)
+    first_on: date | None = None
+    monthly: Money = Field(Decimal("0.00"), ge=0)
+    account: AccountId = "checking"
 
 
 class DebitsEnd(Wire):
@@ -354,7 +359,7 @@ class DebitsEnd(Wire):
 END_DEBITS = Tool(
     service="Accounts",
     handler="end_debits",
-    purpose="When the monthly debits of a loan end.",
+    purpose="How the monthly debits of a loan go on, and when they end.",
     input=LoanDebits,
     output=DebitsEnd,
     keyed_by="customer_id",

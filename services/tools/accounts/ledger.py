@@ -75,7 +75,7 @@ class Ledger:
 
 
 class EndedDebits(Wire):
-    """When the debits of loans end that were repaid early; one entry for each loan."""
+    """The debits of loans that were granted or repaid early; one entry for each loan."""
 
     debits: tuple[LoanDebits, ...] = ()
 
@@ -92,10 +92,12 @@ def open_ledger(
     ended: tuple[LoanDebits, ...] = (),
 ) -> Ledger:
     """The ledger of a customer of this bank. Raises KeyError for anybody else."""
+    customer = customers()[customer_id]
     entries = known_history(customer_id, first_of_month(pinned_at.date()), first_of_month(now.date()))
     for debits in ended:
-        entries = without_debits(entries, debits)
-    return Ledger(customers()[customer_id], entries, pinned_at, now, moves)
+        granted = debits.first_on is not None
+        entries = with_granted(entries, customer, debits, now) if granted else without_debits(entries, debits)
+    return Ledger(customer, entries, pinned_at, now, moves)
 
 
 def without_debits(entries: tuple[Transaction, ...], ended: LoanDebits) -> tuple[Transaction, ...]:
@@ -109,6 +111,35 @@ def without_debits(entries: tuple[Transaction, ...], ended: LoanDebits) -> tuple
         return entry.model_copy(update={"amount": -ended.last_amount})
 
     return tuple(kept for kept in map(as_it_is_now, entries) if kept is not None)
+
+
+def with_granted(
+    entries: tuple[Transaction, ...], customer: Customer, debits: LoanDebits, now: datetime
+) -> tuple[Transaction, ...]:
+    """With the debits up to now of a loan that was granted here, each from the first hour of the day it is due."""
+    granted = (debit(customer, debits, due_on) for due_on in due_days(debits, now.date()))
+    return tuple(sorted((*entries, *granted), key=lambda entry: entry.booked_at, reverse=True))
+
+
+def due_days(debits: LoanDebits, today: date) -> Iterator[date]:
+    """The days up to today on which something is debited."""
+    due_on = debits.first_on
+    while due_on is not None and due_on <= min(debits.last_on, today):
+        if due_on < debits.last_on or debits.last_amount:
+            yield due_on
+        due_on = add_months(due_on, 1)
+
+
+def debit(customer: Customer, debits: LoanDebits, due_on: date) -> Transaction:
+    return Transaction(
+        transaction_id=transaction_id(f"{customer.customer_id} {debits.debited_as} {due_on}"),
+        booked_at=at(due_on, due_on.day, time.min),
+        account=debits.account,
+        merchant=debits.debited_as,
+        category="loan_payments",
+        amount=-(debits.last_amount if due_on == debits.last_on else debits.monthly),
+        currency=customer.currency_of(debits.account),
+    )
 
 
 def transaction_id(of: str) -> str:

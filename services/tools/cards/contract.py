@@ -17,6 +17,10 @@ DAY_LIMIT_MAX = Decimal("10000.00")
 CASH_LIMIT_MAX = Decimal("1500.00")
 """What a card's limits can be set to, in the currency of its account."""
 
+REPLACEMENTS_MAX = 5
+REPLACEMENT_DAYS = 30
+"""So many cards of a customer are replaced within so many days."""
+
 CardKind = Literal["debit", "credit"]
 CardStatus = Literal["active", "frozen", "replaced"]
 ReplaceReason = Literal["lost", "stolen", "damaged", "expiring"]

@@ -85,10 +85,11 @@ async def replace_card(ctx: restate.ObjectContext, request: ReplaceCard) -> Card
     now = await business_now(ctx)
     wallet = await wallet_of(ctx, customer)
     old = allowed(policy.own_card(wallet, request.card_id))
+    await judge(ctx, "replace_card", policy.refuse_replacement(wallet, now.date()))
     replacement_id = ctx.uuid()
     card_id = f"CD-{replacement_id.hex[:ID_DIGITS].upper()}"
     new = policy.successor(old, card_id, ctx.random().randrange(policy.DIGITS_RANGE), now.year)
-    dead = old.model_copy(update={"frozen": True, "replaced_by": card_id})
+    dead = policy.replaced(old, card_id, now.date())
     # The letter is sent with the write, and nothing is awaited from here on.
     letter = policy.card_letter(old, new, people()[ctx.key()], request.reason, str(replacement_id))
     tell(ctx, DELIVER, letter, ctx.key())

@@ -1,9 +1,13 @@
 """A customer's cards: what may be done with each, what becomes of it, and how it is told. Pure."""
 
+from datetime import date, timedelta
+
 from services.tools.accounts.contract import AccountId
 from services.tools.cards.contract import (
     CASH_LIMIT_MAX,
     DAY_LIMIT_MAX,
+    REPLACEMENT_DAYS,
+    REPLACEMENTS_MAX,
     Card,
     CardChanged,
     CardChoice,
@@ -23,13 +27,13 @@ from switchboard.money import Money, spell
 
 VALID_YEARS = 4
 CARDS_KEPT = 50
-"""Of one customer, the newest of those that were replaced among them."""
+"""Of one customer. Where there are more, those go that were replaced, the oldest first, and never one that is valid."""
 
 DIGITS_RANGE = 10_000
 
 
 class KeptCard(Wire):
-    """A card as it is kept; `replaced_by` is the id of the card that came in its place."""
+    """A card as it is kept; `replaced_by` is the id of the card that came in its place on the day `replaced_on`."""
 
     card_id: CardId
     kind: CardKind
@@ -40,6 +44,7 @@ class KeptCard(Wire):
     cash_limit: Money
     frozen: bool = False
     replaced_by: str = ""
+    replaced_on: date | None = None
 
     @property
     def status(self) -> CardStatus:
@@ -62,9 +67,13 @@ class Wallet(Wire):
         return tuple(card for card in self.cards if not card.replaced_by)
 
     def with_card(self, card: KeptCard) -> "Wallet":
-        """With it in the place of what is there under its id, or behind all."""
+        """With it in the place of what is there under its id, or behind all; the oldest dead ones may go then."""
         cards = tuple(card if old.card_id == card.card_id else old for old in self.cards)
-        return Wallet(cards=(cards if card in cards else (*cards, card))[-CARDS_KEPT:])
+        if card in cards:
+            return Wallet(cards=cards)
+        dead = sorted((old for old in cards if old.replaced_by), key=lambda old: old.replaced_on or date.min)
+        gone = dead[: max(len(cards) + 1 - CARDS_KEPT, 0)]
+        return Wallet(cards=(*(old for old in cards if old not in gone), card))
 
 
 def first_wallet(cards: tuple[CardData, ...]) -> Wallet:
@@ -113,6 +122,20 @@ def refuse_currency(currency: str, request: CardLimits) -> Refusal | None:
     if request.currency == currency:
         return None
     return Refusal(f"This card's account is in {currency}, not in {request.currency}.", rule="T5")
+
+
+def refuse_replacement(wallet: Wallet, today: date) -> Refusal | None:
+    """Whoever has a card replaced again and again does not get one more by asking."""
+    since = today - timedelta(days=REPLACEMENT_DAYS)
+    lately = sum(card.replaced_on is not None and card.replaced_on > since for card in wallet.cards)
+    if lately < REPLACEMENTS_MAX:
+        return None
+    why = f"{lately} of your cards were replaced within {REPLACEMENT_DAYS} days. Freeze the card, and call our staff."
+    return Refusal(why, rule="C5")
+
+
+def replaced(card: KeptCard, by: str, today: date) -> KeptCard:
+    return card.model_copy(update={"frozen": True, "replaced_by": by, "replaced_on": today})
 
 
 def limited(card: KeptCard, request: CardLimits) -> KeptCard:

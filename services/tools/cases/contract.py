@@ -15,6 +15,12 @@ CASE_INBOX = "CaseInbox"
 INBOX_KEY = "staff"
 """There is one inbox; all of staff see the same."""
 
+OPEN_OF_SESSION_MAX = 3
+OPEN_OF_CUSTOMER_MAX = 10
+OPEN_UNVERIFIED_MAX = 5_000
+"""Open cases of one conversation; of one customer, verified and unverified ones counted apart, so that a stranger who
+goes by a customer's name takes nothing from them; and of all who are not verified, half of what the inbox holds."""
+
 SUMMARY_MAX_CHARS = 4_000
 PAGE_DEFAULT = 50
 PAGE_MAX = 100

@@ -24,7 +24,14 @@ from services.tools.cases.contract import (
     CloseCase,
     TransferToHumanAgents,
 )
-from services.tools.cases.policy import CLOSED_KEPT_FOR, OPEN_MAX, closing_notice, page, refuse_closing
+from services.tools.cases.policy import (
+    CLOSED_KEPT_FOR,
+    OpenCases,
+    closing_notice,
+    page,
+    refuse_closing,
+    refuse_opening,
+)
 from services.tools.clock import business_now
 from services.tools.identity.contract import PersonalInput
 from services.tools.identity.guard import is_known
@@ -34,7 +41,11 @@ from switchboard.declare import staff_service, tool_object, tool_service
 
 TRANSFERRED = "Transfer successful"
 OPEN = "open"
-"""State key: the ids of open cases, oldest first. Each case has a key of its own."""
+UNVERIFIED = "unverified"
+"""State keys: the ids of open cases, oldest first, and of those among them that are not verified."""
+
+CASE_PREFIX = "case-"
+"""Each case has a key of its own: its id, and no other key begins so."""
 
 ID_LENGTH = 12
 
@@ -56,7 +67,7 @@ class Forget(ToolInput):
 @case_desk.handler()
 async def transfer_to_human_agents(ctx: restate.Context, request: TransferToHumanAgents) -> Text:
     """Open a case, once for each call. 409 when too many are open."""
-    case_id = f"case-{ctx.uuid().hex[:ID_LENGTH]}"
+    case_id = f"{CASE_PREFIX}{ctx.uuid().hex[:ID_LENGTH]}"
     opened = Case(
         case_id=case_id,
         customer_id=request.customer_id,
@@ -83,14 +94,17 @@ async def close(ctx: restate.Context, request: CloseCase) -> Case:
 
 @case_inbox.handler()
 async def open_case(ctx: restate.ObjectContext, request: Case) -> Case:
-    """Keep a case, once for each id."""
-    waiting = await open_ids(ctx)
+    """Keep a case, once for each id. 409 when there are cases enough of this session, this customer or of all."""
+    waiting, unverified = await open_ids(ctx), await open_ids(ctx, UNVERIFIED)
     if request.case_id in waiting:
         return request
-    if len(waiting) >= OPEN_MAX:
-        allowed(Refusal("Our staff have too many open cases just now. Try again later."))
+    of_customer = await cases_of(ctx, request.customer_id)
+    allowed(refuse_opening(request, of_customer, len(waiting), len(unverified)))
     ctx.set(request.case_id, request)
     ctx.set(OPEN, [*waiting, request.case_id])
+    ctx.set(customer_key(request.customer_id), of_customer.with_case(request))
+    if not request.verified:
+        ctx.set(UNVERIFIED, [*unverified, request.case_id])
     logger.info("%s of customer %s waits for staff", request.case_id, request.customer_id)
     return request
 
@@ -101,7 +115,8 @@ async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
 
     Who has begun a session without signing in is told no outcome before they have proven there to be the customer.
     """
-    case = await ctx.get(request.case_id, type_hint=Case) if request.case_id != OPEN else None
+    is_case = request.case_id.startswith(CASE_PREFIX)
+    case = await ctx.get(request.case_id, type_hint=Case) if is_case else None
     refusal = refuse_closing(request.case_id, case)
     if refusal is not None or case is None:
         return allowed(refusal or Refusal("There is no such case."))
@@ -110,7 +125,13 @@ async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
         update={"closed_at": await business_now(ctx), "closed_by": request.by, "outcome": request.outcome}
     )
     ctx.set(request.case_id, closed)
-    ctx.set(OPEN, [one for one in await open_ids(ctx) if one != request.case_id])
+    for ids in (OPEN, UNVERIFIED):
+        ctx.set(ids, [one for one in await open_ids(ctx, ids) if one != request.case_id])
+    left = (await cases_of(ctx, case.customer_id)).without(case.case_id)
+    if left.cases:
+        ctx.set(customer_key(case.customer_id), left)
+    else:
+        ctx.clear(customer_key(case.customer_id))
     ctx.object_send(forget, ctx.key(), Forget(case_id=request.case_id), send_delay=CLOSED_KEPT_FOR)
     notify(ctx, case.session_id, case.customer_id, closing_notice(closed, known))
     return closed
@@ -130,5 +151,14 @@ async def forget(ctx: restate.ObjectContext, request: Forget) -> None:
     ctx.clear(request.case_id)
 
 
-async def open_ids(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> list[str]:
-    return await ctx.get(OPEN, type_hint=list[str]) or []
+async def open_ids(ctx: restate.ObjectContext | restate.ObjectSharedContext, key: str = OPEN) -> list[str]:
+    return await ctx.get(key, type_hint=list[str]) or []
+
+
+async def cases_of(ctx: restate.ObjectContext, customer_id: str) -> OpenCases:
+    return await ctx.get(customer_key(customer_id), type_hint=OpenCases) or OpenCases()
+
+
+def customer_key(customer_id: str) -> str:
+    """State key: the open cases of one customer."""
+    return f"customer {customer_id}"

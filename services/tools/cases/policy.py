@@ -2,11 +2,58 @@
 
 from datetime import timedelta
 
-from services.tools.cases.contract import Case, CasePage
+from services.tools.cases.contract import (
+    OPEN_OF_CUSTOMER_MAX,
+    OPEN_OF_SESSION_MAX,
+    OPEN_UNVERIFIED_MAX,
+    Case,
+    CasePage,
+)
 from services.tools.refusal import NOT_FOUND, Refusal
+from switchboard.messages import Wire
 
 OPEN_MAX = 10_000
+"""Of all customers."""
+
 CLOSED_KEPT_FOR = timedelta(days=90)
+
+IN_HAND = "Our staff have this customer's cases in hand already"
+
+
+class OpenCase(Wire):
+    """What has to be known of an open case to judge the next one."""
+
+    case_id: str
+    session_id: str
+    verified: bool
+
+
+class OpenCases(Wire):
+    """The open cases that go by one customer's name, oldest first."""
+
+    cases: tuple[OpenCase, ...] = ()
+
+    def with_case(self, case: Case) -> "OpenCases":
+        kept = OpenCase(case_id=case.case_id, session_id=case.session_id, verified=case.verified)
+        return OpenCases(cases=(*self.cases, kept))
+
+    def without(self, case_id: str) -> "OpenCases":
+        return OpenCases(cases=tuple(one for one in self.cases if one.case_id != case_id))
+
+
+def refuse_opening(case: Case, of_customer: OpenCases, open_total: int, unverified_total: int) -> Refusal | None:
+    """Whether staff take one more case. Who has one in hand is told so; a stranger is told no id of another's."""
+    own = [one.case_id for one in of_customer.cases if one.session_id == case.session_id]
+    if len(own) >= OPEN_OF_SESSION_MAX:
+        return Refusal(f"{IN_HAND}: {', '.join(own)}. Tell the customer so, and open no further one.")
+    alike = [one.case_id for one in of_customer.cases if one.verified == case.verified]
+    if len(alike) >= OPEN_OF_CUSTOMER_MAX:
+        which = f": {', '.join(alike)}" if case.verified else ""
+        return Refusal(f"{IN_HAND}{which}. Tell the customer so, and open no further one.")
+    if open_total >= OPEN_MAX or (not case.verified and unverified_total >= OPEN_UNVERIFIED_MAX):
+        sign_in = "" if case.verified else " Who signs in, or proves who they are, may still be heard."
+        return Refusal(f"Our staff have too many open cases just now. Try again later.{sign_in}")
+    return None
 
 
 def refuse_closing(case_id: str, case: Case | None) -> Refusal | None:

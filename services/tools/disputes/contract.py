@@ -23,6 +23,14 @@ AT_ONCE_MAX = Decimal("25.00")
 AT_ONCE_A_YEAR = 3
 """Up to this amount, and so often in a year, it is credited without staff."""
 
+OPEN_MAX = 20
+RECORDS_MAX = 200
+"""Disputes of one customer that are open at a time, and that were opened within REMEMBERED_DAYS."""
+
+REMEMBERED_DAYS = 365
+"""For so long at least a dispute that is closed is known, and an open one in any case: longer than its payment can be
+disputed again, and as long as it counts among those that were credited at once."""
+
 CARD_CATEGORIES: frozenset[Category] = frozenset(
     {"groceries", "restaurants", "shopping", "health", "travel", "gambling", "cash_withdrawals", "subscriptions"}
 )

@@ -32,6 +32,7 @@ from services.tools.disputes.contract import (
 from services.tools.disputes.policy import Record, Records
 from services.tools.identity.contract import PersonalInput
 from services.tools.identity.guard import admit
+from services.tools.journaled import as_set
 from services.tools.judge import judge
 from switchboard.declare import tool_object, tool_service
 
@@ -47,9 +48,6 @@ def dispute_desk(decide_within: timedelta) -> restate.Service:
     """The service that takes disputes in. `decide_within` is the time that staff have for one."""
     desk = tool_service(DISPUTE_DESK, "Takes in disputes of card payments.")
 
-    async def staff_time_seconds() -> float:
-        return decide_within.total_seconds()
-
     @desk.handler()
     async def open_dispute(ctx: restate.Context, request: DisputeRequest) -> Dispute:
         """Take a dispute in and answer at once. TerminalError 404 or 409 when it cannot be taken."""
@@ -60,7 +58,7 @@ def dispute_desk(decide_within: timedelta) -> restate.Service:
         allowed(policy.refuse_impossible(paid, request))
         await judge(ctx, "open_dispute", policy.refuse_dispute(paid, now))
         # Journaled: a deploy with another setting in the middle of this must not change what was sent.
-        within = await ctx.run_typed("staff time", staff_time_seconds, restate.RunOptions(type_hint=float))
+        within = await as_set(ctx, "staff time", decide_within)
         case = DisputeCase(
             dispute_id=f"DP-{ctx.uuid().hex[:ID_DIGITS].upper()}",
             merchant=paid.merchant,
@@ -68,7 +66,7 @@ def dispute_desk(decide_within: timedelta) -> restate.Service:
             paid_at=paid.booked_at,
             paid=-paid.amount,
             opened_at=now,
-            decide_within_seconds=within,
+            decide_within_seconds=within.total_seconds(),
             **request.model_dump(exclude={"signed_in"}),
         )
         return (await ask(ctx, NOTE_DISPUTE, case, customer)).dispute
@@ -88,9 +86,10 @@ def dispute_desk(decide_within: timedelta) -> restate.Service:
 
 @disputes.handler()
 async def note_dispute(ctx: restate.ObjectContext, case: DisputeCase) -> DisputeOpened:
-    """Note a case and set it going. TerminalError 409 when the payment was disputed before."""
+    """Note a case and set it going. TerminalError 409 when it was disputed before, or too many are."""
     before = await read(ctx)
     await judge(ctx, "note_dispute", policy.refuse_again(before, case.transaction_id))
+    allowed(policy.refuse_too_many(before, case.opened_at))
     record = Record(case=case)
     ctx.set(RECORDS, before.with_record(record))
     tell(ctx, RUN_DISPUTE, case, case.dispute_id)

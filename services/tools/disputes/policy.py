@@ -9,6 +9,9 @@ from services.tools.disputes.contract import (
     AT_ONCE_MAX,
     CARD_CATEGORIES,
     DAYS_MAX,
+    OPEN_MAX,
+    RECORDS_MAX,
+    REMEMBERED_DAYS,
     Dispute,
     DisputeCase,
     DisputeClosing,
@@ -21,9 +24,7 @@ from switchboard.messages import Wire
 from switchboard.money import spell
 
 BANK = "Harbour Bank"
-YEAR = timedelta(days=365)
-RECORDS_KEPT = 200
-"""Of one customer, the newest."""
+YEAR = timedelta(days=REMEMBERED_DAYS)
 
 OPEN: tuple[DisputeStatus, ...] = ("checking", "waiting_for_staff")
 
@@ -40,6 +41,14 @@ class Record(Wire):
     decided_at: datetime | None = None
     why: str | None = None
 
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+    def counts(self, now: datetime) -> bool:
+        """Whether a rule may still ask for it; what does not count may be forgotten."""
+        return self.is_open or now - self.case.opened_at < YEAR
+
 
 class Records(Wire):
     """A customer's cases, oldest first."""
@@ -50,10 +59,12 @@ class Records(Wire):
         return next((record for record in self.records if record.case.dispute_id == dispute_id), None)
 
     def with_record(self, record: Record) -> "Records":
-        """With it in the place of what is there under its id, or behind all."""
-        if self.find(record.case.dispute_id) is None:
-            return Records(records=(*self.records, record)[-RECORDS_KEPT:])
+        """With it in the place of what is there under its id, or behind all; the oldest that do not count go then."""
         same = record.case.dispute_id
+        if self.find(same) is None:
+            past = [old for old in self.records if not old.counts(record.case.opened_at)]
+            gone = past[: max(len(self.records) + 1 - RECORDS_MAX, 0)]
+            return Records(records=(*(old for old in self.records if old not in gone), record))
         return Records(records=tuple(record if old.case.dispute_id == same else old for old in self.records))
 
 
@@ -82,6 +93,17 @@ def refuse_again(records: Records, transaction_id: str) -> Refusal | None:
     for record in records.records:
         if record.case.transaction_id == transaction_id and record.status != "undecided":
             return Refusal(f"You have disputed that payment before. {sentence(record)}", rule="D4")
+    return None
+
+
+def refuse_too_many(records: Records, now: datetime) -> Refusal | None:
+    """What is open, or may be asked for again, is never forgotten: so there is no more of it than can be kept."""
+    if sum(record.is_open for record in records.records) >= OPEN_MAX:
+        why = f"You have {OPEN_MAX} open disputes. When one of them is decided, you can open the next."
+        return Refusal(why, rule="D6")
+    if sum(record.counts(now) for record in records.records) >= RECORDS_MAX:
+        why = f"You have opened {RECORDS_MAX} disputes within {REMEMBERED_DAYS} days. Ask for a call from our staff."
+        return Refusal(why, rule="D6")
     return None
 
 

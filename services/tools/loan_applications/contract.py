@@ -33,6 +33,9 @@ BURDEN_BAD_PERCENT = Decimal(50)
 GAMBLING_BAD_PERCENT = Decimal(15)
 """Of what was spent in ninety days."""
 
+LENT_PRODUCT = "Personal loan"
+"""What a loan is that was applied for here; what is still owed on such loans counts in the limits of the next one."""
+
 PURPOSE_MAX_CHARS = 200
 
 ApplicationId = Annotated[

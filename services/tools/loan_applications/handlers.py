@@ -6,17 +6,17 @@ So an application that is on record runs, one that ran is on record, and its out
 """
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 
 import restate
 
 from services.tools.accounts.contract import UNDO_MOVE, MoveRef
-from services.tools.call import ask, notify, tell
+from services.tools.call import allowed, ask, notify, tell
 from services.tools.clock import business_now
 from services.tools.demo_data.bank import customers
 from services.tools.identity.contract import PersonalInput
 from services.tools.identity.guard import admit
+from services.tools.journaled import as_set
 from services.tools.judge import judge
 from services.tools.loan_applications import policy, records
 from services.tools.loan_applications.contract import (
@@ -55,13 +55,10 @@ def loan_desk(decide_within: timedelta) -> restate.Service:
     """The service that takes applications in. `decide_within` is the time that staff have for one."""
     desk = tool_service(LOAN_DESK, "Takes in applications for loans.")
 
-    async def staff_time_seconds() -> float:
-        return decide_within.total_seconds()
-
     @desk.handler()
     async def apply_for_loan(ctx: restate.Context, request: LoanRequest) -> LoanApplication:
         """Take an application in and answer at once. TerminalError 404, 409 or 422 when it cannot be taken."""
-        return await take_in(ctx, request, staff_time_seconds)
+        return await take_in(ctx, request, decide_within)
 
     @desk.handler()
     async def take_back(ctx: restate.Context, application: Application) -> Closing:
@@ -90,9 +87,7 @@ async def undo(ctx: restate.Context, application: Application) -> Closing:
     return closing
 
 
-async def take_in(
-    ctx: restate.Context, request: LoanRequest, staff_time_seconds: Callable[[], object]
-) -> LoanApplication:
+async def take_in(ctx: restate.Context, request: LoanRequest, decide_within: timedelta) -> LoanApplication:
     await admit(ctx, request.customer_id, request)
     customer = customers().get(request.customer_id)
     if customer is None:
@@ -103,9 +98,7 @@ async def take_in(
         currency=customer.currency,
         applied_at=await business_now(ctx),
         # Journaled: a deploy with another setting in the middle of this must not change what was sent.
-        decide_within_seconds=await ctx.run_typed(
-            "staff time", staff_time_seconds, restate.RunOptions(type_hint=float)
-        ),
+        decide_within_seconds=(await as_set(ctx, "staff time", decide_within)).total_seconds(),
         **request.model_dump(exclude={"signed_in"}),
     )
     # Should this be cancelled while it waits, the application is either on record and under way, or it is neither.
@@ -116,9 +109,7 @@ async def take_in(
 async def open_application(ctx: restate.ObjectContext, application: Application) -> LoanApplication:
     """Note an application and set it going. TerminalError 409 while another one of the customer's is open."""
     known = await read(ctx)
-    if known.open is not None:
-        why = f"{records.sentence(known.open)} Wait for that before you apply for another loan."
-        raise restate.TerminalError(why, status_code=409)
+    allowed(records.refuse_second(known))
     new = records.opened(known, application)
     ctx.set(RECORDS, new)
     tell(ctx, RUN_APPLICATION, application, application.application_id)

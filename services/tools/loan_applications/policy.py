@@ -15,6 +15,7 @@ from services.tools.loan_applications.contract import (
     AUTOMATIC_MAX,
     BURDEN_BAD_PERCENT,
     GAMBLING_BAD_PERCENT,
+    LENT_PRODUCT,
     TERM_MAX_MONTHS,
     TERM_MIN_MONTHS,
     Offer,
@@ -49,7 +50,10 @@ class Verdict:
 
 
 class Figures(Wire):
-    """What the checks found. `burden_percent` is that with the new loan; None without an income."""
+    """What the checks found. `burden_percent` is that with the new loan; None without an income.
+
+    `owed` is what is still owed on loans that were applied for here before.
+    """
 
     currency: Currency
     monthly_income: Money
@@ -58,6 +62,7 @@ class Figures(Wire):
     overdue: Money
     gambling_percent: Percent
     burden_percent: Percent | None
+    owed: Money = Decimal("0.00")
 
 
 def judge_request(amount: Decimal, term_months: int, currency: str) -> Refusal | None:
@@ -99,17 +104,19 @@ def figures(salary: TransactionList, loans: LoanOverview, spending: Spending, ne
         overdue=sum((loan.overdue for loan in loans.loans), Decimal(0)),
         gambling_percent=percent_of(gambled, spending.total) or Decimal(0),
         burden_percent=percent_of(payments, income),
+        owed=sum((loan.outstanding for loan in loans.loans if loan.product == LENT_PRODUCT), Decimal("0.00")),
     )
 
 
 def judge(amount: Decimal, found: Figures) -> Verdict:
     """Clearly bad is declined, small and clearly good is approved, all else is for staff."""
-    bad = clearly_bad(found)
+    bad = clearly_bad(found) or too_much(amount, found)
     if bad:
         return Verdict("decline", bad.why, bad)
     doubts = doubtful(found)
-    if amount > AUTOMATIC_MAX:
-        doubts.append(f"more than {spell(AUTOMATIC_MAX, found.currency)}")
+    if amount + found.owed > AUTOMATIC_MAX:
+        beside = f" with {spell(found.owed, found.currency)} that is owed already" if found.owed else ""
+        doubts.append(f"more than {spell(AUTOMATIC_MAX, found.currency)}{beside}")
     if doubts:
         return Verdict("refer", f"For staff to decide: {', '.join(doubts)}.")
     return Verdict("approve", "Your income carries it, and nothing is overdue.")
@@ -135,6 +142,15 @@ def clearly_bad(found: Figures) -> Refusal | None:
     return None
 
 
+def too_much(amount: Decimal, found: Figures) -> Refusal | None:
+    """Many small loans are lent no more than a large one."""
+    if amount + found.owed <= AMOUNT_MAX:
+        return None
+    owed, most = spell(found.owed, found.currency), spell(AMOUNT_MAX, found.currency)
+    why = f"You owe {owed} on personal loans already, and with this one it would be more than {most}. Apply for less."
+    return Refusal(why, rule="L1")
+
+
 def doubtful(found: Figures) -> list[str]:
     """What keeps the figures from being clearly good."""
     burden, gambling = found.burden_percent or Decimal(0), found.gambling_percent
@@ -156,6 +172,7 @@ def facts(found: Figures, cost: Offer, purpose: str, why: str) -> tuple[Fact, ..
         Fact(name="monthly payment", value=spell(cost.monthly_payment, found.currency)),
         Fact(name="monthly income", value=spell(found.monthly_income, found.currency)),
         Fact(name="present loan payments", value=f"{spell(found.monthly_payments, found.currency)} a month"),
+        Fact(name="owed on personal loans", value=spell(found.owed, found.currency)),
         Fact(name="payments with this loan", value=f"{found.burden_percent} % of the income"),
         Fact(name="gambling", value=f"{found.gambling_percent} % of the spending"),
     )

@@ -11,6 +11,7 @@ from services.tools.loan_applications.contract import (
 )
 from services.tools.loan_applications.policy import offer
 from services.tools.loans.contract import LoanId
+from services.tools.refusal import Refusal
 from switchboard.messages import Wire
 from switchboard.money import spell
 
@@ -46,6 +47,13 @@ class Records(Wire):
     def open(self) -> Record | None:
         """The one that is not decided yet."""
         return next((record for record in self.records if record.is_open), None)
+
+
+def refuse_second(records: Records) -> Refusal | None:
+    """One at a time: so all that was lent before is on the books when the next one is judged."""
+    if records.open is None:
+        return None
+    return Refusal(f"{sentence(records.open)} Wait for that before you apply for another loan.", rule="L10")
 
 
 def opened(records: Records, application: Application) -> Records:

@@ -35,6 +35,7 @@ from services.tools.loan_applications.contract import (
     ANNUAL_RATE_PERCENT,
     CLOSE_APPLICATION,
     DECIDED_BY_STAFF,
+    LENT_PRODUCT,
     LOAN_APPLICATION,
     MARK_WAITING,
     TAKE_BACK,
@@ -53,7 +54,6 @@ from switchboard.telemetry.logs import private
 
 BY_FIGURES = "Switchboard"
 BANK = "Harbour Bank"
-PRODUCT = "Personal loan"
 SALARY = TransactionQuery(category="salary", limit=50, signed_in=True)
 
 logger = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ async def grant(ctx: restate.WorkflowContext, application: Application) -> str:
     today = (await business_now(ctx)).date()
     loan = GrantLoan(
         loan_id=loan_id,
-        product=PRODUCT,
+        product=LENT_PRODUCT,
         principal=application.amount,
         annual_rate_percent=ANNUAL_RATE_PERCENT,
         term_months=application.term_months,

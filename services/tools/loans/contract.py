@@ -280,14 +280,11 @@ class Reduce(ToolInput):
 
 
 class Reduced(Wire):
-    """The loan as it stands with the repayment. `debited_as` is empty where the account is not debited for it."""
+    """The loan as it stands with the repayment."""
 
     outstanding: Money
     remaining_payments: int
     ends_on: date | None
-    debited_as: str
-    last_debit_on: date
-    last_debit: Money
 
 
 class RepaymentRef(ToolInput):

@@ -8,6 +8,9 @@ from services.tools.loans.contract import GrantLoan, LoanId, Percent
 from switchboard.messages import Wire
 from switchboard.money import Money
 
+DEBITED_AS = "Harbour Bank loan"
+"""With the loan's id: what its monthly debits are called on the account, so that no other loan's are meant."""
+
 
 class GrantedLoan(Wire):
     """One loan as it was granted."""
@@ -64,4 +67,5 @@ def as_demo_data(loan: GrantedLoan, pinned_on: date) -> InstalmentLoan:
         term_months=loan.term_months,
         first_payment_months_ago=months_between(loan.first_payment_on, pinned_on),
         due_day=loan.first_payment_on.day,
+        debited_as=f"{DEBITED_AS} {loan.loan_id}",
     )

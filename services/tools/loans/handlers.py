@@ -1,11 +1,16 @@
-"""The loans service: one Restate object a customer, whose reads run side by side."""
+"""The loans service: one Restate object a customer, whose reads run side by side.
+
+Whatever changes what the account is debited for a loan, the object itself tells the account in the same breath. So the
+account hears it in the order in which the loan came to it.
+"""
 
 from datetime import date
 from typing import NamedTuple
 
 import restate
 
-from services.tools.call import allowed
+from services.tools.accounts.contract import END_DEBITS
+from services.tools.call import allowed, tell
 from services.tools.clock import business_now
 from services.tools.demo_data.bank import Customer, customers
 from services.tools.demo_data.pin import Pin, keep_pin, read_pin, write_pin
@@ -34,6 +39,7 @@ from services.tools.loans.contract import (
 )
 from services.tools.loans.early import Repayments
 from services.tools.loans.granted import Granted, grant, revoke, with_granted
+from services.tools.refusal import Refusal
 from switchboard.declare import tool_object
 
 GRANTED = "granted"
@@ -43,23 +49,33 @@ loans = tool_object("Loans", "Loans and credit lines of one customer, by custome
 
 
 class Seen(NamedTuple):
-    """Who is asked about, since when the demo data counts for them, today, and what was repaid early."""
+    """Who is asked about, since when the demo data counts for them, today, what was granted and what repaid early."""
 
-    customer: Customer
+    known: Customer
     pinned_on: date
     today: date
+    granted: Granted
     early: Repayments
+
+    @property
+    def customer(self) -> Customer:
+        """With the loans that were granted here."""
+        return with_granted(self.known, self.granted, self.pinned_on)
+
+    def find(self, choice: LoanChoice) -> Standing | Refusal:
+        return book.choose(self.customer, choice, self.pinned_on, self.today, self.early)
 
     def loan(self, choice: LoanChoice) -> Standing:
         """The loan that is meant. TerminalError 404 for one that is not this customer's."""
-        return allowed(book.choose(self.customer, choice, self.pinned_on, self.today, self.early))
+        return allowed(self.find(choice))
 
 
 @loans.handler(kind="shared")
 async def list_loans(ctx: restate.ObjectSharedContext, request: PersonalInput) -> LoanOverview:
     """Every loan and credit line, as of today."""
     await admit(ctx, ctx.key(), request)
-    return book.overview(*await look(ctx))
+    seen = await look(ctx)
+    return book.overview(seen.customer, seen.pinned_on, seen.today, seen.early)
 
 
 @loans.handler(kind="shared")
@@ -105,40 +121,60 @@ async def reduce_loan(ctx: restate.ObjectContext, request: Reduce) -> Reduced:
     if request.repayment_id in seen.early.undone or request.after_payments != at.paid:
         why = "This loan has changed meanwhile. Ask for a quote, then again."
         raise restate.TerminalError(why, status_code=409)
-    after = early.book(seen.early, request, seen.today)
-    ctx.set(REPAYMENTS, after)
-    return repayment.reduced_to(seen._replace(early=after).loan(choice))
+    seen = seen._replace(early=early.book(seen.early, request, seen.today))
+    ctx.set(REPAYMENTS, seen.early)
+    tell_debits(ctx, seen, request.loan_id)
+    return repayment.reduced_to(seen.loan(choice))
 
 
 @loans.handler()
 async def undo_reduction(ctx: restate.ObjectContext, request: RepaymentRef) -> ReductionUndone:
     """Take an early repayment back, whether it has happened or not: what has not, never will."""
-    repayments = await ctx.get(REPAYMENTS, type_hint=Repayments) or Repayments()
-    ctx.set(REPAYMENTS, early.undo(repayments, request.repayment_id))
-    return ReductionUndone(undone=repayments.find(request.repayment_id) is not None)
+    seen = await look_holding(ctx)
+    made = seen.early.find(request.repayment_id)
+    seen = seen._replace(early=early.undo(seen.early, request.repayment_id))
+    ctx.set(REPAYMENTS, seen.early)
+    if made is not None:
+        tell_debits(ctx, seen, made.loan_id)
+    return ReductionUndone(undone=made is not None)
 
 
 @loans.handler()
 async def grant_loan(ctx: restate.ObjectContext, request: GrantLoan) -> LoanGranted:
     """Add an approved loan; an id that was granted before is not granted again. TerminalError 404 for no customer."""
-    known(ctx.key())
-    granted, loan = grant(await ctx.get(GRANTED, type_hint=Granted) or Granted(), request)
-    ctx.set(GRANTED, granted)
+    seen = await look_holding(ctx)
+    granted, loan = grant(seen.granted, request)
+    if granted != seen.granted:
+        ctx.set(GRANTED, granted)
+        tell_debits(ctx, seen._replace(granted=granted), loan.loan_id)
     return LoanGranted(loan_id=loan.loan_id, first_payment_on=loan.first_payment_on)
 
 
 @loans.handler()
 async def revoke_loan(ctx: restate.ObjectContext, request: RevokeLoan) -> LoanRevoked:
     """Take back a loan that could not be paid out. Does nothing when it was never granted."""
-    granted = await ctx.get(GRANTED, type_hint=Granted) or Granted()
-    ctx.set(GRANTED, revoke(granted, request.loan_id))
-    return LoanRevoked(revoked=granted.find(request.loan_id) is not None)
+    seen = await look_holding(ctx)
+    if seen.granted.find(request.loan_id) is None:
+        return LoanRevoked(revoked=False)
+    ctx.set(GRANTED, revoke(seen.granted, request.loan_id))
+    tell(ctx, END_DEBITS, repayment.no_debits(seen.loan(LoanChoice(loan_id=request.loan_id))), ctx.key())
+    return LoanRevoked(revoked=True)
 
 
 @loans.handler()
 async def pin(ctx: restate.ObjectContext, first_seen: Pin) -> None:
     """Not a tool: remembers when the customer was first seen."""
     await write_pin(ctx, first_seen)
+
+
+def tell_debits(ctx: restate.ObjectContext, seen: Seen, loan_id: str) -> None:
+    """Tell the account what it is debited for the loan from now on, if the loan is there and the account is."""
+    at = seen.find(LoanChoice(loan_id=loan_id))
+    if isinstance(at, Refusal):
+        return
+    debits = repayment.debits(at, granted=seen.granted.find(loan_id) is not None)
+    if debits is not None:
+        tell(ctx, END_DEBITS, debits, ctx.key())
 
 
 async def judge_early(ctx: restate.ObjectSharedContext, at: Standing, quote: RepaymentQuote) -> None:
@@ -163,7 +199,7 @@ async def look_holding(ctx: restate.ObjectContext) -> Seen:
 async def seen_on(ctx: restate.ObjectContext | restate.ObjectSharedContext, pinned_on: date, today: date) -> Seen:
     granted = await ctx.get(GRANTED, type_hint=Granted) or Granted()
     repayments = await ctx.get(REPAYMENTS, type_hint=Repayments) or Repayments()
-    return Seen(with_granted(known(ctx.key()), granted, pinned_on), pinned_on, today, repayments)
+    return Seen(known(ctx.key()), pinned_on, today, granted, repayments)
 
 
 def known(customer_id: str) -> Customer:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from services.tools.accounts.contract import LoanDebits, MoveMoney, Withdraw
+from services.tools.demo_data.months import add_months
 from services.tools.loans import policy
 from services.tools.loans.book import Standing
 from services.tools.loans.contract import (
@@ -80,20 +81,32 @@ def reduction(request: RepayEarly, judged: EarlyTerms, repayment_id: str) -> Red
 
 
 def reduced_to(at: Standing) -> Reduced:
-    """The loan as it stands now, and the last debit of its account."""
-    last = at.instalments[-1].payment if at.instalments else policy.ZERO
+    """The loan as it stands now."""
     return Reduced(
-        outstanding=at.outstanding,
-        remaining_payments=at.remaining,
-        ends_on=at.ends_on if at.remaining else None,
-        debited_as=at.loan.debited_as,
-        last_debit_on=at.ends_on,
-        last_debit=last,
+        outstanding=at.outstanding, remaining_payments=at.remaining, ends_on=at.ends_on if at.remaining else None
     )
 
 
-def debits(now: Reduced) -> LoanDebits:
-    return LoanDebits(debited_as=now.debited_as, last_on=now.last_debit_on, last_amount=now.last_debit)
+def debits(at: Standing, granted: bool) -> LoanDebits | None:
+    """What the account is debited for the loan as it stands; None for one of the demo data that it is not debited for.
+
+    Only the debits of a loan that was granted here are the account's to begin.
+    """
+    if not at.loan.debited_as:
+        return None
+    return LoanDebits(
+        debited_as=at.loan.debited_as,
+        last_on=at.ends_on,
+        last_amount=at.instalments[-1].payment if at.instalments else policy.ZERO,
+        first_on=at.first_due_on if granted else None,
+        monthly=at.monthly_payment,
+    )
+
+
+def no_debits(at: Standing) -> LoanDebits:
+    """Of a granted loan that was taken back."""
+    before = add_months(at.first_due_on, -1)
+    return LoanDebits(debited_as=at.loan.debited_as, last_on=before, last_amount=policy.ZERO, first_on=at.first_due_on)
 
 
 def repaid(request: RepayEarly, now: Reduced, balance: Decimal) -> RepaidEarly:

@@ -8,7 +8,7 @@ import logging
 
 import restate
 
-from services.tools.accounts.contract import END_DEBITS, UNDO_MOVE, WITHDRAW, MoveRef
+from services.tools.accounts.contract import UNDO_MOVE, WITHDRAW, MoveRef
 from services.tools.call import ask, tell
 from services.tools.identity.guard import admit
 from services.tools.loans import repayment
@@ -46,6 +46,4 @@ async def repay_loan_early(ctx: restate.Context, request: RepayEarly) -> RepaidE
         tell(ctx, UNDO_MOVE, MoveRef(move_id=move_id), customer)
         raise
     # It is repaid, and nothing is awaited from here to the answer: a cancellation now comes too late.
-    if now.debited_as:
-        tell(ctx, END_DEBITS, repayment.debits(now), customer)
     return repayment.repaid(request, now, moved.balance)

@@ -12,6 +12,7 @@ from services.tools.call import allowed, notify
 from services.tools.clock import business_now
 from services.tools.identity.contract import PersonalInput
 from services.tools.identity.guard import admit
+from services.tools.journaled import as_set
 from services.tools.reminders import policy
 from services.tools.reminders.contract import (
     REMINDERS,
@@ -25,6 +26,7 @@ from services.tools.reminders.policy import Book, Pending
 from switchboard.declare import tool_object
 
 BOOK = "book"
+AHEAD = "ahead at least"
 
 
 def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
@@ -46,7 +48,8 @@ def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
         await admit(ctx, ctx.key(), request)
         now = await business_now(ctx)
         book = await read_book(ctx)
-        reminder = allowed(policy.judge_reminder(book, request, now, ahead_min))
+        ahead = await as_set(ctx, AHEAD, ahead_min)
+        reminder = allowed(policy.judge_reminder(book, request, now, ahead))
         wake = ReminderRef(reminder_id=reminder.reminder_id)
         # Cancelled at the await, this leaves a timer. Its number is used up by then, so that it finds nothing.
         ctx.set(BOOK, book.numbered_on())

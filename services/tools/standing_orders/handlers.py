@@ -15,6 +15,7 @@ from services.tools.call import allowed, ask, notify, tell
 from services.tools.clock import business_now
 from services.tools.identity.contract import PersonalInput
 from services.tools.identity.guard import admit
+from services.tools.journaled import as_set
 from services.tools.standing_orders import policy
 from services.tools.standing_orders.contract import (
     EXECUTE_ORDER,
@@ -36,6 +37,7 @@ from services.tools.transfers.contract import CARRY_OUT_ORDER, JUDGE_TRANSFER, T
 from switchboard.declare import tool_object, tool_service
 
 ORDERS = "orders"
+AHEAD = "ahead at least"
 
 standing_order_desk = tool_service(STANDING_ORDER_DESK, "Has the transfers of standing orders made.")
 
@@ -84,7 +86,8 @@ def standing_orders_object(ahead_min: timedelta) -> restate.VirtualObject:
         now = await business_now(ctx)
         orders = await read_orders(ctx)
         allowed(policy.refuse_too_many(orders))
-        order = allowed(policy.judge_order(orders, request, now, ahead_min))
+        ahead = await as_set(ctx, AHEAD, ahead_min)
+        order = allowed(policy.judge_order(orders, request, now, ahead))
         await ask(ctx, JUDGE_TRANSFER, order.transfer())
         # Cancelled at the timer's await, this leaves one. Its number is used up by then, so that it finds nothing.
         ctx.set(ORDERS, orders.with_number())

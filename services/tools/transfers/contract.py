@@ -130,10 +130,13 @@ ScheduleId = Annotated[str, Field(pattern=r"^T[0-9]{1,9}$", examples=["T1"])]
 
 
 class RecipientQuery(PersonalInput):
-    """Whom to look for: the full name, the IBAN or the customer id."""
+    """Whom to look for: the full name, or the IBAN or the customer id together with the full name."""
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
     recipient: str = Field(min_length=1, max_length=NAME_MAX_CHARS, description="Full name, IBAN or customer id.")
+    recipient_name: Name | None = Field(
+        None, description="First and last name, as the customer has said it; has to be given with an IBAN or an id."
+    )
 
 
 class Recipient(Wire):
@@ -259,7 +262,7 @@ def quoted(reference: str) -> str:
 FIND_RECIPIENT = Tool(
     service=TRANSFERS,
     handler="find_recipient",
-    purpose="Find a customer of this bank to send money to, by full name, IBAN or customer id.",
+    purpose="Find a customer of this bank to send money to, by full name, or by IBAN or customer id with the name.",
     input=RecipientQuery,
     output=Recipient,
 )

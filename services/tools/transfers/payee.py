@@ -2,24 +2,14 @@
 
 import re
 import unicodedata
-from difflib import SequenceMatcher
-from typing import Literal
-
-CLOSE_RATIO = 0.8
-"""From here on a name is a slip of the pen, and not another person's; as `SequenceMatcher` measures it."""
-
-Match = Literal["match", "close", "no_match"]
 
 
-def match_name(given: str, holder: str) -> Match:
-    """`close` for a typing error, a nickname's beginning or an initial: then the customer is told the right name."""
-    one, other = words(given), words(holder)
-    if sorted(one) == sorted(other):
-        return "match"
-    if one and other and one[-1] == other[-1] and one[0][0] == other[0][0]:
-        return "close"
-    ratio = SequenceMatcher(None, " ".join(one), " ".join(other)).ratio()
-    return "close" if ratio >= CLOSE_RATIO else "no_match"
+def same_name(given: str, holder: str) -> bool:
+    """In whatever order, and however it is written. A name that is only close is not the holder's.
+
+    Who guesses is told neither how close a guess was nor what is right.
+    """
+    return bool(words(given)) and sorted(words(given)) == sorted(words(holder))
 
 
 def words(name: str) -> list[str]:

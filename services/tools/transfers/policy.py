@@ -19,7 +19,7 @@ from services.tools.transfers.contract import (
     canonical,
     quoted,
 )
-from services.tools.transfers.payee import match_name, words
+from services.tools.transfers.payee import same_name
 from switchboard.money import spell
 
 Customers = Mapping[str, Customer]
@@ -99,24 +99,41 @@ class Order:
 
 
 def find_recipient(customers: Customers, query: RecipientQuery) -> Recipient | Refusal:
-    """The customer who is meant. Only a full name finds somebody: this is not a directory to leaf through."""
-    wanted = canonical(query.recipient)
+    """The customer who is meant. Only who knows the full name finds somebody: this is no directory to leaf through.
+
+    What is refused is refused in the same words whether there is such an account or not.
+    """
+    wanted, name = canonical(query.recipient), query.recipient_name or query.recipient
     by_iban = at_this_bank(customers, wanted)
-    found = [by_iban[0]] if by_iban else [c for c in customers.values() if c.customer_id == wanted]
-    found = found or [customer for customer in customers.values() if same_name(customer.name, query.recipient)]
+    named = [customer for customer in customers.values() if same_name(customer.name, name)]
+    if by_iban:
+        found = [customer for customer in named if customer is by_iban[0]]
+    else:
+        # By the name alone, or by an id that goes with it.
+        by_name = same_name(query.recipient, name)
+        found = [customer for customer in named if by_name or customer.customer_id == wanted]
     if len(found) != 1:
-        why = f"No customer of this bank is known as {query.recipient!r}. Ask for the full name or the IBAN."
-        if IBAN.fullmatch(wanted):
-            why = "This account is at another bank. Ask for the holder's name, and send the money by the IBAN."
-        return Refusal(why, NOT_FOUND)
+        return no_such_recipient(query.recipient, query.recipient_name)
     (customer,) = found
     accounts = (by_iban[1],) if by_iban else customer.accounts
     currencies = tuple(dict.fromkeys(account.currency for account in accounts))
+    where = f", account {masked_iban(wanted)}," if by_iban else ""
     return Recipient(
-        summary=f"{customer.name}, account {masked_iban(accounts[0].iban)}, takes {' and '.join(currencies)}.",
+        summary=f"{customer.name}{where} takes {' and '.join(currencies)}.",
         recipient=wanted if by_iban else customer.customer_id,
         recipient_name=customer.name,
         currencies=currencies,
+    )
+
+
+def no_such_recipient(recipient: str, name: str | None) -> Refusal:
+    """The one answer to whoever does not know a holder's name, or names nobody."""
+    by_name = f" by the name of {name}" if name else ""
+    return Refusal(
+        f"No customer of this bank is known as {recipient!r}{by_name}. Ask the customer for the recipient's full name"
+        " and IBAN. An account at another bank is not looked up: send the money by its IBAN and the holder's name.",
+        NOT_FOUND,
+        rule="T3",
     )
 
 
@@ -162,39 +179,35 @@ def judge_order(
 
 def refuse_transfer(order: Order) -> Refusal | None:
     """What the written rules say of a transfer that could be made; the limit of the day is the account's to judge."""
-    if order.own:
-        return None
-    if order.payee.customer is not None:
-        match match_name(order.payee.name, order.payee.customer.name):
-            case "close":
-                right = order.payee.customer.name
-                return Refusal(f"The account is held by {right}. Give that name, if {right} is meant.", rule="T3")
-            case "no_match":
-                why = f"That account does not belong to {order.payee.name}. Ask the customer whom they mean."
-                return Refusal(why, rule="T3")
-    if order.amount > TRANSFER_MAX:
+    if not order.own and order.amount > TRANSFER_MAX:
         most = spell(TRANSFER_MAX, order.currency)
         return Refusal(f"At most {most} can be sent at once. Send less, or in parts.", rule="T1")
     return None
 
 
 def find_payee(customers: Customers, request: TransferRequest) -> Payee | Refusal:
-    """Whose that IBAN or customer id is, and the account that takes the money."""
+    """Whose that IBAN or customer id is, and the account that takes the money.
+
+    The name is compared before anything else is said of a stranger's account, such as its currency.
+    """
     found = at_this_bank(customers, request.recipient)
-    if found is not None:
-        customer, account = found
-        return Payee(request.recipient_name, account.iban, customer, account)
-    if IBAN.fullmatch(request.recipient):
+    if found is None and IBAN.fullmatch(request.recipient):
         return Payee(request.recipient_name, request.recipient)
-    by_id = customers.get(request.recipient)
-    if by_id is None:
-        why = f"{request.recipient} is no customer of this bank. Ask for the IBAN, or find the recipient by name."
-        return Refusal(why, NOT_FOUND)
-    taking = by_id.account_in(request.currency)
+    holder = found[0] if found else customers.get(request.recipient)
+    if holder is None or not goes_by(holder, request):
+        return no_such_recipient(request.recipient, request.recipient_name)
+    if found is not None:
+        return Payee(request.recipient_name, found[1].iban, *found)
+    taking = holder.account_in(request.currency)
     if taking is None:
         why = f"{request.recipient_name} has no account in {request.currency} at this bank."
         return Refusal(why, rule="T5")
-    return Payee(request.recipient_name, taking.iban, by_id, taking)
+    return Payee(request.recipient_name, taking.iban, holder, taking)
+
+
+def goes_by(holder: Customer, request: TransferRequest) -> bool:
+    """Whether the name is the holder's; one's own account can be called as one likes."""
+    return holder.customer_id == request.customer_id or same_name(request.recipient_name, holder.name)
 
 
 def at_this_bank(customers: Customers, iban: str) -> tuple[Customer, Account] | None:
@@ -203,10 +216,6 @@ def at_this_bank(customers: Customers, iban: str) -> tuple[Customer, Account] | 
             if account.iban == iban:
                 return customer, account
     return None
-
-
-def same_name(one: str, other: str) -> bool:
-    return sorted(words(one)) == sorted(words(other))
 
 
 def transferred(order: Order, moved: Moved) -> Transferred:

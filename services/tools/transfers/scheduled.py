@@ -14,6 +14,7 @@ from services.tools.clock import business_now
 from services.tools.demo_data.bank import customers
 from services.tools.identity.contract import PersonalInput
 from services.tools.identity.guard import admit
+from services.tools.journaled import as_set
 from services.tools.judge import judge
 from services.tools.transfers import policy, schedule
 from services.tools.transfers.contract import (
@@ -29,6 +30,7 @@ from services.tools.transfers.schedule import Pending, Plan
 from switchboard.declare import tool_object
 
 PLAN = "plan"
+AHEAD = "ahead at least"
 
 
 def scheduled_transfers_object(ahead_min: timedelta) -> restate.VirtualObject:
@@ -54,7 +56,8 @@ def scheduled_transfers_object(ahead_min: timedelta) -> restate.VirtualObject:
         plan = await read_plan(ctx)
         order = allowed(policy.judge_transfer(customers(), request))
         await judge(ctx, "schedule_transfer", policy.refuse_transfer(order))
-        scheduled = allowed(schedule.judge_schedule(plan, request, now, ahead_min))
+        ahead = await as_set(ctx, AHEAD, ahead_min)
+        scheduled = allowed(schedule.judge_schedule(plan, request, now, ahead))
         # Cancelled at the await, this leaves a timer. Its number is used up by then, so that it finds nothing.
         ctx.set(PLAN, plan.numbered_on())
         wake = ScheduleRef(schedule_id=scheduled.schedule_id)

@@ -1,5 +1,6 @@
 """What may be done with a card, and what becomes of it."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from services.tools.demo_data.people import people
 from services.tools.refusal import Refusal
 
 ALICE = customers()["alice"]
+TODAY = date(2026, 11, 23)
 
 
 def wallet() -> Wallet:
@@ -94,8 +96,41 @@ def test_a_replaced_card_is_dead_for_good_and_its_successor_takes_its_place() ->
     assert "Lindenstraße 12, 10115 Berlin" in letter.body
 
 
-def test_the_cards_that_are_kept_are_bounded() -> None:
-    held = wallet()
-    for number in range(CARDS_KEPT + 5):
-        held = held.with_card(debit().model_copy(update={"card_id": f"CD-{number:04}"}))
+def replaced_often(times: int, every_days: int = 0) -> Wallet:
+    """Alice's debit card, replaced again and again; her credit card is the older one."""
+    held, card = wallet(), debit()
+    for number in range(times):
+        new = policy.successor(card, f"CD-{number:08}", number, 2026)
+        day = TODAY - timedelta(days=every_days * (times - 1 - number))
+        held = held.with_card(policy.replaced(card, new.card_id, day)).with_card(new)
+        card = new
+    return held
+
+
+def test_the_cards_that_are_kept_are_bounded_and_none_that_is_valid_goes() -> None:
+    held = replaced_often(CARDS_KEPT + 5)
     assert len(held.cards) == CARDS_KEPT
+    assert [card.card_id for card in held.valid] == ["CD-3310", f"CD-{CARDS_KEPT + 4:08}"]
+    assert next(card.card_id for card in held.cards if card.replaced_by) == f"CD-{6:08}"
+
+
+def test_valid_cards_stay_however_many_there_are() -> None:
+    held = wallet()
+    for number in range(CARDS_KEPT):
+        held = held.with_card(debit().model_copy(update={"card_id": f"CD-{number:04}"}))
+    assert len(held.valid) == CARDS_KEPT + 2
+
+
+@pytest.mark.parametrize(
+    ("times", "every_days", "refused"), [(4, 0, False), (5, 0, True), (5, 7, True), (5, 8, False), (9, 30, False)]
+)
+def test_cards_are_replaced_so_often_and_no_oftener(times: int, every_days: int, refused: bool) -> None:
+    told = policy.refuse_replacement(replaced_often(times, every_days), TODAY)
+    assert (told.rule if told else "") == ("C5" if refused else "")
+
+
+def test_a_card_that_was_kept_without_the_day_of_its_replacement_is_read() -> None:
+    kept = debit().model_dump(mode="json", exclude={"replaced_on"}) | {"replaced_by": "CD-0001"}
+    old = KeptCard.model_validate(kept)
+    assert old.status == "replaced"
+    assert policy.refuse_replacement(Wallet(cards=(old,) * 9), TODAY) is None

@@ -2,8 +2,16 @@
 
 from datetime import UTC, datetime
 
-from services.tools.cases.contract import TRANSFER_TO_HUMAN_AGENTS, Case
-from services.tools.cases.policy import closing_notice, page, refuse_closing
+import pytest
+
+from services.tools.cases.contract import (
+    OPEN_OF_CUSTOMER_MAX,
+    OPEN_OF_SESSION_MAX,
+    OPEN_UNVERIFIED_MAX,
+    TRANSFER_TO_HUMAN_AGENTS,
+    Case,
+)
+from services.tools.cases.policy import OPEN_MAX, OpenCases, closing_notice, page, refuse_closing, refuse_opening
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 CASE = Case(case_id="case-1", customer_id="carol", session_id="s-1", summary="A refund", opened_at=NOON)
@@ -40,3 +48,39 @@ def test_the_inbox_says_how_many_are_open() -> None:
 
 def test_the_model_says_nothing_but_the_matter() -> None:
     assert list(TRANSFER_TO_HUMAN_AGENTS.parameters()["properties"]) == ["summary"]
+
+
+def waiting(number: int, session: str = "s-{}", verified: bool = True) -> OpenCases:
+    cases = OpenCases()
+    for one in range(number):
+        fields = {"case_id": f"case-{one}", "session_id": session.format(one), "verified": verified}
+        cases = cases.with_case(CASE.model_copy(update=fields))
+    return cases
+
+
+@pytest.mark.parametrize(
+    ("of_customer", "totals", "verified", "told"),
+    [
+        (waiting(OPEN_OF_SESSION_MAX - 1, "mine"), (9, 9), True, None),
+        (waiting(OPEN_OF_SESSION_MAX, "mine"), (9, 9), True, "in hand already: case-0, case-1, case-2. Tell"),
+        (waiting(OPEN_OF_SESSION_MAX, "mine", False), (9, 9), False, "in hand already: case-0, case-1, case-2. Tell"),
+        (waiting(OPEN_OF_CUSTOMER_MAX - 1), (9, 9), True, None),
+        (waiting(OPEN_OF_CUSTOMER_MAX), (9, 9), True, "in hand already: case-0,"),
+        (waiting(OPEN_OF_CUSTOMER_MAX, verified=False), (9, 9), False, "in hand already. Tell"),
+        (waiting(OPEN_OF_CUSTOMER_MAX, verified=False), (9, 9), True, None),
+        (waiting(0), (OPEN_MAX, 0), True, "too many open cases"),
+        (waiting(0), (OPEN_MAX - 1, OPEN_UNVERIFIED_MAX), True, None),
+        (waiting(0), (OPEN_MAX - 1, OPEN_UNVERIFIED_MAX), False, "too many open cases"),
+    ],
+)
+def test_so_many_cases_are_open_and_a_stranger_takes_none_of_the_customers(
+    of_customer: OpenCases, totals: tuple[int, int], verified: bool, told: str | None
+) -> None:
+    case = CASE.model_copy(update={"case_id": "case-new", "session_id": "mine", "verified": verified})
+    refused = refuse_opening(case, of_customer, *totals)
+    assert (refused is None) if told is None else refused is not None and told in refused.why
+
+
+def test_a_case_that_is_closed_makes_room() -> None:
+    assert len(waiting(3).without("case-1").cases) == 2
+    assert waiting(3).without("case-9") == waiting(3)

@@ -9,7 +9,14 @@ import pytest
 from services.tools.accounts.contract import Transaction
 from services.tools.approvals.contract import Decision
 from services.tools.disputes import policy
-from services.tools.disputes.contract import DisputeCase, DisputeRequest, DisputeStatus, dispute_question
+from services.tools.disputes.contract import (
+    OPEN_MAX,
+    RECORDS_MAX,
+    DisputeCase,
+    DisputeRequest,
+    DisputeStatus,
+    dispute_question,
+)
 from services.tools.disputes.policy import Record, Records
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -109,3 +116,36 @@ def test_staff_and_the_deadline_close_a_case_differently() -> None:
     assert policy.sentence(closed) == (
         "Your dispute DP-000000000001 of 20.00 EUR at Fresh Basket was rejected. It was yours."
     )
+
+
+def held(number: int, status: DisputeStatus = "accepted", first: int = 1, days_ago: int = 0) -> tuple[Record, ...]:
+    return tuple(Record(case=case(n, days_ago=days_ago), status=status) for n in range(first, first + number))
+
+
+@pytest.mark.parametrize(
+    ("records", "refused"),
+    [
+        (held(OPEN_MAX - 1, "waiting_for_staff"), False),
+        (held(OPEN_MAX, "waiting_for_staff"), True),
+        (held(OPEN_MAX, "checking"), True),
+        (held(OPEN_MAX, "rejected"), False),
+        (held(RECORDS_MAX - 1), False),
+        (held(RECORDS_MAX), True),
+        (held(RECORDS_MAX, days_ago=365), False),
+        ((*held(RECORDS_MAX - 1, days_ago=365), *held(1, first=900)), False),
+    ],
+)
+def test_so_many_disputes_are_open_and_opened_in_a_year_and_no_more(records: tuple[Record, ...], refused: bool) -> None:
+    told = policy.refuse_too_many(Records(records=records), NOW)
+    assert (told.rule if told else "") == ("D6" if refused else "")
+
+
+def test_only_what_no_rule_asks_for_any_more_is_forgotten() -> None:
+    """Open ones, however old, and those of a year stay: a payment is credited once, and a case has its end."""
+    stays = (*held(1, "waiting_for_staff", days_ago=400), *held(2, first=2, days_ago=364))
+    old = held(RECORDS_MAX - 3, first=10, days_ago=366)
+    after = Records(records=(*stays, *old)).with_record(Record(case=case(999)))
+    assert len(after.records) == RECORDS_MAX
+    assert after.find(old[0].case.dispute_id) is None
+    assert [after.find(record.case.dispute_id) for record in stays] == list(stays)
+    assert policy.refuse_again(after, stays[1].case.transaction_id) is not None

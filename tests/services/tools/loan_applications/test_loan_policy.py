@@ -7,13 +7,15 @@ import pytest
 
 from services.tools.accounts.contract import CategorySpending, Spending, Transaction, TransactionList
 from services.tools.loan_applications.policy import Figures, figures, judge, judge_request, offer, undecided
-from services.tools.loans.contract import LoanOverview
+from services.tools.loans.contract import Loan, LoanOverview
 from services.tools.refusal import Refusal
 
 DAY = date(2026, 3, 1)
 
 
-def found(burden: str | None = "20", gambling: str = "0", overdue: str = "0", months: int = 3) -> Figures:
+def found(
+    burden: str | None = "20", gambling: str = "0", overdue: str = "0", months: int = 3, owed: str = "0"
+) -> Figures:
     return Figures(
         currency="EUR",
         monthly_income=Decimal(3000),
@@ -22,6 +24,7 @@ def found(burden: str | None = "20", gambling: str = "0", overdue: str = "0", mo
         overdue=Decimal(overdue),
         gambling_percent=Decimal(gambling),
         burden_percent=None if burden is None else Decimal(burden),
+        owed=Decimal(owed),
     )
 
 
@@ -41,6 +44,10 @@ def found(burden: str | None = "20", gambling: str = "0", overdue: str = "0", mo
         ("600", found(burden=None, months=0), "decline", "no salary"),
         ("600", found(overdue="0.01"), "decline", "Payments of 0.01 EUR"),
         ("90000", found(overdue="0.01"), "decline", "overdue"),
+        ("600", found(owed="4400"), "approve", ""),
+        ("600", found(owed="4400.01"), "refer", "more than 5,000.00 EUR with 4,400.01 EUR that is owed already"),
+        ("600", found(owed="99400"), "refer", ""),
+        ("600", found(owed="99400.01"), "decline", "You owe 99,400.01 EUR on personal loans already, and with this"),
         ("90000", found(burden="40"), "refer", "payments of 40.00 % of the income, more than 5,000.00 EUR"),
     ],
 )
@@ -92,13 +99,36 @@ def paid(amount: str, month: int) -> Transaction:
     )
 
 
-def computed(*salary: Transaction, gambled: str = "0.00", spent: str = "1000.00", payments: str = "200.00") -> Figures:
+def held(product: str, outstanding: str) -> Loan:
+    return Loan(
+        loan_id="LN-0001",
+        product=product,
+        status="active",
+        principal=Decimal(1000),
+        outstanding=Decimal(outstanding),
+        overdue=Decimal(0),
+        annual_rate_percent=Decimal("6.90"),
+        term_months=12,
+        paid_months=0,
+        monthly_payment=Decimal(90),
+        next_payment_on=DAY,
+        currency="EUR",
+    )
+
+
+def computed(
+    *salary: Transaction,
+    gambled: str = "0.00",
+    spent: str = "1000.00",
+    payments: str = "200.00",
+    loans: tuple[Loan, ...] = (),
+) -> Figures:
     transactions = TransactionList(
         summary="", first_day=DAY, last_day=DAY, matching=len(salary), transactions=tuple(salary)
     )
-    loans = LoanOverview(
+    overview = LoanOverview(
         summary="",
-        loans=(),
+        loans=loans,
         credit_lines=(),
         total_outstanding=Decimal(0),
         total_monthly_payment=Decimal(payments),
@@ -114,7 +144,7 @@ def computed(*salary: Transaction, gambled: str = "0.00", spent: str = "1000.00"
         by_category=(CategorySpending(category="gambling", total=Decimal(gambled), payments=1),),
         biggest_merchants=(),
     )
-    return figures(transactions, loans, spending, Decimal("100.00"))
+    return figures(transactions, overview, spending, Decimal("100.00"))
 
 
 def test_the_income_is_the_same_whether_ninety_days_hold_two_paydays_or_three() -> None:
@@ -145,3 +175,10 @@ def test_money_that_was_paid_back_to_an_employer_is_no_income() -> None:
 )
 def test_the_deadline_is_named(within: timedelta, said: str) -> None:
     assert said in undecided(within)
+
+
+def test_only_loans_that_were_applied_for_here_count_in_the_limits() -> None:
+    """A home or a car loan is no loan of this desk; its payments count in the burden."""
+    told = computed(paid("3000", 1), loans=(held("Personal loan", "700.50"), held("Personal loan", "0.00")))
+    assert told.owed == Decimal("700.50")
+    assert computed(paid("3000", 1), loans=(held("Home loan", "200000.00"),)).owed == 0

@@ -10,6 +10,7 @@ from services.tools.loan_applications.records import (
     closed,
     loan_id_of,
     opened,
+    refuse_second,
     sentence,
     views,
     waiting,
@@ -69,6 +70,16 @@ def test_only_what_is_not_decided_is_open() -> None:
     assert new.open is not None
     assert before_staff.open is not None
     assert closed(before_staff, closing(approved=False), NOW).open is None
+
+
+def test_the_next_application_is_taken_when_the_one_before_is_decided() -> None:
+    new = opened(Records(), application())
+    for still_open in (new, waiting(new, ID)):
+        refused = refuse_second(still_open)
+        assert refused is not None
+        assert (refused.rule, refused.why.endswith("Wait for that before you apply for another loan.")) == ("L10", True)
+    assert refuse_second(closed(new, closing(approved=False), NOW)) is None
+    assert refuse_second(Records()) is None
 
 
 def test_the_newest_are_kept_and_come_first() -> None:

@@ -76,8 +76,10 @@ def test_a_loan_that_is_repaid_whole_is_paid_off_and_ends_on_its_last_payment() 
     after = at(made(owed, 10))
     assert after.status == "paid_off"
     assert (after.remaining, after.outstanding, after.next_payment_on) == (0, Decimal(0), None)
-    last = repayment.reduced_to(after)
-    assert (last.last_debit_on, str(last.last_debit), last.ends_on) == (date(2026, 11, 1), "443.21", None)
+    debits = repayment.debits(after, granted=False)
+    assert debits is not None
+    assert (debits.last_on, str(debits.last_amount), debits.first_on) == (date(2026, 11, 1), "443.21", None)
+    assert repayment.reduced_to(after).ends_on is None
     assert isinstance(repayment.terms(after, Decimal("100"), "EUR"), Refusal)
     never_paid = at(made("10000.00", 0), payments_made=0)
     assert never_paid.status == "paid_off"

@@ -21,7 +21,7 @@ from services.tools.transfers.contract import (
     schedule_question,
     transfer_question,
 )
-from services.tools.transfers.payee import match_name
+from services.tools.transfers.payee import same_name
 from services.tools.transfers.policy import Order
 from services.tools.transfers.schedule import Pending, Plan
 
@@ -105,7 +105,13 @@ def test_what_could_not_be_asked_in_plain_words_is_no_request(field: dict[str, s
         ({"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler"}, None),
         ({"recipient": FRENCH_IBAN, "recipient_name": "Zoé Petit"}, None),
         ({"account": ALICES_SAVINGS}, None),
-        ({"recipient": "mallory"}, "mallory is no customer of this bank. Ask for the IBAN"),
+        ({"recipient": "mallory"}, "No customer of this bank is known as 'mallory' by the name of Bob Brandt."),
+        ({"recipient_name": "Carol Chen"}, "No customer of this bank is known as 'bob' by the name of Carol Chen."),
+        ({"recipient_name": "Bob Brand"}, "No customer of this bank is known as 'bob' by the name of Bob Brand."),
+        ({"recipient": BOBS_IBAN, "recipient_name": "B. Brandt"}, "No customer of this bank is known as"),
+        ({"recipient_name": "bob  BRANDT"}, None),
+        ({"recipient_name": "Brandt Bob"}, None),
+        ({"recipient": ALICES_SAVINGS, "recipient_name": "my savings"}, None),
         ({"recipient": "alice", "recipient_name": "Alice Adler"}, "Your Checking is on both sides of that transfer"),
         (
             {"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler", "account": "savings"},
@@ -132,14 +138,10 @@ def test_which_transfers_are_made(fields: dict[str, Any], told: str | None) -> N
     ("fields", "rule"),
     [
         ({"amount": "5000.00"}, ""),
-        ({"recipient_name": "bob  BRANDT"}, ""),
-        ({"recipient_name": "Brandt Bob"}, ""),
         ({"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler", "amount": "6000.00"}, ""),
         ({"recipient": FRENCH_IBAN, "recipient_name": "Anybody"}, ""),
         ({"amount": "5000.01"}, "T1: At most 5,000.00 EUR can be sent at once. Send less, or in parts."),
         ({"recipient": FRENCH_IBAN, "amount": "5000.01"}, "T1: At most 5,000.00 EUR"),
-        ({"recipient_name": "Carol Chen"}, "T3: That account does not belong to Carol Chen."),
-        ({"recipient_name": "Bob Brand"}, "T3: The account is held by Bob Brandt. Give that name"),
     ],
     ids=str,
 )
@@ -153,20 +155,39 @@ def test_what_the_rules_say_of_a_transfer(fields: dict[str, Any], rule: str) -> 
 @pytest.mark.parametrize(
     ("given", "holder", "match"),
     [
-        ("Bob Brandt", "Bob Brandt", "match"),
-        ("brandt bob", "Bob Brandt", "match"),
-        ("Zoe Müller", "Zoé Muller", "match"),
-        ("B. Brandt", "Bob Brandt", "close"),
-        ("Bob Brant", "Bob Brandt", "close"),
-        ("Rob Brandt", "Bob Brandt", "close"),
-        ("Carol Chen", "Bob Brandt", "no_match"),
-        ("Bob", "Bob Brandt", "no_match"),
-        ("", "Bob Brandt", "no_match"),
-        ("...", "Bob Brandt", "no_match"),
+        ("Bob Brandt", "Bob Brandt", True),
+        ("brandt bob", "Bob Brandt", True),
+        ("Zoe Müller", "Zoé Muller", True),
+        ("B. Brandt", "Bob Brandt", False),
+        ("Bob Brant", "Bob Brandt", False),
+        ("Rob Brandt", "Bob Brandt", False),
+        ("Carol Chen", "Bob Brandt", False),
+        ("Bob", "Bob Brandt", False),
+        ("", "Bob Brandt", False),
+        ("...", "Bob Brandt", False),
+        ("...", "...", False),
     ],
 )
-def test_a_payees_name_is_compared(given: str, holder: str, match: str) -> None:
-    assert match_name(given, holder) == match
+def test_a_payees_name_is_compared(given: str, holder: str, match: bool) -> None:
+    assert same_name(given, holder) == match
+
+
+STRANGERS = ("erin", ERINS_IBAN, "mallory", "carol", BOBS_IBAN)
+
+
+@pytest.mark.parametrize("name", ["Zoe Nobody", "E. Evans", "Erin Evan"])
+@pytest.mark.parametrize("currency", ["EUR", "GBP", "USD"])
+def test_a_wrong_name_is_told_the_same_of_every_account_and_of_none(name: str, currency: str) -> None:
+    """Neither whose it is nor its currency: what T5 would say comes after the name."""
+    said = set()
+    for recipient in STRANGERS:
+        request = ask(recipient=recipient, recipient_name=name, currency=currency, amount="9999.00")
+        refused = policy.judge_transfer(customers(), request)
+        assert isinstance(refused, Refusal)
+        said.add((refused.why.replace(repr(recipient), "ID"), refused.status_code, refused.rule))
+    assert len(said) == 1
+    ((why, *_),) = said
+    assert not [secret for secret in ("Erin Evans", "GBP", "Brandt", "Chen") if secret in why]
 
 
 @pytest.mark.parametrize(
@@ -216,20 +237,40 @@ def test_moves_between_own_accounts_are_not_limited() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "recipient"),
+    ("wanted", "name", "recipient"),
     [
-        ("Bob Brandt", "bob"),
-        ("bob", "bob"),
-        ("de92 5001 0517 0731 2099 53", BOBS_IBAN),
-        ("Bob", None),
-        ("Brandt", None),
-        ("b", None),
+        ("Bob Brandt", None, "bob"),
+        ("brandt  BOB", None, "bob"),
+        ("bob", "Bob Brandt", "bob"),
+        ("de92 5001 0517 0731 2099 53", "Brandt Bob", BOBS_IBAN),
+        ("Bob Brandt", "Bob Brandt", "bob"),
+        ("bob", None, None),
+        (BOBS_IBAN, None, None),
+        ("bob", "Bob", None),
+        (BOBS_IBAN, "Carol Chen", None),
+        ("bob", "Carol Chen", None),
+        ("Bob Brandt", "Carol Chen", None),
+        ("Bob", None, None),
+        ("Brandt", None, None),
+        ("b", None, None),
     ],
 )
-def test_a_recipient_is_found_by_full_name_iban_or_id(wanted: str, recipient: str | None) -> None:
-    found = policy.find_recipient(customers(), RecipientQuery(customer_id="alice", recipient=wanted))
+def test_a_recipient_is_found_by_who_knows_the_full_name(wanted: str, name: str | None, recipient: str | None) -> None:
+    query = RecipientQuery(customer_id="alice", recipient=wanted, recipient_name=name)
+    found = policy.find_recipient(customers(), query)
     assert (None if isinstance(found, Refusal) else found.recipient) == recipient
-    assert recipient == BOBS_IBAN or BOBS_IBAN not in str(found)
+    assert recipient == BOBS_IBAN or "9953" not in str(found).replace(wanted, "")
+
+
+@pytest.mark.parametrize("name", [None, "Zoe Nobody"])
+def test_who_does_not_know_the_name_is_told_the_same_of_every_recipient(name: str | None) -> None:
+    told = set()
+    for wanted in (*STRANGERS, FRENCH_IBAN):
+        query = RecipientQuery(customer_id="alice", recipient=wanted, recipient_name=name)
+        refused = policy.find_recipient(customers(), query)
+        assert isinstance(refused, Refusal)
+        told.add((refused.why.replace(repr(wanted), "ID"), refused.status_code))
+    assert len(told) == 1
 
 
 def test_a_schedule_is_kept_under_an_id_that_is_never_used_twice() -> None:
