@@ -40,6 +40,9 @@ class PolicySettings(BaseSettings):
     )
 
 
+AirlineIds = Literal["random", "benchmark"]
+
+
 class AirlineSettings(BaseSettings):
     """Which airline this is, and what time it is there."""
 
@@ -53,7 +56,7 @@ class AirlineSettings(BaseSettings):
         validation_alias="AIRLINE_NOW",
         description="Stops the airline's clock at this instant, ISO 8601 with a zone; Restate's clock when unset.",
     )
-    ids: Literal["random", "benchmark"] = Field(
+    ids: AirlineIds = Field(
         "random",
         validation_alias="AIRLINE_IDS",
         description="`benchmark`: the first ids of reservations and certificates are those of tau-bench's airline.",

@@ -1,9 +1,12 @@
 """A booking killed, cancelled or interrupted at every step of it: it is made once and whole, or not at all."""
 
 import asyncio
+import json
+import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -11,6 +14,8 @@ from typing import Literal
 import pytest
 
 from cli.process import Process
+from services.tools.airline_data.dataset import DEFAULT_DATA
+from services.tools.reservations.writing import BENCHMARK_IDS
 from switchboard.testing import JSON, Answer, Customer
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import (
@@ -153,6 +158,47 @@ async def test_tools_killed_at_a_step_that_is_not_begun(laboratory: Laboratory, 
     await gates.tools.kill()
     gates.open()
     await gates.tools.start()
+    await stands_once(under_way)
+
+
+@pytest.fixture
+def other_settings(tmp_path: Path) -> dict[str, str]:
+    """An airline whose clock stands two days on, with the benchmark's ids; it has cancelled Erin's flight, and her card
+    is declined."""
+    folder = tmp_path / "data"
+    shutil.copytree(DEFAULT_DATA, folder)
+    flights, extras = folder / "flights.json", folder / "extras.json"
+    data = json.loads(flights.read_bytes())
+    data[FLIGHT]["dates"] = {"*": {"status": "cancelled"}}
+    flights.write_text(json.dumps(data))
+    extras.write_text(json.dumps({"declined_cards": {"credit_card_5454": "stolen"}}))
+    clock = datetime.now(UTC) + timedelta(days=2)
+    return {"AIRLINE_DATA_DIR": str(folder), "AIRLINE_NOW": clock.isoformat(), "AIRLINE_IDS": "benchmark"}
+
+
+@pytest.mark.parametrize("handler", ["take_seats", "authorise", "write"])
+async def test_a_step_that_is_done_stays_as_it_was_when_the_tools_come_back_with_other_settings(
+    laboratory: Laboratory, gates: Gates, other_settings: dict[str, str], handler: str
+) -> None:
+    """The booking goes on; what comes after the step may be refused under the new settings, and is undone then."""
+    under_way = await comes_to(laboratory, gates, erins_booking(), handler, "after")
+    usual = gates.tools.environment
+    await gates.tools.kill()
+    gates.tools.environment = {**usual, **other_settings}
+    gates.open()
+    await gates.tools.start()
+    assert (await under_way.answer).status == 200
+    await at_rest(laboratory)
+    await gates.tools.stop()
+    gates.tools.environment = usual
+    await gates.tools.start()
+    if handler == "take_seats":
+        assert "was declined: stolen" in (await last_result(under_way.customer))["content"]
+        await under_way.is_undone()
+        return
+    booked = told(await last_result(under_way.customer))
+    assert booked["reservation_id"] not in BENCHMARK_IDS
+    assert booked["created_at"] < other_settings["AIRLINE_NOW"][:10]
     await stands_once(under_way)
 
 

@@ -80,11 +80,6 @@ class AirlineData:
         found = self.reservations.get(reservation_id)
         return found and dated(found, opened_on)
 
-    def is_relative(self, reservation_id: str) -> bool:
-        """Whether the reservation's days are counted from the day on which it was first looked at."""
-        found = self.reservations.get(reservation_id)
-        return found is not None and any(flight.date.startswith(RELATIVE) for flight in found.flights)
-
     def on_day(self, flight_number: str, day: Day, now: dt.datetime) -> FlightDay | None:
         flight = self.flights.get(flight_number)
         return schedule.on_day(flight, day, now) if flight else None
@@ -106,9 +101,14 @@ class AirlineData:
         return found
 
 
+def is_relative(reservation: Reservation) -> bool:
+    """Whether the reservation's days are counted from the day on which it was first looked at."""
+    return any(flight.date.startswith(RELATIVE) for flight in reservation.flights)
+
+
 def dated(reservation: Reservation, opened_on: dt.date) -> Reservation:
     """The reservation with its relative days as dates."""
-    if not any(flight.date.startswith(RELATIVE) for flight in reservation.flights):
+    if not is_relative(reservation):
         return reservation
     flights = tuple(redated(flight, opened_on) for flight in reservation.flights)
     made_on, _, time = reservation.created_at.partition("T")

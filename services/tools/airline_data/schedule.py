@@ -51,6 +51,12 @@ def on_day(flight: Flight, day: Day, now: dt.datetime) -> FlightDay | None:
     return daily(flight, template, day, now) if -KNOWN_DAYS_BACK <= ahead <= KNOWN_DAYS_AHEAD else None
 
 
+def late_every_day(flight: Flight, day: Day) -> bool:
+    """Whether the flight is late on that day as on every other, so that whoever books it may know."""
+    template = flight.dates.get(EVERY_DAY)
+    return day not in flight.dates and template is not None and template.status == "delayed"
+
+
 def daily(flight: Flight, template: FlightDay, day: Day, now: dt.datetime) -> FlightDay:
     """How a flight of every day is doing on this one: on sale until its day comes, then by the clock.
 

@@ -119,7 +119,12 @@ POLICY = (
                 " silver 1, 2, 3; gold 2, 3, 4.",
                 "policy",
             ),
-            Rule("L2", f"Each bag beyond the free ones costs {BAG_PRICE} {CURRENCY}.", "saga"),
+            Rule(
+                "L2",
+                f"Each bag beyond the free ones costs {BAG_PRICE} {CURRENCY}. One that another cabin makes no longer"
+                " free is paid with the next change of bags; one that was paid stays paid.",
+                "saga",
+            ),
             Rule("L3", "Bags can be added to a reservation, not taken away.", "policy"),
             Rule("L4", "Add no bag that the customer did not ask for.", "model"),
         ),
@@ -165,11 +170,23 @@ POLICY = (
         "Compensation",
         (
             Rule("K1", "Speak of compensation only when the customer asks for it.", "model"),
-            Rule("K2", "It is for silver and gold members, insured reservations and business only.", "policy"),
             Rule(
-                "K3", "It is for a flight of the reservation that is cancelled or delayed, and nothing else.", "policy"
+                "K2",
+                "It is only for silver and gold members, insured reservations, and those that were business when the"
+                " flight was disrupted.",
+                "policy",
             ),
-            Rule("K4", "For a delayed flight, only after the reservation was changed or cancelled.", "policy"),
+            Rule(
+                "K3",
+                "It is for a flight that is cancelled or delayed while the reservation holds it, unless the delay was"
+                " known when it was booked, and for nothing else.",
+                "policy",
+            ),
+            Rule(
+                "K4",
+                "For a delayed flight, only after the reservation was changed or cancelled during the delay.",
+                "policy",
+            ),
             Rule(
                 "K5",
                 f"A certificate of {CANCELLED_FLIGHT_COMPENSATION} {CURRENCY} for each passenger for a cancelled"

@@ -1,5 +1,7 @@
 """What the airline's customers promise: their profile, and payment methods that pay all of a thing or nothing."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from services.tools.airline_data.records import Text, User
@@ -54,12 +56,13 @@ class Credit(ToolInput):
 class AddCertificate(ToolInput):
     """A certificate for the customer. What was given once for a `cause` is not given again; empty is no cause.
 
-    It can be undone, or settled, as a payment.
+    It can be undone, or settled, as a payment. `ids` says of which ids the first free one is the certificate's.
     """
 
     operation_id: str
     amount: Money = Field(gt=0)
     cause: str = ""
+    ids: Literal["random", "benchmark"] = "random"
 
 
 class Compensations(Wire):

@@ -67,8 +67,16 @@ class DirectFlights(RootModel[tuple[FlightOffer, ...]]):
     model_config = ConfigDict(frozen=True)
 
 
-class OneStopFlights(RootModel[tuple[tuple[FlightOffer, FlightOffer], ...]]):
-    """Pairs of flights, the second of which leaves from where and after the first has landed."""
+class NotShown(Wire):
+    """That there are more connections than one result has room for."""
+
+    connections_not_shown: int
+    hint: str = "Search with search_direct_flight to and from one stop to see the others."
+
+
+class OneStopFlights(RootModel[tuple[tuple[FlightOffer, FlightOffer] | NotShown, ...]]):
+    """Pairs of flights, the second of which leaves from where and after the first has landed; at the end, where there
+    are too many for a result, how many are not shown."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -127,6 +135,7 @@ class FlightOnDay(Wire):
     scheduled_arrival_time_est: str
     date: Day
     day: FlightDay
+    late_every_day: bool = Field(False, description="Whether it is late on this day as on every other")
 
 
 class TakeSeats(ToolInput):

@@ -4,15 +4,17 @@
 that name they are given back: because what they were for did not come about, or is over.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import restate
+from pydantic import Field
 
-from services.tools.airline_data.dataset import airline
+from services.tools.airline_data.dataset import Party, airline
 from services.tools.airline_data.records import Day, Flight, FlightDay, Text
-from services.tools.airline_data.schedule import is_day, today
+from services.tools.airline_data.schedule import is_day, late_every_day, today
 from services.tools.call import allowed, read, start
-from services.tools.clock import airline_now
+from services.tools.clock import airline_clock
 from services.tools.flights import search, seating
 from services.tools.flights.contract import (
     FLIGHT_ON_DAY,
@@ -37,8 +39,39 @@ from services.tools.flights.seating import Aboard, Holds
 from services.tools.refusal import NOT_FOUND
 from switchboard import NoInput
 from switchboard.declare import tool_object, tool_service
+from switchboard.messages import Wire
 
 HOLDS = "holds"
+
+
+class Keys(Wire):
+    """The flights that a search has found."""
+
+    keys: tuple[search.FlightKey, ...]
+
+
+class Pairs(Wire):
+    """The connections that a search has found."""
+
+    pairs: tuple[tuple[search.FlightKey, search.FlightKey], ...]
+
+
+class OnRecord(Wire):
+    """What the data set and the clock say of one flight on one day, before any reservation made here."""
+
+    flight_number: str
+    date: Day
+    flight: Flight | None = None
+    day: FlightDay | None = None
+    late_every_day: bool = False
+    parties: tuple[Party, ...] = ()
+    free_seats: tuple[str, ...] = ()
+    assigned: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+KEYS = restate.RunOptions[Keys](type_hint=Keys)
+PAIRS = restate.RunOptions[Pairs](type_hint=Pairs)
+ON_RECORD = restate.RunOptions[OnRecord](type_hint=OnRecord)
 
 flights = tool_service(FLIGHTS, "Flights between airports: on sale or not, and how they are doing.")
 flight_seats = tool_object(FLIGHT_SEATS, "The seats of one flight on one day; the key is `{flight_number}/{date}`.")
@@ -53,34 +86,46 @@ async def list_all_airports(_ctx: restate.Context, _request: NoInput) -> Airport
 @flights.handler()
 async def search_direct_flight(ctx: restate.Context, request: FlightSearch) -> DirectFlights:
     """The direct flights on sale; none for an airport that is not flown to."""
-    now = await airline_now(ctx)
-    origin, destination = airline().airport(request.origin), airline().airport(request.destination)
-    keys = search.direct(airline(), origin, destination, search.day_of(request.date, today(now)), now)
+    keys = (await ctx.run_typed("search", direct_of, KEYS, request)).keys
     found = await on_days(ctx, keys)
     return DirectFlights(tuple(search.offer(found[key], dated=False) for key in keys))
 
 
+def direct_of(request: FlightSearch) -> Keys:
+    data, now = airline(), airline_clock()
+    origin, destination = data.airport(request.origin), data.airport(request.destination)
+    return Keys(keys=tuple(search.direct(data, origin, destination, search.day_of(request.date, today(now)), now)))
+
+
 @flights.handler()
 async def search_onestop_flight(ctx: restate.Context, request: FlightSearch) -> OneStopFlights:
-    """The connections on sale with one stop; none for an airport that is not flown to."""
-    now = await airline_now(ctx)
-    origin, destination = airline().airport(request.origin), airline().airport(request.destination)
-    pairs = search.one_stop(airline(), origin, destination, search.day_of(request.date, today(now)), now)
-    found = await on_days(ctx, list(search.keys_of(pairs)))
-    return OneStopFlights(
-        tuple((search.offer(found[one], dated=True), search.offer(found[two], dated=True)) for one, two in pairs)
-    )
+    """The connections on sale with one stop; none for an airport that is not flown to. As many as a model is shown."""
+    pairs = (await ctx.run_typed("search", one_stop_of, PAIRS, request)).pairs
+    found = await on_days(ctx, tuple(search.keys_of(pairs)))
+    offers = [(search.offer(found[one], dated=True), search.offer(found[two], dated=True)) for one, two in pairs]
+    return search.within_a_result(offers)
+
+
+def one_stop_of(request: FlightSearch) -> Pairs:
+    data, now = airline(), airline_clock()
+    origin, destination = data.airport(request.origin), data.airport(request.destination)
+    return Pairs(pairs=tuple(search.one_stop(data, origin, destination, search.day_of(request.date, today(now)), now)))
 
 
 @flights.handler()
 async def get_flight_status(ctx: restate.Context, request: FlightStatusRequest) -> Text:
     """How a flight is doing. 404 for a flight or a day that is not known."""
-    now = await airline_now(ctx)
-    flight, day = known_flight(request.flight_number), search.day_of(request.date, today(now))
-    return Text(known_day(flight, day, now).status)
+    found = await ctx.run_typed("flight", status_of, ON_RECORD, request)
+    known_flight(found)
+    return Text(known_day(found).status)
 
 
-async def on_days(ctx: restate.Context, keys: list[search.FlightKey]) -> dict[search.FlightKey, FlightOnDay]:
+def status_of(request: FlightStatusRequest) -> OnRecord:
+    now = airline_clock()
+    return recorded(request.flight_number, search.day_of(request.date, today(now)), now)
+
+
+async def on_days(ctx: restate.Context, keys: Sequence[search.FlightKey]) -> dict[search.FlightKey, FlightOnDay]:
     """The flights as they stand, with the seats that are free now."""
     # All are started before any is awaited: the journal then holds them in one order on every replay.
     calls = [start(ctx, FLIGHT_ON_DAY, NoInput(), seats_key(*key)) for key in keys]
@@ -91,22 +136,23 @@ async def on_days(ctx: restate.Context, keys: list[search.FlightKey]) -> dict[se
 @flight_seats.handler(kind="shared")
 async def as_it_stands(ctx: restate.ObjectSharedContext, _request: NoInput) -> FlightOnDay:
     """The flight, with its free seats when it is on sale. 404 when it does not fly on that day."""
-    flight, day, fields = await flight_of(ctx)
+    found = await flight_of(ctx)
+    flight, fields = known_flight(found), known_day(found)
     if fields.available_seats is not None:
-        left = seating.available_seats(aboard(flight, day, fields), await holds_of(ctx))
+        left = seating.available_seats(aboard(found), await holds_of(ctx))
         fields = fields.model_copy(update={"available_seats": left})
     schedule = flight.model_dump(exclude={"dates"})
-    return FlightOnDay(**schedule, date=day, day=fields)
+    return FlightOnDay(**schedule, date=found.date, day=fields, late_every_day=found.late_every_day)
 
 
 @flight_seats.handler()
 async def take_seats(ctx: restate.ObjectContext, request: TakeSeats) -> SeatCount:
     """Take seats, once for each id. 404 when it does not fly, 409 when it is not on sale or has too few seats."""
-    flight, day, fields = await flight_of(ctx)
-    name = f"Flight {flight.flight_number} on {day}"
+    found = await flight_of(ctx)
+    name, fields = f"Flight {found.flight_number} on {found.date}", known_day(found)
     if fields.status != "available":
         raise restate.TerminalError(f"{name} is not on sale: it is {fields.status}.", status_code=409)
-    after = allowed(seating.take(aboard(flight, day, fields), await holds_of(ctx), name, request))
+    after = allowed(seating.take(aboard(found), await holds_of(ctx), name, request))
     ctx.set(HOLDS, after)
     return SeatCount(seats_total=request.seats_total)
 
@@ -114,8 +160,7 @@ async def take_seats(ctx: restate.ObjectContext, request: TakeSeats) -> SeatCoun
 @flight_seats.handler()
 async def give_back_seats(ctx: restate.ObjectContext, request: GiveBackSeats) -> SeatCount:
     """The seats of the hold are free again. Does nothing when there is none under that id."""
-    flight, day, fields = await flight_of(ctx)
-    plan, before = aboard(flight, day, fields), await holds_of(ctx)
+    plan, before = aboard(await flight_of(ctx)), await holds_of(ctx)
     hold = seating.holds_now(plan, before).get(request.hold_id)
     if hold is not None:
         ctx.set(HOLDS, seating.give_back(plan, before, request.hold_id))
@@ -125,19 +170,18 @@ async def give_back_seats(ctx: restate.ObjectContext, request: GiveBackSeats) ->
 @flight_seats.handler(kind="shared")
 async def seat_map(ctx: restate.ObjectSharedContext, request: SeatMapOf) -> SeatMap:
     """Every seat, front to back, free or not. 404 when it does not fly on that day."""
-    flight, day, fields = await flight_of(ctx)
-    return SeatMap(seats=seating.seat_map(aboard(flight, day, fields), await holds_of(ctx), request.reservation_id))
+    plan = aboard(await flight_of(ctx))
+    return SeatMap(seats=seating.seat_map(plan, await holds_of(ctx), request.reservation_id))
 
 
 @flight_seats.handler()
 async def move_seat(ctx: restate.ObjectContext, request: MoveSeat) -> SeatMoved:
     """Move a passenger to a free seat. 404 for a seat that does not exist, 409 for one that they cannot have."""
-    flight, day, fields = await flight_of(ctx)
-    name = f"{flight.flight_number} on {day}"
+    found = await flight_of(ctx)
     moved = seating.move(
-        aboard(flight, day, fields),
+        aboard(found),
         await holds_of(ctx),
-        name,
+        f"{found.flight_number} on {found.date}",
         request.reservation_id,
         request.passenger,
         request.seat,
@@ -151,37 +195,62 @@ async def holds_of(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> 
     return await ctx.get(HOLDS, type_hint=Holds) or Holds()
 
 
-async def flight_of(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> tuple[Flight, Day, FlightDay]:
-    """The flight, the day and how it is doing, of this object. Raises TerminalError 404."""
+async def flight_of(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> OnRecord:
+    """What the data set and the clock say of this object. Raises TerminalError 404 when it does not fly on that day.
+
+    Journaled as one, so that a replay under other settings sees the same.
+    """
     number, _, day = ctx.key().partition("/")
-    flight = known_flight(number)
-    return flight, day, known_day(flight, day, await airline_now(ctx))
+    found = await ctx.run_typed("flight", read_record, ON_RECORD, number, day)
+    known_flight(found)
+    known_day(found)
+    return found
 
 
-def known_flight(number: str) -> Flight:
-    """The flight of that number. Raises TerminalError 404."""
-    flight = airline().flights.get(number)
-    if flight is None:
-        raise restate.TerminalError(f"There is no flight {number}; check the number.", status_code=NOT_FOUND)
-    return flight
+def read_record(number: str, day: Day) -> OnRecord:
+    return recorded(number, day, airline_clock())
 
 
-def known_day(flight: Flight, day: Day, now: datetime) -> FlightDay:
-    """The flight on that day, before any reservation made here. Raises TerminalError 404."""
-    fields = airline().on_day(flight.flight_number, day, now) if is_day(day) else None
-    if fields is None:
-        raise restate.TerminalError(
-            f"Flight {flight.flight_number} does not fly on {day}, as far as is known.", status_code=NOT_FOUND
-        )
-    return fields
-
-
-def aboard(flight: Flight, day: Day, fields: FlightDay) -> Aboard:
+def recorded(number: str, day: Day, now: datetime) -> OnRecord:
     data = airline()
+    flight = data.flights.get(number)
+    if flight is None:
+        return OnRecord(flight_number=number, date=day)
+    return OnRecord(
+        flight_number=number,
+        date=day,
+        flight=flight.model_copy(update={"dates": {}}),
+        day=data.on_day(number, day, now) if is_day(day) else None,
+        late_every_day=late_every_day(flight, day),
+        parties=data.parties(number, day),
+        free_seats=data.extras.free_seats.get(number, ()),
+        assigned=data.extras.assigned_seats.get(number, {}),
+    )
+
+
+def known_flight(found: OnRecord) -> Flight:
+    """The flight of that number. Raises TerminalError 404."""
+    if found.flight is None:
+        raise restate.TerminalError(
+            f"There is no flight {found.flight_number}; check the number.", status_code=NOT_FOUND
+        )
+    return found.flight
+
+
+def known_day(found: OnRecord) -> FlightDay:
+    """The flight on that day, before any reservation made here. Raises TerminalError 404."""
+    if found.day is None:
+        raise restate.TerminalError(
+            f"Flight {found.flight_number} does not fly on {found.date}, as far as is known.", status_code=NOT_FOUND
+        )
+    return found.day
+
+
+def aboard(found: OnRecord) -> Aboard:
     return Aboard(
-        key=seats_key(flight.flight_number, day),
-        available=fields.available_seats or {},
-        parties=data.parties(flight.flight_number, day),
-        free_seats=data.extras.free_seats.get(flight.flight_number, ()),
-        assigned=data.extras.assigned_seats.get(flight.flight_number),
+        key=seats_key(found.flight_number, found.date),
+        available=known_day(found).available_seats or {},
+        parties=found.parties,
+        free_seats=found.free_seats,
+        assigned=found.assigned,
     )

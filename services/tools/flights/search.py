@@ -1,16 +1,22 @@
 """Which flights there are between two airports, and what is told of them. Pure."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from services.tools.airline_data.dataset import AirlineData
 from services.tools.airline_data.records import Day, Flight
 from services.tools.airline_data.schedule import NEXT_DAY
 from services.tools.dates import coming
-from services.tools.flights.contract import FlightOffer, FlightOnDay, NamedDay
+from services.tools.flights.contract import FlightOffer, FlightOnDay, NamedDay, NotShown, OneStopFlights
 
 FlightKey = tuple[str, Day]
 """Flight number and day of departure."""
+
+RESULT_MAX_BYTES = 16 * 1024
+"""What the loop shows a model of a result; it would cut the rest off in the middle of a flight."""
+
+NOT_SHOWN_MAX_BYTES = 300
+"""Room for the words that there are more."""
 
 OnDay = Mapping[FlightKey, FlightOnDay]
 
@@ -68,7 +74,7 @@ def on_sale(data: AirlineData, flight: Flight, day: Day, now: dt.datetime) -> bo
     return found is not None and found.status == "available"
 
 
-def keys_of(pairs: list[tuple[FlightKey, FlightKey]]) -> Iterator[FlightKey]:
+def keys_of(pairs: Iterable[tuple[FlightKey, FlightKey]]) -> Iterator[FlightKey]:
     """Every flight of the pairs once, in their order."""
     yield from dict.fromkeys(key for pair in pairs for key in pair)
 
@@ -86,3 +92,19 @@ def offer(flight: FlightOnDay, dated: bool) -> FlightOffer:
         available_seats=flight.day.available_seats or {},
         prices=flight.day.prices or {},
     )
+
+
+def within_a_result(offers: Sequence[tuple[FlightOffer, FlightOffer]]) -> OneStopFlights:
+    """All connections; or the first ones, as many as a model is shown whole, and at the end how many more there are."""
+    whole = OneStopFlights(tuple(offers))
+    if len(whole.model_dump_json()) <= RESULT_MAX_BYTES:
+        return whole
+    shown: list[tuple[FlightOffer, FlightOffer]] = []
+    room = RESULT_MAX_BYTES - NOT_SHOWN_MAX_BYTES
+    for pair in offers:
+        # Brackets and a comma beside the two flights.
+        room -= sum(len(one.model_dump_json()) + 2 for one in pair)
+        if room < 0:
+            break
+        shown.append(pair)
+    return OneStopFlights((*shown, NotShown(connections_not_shown=len(offers) - len(shown))))

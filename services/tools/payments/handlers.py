@@ -29,16 +29,30 @@ class Movement(Wire):
     amount: Money
 
 
+class Answer(Wire):
+    """What the provider says to a charge: why not, or nothing."""
+
+    declined: str
+
+
+ANSWER = restate.RunOptions[Answer](type_hint=Answer)
+
+
+def provider_says(payment_id: str) -> Answer:
+    return Answer(declined=airline().extras.declined_cards.get(payment_id, ""))
+
+
 @card_processor.handler()
 async def authorise(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
     """Charge a card, once for each key. 402 when the card is declined."""
     made = await ctx.get(MOVEMENT, type_hint=Movement)
     if made is None:
         payment_id = request.card_token.rpartition("/")[2]
-        declined = airline().extras.declined_cards.get(payment_id)
-        if declined:
+        answer = await ctx.run_typed("provider", provider_says, ANSWER, payment_id)
+        if answer.declined:
             raise restate.TerminalError(
-                f"{payment_id} was declined: {declined}. Choose another payment method.", status_code=PAYMENT_REQUIRED
+                f"{payment_id} was declined: {answer.declined}. Choose another payment method.",
+                status_code=PAYMENT_REQUIRED,
             )
         made = Movement(card_token=request.card_token, amount=request.amount)
         ctx.set(MOVEMENT, made)

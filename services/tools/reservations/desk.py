@@ -12,7 +12,6 @@ import restate
 
 from services.tools.airline_data.records import Reservation, Text
 from services.tools.call import ask
-from services.tools.clock import airline_now
 from services.tools.customers.contract import LIST_COMPENSATIONS
 from services.tools.identity.guard import admit
 from services.tools.refusal import Refusal
@@ -29,11 +28,9 @@ from services.tools.reservations.contract import (
     UpdateReservationPassengers,
 )
 from services.tools.reservations.deciding import decide
-from services.tools.reservations.keeping import Kept
 from services.tools.reservations.operation import Operation
 from services.tools.reservations.prices import bags_price, change_price
 from services.tools.reservations.travel import keys_of
-from services.tools.settings import airline_settings
 from switchboard import NoInput
 from switchboard.declare import tool_service
 
@@ -50,9 +47,8 @@ async def get_reservation_details(ctx: restate.Context, request: GetReservationD
 @desk.handler()
 async def book_reservation(ctx: restate.Context, request: BookReservation) -> Reservation:
     """Book and pay: all of it or nothing. 402, 404 and 409, with the reason, when it cannot be."""
-    await admit(ctx, request.user_id, request)
-    now = await airline_now(ctx)
-    user = await reading.customer(ctx, request.user_id)
+    who = await reading.comer(ctx, request.user_id, request)
+    user, now = who.user, who.moment.now
     flights = await reading.as_they_stand(ctx, keys_of(request.flights))
     await decide(
         ctx,
@@ -63,8 +59,7 @@ async def book_reservation(ctx: restate.Context, request: BookReservation) -> Re
     )
     operation = Operation(ctx, user, "Nothing was booked, and nothing is charged.")
     with operation:
-        ids = writing.new_ids(ctx.random(), airline_settings().ids == "benchmark")
-        reservation_id = await operation.claim_id(ids)
+        reservation_id = await operation.claim_id(writing.new_ids(ctx.random(), who.moment.ids))
         kept = writing.booked(request, reservation_id, flights, now)
         kept = await operation.take_seats(kept, keys_of(request.flights))
         await operation.charge_cards(request.payment_methods)
@@ -77,20 +72,17 @@ async def book_reservation(ctx: restate.Context, request: BookReservation) -> Re
 @desk.handler()
 async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -> Reservation:
     """Cancel and refund. 404 for a reservation that is not the customer's, 409 when the policy does not allow it."""
-    await admit(ctx, request.user_id, request)
-    now = await airline_now(ctx)
-    kept = await reading.own(ctx, request.user_id, request.reservation_id)
-    user = await reading.customer(ctx, request.user_id)
-    flights = await reading.as_they_stand(ctx, keys_of(kept.reservation.flights))
+    found = await reading.standing(ctx, request.user_id, request.reservation_id, request)
+    kept, flights = found.kept, found.flights
     await decide(
         ctx,
         request.user_id,
         "may_cancel",
-        may=partial(policy.may_cancel, request, kept.reservation, flights, now),
+        may=partial(policy.may_cancel, request, kept.reservation, flights, found.moment.now),
         can=partial(policy.can_cancel, kept.reservation),
     )
-    after = writing.cancelled(kept)
-    operation = Operation(ctx, user, "Nothing was cancelled.")
+    after = writing.cancelled(kept, flights)
+    operation = Operation(ctx, found.user, "Nothing was cancelled.")
     with operation:
         await operation.write(after)
     operation.refund_cards(reading.paid_by_method(kept.reservation))
@@ -102,12 +94,9 @@ async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -
 @desk.handler()
 async def update_reservation_flights(ctx: restate.Context, request: UpdateReservationFlights) -> Reservation:
     """Change flights or cabin, and pay or be refunded the difference: all of it or nothing. 402, 404 and 409."""
-    await admit(ctx, request.user_id, request)
-    now = await airline_now(ctx)
-    kept = await reading.own(ctx, request.user_id, request.reservation_id)
-    user = await reading.customer(ctx, request.user_id)
+    found = await reading.standing(ctx, request.user_id, request.reservation_id, request, request.flights)
+    user, kept, flights, now = found.user, found.kept, found.flights, found.moment.now
     before = kept.reservation
-    flights = await reading.as_they_stand(ctx, (*keys_of(before.flights), *keys_of(request.flights)))
     await decide(
         ctx,
         request.user_id,
@@ -131,41 +120,40 @@ async def update_reservation_flights(ctx: restate.Context, request: UpdateReserv
 @desk.handler()
 async def update_reservation_passengers(ctx: restate.Context, request: UpdateReservationPassengers) -> Reservation:
     """Change the passengers. 404 and 409."""
-    await admit(ctx, request.user_id, request)
-    now = await airline_now(ctx)
-    kept = await reading.own(ctx, request.user_id, request.reservation_id)
-    user = await reading.customer(ctx, request.user_id)
-    flights = await reading.as_they_stand(ctx, keys_of(kept.reservation.flights))
+    found = await reading.standing(ctx, request.user_id, request.reservation_id, request)
+    before = found.kept.reservation
     await decide(
         ctx,
         request.user_id,
         "may_change_passengers",
-        may=partial(policy.may_change_passengers, request, kept.reservation, flights, now),
-        can=partial(policy.can_change_passengers, request, kept.reservation),
+        may=partial(policy.may_change_passengers, request, before, found.flights, found.moment.now),
+        can=partial(policy.can_change_passengers, request, before),
     )
-    return await change(Operation(ctx, user, "Nothing was changed."), writing.with_passengers(kept, request))
+    after = writing.with_passengers(found.kept, request)
+    operation = Operation(ctx, found.user, "Nothing was changed.")
+    with operation:
+        await operation.write(after)
+    operation.finish(after.reservation, "changed")
+    return after.reservation
 
 
 @desk.handler()
 async def update_reservation_baggages(ctx: restate.Context, request: UpdateReservationBaggages) -> Reservation:
     """Add bags, and pay for them: all of it or nothing. 402, 404 and 409."""
-    await admit(ctx, request.user_id, request)
-    now = await airline_now(ctx)
-    kept = await reading.own(ctx, request.user_id, request.reservation_id)
-    user = await reading.customer(ctx, request.user_id)
-    flights = await reading.as_they_stand(ctx, keys_of(kept.reservation.flights))
+    found = await reading.standing(ctx, request.user_id, request.reservation_id, request)
+    user, before = found.user, found.kept.reservation
     await decide(
         ctx,
         request.user_id,
         "may_add_bags",
-        may=partial(policy.may_add_bags, request, user, kept.reservation, flights, now),
-        can=partial(policy.can_add_bags, request, user, kept.reservation),
+        may=partial(policy.may_add_bags, request, user, before, found.flights, found.moment.now),
+        can=partial(policy.can_add_bags, request, user, before),
     )
-    price = bags_price(kept.reservation, request.nonfree_baggages)
+    price = bags_price(before, request.nonfree_baggages)
     operation = Operation(ctx, user, "Nothing was changed, and nothing is charged.")
     with operation:
         await operation.charge(request.payment_id, price)
-        after = writing.with_bags(kept, request, price)
+        after = writing.with_bags(found.kept, request, price)
         await operation.write(after)
     operation.finish(after.reservation, "changed")
     return after.reservation
@@ -174,43 +162,24 @@ async def update_reservation_baggages(ctx: restate.Context, request: UpdateReser
 @desk.handler()
 async def send_certificate(ctx: restate.Context, request: SendCertificate) -> Text:
     """Give the customer a certificate. 404 and 409 when the policy does not allow it, or not of that amount."""
-    await admit(ctx, request.user_id, request)
-    user = await reading.customer(ctx, request.user_id)
-    own = await reading.all_own(ctx, user)
+    who = await reading.comer(ctx, request.user_id, request)
+    own = await reading.all_own(ctx, who.user)
     compensated = (await ask(ctx, LIST_COMPENSATIONS, NoInput(), request.user_id)).causes
-    claims = [claim_of(kept, compensated) for kept in own]
-    flown = (flight for claim in claims for flight in (*claim.reservation.flights, *claim.former_flights))
-    flights = await reading.as_they_stand(ctx, keys_of(flown))
+    claims = [Claim(kept, kept.reservation.reservation_id in compensated) for kept in own]
+    held = (flight for kept in own if kept.reservation.status is None for flight in kept.reservation.flights)
+    flights = await reading.as_they_stand(ctx, keys_of(held))
     await decide(
         ctx,
         request.user_id,
         "may_compensate",
-        may=partial(compensation.may_compensate, request, user, claims, flights),
+        may=partial(compensation.may_compensate, request, who.user, claims, flights),
         can=lambda: None,
     )
-    claim = compensation.claim_for(request, user, claims, flights)
+    claim = compensation.claim_for(request, who.user, claims, flights)
     # Where the policy is not kept, a certificate is given for nothing that could be compensated twice.
-    cause = "" if isinstance(claim, Refusal) else claim.reservation.reservation_id
-    operation = Operation(ctx, user, "Nothing was given.")
+    cause = "" if isinstance(claim, Refusal) else claim.kept.reservation.reservation_id
+    operation = Operation(ctx, who.user, "Nothing was given.")
     with operation:
-        given = await operation.add_certificate(request.amount, cause)
+        given = await operation.add_certificate(request.amount, cause, who.moment.ids)
     operation.settle()
     return given
-
-
-async def change(operation: Operation, after: Kept) -> Reservation:
-    """A change of nothing but the reservation."""
-    with operation:
-        await operation.write(after)
-    operation.finish(after.reservation, "changed")
-    return after.reservation
-
-
-def claim_of(kept: Kept, compensated: tuple[str, ...]) -> Claim:
-    """What the compensation's rules have to know of a reservation."""
-    return Claim(
-        reservation=kept.reservation,
-        former_flights=kept.former_flights,
-        changed=kept.changed,
-        compensated=kept.reservation.reservation_id in compensated,
-    )

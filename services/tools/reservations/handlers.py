@@ -9,10 +9,11 @@ from datetime import date
 
 import restate
 
-from services.tools.airline_data.dataset import airline
+from services.tools.airline_data.dataset import airline, dated, is_relative
+from services.tools.airline_data.records import Reservation
 from services.tools.airline_data.schedule import today
 from services.tools.call import allowed
-from services.tools.clock import airline_now
+from services.tools.clock import airline_clock
 from services.tools.reservations import keeping
 from services.tools.reservations.contract import RESERVATIONS, Record
 from services.tools.reservations.keeping import Claimed, Found, Kept, Noted, OperationRef, Slot, WriteReservation
@@ -36,6 +37,16 @@ class Opened(Wire):
     opened_on: date
 
 
+class OnRecord(Wire):
+    """What the data set has under an id, its days as they are written there, and the day that it is."""
+
+    today: date
+    reservation: Reservation | None
+
+
+ON_RECORD = restate.RunOptions[OnRecord](type_hint=OnRecord)
+
+
 @reservations.handler(kind="shared")
 async def find(ctx: restate.ObjectSharedContext, _request: NoInput) -> Found:
     """The reservation, if there is one, with what it went through here."""
@@ -53,14 +64,15 @@ async def as_it_stands(ctx: restate.ObjectSharedContext) -> Kept | None:
     slot = await ctx.get(SLOT, type_hint=Slot)
     if slot is not None:
         return slot.kept
-    day = today(await airline_now(ctx))
-    if airline().is_relative(ctx.key()):
-        kept_day = await ctx.get(OPENED_ON, type_hint=str)
-        if kept_day is None:
-            day = (await ctx.object_call(open_on, key=ctx.key(), arg=Opening(opened_on=day))).opened_on
-        else:
-            day = date.fromisoformat(kept_day)
-    return from_data(ctx.key(), day)
+    found = await on_record(ctx)
+    if found.reservation is None or not is_relative(found.reservation):
+        return from_data(found, found.today)
+    kept_day = await ctx.get(OPENED_ON, type_hint=str)
+    if kept_day is None:
+        day = (await ctx.object_call(open_on, key=ctx.key(), arg=Opening(opened_on=found.today))).opened_on
+    else:
+        day = date.fromisoformat(kept_day)
+    return from_data(found, day)
 
 
 @reservations.handler()
@@ -77,7 +89,8 @@ async def open_on(ctx: restate.ObjectContext, request: Opening) -> Opened:
 async def claim_id(ctx: restate.ObjectContext, request: OperationRef) -> Claimed:
     """Whether the id is the new reservation's now; not when it is another's."""
     slot = await ctx.get(SLOT, type_hint=Slot)
-    claimed = keeping.claim(slot, ctx.key() in airline().reservations, request.operation_id)
+    is_taken = slot is not None or (await on_record(ctx)).reservation is not None
+    claimed = keeping.claim(slot, is_taken, request.operation_id)
     if claimed is not None:
         ctx.set(SLOT, claimed)
     return Claimed(claimed=claimed is not None)
@@ -121,10 +134,19 @@ async def slot_of(ctx: restate.ObjectContext) -> Slot:
     if slot is not None:
         return slot
     kept_day = await ctx.get(OPENED_ON, type_hint=str)
-    day = date.fromisoformat(kept_day) if kept_day else today(await airline_now(ctx))
-    return Slot(kept=from_data(ctx.key(), day))
+    found = await on_record(ctx)
+    return Slot(kept=from_data(found, date.fromisoformat(kept_day) if kept_day else found.today))
 
 
-def from_data(reservation_id: str, opened_on: date) -> Kept | None:
-    found = airline().reservation(reservation_id, opened_on)
-    return Kept(reservation=found) if found else None
+async def on_record(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> OnRecord:
+    """What the data set has under this id, and the day: journaled as one, so that a replay under other settings sees
+    the same."""
+    return await ctx.run_typed("reservation", read_record_of, ON_RECORD, ctx.key())
+
+
+def read_record_of(reservation_id: str) -> OnRecord:
+    return OnRecord(today=today(airline_clock()), reservation=airline().reservations.get(reservation_id))
+
+
+def from_data(found: OnRecord, opened_on: date) -> Kept | None:
+    return Kept(reservation=dated(found.reservation, opened_on)) if found.reservation else None

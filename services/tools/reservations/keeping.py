@@ -5,26 +5,43 @@ So undoing one is going back to what was before it. A write names the revision t
 reservation has changed since, it is refused, and decided anew.
 """
 
+from typing import Literal
+
 from pydantic import Field
 
-from services.tools.airline_data.records import Reservation, ReservedFlight
+from services.tools.airline_data.records import Cabin, Day, Reservation, ReservedFlight
 from services.tools.refusal import Refusal
 from services.tools.reservations.contract import RESERVATIONS
 from switchboard import NoInput, Tool, ToolInput
 from switchboard.messages import Wire
 
+DISRUPTIONS_MAX = 24
+"""Of one reservation, the first ones: what is kept has a limit."""
+
+
+class Disruption(Wire):
+    """What was wrong with a flight of the reservation, and the cabin that it had, as the flight was dealt with."""
+
+    flight_number: str
+    date: Day
+    status: Literal["cancelled", "delayed"]
+    cabin: Cabin
+
 
 class Kept(Wire):
-    """A reservation as it stands, and what it went through here: a delay counts although its flight was changed.
+    """A reservation as it stands, and what it went through here.
 
     `holds` says under which id it has its seats on a flight, by the flight's key; where it says nothing, under its own.
+    `changed` says whether other flights or another cabin were ever given to it. `disruptions` are noted by the write
+    that changes or cancels the reservation: what a flight does after that is no longer the reservation's.
     """
 
     reservation: Reservation
     revision: int = 0
     holds: dict[str, str] = Field(default_factory=dict)
-    former_flights: tuple[ReservedFlight, ...] = ()
+    former_flights: tuple[ReservedFlight, ...] = Field((), description="Of older objects; nothing is judged by it")
     changed: bool = False
+    disruptions: tuple[Disruption, ...] = ()
 
 
 class Slot(Wire):

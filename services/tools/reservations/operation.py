@@ -27,6 +27,7 @@ from services.tools.reservations.contract import PaymentPart
 from services.tools.reservations.keeping import Kept, WriteReservation
 from services.tools.reservations.travel import FlightKey
 from services.tools.saga import Saga
+from services.tools.settings import AirlineIds
 from switchboard import NoInput
 from switchboard.telemetry.logs import private
 
@@ -108,11 +109,11 @@ class Operation:
         request = WriteReservation(operation_id=self.operation_id, revision=kept.revision, kept=kept)
         await self._saga.step(keeping.WRITE, request, reservation_id)
 
-    async def add_certificate(self, amount: Decimal, cause: str) -> Text:
+    async def add_certificate(self, amount: Decimal, cause: str, ids: AirlineIds) -> Text:
         given = customers.OperationRef(operation_id=self.operation_id)
         self._saga.undo_by(customers.UNDO_PAYMENT, given, self.user.user_id)
         self._saga.settle_by(customers.SETTLE_PAYMENT, given, self.user.user_id)
-        request = AddCertificate(operation_id=self.operation_id, amount=amount, cause=cause)
+        request = AddCertificate(operation_id=self.operation_id, amount=amount, cause=cause, ids=ids)
         return await self._saga.step(customers.ADD_CERTIFICATE, request, self.user.user_id)
 
     # From here on: what is done when all stands. It is sent, and cannot fail.

@@ -29,7 +29,10 @@ from services.tools.reservations.travel import (
     FlightKey,
     Flights,
     FlightState,
+    Leg,
+    booked_leg,
     has_left,
+    key_of,
     keys_of,
     leads,
     left,
@@ -169,7 +172,7 @@ def refuse_route(request: BookReservation, flights: Flights) -> Refusal | None:
     return refuse_missed(missed(way))
 
 
-def refuse_missed(flight: FlightState | None) -> Refusal | None:
+def refuse_missed(flight: Leg | None) -> Refusal | None:
     if flight is None:
         return None
     return Refusal(
@@ -329,10 +332,14 @@ def refuse_flown_change(
 
 
 def refuse_new_route(request: UpdateReservationFlights, reservation: Reservation, flights: Flights) -> Refusal | None:
+    """Of a kept flight that nobody knows any more the reservation itself tells the way. New flights that do not fly at
+    all are refused by `refuse_sale`; the route of the others is not judged then."""
     keys = keys_of(request.flights)
-    if same_flights(request.flights, reservation) or any(key not in flights for key in keys):
+    booked: dict[FlightKey, Leg] = {key_of(flight): booked_leg(flight) for flight in reservation.flights}
+    known = booked | dict(flights)
+    if same_flights(request.flights, reservation) or any(key not in known for key in keys):
         return None
-    way = [flights[key] for key in keys]
+    way = [known[key] for key in keys]
     if not leads(way, reservation.origin, reservation.destination, reservation.flight_type):
         return Refusal(
             f"Reservation {reservation.reservation_id} is {spoken(reservation.flight_type)} from {reservation.origin}"
@@ -352,7 +359,7 @@ def named(key: FlightKey) -> str:
     return f"{number} on {day}"
 
 
-def legs(way: Sequence[FlightState]) -> str:
+def legs(way: Sequence[Leg]) -> str:
     return ", ".join(f"{flight.flight_number} {flight.origin} to {flight.destination}" for flight in way)
 
 

@@ -63,6 +63,12 @@ def paid_bags(total: int, free: int) -> int:
     return max(0, total - free)
 
 
+def owed_bags(membership: Membership, reservation: Reservation) -> int:
+    """Bags that are neither free nor paid: those that were free in the cabin that the reservation had before."""
+    free = free_bags(membership, reservation.cabin, len(reservation.passengers))
+    return max(0, paid_bags(reservation.total_baggages, free) - reservation.nonfree_baggages)
+
+
 def bags_price(reservation: Reservation, nonfree_baggages: int) -> Decimal:
     """What bags added to the reservation cost."""
     return BAG_PRICE * max(0, nonfree_baggages - reservation.nonfree_baggages)

@@ -1,7 +1,8 @@
 """What the desk reads before it decides: the customer, their own reservations, flights as they stand."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 import restate
@@ -9,20 +10,59 @@ import restate
 from services.tools.airline_data.records import Reservation, User
 from services.tools.airline_data.schedule import at
 from services.tools.call import ask, read, start
+from services.tools.clock import Moment, airline_moment
 from services.tools.customers.contract import GET_USER_DETAILS, GetUserDetails
 from services.tools.flights.contract import FLIGHT_ON_DAY, FlightOnDay, seats_key
+from services.tools.identity.contract import PersonalInput
+from services.tools.identity.guard import admit
 from services.tools.refusal import NOT_FOUND
+from services.tools.reservations.contract import FlightChoice
 from services.tools.reservations.keeping import FIND, Kept
-from services.tools.reservations.travel import FlightKey, Flights, FlightState
+from services.tools.reservations.travel import FlightKey, Flights, FlightState, keys_of
 from switchboard import NoInput
 from switchboard.telemetry.logs import private
 
 logger = logging.getLogger(__name__)
 
 
-async def customer(ctx: restate.Context, user_id: str) -> User:
-    """The profile of a customer who was admitted. Raises TerminalError 404."""
-    return await ask(ctx, GET_USER_DETAILS, GetUserDetails(user_id=user_id, signed_in=True), user_id)
+@dataclass(frozen=True)
+class Comer:
+    """Who asks for a write, and when."""
+
+    user: User
+    moment: Moment
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a write on a reservation is decided on: who asks and when, the reservation, and flights as they stand."""
+
+    user: User
+    moment: Moment
+    kept: Kept
+    flights: Flights
+
+
+async def comer(ctx: restate.Context, user_id: str, request: PersonalInput) -> Comer:
+    """How every write begins: the customer, admitted, and the moment. Raises TerminalError 401 and 404."""
+    await admit(ctx, user_id, request)
+    moment = await airline_moment(ctx)
+    user = await ask(ctx, GET_USER_DETAILS, GetUserDetails(user_id=user_id, signed_in=True), user_id)
+    return Comer(user, moment)
+
+
+async def standing(
+    ctx: restate.Context,
+    user_id: str,
+    reservation_id: str,
+    request: PersonalInput,
+    wanted: Sequence[FlightChoice] = (),
+) -> Standing:
+    """How a write on a reservation begins; `wanted` are flights that it asks for. TerminalError 401 and 404."""
+    who = await comer(ctx, user_id, request)
+    kept = await own(ctx, user_id, reservation_id)
+    flights = await as_they_stand(ctx, keys_of((*kept.reservation.flights, *wanted)))
+    return Standing(who.user, who.moment, kept, flights)
 
 
 async def own(ctx: restate.Context, user_id: str, reservation_id: str) -> Kept:
@@ -78,6 +118,7 @@ def state(flight: FlightOnDay) -> FlightState:
         departs=at(flight.date, flight.scheduled_departure_time_est),
         arrives=at(flight.date, flight.scheduled_arrival_time_est),
         day=flight.day,
+        late_every_day=flight.late_every_day,
     )
 
 

@@ -1,8 +1,9 @@
 """What a customer is written of a reservation that was made, cancelled or changed. Pure."""
 
 from services.tools.airline_data.records import Reservation, User
-from services.tools.airline_rules.contract import CURRENCY
+from services.tools.airline_rules.contract import BAG_PRICE, CURRENCY
 from services.tools.outbox.contract import Delivery
+from services.tools.reservations.prices import owed_bags
 from switchboard.money import spell
 
 
@@ -21,5 +22,17 @@ def letter(user: User, reservation: Reservation, what: str, email_id: str) -> De
         to=user.email,
         subject=f"Reservation {reservation.reservation_id} {what}",
         body=f"Dear {user.name.first_name} {user.name.last_name},\n\nyour reservation {reservation.reservation_id} is"
-        f" {what}.\n\n{flights}\n{reservation.cabin.replace('_', ' ')}, for {people}\n\nPayments:\n{payments}",
+        f" {what}.\n\n{flights}\n{reservation.cabin.replace('_', ' ')}, for {people}{bags_due(user, reservation)}"
+        f"\n\nPayments:\n{payments}",
+    )
+
+
+def bags_due(user: User, reservation: Reservation) -> str:
+    """What is to be paid for bags that were free before the cabin was changed; nothing for what is cancelled."""
+    count = 0 if reservation.status == "cancelled" else owed_bags(user.membership, reservation)
+    if not count:
+        return ""
+    return (
+        f"\n\n{count} of its {reservation.total_baggages} checked bags {'is' if count == 1 else 'are'} not free in this"
+        f" cabin, and still to be paid: {spell(BAG_PRICE * count, CURRENCY)}."
     )

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.tools.airline_data.records import Day, Flight, FlightDay, FlightType, Reservation, ReservedFlight
-from services.tools.airline_data.schedule import AIRLINE_ZONE, at
+from services.tools.airline_data.schedule import AIRLINE_ZONE, at, late_every_day
 from services.tools.reservations.contract import FlightChoice
 
 
 @dataclass(frozen=True)
-class FlightState:
-    """A flight on one day, as it stands."""
+class Leg:
+    """A flight on one day, as a part of a way: from where to where, and when."""
 
     flight_number: str
     origin: str
@@ -20,12 +20,22 @@ class FlightState:
     date: Day
     departs: dt.datetime
     arrives: dt.datetime
-    day: FlightDay
 
     @property
     def named(self) -> str:
         return f"{self.flight_number} on {self.date}"
 
+
+@dataclass(frozen=True)
+class FlightState(Leg):
+    """A flight on one day, as it stands."""
+
+    day: FlightDay
+    late_every_day: bool = False
+    """Whether it is late on each day that it flies, so that this is known before the day comes."""
+
+
+DAY_BEGINS, DAY_ENDS = "00:00:00", "23:59:59"
 
 FlightKey = tuple[str, Day]
 """Flight number and day of departure."""
@@ -44,6 +54,7 @@ def flight_state(flight: Flight, date: Day, day: FlightDay) -> FlightState:
         departs=at(date, flight.scheduled_departure_time_est),
         arrives=at(date, flight.scheduled_arrival_time_est),
         day=day,
+        late_every_day=late_every_day(flight, date),
     )
 
 
@@ -78,7 +89,22 @@ def left(reservation: Reservation, flights: Flights, now: dt.datetime) -> tuple[
     )
 
 
-def leads(flights: Sequence[FlightState], origin: str, destination: str, flight_type: FlightType) -> bool:
+def booked_leg(flight: ReservedFlight) -> Leg:
+    """A flight of a reservation that nobody knows any more: its places as they were booked, at some time of its day.
+
+    It leaves at the day's end and lands at its beginning: what its times might have been, none is held against it.
+    """
+    return Leg(
+        flight_number=flight.flight_number,
+        origin=flight.origin,
+        destination=flight.destination,
+        date=flight.date,
+        departs=at(flight.date, DAY_ENDS),
+        arrives=at(flight.date, DAY_BEGINS),
+    )
+
+
+def leads(flights: Sequence[Leg], origin: str, destination: str, flight_type: FlightType) -> bool:
     """Whether the flights lead from the origin to the destination, and on a round trip back again."""
     if not flights or flights[0].origin != origin:
         return False
@@ -89,7 +115,7 @@ def leads(flights: Sequence[FlightState], origin: str, destination: str, flight_
     return flights[-1].destination == origin and any(flight.destination == destination for flight in flights)
 
 
-def missed(flights: Sequence[FlightState], kept: Iterable[FlightKey] = ()) -> FlightState | None:
+def missed(flights: Sequence[Leg], kept: Iterable[FlightKey] = ()) -> Leg | None:
     """The first flight that leaves before the one ahead of it has landed. Two flights both kept are not looked at."""
     old = frozenset(kept)
     for before, after in itertools.pairwise(flights):

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from services.tools.airline_data.records import Payment, Reservation, ReservedFlight
 from services.tools.airline_data.schedule import spell
+from services.tools.reservations.compensation import noted
 from services.tools.reservations.contract import (
     BookReservation,
     FlightChoice,
@@ -17,6 +18,7 @@ from services.tools.reservations.contract import (
 from services.tools.reservations.keeping import Kept
 from services.tools.reservations.prices import fare, new_fares
 from services.tools.reservations.travel import FlightKey, Flights, FlightState, key_of, keys_of
+from services.tools.settings import AirlineIds
 
 BENCHMARK_IDS = ("HATHAT", "HATHAU", "HATHAV")
 ID_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
@@ -25,9 +27,9 @@ IDS_DRAWN_MAX = 5
 """A thousand million are free, so that one draw nearly always does."""
 
 
-def new_ids(drawn: random.Random, benchmark: bool) -> Iterator[str]:
+def new_ids(drawn: random.Random, ids: AirlineIds) -> Iterator[str]:
     """The ids that a new reservation may have, in their order."""
-    yield from BENCHMARK_IDS if benchmark else ()
+    yield from BENCHMARK_IDS if ids == "benchmark" else ()
     for _ in range(IDS_DRAWN_MAX):
         yield "".join(drawn.choice(ID_LETTERS) for _ in range(ID_LENGTH))
 
@@ -66,15 +68,18 @@ def reserved(choice: FlightChoice, price: Decimal, way: ReservedFlight | FlightS
     )
 
 
-def cancelled(kept: Kept) -> Kept:
-    """The reservation cancelled, and every payment given back."""
+def cancelled(kept: Kept, flights: Flights) -> Kept:
+    """The reservation cancelled, and every payment given back. `flights` are its flights as they stand."""
     paid = kept.reservation.payment_history
     back = tuple(Payment(payment_id=payment.payment_id, amount=-payment.amount) for payment in paid)
-    return having(kept, status="cancelled", payment_history=(*paid, *back))
+    return having(noted(kept, flights), status="cancelled", payment_history=(*paid, *back))
 
 
 def with_flights(kept: Kept, request: UpdateReservationFlights, flights: Flights, price: Decimal) -> Kept:
-    """The reservation with other flights or another cabin, the difference in price among its payments."""
+    """The reservation with other flights or another cabin, the difference in price among its payments.
+
+    What asks for neither changes nothing: it is no answer to a disruption.
+    """
     fares = new_fares(kept.reservation, request.flights, request.cabin, flights)
     ways: dict[FlightKey, ReservedFlight | FlightState] = {**flights}
     ways |= {key_of(flight): flight for flight in kept.reservation.flights}
@@ -86,8 +91,9 @@ def with_flights(kept: Kept, request: UpdateReservationFlights, flights: Flights
         ),
         payment_history=paid_on_top(kept.reservation, request.payment_id, price),
     )
-    left_out = tuple(flight for flight in kept.reservation.flights if key_of(flight) not in keys_of(request.flights))
-    return changed.model_copy(update={"changed": True, "former_flights": (*kept.former_flights, *left_out)})
+    if request.cabin == kept.reservation.cabin and keys_of(request.flights) == keys_of(kept.reservation.flights):
+        return changed
+    return changed.model_copy(update={"changed": True, "disruptions": noted(kept, flights).disruptions})
 
 
 def with_passengers(kept: Kept, request: UpdateReservationPassengers) -> Kept:
@@ -95,10 +101,12 @@ def with_passengers(kept: Kept, request: UpdateReservationPassengers) -> Kept:
 
 
 def with_bags(kept: Kept, request: UpdateReservationBaggages, price: Decimal) -> Kept:
+    """The reservation with more bags. Those that were paid stay so, also when a better cabin makes them free by now:
+    they are not paid a second time in a cabin that does not."""
     return having(
         kept,
         total_baggages=request.total_baggages,
-        nonfree_baggages=request.nonfree_baggages,
+        nonfree_baggages=max(request.nonfree_baggages, kept.reservation.nonfree_baggages),
         payment_history=paid_on_top(kept.reservation, request.payment_id, price),
     )
 

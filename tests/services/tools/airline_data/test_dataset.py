@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.tools.airline_data.dataset import DEFAULT_DATA, AirlineData, DataError, read_data
+from services.tools.airline_data.dataset import DEFAULT_DATA, AirlineData, DataError, is_relative, read_data
 from services.tools.airline_data.schedule import AIRLINE_ZONE
 from tests.parts import needs_tau_airline, tau_airline
 
@@ -25,7 +25,7 @@ def test_relative_days_are_counted_from_the_first_look(shipped: AirlineData) -> 
     assert booked is not None
     assert (booked.flights[0].date, booked.created_at) == ("2026-03-20", "2026-02-18T09:12:00")
     assert shipped.reservation("ZZ9999", TODAY) is None
-    assert shipped.is_relative("AB4568")
+    assert is_relative(shipped.reservations["AB4568"])
 
 
 def test_reservations_are_paid_as_they_are_priced(shipped: AirlineData) -> None:

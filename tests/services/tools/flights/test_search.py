@@ -1,14 +1,24 @@
 """Which flights and connections are found, and which day is meant."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 
 from services.tools.airline_data.dataset import AirlineData
 from services.tools.airline_data.records import Flight
 from services.tools.airline_data.schedule import AIRLINE_ZONE
-from services.tools.flights.contract import NamedDay
-from services.tools.flights.search import connects, day_of, direct, keys_of, one_stop
+from services.tools.flights.contract import FlightOffer, NamedDay, NotShown
+from services.tools.flights.search import (
+    RESULT_MAX_BYTES,
+    connects,
+    day_of,
+    direct,
+    keys_of,
+    one_stop,
+    within_a_result,
+)
+from switchboard.fanout import TOOL_RESULT_MAX_BYTES
 
 NOW = dt.datetime(2026, 3, 10, 12, tzinfo=AIRLINE_ZONE)
 SALE = {"status": "available", "available_seats": {"economy": 1}, "prices": {"economy": 100}}
@@ -70,3 +80,33 @@ def test_a_flight_that_leaves_before_the_other_lands_is_no_connection() -> None:
 )
 def test_a_named_day_is_the_next_one(date: dt.date | NamedDay, day: str) -> None:
     assert day_of(date, NOW.date()) == day
+
+
+OFFER = FlightOffer(
+    flight_number="XX001",
+    origin="AAA",
+    destination="BBB",
+    status="available",
+    scheduled_departure_time_est="23:00:00",
+    scheduled_arrival_time_est="01:30:00+1",
+    date="2026-03-20",
+    available_seats={"basic_economy": 10, "economy": 10, "business": 10},
+    prices={"basic_economy": Decimal("100.25"), "economy": Decimal("1000.25"), "business": Decimal("9999.95")},
+)
+
+
+def test_connections_that_a_model_can_be_shown_are_all_told() -> None:
+    pairs = [(OFFER, OFFER)] * 20
+    assert within_a_result(pairs).root == tuple(pairs)
+    assert within_a_result([]).root == ()
+
+
+@pytest.mark.parametrize("count", [27, 37, 500])
+def test_of_more_the_first_are_told_whole_and_how_many_are_not(count: int) -> None:
+    pairs = [(OFFER, OFFER.model_copy(update={"flight_number": f"XX{number:03}"})) for number in range(count)]
+    answer = within_a_result(pairs)
+    assert len(answer.model_dump_json()) <= RESULT_MAX_BYTES == TOOL_RESULT_MAX_BYTES
+    *shown, last = answer.root
+    assert isinstance(last, NotShown)
+    assert shown == pairs[: len(shown)]
+    assert (len(shown) > 20, last.connections_not_shown) == (True, count - len(shown))

@@ -1,6 +1,5 @@
 """The reference's state rules in memory, behind the policy: what a write would do, without Restate. Tests only."""
 
-import dataclasses
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from services.tools.airline_data.records import Flight, Payment, PaymentMethod, Reservation, ReservedFlight, User
 from services.tools.airline_data.schedule import AIRLINE_ZONE
 from services.tools.refusal import Refusal
-from services.tools.reservations.compensation import Claim, claim_for
+from services.tools.reservations.compensation import Claim, claim_for, noted
 from services.tools.reservations.contract import (
     BookReservation,
     CancelReservation,
@@ -23,6 +22,7 @@ from services.tools.reservations.contract import (
     UpdateReservationFlights,
     UpdateReservationPassengers,
 )
+from services.tools.reservations.keeping import Kept
 from services.tools.reservations.policy import (
     may_add_bags,
     may_book,
@@ -71,7 +71,8 @@ class Desk:
     customer: str
     users: dict[str, User] = field(default_factory=dict)
     reservations: dict[str, Reservation] = field(default_factory=dict)
-    claims: dict[str, Claim] = field(default_factory=dict)
+    noted: dict[str, Kept] = field(default_factory=dict)
+    compensated: set[str] = field(default_factory=set)
     taken: dict[tuple[FlightKey, str], int] = field(default_factory=dict)
 
     def user(self) -> User:
@@ -168,6 +169,7 @@ class Desk:
         refusal = may_cancel(request, reservation, self.flights(reservation), NOW)
         if refusal:
             return refusal
+        self.note(reservation, self.flights(reservation))
         back = [Payment(payment_id=paid.payment_id, amount=-paid.amount) for paid in reservation.payment_history]
         self.keep(reservation, status="cancelled", payment_history=(*reservation.payment_history, *back))
         return None
@@ -189,11 +191,7 @@ class Desk:
             )
             for choice, fare in zip(request.flights, fares, strict=True)
         )
-        gone = tuple(flight for flight in reservation.flights if key_of(flight) not in map(key_of, new))
-        claim = self.claims.get(reservation.reservation_id, Claim(reservation))
-        self.claims[reservation.reservation_id] = dataclasses.replace(
-            claim, former_flights=(*claim.former_flights, *gone), changed=True
-        )
+        self.note(reservation, flights)
         self.settle(reservation, request.payment_id, price, flights=new, cabin=request.cabin)
         return None
 
@@ -217,18 +215,24 @@ class Desk:
 
     def compensate(self, request: SendCertificate) -> Refusal | None:
         held = [own for number in self.user().reservations if (own := self.reservation(number))]
-        claims = [dataclasses.replace(self.claims.get(one.reservation_id, Claim(one)), reservation=one) for one in held]
-        keys = {key_of(flight) for claim in claims for flight in (*claim.reservation.flights, *claim.former_flights)}
-        flights = {key: state for key in keys if (state := self.flight(key))}
-        judged = claim_for(request, self.user(), claims, flights)
+        claims = [Claim(self.kept(one), one.reservation_id in self.compensated) for one in held]
+        judged = claim_for(request, self.user(), claims, self.flights(*held))
         if isinstance(judged, Refusal):
             return judged
-        self.claims[judged.reservation.reservation_id] = dataclasses.replace(judged, compensated=True)
+        self.compensated.add(judged.kept.reservation.reservation_id)
         user = self.user()
         number = next(one for one in NEW_CERTIFICATES if one not in user.payment_methods)
         given = PaymentMethod(source="certificate", id=number, amount=request.amount)
         self.users[self.customer] = user.model_copy(update={"payment_methods": {**user.payment_methods, number: given}})
         return None
+
+    def kept(self, reservation: Reservation) -> Kept:
+        """With what was noted of it before."""
+        before = self.noted.get(reservation.reservation_id, Kept(reservation=reservation))
+        return before.model_copy(update={"reservation": reservation})
+
+    def note(self, reservation: Reservation, flights: Flights) -> None:
+        self.noted[reservation.reservation_id] = noted(self.kept(reservation), flights)
 
     def settle(self, reservation: Reservation, payment_id: str, price: Decimal, **changes: Any) -> None:
         history = reservation.payment_history

@@ -48,11 +48,11 @@ ONE_STOP = ("XX001", "XX002")
 ANN = {"first_name": "Ann", "last_name": "Lee", "dob": "1990-01-01"}
 
 
-def state(number: str, date: str, status: str = "available") -> FlightState:
+def state(number: str, date: str, status: str = "available", late_every_day: bool = False) -> FlightState:
     origin, destination, departs, arrives = ROUTES[number]
     offer = {"available_seats": SEATS, "prices": FARES} if status == "available" else {}
     day = FlightDay.model_validate({"status": status, **offer})
-    return FlightState(number, origin, destination, date, at(date, departs), at(date, arrives), day)
+    return FlightState(number, origin, destination, date, at(date, departs), at(date, arrives), day, late_every_day)
 
 
 def flights(**statuses: str) -> Flights:
@@ -193,5 +193,6 @@ def certificate(
 
 CANCELLED_FLIGHT = flights(XX002="cancelled")
 DELAYED_FLIGHT = flights(XX002="delayed")
+LATE_AS_EVER = {**flights(), ("XX002", DAY): state("XX002", DAY, "delayed", late_every_day=True)}
 FIRST_FLOWN = flights(XX001="flying")
 ALL_FLOWN = flights(XX001="landed", XX002="landed")

@@ -1,16 +1,22 @@
 """Every rule that the policy keeps: what it refuses, and what it lets pass just beside."""
 
+from dataclasses import replace as replaced
+from typing import Any
+
 import pytest
 
 from services.tools.airline_rules.contract import RULES
 from services.tools.refusal import Refusal
 from services.tools.reservations.compensation import Claim
+from services.tools.reservations.keeping import Disruption, Kept
 from services.tools.reservations.travel import key_of
 from tests.services.tools.reservations.policy_world import (
     ALL_FLOWN,
     CANCELLED_FLIGHT,
+    DAY,
     DELAYED_FLIGHT,
     FIRST_FLOWN,
+    LATE_AS_EVER,
     THIS_MORNING,
     bags,
     book,
@@ -100,6 +106,9 @@ CANCELLING: list[Case] = [
 
 BASIC = reservation(cabin="basic_economy")
 THERE_AND_BACK = reservation("XX001", "XX002", "XX003", flight_type="round_trip")
+FORGOTTEN = reservation().model_copy(
+    update={"flights": (*reservation("XX001", date="2030-01-10").flights, *reservation("XX002").flights)}
+)
 HALF_CANCELLED = reservation(status="cancelled")
 
 CHANGING: list[Case] = [
@@ -125,6 +134,12 @@ CHANGING: list[Case] = [
     ("the second flight after the first", ALLOWED,
      change(reservation(), "XX001", "XX002@2030-05-25", among=FIRST_FLOWN)),
     ("a flight that has left", "C7", change(reservation(), "XX004", among=FIRST_FLOWN)),
+    ("behind a first flight that nobody knows any more", ALLOWED,
+     change(FORGOTTEN, "XX001@2030-01-10", "XX002@2030-05-25")),
+    ("the destination, behind a first flight that nobody knows any more", "C2",
+     change(FORGOTTEN, "XX001@2030-01-10", "XX006")),
+    ("to nothing that flies, with a first flight that nobody knows any more", "B2",
+     change(FORGOTTEN, "XX001@2030-01-10", "XX009")),
     ("what has been flown", "C10", change(reservation(), "XX004", among=ALL_FLOWN)),
     ("what is cancelled", "C10", change(HALF_CANCELLED, "XX004")),
     ("to a delayed flight", "B2", change(reservation(), "XX004", among=flights(XX004="delayed"))),
@@ -146,6 +161,7 @@ PASSENGERS: list[Case] = [
 ]  # fmt: skip
 
 WITH_PAID_BAG = reservation(total_baggages=2, nonfree_baggages=1)
+FREE_IN_BUSINESS = reservation(total_baggages=4, nonfree_baggages=0)
 PAID_BEFORE_IT_WAS_FREE = reservation(cabin="business", total_baggages=2, nonfree_baggages=2)
 
 BAGS: list[Case] = [
@@ -156,6 +172,8 @@ BAGS: list[Case] = [
     ("bags paid before a better cabin made them free", ALLOWED, bags(PAID_BEFORE_IT_WAS_FREE, total=3, paid=2)),
     ("the same, counted anew", ALLOWED, bags(PAID_BEFORE_IT_WAS_FREE, total=3, paid=1)),
     ("as many bags as there are", ALLOWED, bags(WITH_PAID_BAG, total=2, paid=1)),
+    ("bags that were free before the cabin was changed, for nothing", "L1", bags(FREE_IN_BUSINESS, total=4, paid=0)),
+    ("the same, paid now", ALLOWED, bags(FREE_IN_BUSINESS, total=4, paid=3)),
     ("fewer bags", "L3", bags(WITH_PAID_BAG, total=1, paid=0)),
     ("with a certificate", "P6", bags(reservation(), total=2, paid=1, pay="cert_1")),
     ("with another's gift card", "P1", bags(reservation(), total=2, paid=1, pay="gift_9")),
@@ -165,10 +183,28 @@ BAGS: list[Case] = [
     ("to what is cancelled", "C10", bags(HALF_CANCELLED, total=2, paid=1)),
 ]  # fmt: skip
 
-HELD = Claim(reservation(passengers=2))
-CHANGED = Claim(HELD.reservation, changed=True)
-REBOOKED = Claim(reservation("XX004"), former_flights=reservation().flights, changed=True)
-OTHER = Claim(reservation("XX003", reservation_id="CD5678", passengers=3))
+HELD = Claim(Kept(reservation=reservation(passengers=2)))
+LATE_THEN = Disruption(flight_number="XX002", date=DAY, status="delayed", cabin="economy")
+DROPPED_THEN = LATE_THEN.model_copy(update={"status": "cancelled"})
+LATE_AND_BUSINESS = LATE_THEN.model_copy(update={"cabin": "business"})
+
+
+def rebooked(*before: Disruption, **more: Any) -> Claim:
+    """On another flight now; `before` was noted by the change."""
+    return Claim(Kept(reservation=reservation("XX004", **more), changed=True, disruptions=before))
+
+
+CHANGED_EARLIER = Claim(HELD.kept.model_copy(update={"changed": True}))
+LEFT_LONG_AGO = Claim(
+    Kept(reservation=reservation("XX004"), changed=True, former_flights=HELD.kept.reservation.flights)
+)
+OTHER = Claim(Kept(reservation=reservation("XX003", reservation_id="CD5678", passengers=3)))
+BOOKED_HERE = Claim(HELD.kept.model_copy(update={"holds": {f"XX002/{DAY}": "op1"}}))
+
+
+def held(**more: Any) -> Claim:
+    return Claim(Kept(reservation=reservation(**more)))
+
 
 COMPENSATION: list[Case] = [
     ("for a cancelled flight", ALLOWED, certificate(200, HELD, among=CANCELLED_FLIGHT)),
@@ -176,17 +212,30 @@ COMPENSATION: list[Case] = [
     ("twice as much", "K5", certificate(400, HELD, among=CANCELLED_FLIGHT)),
     ("for a flight that is on time", "K3", certificate(200, HELD, among=flights(XX002="on_time"))),
     ("for a delayed flight, nothing else done", "K4", certificate(100, HELD, among=DELAYED_FLIGHT)),
-    ("for a delayed flight, after a change", ALLOWED, certificate(100, CHANGED, among=DELAYED_FLIGHT)),
-    ("for a delayed flight that was changed for another", ALLOWED, certificate(50, REBOOKED, among=DELAYED_FLIGHT)),
-    ("for a delayed flight, after cancelling", ALLOWED,
-     certificate(50, Claim(reservation(status="cancelled")), among=DELAYED_FLIGHT)),
-    ("for a delayed flight as for a cancelled one", "K5", certificate(200, CHANGED, among=DELAYED_FLIGHT)),
+    ("for a delayed flight, after a change before it was late", "K4",
+     certificate(100, CHANGED_EARLIER, among=DELAYED_FLIGHT)),
+    ("for a delayed flight that was changed for another", ALLOWED, certificate(50, rebooked(LATE_THEN))),
+    ("the same, as for a cancelled one", "K5", certificate(100, rebooked(LATE_THEN))),
+    ("for a cancelled flight that was changed for another", ALLOWED, certificate(100, rebooked(DROPPED_THEN))),
+    ("for a flight that is late by now and was left before", "K3",
+     certificate(50, LEFT_LONG_AGO, among=DELAYED_FLIGHT)),
+    ("for a flight that is cancelled by now and was left before", "K3",
+     certificate(100, LEFT_LONG_AGO, among=CANCELLED_FLIGHT)),
+    ("for a delayed flight, after cancelling", ALLOWED, certificate(50, rebooked(LATE_THEN, status="cancelled"))),
+    ("for a flight that is late after its reservation was cancelled", "K3",
+     certificate(50, held(status="cancelled"), among=DELAYED_FLIGHT)),
     ("to a regular member", "K2", certificate(200, HELD, among=CANCELLED_FLIGHT, membership="regular")),
     ("to a regular member in business", ALLOWED,
-     certificate(100, Claim(reservation(cabin="business")), among=CANCELLED_FLIGHT, membership="regular")),
+     certificate(100, held(cabin="business"), among=CANCELLED_FLIGHT, membership="regular")),
+    ("to a regular member who was in business then", ALLOWED,
+     certificate(50, rebooked(LATE_AND_BUSINESS), membership="regular")),
+    ("to a regular member who has bought business since", "K2",
+     certificate(50, rebooked(LATE_THEN, cabin="business"), membership="regular")),
     ("to a regular member who is insured", ALLOWED,
-     certificate(100, Claim(reservation(insurance="yes")), among=CANCELLED_FLIGHT, membership="regular")),
-    ("a second time", "K6", certificate(200, Claim(HELD.reservation, compensated=True), among=CANCELLED_FLIGHT)),
+     certificate(100, held(insurance="yes"), among=CANCELLED_FLIGHT, membership="regular")),
+    ("for a flight that is late every day, booked here", "K3", certificate(100, BOOKED_HERE, among=LATE_AS_EVER)),
+    ("for one that was booked before this was known", "K4", certificate(100, HELD, among=LATE_AS_EVER)),
+    ("a second time", "K6", certificate(200, replaced(HELD, compensated=True), among=CANCELLED_FLIGHT)),
     ("for the reservation that it fits", ALLOWED, certificate(200, OTHER, HELD, among=CANCELLED_FLIGHT)),
     ("for another reservation by name", "K3",
      certificate(200, OTHER, HELD, among=CANCELLED_FLIGHT, reservation_id="CD5678")),
