@@ -117,6 +117,9 @@ async def test_of_many_disputes_at_once_no_more_are_open_than_staff_are_asked_fo
         if "dispute_id" in told:
             await waits(laboratory, told["dispute_id"])
             await staff(laboratory, "reject", approval_id=told["dispute_id"], by="mia", why="A test.")
-    await teller.at_rest()
-    open_now = (await kept(laboratory, "Disputes"))["carol/records"]["records"]
-    assert {record["status"] for record in open_now} == {"rejected"}
+
+    async def all_closed() -> bool:
+        records = (await kept(laboratory, "Disputes"))["carol/records"]["records"]
+        return {record["status"] for record in records} == {"rejected"} and len(records) == OPEN_MAX
+
+    await laboratory.until(all_closed)
