@@ -122,7 +122,8 @@ def crosses_domains(parts: list[str], target: list[str]) -> bool:
     """From one domain of the tools into another one, other than through its contract."""
     inside_a_domain = len(parts) > 3
     shared = set(
-        "airline_data amortisation call clock dates demo_data judge refusal saga settings staff_decision".split()
+        "airline_data amortisation call clock dates demo_data journaled judge refusal saga settings"
+        " staff_decision".split()
     )
     return (
         inside_a_domain

@@ -3,13 +3,28 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from cli.process import Process
-from switchboard.testing import JSON, Customer, says, scene
+from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.chaos.bank_gates import Gates, gates
 from tests.laboratory import Laboratory
-from tests.mesh.lending import LARGE, NEXT, SMALL, applies, notices, says_by_tool, staff, told, waiting, waits
+from tests.mesh.lending import (
+    AFTER_YES,
+    APPLY,
+    LARGE,
+    NEXT,
+    SMALL,
+    TO_BANK,
+    applies,
+    notices,
+    says_by_tool,
+    staff,
+    told,
+    waiting,
+    waits,
+)
 from tests.mesh.money import kept
 
 CHECKS = ["Accounts/erin/list_transactions", "Accounts/erin/summarize_spending", "Loans/erin/list_loans"]
@@ -168,3 +183,39 @@ async def test_a_decision_and_the_deadline_at_once_have_one_outcome(laboratory: 
     assert decided.status in (200, 409)
     assert ("was approved" in await told(laboratory, carol)) == (decided.status == 200)
     assert await booked(laboratory, carol, application) == ((1, 1) if decided.status == 200 else (0, 0))
+
+
+async def applications_of_bob(laboratory: Laboratory) -> dict[str, str]:
+    """How each of them stands, by id."""
+    records = (await kept(laboratory, "LoanApplications")).get("bob/records", {"records": []})["records"]
+    return {record["application"]["application_id"]: record["status"] for record in records}
+
+
+async def test_of_many_parallel_applications_no_more_is_lent_without_staff_than_one_may_be(
+    laboratory: Laboratory,
+) -> None:
+    """Of 1,500.00 each, three are below the 5,000.00 that are lent by figures; the next one waits for staff.
+
+    There is one application at a time, so of twenty at once some are refused; each further round takes one more.
+    """
+    request = {"amount": "1500", "term_months": 60, "purpose": "a bike"}
+    await laboratory.model.plays(scene(APPLY, TO_BANK, calls(("apply_for_loan", request))), scene("yes", *AFTER_YES))
+
+    async def checked() -> bool:
+        return "checking" not in (await applications_of_bob(laboratory)).values()
+
+    for customers in (20, 5, 5, 5):
+        bobs = [laboratory.customer("bob") for _ in range(customers)]
+        await asyncio.gather(*(bob.says(APPLY) for bob in bobs))
+        await asyncio.gather(*(bob.says("yes") for bob in bobs))
+        await laboratory.until(checked)
+    found = await applications_of_bob(laboratory)
+    assert sorted(found.values()) == ["approved", "approved", "approved", "waiting_for_staff"]
+    (last,) = [application for application, status in found.items() if status == "waiting_for_staff"]
+    item = await waiting(laboratory, last)
+    assert item is not None
+    facts = {fact["name"]: fact["value"] for fact in item["facts"]}
+    assert facts["owed on personal loans"] == "4,500.00 EUR"
+    loans = json.loads((await says_by_tool(laboratory, bobs[0], "list_loans", {}))["content"])["loans"]
+    assert sum(Decimal(loan["outstanding"]) for loan in loans) == 4_500
+    await staff(laboratory, "reject", approval_id=last, by="Mia", why="A test")

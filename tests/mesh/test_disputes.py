@@ -3,10 +3,11 @@
 import asyncio
 from decimal import Decimal
 
-from switchboard.testing import JSON, Customer
+from services.tools.disputes.contract import OPEN_MAX
+from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.lending import staff, waits
-from tests.mesh.money import Teller
+from tests.mesh.money import DONE, TO_BANK, YES, Teller, kept
 
 
 async def purchases(teller: Teller) -> list[JSON]:
@@ -92,3 +93,33 @@ async def test_what_cannot_be_disputed_is_refused(laboratory: Laboratory) -> Non
     ):
         _, told = await opened(teller, call)
         assert why in told["refused"], call
+
+
+async def test_of_many_disputes_at_once_no_more_are_open_than_staff_are_asked_for(laboratory: Laboratory) -> None:
+    teller = Teller(laboratory)
+    listed = [
+        await teller.does("carol", ("list_transactions", {"period": "last_90_days", "category": name, "limit": 50}))
+        for name in ("groceries", "restaurants", "shopping", "health")
+    ]
+    large = [paid for told in listed for paid in told["transactions"] if Decimal(paid["amount"]) < -25]
+    wanted = large[: OPEN_MAX + 2]
+    assert len(wanted) == OPEN_MAX + 2
+    scenes = [scene(f"go {n}", TO_BANK, calls(dispute(paid)), says(DONE)) for n, paid in enumerate(wanted)]
+    await laboratory.model.plays(*scenes, *YES)
+    carols = [laboratory.customer("carol") for _ in wanted]
+    await asyncio.gather(*(carol.says(f"go {n}") for n, carol in enumerate(carols)))
+    await asyncio.gather(*(carol.says("yes") for carol in carols))
+    results = [await teller.last_result(carol) for carol in carols]
+    refused = [result["refused"] for result in results if "refused" in result]
+    assert len(refused) == 2
+    assert all(why.startswith(f"You have {OPEN_MAX} open disputes.") for why in refused)
+    for told in results:
+        if "dispute_id" in told:
+            await waits(laboratory, told["dispute_id"])
+            await staff(laboratory, "reject", approval_id=told["dispute_id"], by="mia", why="A test.")
+
+    async def all_closed() -> bool:
+        records = (await kept(laboratory, "Disputes"))["carol/records"]["records"]
+        return {record["status"] for record in records} == {"rejected"} and len(records) == OPEN_MAX
+
+    await laboratory.until(all_closed)

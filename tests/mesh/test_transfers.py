@@ -72,12 +72,13 @@ async def test_money_goes_from_checking_to_savings(laboratory: Laboratory) -> No
         (sends("bob", "5.00", recipient_name="Bob Brand"), "is known as 'bob' by the name of Bob Brand."),
         (sends("carol", "5.00"), "Your Checking is on both sides of that transfer"),
         (sends("erin", "5.00", recipient_name="Erin Evans"), "Erin Evans has no account in EUR at this bank."),
-        (sends("mallory", "5.00"), "mallory is no customer of this bank"),
+        (sends("mallory", "5.00"), "No customer of this bank is known as 'mallory' by the name of mallory."),
         (
             sends("NL91ABNA0417164300", "5.00", recipient_name="Jan de Vries"),
             "Nothing was transferred: The recipient's bank",
         ),
-        (sends("erin", "5.00", currency="USD"), "Your Checking is in EUR"),
+        (sends("erin", "5.00", currency="USD"), "No customer of this bank is known as 'erin' by the name of erin."),
+        (sends("erin", "5.00", currency="USD", recipient_name="Erin Evans"), "Your Checking is in EUR"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -1,0 +1,99 @@
+"""A deploy with other settings in the middle of a call: what was begun by the old ones is finished by them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from cli.process import Process, free_ports
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
+from tests.laboratory import Laboratory
+from tests.mesh.money import DONE, TO_BANK, Teller, payment
+
+SOON = timedelta(minutes=5)
+OTHERWISE = {"SWITCHBOARD_TIMER_AHEAD_MIN": "PT1H"}
+"""By which what is asked for here would be too soon."""
+
+
+@dataclass
+class Timers:
+    """Reminders, scheduled transfers and standing orders in a process of their own."""
+
+    process: Process
+    gates: Path
+
+
+@pytest.fixture(scope="module")
+async def timers(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Timers]:
+    """Last, they go back into the process of all tools."""
+    (port,) = free_ports(1)
+    gates = tmp_path_factory.mktemp("gates")
+    process = laboratory.mesh.service("gated_timers", port, module="tests.chaos.gated_timers")
+    process.environment = {**process.environment, "GATES": str(gates)}
+    await process.start()
+    try:
+        await laboratory.mesh.register(f"http://127.0.0.1:{port}")
+        yield Timers(process, gates)
+    finally:
+        await laboratory.mesh.register(laboratory.mesh.addresses.service_url("tools"))
+        await process.stop()
+
+
+def calls_of(mark: str) -> dict[str, tuple[JSON, str]]:
+    """By tool: what it is asked, and the tool that cancels it."""
+    day = f"{datetime.now(UTC) + SOON:%Y-%m-%dT%H:%M:%SZ}"
+    terms = payment("bob", "3.00", reference=mark)
+    return {
+        "remind_me": ({"text": mark, "after": "PT5M"}, "cancel_reminder"),
+        "schedule_transfer": ({**terms, "on": day}, "cancel_scheduled"),
+        "create_standing_order": ({**terms, "every": "month", "starts": day}, "cancel_standing_order"),
+    }
+
+
+def reference(told: JSON) -> JSON:
+    """How the one that is kept is named to the tool that cancels it."""
+    (kept,) = [entry for name, entry in told.items() if name in ("reminder", "scheduled", "order")]
+    return {name: value for name, value in kept.items() if name in ("reminder_id", "schedule_id", "order_id")}
+
+
+@pytest.mark.parametrize("tool", ["remind_me", "schedule_transfer", "create_standing_order"])
+async def test_what_is_put_off_while_the_least_delay_is_changed_has_one_answer(
+    laboratory: Laboratory, timers: Timers, tool: str
+) -> None:
+    """The timer runs already when the process dies; the next one would have refused it as too soon."""
+    teller, mark = Teller(laboratory), f"mark {uuid4()}"
+    arguments, cancel = calls_of(mark)[tool]
+    before, gate = timers.process.environment, timers.gates / f"{tool}.after"
+    gate.write_text(mark)
+    carol, message = await asked(teller, (tool, arguments))
+    await laboratory.until(Path(f"{gate}.reached").exists)
+    await timers.process.kill()
+    gate.unlink()
+    timers.process.environment = {**before, **OTHERWISE}
+    try:
+        await timers.process.start()
+        await message
+    finally:
+        await timers.process.stop()
+        timers.process.environment = before
+        await timers.process.start()
+    told = await teller.last_result(carol)
+    assert "refused" not in told, told
+    ended, answer = await teller.asks("carol", (cancel, reference(told)))
+    if answer.body["confirmation"]:
+        await ended.says("yes")
+    assert "refused" not in await teller.last_result(ended)
+
+
+async def asked(teller: Teller, call: tuple[str, JSON]) -> tuple[Customer, asyncio.Task[Answer]]:
+    """A call that is under way; where it asks for a yes, this was said."""
+    if call[0] == "remind_me":
+        await teller.laboratory.model.plays(scene("go", TO_BANK, calls(call), says(DONE)))
+        carol = teller.laboratory.customer("carol")
+        return carol, asyncio.create_task(carol.says("go"))
+    carol, _ = await teller.asks("carol", call)
+    return carol, asyncio.create_task(carol.says("yes"))

@@ -1,0 +1,63 @@
+"""The inbox of staff on a real mesh: nobody fills it, and who goes by a customer's name takes nothing from them."""
+
+import asyncio
+
+from services.tools.cases.contract import OPEN_OF_CUSTOMER_MAX, OPEN_OF_SESSION_MAX
+from switchboard.testing import JSON, Customer, calls, says, scene
+from tests.laboratory import Laboratory
+from tests.mesh.booking_desk import DONE, TO_AIRLINE, last_result, told
+
+CALL = ("transfer_to_human_agents", {"summary": "Wants a person"})
+
+
+async def opens(laboratory: Laboratory, customer: Customer, first: bool = True) -> JSON:
+    """What the tool answers in the customer's session."""
+    steps = (calls(CALL), says(DONE))
+    await laboratory.model.plays(scene("help", TO_AIRLINE, *steps), scene("again", *steps))
+    await customer.says("help" if first else "again")
+    return await last_result(customer)
+
+
+async def staff(laboratory: Laboratory, handler: str, **request: object) -> JSON:
+    url = f"{laboratory.mesh.addresses.ingress_url}/Cases/{handler}"
+    async with laboratory.http.post(url, json=request) as response:
+        assert response.status == 200, await response.text()
+        body: JSON = await response.json()
+        return body
+
+
+async def cases_of_dave(laboratory: Laboratory) -> list[JSON]:
+    return [case for case in (await staff(laboratory, "list", limit=100))["cases"] if case["customer_id"] == "dave"]
+
+
+async def all_closed(laboratory: Laboratory) -> None:
+    for case in await cases_of_dave(laboratory):
+        await staff(laboratory, "close", case_id=case["case_id"], by="Mia", outcome="A test")
+    assert await cases_of_dave(laboratory) == []
+
+
+async def test_a_conversation_has_so_many_open_cases_and_is_told_of_them(laboratory: Laboratory) -> None:
+    dave = laboratory.customer("dave")
+    results = [await opens(laboratory, dave, first=number == 0) for number in range(OPEN_OF_SESSION_MAX + 1)]
+    assert [result["ok"] for result in results] == [True] * OPEN_OF_SESSION_MAX + [False]
+    ids = [case["case_id"] for case in await cases_of_dave(laboratory)]
+    assert len(ids) == OPEN_OF_SESSION_MAX
+    said = f"Our staff have this customer's cases in hand already: {', '.join(ids)}."
+    assert results[-1]["content"].startswith(said)
+    await staff(laboratory, "close", case_id=ids[0], by="Mia", outcome="A test")
+    assert told(await opens(laboratory, dave, first=False)) == "Transfer successful"
+    await all_closed(laboratory)
+
+
+async def test_strangers_by_a_customers_name_fill_their_own_part_only(laboratory: Laboratory) -> None:
+    """Each in a conversation of its own, all at once; the customer who is signed in is still heard."""
+    guests = [laboratory.customer("dave", signed_in=False) for _ in range(OPEN_OF_CUSTOMER_MAX + 2)]
+    results = await asyncio.gather(*(opens(laboratory, guest) for guest in guests))
+    refused = [result["content"] for result in results if not result["ok"]]
+    assert len(refused) == 2
+    assert all("case-" not in why and "in hand already. Tell the customer so" in why for why in refused)
+    assert told(await opens(laboratory, laboratory.customer("dave"))) == "Transfer successful"
+    assert len(await cases_of_dave(laboratory)) == OPEN_OF_CUSTOMER_MAX + 1
+    await all_closed(laboratory)
+    assert told(await opens(laboratory, guests[0], first=False)) == "Transfer successful"
+    await all_closed(laboratory)
