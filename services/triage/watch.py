@@ -15,9 +15,16 @@ logger = logging.getLogger(__name__)
 INTERVAL = timedelta(seconds=15)
 """Between two looks: what is watched lasts for minutes."""
 
-INVOCATIONS = """
-SELECT target_service_name AS service, status, count(*) AS total FROM sys_invocation
-WHERE status IN ('paused', 'backing-off') GROUP BY target_service_name, status
+ATTEMPTS_MIN = 3
+"""Whose attempts take long to fail is hardly ever seen between two of them: with this many it fails again and again."""
+
+# Restate counts the attempts since the last that came further.
+INVOCATIONS = f"""
+SELECT service, status, count(*) AS total FROM (
+  SELECT target_service_name AS service, CASE status WHEN 'paused' THEN 'paused' ELSE 'backing-off' END AS status
+  FROM sys_invocation
+  WHERE status IN ('paused', 'backing-off') OR (status = 'running' AND retry_count >= {ATTEMPTS_MIN})
+) GROUP BY service, status
 """
 
 # Of a service there may be several deployments; new invocations go to the one that the service names.

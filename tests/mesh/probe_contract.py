@@ -62,6 +62,7 @@ PROBE_TOOLS = (
     probe_tool("wait", "Wait for a while.", Wait),
     probe_tool("meet", "Wait for others.", Meet),
     probe_tool("fail_at_first", "Fail twice, then work.", Wait),
+    probe_tool("fail_until_released", "Fail, after a while, until the test says so.", Wait),
     probe_tool("refuse", "Refuse.", Refuse),
     probe_tool("big", "Say much.", Big),
     probe_tool("notify", "Tell a session.", Notify),

@@ -62,6 +62,15 @@ async def fail_at_first(ctx: restate.Context, request: Wait) -> Ok:
 
 
 @probe_tools.handler()
+async def fail_until_released(ctx: restate.Context, request: Wait) -> Ok:
+    """Break after some time, as what waits for a slow system does, until the log holds `released <name>`."""
+    await asyncio.sleep(request.milliseconds / 1000)
+    if not written(f"released {request.name}"):
+        raise TimeoutError("the system behind this tool does not answer")
+    return Ok(said="at last")
+
+
+@probe_tools.handler()
 async def refuse(ctx: restate.Context, request: Refuse) -> Ok:
     """Say no, for good."""
     raise restate.TerminalError("that is against the rules", status_code=409)
