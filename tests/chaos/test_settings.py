@@ -76,7 +76,7 @@ async def test_what_is_put_off_while_the_least_delay_is_changed_has_one_answer(
     timers.process.environment = {**before, **OTHERWISE}
     try:
         await timers.process.start()
-        await message
+        await laboratory.until(message.done)
     finally:
         await timers.process.stop()
         timers.process.environment = before
