@@ -56,6 +56,9 @@ pins: $(UV) ## renew the exact versions and hashes in requirements*.txt
 	@$(COMPILE) pyproject.toml --extra demo-model --extra cli --extra bench -c requirements.txt \
 	  -o requirements-bench.txt
 
+golden: setup ## renew what the charts render, for the tests to compare with; read the difference
+	@$(BIN)/python -m tests.charts.golden
+
 clean: ## remove what the commands above have made
 	@rm -rf $(VENV) .tools node_modules .switchboard .mypy_cache .ruff_cache .pytest_cache
 
@@ -86,4 +89,4 @@ node_modules/.synced: package-lock.json
 	  || { echo "npm could not get the Restate server: is its registry reachable? See the lines above."; exit 1; }
 	@touch $@
 
-.PHONY: help setup demo up test tools evals bench check format pins clean
+.PHONY: help setup demo up test tools evals bench check format pins golden clean
