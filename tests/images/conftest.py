@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cli.process import free_ports
 from tests.images.build import UV, Builder
 from tests.parts import need
 
@@ -22,4 +23,11 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
 @pytest.fixture(scope="session")
 def elsewhere() -> dict[str, str]:
     """An environment in which every service starts, without a mesh around it."""
-    return {"HOST": "127.0.0.1", "OPENAI_API_KEY": "not-needed", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    (metrics_port,) = free_ports(1)
+    return {
+        "HOST": "127.0.0.1",
+        "OPENAI_API_KEY": "not-needed",
+        "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+        "GATEWAY_JWT_SECRET": "a-secret-of-thirty-two-bytes-or-more",
+        "METRICS_PORT": str(metrics_port),
+    }
