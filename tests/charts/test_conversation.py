@@ -26,6 +26,7 @@ class Installed:
     """A mesh with a gateway before it, as the chart's test pod would find it."""
 
     url: str
+    metrics_url: str
     model_url: str
 
     async def test(self, **environment: str) -> tuple[int, str]:
@@ -68,7 +69,8 @@ async def installed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[I
         )
         await gateway.start()
         try:
-            yield Installed(f"http://127.0.0.1:{port}", mesh.addresses.service_url("demo_model"))
+            metrics_url = f"http://127.0.0.1:{metrics_port}"
+            yield Installed(f"http://127.0.0.1:{port}", metrics_url, mesh.addresses.service_url("demo_model"))
         finally:
             await gateway.stop()
 
@@ -105,3 +107,16 @@ async def test_a_door_without_a_lock_is_found(installed: Installed) -> None:
     code, said = await installed.test(GATEWAY_URL=installed.model_url, TIMEOUT_SECONDS="5")
     assert code == 1
     assert "Whoever has no token should get a 401" in said
+
+
+async def test_a_gateway_answers_every_probe_and_shows_metrics_at_the_other_port_only(installed: Installed) -> None:
+    [pod] = [pod for pod in pod_templates(render("agent-mesh")) if pod.owner == "Deployment/gateway"]
+    [container] = pod.spec["containers"]
+    probes = [container[probe]["httpGet"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
+    assert {probe["port"] for probe in probes} == {"http"}
+    async with aiohttp.ClientSession() as http:
+        for address in [installed.url + probe["path"] for probe in probes] + [installed.metrics_url + "/metrics"]:
+            async with http.get(address) as answer:
+                assert answer.status == 200, address
+        async with http.get(installed.url + "/metrics") as answer:
+            assert answer.status == 404
