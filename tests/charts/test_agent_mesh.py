@@ -190,14 +190,12 @@ def test_the_gateways_autoscaler_scales_its_deployment() -> None:
     assert "replicas" not in one(manifests, "Deployment", "gateway")["spec"]
 
 
-def render_as(chart_version: str, app_version: str = "0.1.0", **settings: object) -> dict[str, Any]:
+def render_as(chart_version: str, settings: Settings | None = None) -> dict[str, str]:
     """The pod templates of the services, by a chart of another version."""
     with rendered_from(CHART) as folder:
         about = yaml.safe_load((folder / "Chart.yaml").read_text())
-        (folder / "Chart.yaml").write_text(
-            yaml.safe_dump({**about, "version": chart_version, "appVersion": app_version})
-        )
-        arguments = [f"--set-json={key}={json.dumps(value)}" for key, value in settings.items()]
+        (folder / "Chart.yaml").write_text(yaml.safe_dump({**about, "version": chart_version}))
+        arguments = [f"--set-json={key}={json.dumps(value)}" for key, value in (settings or {}).items()]
         done = helm("template", "mesh", str(folder), "--namespace", "mesh", "--is-upgrade", *arguments)
     assert done.returncode == 0, done.stderr
     specs = deployments([each for each in yaml.safe_load_all(done.stdout) if each])
@@ -207,8 +205,12 @@ def render_as(chart_version: str, app_version: str = "0.1.0", **settings: object
 def test_a_new_version_of_the_chart_is_no_new_version_of_a_service() -> None:
     first = {name: json.dumps(spec["template"], sort_keys=True) for name, spec in deployments(rendered()).items()}
     assert render_as("9.9.9") == first
-    harmless = {"commonLabels": {"team": "b"}, "services.bank.replicas": 9, "metrics.podMonitor.interval": "1m"}
-    assert render_as("9.9.9", **harmless) == first
+    harmless: Settings = {
+        "commonLabels": {"team": "b"},
+        "services.bank.replicas": 9,
+        "metrics.podMonitor.interval": "1m",
+    }
+    assert render_as("9.9.9", harmless) == first
 
 
 @pytest.mark.parametrize(
@@ -221,18 +223,18 @@ def test_a_new_version_of_the_chart_is_no_new_version_of_a_service() -> None:
     ],
 )
 def test_what_changes_one_service_rolls_it_and_no_other(setting: str, value: object) -> None:
-    before, after = render_as("0.1.0"), render_as("0.1.0", **{setting: value})
+    before, after = render_as("0.1.0"), render_as("0.1.0", {setting: value})
     assert {name for name in before if before[name] != after[name]} == {"bank"}
 
 
 def test_changed_secrets_roll_everything_that_reads_them() -> None:
-    before, after = render_as("0.1.0"), render_as("0.1.0", secretsRevision="2")
+    before, after = render_as("0.1.0"), render_as("0.1.0", {"secretsRevision": "2"})
     assert all(before[name] != after[name] for name in before)
 
 
 def test_prices_roll_only_who_counts_them() -> None:
     before = render_as("0.1.0")
-    after = render_as("0.1.0", **{"model.prices": {"demo": {"input": "1", "output": "2"}}})
+    after = render_as("0.1.0", {"model.prices": {"demo": {"input": "1", "output": "2"}}})
     assert {name for name in before if before[name] != after[name]} == {"triage"}
 
 
