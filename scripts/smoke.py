@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -67,13 +68,13 @@ class Mesh:
         return urllib.request.Request(self.url.rstrip("/") + path, json.dumps(body).encode(), headers)
 
 
-def hold(mesh: Mesh, until: float) -> None:
+def hold(mesh: Mesh, until: float, say: Callable[[str], None] = print) -> None:
     """Raises Failed."""
     for turn, says in enumerate(CONVERSATION, 1):
         began = time.monotonic()
         reply = answer(mesh.request(says.text), until)
         check(says, reply, turn)
-        print(f"{says.text}\n  {reply['agent']}, {time.monotonic() - began:.1f} s: {reply['text']}")
+        say(f"{says.text}\n  {reply['agent']}, {time.monotonic() - began:.1f} s: {reply['text']}")
 
 
 def check(says: Says, reply: dict[str, Any], turn: int) -> None:
