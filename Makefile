@@ -60,6 +60,9 @@ pins: $(UV) ## renew the exact versions and hashes in requirements*.txt
 	  $(COMPILE) pyproject.toml --extra $$service -c requirements.txt -o requirements-$$service.txt || exit 1; done
 	@$(COMPILE) pyproject.toml --extra live -c requirements.txt -o requirements-live.txt
 
+charts: setup ## write the tables of values in the charts' READMEs
+	@$(BIN)/python -m scripts.chart_readme
+
 golden: setup ## renew what the charts render, for the tests to compare with; read the difference
 	@$(BIN)/python -m tests.charts.golden
 
@@ -97,4 +100,4 @@ node_modules/.synced: package-lock.json
 	  || { echo "npm could not get the Restate server: is its registry reachable? See the lines above."; exit 1; }
 	@touch $@
 
-.PHONY: help setup demo up test tools evals bench check format pins golden clean
+.PHONY: help setup demo up test tools evals bench check format pins charts golden clean
