@@ -30,7 +30,7 @@ class Deployments:
         async with self.http.post(f"{self.admin.url}/deployments", json=body) as response:
             answer: dict[str, Any] = await response.json()
             if response.status >= 400:
-                # 409 META0006: the new version lacks a handler that the old one had. The old one goes on.
+                # 409 META0006: a service has become a virtual object, or the like. The old version goes on.
                 raise AdminError(f"{url} was not taken: HTTP {response.status}: {answer.get('message')}")
             return str(answer["id"])
 

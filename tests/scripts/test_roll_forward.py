@@ -90,8 +90,9 @@ async def test_an_address_that_restate_knows_routes_nothing_anew_unless_it_is_lo
             assert await deployments.register(url, again=True) == old
         assert await deployments.serving("Bank") == old
         await deployments.remove(new)
-    with pytest.raises(AdminError):
+    with pytest.raises(AdminError, match="was not taken"):
         await deployments.register(f"http://127.0.0.1:{free_ports(1)[0]}")
+    assert await deployments.serving("Bank") == old
 
 
 # --- On a cluster, of which there is none here ------------------------------------------------------------------------
