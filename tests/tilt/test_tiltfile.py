@@ -8,6 +8,7 @@ import yaml
 
 from cli.restate_server import PROJECT
 from scripts.image_tree import image_files, services
+from tests.charts.rendering import template, values
 from tests.images.dockerfile import read_dockerfile
 from tests.tilt.evaluation import Evaluation, evaluate
 
@@ -250,6 +251,17 @@ def test_every_file_that_a_command_names_exists(up: Evaluation) -> None:
         named |= set(re.findall(r"deploy/helm/\S+", f"{call.named['apply_cmd']} {' '.join(call.named['deps'])}"))
     assert len(named) >= 3
     assert [path for path in sorted(named) if not (PROJECT / path).exists()] == []
+
+
+def test_what_is_waited_for_and_forwarded_has_the_names_that_the_platform_gives_it(plain: Evaluation) -> None:
+    rendered = yaml.safe_load_all(template("mesh-platform", "values-local.yaml", dependencies=False).stdout)
+    (cluster,) = (each["metadata"]["name"] for each in rendered if each and each["kind"] == "RestateCluster")
+    assert f" rsc/{cluster} " in f"{plain.one('local_resource', 'restate-ready').arguments[1]} "
+    # The operator makes the namespace of the cluster's name, with the Service `restate` in it.
+    assert f"--namespace {cluster} port-forward svc/restate " in plain.resources["restate-ui"]["serve_cmd"]
+    assert f"delete rsc {cluster} " in plain.one("k8s_custom_deploy", "mesh-platform").named["delete_cmd"]
+    jaeger = values("mesh-platform")["jaeger"]["fullnameOverride"]
+    assert f"port-forward svc/{jaeger} " in plain.resources["jaeger-ui"]["serve_cmd"]
 
 
 def test_objects_are_one_stream_that_can_be_read(up: Evaluation) -> None:
