@@ -55,9 +55,23 @@ pins: $(UV) ## renew the exact versions and hashes in requirements*.txt
 	  -o requirements-dev.txt
 	@$(COMPILE) pyproject.toml --extra demo-model --extra cli --extra bench -c requirements.txt \
 	  -o requirements-bench.txt
+	@$(COMPILE) pyproject.toml -c requirements.txt -o requirements-services.txt
+	@for service in $(SERVICES_WITH_EXTRA); do \
+	  $(COMPILE) pyproject.toml --extra $$service -c requirements.txt -o requirements-$$service.txt || exit 1; done
+	@$(COMPILE) pyproject.toml --extra live -c requirements.txt -o requirements-live.txt
+
+charts: setup ## write the tables of values in the charts' READMEs
+	@$(BIN)/python -m scripts.chart_readme
+
+golden: setup ## renew what the charts render, for the tests to compare with; read the difference
+	@$(BIN)/python -m tests.charts.golden
 
 clean: ## remove what the commands above have made
 	@rm -rf $(VENV) .tools node_modules .switchboard .mypy_cache .ruff_cache .pytest_cache
+
+# An image gets requirements-services.txt, or the file of its service's own where pyproject.toml has an extra of its name.
+SERVICES = $(patsubst services/%/__main__.py,%,$(wildcard services/*/__main__.py))
+SERVICES_WITH_EXTRA = $(foreach service,$(SERVICES),$(shell grep -q '^$(subst _,-,$(service)) = ' pyproject.toml && echo $(service)))
 
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 
@@ -86,4 +100,4 @@ node_modules/.synced: package-lock.json
 	  || { echo "npm could not get the Restate server: is its registry reachable? See the lines above."; exit 1; }
 	@touch $@
 
-.PHONY: help setup demo up test tools evals bench check format pins clean
+.PHONY: help setup demo up test tools evals bench check format pins charts golden clean

@@ -12,6 +12,9 @@ REQUIRE_ALL = "REQUIRE_ALL"
 TAU_AIRLINE_DIR = "TAU_AIRLINE_DIR"
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "tau-airline"
 
+RESTATE_CRDS_DIR = "RESTATE_CRDS_DIR"
+CRDS_BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "crds"
+
 
 def need(part: str, found: object, mend: str) -> None:
     """Go on when the part is there; else skip, or with REQUIRE_ALL=1 fail, saying which part and what brings it."""
@@ -50,6 +53,12 @@ def tau_airline() -> Path | None:
     """The folder with the field's reference data, where a machine has it: no installation brings it."""
     folder = Path(os.environ.get(TAU_AIRLINE_DIR) or BESIDE_THE_REPOSITORY)
     return folder if (folder / "tasks.json").exists() else None
+
+
+def restate_crds() -> Path | None:
+    """The folder with the schemas of Restate's custom resources, where a machine has it: no installation brings it."""
+    folder = Path(os.environ.get(RESTATE_CRDS_DIR) or CRDS_BESIDE_THE_REPOSITORY)
+    return folder if (folder / "restateclusters.yaml").exists() else None
 
 
 needs_tau_airline = pytest.mark.skipif(

@@ -17,7 +17,7 @@ from tests.observability.promql import series_in, without_suffix
 from tests.parts import need_promtool
 
 ROOT = Path(__file__).resolve().parents[2]
-RULES = ROOT / "deploy" / "observability" / "alerts.yaml"
+RULES = ROOT / "deploy" / "helm" / "mesh-platform" / "files" / "alerts.yaml"
 DASHBOARDS = ("mesh.json", "restate.json")
 HERE = Path(__file__).resolve().parent
 PROMTOOL_TIMEOUT_SECONDS = 60

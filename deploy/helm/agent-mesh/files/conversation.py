@@ -1,0 +1,88 @@
+"""Holds a conversation through the gateway and ends with a sentence if it fails: `helm test` runs it in the cluster."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+QUESTION = "Hello! What can you help me with?"
+"""Any model has an answer, and no tool needs to be called for it."""
+
+PAUSE_SECONDS = 2
+
+
+class TestFailed(Exception):
+    """The message says what did not work."""
+
+
+def main() -> int:
+    gateway, customer = os.environ["GATEWAY_URL"], os.environ["CUSTOMER"]
+    until = time.monotonic() + int(os.environ["TIMEOUT_SECONDS"])
+    session = f"{gateway}/v1/sessions/helm-test-{uuid.uuid4().hex}"
+    try:
+        refuse_strangers(session, until)
+        token = os.environ.get("TOKEN") or minted(customer)
+        for turn in (1, 2):
+            check(ask(session, token, until), turn)
+    except TestFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write("An agent answered twice, in one conversation.\n")
+    return 0
+
+
+def minted(customer: str) -> str:
+    """A token by the gateway's own secret."""
+    command = [sys.executable, "-m", "services.gateway.token", "--customer", customer, "--minutes", "10"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TestFailed(f"No token could be made: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def refuse_strangers(session: str, until: float) -> None:
+    status, body = insist(session + "/messages", {}, until)
+    if status != 401:
+        raise TestFailed(f"Whoever has no token should get a 401, and got a {status}: {body}")
+
+
+def ask(session: str, token: str, until: float) -> dict:
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": uuid.uuid4().hex}
+    status, body = insist(session + "/messages", headers, until)
+    if status != 200:
+        raise TestFailed(f"A message got a {status}: {body}")
+    return json.loads(body)
+
+
+def check(reply: dict, turn: int) -> None:
+    if reply.get("failed") or not reply.get("agent") or not str(reply.get("text", "")).strip():
+        raise TestFailed(f"No agent has answered, but an apology came: {json.dumps(reply)}")
+    if reply.get("turn") != turn:
+        raise TestFailed(f"This was message {turn} of the conversation, and the reply says {reply.get('turn')}")
+
+
+def insist(url: str, headers: dict, until: float) -> tuple[int, str]:
+    """Status and body; again while nobody is there yet: right after an installation, agents are still registering."""
+    body = json.dumps({"text": QUESTION}).encode()
+    said = ""
+    while (left := until - time.monotonic()) > 0:
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json", **headers})
+        try:
+            with urllib.request.urlopen(request, timeout=left) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            said = f"{error.code} {error.read().decode(errors='replace')}"
+            if error.code < 500:
+                return error.code, said
+        except OSError as error:
+            said = str(error)
+        time.sleep(PAUSE_SECONDS)
+    raise TestFailed(f"No answer in time from {url}: {said}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+{{/*
+A container's environment, each name once and in the order of the names: a service's own words win over what holds for
+all. Everything stands in the pod template itself. A ConfigMap that changed in place would change the old versions, too,
+that still finish their turns.
+*/}}
+
+{{- define "agent-mesh.env" -}}
+{{- $env := dict }}
+{{- range .given }}{{ $_ := set $env .name . }}{{ end }}
+{{- range .root.Values.extraEnv }}{{ $_ := set $env .name . }}{{ end }}
+{{- range $name, $value := .config.env }}{{ $_ := set $env $name (dict "name" $name "value" $value) }}{{ end }}
+{{- range .config.extraEnv }}{{ $_ := set $env .name . }}{{ end }}
+{{- range $name := keys $env | sortAlpha }}
+- {{ toJson (get $env $name) }}
+{{- end }}
+{{- end }}
+
+{{/* For every process of ours: where it listens, what it says and to whom. */}}
+{{- define "agent-mesh.process-env" -}}
+- {name: HOST, value: {{ .root.Values.host | quote }}}
+- {name: PORT, value: {{ .port | quote }}}
+- {name: LOG_LEVEL, value: {{ .root.Values.telemetry.logLevel }}}
+- {name: LOG_FORMAT, value: json}
+- {name: TELEMETRY_CONTENT, value: {{ .root.Values.telemetry.content | quote }}}
+{{- with .root.Values.telemetry.otlpEndpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "agent-mesh.service-env" -}}
+{{- $root := .root }}
+{{- include "agent-mesh.process-env" (dict "root" $root "port" 9080) }}
+{{- with $root.Values.restate.identityKey }}
+- {name: RESTATE_IDENTITY_KEY, value: {{ . | quote }}}
+{{- end }}
+{{- if .config.uses.restateAdmin }}
+- {name: RESTATE_ADMIN_URL, value: {{ include "agent-mesh.admin-url" $root | quote }}}
+{{- end }}
+{{- if .config.uses.model }}
+{{- include "agent-mesh.model-env" $root }}
+{{- end }}
+{{- if and .config.uses.prices $root.Values.model.prices }}
+- {name: SWITCHBOARD_PRICES, value: {{ $root.Values.model.prices | toJson | quote }}}
+- {name: SWITCHBOARD_PRICE_CURRENCY, value: {{ $root.Values.model.priceCurrency }}}
+{{- end }}
+{{- end }}
+
+{{- define "agent-mesh.model-env" -}}
+{{- $model := .Values.model }}
+{{- if include "agent-mesh.uses-demo-model" . }}
+- {name: OPENAI_API_KEY, value: not-needed}
+- {name: OPENAI_BASE_URL, value: "http://{{ include "agent-mesh.name" (dict "root" . "name" "demo-model") }}:9099/v1"}
+- {name: SWITCHBOARD_MODEL, value: demo}
+{{- else }}
+- {name: OPENAI_API_KEY, valueFrom: {secretKeyRef: {name: {{ $model.existingSecret }}, key: {{ $model.existingSecretKey }}}}}
+{{- with $model.baseUrl }}
+- {name: OPENAI_BASE_URL, value: {{ . | quote }}}
+{{- end }}
+- {name: SWITCHBOARD_MODEL, value: {{ $model.name | quote }}}
+{{- with $model.fallbackModels }}
+- {name: SWITCHBOARD_FALLBACK_MODELS, value: {{ join "," . | quote }}}
+{{- end }}
+{{- end }}
+- {name: SWITCHBOARD_MODEL_CALLS_MAX, value: {{ $model.callsMax | int | quote }}}
+{{- end }}

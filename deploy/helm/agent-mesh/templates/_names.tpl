@@ -1,0 +1,79 @@
+{{/* Names, labels and images. What stands on a pod never holds a version: it would roll every agent at each upgrade. */}}
+
+{{- define "agent-mesh.name" -}}
+{{ .root.Values.namePrefix }}{{ .name }}
+{{- end }}
+
+{{- define "agent-mesh.part-of" -}}
+{{ default .Chart.Name .Values.nameOverride }}
+{{- end }}
+
+{{/* What selects the pods of one workload. */}}
+{{- define "agent-mesh.selector" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+
+{{/* What selects every pod of the release. */}}
+{{- define "agent-mesh.release-selector" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: {{ include "agent-mesh.part-of" . }}
+{{- end }}
+
+{{- define "agent-mesh.pod-labels" -}}
+{{ include "agent-mesh.selector" . }}
+app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/part-of: {{ include "agent-mesh.part-of" .root }}
+{{- with .config.podLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "agent-mesh.pod-annotations" -}}
+{{- $annotations := deepCopy .config.podAnnotations }}
+{{- with .root.Values.secretsRevision }}
+{{- $_ := set $annotations "switchboard-mesh.io/secrets-revision" . }}
+{{- end }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* For metadata outside of pods, where a new version rolls nothing. */}}
+{{- define "agent-mesh.labels" -}}
+{{ include "agent-mesh.selector" . }}
+app.kubernetes.io/part-of: {{ include "agent-mesh.part-of" .root }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* registry/repository@digest, or :tag where no digest is given. */}}
+{{- define "agent-mesh.image" -}}
+{{- $image := .config.image }}
+{{- $repository := default (printf "switchboard-%s" .name) $image.repository }}
+{{- $path := list .root.Values.image.registry $repository | compact | join "/" }}
+{{- if $image.digest -}}
+{{ $path }}@{{ $image.digest }}
+{{- else -}}
+{{ $path }}:{{ coalesce $image.tag .root.Values.image.tag .root.Chart.AppVersion }}
+{{- end }}
+{{- end }}
+
+{{/* "true" or nothing. */}}
+{{- define "agent-mesh.uses-demo-model" -}}
+{{- $wanted := .Values.demoModel.enabled | toString }}
+{{- if or (eq $wanted "true") (and (eq $wanted "auto") (not .Values.model.existingSecret)) }}true{{ end }}
+{{- end }}
+
+{{- define "agent-mesh.ingress-url" -}}
+{{ default (printf "http://restate.%s:8080" .Values.restate.register.cluster) .Values.restate.ingressUrl }}
+{{- end }}
+
+{{- define "agent-mesh.admin-url" -}}
+{{ default (printf "http://restate.%s:9070" .Values.restate.register.cluster) .Values.restate.adminUrl }}
+{{- end }}

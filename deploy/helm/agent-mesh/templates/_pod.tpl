@@ -1,0 +1,114 @@
+{{/*
+The pod of any workload: name, component, config (defaults with the workload's own values over them), container (ports,
+probes, env and lifecycle as YAML).
+*/}}
+
+{{- define "agent-mesh.pod" -}}
+metadata:
+  labels:
+    {{- include "agent-mesh.pod-labels" . | nindent 4 }}
+  {{- include "agent-mesh.pod-annotations" . | trim | nindent 2 }}
+spec:
+  {{- include "agent-mesh.pod-spec" . | nindent 2 }}
+{{- end }}
+
+{{- define "agent-mesh.pod-spec" -}}
+{{- $config := .config -}}
+serviceAccountName: {{ include "agent-mesh.name" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+terminationGracePeriodSeconds: {{ $config.terminationGracePeriodSeconds | int }}
+securityContext:
+  {{- include "agent-mesh.pod-security" . | nindent 2 }}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - {name: {{ . }}}
+  {{- end }}
+{{- end }}
+{{- with $config.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $config.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $config.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $config.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if $config.spread.enabled }}
+topologySpreadConstraints:
+  {{- range $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+  - maxSkew: 1
+    topologyKey: {{ $key }}
+    whenUnsatisfiable: {{ $config.spread.whenUnsatisfiable }}
+    labelSelector:
+      matchLabels:
+        {{- include "agent-mesh.selector" $ | nindent 8 }}
+    # Each version is spread by itself: an old one that drains takes no place from the new one.
+    matchLabelKeys: [pod-template-hash]
+  {{- end }}
+{{- end }}
+containers:
+  - name: {{ .name }}
+    image: {{ include "agent-mesh.image" . }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+    {{- .container | nindent 4 }}
+    {{- $envFrom := concat .root.Values.extraEnvFrom $config.envFrom }}
+    {{- with $envFrom }}
+    envFrom:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    resources:
+      {{- toYaml $config.resources | nindent 6 }}
+    securityContext:
+      {{- include "agent-mesh.container-security" . | nindent 6 }}
+    volumeMounts:
+      - {name: tmp, mountPath: /tmp}
+      {{- with $config.extraVolumeMounts }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+volumes:
+  - name: tmp
+    emptyDir: {sizeLimit: 64Mi}
+  {{- with $config.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{- define "agent-mesh.pod-security" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "agent-mesh.container-security" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Probes of one path on one named port. A busy loop answers late, so only a minute and a half of silence is death. */}}
+{{- define "agent-mesh.probes" -}}
+startupProbe:
+  httpGet: {path: {{ .live }}, port: {{ .port }}}
+  periodSeconds: 2
+  timeoutSeconds: 5
+  failureThreshold: 60
+readinessProbe:
+  httpGet: {path: {{ .ready }}, port: {{ .port }}}
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: 3
+livenessProbe:
+  httpGet: {path: {{ .live }}, port: {{ .port }}}
+  periodSeconds: 15
+  timeoutSeconds: 5
+  failureThreshold: 6
+{{- end }}

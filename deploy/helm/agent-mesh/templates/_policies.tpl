@@ -1,0 +1,77 @@
+{{/* Pieces of network policies. `serviceCidrs` stands beside the pods' labels, for a CNI that judges before DNAT. */}}
+
+{{- define "agent-mesh.policy-metadata" -}}
+name: {{ include "agent-mesh.name" . }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "agent-mesh.labels" . | nindent 2 }}
+{{- end }}
+
+{{- define "agent-mesh.ingress" -}}
+{{- if .from -}}
+- from:
+    {{- toYaml .from | nindent 4 }}
+  ports:
+    - {protocol: TCP, port: {{ .port }}}
+{{- end }}
+{{- end }}
+
+{{/* To pods in the cluster. `ports` are "TCP/9070". */}}
+{{- define "agent-mesh.egress" -}}
+- to:
+    {{- with .to }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    {{- range .root.Values.networkPolicy.serviceCidrs }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- end }}
+  ports:
+    {{- range .ports }}
+    {{- $parts := splitList "/" . }}
+    - {protocol: {{ first $parts }}, port: {{ last $parts }}}
+    {{- end }}
+{{- end }}
+
+{{/* To what lies outside of the cluster. */}}
+{{- define "agent-mesh.outside-egress" -}}
+- to:
+    {{- toYaml .to | nindent 4 }}
+  ports:
+    {{- range .ports }}
+    - {protocol: TCP, port: {{ . | int }}}
+    {{- end }}
+{{- end }}
+
+{{- define "agent-mesh.restate-peers" -}}
+{{- if .Values.networkPolicy.restate }}
+{{- toYaml .Values.networkPolicy.restate }}
+{{- else }}
+- namespaceSelector:
+    matchLabels: {kubernetes.io/metadata.name: {{ .Values.restate.register.cluster }}}
+  podSelector:
+    matchLabels: {app.kubernetes.io/name: restate, app.kubernetes.io/instance: {{ .Values.restate.register.cluster }}}
+{{- end }}
+{{- end }}
+
+{{- define "agent-mesh.telemetry-egress" -}}
+{{- with .Values.telemetry.otlpEndpoint }}
+{{- include "agent-mesh.egress" (dict "root" $ "to" $.Values.networkPolicy.collector "ports" (list (printf "TCP/%s" (include "agent-mesh.port-of" .)))) }}
+{{- end }}
+{{- end }}
+
+{{- define "agent-mesh.model-egress" -}}
+{{- if include "agent-mesh.uses-demo-model" . }}
+{{- $peer := dict "podSelector" (dict "matchLabels" (include "agent-mesh.selector" (dict "root" . "name" "demo-model") | fromYaml)) }}
+{{- include "agent-mesh.egress" (dict "root" . "to" (list $peer) "ports" (list "TCP/9099")) }}
+{{- else }}
+{{- $ports := default (list (include "agent-mesh.port-of" (default "https://" .Values.model.baseUrl))) .Values.networkPolicy.modelEgress.ports }}
+{{- include "agent-mesh.outside-egress" (dict "to" .Values.networkPolicy.modelEgress.to "ports" $ports) }}
+{{- end }}
+{{- end }}
+
+{{/* The port of a URL, or its scheme's own. */}}
+{{- define "agent-mesh.port-of" -}}
+{{- $host := (urlParse .).host }}
+{{- $port := regexFind ":[0-9]+$" $host | trimPrefix ":" }}
+{{- default (ternary "443" "80" (hasPrefix "https:" .)) $port }}
+{{- end }}

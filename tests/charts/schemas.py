@@ -1,0 +1,149 @@
+"""Holds manifests against Kubernetes' own schemas, for several of its versions, and against those of Restate's CRDs."""
+
+import json
+import tarfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.charts.pods import pod_templates
+from tests.charts.rendering import Manifest, fetched, metadata, named
+from tests.parts import restate_crds
+
+KUBERNETES_VERSIONS = ("1.28", "1.31", "1.34", "1.37")
+"""The oldest that the charts take, the newest that the schemas know, and some between."""
+
+FOREIGN = ("restate.dev/", "monitoring.coreos.com/", "gateway.networking.k8s.io/")
+"""Kinds that are no part of Kubernetes: those of the Restate operator, the Prometheus operator and the Gateway API."""
+
+SINCE_3_1 = {
+    "deletePolicy": {"type": "string", "enum": ["drain", "force"]},
+    "drain": {
+        "type": "object",
+        "properties": {
+            "timeoutSeconds": {"type": "integer"},
+            "onTimeout": {"type": "string", "enum": ["hold", "force"]},
+        },
+    },
+}
+"""What the operator's 3.1 took into RestateDeployment.spec.restate, for the schemas of before."""
+
+
+def kubernetes_problems(manifest: Manifest, version: str) -> list[str]:
+    """What the API server of that version, as `1.34`, would refuse or drop; each problem with its place."""
+    if not manifest["apiVersion"].startswith(FOREIGN):
+        return _problems(json.dumps(manifest, sort_keys=True), version)
+    return [problem for stand_in in _stand_ins(manifest) for problem in kubernetes_problems(stand_in, version)]
+
+
+@cache
+def _problems(manifest: str, version: str) -> list[str]:
+    data = json.loads(manifest)
+    try:
+        kubernetes_validate.validate(data, version, strict=True)
+    except kubernetes_validate.ValidationError as problem:
+        return [f"{named(data)}: {'.'.join(map(str, problem.path))}: {problem.message}"]
+    except kubernetes_validate.SchemaNotFoundError as problem:
+        return [f"{named(data)}: {problem.message}"]
+    return []
+
+
+def _stand_ins(manifest: Manifest) -> Iterator[Manifest]:
+    """The parts of a RestateDeployment that its CRD does not look into, as the objects they become."""
+    if manifest["kind"] != "RestateDeployment":
+        return
+    name = manifest["metadata"]["name"]
+    for pod in pod_templates([manifest]):
+        yield {"apiVersion": "v1", "kind": "Pod", "metadata": {**pod.metadata, "name": name}, "spec": pod.spec}
+    draining = manifest["spec"].get("autoscaling")
+    if draining:
+        target = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name}
+        yield {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": name},
+            "spec": {**draining, "scaleTargetRef": target},
+        }
+
+
+def crd_problems(manifest: Manifest) -> list[str]:
+    """What the CRD's schema refuses or would drop in a RestateCluster or RestateDeployment. Skips without CRDs."""
+    schema = _crd_schemas()[manifest["kind"]]
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(manifest)
+    return [f"{named(manifest)}: {'.'.join(map(str, error.path))}: {error.message}" for error in errors]
+
+
+def _crd_schemas() -> dict[str, Any]:
+    """The schema of each of Restate's kinds. No installation brings them, so a machine without them only skips."""
+    texts = _crds_of_the_operators_chart() or _crds_beside_the_repository()
+    if not texts:
+        pytest.skip("needs Restate's CRDs: the operator's chart in HELM_CHARTS_DIR, or its schemas in RESTATE_CRDS_DIR")
+    return _parsed(tuple(texts))
+
+
+def _crds_beside_the_repository() -> list[str]:
+    folder = restate_crds()
+    return [path.read_text() for path in sorted(folder.glob("*.yaml"))] if folder else []
+
+
+def _crds_of_the_operators_chart() -> list[str]:
+    """Out of the dependency of the operator's chart, when somebody has fetched it."""
+    dependencies = metadata("mesh-operator").get("dependencies", [])
+    found = [path for path in (fetched("mesh-operator", each) for each in dependencies) if path]
+    return [text for path in found for text in _crd_files(path)]
+
+
+def _crd_files(chart: Path) -> list[str]:
+    """Its files with CRDs in them, as plain YAML: of a folder or a package, those of its own dependencies as well."""
+    if chart.is_dir():
+        return [path.read_text() for path in sorted(chart.glob("**/crd-manifests/*.yaml"))]
+    with tarfile.open(chart) as package:
+        members = [each for each in package.getmembers() if "/crd-manifests/" in each.name]
+        files = [package.extractfile(each) for each in members]
+        return [file.read().decode() for file in files if file]
+
+
+@cache
+def _parsed(texts: tuple[str, ...]) -> dict[str, Any]:
+    crds = [crd for text in texts for crd in yaml.safe_load_all(text) if crd]
+    return {crd["spec"]["names"]["kind"]: _schema_of(crd) for crd in crds}
+
+
+def _schema_of(crd: dict[str, Any]) -> dict[str, Any]:
+    schema = crd["spec"]["versions"][-1]["schema"]["openAPIV3Schema"]
+    properties = schema["properties"]
+    if crd["spec"]["names"]["kind"] == "RestateDeployment":
+        restate = properties["spec"]["properties"]["restate"]["properties"]
+        restate |= {key: value for key, value in SINCE_3_1.items() if key not in restate}
+    properties |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+    strict: dict[str, Any] = _strict(schema)
+    return strict
+
+
+DROPPED = ("description", "default", "format", "properties")
+
+
+def _strict(schema: Any) -> Any:
+    """As JSON schema, where what the API server would drop without a word is refused."""
+    if isinstance(schema, list):
+        return [_strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    done = {key: _strict(value) for key, value in schema.items() if key not in DROPPED}
+    if "properties" in schema:
+        done["properties"] = {name: _strict(value) for name, value in schema["properties"].items()}
+        if not schema.get("x-kubernetes-preserve-unknown-fields"):
+            done.setdefault("additionalProperties", False)
+    if schema.get("nullable") is True and isinstance(schema.get("type"), str):
+        done["type"] = [schema["type"], "null"]
+        if "enum" in done:
+            done["enum"] = [*done["enum"], None]
+    if schema.get("x-kubernetes-int-or-string"):
+        done["type"] = ["integer", "string"]
+    return done

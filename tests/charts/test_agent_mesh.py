@@ -1,0 +1,343 @@
+"""What agent-mesh renders: valid, restricted, one version a pod template, a service for each entry of `services`."""
+
+import copy
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.charts.pods import containers, not_restricted, pod_templates
+from tests.charts.rendering import (
+    HELM_DIR,
+    Manifest,
+    Settings,
+    helm,
+    lint,
+    named,
+    notes,
+    of_kind,
+    one,
+    render,
+    rendered_from,
+    template,
+    values_files,
+)
+from tests.charts.schemas import FOREIGN, KUBERNETES_VERSIONS, crd_problems, kubernetes_problems
+
+CHART = "agent-mesh"
+SERVICES = ("triage", "bank", "airline", "tools")
+APIS = ("monitoring.coreos.com/v1", "gateway.networking.k8s.io/v1")
+
+EVERYTHING: Settings = {
+    "services.newagent": {},
+    "defaults.autoscaling.enabled": True,
+    "gateway.autoscaling.enabled": True,
+    "gateway.ingress": {"enabled": True, "className": "nginx", "hosts": ["mesh.example.org"]},
+    "gateway.httpRoute": {"enabled": True, "parentRefs": [{"name": "edge"}], "hostnames": ["mesh.example.org"]},
+    "demoModel.enabled": True,
+    "image.pullSecrets": ["pull"],
+    "extraEnv": [{"name": "ZONE", "value": "a"}],
+    "extraObjects": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "extra-{{ .Release.Name }}"}, "data": {"a": "b"}}
+    ],
+    "defaults.tolerations": [{"key": "mesh", "operator": "Exists"}],
+    "defaults.extraVolumes": [{"name": "more", "emptyDir": {}}],
+    "defaults.extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
+    "commonLabels.team": "mesh",
+    "networkPolicy.serviceCidrs": ["10.96.0.0/12"],
+    "namePrefix": "a-",
+}
+"""All that can be switched on at once, for what has to hold of any object of ours."""
+
+FILES = (None, *values_files(CHART))
+
+
+@cache
+def rendered(file: str | None = None, settings: str = "{}") -> list[Manifest]:
+    return render(CHART, *([file] if file else []), set=json.loads(settings), api_versions=APIS)
+
+
+def with_values(settings: Settings) -> list[Manifest]:
+    return copy.deepcopy(rendered(None, json.dumps(settings)))
+
+
+def deployments(manifests: list[Manifest]) -> dict[str, dict[str, Any]]:
+    """The specs of the RestateDeployments, by name."""
+    return {each["metadata"]["name"]: each["spec"] for each in of_kind(manifests, "RestateDeployment")}
+
+
+def all_renders() -> list[Any]:
+    given = [pytest.param(rendered, file, "{}", id=str(file or "values.yaml")) for file in FILES]
+    return [*given, pytest.param(rendered, None, json.dumps(EVERYTHING), id="everything")]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_helm_has_nothing_to_complain_of(file: str | None) -> None:
+    assert lint(CHART, *([file] if file else [])) == ""
+
+
+@pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
+@pytest.mark.parametrize(("how", "file", "settings"), all_renders())
+def test_kubernetes_takes_every_object(how: Any, file: str | None, settings: str, version: str) -> None:
+    ours = [each for each in how(file, settings) if not each["apiVersion"].startswith(FOREIGN[1:])]
+    assert [problem for each in ours for problem in kubernetes_problems(each, version)] == []
+
+
+@pytest.mark.parametrize(("how", "file", "settings"), all_renders())
+def test_the_operator_takes_every_restate_deployment(how: Any, file: str | None, settings: str) -> None:
+    ours = of_kind(how(file, settings), "RestateDeployment")
+    assert len(ours) >= len(SERVICES)
+    assert [problem for each in ours for problem in crd_problems(each)] == []
+
+
+@pytest.mark.parametrize(("how", "file", "settings"), all_renders())
+def test_every_pod_is_restricted_reads_only_and_has_no_token(how: Any, file: str | None, settings: str) -> None:
+    pods = list(pod_templates(how(file, settings)))
+    assert {"Deployment", "RestateDeployment"} <= {pod.owner.split("/")[0] for pod in pods}
+    for pod in pods:
+        assert not_restricted(pod) == []
+        assert pod.spec["automountServiceAccountToken"] is False
+        for container in containers(pod.spec):
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert container["resources"]["limits"]["memory"]
+            assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
+
+
+def test_the_pod_of_helm_test_is_among_the_restricted() -> None:
+    assert "Pod/test" in {pod.owner for pod in pod_templates(rendered())}
+
+
+@pytest.mark.parametrize(("how", "file", "settings"), all_renders())
+def test_every_pods_account_is_there_and_gives_no_token(how: Any, file: str | None, settings: str) -> None:
+    manifests = how(file, settings)
+    accounts = {each["metadata"]["name"]: each for each in of_kind(manifests, "ServiceAccount")}
+    assert {pod.spec["serviceAccountName"] for pod in pod_templates(manifests)} <= accounts.keys()
+    assert all(each["automountServiceAccountToken"] is False for each in accounts.values())
+
+
+def test_each_entry_of_services_is_a_restate_deployment() -> None:
+    assert deployments(rendered()).keys() == set(SERVICES)
+
+
+def test_a_new_agent_is_an_entry() -> None:
+    manifests = with_values({"services.newagent": {}})
+    new, bank = deployments(manifests)["newagent"], deployments(manifests)["bank"]
+    as_bank = json.loads(json.dumps(new).replace("newagent", "bank"))
+    assert as_bank == bank
+    assert new["template"]["spec"]["containers"][0]["image"] == "ghcr.io/switchboard-mesh/switchboard-newagent:0.1.0"
+    for kind in ("ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"):
+        assert one(manifests, kind, "newagent")
+    [asked] = one(manifests, "NetworkPolicy", "demo-model")["spec"]["ingress"]
+    assert "newagent" in asked["from"][0]["podSelector"]["matchExpressions"][0]["values"]
+
+
+def test_a_service_that_is_switched_off_leaves_nothing() -> None:
+    manifests = with_values({"services.airline.enabled": False})
+    assert not [named(each) for each in manifests if each["metadata"]["name"] == "airline"]
+
+
+def test_what_a_service_says_wins_over_what_holds_for_all() -> None:
+    manifests = with_values(
+        {
+            "services.bank": {
+                "replicas": 5,
+                "drain": {"delaySeconds": 0},
+                "pdb": {"enabled": False},
+                "image": {"repository": "acme/bank", "tag": "7f3a2c1"},
+                "uses": {"model": False},
+            }
+        }
+    )
+    bank, airline = deployments(manifests)["bank"], deployments(manifests)["airline"]
+    assert (bank["replicas"], airline["replicas"]) == (5, 2)
+    assert (bank["restate"]["drainDelaySeconds"], airline["restate"]["drainDelaySeconds"]) == (0, 30)
+    [container] = bank["template"]["spec"]["containers"]
+    assert container["image"] == "ghcr.io/switchboard-mesh/acme/bank:7f3a2c1"
+    assert not [entry for entry in container["env"] if entry["name"].startswith("OPENAI")]
+    budgets = {each["metadata"]["name"] for each in of_kind(manifests, "PodDisruptionBudget")}
+    assert budgets == {"triage", "airline", "tools", "gateway"}
+
+
+def test_a_digest_wins_over_any_tag() -> None:
+    digest = "sha256:" + "a" * 64
+    manifests = with_values({"services.bank.image": {"tag": "1.0.0", "digest": digest}, "image.tag": "2.0.0"})
+    images = {name: spec["template"]["spec"]["containers"][0]["image"] for name, spec in deployments(manifests).items()}
+    assert images["bank"] == f"ghcr.io/switchboard-mesh/switchboard-bank@{digest}"
+    assert images["airline"] == "ghcr.io/switchboard-mesh/switchboard-airline:2.0.0"
+
+
+def test_an_autoscaler_counts_replicas_and_nobody_else() -> None:
+    manifests = with_values({"services.bank.autoscaling": {"enabled": True, "min": 3, "max": 7}})
+    bank = deployments(manifests)["bank"]
+    assert "replicas" not in bank
+    assert "replicas" in deployments(manifests)["airline"]
+    scaler = one(manifests, "HorizontalPodAutoscaler", "bank")["spec"]
+    assert scaler["scaleTargetRef"] == {
+        "apiVersion": "restate.dev/v1beta1",
+        "kind": "RestateDeployment",
+        "name": "bank",
+    }
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (3, 7)
+    assert bank["autoscaling"] == {"minReplicas": 1, "maxReplicas": 7, "metrics": scaler["metrics"]}
+
+
+def test_the_gateways_autoscaler_scales_its_deployment() -> None:
+    manifests = with_values({"gateway.autoscaling.enabled": True})
+    scaler = one(manifests, "HorizontalPodAutoscaler", "gateway")["spec"]
+    assert scaler["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "gateway"}
+    assert "replicas" not in one(manifests, "Deployment", "gateway")["spec"]
+
+
+def render_as(chart_version: str, settings: Settings | None = None) -> dict[str, str]:
+    """The pod templates of the services, by a chart of another version."""
+    with rendered_from(CHART) as folder:
+        about = yaml.safe_load((folder / "Chart.yaml").read_text())
+        (folder / "Chart.yaml").write_text(yaml.safe_dump({**about, "version": chart_version}))
+        arguments = [f"--set-json={key}={json.dumps(value)}" for key, value in (settings or {}).items()]
+        done = helm("template", "mesh", str(folder), "--namespace", "mesh", "--is-upgrade", *arguments)
+    assert done.returncode == 0, done.stderr
+    specs = deployments([each for each in yaml.safe_load_all(done.stdout) if each])
+    return {name: json.dumps(spec["template"], sort_keys=True) for name, spec in specs.items()}
+
+
+def test_a_new_version_of_the_chart_is_no_new_version_of_a_service() -> None:
+    first = {name: json.dumps(spec["template"], sort_keys=True) for name, spec in deployments(rendered()).items()}
+    assert render_as("9.9.9") == first
+    harmless: Settings = {
+        "commonLabels": {"team": "b"},
+        "services.bank.replicas": 9,
+        "metrics.podMonitor.interval": "1m",
+    }
+    assert render_as("9.9.9", harmless) == first
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("services.bank.image", {"tag": "0.1.1"}),
+        ("services.bank.env", {"LOG_LEVEL": "DEBUG"}),
+        ("services.bank.podAnnotations", {"rotated": "2"}),
+        ("services.bank.resources", {"limits": {"memory": "1Gi"}}),
+    ],
+)
+def test_what_changes_one_service_rolls_it_and_no_other(setting: str, value: object) -> None:
+    before, after = render_as("0.1.0"), render_as("0.1.0", {setting: value})
+    assert {name for name in before if before[name] != after[name]} == {"bank"}
+
+
+def test_changed_secrets_roll_everything_that_reads_them() -> None:
+    before, after = render_as("0.1.0"), render_as("0.1.0", {"secretsRevision": "2"})
+    assert all(before[name] != after[name] for name in before)
+
+
+def test_prices_roll_only_who_counts_them() -> None:
+    before = render_as("0.1.0")
+    after = render_as("0.1.0", {"model.prices": {"demo": {"input": "1", "output": "2"}}})
+    assert {name for name in before if before[name] != after[name]} == {"triage"}
+
+
+def test_nothing_on_a_pod_tells_a_version() -> None:
+    for pod in pod_templates(with_values(EVERYTHING)):
+        if pod.owner.startswith("Pod/"):
+            continue
+        labels = {**pod.metadata["labels"], **pod.metadata.get("annotations", {})}
+        assert not labels.keys() & {"helm.sh/chart", "app.kubernetes.io/version", "team"}
+
+
+def test_each_version_is_spread_by_itself() -> None:
+    for spec in deployments(rendered()).values():
+        constraints = spec["template"]["spec"]["topologySpreadConstraints"]
+        assert [each["topologyKey"] for each in constraints] == [
+            "topology.kubernetes.io/zone",
+            "kubernetes.io/hostname",
+        ]
+        assert all(each["matchLabelKeys"] == ["pod-template-hash"] for each in constraints)
+        assert all(each["labelSelector"] == spec["selector"] for each in constraints)
+
+
+def test_operators_before_3_1_are_told_nothing_of_how_a_deletion_drains() -> None:
+    for spec in deployments(with_values({"restate.operatorDrains": False})).values():
+        assert spec["restate"].keys() == {"register", "drainDelaySeconds"}
+
+
+def test_a_managed_restate_is_registered_at_by_its_address() -> None:
+    manifests = with_values(
+        {
+            "restate": {
+                "register": {"cluster": None, "url": "https://admin.restate.example.org:9070"},
+                "ingressUrl": "https://restate.example.org:8080",
+                "adminUrl": "https://admin.restate.example.org:9070",
+            },
+            "networkPolicy.restate": [{"ipBlock": {"cidr": "192.0.2.0/24"}}],
+        }
+    )
+    for spec in deployments(manifests).values():
+        assert spec["restate"]["register"] == {"url": "https://admin.restate.example.org:9070"}
+    assert [problem for each in of_kind(manifests, "RestateDeployment") for problem in crd_problems(each)] == []
+
+
+def test_metrics_are_scraped_when_the_cluster_can_or_must() -> None:
+    assert not of_kind(render(CHART), "PodMonitor")
+    assert of_kind(render(CHART, set={"metrics.podMonitor.enabled": True}), "PodMonitor")
+    assert not of_kind(with_values({"metrics.podMonitor.enabled": False}), "PodMonitor")
+    [monitor] = of_kind(rendered(), "PodMonitor")
+    ports = {port["name"] for pod in pod_templates(rendered()) for port in containers(pod.spec)[0].get("ports", [])}
+    scraped = {each["port"] for each in monitor["spec"]["podMetricsEndpoints"]}
+    assert scraped == {"restate", "metrics"} <= ports
+    for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+        labels = {each["targetLabel"]: each for each in endpoint["relabelings"]}
+        assert labels["job"]["replacement"] == "switchboard"
+        assert {"app", "pod_template_hash"} <= labels.keys()
+
+
+def test_no_route_leads_to_the_gateways_metrics() -> None:
+    manifests = with_values(EVERYTHING)
+    service = one(manifests, "Service", "a-gateway")["spec"]
+    assert [port["targetPort"] for port in service["ports"]] == ["http"]
+    [rule] = one(manifests, "Ingress")["spec"]["rules"]
+    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "a-gateway", "port": {"name": "http"}}
+    [rule] = one(manifests, "HTTPRoute")["spec"]["rules"]
+    assert rule["backendRefs"] == [{"name": "a-gateway", "port": service["ports"][0]["port"]}]
+
+
+def test_a_secret_that_the_chart_makes_outlives_it() -> None:
+    secret = one(rendered(), "Secret")
+    assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert not of_kind(with_values({"gateway.auth.existingSecret": "mine"}), "Secret")
+
+
+def test_an_object_of_ones_own_is_a_template() -> None:
+    assert one(with_values(EVERYTHING), "ConfigMap", "extra-mesh")
+
+
+def test_the_demo_model_is_said_loudly_and_only_where_it_answers() -> None:
+    assert "THE DEMO MODEL ANSWERS" in notes(CHART)
+    real = notes(CHART, set={"model.existingSecret": "model-key-1"})
+    assert "DEMO MODEL" not in real
+    assert "model-key-1" in real
+    assert not of_kind(with_values({"model.existingSecret": "model-key-1"}), "Deployment")[1:]
+    assert one(with_values({"model.existingSecret": "k", "demoModel.enabled": True}), "Deployment", "demo-model")
+
+
+def test_the_notes_say_what_to_wait_for() -> None:
+    text = notes(CHART)
+    for line in (
+        "kubectl -n mesh wait --for=condition=Ready rsd --all",
+        "kubectl -n mesh exec deploy/gateway -- python -m services.gateway.token",
+        "helm test mesh",
+        "kubectl -n restate port-forward svc/restate",
+    ):
+        assert line in text
+    assert "https://mesh.example.org" in notes(CHART, "values-production.yaml")
+
+
+def test_the_chart_says_which_kubernetes_it_takes() -> None:
+    done = template(CHART, kube_version="1.27.0")
+    assert done.returncode != 0
+    assert "incompatible with Kubernetes v1.27.0" in done.stderr
+
+
+def test_the_chart_is_whole_without_the_repository() -> None:
+    assert not [path for path in (HELM_DIR / CHART).rglob("*") if path.is_symlink()]

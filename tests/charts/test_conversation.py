@@ -1,0 +1,122 @@
+"""The conversation that `helm test` holds succeeds on a real gateway and mesh, and fails with a sentence."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from cli.mesh import Addresses, Mesh
+from cli.process import Process, free_ports
+from cli.restate_server import find_binary
+from tests.charts.pods import pod_templates
+from tests.charts.rendering import render
+from tests.parts import need
+
+pytest.importorskip("services.gateway", reason="there is no gateway yet")
+
+SECRET = "a-secret-of-the-tests-that-is-long-enough"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A mesh with a gateway before it, as the chart's test pod would find it."""
+
+    url: str
+    metrics_url: str
+    model_url: str
+
+    async def test(self, **environment: str) -> tuple[int, str]:
+        """Exit code and words of what runs in the pod, with the pod's own command and arguments."""
+        [pod] = [pod for pod in pod_templates(render("agent-mesh")) if pod.owner == "Pod/test"]
+        [container] = pod.spec["containers"]
+        assert container["command"] == ["python", "-c"]
+        given = {entry["name"]: entry.get("value", SECRET) for entry in container["env"]}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *container["command"][1:],
+            *container["args"],
+            env={**given, "PATH": "", "PYTHONPATH": str(Path.cwd()), "GATEWAY_URL": self.url, **environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, said.decode()
+
+
+@pytest.fixture(scope="module")
+async def installed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installed]:
+    need("the Restate server", find_binary("restate-server"), "`make setup` brings it")
+    folder = tmp_path_factory.mktemp("installed")
+    port, metrics_port = free_ports(2)
+    async with Mesh(folder, Addresses.free()) as mesh:
+        gateway = Process(
+            name="gateway",
+            command=[sys.executable, "-m", "services.gateway"],
+            environment={
+                "PORT": str(port),
+                "METRICS_PORT": str(metrics_port),
+                "RESTATE_INGRESS_URL": mesh.addresses.ingress_url,
+                "GATEWAY_JWT_SECRET": SECRET,
+            },
+            port=port,
+            health=f"http://127.0.0.1:{port}/ready",
+            log=folder / "gateway.log",
+        )
+        await gateway.start()
+        try:
+            metrics_url = f"http://127.0.0.1:{metrics_port}"
+            yield Installed(f"http://127.0.0.1:{port}", metrics_url, mesh.addresses.service_url("demo_model"))
+        finally:
+            await gateway.stop()
+
+
+async def test_an_installation_that_works_holds_the_conversation(installed: Installed) -> None:
+    assert await installed.test() == (0, "An agent answered twice, in one conversation.\n")
+
+
+async def test_a_token_of_another_secret_is_said_to_be_refused(installed: Installed) -> None:
+    code, said = await installed.test(GATEWAY_JWT_SECRET="another-secret-that-is-long-enough-too")
+    assert code == 1
+    assert "A message got a 401" in said
+
+
+async def test_an_apology_is_no_answer(installed: Installed) -> None:
+    async with aiohttp.ClientSession() as http:
+        await http.put(f"{installed.model_url}/demo/faults", json=[{"kind": "http_400", "times": -1}])
+        try:
+            code, said = await installed.test()
+        finally:
+            await http.delete(f"{installed.model_url}/demo/faults")
+    assert code == 1
+    assert "No agent has answered, but an apology came" in said
+
+
+async def test_nobody_there_is_said_in_time(installed: Installed) -> None:
+    [port] = free_ports(1)
+    code, said = await installed.test(GATEWAY_URL=f"http://127.0.0.1:{port}", TIMEOUT_SECONDS="1")
+    assert code == 1
+    assert "No answer in time" in said
+
+
+async def test_a_door_without_a_lock_is_found(installed: Installed) -> None:
+    code, said = await installed.test(GATEWAY_URL=installed.model_url, TIMEOUT_SECONDS="5")
+    assert code == 1
+    assert "Whoever has no token should get a 401" in said
+
+
+async def test_a_gateway_answers_every_probe_and_shows_metrics_at_the_other_port_only(installed: Installed) -> None:
+    [pod] = [pod for pod in pod_templates(render("agent-mesh")) if pod.owner == "Deployment/gateway"]
+    [container] = pod.spec["containers"]
+    probes = [container[probe]["httpGet"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
+    assert {probe["port"] for probe in probes} == {"http"}
+    async with aiohttp.ClientSession() as http:
+        for address in [installed.url + probe["path"] for probe in probes] + [installed.metrics_url + "/metrics"]:
+            async with http.get(address) as answer:
+                assert answer.status == 200, address
+        async with http.get(installed.url + "/metrics") as answer:
+            assert answer.status == 404

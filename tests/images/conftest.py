@@ -1,0 +1,33 @@
+"""The images of all services, built once for the tests that look into them and run them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cli.process import free_ports
+from tests.images.build import UV, Builder
+from tests.parts import need
+
+
+@pytest.fixture(scope="session")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+    need("uv", UV.exists(), "`make setup` brings it")
+    folder = tmp_path_factory.mktemp("images")
+    yield Builder(folder)
+    # What a test has made read-only is not left for others to stumble over.
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+
+
+@pytest.fixture(scope="session")
+def elsewhere() -> dict[str, str]:
+    """An environment in which every service starts, without a mesh around it."""
+    (metrics_port,) = free_ports(1)
+    return {
+        "HOST": "127.0.0.1",
+        "OPENAI_API_KEY": "not-needed",
+        "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+        "GATEWAY_JWT_SECRET": "a-secret-of-thirty-two-bytes-or-more",
+        "METRICS_PORT": str(metrics_port),
+    }

@@ -1,0 +1,70 @@
+"""Which files an image gets, on a small project of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.image_tree import NoSuchService, image_files, main
+
+FILES = {
+    "switchboard/__init__.py": "",
+    "switchboard/testing.py": "import pytest",
+    "services/__init__.py": "",
+    "services/agent/__init__.py": "",
+    "services/agent/__main__.py": "from services.agent.agent import run",
+    "services/agent/agent.py": "from services.tools.coins.contract import FLIP",
+    "services/agent/words.json": "{}",
+    "services/agent/late.py": "def see():\n    from services.tools.rules import RULES\n    return RULES",
+    "services/other/__init__.py": "",
+    "services/other/__main__.py": "",
+    "services/tools/__init__.py": "",
+    "services/tools/__main__.py": "from services.tools.coins.handlers import flip",
+    "services/tools/rules.py": "from services.tools import sums\nRULES = ()",
+    "services/tools/sums.py": "",
+    "services/tools/coins/__init__.py": "",
+    "services/tools/coins/contract.py": "FLIP = 1",
+    "services/tools/coins/handlers.py": "import restate\nfrom services.tools.coins.contract import FLIP",
+    "services/tools/coins/coins.json": "{}",
+    "services/tools/__pycache__/rules.cpython-311.pyc": "",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, content in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    return tmp_path
+
+
+def names(service: str, project: Path) -> set[str]:
+    return {path.as_posix() for path in image_files(service, project)}
+
+
+def test_an_agent_gets_its_folder_and_what_its_files_import_wherever_they_do(project: Path) -> None:
+    own = {name for name in FILES if name.startswith("services/agent/")}
+    imported = {"services/tools/coins/contract.py", "services/tools/rules.py", "services/tools/sums.py"}
+    packages = {"services/__init__.py", "services/tools/__init__.py", "services/tools/coins/__init__.py"}
+    assert names("agent", project) == own | imported | packages | {"switchboard/__init__.py"}
+
+
+def test_a_service_gets_its_data_and_nothing_that_was_compiled_here(project: Path) -> None:
+    of_tools = {name for name in FILES if name.startswith("services/tools/") and "__pycache__" not in name}
+    assert names("tools", project) == of_tools | {"services/__init__.py", "switchboard/__init__.py"}
+
+
+def test_files_are_copied_as_they_are(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    assert main("agent", project / "image") == 0
+    assert (project / "image/services/agent/words.json").read_text() == "{}"
+    assert main("agnet", project / "other") == 1
+    assert not (project / "other").exists()
+    assert "SERVICE is one of agent, other, tools" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_run_is_no_service(project: Path) -> None:
+    (project / "services/other/__main__.py").unlink()
+    with pytest.raises(NoSuchService, match="one of agent, tools"):
+        image_files("other", project)

@@ -1,0 +1,159 @@
+"""Evaluates the Tiltfile in a real Starlark interpreter. Tilt's builtins record what they are asked; helm is real."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import starlark
+import yaml
+
+from cli.restate_server import PROJECT
+from tests.charts.rendering import helm
+
+PRELUDE = """
+os = struct(
+    path = struct(exists = _exists, basename = _basename),
+    getenv = _getenv,
+)
+config = struct(
+    tilt_subcommand = _subcommand,
+    define_string = _define_string,
+    define_bool = _define_bool,
+    parse = _parse,
+)
+TRIGGER_MODE_MANUAL, TRIGGER_MODE_AUTO = "manual", "auto"
+"""
+
+PLAIN = (
+    "version_settings update_settings ci_settings allow_k8s_contexts warn local docker_build "
+    "k8s_custom_deploy k8s_kind k8s_resource k8s_yaml local_resource"
+).split()
+"""Builtins that only say something; what they were given is recorded."""
+
+VALUES = {
+    "sync": ("source", "target"),
+    "fall_back_on": ("files",),
+    "link": ("url", "name"),
+    "port_forward": ("local_port", "container_port"),
+    "probe": (),
+    "http_get_action": (),
+}
+"""Builtins that make a value, with the names of what they are given by position."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a builtin. `first` is its first argument: a resource's name, a message, a command."""
+
+    name: str
+    arguments: Sequence[Any]
+    named: Mapping[str, Any]
+
+    @property
+    def first(self) -> Any:
+        return self.arguments[0] if self.arguments else None
+
+
+@dataclass
+class Evaluation:
+    """What a Tiltfile asked for, in order."""
+
+    calls: list[Call] = field(default_factory=list)
+    helm_commands: list[list[str]] = field(default_factory=list)
+
+    def all(self, *names: str) -> Iterator[Call]:
+        return (call for call in self.calls if call.name in names)
+
+    def one(self, name: str, first: str) -> Call:
+        (found,) = (call for call in self.all(name) if call.first == first)
+        return found
+
+    @cached_property
+    def objects(self) -> list[dict[str, Any]]:
+        """Everything that was handed to k8s_yaml."""
+        return [each for call in self.all("k8s_yaml") for each in yaml.safe_load_all(call.first) if each]
+
+    @property
+    def workloads(self) -> list[dict[str, Any]]:
+        return [each for each in self.objects if "template" in each.get("spec", {})]
+
+    @cached_property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """By name, in the order in which they were declared, with what was said about them in any call."""
+        found: dict[str, dict[str, Any]] = {each["metadata"]["name"]: {} for each in self.workloads}
+        for call in self.all("k8s_custom_deploy", "local_resource"):
+            found[call.first] = dict(call.named)
+        for call in self.all("k8s_resource"):
+            name = call.named.get("new_name") or call.first
+            assert call.first is None or call.first in found, f"k8s_resource({call.first!r}) names no resource"
+            found[name] = {**found.get(name, {}), **call.named}
+        return found
+
+    def before(self, name: str) -> set[str]:
+        """All resources that have to be there before this one. Raises ValueError for a circle."""
+        seen: set[str] = set()
+
+        def follow(each: str, way: tuple[str, ...]) -> None:
+            for dependency in self.resources[each].get("resource_deps", []):
+                if dependency in way:
+                    raise ValueError(f"a circle: {' → '.join((*way, dependency))}")
+                seen.add(dependency)
+                follow(dependency, (*way, dependency))
+
+        follow(name, (name,))
+        return seen
+
+
+def evaluate(subcommand: str = "up", environment: Mapping[str, str] | None = None, **flags: object) -> Evaluation:
+    """Run the Tiltfile as `tilt SUBCOMMAND -- --flag value` would. Raises starlark.StarlarkError."""
+    evaluation = Evaluation()
+    module = starlark.Module()
+    for name, builtin in builtins(evaluation, environment or {}, flags).items():
+        module.add_callable(name, builtin)
+    module["_subcommand"] = subcommand
+    dialect = starlark.Dialect.extended()
+    dialect.enable_top_level_stmt = True
+    every = [starlark.LibraryExtension.StructType]
+    program = starlark.parse("Tiltfile", PRELUDE + (PROJECT / "Tiltfile").read_text(), dialect)
+    starlark.eval(module, program, starlark.Globals.extended_by(every))
+    return evaluation
+
+
+def builtins(evaluation: Evaluation, environment: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, Any]:
+    defined: set[str] = set()
+
+    def plain(name: str) -> Any:
+        return lambda *arguments, **named: evaluation.calls.append(Call(name, arguments, named))
+
+    def value(kind: str) -> Any:
+        return lambda *given, **named: {"kind": kind, **dict(zip(VALUES[kind], given, strict=False)), **named}
+
+    def parse() -> dict[str, object]:
+        unknown = set(flags) - defined
+        assert not unknown, f"flags that the Tiltfile does not define: {unknown}"
+        return dict(flags)
+
+    def templated(chart: str, name: str, namespace: str, values: list[str], set: list[str]) -> str:  # noqa: A002
+        command = ["template", name, str(PROJECT / chart), "--namespace", namespace]
+        command += [word for file in values for word in ("--values", str(PROJECT / file))]
+        command += [word for setting in set for word in ("--set", setting)]
+        evaluation.helm_commands.append(command)
+        done = helm(*command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return {
+        **{name: plain(name) for name in PLAIN},
+        **{name: value(name) for name in VALUES},
+        "helm": templated,
+        "decode_yaml_stream": lambda text: list(yaml.safe_load_all(text)),
+        "encode_yaml_stream": lambda objects: yaml.safe_dump_all(objects),
+        "_exists": lambda path: os.path.exists(PROJECT / path),
+        "_basename": os.path.basename,
+        "_getenv": lambda name, default="": environment.get(name, default),
+        "_define_string": lambda name, **_: defined.add(name),
+        "_define_bool": lambda name, **_: defined.add(name),
+        "_parse": parse,
+    }
