@@ -60,6 +60,8 @@ class TokenSettings(BaseSettings):
     @field_validator("jwt_secret")
     @classmethod
     def long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and "-----BEGIN" in value.get_secret_value():
+            raise ValueError("is a PEM key, not a shared secret; for public keys set GATEWAY_JWKS_URL")
         if value is not None and len(value.get_secret_value().encode()) < SECRET_MIN_BYTES:
             raise ValueError(f"is shorter than {SECRET_MIN_BYTES} bytes; make one with `openssl rand -hex 32`")
         return value
@@ -84,7 +86,7 @@ class TokenSettings(BaseSettings):
         return self
 
 
-class GatewaySettings(TokenSettings):
+class GatewaySettings(ListenSettings, TokenSettings):
     """Where Restate is, and how much the gateway takes on at once."""
 
     restate_ingress_url: AnyHttpUrl = Field(
