@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from datetime import timedelta
 
 import aiohttp
 import uvloop
@@ -20,9 +19,6 @@ from services.gateway.settings import GatewaySettings
 from switchboard.process import leave, refuse_taken_port
 from switchboard.settings import load
 from switchboard.telemetry.setup import set_up_telemetry
-
-STOP_GRACE = timedelta(seconds=20)
-"""After SIGTERM, for what runs: less than the 30 s that Kubernetes gives. Whoever still waits then asks again."""
 
 BACKLOG_CONNECTIONS = 1_024
 
@@ -59,7 +55,7 @@ async def serve(settings: GatewaySettings) -> None:
         await asyncio.wait({serving, asyncio.create_task(asked_to_stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         edge.stopping = True
         server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
-        await edge.idle(STOP_GRACE)
+        await edge.idle(settings.stop_grace)
         # Idle connections would hold the server for minutes.
         leave()
         await serving

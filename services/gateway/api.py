@@ -10,7 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
 from services.gateway.contract import Decision, IdempotencyKey, NewMessage, ProblemDetails, SessionId
-from services.gateway.edge import CLIENT_GONE
+from services.gateway.edge import CLIENT_GONE, IDEMPOTENCY_KEY
 from services.gateway.identity import Caller, TokenRefused, Tokens
 from services.gateway.problems import PROBLEM_JSON, Problem, on_defect, on_http_error, on_invalid, on_problem
 from services.gateway.relay import ClientGone, Relay
@@ -135,8 +135,8 @@ async def interrupt(request: Request, session_id: SessionId, caller: Proven, ide
     relay: Relay = request.app.state.relay
     asked = CustomerRequest(customer_id=caller.customer_id, signed_in=caller.signed_in)
     # Tried again after a broken connection, it must not stop the turn after the one that was meant.
-    key = idempotency_key or uuid4().hex
-    return answer(await relay.ask(caller, session_id, "interrupt", asked, key), key)
+    key = told_key(request, idempotency_key)
+    return answer(await relay.ask(caller, session_id, "interrupt", asked, key))
 
 
 @sessions.get("/transcript", response_model=Transcript)
@@ -181,23 +181,26 @@ async def ready(request: Request) -> dict[str, str]:
 async def deliver(
     request: Request, caller: Caller, session_id: str, handler: str, asked: Wire, idempotency_key: str | None
 ) -> Response:
-    """Hand in what must be done once. The key is told in any case: with it the same can be asked again."""
+    """Hand in what must be done once."""
     relay: Relay = request.app.state.relay
-    key = idempotency_key or uuid4().hex
+    key = told_key(request, idempotency_key)
     try:
         content = await relay.deliver(caller, session_id, handler, asked, key, request.receive)
     except ClientGone:
         return Response(status_code=CLIENT_GONE)
-    except Problem as problem:
-        problem.headers["idempotency-key"] = key
-        raise
-    return answer(content, key)
+    return answer(content)
 
 
-def answer(content: bytes, idempotency_key: str = "") -> Response:
+def told_key(request: Request, idempotency_key: str | None) -> str:
+    """The client's key, or one of ours. It is told in any case: with it the same can be asked again."""
+    key = idempotency_key or uuid4().hex
+    request.scope[IDEMPOTENCY_KEY] = key
+    return key
+
+
+def answer(content: bytes) -> Response:
     """What the session has answered, as it is."""
-    headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
-    return Response(content, media_type="application/json", headers=headers)
+    return Response(content, media_type="application/json")
 
 
 def sent_text(text: str) -> str:

@@ -22,6 +22,9 @@ PROBES = ("/health", "/ready")
 METHODS = ("GET", "POST")
 """Of others, metrics and spans say _OTHER, as the semantic conventions do: anybody can invent them."""
 
+IDEMPOTENCY_KEY = "idempotency-key"
+"""A header, and what of a request's scope holds it."""
+
 CLIENT_GONE = 499
 """How proxies note a client that has left before its answer."""
 
@@ -85,9 +88,11 @@ class Edge:
             return
         await self._app(scope, request, send)
 
-    def _own_headers(self) -> list[tuple[bytes, bytes]]:
-        """What each answer says: nothing of a conversation is for a cache."""
+    def _own_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """What each answer says, good or bad: nothing of it is for a cache, and under which key it can be had again."""
         headers = [(b"cache-control", b"no-store")]
+        if key := scope.get(IDEMPOTENCY_KEY):
+            headers.append((IDEMPOTENCY_KEY.encode(), key.encode()))
         if trace := trace_id():
             headers.append((b"x-trace-id", trace.encode()))
         if self.stopping:
@@ -103,7 +108,7 @@ class Edge:
             nonlocal status
             if event["type"] == "http.response.start":
                 status = event["status"]
-                event["headers"] = [*event.get("headers", ()), *self._own_headers()]
+                event["headers"] = [*event.get("headers", ()), *self._own_headers(scope)]
             await send(event)
 
         with request_span(method) as span:

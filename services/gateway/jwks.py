@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
-import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWTError
+from pydantic import BaseModel, ValidationError
 
 from services.gateway.identity import TokenRefused
 from services.gateway.metrics import KEY_FETCHES
@@ -31,11 +31,20 @@ RSA_MIN_BITS = 2048
 
 ALGORITHMS = ("RS256", "ES256")
 
+TEXTS = ("kty", "use", "kid", "alg", "crv", "n", "e", "x", "y")
+"""What of a key is read here, or by the library, which takes for granted that it is text."""
+
 AWAY = "The keys of the identity provider cannot be read just now. Try again in a few seconds."
 
 
 class KeysUnreadable(Exception):
     """The identity provider is away, or what it answers is no set of keys."""
+
+
+class KeySet(BaseModel):
+    """A JWK Set; each key is looked at by itself, as those that we do not know are passed over."""
+
+    keys: list[dict[str, Any]]
 
 
 class ProviderKeys:
@@ -102,10 +111,10 @@ class ProviderKeys:
 def usable_keys(content: bytes) -> dict[str, PyJWK]:
     """The keys of a set that may sign tokens here. Raises KeysUnreadable when it is no set, or none of them may."""
     try:
-        listed = orjson.loads(content)["keys"]
-        found = [key for entry in listed if (key := usable(entry)) is not None]
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        listed = KeySet.model_validate_json(content).keys
+    except ValidationError as error:
         raise KeysUnreadable("what it answers is no set of keys") from error
+    found = [key for entry in listed if (key := usable(entry)) is not None]
     if not found:
         raise KeysUnreadable(f"none of its keys is good for {' or '.join(ALGORITHMS)}")
     return {key.key_id or "": key for key in found}
@@ -113,6 +122,8 @@ def usable_keys(content: bytes) -> dict[str, PyJWK]:
 
 def usable(entry: dict[str, Any]) -> PyJWK | None:
     """A public key for signatures, long enough; None for all others."""
+    if not all(isinstance(entry.get(name, ""), str) for name in TEXTS):
+        return None
     if entry.get("use", "sig") != "sig" or entry.get("kty") not in ("RSA", "EC"):
         return None
     try:

@@ -1,5 +1,6 @@
 """Why a request is not done: each such error is a status, a word for programs and a sentence for people."""
 
+import logging
 from http import HTTPStatus
 
 from fastapi import Request
@@ -9,6 +10,8 @@ from starlette.exceptions import HTTPException
 
 from services.gateway.contract import ProblemDetails
 from services.gateway.spans import trace_id
+
+logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -67,6 +70,7 @@ async def on_http_error(_: Request, error: Exception) -> JSONResponse:
 
 async def on_defect(_: Request, error: Exception) -> JSONResponse:
     """A defect of ours. The log has its place; the client can go on with the same key."""
+    logger.error("a request has failed by a defect", exc_info=error)
     return respond(
         Problem(500, "internal_error", "The gateway has failed at this. Send it again with the same Idempotency-Key.")
     )

@@ -107,3 +107,9 @@ class GatewaySettings(ListenSettings, TokenSettings):
         description="How long a request waits for its reply, in ISO 8601: above the deadline of a turn. Then 504; the "
         "message goes on.",
     )
+    stop_grace: timedelta = Field(
+        timedelta(seconds=20),
+        validation_alias="GATEWAY_STOP_GRACE",
+        ge=timedelta(0),
+        description="How long requests go on after SIGTERM, in ISO 8601: less than Kubernetes waits until it kills.",
+    )
