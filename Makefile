@@ -50,8 +50,8 @@ format: setup ## mend what ruff can mend
 
 pins: $(UV) ## renew the exact versions and hashes in requirements*.txt
 	@$(COMPILE) requirements-bootstrap.in -o requirements-bootstrap.txt
-	@$(COMPILE) pyproject.toml --extra demo-model --extra cli -o requirements.txt
-	@$(COMPILE) pyproject.toml --extra demo-model --extra cli --extra evals --extra dev -c requirements.txt \
+	@$(COMPILE) pyproject.toml --extra demo-model --extra gateway --extra cli -o requirements.txt
+	@$(COMPILE) pyproject.toml --extra demo-model --extra gateway --extra cli --extra evals --extra dev -c requirements.txt \
 	  -o requirements-dev.txt
 	@$(COMPILE) pyproject.toml --extra demo-model --extra cli --extra bench -c requirements.txt \
 	  -o requirements-bench.txt

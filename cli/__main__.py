@@ -72,15 +72,34 @@ def up(
     admin_port: int = 9070,
     node_port: int = 5122,
     service_port_base: Annotated[int, typer.Option(help="The first of the services' ports.")] = 9081,
+    gateway_port: int = 8000,
+    gateway_metrics_port: int = 9464,
     observe: Observed = False,
 ) -> None:
     """Start a mesh on this machine and keep it in the foreground."""
     from cli.console import in_a_sentence
+    from cli.gateway import GatewayPorts
     from cli.up import PortChoice
     from cli.up import up as keep_up
 
+    gateway = GatewayPorts(gateway_port, gateway_metrics_port)
     with in_a_sentence():
-        keep_up(folder, fresh, PortChoice(ingress_port, admin_port, node_port, service_port_base), observe)
+        keep_up(folder, fresh, PortChoice(ingress_port, admin_port, node_port, service_port_base, gateway), observe)
+
+
+@app.command()
+def token(
+    customer: Customer = "alice",
+    hours: Annotated[int, typer.Option(help="How long it is good.")] = 8,
+    not_signed_in: NotSignedIn = False,
+    folder: Annotated[Path, typer.Option(help="The folder of the mesh.")] = FOLDER,
+) -> None:
+    """Print a token for the gateway of a mesh on this machine."""
+    from cli.console import in_a_sentence, out
+    from cli.gateway import local_token
+
+    with in_a_sentence():
+        out.out(local_token(folder, customer, hours, not not_signed_in), highlight=False)
 
 
 @app.command()

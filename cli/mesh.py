@@ -1,4 +1,4 @@
-"""The whole mesh on one machine: a Restate server, the demo model when there is no key, and the four services."""
+"""The whole mesh on one machine: a Restate server, a demo model when there is no key, the services and the gateway."""
 
 import asyncio
 import sys
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from cli.gateway import GatewayPorts, gateway_process, secret_of
 from cli.observe import Observe
 from cli.process import Process, StartFailed, free_ports, wait_until
 from cli.restate_server import Admin, AdminError, Ports, server_process
@@ -50,7 +51,8 @@ class Mesh:
 
     `model` holds the OPENAI_* variables of a real endpoint; without it the demo model is started. `folder` takes
     Restate's data and the logs. `environment` is added to every process (faults, limits, log levels). `observe` is
-    started and ended with it, and gets every span. `services` may name fewer than all.
+    started and ended with it, and gets every span. `services` may name fewer than all. With `gateway`, customers can
+    reach it over HTTP.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Mesh:
         restate_environment: Mapping[str, str] | None = None,
         observe: Observe | None = None,
         services: Sequence[str] = SERVICES,
+        gateway: GatewayPorts | None = None,
     ) -> None:
         self.addresses = addresses or Addresses()
         self.folder = folder
@@ -77,10 +80,12 @@ class Mesh:
         self.names = tuple(services)
         started = (*self.names, DEMO_MODEL) if self.uses_demo_model else self.names
         self.services = {name: self.service(name, self.addresses.services[name]) for name in started}
+        self.gateway = None if gateway is None else self.edge(gateway)
 
     @property
     def processes(self) -> list[Process]:
-        return [self.restate, *self.services.values(), *(self.observe.processes if self.observe else ())]
+        edge = [self.gateway] if self.gateway else []
+        return [self.restate, *self.services.values(), *edge, *(self.observe.processes if self.observe else ())]
 
     def log(self, name: str) -> Path:
         return self.folder / "logs" / f"{name}.log"
@@ -102,6 +107,12 @@ class Mesh:
             health=f"http://127.0.0.1:{port}/health",
             log=self.log(name),
         )
+
+    def edge(self, ports: GatewayPorts) -> Process:
+        """A gateway as a process, not yet started."""
+        environment = {**(self.observe.environment("gateway") if self.observe else {}), **self._environment}
+        secret = secret_of(self.folder)
+        return gateway_process(ports, self.addresses.ingress_url, secret, self.log("gateway"), environment)
 
     async def start(self) -> None:
         """Start everything and register the services. Raises StartFailed; then what did start has been ended."""
@@ -135,7 +146,8 @@ class Mesh:
 
     async def stop(self) -> None:
         """End what was started, services first: Restate then has nobody left to call."""
-        await asyncio.gather(*(process.stop() for process in self.services.values()))
+        edge = [self.gateway] if self.gateway else []
+        await asyncio.gather(*(process.stop() for process in (*edge, *self.services.values())))
         await self.restate.stop()
         for process in self.observe.processes if self.observe else ():
             await process.stop()

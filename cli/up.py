@@ -7,13 +7,14 @@ import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from cli.console import err, note, out
+from cli.gateway import GatewayPorts
 from cli.listeners import in_use, who_listens
 from cli.mesh import DEMO_MODEL, SERVICES, Addresses, Mesh
 from cli.observe import TracePorts, observe_or_say
@@ -40,6 +41,7 @@ class PortChoice:
     admin: int
     node: int
     service_base: int
+    gateway: GatewayPorts = field(default_factory=GatewayPorts)
 
     def addresses(self) -> Addresses:
         services = {name: self.service_base + index for index, name in enumerate(SERVICES)}
@@ -67,7 +69,7 @@ def up(folder: Path, fresh: bool, ports: PortChoice, observed: bool = False) -> 
             for name in KEPT:
                 shutil.rmtree(folder / name, ignore_errors=True)
         try:
-            asyncio.run(run(folder, ports.addresses(), observed))
+            asyncio.run(run(folder, ports, observed))
         except StartFailed as failure:
             raise Problem(str(failure)) from failure
 
@@ -95,13 +97,15 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def refuse_taken_ports(addresses: Addresses, with_demo_model: bool) -> None:
+def refuse_taken_ports(addresses: Addresses, gateway: GatewayPorts, with_demo_model: bool) -> None:
     """Name every port that is taken, by whom, and the option that chooses another."""
     restate = addresses.restate
     wanted = [
         (restate.ingress, "Restate's ingress", "--ingress-port"),
         (restate.admin, "Restate's admin API and UI", "--admin-port"),
         (restate.node, "Restate's node", "--node-port"),
+        (gateway.http, "the gateway", "--gateway-port"),
+        (gateway.metrics, "the gateway's metrics", "--gateway-metrics-port"),
     ]
     services = [name for name in addresses.services if name != DEMO_MODEL or with_demo_model]
     wanted += [(addresses.services[name], f"the service {name}", "--service-port-base") for name in services]
@@ -114,16 +118,17 @@ def refuse_taken_ports(addresses: Addresses, with_demo_model: bool) -> None:
         raise Problem(f"In use: port {'; port '.join(taken)}. Or stop what uses it: is a mesh running already?")
 
 
-async def run(folder: Path, addresses: Addresses, observed: bool) -> None:
+async def run(folder: Path, ports: PortChoice, observed: bool) -> None:
+    addresses = ports.addresses()
     asked_to_stop = asyncio.Event()
     for signum in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
     model = model_of(os.environ)
-    refuse_taken_ports(addresses, with_demo_model=model is None)
+    refuse_taken_ports(addresses, ports.gateway, with_demo_model=model is None)
     # A fallback that the shell still names is none of the demo model's.
     environment = {} if model else {"SWITCHBOARD_FALLBACK_MODELS": ""}
     observe, off = observe_or_say(folder, TracePorts.usual()) if observed else (None, "")
-    mesh = Mesh(folder, addresses, model, environment, observe=observe)
+    mesh = Mesh(folder, addresses, model, environment, observe=observe, gateway=ports.gateway)
     stop = asyncio.create_task(asked_to_stop.wait())
     try:
         if await started(mesh, stop):
@@ -177,7 +182,11 @@ def show(mesh: Mesh, model: Mapping[str, str] | None, tracing_off: str = "") -> 
     table.add_column(no_wrap=True, style="cyan")
     table.add_column(no_wrap=True, style="dim")
     table.add_row("Restate UI", f"{addresses.admin_url}/ui/", "turns and calls, as they run")
-    table.add_row("ingress", addresses.ingress_url, "takes customers' messages")
+    if mesh.gateway is not None:
+        table.add_row(
+            "gateway", f"http://127.0.0.1:{mesh.gateway.port}", "customers' door; `switchboard token` opens it"
+        )
+    table.add_row("ingress", addresses.ingress_url, "takes messages of whoever reaches it")
     table.add_row("admin", addresses.admin_url, "registry and SQL")
     for name in SERVICES:
         table.add_row(name, addresses.service_url(name), "/metrics /health")

@@ -1,10 +1,6 @@
 """From declared services to a process that Restate can call, with /metrics and /health beside them."""
 
 import asyncio
-import os
-import socket
-import sys
-import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
@@ -20,9 +16,10 @@ from switchboard.agent import Agent
 from switchboard.declare import RETRIES, refuse_bad_input
 from switchboard.messages import TurnOutcome, TurnRequest
 from switchboard.model import Model, ResponsesModel, connect
+from switchboard.process import leave, refuse_taken_port
 from switchboard.settings import ModelSettings, ServerSettings, load
 from switchboard.telemetry import metrics
-from switchboard.telemetry.setup import EXPORT_TIMEOUT, flush_spans, set_up_telemetry
+from switchboard.telemetry.setup import set_up_telemetry
 from switchboard.telemetry.spans import CONVERSATION, describe, traced
 from switchboard.turn import run_turn
 
@@ -102,27 +99,6 @@ def stop(server: Server, loop: asyncio.AbstractEventLoop) -> None:
     """Take no more requests, and leave after the grace: Restate's idle connections would hold us for minutes."""
     server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
     loop.call_later(STOP_GRACE.total_seconds(), leave)
-
-
-def leave() -> None:
-    """End the process, with the last spans sent; a collector that does not take them is waited for no longer."""
-
-    def flush_and_leave() -> None:
-        flush_spans()
-        os._exit(0)
-
-    threading.Thread(target=flush_and_leave, daemon=True).start()
-    threading.Timer(EXPORT_TIMEOUT.total_seconds(), os._exit, (0,)).start()
-
-
-def refuse_taken_port(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            sys.stderr.write(f"Cannot listen on {host}:{port}: {error.strerror}. Set PORT to a free one.\n")
-            raise SystemExit(1) from error
 
 
 def with_metrics(app: ASGIApp) -> ASGIApp:

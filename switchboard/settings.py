@@ -70,6 +70,9 @@ def load(kind: type[AnySettings]) -> AnySettings:
         return kind()
     except ValidationError as error:
         for problem in error.errors(include_url=False):
-            sys.stderr.write(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}\n")
+            where = ".".join(str(part) for part in problem["loc"])
+            said = problem["msg"].removeprefix("Value error, ")
+            # What is wrong with several of them together has no place of its own.
+            sys.stderr.write(f"{where}: {said}\n" if where else f"{said}\n")
         sys.stderr.write("Set these environment variables and start again; docs/configuration.md lists them all.\n")
         raise SystemExit(1) from error

@@ -2,10 +2,11 @@
 
 import pytest
 
+from tests.gateway.front import gateway
 from tests.laboratory import laboratory
 from tests.traces.observatory import observed
 
-__all__ = ["laboratory", "observed"]
+__all__ = ["gateway", "laboratory", "observed"]
 
 SHARED = ("laboratory", "observed")
 

@@ -42,6 +42,9 @@ PURE = {
 RULES = ("services.tools.bank_rules",)
 """Written policies, made of the contracts' figures: agents tell them, so they cross folders as contracts do."""
 
+SESSIONS = ("gateway", "services.triage.contract")
+"""The gateway speaks to the sessions as an agent does to a tool: over the wire, in the words of their contract."""
+
 GUARD = "services.tools.identity.guard"
 """The door of every tool that is a customer's own; the one part of a domain that others may use beside its contract."""
 
@@ -100,8 +103,9 @@ def violations(path: Path) -> Iterator[str]:
         if name.startswith("services/") and module.startswith("services."):
             target = module.split(".")
             same_service = target[1] == parts[1]
-            if not same_service and not is_contract_name(module) and not module.startswith(RULES):
-                yield f"{name} imports {module}: only a tool's contract.py crosses folders"
+            crosses = is_contract_name(module) or module.startswith(RULES) or is_sessions_contract(parts[1], module)
+            if not same_service and not crosses:
+                yield f"{name} imports {module}: only a contract.py crosses folders"
             if same_service and parts[1] == "tools" and crosses_domains(parts, target):
                 yield f"{name} imports {module}: of another domain only its contract.py may be known"
         if name == "services/triage/session.py" and module.startswith("switchboard.turn"):
@@ -111,6 +115,12 @@ def violations(path: Path) -> Iterator[str]:
 def is_contract_name(module: str) -> bool:
     """`services.tools.loans.contract.LIST_LOANS` as well as its module."""
     return module.startswith("services.tools.") and "contract" in module.split(".")[3:4]
+
+
+def is_sessions_contract(service: str, module: str) -> bool:
+    """For the gateway: the sessions' contract, as well as what stands in it."""
+    who, contract = SESSIONS
+    return service == who and (module == contract or module.startswith(f"{contract}."))
 
 
 def is_declared(module: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import orjson
 import restate
+from opentelemetry import trace
 
 from switchboard.telemetry import spans
 
@@ -67,10 +68,16 @@ class TextFormatter(logging.Formatter):
 
 
 def ids() -> dict[str, str]:
-    """Of the invocation that the line is about: trace, span, invocation, and session where it is known."""
+    """Of the invocation that the line is about: trace, span, invocation, and session where it is known.
+
+    Outside of an invocation, of the HTTP request that the gateway answers.
+    """
     span = spans.current()
     if span is None:
-        return {}
+        request = trace.get_current_span().get_span_context()
+        return (
+            {"trace_id": f"{request.trace_id:032x}", "span_id": f"{request.span_id:016x}"} if request.is_valid else {}
+        )
     found = {
         "trace_id": span.trace_id,
         "span_id": f"{span.span_id:016x}",

@@ -24,7 +24,7 @@ DEMO_MODEL_OFFSET = 18
 
 def environment(**more: str) -> dict[str, str]:
     """Ours, without what would lead a command to a mesh or a model of the machine it runs on."""
-    ours = re.compile("RESTATE_|OPENAI_|SWITCHBOARD_|OTEL_|TRACES_|TELEMETRY_")
+    ours = re.compile("RESTATE_|OPENAI_|SWITCHBOARD_|OTEL_|TRACES_|TELEMETRY_|GATEWAY_")
     kept = {name: value for name, value in os.environ.items() if not ours.match(name)}
     return kept | {"COLUMNS": "100"} | more
 
@@ -49,6 +49,7 @@ class Up:
     options: list[str]
     environment: dict[str, str]
     process: "subprocess.Popen[str]"
+    gateway_url: str
 
     def children(self) -> list[int]:
         answer = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
@@ -86,10 +87,11 @@ def service_port_base() -> int:
 
 
 def start_up(folder: Path, *more: str) -> Up:
-    ingress, admin, node = free_ports(3)
+    ingress, admin, node, gateway, metrics = free_ports(5)
     options = [
         *("--folder", str(folder), "--service-port-base", str(service_port_base())),
         *("--ingress-port", str(ingress), "--admin-port", str(admin), "--node-port", str(node)),
+        *("--gateway-port", str(gateway), "--gateway-metrics-port", str(metrics)),
         *more,
     ]
     process = subprocess.Popen(
@@ -104,7 +106,7 @@ def start_up(folder: Path, *more: str) -> Up:
         "RESTATE_INGRESS_URL": f"http://127.0.0.1:{ingress}",
         "RESTATE_ADMIN_URL": f"http://127.0.0.1:{admin}",
     }
-    return Up(folder, options, addresses, process)
+    return Up(folder, options, addresses, process, f"http://127.0.0.1:{gateway}")
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_a_mesh_that_is_observed_shows_its_messages_in_jaeger_and_leaves_nothing
         assert "Restate" in services_of(jaeger[1])
         assert "jaeger" not in services_of(jaeger[1]), "its own requests are none of ours"
         children = up.children()
-        assert len(children) == 8
+        assert len(children) == 9
         assert up.end(signal.SIGINT)[0] == 0
         assert all_gone(children)
     finally:

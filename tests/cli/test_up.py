@@ -1,8 +1,10 @@
 """`switchboard up` and what is asked of it: real processes, a real Restate server."""
 
+import json
 import os
 import signal
 import socket
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -63,9 +65,33 @@ def test_a_mesh_answers_and_ends_at_ctrl_c_with_nothing_left(up: Up) -> None:
     assert "Airline, Bank, Triage" in examined.stdout
 
     children = up.children()
-    assert len(children) == 6
+    assert len(children) == 7
     assert up.end(signal.SIGINT)[0] == 0
     assert all_gone(children)
+
+
+def test_a_token_opens_the_gateway_of_the_mesh(up: Up) -> None:
+    secret = up.folder / "gateway-secret"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    token = run("token", "--customer", "bob", "--folder", str(up.folder)).stdout.strip()
+    request = urllib.request.Request(
+        f"{up.gateway_url}/v1/sessions/s-1/messages",
+        data=json.dumps({"text": "how much is my balance?"}).encode(),
+        headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as response:
+        reply = json.load(response)
+    assert (reply["agent"], reply["failed"]) == ("Bank", False)
+    assert secret.read_text() not in token
+    refused = run("ask", "--customer", "alice", "--session", "s-1", "hello", **up.environment)
+    assert "belongs to another customer" in refused.stderr
+
+
+def test_a_token_where_no_mesh_was_says_how_to_start_one(tmp_path: Path) -> None:
+    answer = run("token", "--folder", str(tmp_path))
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "switchboard up" in answer.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @needs_proc

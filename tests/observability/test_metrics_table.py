@@ -7,9 +7,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cli.mesh import DEMO_MODEL
 from cli.restate_server import PROJECT
-from tests.laboratory import Laboratory
+from tests.gateway.front import Gateway
 
-OURS = ("switchboard_", "gen_ai_")
+OURS = ("switchboard_", "gen_ai_", "http_server_")
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|", re.MULTILINE)
 
 
@@ -18,13 +18,13 @@ def documented() -> dict[str, str]:
     return dict(ROW.findall((PROJECT / "docs" / "metrics.md").read_text()))
 
 
-async def exported(laboratory: Laboratory) -> dict[str, str]:
-    """The metrics of all services, a counter by its series' name, and their types."""
+async def exported(gateway: Gateway) -> dict[str, str]:
+    """The metrics of all services and the gateway, a counter by its series' name, and their types."""
     found = {}
-    for name, process in laboratory.mesh.services.items():
-        if name == DEMO_MODEL:
-            continue
-        page = await scrape(laboratory.http, process.port)
+    mesh, http = gateway.laboratory.mesh, gateway.laboratory.http
+    services = [process.port for name, process in mesh.services.items() if name != DEMO_MODEL]
+    for port in (*services, gateway.ports.metrics):
+        page = await scrape(http, port)
         for family in text_string_to_metric_families(page):
             if family.name.startswith(OURS):
                 found[f"{family.name}_total" if family.type == "counter" else family.name] = family.type
@@ -36,5 +36,5 @@ async def scrape(http: aiohttp.ClientSession, port: int) -> str:
         return await response.text()
 
 
-async def test_the_table_is_what_is_exported(laboratory: Laboratory) -> None:
-    assert await exported(laboratory) == documented()
+async def test_the_table_is_what_is_exported(gateway: Gateway) -> None:
+    assert await exported(gateway) == documented()

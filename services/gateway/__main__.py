@@ -1,0 +1,82 @@
+"""Runs the HTTP edge of the mesh: `python -m services.gateway`."""
+
+import asyncio
+import signal
+
+import aiohttp
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from services.gateway.api import create_app
+from services.gateway.edge import Edge
+from services.gateway.identity import Keys, SharedSecret, Tokens
+from services.gateway.ingress import CONNECT_TIMEOUT, Ingress
+from services.gateway.jwks import ProviderKeys
+from services.gateway.metrics import serve_metrics
+from services.gateway.relay import Relay
+from services.gateway.settings import GatewaySettings
+from switchboard.process import leave, refuse_taken_port
+from switchboard.settings import load
+from switchboard.telemetry.setup import set_up_telemetry
+
+BACKLOG_CONNECTIONS = 1_024
+
+
+def main() -> None:
+    settings = load(GatewaySettings)
+    set_up_telemetry("gateway", settings)
+    refuse_taken_port(settings.host, settings.port)
+    refuse_taken_port(settings.host, settings.metrics_port, "METRICS_PORT")
+    serve_metrics(settings.host, settings.metrics_port)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings))
+
+
+async def serve(settings: GatewaySettings) -> None:
+    """Serve until SIGTERM or SIGINT, then let what runs come to its end, within bounds."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
+    # The edge has the limit; the client's own would let only a hundred messages wait for their replies.
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
+        edge = edge_of(settings, http)
+        server = Server(
+            edge,
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.ASGINL,
+            websockets=False,
+            backlog=BACKLOG_CONNECTIONS,
+            log_enabled=False,
+        )
+        asked_to_stop = asyncio.Event()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
+        serving = asyncio.create_task(server.serve())
+        await asyncio.wait({serving, asyncio.create_task(asked_to_stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        edge.stopping = True
+        server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
+        await edge.idle(settings.stop_grace)
+        # Idle connections would hold the server for minutes.
+        leave()
+        await serving
+
+
+def edge_of(settings: GatewaySettings, http: aiohttp.ClientSession) -> Edge:
+    """The application with all that it depends on."""
+    relay = Relay(Ingress(str(settings.restate_ingress_url), http), settings.reply_timeout)
+    edge: Edge
+    app = create_app(relay, Tokens(settings, keys_of(settings, http)), lambda: edge.stopping)
+    edge = Edge(app, settings.requests_max)
+    return edge
+
+
+def keys_of(settings: GatewaySettings, http: aiohttp.ClientSession) -> Keys:
+    """What tokens are checked with: of the two, the settings have one."""
+    if settings.jwks_url is not None:
+        return ProviderKeys(str(settings.jwks_url), http)
+    assert settings.jwt_secret is not None
+    return SharedSecret(settings.jwt_secret.get_secret_value())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""A gateway in front of the laboratory's mesh, and customers who come to it with a token."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from cli.gateway import GatewayPorts, gateway_process, token_environment
+from cli.process import Process, free_ports
+from services.gateway.settings import TokenSettings
+from services.gateway.token import mint
+from switchboard.testing import JSON
+from tests.laboratory import Laboratory
+
+SECRET = "a secret of the tests, long enough for HS256"
+SETTINGS = TokenSettings.model_validate(token_environment(SECRET))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the gateway answered."""
+
+    status: int
+    body: JSON
+    headers: Mapping[str, str]
+
+    @property
+    def text(self) -> str:
+        return str(self.body.get("text", self.body.get("detail", "")))
+
+
+@dataclass
+class Visitor:
+    """A customer at the gateway, in one session; a new one unless it is named."""
+
+    url: str
+    http: aiohttp.ClientSession
+    customer_id: str = "alice"
+    session: str = field(default_factory=lambda: f"s-{uuid4()}")
+    signed_in: bool = True
+
+    @property
+    def token(self) -> str:
+        return mint(SETTINGS, self.customer_id, timedelta(minutes=5), datetime.now(UTC), self.signed_in)
+
+    async def says(self, text: str, key: str | None = None, **more: Any) -> Answer:
+        """Send a message and wait for the reply."""
+        return await self.posts("messages", key, text=text, **more)
+
+    async def posts(self, what: str, key: str | None = None, **body: Any) -> Answer:
+        return await self.calls("POST", what, {"idempotency-key": key} if key else {}, json=body or None)
+
+    async def gets(self, what: str) -> Answer:
+        return await self.calls("GET", what)
+
+    async def calls(self, method: str, what: str, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
+        sent = {"authorization": f"Bearer {self.token}", **(headers or {})}
+        url = f"{self.url}/v1/sessions/{self.session}/{what}"
+        async with self.http.request(method, url, headers=sent, **more) as response:
+            body = await response.json(content_type=None)
+            return Answer(response.status, body, response.headers)
+
+
+@dataclass
+class Gateway:
+    """A gateway that runs, the ports that it has, and the mesh behind it."""
+
+    process: Process
+    ports: GatewayPorts
+    laboratory: Laboratory
+
+    def visitor(self, customer_id: str = "alice", **more: Any) -> Visitor:
+        return Visitor(self.ports.url, self.laboratory.http, customer_id, **more)
+
+    async def metrics(self) -> str:
+        async with self.laboratory.http.get(f"http://127.0.0.1:{self.ports.metrics}/metrics") as response:
+            return await response.text()
+
+
+@asynccontextmanager
+async def open_gateway(
+    laboratory: Laboratory, folder: Path, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Gateway]:
+    """A gateway of one's own; `environment` is added to what it is told."""
+    ports = GatewayPorts(*free_ports(2))
+    log = folder / "gateway.log"
+    process = gateway_process(ports, laboratory.mesh.addresses.ingress_url, SECRET, log, environment or {})
+    try:
+        await process.start()
+        yield Gateway(process, ports, laboratory)
+    finally:
+        await process.stop()
+
+
+@pytest.fixture(scope="session")
+async def gateway(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    """The gateway that the tests share."""
+    async with open_gateway(laboratory, tmp_path_factory.mktemp("gateway")) as opened:
+        yield opened

@@ -1,0 +1,182 @@
+"""Clients that leave, a Restate that is away, a gateway that is killed or told to end: a message is neither lost nor
+done twice, and whoever asks again under its key gets its reply."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from cli.process import wait_until
+from switchboard.testing import JSON, calls, says, scene
+from tests.gateway.front import Answer, Gateway, Visitor, open_gateway
+from tests.gateway.test_sessions_api import LONG_MS, problem, unique
+from tests.laboratory import STARTS_WITHIN, Laboratory
+
+TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
+
+
+def meets(name: str) -> JSON:
+    """A tool that waits until a second one has come: as long as a test wants."""
+    return calls(("meet", {"name": name, "parties": 2}))
+
+
+async def plays_a_meeting(laboratory: Laboratory, name: str) -> None:
+    await laboratory.model.plays(
+        scene("go", TO_PROBE, meets(name), says("we met")), scene("come", TO_PROBE, meets(name), says("here I am"))
+    )
+
+
+async def under_way(laboratory: Laboratory, visitor: Visitor) -> None:
+    """Wait until the message's tool runs."""
+
+    async def waits() -> bool:
+        rows = await laboratory.invocations(visitor.session)
+        return any(row["target"] == "ProbeTools/meet" for row in rows)
+
+    await laboratory.until(waits)
+
+
+async def ends(visitor: Visitor) -> Answer:
+    """Let the turn that waits in a meeting come to its end, by somebody else's."""
+    other = Visitor(visitor.url, visitor.http, "bob")
+    return await other.says("come")
+
+
+async def messages(laboratory: Laboratory, visitor: Visitor) -> int:
+    """How many times the session was told something."""
+    rows = await laboratory.invocations(visitor.session)
+    return sum(row["target"] == f"Session/{visitor.session}/send" for row in rows)
+
+
+async def test_a_client_that_leaves_loses_nothing(gateway: Gateway) -> None:
+    laboratory, name, key = gateway.laboratory, unique(), unique()
+    await plays_a_meeting(laboratory, name)
+    visitor = gateway.visitor()
+    before = gateway.process.log.read_text().count(" 499 in ")
+    message = asyncio.create_task(visitor.says("go", key))
+    await under_way(laboratory, visitor)
+    message.cancel()
+    # The gateway has seen it: nothing of it holds a place any more.
+    await laboratory.until(lambda: gateway.process.log.read_text().count(" 499 in ") == before + 1)
+    assert (await visitor.gets("status")).body["running"] is not None
+    assert (await ends(visitor)).text == "here I am"
+    assert (await visitor.says("go", key)).text == "we met"
+    assert await messages(laboratory, visitor) == 1
+
+
+async def test_a_gateway_killed_in_the_middle_of_a_message(gateway: Gateway, tmp_path: Path) -> None:
+    laboratory, name, key = gateway.laboratory, unique(), unique()
+    await plays_a_meeting(laboratory, name)
+    async with open_gateway(laboratory, tmp_path) as own:
+        visitor = own.visitor()
+        message = asyncio.create_task(visitor.says("go", key))
+        await under_way(laboratory, visitor)
+        await own.process.kill()
+        with pytest.raises(aiohttp.ClientError):
+            await message
+        await own.process.start()
+        again = asyncio.create_task(visitor.says("go", key))
+        assert (await ends(visitor)).text == "here I am"
+        assert (await again).text == "we met"
+    assert await messages(laboratory, visitor) == 1
+
+
+async def test_restate_killed_in_the_middle_of_a_message(gateway: Gateway) -> None:
+    """The gateway waits for it to come back, and the client does not notice."""
+    laboratory, name = gateway.laboratory, unique()
+    await plays_a_meeting(laboratory, name)
+    visitor = gateway.visitor()
+    message = asyncio.create_task(visitor.says("go"))
+    await under_way(laboratory, visitor)
+    await laboratory.mesh.restate.kill()
+    await laboratory.mesh.restate.start()
+    ended = asyncio.create_task(ends(visitor))
+    answer = await message
+    assert (answer.status, answer.text) == (200, "we met")
+    assert (await ended).status == 200
+    assert await messages(laboratory, visitor) == 1
+    assert "switchboard_gateway_reconnects_total 0.0" not in await gateway.metrics()
+
+
+async def test_restate_away_and_back(gateway: Gateway) -> None:
+    laboratory, key = gateway.laboratory, unique()
+    await laboratory.model.plays(scene("hello", says("hi")))
+    visitor = gateway.visitor()
+    await laboratory.mesh.restate.kill()
+    try:
+        away = await visitor.says("hello", key)
+        async with laboratory.http.get(f"{gateway.ports.url}/ready") as response:
+            ready = response.status
+        async with laboratory.http.get(f"{gateway.ports.url}/health") as response:
+            healthy = response.status
+    finally:
+        await laboratory.mesh.restate.start()
+    assert problem(away) == (503, "restate_away")
+    assert (away.headers["retry-after"], away.headers["idempotency-key"]) == ("5", key)
+    assert (ready, healthy) == (503, 200)
+
+    async def back() -> bool:
+        return (await visitor.says("hello", key)).status == 200
+
+    await laboratory.until(back)
+    assert (await visitor.gets("status")).body["turns_total"] == 1
+    async with laboratory.http.get(f"{gateway.ports.url}/ready") as response:
+        assert response.status == 200
+
+
+async def test_a_gateway_that_is_told_to_end_lets_a_message_come_to_its_end(gateway: Gateway, tmp_path: Path) -> None:
+    laboratory, name = gateway.laboratory, unique()
+    await plays_a_meeting(laboratory, name)
+    async with open_gateway(laboratory, tmp_path) as own:
+        visitor = own.visitor()
+        message = asyncio.create_task(visitor.says("go"))
+        await under_way(laboratory, visitor)
+        os.kill(own.process.pid, signal.SIGTERM)
+
+        async def closed() -> bool:
+            """It takes no new connections."""
+            async with aiohttp.ClientSession() as http:
+                try:
+                    async with http.get(f"{own.ports.url}/health"):
+                        return False
+                except aiohttp.ClientConnectionError:
+                    return True
+
+        await wait_until(closed, STARTS_WITHIN, "it still takes connections")
+        assert own.process.alive
+        other = asyncio.create_task(gateway.visitor("bob").says("come"))
+        answer = await message
+        assert (answer.status, answer.text) == (200, "we met")
+        assert answer.headers["connection"] == "close"
+        assert await own.process.ended() == 0
+        assert (await other).text == "here I am"
+
+
+async def test_a_gateway_that_is_told_to_end_does_not_wait_for_ever(gateway: Gateway, tmp_path: Path) -> None:
+    laboratory, name, key = gateway.laboratory, unique(), unique()
+    await laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))))
+    async with open_gateway(laboratory, tmp_path, {"GATEWAY_STOP_GRACE": "PT0.5S"}) as own:
+        visitor = own.visitor()
+        message = asyncio.create_task(visitor.says("go", key))
+        await laboratory.until(lambda: laboratory.probed(f"start {name}"))
+        os.kill(own.process.pid, signal.SIGTERM)
+        with pytest.raises(aiohttp.ClientError):
+            await message
+        assert await own.process.ended() == 0
+    later = gateway.visitor(session=visitor.session)
+    await later.posts("interrupt")
+    assert (await later.says("go", key)).body["interrupted"]
+    assert await messages(laboratory, visitor) == 1
+
+
+async def test_a_restate_without_sessions_says_that_the_mesh_is_not_ready(gateway: Gateway, tmp_path: Path) -> None:
+    """Restate's node port is a server that knows no sessions, as its ingress does before they are registered."""
+    laboratory = gateway.laboratory
+    node = f"http://127.0.0.1:{laboratory.mesh.addresses.restate.node}"
+    async with open_gateway(laboratory, tmp_path, {"RESTATE_INGRESS_URL": node}) as lost:
+        answer = await lost.visitor().says("hello")
+        assert problem(answer) == (503, "mesh_not_ready")
+        assert "registered" in lost.process.log.read_text()

@@ -1,0 +1,83 @@
+"""What every request goes through, also when the gateway itself is at fault or its client only drips."""
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.gateway import body as bodies
+from services.gateway.api import create_app
+from services.gateway.edge import Edge
+from services.gateway.identity import SharedSecret, Tokens
+from services.gateway.ingress import Ingress
+from services.gateway.relay import Relay
+from services.gateway.settings import TokenSettings
+from services.gateway.token import mint
+from switchboard.messages import Wire
+from switchboard.telemetry.logs import JsonFormatter
+from tests.services.gateway.asgi import Answered, ask, body
+
+SECRET = "a secret of the tests, long enough for HS256"
+SETTINGS = TokenSettings.model_validate({"GATEWAY_JWT_SECRET": SECRET, "GATEWAY_JWKS_URL": ""})
+WORD = "geheim-4711"
+
+
+class Defect(Ingress):
+    """A client of Restate with a defect that quotes what a customer wrote."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def submit(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> str:
+        raise ValueError(f"cannot send {request}")
+
+
+def edge() -> Edge:
+    relay = Relay(Defect(), timedelta(seconds=1))
+    return Edge(create_app(relay, Tokens(SETTINGS, SharedSecret(SECRET)), lambda: False), 10)
+
+
+async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json") -> Answered:
+    """Send a body in these pieces; one that does not end promises another."""
+    token = mint(SETTINGS, "alice", timedelta(minutes=1), datetime.now(UTC))
+    told = {"authorization": f"Bearer {token}", "content-type": kind}
+    events = [body(chunk, more=True) for chunk in chunks[:-1]] + [body(chunks[-1], more=not ends)]
+    return await ask(edge(), "/v1/sessions/s/messages", told, events)
+
+
+async def test_a_defect_is_told_without_a_word_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        answer = await send(json.dumps({"text": WORD}).encode())
+    assert (answer.status, answer.body["code"]) == (500, "internal_error")
+    assert answer.headers["content-type"] == "application/problem+json"
+    # With the key that the client did not give, the same can be sent again.
+    assert len(answer.headers["idempotency-key"]) == 32
+    lines = [JsonFormatter().format(record) for record in caplog.records]
+    assert any("ValueError at" in line for line in lines)
+    assert WORD not in "".join(lines) + str(answer)
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 70])
+async def test_a_body_in_pieces_is_put_together(chunks: int) -> None:
+    content = json.dumps({"text": "x", "pad": "y" * 1_000}).encode()
+    size = len(content) // chunks + 1
+    answer = await send(*(content[at : at + size] for at in range(0, len(content), size)))
+    # It was read whole: what is wrong with it is the field that nobody knows.
+    assert (answer.status, "pad" in answer.body["detail"]) == (400, True)
+
+
+async def test_a_body_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "SENT_WITHIN", timedelta(milliseconds=50))
+    answer = await send(b'{"text": ', ends=False)
+    assert (answer.status, answer.body["code"]) == (408, "request_timeout")
+
+
+async def test_a_body_without_an_end_is_not_read_for_ever() -> None:
+    answer = await send(*(b" " * 64_000 for _ in range(100)))
+    assert (answer.status, answer.body["code"]) == (413, "content_too_large")
+
+
+async def test_a_body_of_another_kind_is_refused() -> None:
+    answer = await send(b'{"text": "x"}', kind="text/plain")
+    assert (answer.status, answer.body["code"]) == (400, "request_invalid")
