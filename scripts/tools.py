@@ -1,6 +1,8 @@
 """Brings the programs that run beside a mesh (tools.toml names and pins them) into .tools/bin."""
 
+import gzip
 import hashlib
+import lzma
 import os
 import platform
 import re
@@ -13,6 +15,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +31,9 @@ DOWNLOAD_TIMEOUT = timedelta(seconds=30)
 
 BUILD_TIMEOUT = timedelta(minutes=40)
 WORDS_MAX = 400
+
+DAMAGED = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, tarfile.ReadError)
+"""What reading an archive ends with that came only in part, or otherwise than it was sent."""
 
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -167,6 +173,11 @@ def unpack(archive: Path, member: str, to: Path) -> None:
             assert source is not None, f"{member} is no file"
             with source, to.open("wb") as file:
                 shutil.copyfileobj(source, file)
+    except DAMAGED as error:
+        raise NotThisWay(
+            f"{archive.name} ({archive.stat().st_size} bytes) is cut off or damaged; run this again, and if it says "
+            "the same, see what comes in its place, or put the program on PATH yourself"
+        ) from error
     except (KeyError, tarfile.TarError) as error:
         raise NotThisWay(f"{archive.name} is not an archive with {member}") from error
     to.chmod(0o755)

@@ -1,7 +1,9 @@
 """How a program comes into .tools: from a release that is a folder here, from PATH, and never with a wrong checksum."""
 
 import hashlib
+import random
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,36 @@ def test_a_published_checksum_of_something_else_is_none(release: Release) -> Non
 def test_a_release_without_any_checksum_is_not_taken(release: Release) -> None:
     with pytest.raises(NotThisWay, match="no checksum is known"):
         bring(release.tool())
+
+
+def cut_off_at_once(content: bytes) -> bytes:
+    return content[:5]
+
+
+def cut_off_in_the_middle(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def garbled_in_the_middle(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes(len(content) - middle)
+
+
+def another_thing(content: bytes) -> bytes:
+    return b"<html>Please sign in.</html>"
+
+
+@pytest.mark.parametrize("damage", [cut_off_at_once, cut_off_in_the_middle, garbled_in_the_middle, another_thing])
+def test_a_damaged_archive_is_said_to_be_one_and_what_to_do(release: Release, damage: Callable[[bytes], bytes]) -> None:
+    program = release.folder / "program"
+    program.write_bytes(random.Random(0).randbytes(1_000_000))
+    with tarfile.open(release.archive, "w:gz") as archive:
+        archive.add(program, "probe-1.2.3/probe")
+    damaged = damage(release.archive.read_bytes())
+    release.archive.write_bytes(damaged)
+    with pytest.raises(NotThisWay, match=rf"\({len(damaged)} bytes\) is cut off or damaged; run this again"):
+        bring(release.pinned(sum_of(damaged)))
+    assert not list((release.folder / "tools").rglob("probe"))
 
 
 def test_a_program_on_path_is_taken_when_its_version_is_right(
