@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cli.gateway import GatewayPorts, gateway_process, secret_of
 from cli.observe import Observe
-from cli.process import Process, StartFailed, free_ports, wait_until
+from cli.process import Process, StartFailed, first_to_end, free_ports, wait_until
 from cli.restate_server import Admin, AdminError, Ports, server_process
 
 SERVICES = ("triage", "bank", "airline", "tools")
@@ -164,12 +164,8 @@ class Mesh:
         await self.stop()
 
     async def first_to_end(self) -> Process:
-        """Wait until one of the processes ends by itself."""
-        waiting = {asyncio.create_task(process.ended()): process for process in self.processes}
-        done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        return waiting[done.pop()]
+        """Wait until a part ends by itself without which no message is answered. What observes is none of these."""
+        return await first_to_end([self.restate, *self.services.values()])
 
     def _demo_model_environment(self) -> dict[str, str]:
         return {

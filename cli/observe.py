@@ -11,7 +11,7 @@ import yaml
 
 from cli.listeners import in_use
 from cli.platform_chart import VALUES, collector_config, jaeger_config
-from cli.process import Process, free_ports
+from cli.process import Process, first_to_end, free_ports
 
 TOOLS = Path(__file__).resolve().parent.parent / ".tools" / "bin"
 HOST = "127.0.0.1"
@@ -110,6 +110,15 @@ class Observe:
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
             "OTEL_SERVICE_NAME": service,
         }
+
+    async def stopped(self) -> str:
+        """Wait until a part of it ends by itself; a sentence on what that costs. Turns go on without."""
+        process = await first_to_end(self.processes)
+        return (
+            f"Tracing has stopped: {process.name} {process.how_ended(await process.ended())}. "
+            f"The mesh goes on without; end it and start it again to have traces. "
+            f"Its last words: {process.last_words()} (all of them: {process.log})"
+        )
 
     def _collector(self, export_to: str) -> Process:
         environment = {

@@ -83,6 +83,10 @@ class Process:
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         return " / ".join(lines[-LOG_TAIL_LINES:]) or "it said nothing"
 
+    def how_ended(self, code: int) -> str:
+        """In words; a code below zero is the signal that ended it."""
+        return f"was killed (signal {-code})" if code < 0 else f"ended by itself (exit code {code})"
+
     async def stop(self) -> None:
         """Ask it to end, and end it if it does not."""
         if self._running is None:
@@ -108,6 +112,17 @@ class Process:
         """Wait for it to end by itself; its exit code."""
         assert self._running is not None, f"{self.name} was not started"
         return await self._running.wait()
+
+
+async def first_to_end(processes: Sequence[Process]) -> Process:
+    """Wait until one of them ends by itself."""
+    waiting = {asyncio.create_task(process.ended()): process for process in processes}
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    return waiting[done.pop()]
 
 
 def die_with_parent() -> None:

@@ -1,5 +1,6 @@
 """The client's own span of a message, where a collector is named: the trace then begins where the customer wrote."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,13 +23,13 @@ def message_span(session_id: str) -> Iterator[dict[str, str]]:
     # Imported here: `ask` without tracing starts in half the time.
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
-    from switchboard.telemetry.setup import flush_spans, send_spans  # noqa: PLC0415
+    from switchboard.telemetry.setup import send_spans  # noqa: PLC0415
     from switchboard.telemetry.spans import CONVERSATION, TRACEPARENT, Attributes, below, traceparent  # noqa: PLC0415
 
+    # That a collector is away is for the services to say; a person is shown a reply.
+    logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
+    logging.getLogger("opentelemetry").propagate = False
     send_spans(SERVICE, os.environ[ENDPOINT])
-    try:
-        attributes: Attributes = {CONVERSATION: session_id}
-        with below(None, "send message", SpanKind.CLIENT, attributes) as span:
-            yield {TRACEPARENT: traceparent(span.get_span_context())}
-    finally:
-        flush_spans()
+    attributes: Attributes = {CONVERSATION: session_id}
+    with below(None, "send message", SpanKind.CLIENT, attributes) as span:
+        yield {TRACEPARENT: traceparent(span.get_span_context())}

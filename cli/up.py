@@ -17,7 +17,7 @@ from cli.console import err, note, out
 from cli.gateway import GatewayPorts
 from cli.listeners import in_use, who_listens
 from cli.mesh import DEMO_MODEL, SERVICES, Addresses, Mesh
-from cli.observe import TracePorts, observe_or_say
+from cli.observe import Observe, TracePorts, observe_or_say
 from cli.problem import Problem
 from cli.process import Process, StartFailed
 from cli.restate_server import Ports
@@ -156,21 +156,27 @@ async def started(mesh: Mesh, stop: "asyncio.Task[bool]") -> bool:
 
 
 async def until_stopped(mesh: Mesh, stop: "asyncio.Task[bool]") -> None:
-    """Wait for a signal. Raises Problem when a part of the mesh ends by itself."""
+    """Wait for a signal. Raises Problem when a part of the mesh ends by itself; of one that observes it, it tells."""
     watch = asyncio.create_task(mesh.first_to_end())
+    watch_tracing = asyncio.create_task(tell_when_tracing_stops(mesh.observe))
     await asyncio.wait({watch, stop}, return_when=asyncio.FIRST_COMPLETED)
+    watch_tracing.cancel()
     if watch.done():
         process = watch.result()
         raise Problem(why_ended(process, await process.ended()))
     watch.cancel()
 
 
+async def tell_when_tracing_stops(observe: Observe | None) -> None:
+    """Once, also when the other part of it ends as well."""
+    if observe is not None:
+        note(await observe.stopped())
+
+
 def why_ended(process: Process, code: int) -> str:
-    """A code below zero is the signal that ended it."""
-    how = f"was killed (signal {-code})" if code < 0 else f"ended by itself (exit code {code})"
     return (
-        f"{process.name} {how}, so the whole mesh was stopped. No conversation is lost: `switchboard up` goes on with "
-        f"them. Its last words: {process.last_words()} (all of them: {process.log})"
+        f"{process.name} {process.how_ended(code)}, so the whole mesh was stopped. No conversation is lost: "
+        f"`switchboard up` goes on with them. Its last words: {process.last_words()} (all of them: {process.log})"
     )
 
 

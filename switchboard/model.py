@@ -28,6 +28,7 @@ from switchboard.messages import (
     UserText,
 )
 from switchboard.telemetry.metrics import MODEL_CALLS, MODEL_QUEUE, under_way
+from switchboard.telemetry.model_call import model_call_sent
 
 MODEL_CALL_TIMEOUT = timedelta(seconds=60)
 """For the whole call, from connecting to the last byte."""
@@ -97,6 +98,7 @@ class ResponsesModel:
         with under_way(MODEL_QUEUE):
             await self._queue.acquire()
         try:
+            model_call_sent()
             with under_way(MODEL_CALLS):
                 content = await self._send(body)
             return read_reply(content, agent.name, self.name)

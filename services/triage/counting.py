@@ -56,6 +56,11 @@ def count_message(done: Finished, settings: SessionSettings) -> None:
     spans.at_end(count)
 
 
+def count_unserved() -> None:
+    """Count a message that nobody could be asked to answer."""
+    spans.at_end(lambda span: MESSAGES.labels("unserved").inc())
+
+
 def count_answer(held: Held, said: Literal["yes", "no"] | None, at: datetime) -> None:
     """Count how a question ended: `confirmed`, `declined`, `expired` or, by another message, `dropped`."""
     outcome = {"yes": "confirmed", "no": "declined"}.get(said or "", "expired" if at >= held.expires_at else "dropped")

@@ -24,7 +24,7 @@ from services.triage.contract import (
     TranscriptRequest,
     TurnRecord,
 )
-from services.triage.counting import count_answer, count_fold, count_message, in_session
+from services.triage.counting import count_answer, count_fold, count_message, count_unserved, in_session
 from services.triage.directory import Directory
 from services.triage.hops import RUNNING, Stops, follow
 from services.triage.introspection import LOOKUP_FAILURES, Introspection
@@ -193,6 +193,7 @@ class Sessions:
         except restate.TerminalError as error:
             if error.status_code == CANCELLED:
                 raise
+            count_unserved()
             raise restate.TerminalError(NO_AGENTS, status_code=503) from error
         if span is not None:
             span.settle(beginning.trace, beginning.at)

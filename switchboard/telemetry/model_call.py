@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 import orjson
 from opentelemetry import trace
@@ -15,6 +16,8 @@ from switchboard.telemetry.logs import content_shown
 
 MESSAGES_SHOWN = 20
 
+_under_way: ContextVar["ModelCall | None"] = ContextVar("model_call", default=None)
+
 
 @dataclass
 class ModelCall:
@@ -25,6 +28,8 @@ class ModelCall:
     agent: str
     outcome: str = "cut_off"
     error_type: str = "cut_off"
+    begun: float = field(default_factory=time.perf_counter)
+    """Seconds, of a clock that only goes forward."""
 
     def asked(self, messages: Sequence[Message]) -> None:
         """What the model is asked, where that may be seen: the newest of it, as all is in the span before."""
@@ -54,6 +59,15 @@ class ModelCall:
         self.span.set_attribute("error.type", kind)
 
 
+def model_call_sent() -> None:
+    """The wait for a place in our own queue is over: from now on it is the model that takes its time."""
+    call = _under_way.get()
+    if call is not None:
+        now = time.perf_counter()
+        call.span.set_attribute("switchboard.model.queued_seconds", round(now - call.begun, 3))
+        call.begun = now
+
+
 def seen_below(span: Span) -> AbstractContextManager[Span]:
     """The span as the current one. What fails is named by ours (`spans.below`), not quoted by OpenTelemetry."""
     return trace.use_span(span, record_exception=False, set_status_on_exception=False)
@@ -76,11 +90,12 @@ def model_call(parent: spans.HandlerSpan | None, model: str, agent: str, attempt
     session = parent.attributes.get(spans.CONVERSATION) if parent else None
     if session:
         attributes[spans.CONVERSATION] = session
-    begun = time.perf_counter()
     with spans.below(parent, f"chat {model}", SpanKind.CLIENT, attributes) as span, seen_below(span):
         call = ModelCall(span, model, agent)
+        token = _under_way.set(call)
         try:
             yield call
         finally:
+            _under_way.reset(token)
             metrics.MODEL_ATTEMPTS.labels(model, agent, call.outcome).inc()
-            metrics.MODEL_DURATION.labels(model, agent, call.error_type).observe(time.perf_counter() - begun)
+            metrics.MODEL_DURATION.labels(model, agent, call.error_type).observe(time.perf_counter() - call.begun)

@@ -1,6 +1,7 @@
 """`switchboard up --observe`: with the programs of `make tools`, and without them."""
 
 import json
+import os
 import re
 import signal
 import time
@@ -95,6 +96,25 @@ def test_a_mesh_that_is_observed_shows_its_messages_in_jaeger_and_leaves_nothing
     finally:
         if up.process.poll() is None:
             up.end(signal.SIGTERM)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+def test_what_observes_a_mesh_may_die_and_the_mesh_goes_on_and_says_so_once(tmp_path: Path) -> None:
+    need_collector()
+    need_jaeger()
+    up = start_up(tmp_path / "mesh", "--observe")
+    try:
+        up.wait_until_up()
+        for name in ("jaeger", "otelcol"):
+            os.kill(up.child(f"{name}.yaml"), signal.SIGKILL)
+            assert run("ask", "hello", **up.environment).returncode == 0
+        code, said = up.end(signal.SIGINT)
+    finally:
+        if up.process.poll() is None:
+            up.end(signal.SIGTERM)
+    assert code == 0
+    assert said.count("Tracing has stopped") == 1
+    assert "Tracing has stopped: jaeger was killed (signal 9). The mesh goes on without" in said
 
 
 def test_a_mesh_that_cannot_be_observed_says_so_among_its_addresses(

@@ -1,10 +1,14 @@
 """A collector that is away costs spans, one warning a process, and nothing else."""
 
+import asyncio
 import json
+import os
+import sys
 from pathlib import Path
 
 from cli.mesh import DEMO_MODEL
 from cli.process import free_ports
+from cli.restate_server import PROJECT
 from switchboard.telemetry.setup import COLLECTOR_AWAY
 from switchboard.testing import calls, says, scene
 from tests.laboratory import open_laboratory
@@ -35,3 +39,21 @@ async def test_a_collector_that_is_away(tmp_path: Path) -> None:
             said = warnings(process.log)
             assert len(said) <= 1, (process.name, said)
             assert all(line.startswith(WARNING) for line in said), said
+
+
+async def test_ask_says_nothing_of_a_collector_that_is_away(tmp_path: Path) -> None:
+    away = f"http://127.0.0.1:{free_ports(1)[0]}"
+    async with open_laboratory(tmp_path) as laboratory:
+        await laboratory.model.plays(scene("hello", says("hello yourself")))
+        addresses = laboratory.mesh.addresses
+        places = ["--ingress-url", addresses.ingress_url, "--admin-url", addresses.admin_url]
+        asking = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli", "ask", "--session", "away", *places, "hello"),
+            env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": away},
+            cwd=PROJECT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        said, noted = (output.decode() for output in await asking.communicate())
+    assert (asking.returncode, said) == (0, "hello yourself\n"), noted
+    assert [line for line in noted.splitlines() if not line.startswith("trace ")] == []
