@@ -159,7 +159,7 @@ async def test_a_scheduled_transfer_without_money_tells_the_customer(laboratory:
 
 async def test_a_schedule_that_could_never_be_made_is_refused_at_once(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
-    for to, on, why in (("nobody", "2099-01-01", "is no customer"), ("bob", "2099-01-01", "too far ahead")):
+    for to, on, why in (("nobody", "2099-01-01", "No customer of this bank"), ("bob", "2099-01-01", "too far ahead")):
         _, told = await scheduled(teller, "carol", to, "5.00", on)
         assert why in told["refused"]
 
