@@ -23,7 +23,7 @@ FETCHED_CHARTS = "HELM_CHARTS_DIR"
 """Names a folder with charts that other people keep (folders or .tgz), which are then rendered with ours."""
 
 NAMESPACES = {"mesh-operator": "restate-operator", "mesh-platform": "mesh-platform", "agent-mesh": "mesh"}
-RELEASES = {"mesh-operator": "restate-operator", "mesh-platform": "mesh-platform", "agent-mesh": "mesh"}
+RELEASES = {"mesh-operator": "mesh-operator", "mesh-platform": "mesh-platform", "agent-mesh": "mesh"}
 
 HELM_TIMEOUT_SECONDS = 60
 

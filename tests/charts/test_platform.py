@@ -1,0 +1,278 @@
+"""The platform's chart: one Restate node or three, held against every schema and read by the real server."""
+
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.restate_server import QUIET_LOG, find_binary
+from scripts.render_collector import CONFIG_MAPS
+from tests.charts.golden import API_VERSIONS, Golden, goldens
+from tests.charts.pods import not_restricted, pod_templates
+from tests.charts.rendering import (
+    HELM_DIR,
+    Manifest,
+    Settings,
+    has_dependencies,
+    lint,
+    metadata,
+    notes,
+    of_kind,
+    one,
+    refused,
+    render,
+    template,
+)
+from tests.charts.schemas import KUBERNETES_VERSIONS, crd_problems, kubernetes_problems
+from tests.parts import need
+
+CHART = "mesh-platform"
+VARIANTS = [*goldens(CHART)]
+UNITS = {"MiB": 2**20, "GiB": 2**30, "Mi": 2**20, "Gi": 2**30}
+HEADROOM = 0.85
+"""Of the memory limit; the rest is for threads, connections and buffers that no setting names."""
+
+S3: Settings = {"restate.snapshots.destination": "s3://bucket/path"}
+
+every_values_file = pytest.mark.parametrize("variant", VARIANTS, ids=lambda each: each.values)
+
+
+def rendered(variant: Golden, **more: Any) -> list[Manifest]:
+    return render(CHART, *variant.files, set=variant.answers, api_versions=API_VERSIONS, **more)
+
+
+def bytes_of(quantity: str) -> float:
+    unit = quantity.lstrip("0123456789. ")
+    return float(quantity.removesuffix(unit)) * UNITS[unit]
+
+
+def accepted_by_restate(restate: Manifest, tmp_path: Path) -> dict[str, Any]:
+    """The whole configuration, as the real server has it after it read ours."""
+    server = find_binary("restate-server")
+    need("the Restate server", server, "`make setup` brings it")
+    file = tmp_path / "config.toml"
+    file.write_text(restate["spec"]["config"])
+    environment = {each["name"]: each["value"] for each in restate["spec"]["compute"]["env"] if "value" in each}
+    done = subprocess.run(
+        [str(server), "--config-file", str(file), "--dump-config"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return tomllib.loads(done.stdout)
+
+
+@every_values_file
+def test_lint_has_nothing_to_say(variant: Golden) -> None:
+    assert lint(CHART, *variant.files, set=variant.answers) == ""
+
+
+@pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
+@every_values_file
+def test_kubernetes_takes_every_object(variant: Golden, version: str) -> None:
+    for each in rendered(variant, kube_version=version):
+        if each["kind"] != "CustomResourceDefinition":
+            assert kubernetes_problems(each, version) == []
+
+
+@every_values_file
+def test_restates_operator_takes_the_cluster(variant: Golden) -> None:
+    assert crd_problems(one(rendered(variant), "RestateCluster")) == []
+
+
+@every_values_file
+def test_restate_takes_its_configuration_and_fits_into_its_memory(variant: Golden, tmp_path: Path) -> None:
+    restate = one(rendered(variant), "RestateCluster")
+    config = accepted_by_restate(restate, tmp_path)
+    assert config["auto-provision"] is False, "the operator provisions, and refuses else"
+    assert config["disable-telemetry"] is True
+    assert config["log-filter"] == QUIET_LOG, "nobody's words in the log, as with `switchboard up`"
+    budgets = [
+        config["rocksdb-total-memory-size"],
+        config["worker"]["invoker"]["memory-limit"],
+        config["worker"]["data-service-memory-limit"],
+        config["admin"]["query-engine"]["memory-size"],
+        config["bifrost"]["record-cache-memory-size"],
+    ]
+    limit = bytes_of(restate["spec"]["compute"]["resources"]["limits"]["memory"])
+    assert sum(map(bytes_of, budgets)) <= HEADROOM * limit, budgets
+
+
+def test_three_nodes_survive_the_loss_of_one(tmp_path: Path) -> None:
+    restate = one(render(CHART, "values-ha.yaml", set=S3), "RestateCluster")
+    config = accepted_by_restate(restate, tmp_path)
+    assert restate["spec"]["compute"]["replicas"] == 3
+    assert config["default-replication"] == 2
+    assert config["metadata-client"]["addresses"] == ["http://restate-cluster:5122/"]
+    assert config["worker"]["snapshots"]["destination"] == "s3://bucket/path"
+    assert "snapshot-interval-num-records" not in config["worker"]["snapshots"], "both together wait for both"
+    pods = {"app.kubernetes.io/name": "restate", "app.kubernetes.io/instance": restate["metadata"]["name"]}
+    affinity = restate["spec"]["compute"]["affinity"]["podAntiAffinity"]
+    [apart] = affinity["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert apart["labelSelector"]["matchLabels"] == pods
+    assert restate["spec"]["compute"]["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"] == pods
+
+
+def test_metadata_on_an_object_store_has_no_metadata_server(tmp_path: Path) -> None:
+    stored: Settings = {
+        **S3,
+        "restate.metadata": {"type": "object-store", "path": "s3://bucket/metadata"},
+        "restate.s3.existingSecret": "restate-s3",
+        "restate.s3.endpoint": "http://minio.minio:9000",
+        "restate.s3.region": "local",
+        "restate.s3.allowHttp": True,
+    }
+    restate = one(render(CHART, "values-ha.yaml", set=stored), "RestateCluster")
+    config = accepted_by_restate(restate, tmp_path)
+    assert "metadata-server" not in config["roles"]
+    assert config["metadata-client"]["type"] == "object-store"
+    for store in (config["metadata-client"], config["worker"]["snapshots"]):
+        assert store["aws-endpoint-url"] == "http://minio.minio:9000"
+        assert store["aws-allow-http"] is True
+    secret = [each["name"] for each in restate["spec"]["compute"]["env"] if "valueFrom" in each]
+    assert len(secret) == 4
+
+
+def test_no_version_of_the_chart_restarts_restate() -> None:
+    """Labels and annotations of the RestateCluster become those of its pods."""
+    about = one(render(CHART), "RestateCluster")["metadata"]
+    assert not [key for key in about["labels"] if key.startswith("helm.sh/") or key.endswith("/version")]
+    assert metadata(CHART)["version"] not in json.dumps(about)
+    assert set(about["annotations"]) == {"helm.sh/resource-policy"}
+    assert "namespace" not in about, "it is cluster-scoped"
+
+
+def test_uninstall_keeps_restate_but_on_a_machine_of_ones_own() -> None:
+    assert one(render(CHART), "RestateCluster")["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert "annotations" not in one(render(CHART, "values-local.yaml"), "RestateCluster")["metadata"]
+
+
+def test_no_hook_ever_deletes_or_makes_anything() -> None:
+    hooks = [each for each in render(CHART) if "helm.sh/hook" in (each["metadata"].get("annotations") or {})]
+    assert hooks == []
+
+
+def tracing_of(**settings: object) -> str | None:
+    changed = {key.replace("__", "."): value for key, value in settings.items()}
+    restate = one(render(CHART, set=changed), "RestateCluster")
+    found = [each["value"] for each in restate["spec"]["compute"]["env"] if each["name"] == "RESTATE_TRACING_ENDPOINT"]
+    return str(found[0]) if found else None
+
+
+def test_restate_traces_to_the_collector_where_there_is_one() -> None:
+    assert tracing_of() == "http://otel-collector.mesh-platform:4317"
+    assert tracing_of(restate__tracing__endpoint="http://tempo:4317") == "http://tempo:4317"
+    assert tracing_of(restate__tracing__enabled=False) is None, "an empty variable would keep Restate from starting"
+    without: Settings = {"opentelemetry-collector.enabled": False}
+    [restate] = of_kind(render(CHART, set=without), "RestateCluster")
+    assert "RESTATE_TRACING_ENDPOINT" not in json.dumps(restate)
+    assert "networkEgressRules" not in restate["spec"]["security"]
+
+
+def test_no_peers_are_nobody_and_never_everybody() -> None:
+    nobody: Settings = {"restate.peers": {"ingress": [], "admin": []}, "monitoring.from": []}
+    assert "networkPeers" not in one(render(CHART, set=nobody), "RestateCluster")["spec"]["security"]
+
+
+def test_a_cni_that_judges_before_dnat_lets_restate_reach_services() -> None:
+    restate = one(render(CHART, set={"restate.serviceCidrs": ["10.96.0.0/12"]}), "RestateCluster")
+    [_, rule] = restate["spec"]["security"]["networkEgressRules"]
+    assert rule["to"] == [{"ipBlock": {"cidr": "10.96.0.0/12"}}]
+    assert {each["port"] for each in rule["ports"]} == {53, 4317, 9080}
+
+
+def test_requests_are_signed_when_a_key_is_named() -> None:
+    restate = one(render(CHART, set={"restate.requestSigning.existingSecret": "signing"}), "RestateCluster")
+    secret = {"secretName": "signing", "key": "private.pem"}
+    assert restate["spec"]["security"]["requestSigningPrivateKey"] == {"version": "v1", "secret": secret}
+    assert crd_problems(restate) == []
+
+
+def test_a_digest_stands_in_for_the_tag() -> None:
+    digest = f"sha256:{'0' * 64}"
+    restate = one(render(CHART, set={"restate.image.digest": digest}), "RestateCluster")
+    assert restate["spec"]["compute"]["image"] == f"docker.io/restatedev/restate@{digest}"
+
+
+def test_the_server_is_the_one_that_the_tests_run() -> None:
+    pinned = json.loads((HELM_DIR.parents[1] / "package-lock.json").read_text())["packages"]
+    version = pinned["node_modules/@restatedev/restate-server"]["version"]
+    assert one(render(CHART), "RestateCluster")["spec"]["compute"]["image"].endswith(f":{version}")
+
+
+WRONG: dict[str, Settings] = {
+    "'imge' not allowed": {"restate.imge": {}},
+    "at '/restate/image/tag'": {"restate.image.tag": "latest"},
+    "at '/opentelemetry-collector/image/tag'": {"opentelemetry-collector.image.tag": "latest"},
+    "at '/jaeger/jaeger/image/tag'": {"jaeger.jaeger.image.tag": "latest"},
+    "at '/restate/replicas'": {"restate.replicas": "3"},
+    "at '/restate/memory/rocksdb'": {"restate.memory.rocksdb": "1Gi"},
+    "at '/restate/snapshots/destination'": {"restate.snapshots.destination": "bucket/path"},
+    "restate.snapshots.destination is needed": {"restate.replicas": 3, "restate.replication": 2},
+    "restate.replication has to be 2": {"restate.replicas": 3, **S3},
+    "on more nodes than there are": {"restate.replication": 2},
+    "restate.metadata.path is needed": {"restate.metadata.type": "object-store"},
+}
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_what_cannot_work_is_refused_with_its_place(said: str) -> None:
+    assert said in refused(CHART, set=WRONG[said])
+
+
+def test_three_nodes_without_a_bucket_are_refused() -> None:
+    assert "restate.snapshots.destination is needed" in refused(CHART, "values-ha.yaml")
+
+
+def test_rules_and_monitors_need_the_prometheus_operator() -> None:
+    kinds = {each["kind"] for each in render(CHART, dependencies=False)}
+    assert not {"PodMonitor", "PrometheusRule"} & kinds
+    with_it = render(CHART, api_versions=API_VERSIONS, dependencies=False)
+    source = yaml.safe_load((HELM_DIR / CHART / "files" / "alerts.yaml").read_text())
+    assert one(with_it, "PrometheusRule")["spec"] == source, "helm changed nothing of `{{ $labels }}`"
+    jobs = {
+        each["spec"]["podMetricsEndpoints"][0]["relabelings"][0]["replacement"]
+        for each in of_kind(with_it, "PodMonitor")
+    }
+    assert jobs == {"restate", "otel-collector"}, "the jobs that the alert rules ask for"
+
+
+def test_dashboards_are_the_ones_in_the_repository() -> None:
+    maps = of_kind(render(CHART, dependencies=False), "ConfigMap")
+    shown = {json.loads(text)["uid"] for each in maps for text in each["data"].values()}
+    files = (HELM_DIR / CHART / "files").glob("*.json")
+    assert shown == {json.loads(file.read_text())["uid"] for file in files}
+
+
+def test_the_notes_say_what_to_wait_for_and_what_is_missing() -> None:
+    text = notes(CHART)
+    assert "kubectl wait --for=condition=Ready rsc/restate" in text
+    assert "WITHOUT SNAPSHOTS" in text
+    assert "WITHOUT SNAPSHOTS" not in notes(CHART, "values-ha.yaml", set=S3)
+
+
+@every_values_file
+def test_the_charts_of_others_are_restricted_and_configured_by_us(variant: Golden) -> None:
+    if not has_dependencies(CHART):
+        pytest.skip("HELM_CHARTS_DIR names no folder with the collector's and Jaeger's charts")
+    manifests = rendered(variant)
+    pods = {pod.owner: pod for pod in pod_templates(manifests)}
+    assert set(pods) == {"Deployment/otel-collector", "Deployment/jaeger"}
+    assert [why for pod in pods.values() for why in not_restricted(pod)] == []
+    held = {key for each in of_kind(manifests, "ConfigMap") for key in each["data"]}
+    assert set(CONFIG_MAPS.values()) <= held
+    for policy in of_kind(manifests, "NetworkPolicy"):
+        wanted = policy["spec"]["podSelector"]["matchLabels"]
+        labels = pods[f"Deployment/{policy['metadata']['name']}"].metadata["labels"]
+        assert wanted.items() <= labels.items(), "a policy that selects nobody protects nobody"
+
+
+def test_helm_says_nothing_beside_the_objects() -> None:
+    assert template(CHART).stderr == ""
