@@ -78,6 +78,18 @@ async def test_no_words_in_logs_spans_and_metrics(observed: Observed) -> None:
     assert all(places.values())
 
 
+async def test_a_customers_id_is_in_no_span(observed: Observed) -> None:
+    """Restate names each invocation with the key of its object, and the keys of ours are customers' ids."""
+    customer_id = secret()
+    hand_over = calls(("handoff_to_Bank", {"reason": "an account"}))
+    await observed.laboratory.model.plays(scene("balance", hand_over, calls(("get_balance", {})), says("nothing")))
+    answer = await observed.laboratory.customer(customer_id).says("balance")
+    trace = await observed.observatory.trace(answer.body["trace_id"])
+    assert customer_id not in repr(trace)
+    targets = {span.tags.get("restate.invocation.target") for span in trace.spans if span.service == "Restate"}
+    assert {"Accounts/{key}/get_balance", "Bank/take_turn"} <= targets
+
+
 async def test_words_are_shown_where_that_is_wanted(tmp_path: Path) -> None:
     """The other way round: what finds nothing above has to find it here."""
     argument, reply = secret(), secret()
