@@ -41,11 +41,11 @@ async def in_session() -> AsyncIterator[None]:
     yield
 
 
-def count_message(done: Finished, settings: SessionSettings) -> None:
-    """Count a message, its hand-offs and what it cost, when its end is no replay."""
+def count_message(done: Finished, settings: SessionSettings, outcome: str = "") -> None:
+    """Count a message, its hand-offs and what it cost, when its end is no replay; `outcome` is read from it unless given."""
 
     def count(span: spans.HandlerSpan) -> None:
-        MESSAGES.labels(outcome_of(done)).inc()
+        MESSAGES.labels(outcome or outcome_of(done)).inc()
         MESSAGE_DURATION.observe(seconds_of(span))
         for giver, taker in pairwise(done.agents):
             HOPS.labels(giver, taker).inc()

@@ -132,7 +132,8 @@ class Sessions:
             link(head.held.trace)
             count_answer(head.held, said, beginning.at)
         if settled is not None:
-            count_message(settled, self.settings)
+            # No agent has failed: the session may cost no more, however often its customer writes.
+            count_message(settled, self.settings, "overspent" if settled.failed else "")
             return commit(ctx, head, beginning.at, settled, self.settings)
         stops = Stops(ctx, head, beginning.at, self.settings.turn_deadline)
         try:

@@ -4,10 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from cli.process import free_ports
+from services.triage.session import NO_AGENTS
 from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory, open_laboratory
 
@@ -30,6 +33,23 @@ async def limited(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab
         yield laboratory
 
 
+async def counted(laboratory: Laboratory, outcome: str) -> float:
+    """How many messages have ended so, as Prometheus reads it."""
+    async with laboratory.http.get(f"{laboratory.mesh.addresses.service_url('triage')}/metrics") as response:
+        page = await response.text()
+    wanted = f'switchboard_messages_total{{outcome="{outcome}"}} '
+    return sum(float(line.removeprefix(wanted)) for line in page.splitlines() if line.startswith(wanted))
+
+
+async def test_a_message_for_which_there_is_no_agent_is_refused_and_counted(tmp_path: Path) -> None:
+    (nobody,) = free_ports(1)
+    environment = {"RESTATE_ADMIN_URL": f"http://127.0.0.1:{nobody}"}
+    async with open_laboratory(tmp_path, environment=environment) as laboratory:
+        answer = await laboratory.customer().says("hello")
+        assert (answer.status, answer.text) == (503, NO_AGENTS)
+        assert await counted(laboratory, "unserved") == 1
+
+
 async def test_a_session_stops_when_its_budget_is_spent(limited: Laboratory) -> None:
     await limited.model.plays(scene("hello", says("hi")))
     customer = limited.customer()
@@ -39,7 +59,9 @@ async def test_a_session_stops_when_its_budget_is_spent(limited: Laboratory) -> 
             break
     assert "reached the limit of what it may cost" in answer.text
     asked = len(await limited.model.requests(customer.session))
+    before = await counted(limited, "overspent"), await counted(limited, "apology")
     await customer.says("hello")
+    assert (await counted(limited, "overspent"), await counted(limited, "apology")) == (before[0] + 1, before[1])
     assert len(await limited.model.requests(customer.session)) == asked
     (spent,) = (await customer.asks("status")).body["spending"]
     tokens = spent["usage"]["input_tokens"] + spent["usage"]["output_tokens"]
