@@ -42,7 +42,7 @@ async def in_session() -> AsyncIterator[None]:
 
 
 def count_message(done: Finished, settings: SessionSettings, outcome: str = "") -> None:
-    """Count a message, its hand-offs and what it cost, when its end is no replay; `outcome` is read from it unless given."""
+    """Count a message, its hand-offs and what it cost, when its end is no replay; `outcome` in place of its own."""
 
     def count(span: spans.HandlerSpan) -> None:
         MESSAGES.labels(outcome or outcome_of(done)).inc()
