@@ -2,10 +2,12 @@
 
 import asyncio
 import signal
+from datetime import timedelta
 
 import aiohttp
 import uvloop
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from services.gateway.api import create_app
@@ -21,6 +23,12 @@ from switchboard.settings import load
 from switchboard.telemetry.setup import set_up_telemetry
 
 BACKLOG_CONNECTIONS = 1_024
+
+CONNECTIONS_PER_REQUEST = 4
+"""Connections outnumber requests: proxies keep idle ones open. Past this many, not even a probe gets through."""
+
+IDLE_MAX = timedelta(seconds=75)
+"""For a connection without a request: longer than proxies reuse one, or a message would meet a closed one."""
 
 
 def main() -> None:
@@ -44,21 +52,28 @@ async def serve(settings: GatewaySettings) -> None:
             address=settings.host,
             port=settings.port,
             interface=Interfaces.ASGINL,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=round(IDLE_MAX / timedelta(milliseconds=1))),
             websockets=False,
             backlog=BACKLOG_CONNECTIONS,
+            backpressure=BACKLOG_CONNECTIONS + CONNECTIONS_PER_REQUEST * settings.requests_max,
             log_enabled=False,
         )
         asked_to_stop = asyncio.Event()
         for signum in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
         serving = asyncio.create_task(server.serve())
-        await asyncio.wait({serving, asyncio.create_task(asked_to_stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        stop = asyncio.create_task(asked_to_stop.wait())
+        await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+            return
         edge.stopping = True
         server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
         await edge.idle(settings.stop_grace)
-        # Idle connections would hold the server for minutes.
+        # Idle connections would hold the server for minutes, and its threads call into this loop to the last.
         leave()
-        await serving
+        await asyncio.Event().wait()
 
 
 def edge_of(settings: GatewaySettings, http: aiohttp.ClientSession) -> Edge:
