@@ -263,6 +263,7 @@ def test_the_notes_say_what_to_wait_for_and_what_is_missing() -> None:
     text = notes(CHART)
     assert "kubectl wait --for=condition=Ready rsc/restate" in text
     assert "WITHOUT SNAPSHOTS" in text
+    assert text.index("helm uninstall mesh-platform") < text.index("kubectl delete rsc restate --wait")
     assert "WITHOUT SNAPSHOTS" not in notes(CHART, "values-ha.yaml", set=S3)
 
 
