@@ -332,7 +332,8 @@ def test_the_notes_say_what_to_wait_for() -> None:
         "kubectl -n restate port-forward svc/restate",
     ):
         assert line in text
-    assert text.index("delete rsd --selector app.kubernetes.io/instance=mesh") < text.index("helm uninstall mesh -n mesh")
+    drained = text.index("delete rsd --selector app.kubernetes.io/instance=mesh")
+    assert drained < text.index("helm uninstall mesh -n mesh")
     assert "https://mesh.example.org" in notes(CHART, "values-production.yaml")
 
 
