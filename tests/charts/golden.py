@@ -18,7 +18,11 @@ ANSWERS: dict[tuple[str, str], Settings] = {
 }
 """What a values file leaves to whoever installs, and cannot do without."""
 
-API_VERSIONS = ("monitoring.coreos.com/v1", "gateway.networking.k8s.io/v1")
+API_VERSIONS = (
+    "monitoring.coreos.com/v1/PodMonitor",
+    "monitoring.coreos.com/v1/PrometheusRule",
+    "gateway.networking.k8s.io/v1/HTTPRoute",
+)
 """The cluster of the golden renders has the Prometheus operator and the Gateway API: so that all there is, is seen."""
 
 KUBE_VERSION = "1.34.0"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.charts.golden import API_VERSIONS
 from tests.charts.pods import containers, not_restricted, pod_templates
 from tests.charts.rendering import (
     HELM_DIR,
@@ -28,7 +29,6 @@ from tests.charts.schemas import FOREIGN, KUBERNETES_VERSIONS, crd_problems, kub
 
 CHART = "agent-mesh"
 SERVICES = ("triage", "bank", "airline", "tools")
-APIS = ("monitoring.coreos.com/v1", "gateway.networking.k8s.io/v1")
 
 EVERYTHING: Settings = {
     "services.newagent": {},
@@ -56,7 +56,7 @@ FILES = (None, *values_files(CHART))
 
 @cache
 def rendered(file: str | None = None, settings: str = "{}") -> list[Manifest]:
-    return render(CHART, *([file] if file else []), set=json.loads(settings), api_versions=APIS)
+    return render(CHART, *([file] if file else []), set=json.loads(settings), api_versions=API_VERSIONS)
 
 
 def with_values(settings: Settings) -> list[Manifest]:
@@ -280,6 +280,8 @@ def test_a_managed_restate_is_registered_at_by_its_address() -> None:
 
 def test_metrics_are_scraped_when_the_cluster_can_or_must() -> None:
     assert not of_kind(render(CHART), "PodMonitor")
+    rules_only = ("monitoring.coreos.com/v1", "monitoring.coreos.com/v1/PrometheusRule")
+    assert not of_kind(render(CHART, api_versions=rules_only), "PodMonitor")
     assert of_kind(render(CHART, set={"metrics.podMonitor.enabled": True}), "PodMonitor")
     assert not of_kind(with_values({"metrics.podMonitor.enabled": False}), "PodMonitor")
     [monitor] = of_kind(rendered(), "PodMonitor")
@@ -330,6 +332,8 @@ def test_the_notes_say_what_to_wait_for() -> None:
         "kubectl -n restate port-forward svc/restate",
     ):
         assert line in text
+    drained = text.index("delete rsd --selector app.kubernetes.io/instance=mesh")
+    assert drained < text.index("helm uninstall mesh -n mesh")
     assert "https://mesh.example.org" in notes(CHART, "values-production.yaml")
 
 

@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings
 
 from cli.process import Process, free_ports
 from services.demo_model.settings import Settings as DemoModelSettings
+from services.gateway.settings import GatewaySettings, TokenSettings
+from services.gateway.settings import ListenSettings as GatewayListenSettings
 from services.tools.settings import AirlineSettings, PolicySettings, ToolsSettings
 from services.triage.settings import SessionSettings
 from switchboard.serve import STOP_GRACE
@@ -91,8 +93,7 @@ def test_every_service_takes_the_environment_it_is_given(which: str, nothing_els
 
 @pytest.mark.parametrize("which", RENDERS)
 def test_the_gateway_takes_the_environment_it_is_given(which: str, nothing_else: pytest.MonkeyPatch) -> None:
-    settings = pytest.importorskip("services.gateway.settings", reason="there is no gateway yet")
-    kinds = (settings.GatewaySettings, settings.ListenSettings)
+    kinds = (GatewaySettings, GatewayListenSettings)
     given = environment(rendered(which), "gateway")
     assert given.keys() <= set().union(*(known(kind) for kind in kinds))
     for variable, value in given.items():
@@ -102,11 +103,10 @@ def test_the_gateway_takes_the_environment_it_is_given(which: str, nothing_else:
 
 
 def test_the_pod_of_helm_test_can_make_a_token(nothing_else: pytest.MonkeyPatch) -> None:
-    settings = pytest.importorskip("services.gateway.settings", reason="there is no gateway yet")
     given = environment(rendered("values.yaml"), "test")
     for variable, value in given.items():
         nothing_else.setenv(variable, value)
-    assert settings.TokenSettings().jwt_secret is not None
+    assert TokenSettings().jwt_secret is not None
     own = environment(rendered("values.yaml"), "gateway")
     assert {key: value for key, value in own.items() if key.startswith("GATEWAY_JWT")}.items() <= given.items()
 

@@ -16,8 +16,6 @@ from tests.charts.pods import pod_templates
 from tests.charts.rendering import render
 from tests.parts import need
 
-pytest.importorskip("services.gateway", reason="there is no gateway yet")
-
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 
 

@@ -31,6 +31,9 @@ VARIANTS: dict[str, tuple[Settings, frozenset[str]]] = {
 }
 """Values, and the words in the table's column `when` that hold for them."""
 
+OURS, ANOTHER = "mesh-platform", "another collector"
+"""Words in that column, too: whose collector and Jaeger there are."""
+
 ANY = "any"
 ODD_PORTS = (
     Port("TCP", 22),
@@ -101,8 +104,10 @@ def as_documented() -> list[Manifest]:
 
 
 def allowed(net: Network, mesh: list[Peer]) -> set[Pair]:
-    """Every pair of two different peers, one of them at least ours or Restate's, that the policies let talk."""
+    """Every pair of two different peers, one of them at least ours or the platform's, that the policies let talk."""
     ours = {*(peer.name for peer in mesh), "Restate"}
+    if any(policy["metadata"]["namespace"] == "mesh-platform" for policy in net.policies):
+        ours |= {"collector", "Jaeger"}
     everybody = [*mesh, *OTHERS]
     return {
         Pair(source.name, target.name, port)
@@ -119,11 +124,13 @@ def judged(variant: str, given: list[Manifest], restate: list[Manifest]) -> set[
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("restate", [platform, as_documented], ids=["mesh-platform", "as documented"])
-def test_exactly_the_listed_pairs_may_talk(variant: str, restate: Callable[[], list[Manifest]]) -> None:
+@pytest.mark.parametrize(
+    ("restate", "whose"), [(platform, OURS), (as_documented, ANOTHER)], ids=[OURS, "as documented"]
+)
+def test_exactly_the_listed_pairs_may_talk(variant: str, restate: Callable[[], list[Manifest]], whose: str) -> None:
     clusters = of_kind(restate(), "RestateCluster")
     need("the RestateCluster, of which the operator makes policies", clusters, "mesh-platform renders it")
-    wanted, found = set(listed(VARIANTS[variant][1])), judged(variant, manifests(variant), restate())
+    wanted, found = set(listed(VARIANTS[variant][1] | {whose})), judged(variant, manifests(variant), restate())
     here = {peer.name for peer in [*pods_of_the_mesh(manifests(variant)), *OTHERS]}
     wanted = {pair for pair in wanted if pair.source in here and pair.target in here}
     assert sorted(map(str, found - wanted)) == [], "allowed, and not in docs/network.md"
@@ -147,7 +154,8 @@ def test_each_side_alone_keeps_the_table(variant: str) -> None:
 def test_every_name_in_the_table_is_somebody() -> None:
     known = {peer.name for variant in VARIANTS for peer in [*pods_of_the_mesh(manifests(variant)), *OTHERS]}
     assert {name for row in table() for cell in row[:2] for name in split(cell)} <= known
-    assert {row[3] for row in table()} <= {when for _, conditions in VARIANTS.values() for when in conditions}
+    known_words = {when for _, conditions in VARIANTS.values() for when in conditions}
+    assert {row[3] for row in table()} <= known_words | {OURS, ANOTHER}
 
 
 def policies() -> list[str]:
@@ -189,6 +197,15 @@ def test_a_new_agent_has_the_network_of_the_others() -> None:
     assert not net.allows(who["newagent"], who["Restate"], Port("TCP", 9070))
     assert not net.allows(who["bank"], who["newagent"], Port("TCP", 9080))
     assert not net.allows(who["stranger in the same namespace"], who["newagent"], Port("TCP", 9080))
+
+
+def test_who_may_open_jaeger_is_a_value() -> None:
+    ingress = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]
+    who = {peer.name: peer for peer in OTHERS}
+    for settings, opened in (({}, False), ({"networkPolicy.uiFrom": ingress}, True)):
+        net = network([], render("mesh-platform", set=settings, dependencies=False))
+        assert net.allows(who["ingress controller"], who["Jaeger"], Port("TCP", 16686)) is opened
+        assert not net.allows(who["stranger elsewhere"], who["Jaeger"], Port("TCP", 16686))
 
 
 def test_what_a_service_stands_on_is_opened_to_it_alone() -> None:

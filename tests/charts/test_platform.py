@@ -244,6 +244,14 @@ def test_rules_and_monitors_need_the_prometheus_operator() -> None:
     assert jobs == {"restate", "otel-collector"}, "the jobs that the alert rules ask for"
 
 
+@pytest.mark.parametrize("kind", ["PodMonitor", "PrometheusRule"])
+def test_a_cluster_with_one_of_the_kinds_is_sent_no_other(kind: str) -> None:
+    """A kind that the cluster does not know fails the whole installation."""
+    group = "monitoring.coreos.com/v1"
+    made = render(CHART, api_versions=[group, f"{group}/{kind}"], dependencies=False)
+    assert {each["kind"] for each in made if each["apiVersion"] == group} == {kind}
+
+
 def test_dashboards_are_the_ones_in_the_repository() -> None:
     maps = of_kind(render(CHART, dependencies=False), "ConfigMap")
     shown = {json.loads(text)["uid"] for each in maps for text in each["data"].values()}
@@ -255,6 +263,7 @@ def test_the_notes_say_what_to_wait_for_and_what_is_missing() -> None:
     text = notes(CHART)
     assert "kubectl wait --for=condition=Ready rsc/restate" in text
     assert "WITHOUT SNAPSHOTS" in text
+    assert text.index("helm uninstall mesh-platform") < text.index("kubectl delete rsc restate --wait")
     assert "WITHOUT SNAPSHOTS" not in notes(CHART, "values-ha.yaml", set=S3)
 
 

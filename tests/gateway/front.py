@@ -19,7 +19,6 @@ from switchboard.testing import JSON
 from tests.laboratory import Laboratory
 
 SECRET = "a secret of the tests, long enough for HS256"
-SETTINGS = TokenSettings.model_validate(token_environment(SECRET))
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,12 @@ class Visitor:
     customer_id: str = "alice"
     session: str = field(default_factory=lambda: f"s-{uuid4()}")
     signed_in: bool = True
+    key: str = field(default=SECRET, repr=False)
 
     @property
     def token(self) -> str:
-        return mint(SETTINGS, self.customer_id, timedelta(minutes=5), datetime.now(UTC), self.signed_in)
+        settings = TokenSettings.model_validate(token_environment(self.key))
+        return mint(settings, self.customer_id, timedelta(minutes=5), datetime.now(UTC), self.signed_in)
 
     async def says(self, text: str, key: str | None = None, **more: Any) -> Answer:
         """Send a message and wait for the reply."""

@@ -14,11 +14,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from cli.gateway import GatewayPorts, secret_of
 from cli.mesh import Addresses, Mesh
 from cli.process import Process, free_ports, wait_until
 from cli.restate_server import PROJECT, find_binary
 from scripts.image_tree import services
-from switchboard.testing import Customer
+from tests.gateway.front import Visitor
 from tests.images.build import Builder, Image
 from tests.parts import need
 
@@ -33,8 +34,8 @@ async def running(image: Image, environment: dict[str, str], log: Path) -> Async
     (port,) = free_ports(1)
     command = image.command({**environment, "PORT": str(port)})
     process = Process("image", command, {}, port, f"http://127.0.0.1:{port}/health", log)
-    await process.start()
     try:
+        await process.start()
         yield process
     finally:
         await process.stop()
@@ -74,19 +75,22 @@ def test_nobody_can_write_to_the_files_of_a_service_that_runs_so(builder: Builde
 
 async def test_a_conversation_goes_through_all_images(builder: Builder, tmp_path: Path) -> None:
     need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
-    mesh = Mesh(tmp_path, Addresses.free())
-    for name, process in mesh.services.items():
+    ports = GatewayPorts(*free_ports(2))
+    mesh = Mesh(tmp_path, Addresses.free(), gateway=ports)
+    assert mesh.gateway is not None
+    processes = {**mesh.services, "gateway": mesh.gateway}
+    for name, process in processes.items():
         image = builder.build("service", name)
         image.protect()
         process.command = image.command(process.environment)
     async with mesh, aiohttp.ClientSession() as http:
-        customer = Customer(mesh.addresses.ingress_url, http)
+        customer = Visitor(ports.url, http, key=secret_of(tmp_path))
         balance = await customer.says("how much is my balance?")
         assert (balance.body["agent"], "2,431.80 EUR" in balance.text) == ("Bank", True), balance
         invoice = await customer.says("can you send me an invoice for booking AB4568?")
         assert (invoice.body["agent"], "INV-AB4568" in invoice.text) == ("Airline", True), invoice
-        folders = {Path(os.readlink(f"/proc/{process.pid}/cwd")) for process in mesh.services.values()}
-        assert folders == {builder.build("service", name).at("/app") for name in mesh.services}
+        folders = {Path(os.readlink(f"/proc/{process.pid}/cwd")) for process in processes.values()}
+        assert folders == {builder.build("service", name).at("/app") for name in processes}
 
 
 async def test_a_development_image_starts_anew_when_a_file_has_changed(

@@ -8,13 +8,12 @@ import yaml
 
 from cli.restate_server import PROJECT
 from scripts.image_tree import image_files, services
+from services.gateway.api import OPENAPI
 from tests.charts.rendering import template, values
 from tests.images.dockerfile import read_dockerfile
 from tests.tilt.evaluation import Evaluation, evaluate
 
 KEY = {"OPENAI_API_KEY": "a-key-of-somebody"}
-PROMISED = {"gateway"}
-"""Charts and Tiltfile have the gateway, whether its folder is there yet or not."""
 
 
 @pytest.fixture(scope="module", params=["without a key", "with a key"])
@@ -39,7 +38,7 @@ def test_every_image_that_a_workload_names_is_built_and_every_built_one_is_used(
 
 def test_every_image_is_of_a_service_that_there_is(up: Evaluation) -> None:
     built = {call.named["build_args"]["SERVICE"]: call.first for call in up.all("docker_build")}
-    assert {*built} <= {*services(PROJECT), *PROMISED}
+    assert {*built} <= set(services(PROJECT))
     assert {f"switchboard-{service.replace('_', '-')}": service for service in built} == {
         v: k for k, v in built.items()
     }
@@ -47,16 +46,15 @@ def test_every_image_is_of_a_service_that_there_is(up: Evaluation) -> None:
 
 def test_all_services_come_up(up: Evaluation) -> None:
     names = {each["metadata"]["name"].replace("-", "_") for each in up.workloads}
-    assert names | {"demo_model"} == {*services(PROJECT), *PROMISED}
+    assert names | {"demo_model"} == set(services(PROJECT))
 
 
 def test_a_build_sees_every_file_that_its_image_holds(up: Evaluation) -> None:
     for build in up.all("docker_build"):
         service = build.named["build_args"]["SERVICE"]
-        if service in services(PROJECT):
-            seen = tuple(build.named["only"])
-            unseen = [path for path in image_files(service, PROJECT) if not path.as_posix().startswith(seen)]
-            assert unseen == [], service
+        seen = tuple(build.named["only"])
+        unseen = [path for path in image_files(service, PROJECT) if not path.as_posix().startswith(seen)]
+        assert unseen == [], service
 
 
 def test_a_live_update_writes_where_the_development_image_has_the_file(up: Evaluation) -> None:
@@ -72,7 +70,7 @@ def test_a_live_update_writes_where_the_development_image_has_the_file(up: Evalu
             top = sync["source"].split("/")[0]
             assert sync["target"] == f"{folder}/{copied[top]}{sync['source'].removeprefix(top)}"
             assert sync["source"] in build.named["only"]
-            assert (PROJECT / sync["source"]).exists() or sync["source"] == "services/gateway"
+            assert (PROJECT / sync["source"]).exists()
 
 
 def test_new_pins_make_a_new_image(up: Evaluation) -> None:
@@ -145,12 +143,13 @@ def test_services_and_links_are_where_the_documentation_says(plain: Evaluation) 
         link["name"]: link["url"] for name in ("restate-ui", "jaeger-ui") for link in plain.resources[name]["links"]
     }
     (forward,) = plain.resources["gateway"]["port_forwards"]
-    links[forward["name"]] = f"http://localhost:{forward['local_port']}"
+    links[forward["name"]] = f"http://localhost:{forward['local_port']}{forward['link_path']}"
+    assert forward["link_path"] == OPENAPI, "what a click on it opens is there"
     assert links == {
         "Restate UI": "http://localhost:9070/ui",
         "Restate ingress": "http://localhost:8080",
         "Jaeger": "http://localhost:16686",
-        "Console": "http://localhost:8000",
+        "Gateway": "http://localhost:8000/v1/openapi.json",
     }
     documented = (PROJECT / "docs" / "tilt.md").read_text()
     assert [url for url in links.values() if url not in documented] == []
