@@ -21,7 +21,7 @@ up: setup ## start a mesh and keep it in the foreground
 	@$(BIN)/switchboard up
 
 test: setup ## all tests, on a real Restate server that they start themselves
-	@$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
+	@$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope
 
 tools: setup ## bring the OpenTelemetry collector, Jaeger, helm and promtool into .tools/bin
 	@$(BIN)/python -m scripts.tools

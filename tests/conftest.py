@@ -1,6 +1,9 @@
 """The meshes that the tests on real parts share, and which tests are kept together when several processes run them."""
 
+from typing import Any
+
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.gateway.front import gateway
 from tests.laboratory import laboratory
@@ -8,14 +11,25 @@ from tests.traces.observatory import observed
 
 __all__ = ["gateway", "laboratory", "observed"]
 
-SHARED = ("laboratory", "observed")
+MESHES = ("observed as it is", "observed always replaying", "as it is", "always replaying")
+"""The parameters' ids of the fixtures above, the longer ones first."""
 
 
-# Before xdist's own, which reads the groups.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each shared mesh to one process: all tests on it are a group, and else all of a file."""
-    for item in items:
-        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        meshes = [f"{name} {parameters[name]}" for name in SHARED if name in parameters]
-        item.add_marker(pytest.mark.xdist_group(meshes[0] if meshes else str(item.path)))
+def group_of(nodeid: str) -> str:
+    """All tests on a shared mesh are one group, and else all of a file."""
+    path, _, test = nodeid.partition("::")
+    parameters = test.partition("[")[2]
+    return next((mesh for mesh in MESHES if mesh in parameters), path)
+
+
+class ByMesh(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives each group to one process: nobody else starts its mesh."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+# xdist's own groups are a suffix of a test's id, which pytest 9.2 does not let it add.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByMesh:
+    return ByMesh(config, log)

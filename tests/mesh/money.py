@@ -1,7 +1,9 @@
 """For tests in which money moves: customers who are scripted to pay, and what their accounts hold after it."""
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +16,9 @@ DONE = "it is done"
 # The confirmed calls are the first reply after a yes; what the model says to their results is the second.
 YES = tuple(scene(text, says("never said"), says(DONE)) for text in ("yes", "Yes."))
 
+AHEAD_S = (4, 8, 16, 32)
+"""How far ahead something is put off: a busy machine takes long to say yes, and then the first is in the past."""
+
 NAMES = {"alice": "Alice Adler", "bob": "Bob Brandt", "carol": "Carol Chen", "dave": "Dave Dietz"}
 
 
@@ -24,6 +29,19 @@ def sends(to: str, amount: str, **more: Any) -> tuple[str, JSON]:
 
 def payment(to: str, amount: str, **more: Any) -> JSON:
     return {"recipient": to, "recipient_name": NAMES.get(to, to), "amount": amount, "currency": "EUR", **more}
+
+
+def instant(seconds: float) -> str:
+    return f"{datetime.now(UTC) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+
+
+async def put_off(ask: Callable[[str], Awaitable[tuple[Customer, JSON]]]) -> tuple[Customer, JSON]:
+    """What `ask` is answered for the nearest instant that is not too near when the customer's yes arrives."""
+    for ahead in AHEAD_S:
+        customer, told = await ask(instant(ahead))
+        if "refused" not in told:
+            return customer, told
+    raise AssertionError(told)
 
 
 async def kept(laboratory: Laboratory, service: str) -> dict[str, Any]:

@@ -163,7 +163,7 @@ class Observed:
     observatory: Observatory
 
 
-@pytest.fixture(scope="session", params=["as it is", "always replaying"])
+@pytest.fixture(scope="session", params=["as it is", "always replaying"], ids="observed {}".format)
 async def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observed]:
     """A laboratory with tracing, twice: as it is, and with Restate made to replay at every await."""
     folder = tmp_path_factory.mktemp("observed")

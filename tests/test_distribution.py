@@ -1,0 +1,30 @@
+"""Each shared mesh is started by one of the processes that run the tests, and by no other."""
+
+import pytest
+
+from tests.conftest import group_of
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "group"),
+    [
+        ("tests/mesh/test_loop.py::test_a[as it is]", "as it is"),
+        ("tests/mesh/test_loop.py::test_a[always replaying-alice-call0]", "always replaying"),
+        ("tests/traces/test_traces.py::test_a[observed as it is]", "observed as it is"),
+        ("tests/chaos/test_kill.py::test_a[observed always replaying-x]", "observed always replaying"),
+        ("tests/switchboard/test_decide.py::test_a[Nobody]", "tests/switchboard/test_decide.py"),
+        ("tests/switchboard/test_decide.py::test_it_stays_as_it_is", "tests/switchboard/test_decide.py"),
+    ],
+    ids="abcdef",
+)
+def test_tests_on_one_mesh_are_one_group(nodeid: str, group: str) -> None:
+    assert group_of(nodeid) == group
+
+
+def test_every_test_on_a_mesh_is_in_its_group(request: pytest.FixtureRequest) -> None:
+    """Of those that run with this one. A mesh in no group would be started by every process, all at the same time."""
+    for item in request.session.items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        for fixture, wanted in (("laboratory", "{}"), ("observed", "observed {}")):
+            if fixture in parameters:
+                assert group_of(item.nodeid) == wanted.format(parameters[fixture]), item.nodeid
