@@ -1,16 +1,18 @@
 """The conversation that `helm test` holds succeeds on a real gateway and mesh, and fails with a sentence."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from cli.mesh import Addresses, Mesh
-from cli.process import Process, free_ports
+from cli.process import Process, die_with_parent, free_ports
 from cli.restate_server import find_binary
 from tests.charts.pods import pod_templates
 from tests.charts.rendering import render
@@ -40,8 +42,13 @@ class Installed:
             env={**given, "PATH": "", "PYTHONPATH": str(Path.cwd()), "GATEWAY_URL": self.url, **environment},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=partial(die_with_parent, os.getpid()),
         )
-        said, _ = await process.communicate()
+        try:
+            said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
         assert process.returncode is not None
         return process.returncode, said.decode()
 
