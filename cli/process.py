@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -69,7 +70,7 @@ class Process:
                 stderr=output,
                 # A Ctrl-C at the terminal is ours to handle, in order; the kernel ends them should we be killed.
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=partial(die_with_parent, os.getpid()),
             )
         await wait_until(self._ready, START_TIMEOUT, f"{self.name} did not become ready, see {self.log}")
 
@@ -125,10 +126,15 @@ async def first_to_end(processes: Sequence[Process]) -> Process:
     return waiting[done.pop()]
 
 
-def die_with_parent() -> None:
-    """Between fork and exec: have the kernel kill this process when its parent is gone. Linux only."""
+def die_with_parent(parent: int) -> None:
+    """Between fork and exec: have the kernel kill this process when its parent is gone. Linux only.
+
+    `parent` is the process that has forked. Were it gone by now, nobody would be told of it any more.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def answers(url: str) -> bool:

@@ -64,10 +64,9 @@ def on_a_cluster(asked: argparse.Namespace) -> int:
         with conversations(address, 0 if asked.dry_run else asked.sessions) as meanwhile:
             roll(cluster, asked.tag, print)
     except StepFailed as failure:
-        print(failure, file=sys.stderr)
-        return 1
+        return end([str(failure), *meanwhile.failures])
     if not asked.dry_run:
-        print(f"{meanwhile.held} conversations held meanwhile, {len(meanwhile.failures)} failed")
+        print(f"{meanwhile.held} conversations held meanwhile, {meanwhile.failed} failed")
     return end(meanwhile.failures)
 
 

@@ -5,6 +5,7 @@ it can be held as often as one likes.
 """
 
 import argparse
+import http.client
 import json
 import os
 import re
@@ -24,6 +25,11 @@ WITHIN = timedelta(minutes=3)
 """For the whole conversation: pods that have just registered may still be starting, and models are slow."""
 
 PAUSE = timedelta(seconds=1)
+
+KEY = "Idempotency-Key"
+
+PROBLEM_MAX_CHARS = 500
+"""Of an answer that is none; the rest is not shown."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,10 @@ class Failed(Exception):
     """The mesh did not do what it should; the message says what."""
 
 
+class NotLetIn(Failed):
+    """The token is none, has expired, or is another gateway's: asking again with it gets the same answer."""
+
+
 @dataclass
 class Mesh:
     """Where messages go: a new session of one customer."""
@@ -58,7 +68,7 @@ class Mesh:
     def request(self, text: str) -> urllib.request.Request:
         """The same message however often it is sent: it has a key."""
         body: dict[str, Any] = {"text": text}
-        headers = {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
+        headers = {"Content-Type": "application/json", KEY: new_key()}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
             path = f"/v1/sessions/{self.session}/messages"
@@ -94,18 +104,50 @@ def answer(request: urllib.request.Request, until: float) -> dict[str, Any]:
     last = "nobody answers"
     while (left := until - time.monotonic()) > 0:
         try:
-            with urllib.request.urlopen(request, timeout=left) as response:
-                reply: dict[str, Any] = json.loads(response.read())
+            status, body = exchange(request, left)
+            if status < 300:
+                reply: dict[str, Any] = json.loads(body)
                 return reply
-        except urllib.error.HTTPError as error:
-            last = f"HTTP {error.code}: {error.read().decode(errors='replace')[:500]}"
-            if error.code < 500 and error.code != 404:
-                break
-        except (OSError, ValueError) as error:
+        # An answer that breaks off is no OSError.
+        except (OSError, http.client.HTTPException, ValueError) as error:
             last = str(error)
-        # Restate answers 404 while nobody has registered a service.
+        else:
+            last = f"HTTP {status}: {body[:PROBLEM_MAX_CHARS]}"
+            if status == 401:
+                raise NotLetIn(f"The token is not taken, or no longer; --token has to be a new one. {last}")
+            # Restate answers 404 while nobody has registered a service.
+            if status < 500 and status != 404:
+                break
+            if status == 503 and is_kept(body):
+                request.add_header(KEY, new_key())
         time.sleep(PAUSE.total_seconds())
     raise Failed(f"No answer from {request.full_url}: {last}")
+
+
+def exchange(request: urllib.request.Request, seconds: float) -> tuple[int, str]:
+    """Status and body, whatever the status."""
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as response:
+            return response.status, response.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode(errors="replace")
+
+
+def is_kept(problem: str) -> bool:
+    """Whether Restate keeps this refusal under the message's key, and gives it again however many agents have come.
+
+    The gateway says so by its code; Restate itself by its source, a handler that has ended. Nothing was done then.
+    """
+    try:
+        said = json.loads(problem)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and (said.get("code") == "no_agents" or said.get("source") == "invocation")
+
+
+def new_key() -> str:
+    return uuid.uuid4().hex
 
 
 def main(arguments: list[str] | None = None) -> int:

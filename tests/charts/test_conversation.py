@@ -1,16 +1,19 @@
 """The conversation that `helm test` holds succeeds on a real gateway and mesh, and fails with a sentence."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from cli.mesh import Addresses, Mesh
-from cli.process import Process, free_ports
+from cli.process import Process, die_with_parent, free_ports
 from cli.restate_server import find_binary
 from tests.charts.pods import pod_templates
 from tests.charts.rendering import render
@@ -40,8 +43,13 @@ class Installed:
             env={**given, "PATH": "", "PYTHONPATH": str(Path.cwd()), "GATEWAY_URL": self.url, **environment},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=partial(die_with_parent, os.getpid()),
         )
-        said, _ = await process.communicate()
+        try:
+            said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
         assert process.returncode is not None
         return process.returncode, said.decode()
 
@@ -118,3 +126,33 @@ async def test_a_gateway_answers_every_probe_and_shows_metrics_at_the_other_port
                 assert answer.status == 200, address
         async with http.get(installed.url + "/metrics") as answer:
             assert answer.status == 404
+
+
+async def test_a_refusal_that_restate_keeps_gets_a_new_key_and_what_breaks_off_the_same() -> None:
+    keys: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if "Authorization" not in request.headers:
+            return web.Response(status=401)
+        keys.append(request.headers["Idempotency-Key"])
+        if len(keys) == 1:
+            return web.json_response({"code": "no_agents"}, status=503)
+        if len(keys) == 2:
+            half = web.StreamResponse(headers={"Content-Length": "100"})
+            await half.prepare(request)
+            assert request.transport is not None
+            request.transport.close()
+            return half
+        return web.json_response({"agent": "Triage", "text": "hello", "turn": len(keys) - 2, "failed": False})
+
+    [port] = free_ports(1)
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        done = await Installed(f"http://127.0.0.1:{port}", "", "").test(TOKEN="t0ken")
+    finally:
+        await runner.cleanup()
+    assert done == (0, "An agent answered twice, in one conversation.\n")
+    refused, broken_off, answered, second = keys
+    assert refused != broken_off == answered != second

@@ -1,14 +1,16 @@
 """Services run from exactly the files of their images: nobody can write to them, no privilege, nothing of ours."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -16,7 +18,7 @@ import pytest
 
 from cli.gateway import GatewayPorts, secret_of
 from cli.mesh import Addresses, Mesh
-from cli.process import Process, free_ports, wait_until
+from cli.process import Process, die_with_parent, free_ports, wait_until
 from cli.restate_server import PROJECT, find_binary
 from scripts.image_tree import services
 from tests.gateway.front import Visitor
@@ -31,14 +33,23 @@ SOON = timedelta(seconds=30)
 @asynccontextmanager
 async def running(image: Image, environment: dict[str, str], log: Path) -> AsyncIterator[Process]:
     """The image's entry point, until the block ends."""
-    (port,) = free_ports(1)
-    command = image.command({**environment, "PORT": str(port)})
-    process = Process("image", command, {}, port, f"http://127.0.0.1:{port}/health", log)
+    process = of_image(image, environment, free_ports(1)[0], log)
     try:
         await process.start()
         yield process
     finally:
         await process.stop()
+
+
+def of_image(image: Image, environment: Mapping[str, str], port: int, log: Path) -> Process:
+    """The image's entry point, not yet started. With whoever has started it, the kernel ends all of it.
+
+    A development image's own process ends the service that it has started when it is asked to. Killed, it would leave
+    it behind, where a container would not.
+    """
+    asked = ["setpriv", "--pdeathsig", "TERM"] if "watchfiles" in image.entrypoint[-1] else []
+    command = [*asked, *image.command({**environment, "PORT": str(port)})]
+    return Process("image", command, {}, port, f"http://127.0.0.1:{port}/health", log)
 
 
 def healthy(image: Image, port: int) -> bool:
@@ -106,6 +117,61 @@ async def test_a_development_image_starts_anew_when_a_file_has_changed(
             return "changed" in (tmp_path / "log").read_text() and children(process.pid) != first
 
         await wait_until(said, SOON, "the service did not start anew")
+
+
+STARTED = """
+import asyncio, json, sys
+from pathlib import Path
+from cli.process import Process
+
+async def main() -> None:
+    command, port, log = json.loads(sys.argv[1])
+    process = Process("image", command, {}, port, f"http://127.0.0.1:{port}/health", Path(log))
+    await process.start()
+    print(process.pid, flush=True)
+    await process.ended()
+
+asyncio.run(main())
+"""
+"""What starts an image and is then killed, as a run of these tests may be."""
+
+
+@pytest.mark.parametrize("target", ["service", "dev"])
+async def test_nothing_of_an_image_outlives_whoever_has_started_it(
+    builder: Builder, elsewhere: dict[str, str], tmp_path: Path, target: str
+) -> None:
+    process = of_image(builder.build(target, "bank"), elsewhere, free_ports(1)[0], tmp_path / "log")
+    starter = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", STARTED, json.dumps([process.command, process.port, str(process.log)])),
+        cwd=PROJECT,
+        stdout=asyncio.subprocess.PIPE,
+        preexec_fn=partial(die_with_parent, os.getpid()),
+    )
+    try:
+        assert starter.stdout is not None
+        pid = int(await starter.stdout.readline())
+        left = [pid, *map(int, children(pid).split())]
+        assert len(left) == (2 if target == "dev" else 1)
+    finally:
+        starter.kill()
+        await starter.wait()
+
+    async def gone() -> bool:
+        return not any(runs(each) for each in left)
+
+    try:
+        await wait_until(gone, SOON, f"{left} outlived it")
+    finally:
+        for each in filter(runs, left):
+            os.kill(each, signal.SIGKILL)
+
+
+def runs(pid: int) -> bool:
+    """Also whoever has ended and was not yet asked for is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def children(pid: int) -> str:

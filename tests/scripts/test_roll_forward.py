@@ -1,25 +1,19 @@
-"""A version of the bank agent rolled out and back on a real mesh, under load; and what would be done on a cluster."""
+"""A version of the bank agent rolled out and back on a real mesh, under load."""
 
 import json
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cli.process import Process, free_ports
 from cli.restate_server import PROJECT, AdminError, find_binary
-from scripts.rolling.cluster import Cluster, StepFailed
 from scripts.rolling.deployments import Deployments, StillNeeded
 from scripts.rolling.load import Load
 from scripts.rolling.next_bank import ADDED
 from scripts.rolling.play import NEXT_BANK, TURNS_SEEN_MIN, play
 from switchboard.testing import Answer, Customer, calls, says, scene
-from tests.charts.rendering import template
 from tests.laboratory import Laboratory
 from tests.parts import need
 
@@ -93,71 +87,6 @@ async def test_an_address_that_restate_knows_routes_nothing_anew_unless_it_is_lo
     with pytest.raises(AdminError, match="was not taken"):
         await deployments.register(f"http://127.0.0.1:{free_ports(1)[0]}")
     assert await deployments.serving("Bank") == old
-
-
-# --- On a cluster, of which there is none here ------------------------------------------------------------------------
-
-
-class Commands:
-    """Answers commands by what they begin with, and keeps them."""
-
-    def __init__(self, *looks: Sequence[str]) -> None:
-        self.asked: list[list[str]] = []
-        self.looks = list(looks)
-
-    def __call__(self, command: Sequence[str]) -> str:
-        self.asked.append(list(command))
-        if "jsonpath={.status.labelSelector}" in command:
-            return "app.kubernetes.io/name=bank,pod-template-hash=new1"
-        if "json" in command:
-            names = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
-            return json.dumps({"items": [replica_set(name) for name in names]})
-        return ""
-
-
-def replica_set(name: str) -> dict[str, Any]:
-    return {"metadata": {"name": name}, "spec": {"replicas": 0 if name.endswith("gone") else 2}}
-
-
-def test_a_new_tag_changes_the_banks_image_and_nothing_else() -> None:
-    commands = Commands()
-    Cluster(commands).forward("0.1.1")
-    upgrade, wait = commands.asked
-    assert upgrade[:3] == ["helm", "upgrade", "mesh"]
-    assert "--reset-then-reuse-values" in upgrade
-    assert "rsd/bank" in wait
-    (setting,) = (upgrade[index + 1] for index, word in enumerate(upgrade) if word == "--set-string")
-    name, _, tag = setting.partition("=")
-    before, after = template("agent-mesh").stdout, template("agent-mesh", set={name: tag}).stdout
-    changed = {
-        line.strip() for line in after.splitlines() if line not in before.splitlines() and "JWT_SECRET:" not in line
-    }
-    assert changed == {"image: ghcr.io/switchboard-mesh/switchboard-bank:0.1.1"}
-
-
-def test_old_versions_are_waited_for_by_their_pods() -> None:
-    cluster = Cluster(Commands(["bank-old1", "bank-new1", "bank-gone"]))
-    assert cluster.draining() == ["bank-old1"]
-    with pytest.raises(StepFailed, match="bank-old1 still has unfinished invocations"):
-        cluster.wait_until_drained(timedelta(seconds=-1))
-    drained = Cluster(Commands(["bank-gone", "bank-new1"]))
-    drained.wait_until_drained()
-
-
-def test_a_dry_run_prints_every_command_and_does_none() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "scripts.roll_forward", "cluster", "--tag", "0.1.1", "--dry-run"],
-        cwd=PROJECT,
-        # Neither helm nor kubectl can be found.
-        env={"PATH": "/nowhere", "PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    commands = [line.split()[0:2] for line in done.stdout.splitlines() if line.startswith("  ")]
-    assert [command for command in commands if command[0] == "helm"] == [["helm", "upgrade"], ["helm", "rollback"]]
-    assert commands.count(["kubectl", "wait"]) == 2
 
 
 def test_the_documentation_shows_what_the_play_says() -> None:

@@ -2,20 +2,30 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
-from cli.process import free_ports
+from cli.process import die_with_parent, free_ports
 from cli.restate_server import PROJECT
 from scripts.smoke import CONVERSATION
 from tests.laboratory import Laboratory
 
 GOOD = [{"text": "1", "agent": says.agent, "turn": turn, "failed": False} for turn, says in enumerate(CONVERSATION, 1)]
 GOOD = [{**reply, "text": "12.50 is what there is"} for reply in GOOD]
+
+BREAKS_OFF = "breaks off"
+
+KEPT = (
+    {"status": 503, "code": "no_agents", "detail": "No agent can be reached just now."},
+    {"status": 503, "source": "invocation", "message": "No agent can be reached just now."},
+)
+"""What Restate keeps under a message's key, as the gateway says it and as Restate's ingress does."""
 
 
 async def smoke(*arguments: str) -> tuple[int, str]:
@@ -28,24 +38,44 @@ async def smoke(*arguments: str) -> tuple[int, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={},
+        preexec_fn=partial(die_with_parent, os.getpid()),
     )
-    output, _ = await process.communicate()
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
     return process.returncode or 0, output.decode()
+
+
+async def broken_off(request: web.BaseRequest) -> web.StreamResponse:
+    """Half of an answer; then the connection is gone."""
+    response = web.StreamResponse(headers={"Content-Length": "100"})
+    await response.prepare(request)
+    await response.write(b'{"text": ')
+    assert request.transport is not None
+    request.transport.close()
+    return response
 
 
 @asynccontextmanager
 async def gateway(*replies: Any) -> AsyncIterator[tuple[str, list[web.BaseRequest]]]:
-    """Something that answers like a gateway, one reply after the other; a number is a status. And what it was asked."""
+    """Something that answers like a gateway, one reply after the other, and what it was asked.
+
+    A number is a status; a reply with a status of its own has it; BREAKS_OFF promises more than it says.
+    """
     asked: list[web.BaseRequest] = []
     (port,) = free_ports(1)
 
-    async def answer(request: web.BaseRequest) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
         await request.read()
         asked.append(request)
         reply = replies[min(len(asked), len(replies)) - 1]
         if isinstance(reply, int):
             return web.Response(status=reply, text="no")
-        return web.json_response(reply)
+        if reply == BREAKS_OFF:
+            return await broken_off(request)
+        return web.json_response(reply, status=reply.get("status", 200))
 
     runner = web.ServerRunner(web.Server(answer))
     await runner.setup()
@@ -54,6 +84,11 @@ async def gateway(*replies: Any) -> AsyncIterator[tuple[str, list[web.BaseReques
         yield f"http://127.0.0.1:{port}", asked
     finally:
         await runner.cleanup()
+
+
+def keys(asked: list[web.BaseRequest]) -> int:
+    """Under how many keys it was asked."""
+    return len({request.headers["Idempotency-Key"] for request in asked})
 
 
 async def test_it_passes_on_a_mesh_that_works(laboratory: Laboratory) -> None:
@@ -68,7 +103,7 @@ async def test_through_the_gateway_it_sends_the_token_and_each_message_under_a_k
         code, output = await smoke("--gateway", url, "--token", "t0ken")
     assert code == 0, output
     assert {request.headers["Authorization"] for request in asked} == {"Bearer t0ken"}
-    assert len({request.headers["Idempotency-Key"] for request in asked}) == len(CONVERSATION)
+    assert keys(asked) == len(CONVERSATION)
     (path,) = {request.path for request in asked}
     assert path.startswith("/v1/sessions/smoke-")
     assert path.endswith("/messages")
@@ -80,7 +115,30 @@ async def test_a_mesh_that_is_not_there_yet_is_waited_for_with_the_same_key() ->
     async with gateway(503, 404, *GOOD) as (url, asked):
         code, output = await smoke("--gateway", url, "--token", "t0ken")
     assert code == 0, output
-    assert len({request.headers["Idempotency-Key"] for request in asked[:3]}) == 1
+    assert keys(asked[:3]) == 1
+
+
+async def test_an_answer_that_breaks_off_is_asked_for_again_with_the_same_key() -> None:
+    async with gateway(BREAKS_OFF, *GOOD) as (url, asked):
+        code, output = await smoke("--gateway", url, "--token", "t0ken")
+    assert (code, "Traceback" in output) == (0, False), output
+    assert keys(asked[:2]) == 1
+
+
+async def test_a_refusal_that_restate_keeps_is_not_asked_for_again_under_its_key() -> None:
+    for kept in KEPT:
+        async with gateway(kept, *GOOD) as (url, asked):
+            code, output = await smoke("--gateway", url, "--token", "t0ken")
+        assert code == 0, output
+        assert keys(asked[:2]) == 2
+        assert keys(asked) == len(CONVERSATION) + 1
+
+
+async def test_a_token_that_is_not_taken_is_sent_once_and_said() -> None:
+    async with gateway(401) as (url, asked):
+        code, output = await smoke("--gateway", url, "--token", "t0ken")
+    assert (code, len(asked)) == (1, 1)
+    assert "The token is not taken, or no longer" in output
 
 
 async def test_an_apology_a_wrong_agent_and_a_lost_turn_fail() -> None:
