@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -114,12 +115,22 @@ async def see_mesh(admin_url: str) -> MeshSeen | None:
     except (aiohttp.ClientError, AdminError, TimeoutError, ValueError):
         return None
     addresses = [deployment.uri for deployment in deployments.deployments if deployment.uri]
-    reached = await asyncio.gather(*(answers(f"{address.rstrip('/')}/health") for address in addresses))
+    reached = await asyncio.gather(*(answer_of(address) for address in addresses))
     return MeshSeen(
         agents=services.agents(),
         reachable=dict(zip(addresses, reached, strict=True)),
         stuck=[findings.Stuck.model_validate(row) for row in stuck],
     )
+
+
+async def answer_of(address: str) -> bool | None:
+    """Whether a deployment is well; None when its host has no name here, as one inside of a cluster has none."""
+    where = urlsplit(address)
+    try:
+        await asyncio.get_running_loop().getaddrinfo(where.hostname, where.port)
+    except socket.gaierror:
+        return None
+    return await answers(f"{address.rstrip('/')}/health")
 
 
 def show(found: Sequence[Finding]) -> None:

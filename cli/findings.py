@@ -76,10 +76,13 @@ class Deployments(BaseModel):
 
 @dataclass(frozen=True)
 class MeshSeen:
-    """A mesh that runs: its agents, whether its deployments answer (by address), and what does not get on."""
+    """A mesh that runs: its agents, whether its deployments answer (by address), and what does not get on.
+
+    None stands for an address whose host has no name here: inside of a cluster, where only Restate can ask.
+    """
 
     agents: Sequence[str]
-    reachable: Mapping[str, bool]
+    reachable: Mapping[str, bool | None]
     stuck: Sequence[Stuck]
 
 
@@ -144,17 +147,25 @@ def model(endpoint: Endpoint | None, status: int | None) -> Finding:
 def mesh(seen: MeshSeen | None, admin_url: str) -> list[Finding]:
     if seen is None:
         return [Finding("mesh", "note", f"none runs at {admin_url}", "switchboard up")]
-    away = [address for address, reachable in seen.reachable.items() if not reachable]
-    found = [Finding("mesh", "ok", f"runs at {admin_url}")]
-    if away:
-        found.append(Finding("services", "missing", f"no answer from {', '.join(away)}", "switchboard up"))
-    else:
-        found.append(Finding("services", "ok", f"{len(seen.reachable)} deployments answer"))
+    found = [Finding("mesh", "ok", f"runs at {admin_url}"), *deployments(seen.reachable)]
     if seen.agents:
         found.append(Finding("agents", "ok", ", ".join(seen.agents)))
     else:
         found.append(Finding("agents", "missing", "none is registered", "switchboard up"))
     return [*found, stuck_calls(seen.stuck)]
+
+
+def deployments(reachable: Mapping[str, bool | None]) -> list[Finding]:
+    """Who answers, who does not, and who cannot be asked from this machine."""
+    what = "services"
+    away = [address for address, answers in reachable.items() if answers is False]
+    hidden = [address for address, answers in reachable.items() if answers is None]
+    found = [Finding(what, "missing", f"no answer from {', '.join(away)}", "switchboard up")] if away else []
+    if hidden:
+        found.append(Finding(what, "note", f"not reachable from here: {', '.join(hidden)}", "kubectl get rsd -A"))
+    if not found:
+        found.append(Finding(what, "ok", f"{len(reachable)} deployments answer"))
+    return found
 
 
 def stuck_calls(stuck: Sequence[Stuck]) -> Finding:
@@ -165,5 +176,5 @@ def stuck_calls(stuck: Sequence[Stuck]) -> Finding:
     named = [f"{call.target} {call.status}: {(call.last_failure or 'no reason known')[:80]}" for call in stuck]
     more = " … and more" if len(stuck) > STUCK_NAMED_MAX else ""
     paused = next((call.id for call in stuck if call.status == "paused"), None)
-    mend = f"restate invocations resume {paused}" if paused else "retried by itself; see the Restate UI"
+    mend = f"npx restate invocations resume {paused}" if paused else "retried by itself; see the Restate UI"
     return Finding(what, "note", "; ".join(named[:STUCK_NAMED_MAX]) + more, mend)

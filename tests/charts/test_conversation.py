@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import runpy
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from cli.mesh import Addresses, Mesh
 from cli.process import Process, die_with_parent, free_ports
 from cli.restate_server import find_binary
 from tests.charts.pods import pod_templates
-from tests.charts.rendering import render
+from tests.charts.rendering import HELM_DIR, render
 from tests.parts import need
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
@@ -29,6 +30,7 @@ class Installed:
     url: str
     metrics_url: str
     model_url: str
+    bank: Process
 
     async def test(self, **environment: str) -> tuple[int, str]:
         """Exit code and words of what runs in the pod, with the pod's own command and arguments."""
@@ -76,7 +78,8 @@ async def installed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[I
         await gateway.start()
         try:
             metrics_url = f"http://127.0.0.1:{metrics_port}"
-            yield Installed(f"http://127.0.0.1:{port}", metrics_url, mesh.addresses.service_url("demo_model"))
+            model_url = mesh.addresses.service_url("demo_model")
+            yield Installed(f"http://127.0.0.1:{port}", metrics_url, model_url, mesh.services["bank"])
         finally:
             await gateway.stop()
 
@@ -100,6 +103,34 @@ async def test_an_apology_is_no_answer(installed: Installed) -> None:
             await http.delete(f"{installed.model_url}/demo/faults")
     assert code == 1
     assert "No agent has answered, but an apology came" in said
+
+
+async def test_a_bank_that_is_dead_fails_it(installed: Installed) -> None:
+    await installed.bank.stop()
+    try:
+        code, said = await installed.test(TIMEOUT_SECONDS="3")
+    finally:
+        await installed.bank.start()
+    assert code == 1
+    assert "No answer in time" in said
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ({"agent": "Bank", "text": "Your balance is 12.50 EUR.", "turn": 1}, ""),
+        ({"agent": "Triage", "text": "I and 2 colleagues can help.", "turn": 1}, "No agent has answered"),
+        ({"agent": "Bank", "text": "What can I do for you?", "turn": 1}, "No agent has answered"),
+        ({"agent": "Bank", "text": "Your balance is 12.50 EUR.", "turn": 2}, "the reply says 2"),
+    ],
+)
+def test_an_answer_is_an_amount_and_not_of_the_triage(reply: dict[str, object], said: str) -> None:
+    conversation = runpy.run_path(str(HELM_DIR / "agent-mesh/files/conversation.py"))
+    if not said:
+        conversation["check"](reply, 1)
+        return
+    with pytest.raises(conversation["TestFailed"], match=said):
+        conversation["check"](reply, 1)
 
 
 async def test_nobody_there_is_said_in_time(installed: Installed) -> None:

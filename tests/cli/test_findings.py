@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.doctor import answer_of
 from cli.findings import (
     Endpoint,
     MeshSeen,
@@ -18,6 +19,7 @@ from cli.findings import (
     restate_server,
     stuck_calls,
 )
+from cli.process import free_ports
 
 BINARY = Path("/opt/restate-server")
 ENDPOINT = Endpoint("https://models.example/v1", "large")
@@ -63,6 +65,21 @@ def test_a_service_that_does_not_answer_is_named() -> None:
     ]
 
 
+def test_a_service_inside_of_a_cluster_is_no_fault_of_the_mesh() -> None:
+    seen = MeshSeen(agents=["Bank"], reachable={"http://bank.mesh:9080/": None}, stuck=[])
+    found = mesh(seen, "http://m")
+    assert [(each.state, each.found) for each in found if each.what == "services"] == [
+        ("note", "not reachable from here: http://bank.mesh:9080/")
+    ]
+    assert exit_code(found) == 0
+
+
+async def test_the_doctor_tells_a_name_that_is_not_known_here_from_a_service_that_is_away() -> None:
+    [port] = free_ports(1)
+    assert await answer_of("http://bank.mesh.invalid:9080/") is None
+    assert await answer_of(f"http://127.0.0.1:{port}/") is False
+
+
 def test_agents_are_known_by_their_role() -> None:
     registry = """{"services": [
         {"name": "Bank", "metadata": {"switchboard.role": "agent"}, "handlers": []},
@@ -72,4 +89,4 @@ def test_agents_are_known_by_their_role() -> None:
 
 def test_a_paused_call_comes_with_the_command_that_resumes_it() -> None:
     paused = Stuck(id="inv_1", target="Bank/take_turn", status="paused", last_failure="no answer")
-    assert stuck_calls([paused]).mend == "restate invocations resume inv_1"
+    assert stuck_calls([paused]).mend == "npx restate invocations resume inv_1"

@@ -16,7 +16,8 @@ from tests.images.dockerfile import Ignore, read_dockerfile
 SERVICES = services(PROJECT)
 AGENTS = ("triage", "bank", "airline")
 DOCKERFILE = read_dockerfile((PROJECT / "Dockerfile").read_text())
-PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+PYPROJECT_TOML = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+PYPROJECT, GROUPS = PYPROJECT_TOML["project"], PYPROJECT_TOML["dependency-groups"]
 CACHED = "services/bank/__pycache__/agent.cpython-311.pyc"
 
 
@@ -101,6 +102,12 @@ def test_images_have_the_versions_that_the_tests_ran_with(name: str) -> None:
     tested = pins(PROJECT / "requirements-dev.txt")
     only_here = {line for line in pins(own_pins(name)) - tested if not line.startswith("watchfiles==")}
     assert only_here == set()
+
+
+def test_uv_run_brings_what_make_setup_does_but_for_the_tests() -> None:
+    extras = PYPROJECT["optional-dependencies"]
+    wanted = {package for name in ("cli", "demo-model", "evals", "gateway") for package in extras[name]} - {"pyjwt"}
+    assert set(GROUPS["dev"]) == wanted, "pyproject.toml: the group dev"
 
 
 def test_every_copied_source_exists_and_reaches_the_builder() -> None:

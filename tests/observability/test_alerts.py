@@ -42,6 +42,17 @@ def expressions() -> dict[str, str]:
     return found
 
 
+def panels() -> set[str]:
+    return {panel["title"] for name in DASHBOARDS for panel in json.loads((RULES.parent / name).read_text())["panels"]}
+
+
+def test_a_runbook_names_panels_that_there_are() -> None:
+    runbooks = re.sub(r"\*\*.*?\*\*", "", (ROOT / "docs" / "alerts.md").read_text())
+    named = {" ".join(words.split()) for words in re.findall(r"\*([^*]+)\*", runbooks)}
+    assert len(named) > 5
+    assert named - {"Switchboard"} <= panels()
+
+
 def documented() -> dict[str, set[str]]:
     """The table of docs/metrics.md: labels by metric."""
     table = {}

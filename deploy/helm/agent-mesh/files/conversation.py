@@ -10,8 +10,10 @@ import urllib.error
 import urllib.request
 import uuid
 
-QUESTION = "Hello! What can you help me with?"
-"""Any model has an answer, and no tool needs to be called for it."""
+QUESTION = "how much is my balance?"
+"""Any model's answer needs all of a mesh: the triage hands it to an agent, and the agent asks a tool for the amount."""
+
+TRIAGE = "Triage"
 
 PAUSE_SECONDS = 2
 
@@ -64,6 +66,8 @@ def ask(session: str, token: str, until: float) -> dict:
 def check(reply: dict, turn: int) -> None:
     if reply.get("failed") or not reply.get("agent") or not str(reply.get("text", "")).strip():
         raise TestFailed(f"No agent has answered, but an apology came: {json.dumps(reply)}")
+    if reply["agent"] == TRIAGE or not any(letter.isdigit() for letter in reply["text"]):
+        raise TestFailed(f"No agent has answered {QUESTION!r} with an amount that a tool gave it: {json.dumps(reply)}")
     if reply.get("turn") != turn:
         raise TestFailed(f"This was message {turn} of the conversation, and the reply says {reply.get('turn')}")
 
