@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
+from yarl import URL
 
 from services.gateway.metrics import RECONNECTS
 from services.gateway.spans import trace_headers
@@ -135,8 +136,9 @@ class Ingress:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> bytes:
         sent = {"content-type": "application/json", **trace_headers(), **(headers or {})} if body else {}
+        url = URL(self._url + path, encoded=True)
         try:
-            async with self._http.request(method, self._url + path, data=body, headers=sent) as response:
+            async with self._http.request(method, url, data=body, headers=sent) as response:
                 content = await response.read()
                 status = response.status
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:

@@ -1,5 +1,6 @@
 """What the Session object promises to the world outside: the only part of the mesh that customers can reach."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
@@ -16,6 +17,17 @@ TRANSCRIPT_PAGE_MAX_BYTES = 1024 * 1024
 """A page ends with the turn that passes it; the next page begins after that."""
 
 SESSION_ID = r"[A-Za-z0-9._-]{1,64}"
+NO_SESSION_ID = "is no session id; one is 1 to 64 letters, digits, '.', '_' or '-', and neither '.' nor '..'"
+
+PATH_STEPS = (".", "..")
+"""In an address these are no names: what is between here and there may leave them out, and ask another session."""
+
+
+def session_id(text: str) -> str:
+    """Refuse what no session can be called."""
+    if text in PATH_STEPS or not re.fullmatch(SESSION_ID, text):
+        raise ValueError(NO_SESSION_ID)
+    return text
 
 
 def readable(text: str) -> str:

@@ -1,7 +1,6 @@
 """The Session object: one customer's conversation, and the only lock in the mesh."""
 
 import logging
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -10,7 +9,6 @@ import restate
 from services.triage.consent import read_consent
 from services.triage.contract import (
     SESSION,
-    SESSION_ID,
     TRANSCRIPT_PAGE_MAX_BYTES,
     CustomerRequest,
     HeldDecision,
@@ -23,6 +21,7 @@ from services.triage.contract import (
     Transcript,
     TranscriptRequest,
     TurnRecord,
+    session_id,
 )
 from services.triage.counting import count_answer, count_fold, count_message, count_unserved, in_session
 from services.triage.directory import Directory
@@ -303,8 +302,10 @@ def add_private_handlers(session: restate.VirtualObject, sessions: Sessions) -> 
 
 async def own_head(ctx: restate.ObjectContext | restate.ObjectSharedContext, request: CustomerRequest) -> Head | None:
     """The session's state if it is this customer's; None for a new session. Raises 403 for somebody else's."""
-    if not re.fullmatch(SESSION_ID, ctx.key()):
-        raise restate.TerminalError("A session id is 1 to 64 letters, digits, '.', '_' or '-'.", status_code=400)
+    try:
+        session_id(ctx.key())
+    except ValueError as error:
+        raise restate.TerminalError(f"The session's key {error}.", status_code=400) from error
     head = await ctx.get(HEAD, type_hint=Head)
     if head is not None:
         refuse_foreign(ctx, head, request)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from cli.gateway import GatewayPorts, gateway_process, token_environment
 from cli.process import Process, free_ports
@@ -59,9 +60,12 @@ class Visitor:
     async def gets(self, what: str) -> Answer:
         return await self.calls("GET", what)
 
-    async def calls(self, method: str, what: str, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
+    async def calls(
+        self, method: str, what: str, headers: Mapping[str, str] | None = None, as_is: bool = False, **more: Any
+    ) -> Answer:
+        """Ask for something; `as_is` sends the address as it is written."""
         sent = {"authorization": f"Bearer {self.token}", **(headers or {})}
-        url = f"{self.url}/v1/sessions/{self.session}/{what}"
+        url = URL(f"{self.url}/v1/sessions/{self.session}/{what}", encoded=as_is)
         async with self.http.request(method, url, headers=sent, **more) as response:
             body = await response.json(content_type=None)
             return Answer(response.status, body, response.headers)

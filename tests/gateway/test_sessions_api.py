@@ -225,6 +225,16 @@ async def test_a_session_id_that_is_none_is_refused(gateway: Gateway, session: s
     assert problem(answer) in ((400, "request_invalid"), (404, "not_found"))
 
 
+@pytest.mark.parametrize("session", [".", "..", "%2e", "%2E%2E"])
+async def test_a_session_that_an_address_would_leave_out_is_refused(gateway: Gateway, session: str) -> None:
+    """`/v1/sessions/./messages`, as `curl --path-as-is` sends it, is not a message to a session called `send`."""
+    answer = await gateway.visitor(session=session).calls("POST", "messages", as_is=True, json={"text": "hi"})
+    assert problem(answer) == (400, "request_invalid")
+    assert "neither '.' nor '..'" in answer.text
+    rows = await gateway.laboratory.mesh.admin.query("SELECT id FROM sys_invocation WHERE target = 'Session/send/send'")
+    assert rows == []
+
+
 @pytest.mark.parametrize("key", ["x" * 129, "two words", "ä"])
 async def test_a_key_that_is_none_is_refused(gateway: Gateway, key: str) -> None:
     assert problem(await gateway.visitor().says("hi", key)) == (400, "request_invalid")
