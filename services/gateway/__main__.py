@@ -30,6 +30,12 @@ CONNECTIONS_PER_REQUEST = 4
 IDLE_MAX = timedelta(seconds=75)
 """For a connection without a request: longer than proxies reuse one, or a message would meet a closed one."""
 
+TOLD_WITHIN = timedelta(seconds=2)
+"""For telling those who still wait, once the grace is over, that they have to ask again."""
+
+WRITTEN_WITHIN = timedelta(milliseconds=200)
+"""For the server's threads to write what the application has handed over: ending the process does not wait for them."""
+
 
 def main() -> None:
     settings = load(GatewaySettings)
@@ -46,7 +52,8 @@ async def serve(settings: GatewaySettings) -> None:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
     # The edge has the limit; the client's own would let only a hundred messages wait for their replies.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
-        edge = edge_of(settings, http)
+        relay = Relay(Ingress(str(settings.restate_ingress_url), http), settings.reply_timeout)
+        edge = edge_of(settings, http, relay)
         server = Server(
             edge,
             address=settings.host,
@@ -70,15 +77,17 @@ async def serve(settings: GatewaySettings) -> None:
             return
         edge.stopping = True
         server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
-        await edge.idle(settings.stop_grace)
+        if not await edge.idle(settings.stop_grace):
+            relay.leave()
+            await edge.idle(TOLD_WITHIN)
+        await asyncio.sleep(WRITTEN_WITHIN.total_seconds())
         # Idle connections would hold the server for minutes, and its threads call into this loop to the last.
         leave()
         await asyncio.Event().wait()
 
 
-def edge_of(settings: GatewaySettings, http: aiohttp.ClientSession) -> Edge:
+def edge_of(settings: GatewaySettings, http: aiohttp.ClientSession, relay: Relay) -> Edge:
     """The application with all that it depends on."""
-    relay = Relay(Ingress(str(settings.restate_ingress_url), http), settings.reply_timeout)
     edge: Edge
     app = create_app(relay, Tokens(settings, keys_of(settings, http)), lambda: edge.stopping)
     edge = Edge(app, settings.requests_max)

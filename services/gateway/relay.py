@@ -17,6 +17,7 @@ from switchboard.telemetry.spans import CANCELLED
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
+RETRY_SOON_S = 1
 RETRY_WITHOUT_AGENTS_S = 60
 
 CODES = {400: "request_invalid", 403: "session_forbidden", 404: "session_unknown", 409: "nothing_to_decide"}
@@ -27,6 +28,10 @@ AWAY = (
     "not done twice."
 )
 GOES_ON = "It was taken and goes on. Send the same request again with the same Idempotency-Key, and its reply comes."
+LEAVING = (
+    "This gateway ends before the reply is there. What was taken goes on. Send the same request again with the same "
+    "Idempotency-Key: another gateway has its reply."
+)
 LATE = "The reply takes longer than a request may wait. " + GOES_ON
 NOT_READY = "The mesh is not ready yet. Try again in a few seconds."
 STOPPED = "An operator has stopped this, and nothing of it was written down. Send it again with a new Idempotency-Key."
@@ -48,6 +53,11 @@ class Relay:
     def __init__(self, ingress: Ingress, reply_timeout: timedelta) -> None:
         self._ingress = ingress
         self._reply_timeout = reply_timeout
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        """Answer whoever waits, now: this process is about to end. What they wait for goes on."""
+        self._leaving.set()
 
     async def deliver(
         self, caller: Caller, session_id: str, handler: str, request: Wire, key: str, receive: Receive
@@ -56,6 +66,21 @@ class Relay:
 
         It is taken before anything is waited for: killed after that, the same key finds it again.
         """
+        return await self._unless_leaving(self._deliver(caller, session_id, handler, request, key, receive))
+
+    async def ask(self, caller: Caller, session_id: str, handler: str, request: Wire, key: str = "") -> bytes:
+        """What a handler answers at once, as JSON."""
+        with told():
+            sent_key = restate_key(caller, session_id, key) if key else ""
+            return await self._unless_leaving(self._ingress.call(session_id, handler, request, sent_key))
+
+    async def ready(self) -> bool:
+        """Whether Restate can be asked."""
+        return await self._ingress.answers()
+
+    async def _deliver(
+        self, caller: Caller, session_id: str, handler: str, request: Wire, key: str, receive: Receive
+    ) -> bytes:
         with told():
             sent_key = restate_key(caller, session_id, key)
             invocation_id = await self._ingress.submit(session_id, handler, request, sent_key)
@@ -63,15 +88,17 @@ class Relay:
         with told(GOES_ON):
             return await while_connected(self._reply(invocation_id), receive)
 
-    async def ask(self, caller: Caller, session_id: str, handler: str, request: Wire, key: str = "") -> bytes:
-        """What a handler answers at once, as JSON."""
-        with told():
-            sent_key = restate_key(caller, session_id, key) if key else ""
-            return await self._ingress.call(session_id, handler, request, sent_key)
-
-    async def ready(self) -> bool:
-        """Whether Restate can be asked."""
-        return await self._ingress.answers()
+    async def _unless_leaving(self, answer: Awaitable[bytes]) -> bytes:
+        """Wait for an answer until this process has to end. Raises Problem then, so that the key is told."""
+        waiting, leaving = asyncio.ensure_future(answer), asyncio.ensure_future(self._leaving.wait())
+        try:
+            await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                raise Problem(503, "stopping", LEAVING, RETRY_SOON_S)
+            return waiting.result()
+        finally:
+            waiting.cancel()
+            leaving.cancel()
 
     async def _reply(self, invocation_id: str) -> bytes:
         try:

@@ -156,15 +156,19 @@ async def test_a_gateway_that_is_told_to_end_lets_a_message_come_to_its_end(gate
 
 
 async def test_a_gateway_that_is_told_to_end_does_not_wait_for_ever(gateway: Gateway, tmp_path: Path) -> None:
-    laboratory, name, key = gateway.laboratory, unique(), unique()
+    """Whoever waits is told so, with the key that the gateway has made: asked for again, it is the same message."""
+    laboratory, name = gateway.laboratory, unique()
     await laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))))
     async with open_gateway(laboratory, tmp_path, {"GATEWAY_STOP_GRACE": "PT0.5S"}) as own:
         visitor = own.visitor()
-        message = asyncio.create_task(visitor.says("go", key))
+        message = asyncio.create_task(visitor.says("go"))
         await laboratory.until(lambda: laboratory.probed(f"start {name}"))
         os.kill(own.process.pid, signal.SIGTERM)
-        with pytest.raises(aiohttp.ClientError):
-            await message
+        told = await message
+        assert problem(told) == (503, "stopping")
+        assert "goes on" in told.text
+        assert (told.headers["connection"], told.headers["retry-after"]) == ("close", "1")
+        key = told.headers["idempotency-key"]
         assert await own.process.ended() == 0
     later = gateway.visitor(session=visitor.session)
     await later.posts("interrupt")
