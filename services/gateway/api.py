@@ -39,7 +39,8 @@ NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operati
 NO_TOKEN = "Send your token as `Authorization: Bearer …`."
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemDetails, "content": {PROBLEM_JSON: {}}} for status in (400, 401, 403, 404, 413, 503)
+    status: {"model": ProblemDetails, "content": {PROBLEM_JSON: {}}}
+    for status in (400, 401, 403, 404, 409, 413, 422, 503)
 }
 
 bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of whoever signs customers in.")

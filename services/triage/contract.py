@@ -30,6 +30,12 @@ def session_id(text: str) -> str:
     return text
 
 
+# The session's own reasons not to do something: only these are for customers, and mean that nothing was done.
+NO_AGENTS = "No agent can be reached just now. Nothing was done; please send your message again in a minute."
+NOTHING_WAITS = "Nothing waits for this decision: it was confirmed, declined or dropped before."
+QUESTION_EXPIRED = "The question has expired. Ask again for what you need."
+
+
 def readable(text: str) -> str:
     """Refuse a message that says nothing, or more than a person would write."""
     if not text.strip():
@@ -68,6 +74,12 @@ class SendMessage(CustomerRequest):
         ge=0,
         description="The last turn that the customer had seen when writing this: a yes is one to what was seen.",
     )
+
+
+class ClaimedKey(Wire):
+    """What an idempotency key was first used for, as a digest: so the same key with another request is known."""
+
+    digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the handler's name and its input.")
 
 
 class AskedCall(Wire):

@@ -176,6 +176,21 @@ async def test_a_gateway_that_is_told_to_end_does_not_wait_for_ever(gateway: Gat
     assert await messages(laboratory, visitor) == 1
 
 
+async def test_a_message_that_an_operator_kills_is_lost_and_not_refused(gateway: Gateway) -> None:
+    laboratory, name = gateway.laboratory, unique()
+    await laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))))
+    visitor = gateway.visitor()
+    message = asyncio.create_task(visitor.says("go"))
+    await laboratory.until(lambda: laboratory.probed(f"start {name}"))
+    (running,) = await laboratory.invocations(visitor.session, "send")
+    url = f"{laboratory.mesh.addresses.admin_url}/invocations/{running['id']}/kill"
+    async with laboratory.http.patch(url) as response:
+        assert response.status < 300
+    answer = await message
+    assert problem(answer) == (500, "turn_lost")
+    assert "transcript" in answer.text
+
+
 async def test_a_restate_without_sessions_says_that_the_mesh_is_not_ready(gateway: Gateway, tmp_path: Path) -> None:
     """Restate's node port is a server that knows no sessions, as its ingress does before they are registered."""
     laboratory = gateway.laboratory

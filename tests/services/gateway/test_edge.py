@@ -10,10 +10,11 @@ from services.gateway import body as bodies
 from services.gateway.api import create_app
 from services.gateway.edge import Edge
 from services.gateway.identity import SharedSecret, Tokens
-from services.gateway.ingress import Ingress
+from services.gateway.ingress import Ingress, Submitted
 from services.gateway.relay import Relay
 from services.gateway.settings import TokenSettings
 from services.gateway.token import mint
+from services.triage.contract import ClaimedKey
 from switchboard.messages import Wire
 from switchboard.telemetry.logs import JsonFormatter
 from tests.services.gateway.asgi import Answered, ask, body
@@ -29,7 +30,10 @@ class Defect(Ingress):
     def __init__(self) -> None:
         pass
 
-    async def submit(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> str:
+    async def claim(self, session_id: str, key: ClaimedKey, idempotency_key: str) -> bool:
+        return True
+
+    async def submit(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> Submitted:
         raise ValueError(f"cannot send {request}")
 
 
