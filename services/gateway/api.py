@@ -1,14 +1,16 @@
 """The sessions over HTTP: each address is a handler of the Session object, for whoever the token proves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
+from services.gateway.body import read_ahead
 from services.gateway.contract import Decision, IdempotencyKey, NewMessage, ProblemDetails, SessionId
 from services.gateway.edge import CLIENT_GONE, IDEMPOTENCY_KEY
 from services.gateway.identity import Caller, TokenRefused, Tokens
@@ -43,9 +45,28 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status in (400, 401, 403, 404, 409, 413, 422, 503)
 }
 
+CALLER = "switchboard.caller"
+"""What of a request's scope says whom its token proves."""
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class ProvenFirst(APIRoute):
+    """An address whose body is not read before its token was: without one, nobody may hold a place by dripping."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def proven_first(request: Request) -> Response:
+            request.scope[CALLER] = await prove(request)
+            return await handle(Request(request.scope, await read_ahead(request.receive)))
+
+        return proven_first
+
+
 bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of whoever signs customers in.")
 Key = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]
-sessions = APIRouter(prefix="/v1/sessions/{session_id}", responses=PROBLEMS)
+sessions = APIRouter(prefix="/v1/sessions/{session_id}", responses=PROBLEMS, route_class=ProvenFirst)
 probes = APIRouter()
 
 
@@ -70,12 +91,17 @@ def create_app(relay: Relay, tokens: Tokens, stopping: Callable[[], bool]) -> Fa
 
 
 async def proven(
-    request: Request,
-    session_id: SessionId,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    request: Request, session_id: SessionId, _: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Caller:
-    """Whom the token proves. Raises Problem 401 (RFC 6750)."""
+    """Whom the token has proven; that there is one stands in the API's document."""
     describe(CONVERSATION, session_id)
+    caller: Caller = request.scope[CALLER]
+    return caller
+
+
+async def prove(request: Request) -> Caller:
+    """Whom the token proves. Raises Problem 401 (RFC 6750)."""
+    credentials = await bearer(request)
     if credentials is None:
         raise unauthorized(NO_TOKEN, 'Bearer realm="switchboard"')
     tokens: Tokens = request.app.state.tokens

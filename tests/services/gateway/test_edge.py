@@ -42,9 +42,10 @@ def edge() -> Edge:
     return Edge(create_app(relay, Tokens(SETTINGS, SharedSecret(SECRET)), lambda: False), 10)
 
 
-async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json") -> Answered:
-    """Send a body in these pieces; one that does not end promises another."""
-    token = mint(SETTINGS, "alice", timedelta(minutes=1), datetime.now(UTC))
+async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json", token: str | None = None) -> Answered:
+    """Send a body in these pieces; one that does not end promises another. With a good token, unless one is named."""
+    if token is None:
+        token = mint(SETTINGS, "alice", timedelta(minutes=1), datetime.now(UTC))
     told = {"authorization": f"Bearer {token}", "content-type": kind}
     events = [body(chunk, more=True) for chunk in chunks[:-1]] + [body(chunks[-1], more=not ends)]
     return await ask(edge(), "/v1/sessions/s/messages", told, events)
@@ -75,6 +76,13 @@ async def test_a_body_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(bodies, "SENT_WITHIN", timedelta(milliseconds=50))
     answer = await send(b'{"text": ', ends=False)
     assert (answer.status, answer.body["code"]) == (408, "request_timeout")
+
+
+@pytest.mark.parametrize("token", ["", "x.y.z", mint(SETTINGS, "alice", timedelta(minutes=-9), datetime.now(UTC))])
+async def test_a_body_of_somebody_unknown_is_not_waited_for(token: str) -> None:
+    """Or anybody could hold all places that there are, for as long as a body may take."""
+    answer = await send(b'{"text": ', ends=False, token=token)
+    assert (answer.status, answer.body["code"]) == (401, "unauthorized")
 
 
 async def test_a_body_without_an_end_is_not_read_for_ever() -> None:
