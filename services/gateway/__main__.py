@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from datetime import timedelta
+from functools import partial
 
 import aiohttp
 import uvloop
@@ -16,6 +17,7 @@ from services.gateway.identity import Keys, SharedSecret, Tokens
 from services.gateway.ingress import CONNECT_TIMEOUT, Ingress
 from services.gateway.jwks import ProviderKeys
 from services.gateway.metrics import serve_metrics
+from services.gateway.probes import Readiness, probe_pages
 from services.gateway.relay import Relay
 from services.gateway.settings import GatewaySettings
 from switchboard.process import leave, refuse_taken_port
@@ -42,7 +44,6 @@ def main() -> None:
     set_up_telemetry("gateway", settings)
     refuse_taken_port(settings.host, settings.port)
     refuse_taken_port(settings.host, settings.metrics_port, "METRICS_PORT")
-    serve_metrics(settings.host, settings.metrics_port)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
 
@@ -53,7 +54,8 @@ async def serve(settings: GatewaySettings) -> None:
     # The edge has the limit; the client's own would let only a hundred messages wait for their replies.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
         relay = Relay(Ingress(str(settings.restate_ingress_url), http), settings.reply_timeout)
-        edge = edge_of(settings, http, relay)
+        readiness = Readiness(relay.ready)
+        edge = edge_of(settings, http, relay, readiness)
         server = Server(
             edge,
             address=settings.host,
@@ -66,6 +68,9 @@ async def serve(settings: GatewaySettings) -> None:
             backpressure=BACKLOG_CONNECTIONS + CONNECTIONS_PER_REQUEST * settings.requests_max,
             log_enabled=False,
         )
+        pages = partial(probe_pages, readiness, asyncio.get_running_loop())
+        # Only then, for whoever reads there that this is ready sends customers.
+        server.on_startup(lambda: serve_metrics(settings.host, settings.metrics_port, pages))
         asked_to_stop = asyncio.Event()
         for signum in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
@@ -75,7 +80,7 @@ async def serve(settings: GatewaySettings) -> None:
         if serving.done():
             serving.result()
             return
-        edge.stopping = True
+        edge.stopping = readiness.stopping = True
         server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
         if not await edge.idle(settings.stop_grace):
             relay.leave()
@@ -86,12 +91,9 @@ async def serve(settings: GatewaySettings) -> None:
         await asyncio.Event().wait()
 
 
-def edge_of(settings: GatewaySettings, http: aiohttp.ClientSession, relay: Relay) -> Edge:
+def edge_of(settings: GatewaySettings, http: aiohttp.ClientSession, relay: Relay, readiness: Readiness) -> Edge:
     """The application with all that it depends on."""
-    edge: Edge
-    app = create_app(relay, Tokens(settings, keys_of(settings, http)), lambda: edge.stopping)
-    edge = Edge(app, settings.requests_max)
-    return edge
+    return Edge(create_app(relay, Tokens(settings, keys_of(settings, http)), readiness), settings.requests_max)
 
 
 def keys_of(settings: GatewaySettings, http: aiohttp.ClientSession) -> Keys:

@@ -14,6 +14,7 @@ from services.gateway.body import read_ahead
 from services.gateway.contract import Decision, IdempotencyKey, NewMessage, ProblemDetails, SessionId
 from services.gateway.edge import CLIENT_GONE, IDEMPOTENCY_KEY
 from services.gateway.identity import Caller, TokenRefused, Tokens
+from services.gateway.probes import Readiness, health, told
 from services.gateway.problems import PROBLEM_JSON, Problem, on_defect, on_http_error, on_invalid, on_problem
 from services.gateway.relay import ClientGone, Relay
 from services.gateway.spans import describe
@@ -70,8 +71,8 @@ sessions = APIRouter(prefix="/v1/sessions/{session_id}", responses=PROBLEMS, rou
 probes = APIRouter()
 
 
-def create_app(relay: Relay, tokens: Tokens, stopping: Callable[[], bool]) -> FastAPI:
-    """The API. `stopping` says whether this process is about to end."""
+def create_app(relay: Relay, tokens: Tokens, readiness: Readiness) -> FastAPI:
+    """The API, with all that it depends on."""
     app = FastAPI(
         title="Switchboard",
         description="Conversations with a mesh of customer-service agents.",
@@ -80,7 +81,7 @@ def create_app(relay: Relay, tokens: Tokens, stopping: Callable[[], bool]) -> Fa
         redoc_url=None,
         telemetry=NO_TELEMETRY,
     )
-    app.state.relay, app.state.tokens, app.state.stopping = relay, tokens, stopping
+    app.state.relay, app.state.tokens, app.state.readiness = relay, tokens, readiness
     app.include_router(sessions)
     app.include_router(probes)
     app.add_exception_handler(Problem, on_problem)
@@ -189,20 +190,16 @@ async def status(request: Request, session_id: SessionId, caller: Proven) -> Res
 
 
 @probes.get("/health", include_in_schema=False)
-async def health() -> dict[str, str]:
+async def healthy() -> Response:
     """This process answers."""
-    return {"status": "ok"}
+    return await told(health)
 
 
 @probes.get("/ready", include_in_schema=False)
-async def ready(request: Request) -> dict[str, str]:
+async def ready(request: Request) -> Response:
     """Restate can be asked, and this process goes on."""
-    relay: Relay = request.app.state.relay
-    if request.app.state.stopping():
-        raise Problem(503, "stopping", "This process is about to end.")
-    if not await relay.ready():
-        raise Problem(503, "restate_away", "Restate's ingress does not answer; is RESTATE_INGRESS_URL right?")
-    return {"status": "ok"}
+    readiness: Readiness = request.app.state.readiness
+    return await told(readiness.check)
 
 
 async def deliver(

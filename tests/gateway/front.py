@@ -82,9 +82,21 @@ class Gateway:
     def visitor(self, customer_id: str = "alice", **more: Any) -> Visitor:
         return Visitor(self.ports.url, self.laboratory.http, customer_id, **more)
 
+    @property
+    def metrics_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.metrics}"
+
     async def metrics(self) -> str:
-        async with self.laboratory.http.get(f"http://127.0.0.1:{self.ports.metrics}/metrics") as response:
+        async with self.laboratory.http.get(f"{self.metrics_url}/metrics") as response:
             return await response.text()
+
+    async def probe(self, path: str) -> list[int]:
+        """What a probe is answered, at the customers' port and at the other."""
+        statuses = []
+        for url in (self.ports.url, self.metrics_url):
+            async with self.laboratory.http.get(f"{url}/{path}") as response:
+                statuses.append(response.status)
+        return statuses
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from services.gateway.api import create_app
 from services.gateway.edge import Edge
 from services.gateway.identity import SharedSecret, Tokens
 from services.gateway.ingress import Ingress, Submitted
+from services.gateway.probes import Readiness
 from services.gateway.relay import Relay
 from services.gateway.settings import TokenSettings
 from services.gateway.token import mint
@@ -39,7 +40,7 @@ class Defect(Ingress):
 
 def edge() -> Edge:
     relay = Relay(Defect(), timedelta(seconds=1))
-    return Edge(create_app(relay, Tokens(SETTINGS, SharedSecret(SECRET)), lambda: False), 10)
+    return Edge(create_app(relay, Tokens(SETTINGS, SharedSecret(SECRET)), Readiness(relay.ready)), 10)
 
 
 async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json", token: str | None = None) -> Answered:
