@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from datetime import timedelta
+from functools import partial
 
 import aiohttp
 import uvloop
@@ -16,6 +17,7 @@ from services.gateway.identity import Keys, SharedSecret, Tokens
 from services.gateway.ingress import CONNECT_TIMEOUT, Ingress
 from services.gateway.jwks import ProviderKeys
 from services.gateway.metrics import serve_metrics
+from services.gateway.probes import Readiness, probe_pages
 from services.gateway.relay import Relay
 from services.gateway.settings import GatewaySettings
 from switchboard.process import leave, refuse_taken_port
@@ -30,13 +32,18 @@ CONNECTIONS_PER_REQUEST = 4
 IDLE_MAX = timedelta(seconds=75)
 """For a connection without a request: longer than proxies reuse one, or a message would meet a closed one."""
 
+TOLD_WITHIN = timedelta(seconds=2)
+"""For telling those who still wait, once the grace is over, that they have to ask again."""
+
+WRITTEN_WITHIN = timedelta(milliseconds=200)
+"""For the server's threads to write what the application has handed over: ending the process does not wait for them."""
+
 
 def main() -> None:
     settings = load(GatewaySettings)
     set_up_telemetry("gateway", settings)
     refuse_taken_port(settings.host, settings.port)
     refuse_taken_port(settings.host, settings.metrics_port, "METRICS_PORT")
-    serve_metrics(settings.host, settings.metrics_port)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
 
@@ -46,7 +53,9 @@ async def serve(settings: GatewaySettings) -> None:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
     # The edge has the limit; the client's own would let only a hundred messages wait for their replies.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
-        edge = edge_of(settings, http)
+        relay = Relay(Ingress(str(settings.restate_ingress_url), http), settings.reply_timeout)
+        readiness = Readiness(relay.ready)
+        edge = edge_of(settings, http, relay, readiness)
         server = Server(
             edge,
             address=settings.host,
@@ -59,6 +68,9 @@ async def serve(settings: GatewaySettings) -> None:
             backpressure=BACKLOG_CONNECTIONS + CONNECTIONS_PER_REQUEST * settings.requests_max,
             log_enabled=False,
         )
+        pages = partial(probe_pages, readiness, asyncio.get_running_loop())
+        # Only then, for whoever reads there that this is ready sends customers.
+        server.on_startup(lambda: serve_metrics(settings.host, settings.metrics_port, pages))
         asked_to_stop = asyncio.Event()
         for signum in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
@@ -68,21 +80,20 @@ async def serve(settings: GatewaySettings) -> None:
         if serving.done():
             serving.result()
             return
-        edge.stopping = True
+        edge.stopping = readiness.stopping = True
         server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
-        await edge.idle(settings.stop_grace)
+        if not await edge.idle(settings.stop_grace):
+            relay.leave()
+            await edge.idle(TOLD_WITHIN)
+        await asyncio.sleep(WRITTEN_WITHIN.total_seconds())
         # Idle connections would hold the server for minutes, and its threads call into this loop to the last.
         leave()
         await asyncio.Event().wait()
 
 
-def edge_of(settings: GatewaySettings, http: aiohttp.ClientSession) -> Edge:
+def edge_of(settings: GatewaySettings, http: aiohttp.ClientSession, relay: Relay, readiness: Readiness) -> Edge:
     """The application with all that it depends on."""
-    relay = Relay(Ingress(str(settings.restate_ingress_url), http), settings.reply_timeout)
-    edge: Edge
-    app = create_app(relay, Tokens(settings, keys_of(settings, http)), lambda: edge.stopping)
-    edge = Edge(app, settings.requests_max)
-    return edge
+    return Edge(create_app(relay, Tokens(settings, keys_of(settings, http)), readiness), settings.requests_max)
 
 
 def keys_of(settings: GatewaySettings, http: aiohttp.ClientSession) -> Keys:

@@ -1,17 +1,20 @@
 """The sessions over HTTP: each address is a handler of the Session object, for whoever the token proves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
+from services.gateway.body import read_ahead
 from services.gateway.contract import Decision, IdempotencyKey, NewMessage, ProblemDetails, SessionId
 from services.gateway.edge import CLIENT_GONE, IDEMPOTENCY_KEY
 from services.gateway.identity import Caller, TokenRefused, Tokens
+from services.gateway.probes import Readiness, health, told
 from services.gateway.problems import PROBLEM_JSON, Problem, on_defect, on_http_error, on_invalid, on_problem
 from services.gateway.relay import ClientGone, Relay
 from services.gateway.spans import describe
@@ -39,17 +42,37 @@ NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operati
 NO_TOKEN = "Send your token as `Authorization: Bearer …`."
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemDetails, "content": {PROBLEM_JSON: {}}} for status in (400, 401, 403, 404, 413, 503)
+    status: {"model": ProblemDetails, "content": {PROBLEM_JSON: {}}}
+    for status in (400, 401, 403, 404, 409, 413, 422, 503)
 }
+
+CALLER = "switchboard.caller"
+"""What of a request's scope says whom its token proves."""
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class ProvenFirst(APIRoute):
+    """An address whose body is not read before its token was: without one, nobody may hold a place by dripping."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def proven_first(request: Request) -> Response:
+            request.scope[CALLER] = await prove(request)
+            return await handle(Request(request.scope, await read_ahead(request.receive)))
+
+        return proven_first
+
 
 bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of whoever signs customers in.")
 Key = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]
-sessions = APIRouter(prefix="/v1/sessions/{session_id}", responses=PROBLEMS)
+sessions = APIRouter(prefix="/v1/sessions/{session_id}", responses=PROBLEMS, route_class=ProvenFirst)
 probes = APIRouter()
 
 
-def create_app(relay: Relay, tokens: Tokens, stopping: Callable[[], bool]) -> FastAPI:
-    """The API. `stopping` says whether this process is about to end."""
+def create_app(relay: Relay, tokens: Tokens, readiness: Readiness) -> FastAPI:
+    """The API, with all that it depends on."""
     app = FastAPI(
         title="Switchboard",
         description="Conversations with a mesh of customer-service agents.",
@@ -58,7 +81,7 @@ def create_app(relay: Relay, tokens: Tokens, stopping: Callable[[], bool]) -> Fa
         redoc_url=None,
         telemetry=NO_TELEMETRY,
     )
-    app.state.relay, app.state.tokens, app.state.stopping = relay, tokens, stopping
+    app.state.relay, app.state.tokens, app.state.readiness = relay, tokens, readiness
     app.include_router(sessions)
     app.include_router(probes)
     app.add_exception_handler(Problem, on_problem)
@@ -69,12 +92,17 @@ def create_app(relay: Relay, tokens: Tokens, stopping: Callable[[], bool]) -> Fa
 
 
 async def proven(
-    request: Request,
-    session_id: SessionId,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    request: Request, session_id: SessionId, _: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Caller:
-    """Whom the token proves. Raises Problem 401 (RFC 6750)."""
+    """Whom the token has proven; that there is one stands in the API's document."""
     describe(CONVERSATION, session_id)
+    caller: Caller = request.scope[CALLER]
+    return caller
+
+
+async def prove(request: Request) -> Caller:
+    """Whom the token proves. Raises Problem 401 (RFC 6750)."""
+    credentials = await bearer(request)
     if credentials is None:
         raise unauthorized(NO_TOKEN, 'Bearer realm="switchboard"')
     tokens: Tokens = request.app.state.tokens
@@ -162,20 +190,16 @@ async def status(request: Request, session_id: SessionId, caller: Proven) -> Res
 
 
 @probes.get("/health", include_in_schema=False)
-async def health() -> dict[str, str]:
+async def healthy() -> Response:
     """This process answers."""
-    return {"status": "ok"}
+    return await told(health)
 
 
 @probes.get("/ready", include_in_schema=False)
-async def ready(request: Request) -> dict[str, str]:
+async def ready(request: Request) -> Response:
     """Restate can be asked, and this process goes on."""
-    relay: Relay = request.app.state.relay
-    if request.app.state.stopping():
-        raise Problem(503, "stopping", "This process is about to end.")
-    if not await relay.ready():
-        raise Problem(503, "restate_away", "Restate's ingress does not answer; is RESTATE_INGRESS_URL right?")
-    return {"status": "ok"}
+    readiness: Readiness = request.app.state.readiness
+    return await told(readiness.check)
 
 
 async def deliver(

@@ -4,13 +4,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.triage.contract import SESSION_ID
+from services.triage.contract import SESSION_ID, session_id
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,128}$"
 """What can stand in a header and is no space."""
 
 SessionId = Annotated[
-    str, Field(pattern=f"^{SESSION_ID}$", description="Chosen by the client: 1 to 64 letters, digits, '.', '_', '-'.")
+    str,
+    Field(
+        pattern=f"^{SESSION_ID}$",
+        description="Chosen by the client: 1 to 64 letters, digits, '.', '_', '-'; neither '.' nor '..'.",
+    ),
+    AfterValidator(session_id),
 ]
 IdempotencyKey = Annotated[
     str,

@@ -9,7 +9,6 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
-from services.gateway.body import read_ahead
 from services.gateway.metrics import ACTIVE, REQUESTS
 from services.gateway.problems import Problem, respond
 from services.gateway.spans import answered, request_span, trace_id
@@ -82,11 +81,10 @@ class Edge:
                 raise Problem(503, "stopping", STOPPING, RETRY_SOON_S)
             if self._active > self._requests_max:
                 raise Problem(503, "busy", BUSY, RETRY_SOON_S)
-            request = await read_ahead(receive)
         except Problem as problem:
             await respond(problem)(scope, receive, send)
             return
-        await self._app(scope, request, send)
+        await self._app(scope, receive, send)
 
     def _own_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """What each answer says, good or bad: nothing of it is for a cache, and under which key it can be had again."""

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
+from yarl import URL
 
 from services.gateway.metrics import RECONNECTS
 from services.gateway.spans import trace_headers
-from services.triage.contract import SESSION
+from services.triage.contract import SESSION, ClaimedKey
 from switchboard.messages import Wire
 
 CONNECT_TIMEOUT = timedelta(seconds=2)
@@ -31,6 +33,9 @@ AWAY_MAX = 120
 
 HANDLERS_OWN = "invocation"
 """What Restate calls the source of an error that a handler raised."""
+
+PREVIOUSLY_ACCEPTED = "PreviouslyAccepted"
+"""What Restate says of a key that it knows."""
 
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
@@ -53,6 +58,14 @@ class Refused(Exception):
         self.message = message
 
 
+@dataclass(frozen=True)
+class Submitted:
+    """A message that Restate has: the id of its invocation, and whether it had it before."""
+
+    invocation_id: str
+    before: bool
+
+
 class _Broken(Exception):
     """The connection broke, or the server is just coming up: the same may be sent again."""
 
@@ -61,6 +74,7 @@ class _Accepted(BaseModel):
     """Restate's answer to a message that it has taken."""
 
     invocationId: str  # noqa: N815  # Restate's name for it
+    status: str = ""
 
 
 class _Refusal(BaseModel):
@@ -77,14 +91,23 @@ class Ingress:
         self._url = url.rstrip("/")
         self._http = http
 
-    async def submit(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> str:
-        """Hand a message in; the id of its invocation. The same key again is the same message, not a second one."""
+    async def claim(self, session_id: str, key: ClaimedKey, idempotency_key: str) -> bool:
+        """Whether the key is for this request alone; False when it was claimed for another one before."""
+        content = await self._insist(session_path(session_id, "claim"), key, TAKEN_WITHIN, idempotency_key)
+        try:
+            return ClaimedKey.model_validate_json(content) == key
+        except ValidationError as error:
+            raise NoMesh from error
+
+    async def submit(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> Submitted:
+        """Hand a message in. The same key again is the same message, not a second one."""
         path = f"{session_path(session_id, handler)}/send"
         content = await self._insist(path, request, TAKEN_WITHIN, idempotency_key)
         try:
-            return _Accepted.model_validate_json(content).invocationId
+            accepted = _Accepted.model_validate_json(content)
         except ValidationError as error:
             raise NoMesh from error
+        return Submitted(accepted.invocationId, accepted.status == PREVIOUSLY_ACCEPTED)
 
     async def call(self, session_id: str, handler: str, request: Wire, idempotency_key: str = "") -> bytes:
         """What a handler answers at once, as JSON. Without a key it may be asked twice."""
@@ -135,8 +158,9 @@ class Ingress:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> bytes:
         sent = {"content-type": "application/json", **trace_headers(), **(headers or {})} if body else {}
+        url = URL(self._url + path, encoded=True)
         try:
-            async with self._http.request(method, self._url + path, data=body, headers=sent) as response:
+            async with self._http.request(method, url, data=body, headers=sent) as response:
                 content = await response.read()
                 status = response.status
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:

@@ -1,6 +1,9 @@
 """The gateway's metrics (docs/metrics.md), and the port of their own on which Prometheus reads them."""
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from collections.abc import Callable
+from wsgiref.types import WSGIApplication
+
+from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app, start_http_server
 
 from switchboard.telemetry.metrics import TURN_SECONDS
 
@@ -18,6 +21,7 @@ KEY_FETCHES = Counter(
 )
 
 
-def serve_metrics(host: str, port: int) -> None:
-    """Answer /metrics from a thread of its own, so that a busy process can still be read."""
-    start_http_server(port, addr=host)
+def serve_metrics(host: str, port: int, beside: Callable[[WSGIApplication], WSGIApplication]) -> None:
+    """Answer /metrics from a thread of its own, so that a busy process can still be read; `beside` adds pages."""
+    server, _ = start_http_server(port, addr=host)
+    server.set_app(beside(make_wsgi_app()))

@@ -23,7 +23,7 @@ class ListenSettings(ServerSettings):
         validation_alias="METRICS_PORT",
         ge=1,
         le=65535,
-        description="Port of /metrics alone, so that no route to the customers' port can show it.",
+        description="Port of /metrics and of the probes, which no route to the customers' port can show or keep busy.",
     )
 
 

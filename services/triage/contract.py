@@ -1,5 +1,6 @@
 """What the Session object promises to the world outside: the only part of the mesh that customers can reach."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
@@ -16,6 +17,23 @@ TRANSCRIPT_PAGE_MAX_BYTES = 1024 * 1024
 """A page ends with the turn that passes it; the next page begins after that."""
 
 SESSION_ID = r"[A-Za-z0-9._-]{1,64}"
+NO_SESSION_ID = "is no session id; one is 1 to 64 letters, digits, '.', '_' or '-', and neither '.' nor '..'"
+
+PATH_STEPS = (".", "..")
+"""In an address these are no names: what is between here and there may leave them out, and ask another session."""
+
+
+def session_id(text: str) -> str:
+    """Refuse what no session can be called."""
+    if text in PATH_STEPS or not re.fullmatch(SESSION_ID, text):
+        raise ValueError(NO_SESSION_ID)
+    return text
+
+
+# The session's own reasons not to do something: only these are for customers, and mean that nothing was done.
+NO_AGENTS = "No agent can be reached just now. Nothing was done; please send your message again in a minute."
+NOTHING_WAITS = "Nothing waits for this decision: it was confirmed, declined or dropped before."
+QUESTION_EXPIRED = "The question has expired. Ask again for what you need."
 
 
 def readable(text: str) -> str:
@@ -56,6 +74,12 @@ class SendMessage(CustomerRequest):
         ge=0,
         description="The last turn that the customer had seen when writing this: a yes is one to what was seen.",
     )
+
+
+class ClaimedKey(Wire):
+    """What an idempotency key was first used for, as a digest: so the same key with another request is known."""
+
+    digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the handler's name and its input.")
 
 
 class AskedCall(Wire):

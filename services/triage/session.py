@@ -1,7 +1,6 @@
 """The Session object: one customer's conversation, and the only lock in the mesh."""
 
 import logging
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -9,9 +8,12 @@ import restate
 
 from services.triage.consent import read_consent
 from services.triage.contract import (
+    NO_AGENTS,
+    NOTHING_WAITS,
+    QUESTION_EXPIRED,
     SESSION,
-    SESSION_ID,
     TRANSCRIPT_PAGE_MAX_BYTES,
+    ClaimedKey,
     CustomerRequest,
     HeldDecision,
     Interruption,
@@ -23,6 +25,7 @@ from services.triage.contract import (
     Transcript,
     TranscriptRequest,
     TurnRecord,
+    session_id,
 )
 from services.triage.counting import count_answer, count_fold, count_message, count_unserved, in_session
 from services.triage.directory import Directory
@@ -41,13 +44,15 @@ logger = logging.getLogger(__name__)
 JOURNAL_RETENTION = timedelta(days=1)
 """How long the journal of a message can be read in the Restate UI after its reply."""
 
+CLAIM_RETENTION = 2 * JOURNAL_RETENTION
+"""A key is claimed before its message waits and runs, and has to outlast the reply that is kept under it."""
+
 HEAD = "head"
 
 CANCELLED = 409
 """The code with which Restate ends what waits in a cancelled invocation."""
 
 NO_AGENTS_AFTER = timedelta(seconds=30)
-NO_AGENTS = "No agent can be reached just now. Nothing was done; please send your message again in a minute."
 
 FOREIGN = "This session belongs to another customer. Start one of your own."
 SIGNED_OUT = "This conversation is that of a signed-in customer. Sign in to go on with it, or begin a new one."
@@ -106,11 +111,9 @@ class Sessions:
         head = known(ctx, await own_head(ctx, decision))
         beginning = await self.begin(ctx)
         if head.held is None or head.held.held_id != decision.held_id:
-            raise restate.TerminalError(
-                "Nothing waits for this decision: it was confirmed, declined or dropped before.", status_code=409
-            )
+            raise restate.TerminalError(NOTHING_WAITS, status_code=409)
         if beginning.at >= head.held.expires_at:
-            raise restate.TerminalError("The question has expired. Ask again for what you need.", status_code=409)
+            raise restate.TerminalError(QUESTION_EXPIRED, status_code=409)
         return await self.proceed(ctx, head, beginning, said.capitalize() + ".", said)
 
     async def proceed(
@@ -253,6 +256,11 @@ def add_conversation(session: restate.VirtualObject, sessions: Sessions) -> None
         # It was written while a turn ran: whatever that turn asks at its end, this is no answer to it.
         return await ctx.object_call(send, ctx.key(), message.model_copy(update={"seen": 0}), headers=onward())
 
+    @session.handler(kind="shared", journal_retention=timedelta(0), idempotency_retention=CLAIM_RETENTION)
+    async def claim(ctx: restate.ObjectSharedContext, key: ClaimedKey) -> ClaimedKey:
+        """Asked with an idempotency key, Restate answers with what that key was claimed for first."""
+        return key
+
 
 def add_views(session: restate.VirtualObject, sessions: Sessions) -> None:
     """What can be read from outside at any time, also while a turn runs."""
@@ -303,8 +311,10 @@ def add_private_handlers(session: restate.VirtualObject, sessions: Sessions) -> 
 
 async def own_head(ctx: restate.ObjectContext | restate.ObjectSharedContext, request: CustomerRequest) -> Head | None:
     """The session's state if it is this customer's; None for a new session. Raises 403 for somebody else's."""
-    if not re.fullmatch(SESSION_ID, ctx.key()):
-        raise restate.TerminalError("A session id is 1 to 64 letters, digits, '.', '_' or '-'.", status_code=400)
+    try:
+        session_id(ctx.key())
+    except ValueError as error:
+        raise restate.TerminalError(f"The session's key {error}.", status_code=400) from error
     head = await ctx.get(HEAD, type_hint=Head)
     if head is not None:
         refuse_foreign(ctx, head, request)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from cli.gateway import GatewayPorts, gateway_process, token_environment
 from cli.process import Process, free_ports
@@ -60,9 +61,12 @@ class Visitor:
     async def gets(self, what: str) -> Answer:
         return await self.calls("GET", what)
 
-    async def calls(self, method: str, what: str, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
+    async def calls(
+        self, method: str, what: str, headers: Mapping[str, str] | None = None, as_is: bool = False, **more: Any
+    ) -> Answer:
+        """Ask for something; `as_is` sends the address as it is written."""
         sent = {"authorization": f"Bearer {self.token}", **(headers or {})}
-        url = f"{self.url}/v1/sessions/{self.session}/{what}"
+        url = URL(f"{self.url}/v1/sessions/{self.session}/{what}", encoded=as_is)
         async with self.http.request(method, url, headers=sent, **more) as response:
             body = await response.json(content_type=None)
             return Answer(response.status, body, response.headers)
@@ -79,9 +83,21 @@ class Gateway:
     def visitor(self, customer_id: str = "alice", **more: Any) -> Visitor:
         return Visitor(self.ports.url, self.laboratory.http, customer_id, **more)
 
+    @property
+    def metrics_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.metrics}"
+
     async def metrics(self) -> str:
-        async with self.laboratory.http.get(f"http://127.0.0.1:{self.ports.metrics}/metrics") as response:
+        async with self.laboratory.http.get(f"{self.metrics_url}/metrics") as response:
             return await response.text()
+
+    async def probe(self, path: str) -> list[int]:
+        """What a probe is answered, at the customers' port and at the other."""
+        statuses = []
+        for url in (self.ports.url, self.metrics_url):
+            async with self.laboratory.http.get(f"{url}/{path}") as response:
+                statuses.append(response.status)
+        return statuses
 
 
 @asynccontextmanager

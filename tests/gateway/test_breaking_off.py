@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from cli.process import wait_until
+from services.gateway.__main__ import BACKLOG_CONNECTIONS, CONNECTIONS_PER_REQUEST
 from switchboard.testing import JSON, calls, says, scene
 from tests.gateway.front import Answer, Gateway, Visitor, open_gateway
 from tests.gateway.test_sessions_api import LONG_MS, problem, unique
@@ -108,23 +109,39 @@ async def test_restate_away_and_back(gateway: Gateway) -> None:
     await laboratory.mesh.restate.kill()
     try:
         away = await visitor.says("hello", key)
-        async with laboratory.http.get(f"{gateway.ports.url}/ready") as response:
-            ready = response.status
-        async with laboratory.http.get(f"{gateway.ports.url}/health") as response:
-            healthy = response.status
+        ready, healthy = await gateway.probe("ready"), await gateway.probe("health")
     finally:
         await laboratory.mesh.restate.start()
     assert problem(away) == (503, "restate_away")
     assert (away.headers["retry-after"], away.headers["idempotency-key"]) == ("5", key)
-    assert (ready, healthy) == (503, 200)
+    assert (ready, healthy) == ([503, 503], [200, 200])
 
     async def back() -> bool:
         return (await visitor.says("hello", key)).status == 200
 
     await laboratory.until(back)
     assert (await visitor.gets("status")).body["turns_total"] == 1
-    async with laboratory.http.get(f"{gateway.ports.url}/ready") as response:
-        assert response.status == 200
+
+    async def ready_again() -> bool:
+        return await gateway.probe("ready") == [200, 200]
+
+    await laboratory.until(ready_again)
+
+
+async def test_idle_connections_keep_no_probe_out(gateway: Gateway, tmp_path: Path) -> None:
+    """A server that takes no more connections of customers is still alive."""
+    async with open_gateway(gateway.laboratory, tmp_path, {"GATEWAY_REQUESTS_MAX": "1"}) as own:
+        idle = [
+            await asyncio.open_connection("127.0.0.1", own.ports.http)
+            for _ in range(BACKLOG_CONNECTIONS + CONNECTIONS_PER_REQUEST)
+        ]
+        try:
+            for path in ("health", "ready"):
+                async with gateway.laboratory.http.get(f"{own.metrics_url}/{path}") as response:
+                    assert response.status == 200
+        finally:
+            for _, writer in idle:
+                writer.close()
 
 
 async def test_a_gateway_that_is_told_to_end_lets_a_message_come_to_its_end(gateway: Gateway, tmp_path: Path) -> None:
@@ -156,20 +173,39 @@ async def test_a_gateway_that_is_told_to_end_lets_a_message_come_to_its_end(gate
 
 
 async def test_a_gateway_that_is_told_to_end_does_not_wait_for_ever(gateway: Gateway, tmp_path: Path) -> None:
-    laboratory, name, key = gateway.laboratory, unique(), unique()
+    """Whoever waits is told so, with the key that the gateway has made: asked for again, it is the same message."""
+    laboratory, name = gateway.laboratory, unique()
     await laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))))
     async with open_gateway(laboratory, tmp_path, {"GATEWAY_STOP_GRACE": "PT0.5S"}) as own:
         visitor = own.visitor()
-        message = asyncio.create_task(visitor.says("go", key))
+        message = asyncio.create_task(visitor.says("go"))
         await laboratory.until(lambda: laboratory.probed(f"start {name}"))
         os.kill(own.process.pid, signal.SIGTERM)
-        with pytest.raises(aiohttp.ClientError):
-            await message
+        told = await message
+        assert problem(told) == (503, "stopping")
+        assert "goes on" in told.text
+        assert (told.headers["connection"], told.headers["retry-after"]) == ("close", "1")
+        key = told.headers["idempotency-key"]
         assert await own.process.ended() == 0
     later = gateway.visitor(session=visitor.session)
     await later.posts("interrupt")
     assert (await later.says("go", key)).body["interrupted"]
     assert await messages(laboratory, visitor) == 1
+
+
+async def test_a_message_that_an_operator_kills_is_lost_and_not_refused(gateway: Gateway) -> None:
+    laboratory, name = gateway.laboratory, unique()
+    await laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))))
+    visitor = gateway.visitor()
+    message = asyncio.create_task(visitor.says("go"))
+    await laboratory.until(lambda: laboratory.probed(f"start {name}"))
+    (running,) = await laboratory.invocations(visitor.session, "send")
+    url = f"{laboratory.mesh.addresses.admin_url}/invocations/{running['id']}/kill"
+    async with laboratory.http.patch(url) as response:
+        assert response.status < 300
+    answer = await message
+    assert problem(answer) == (500, "turn_lost")
+    assert "transcript" in answer.text
 
 
 async def test_a_restate_without_sessions_says_that_the_mesh_is_not_ready(gateway: Gateway, tmp_path: Path) -> None:

@@ -56,6 +56,30 @@ async def test_the_same_key_is_the_same_message(gateway: Gateway) -> None:
     assert (await visitor.gets("status")).body["turns_total"] == 2
 
 
+async def test_a_key_is_for_one_message(gateway: Gateway) -> None:
+    await gateway.laboratory.model.plays(scene("hello", says("hi")), scene("pay Bob", says("paid")))
+    visitor, key = gateway.visitor(), unique()
+    first = await visitor.says("hello", key)
+    other = await visitor.says("pay Bob", key)
+    assert problem(other) == (422, "key_reused")
+    assert "new key" in other.text
+    # Restate knows a key of `send` from one of `steer`: it would be a second message.
+    for what, body in (("messages", {"text": "hello", "interrupt": True}), ("messages", {"text": "hello", "seen": 0})):
+        assert problem(await visitor.posts(what, key, **body)) == (422, "key_reused")
+    assert problem(await visitor.posts("interrupt", key)) == (422, "key_reused")
+    assert problem(await visitor.posts("decline", key, held_id="x")) == (422, "key_reused")
+    assert (await visitor.says("hello", key)).body == first.body
+    assert (await visitor.gets("status")).body["turns_total"] == 1
+
+
+async def test_of_two_messages_at_once_under_one_key_one_is_taken(gateway: Gateway) -> None:
+    await gateway.laboratory.model.plays(scene("hello", says("hi")), scene("hey", says("hi")))
+    visitor, key = gateway.visitor(), unique()
+    answers = await asyncio.gather(visitor.says("hello", key), visitor.says("hey", key))
+    assert sorted(answer.status for answer in answers) == [200, 422]
+    assert (await visitor.gets("status")).body["turns_total"] == 1
+
+
 async def test_equal_keys_of_two_customers_do_not_meet(gateway: Gateway) -> None:
     await gateway.laboratory.model.plays(scene("hello", says("for you alone")))
     alice, key = gateway.visitor(), unique()
@@ -223,6 +247,16 @@ async def test_a_body_without_a_length_is_limited_as_well(gateway: Gateway) -> N
 async def test_a_session_id_that_is_none_is_refused(gateway: Gateway, session: str) -> None:
     answer = await gateway.visitor(session=session).says("hi")
     assert problem(answer) in ((400, "request_invalid"), (404, "not_found"))
+
+
+@pytest.mark.parametrize("session", [".", "..", "%2e", "%2E%2E"])
+async def test_a_session_that_an_address_would_leave_out_is_refused(gateway: Gateway, session: str) -> None:
+    """`/v1/sessions/./messages`, as `curl --path-as-is` sends it, is not a message to a session called `send`."""
+    answer = await gateway.visitor(session=session).calls("POST", "messages", as_is=True, json={"text": "hi"})
+    assert problem(answer) == (400, "request_invalid")
+    assert "neither '.' nor '..'" in answer.text
+    rows = await gateway.laboratory.mesh.admin.query("SELECT id FROM sys_invocation WHERE target = 'Session/send/send'")
+    assert rows == []
 
 
 @pytest.mark.parametrize("key", ["x" * 129, "two words", "ä"])

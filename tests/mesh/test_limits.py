@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from cli.process import free_ports
-from services.triage.session import NO_AGENTS
+from services.triage.contract import NO_AGENTS
 from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory, open_laboratory
 

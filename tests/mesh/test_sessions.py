@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory
@@ -90,10 +91,14 @@ async def test_an_unknown_field_is_refused(laboratory: Laboratory) -> None:
     assert (answer.status, answer.text) == (400, "admin: Extra inputs are not permitted")
 
 
-async def test_a_session_id_has_a_form(laboratory: Laboratory) -> None:
-    answer = await laboratory.customer(session="a%20b").says("hello")
-    assert answer.status == 400
-    assert "A session id is" in answer.text
+@pytest.mark.parametrize("session", ["a%20b", ".", ".."])
+async def test_a_session_id_has_a_form(laboratory: Laboratory, session: str) -> None:
+    url = f"{laboratory.mesh.addresses.ingress_url}/Session/{session}/send"
+    message = {"customer_id": "alice", "text": "hello"}
+    # As it is written: a client of HTTP would leave the dots out.
+    async with laboratory.http.post(URL(url, encoded=True), json=message) as response:
+        assert response.status == 400
+        assert "is no session id" in (await response.json())["message"]
 
 
 async def test_only_sessions_and_the_doors_of_staff_can_be_reached_from_outside(laboratory: Laboratory) -> None:

@@ -32,6 +32,7 @@ async def test_the_gateways_span_is_the_root_of_a_messages_trace(observed: Obser
     assert trace.faults() == []
     assert [line.strip() for line in trace.tree()] == [
         MESSAGES,
+        "Session/claim",
         "Session/send",
         "invoke_agent Triage",
         "chat demo",

@@ -10,10 +10,12 @@ from services.gateway import body as bodies
 from services.gateway.api import create_app
 from services.gateway.edge import Edge
 from services.gateway.identity import SharedSecret, Tokens
-from services.gateway.ingress import Ingress
+from services.gateway.ingress import Ingress, Submitted
+from services.gateway.probes import Readiness
 from services.gateway.relay import Relay
 from services.gateway.settings import TokenSettings
 from services.gateway.token import mint
+from services.triage.contract import ClaimedKey
 from switchboard.messages import Wire
 from switchboard.telemetry.logs import JsonFormatter
 from tests.services.gateway.asgi import Answered, ask, body
@@ -29,18 +31,22 @@ class Defect(Ingress):
     def __init__(self) -> None:
         pass
 
-    async def submit(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> str:
+    async def claim(self, session_id: str, key: ClaimedKey, idempotency_key: str) -> bool:
+        return True
+
+    async def submit(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> Submitted:
         raise ValueError(f"cannot send {request}")
 
 
 def edge() -> Edge:
     relay = Relay(Defect(), timedelta(seconds=1))
-    return Edge(create_app(relay, Tokens(SETTINGS, SharedSecret(SECRET)), lambda: False), 10)
+    return Edge(create_app(relay, Tokens(SETTINGS, SharedSecret(SECRET)), Readiness(relay.ready)), 10)
 
 
-async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json") -> Answered:
-    """Send a body in these pieces; one that does not end promises another."""
-    token = mint(SETTINGS, "alice", timedelta(minutes=1), datetime.now(UTC))
+async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json", token: str | None = None) -> Answered:
+    """Send a body in these pieces; one that does not end promises another. With a good token, unless one is named."""
+    if token is None:
+        token = mint(SETTINGS, "alice", timedelta(minutes=1), datetime.now(UTC))
     told = {"authorization": f"Bearer {token}", "content-type": kind}
     events = [body(chunk, more=True) for chunk in chunks[:-1]] + [body(chunks[-1], more=not ends)]
     return await ask(edge(), "/v1/sessions/s/messages", told, events)
@@ -71,6 +77,13 @@ async def test_a_body_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(bodies, "SENT_WITHIN", timedelta(milliseconds=50))
     answer = await send(b'{"text": ', ends=False)
     assert (answer.status, answer.body["code"]) == (408, "request_timeout")
+
+
+@pytest.mark.parametrize("token", ["", "x.y.z", mint(SETTINGS, "alice", timedelta(minutes=-9), datetime.now(UTC))])
+async def test_a_body_of_somebody_unknown_is_not_waited_for(token: str) -> None:
+    """Or anybody could hold all places that there are, for as long as a body may take."""
+    answer = await send(b'{"text": ', ends=False, token=token)
+    assert (answer.status, answer.body["code"]) == (401, "unauthorized")
 
 
 async def test_a_body_without_an_end_is_not_read_for_ever() -> None:
