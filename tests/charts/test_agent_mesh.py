@@ -304,12 +304,6 @@ def test_no_route_leads_to_the_gateways_metrics() -> None:
     assert rule["backendRefs"] == [{"name": "a-gateway", "port": service["ports"][0]["port"]}]
 
 
-def test_a_secret_that_the_chart_makes_outlives_it() -> None:
-    secret = one(rendered(), "Secret")
-    assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
-    assert not of_kind(with_values({"gateway.auth.existingSecret": "mine"}), "Secret")
-
-
 def test_an_object_of_ones_own_is_a_template() -> None:
     assert one(with_values(EVERYTHING), "ConfigMap", "extra-mesh")
 
