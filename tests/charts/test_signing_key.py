@@ -99,4 +99,6 @@ def test_an_entry_without_its_secret_is_refused() -> None:
     """The Secret that the chart makes has no such entry: the gateway could not start."""
     said = refused(CHART, set={"gateway.auth.existingSecretKey": "jwt"})
     assert "gateway.auth.existingSecretKey is `jwt`" in said
-    assert of_kind(render(CHART, set={"gateway.auth": {"existingSecret": "a", "existingSecretKey": "jwt"}}), "Deployment")
+    assert of_kind(
+        render(CHART, set={"gateway.auth": {"existingSecret": "a", "existingSecretKey": "jwt"}}), "Deployment"
+    )
