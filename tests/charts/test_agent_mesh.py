@@ -35,7 +35,12 @@ EVERYTHING: Settings = {
     "defaults.autoscaling.enabled": True,
     "gateway.autoscaling.enabled": True,
     "gateway.ingress": {"enabled": True, "className": "nginx", "hosts": ["mesh.example.org"]},
-    "gateway.httpRoute": {"enabled": True, "parentRefs": [{"name": "edge"}], "hostnames": ["mesh.example.org"]},
+    "gateway.httpRoute": {
+        "enabled": True,
+        "parentRefs": [{"name": "edge"}],
+        "hostnames": ["mesh.example.org"],
+        "timeouts": {"request": "690s"},
+    },
     "demoModel.enabled": True,
     "image.pullSecrets": ["pull"],
     "extraEnv": [{"name": "ZONE", "value": "a"}],
@@ -294,20 +299,18 @@ def test_metrics_are_scraped_when_the_cluster_can_or_must() -> None:
         assert {"app", "pod_template_hash"} <= labels.keys()
 
 
-def test_no_route_leads_to_the_gateways_metrics() -> None:
+def test_routes_lead_to_what_customers_may_ask_and_to_no_metrics_or_probes() -> None:
     manifests = with_values(EVERYTHING)
     service = one(manifests, "Service", "a-gateway")["spec"]
     assert [port["targetPort"] for port in service["ports"]] == ["http"]
     [rule] = one(manifests, "Ingress")["spec"]["rules"]
-    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "a-gateway", "port": {"name": "http"}}
+    [path] = rule["http"]["paths"]
+    assert path["backend"]["service"] == {"name": "a-gateway", "port": {"name": "http"}}
+    assert (path["path"], path["pathType"]) == ("/v1/", "Prefix")
     [rule] = one(manifests, "HTTPRoute")["spec"]["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/v1/"}}]
     assert rule["backendRefs"] == [{"name": "a-gateway", "port": service["ports"][0]["port"]}]
-
-
-def test_a_secret_that_the_chart_makes_outlives_it() -> None:
-    secret = one(rendered(), "Secret")
-    assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
-    assert not of_kind(with_values({"gateway.auth.existingSecret": "mine"}), "Secret")
+    assert rule["timeouts"] == {"request": "690s"}
 
 
 def test_an_object_of_ones_own_is_a_template() -> None:
@@ -334,7 +337,26 @@ def test_the_notes_say_what_to_wait_for() -> None:
         assert line in text
     drained = text.index("delete rsd --selector app.kubernetes.io/instance=mesh")
     assert drained < text.index("helm uninstall mesh -n mesh")
-    assert "https://mesh.example.org" in notes(CHART, "values-production.yaml")
+
+
+def test_the_notes_commands_can_be_pasted_in_their_order() -> None:
+    text = notes(CHART)
+    assert text.index("  TOKEN=$(kubectl -n mesh exec deploy/gateway") < text.index("Bearer $TOKEN")
+    assert "curl http://localhost:8000/v1/sessions/" in text
+    behind = notes(CHART, "values-production.yaml")
+    assert behind.index("  TOKEN=") < behind.index("Bearer $TOKEN")
+    assert "curl https://mesh.example.org/v1/sessions/" in behind
+    assert "localhost:8000" not in behind
+
+
+def test_the_notes_warn_of_a_route_whose_gateway_no_policy_lets_in() -> None:
+    route = {"gateway.httpRoute": {"enabled": True, "parentRefs": [{"name": "edge"}], "hostnames": ["a.example.org"]}}
+    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "envoy-gateway-system"}}}]
+    warning = "the HTTPRoute leads nowhere"
+    assert warning in notes(CHART, set=route)
+    assert warning not in notes(CHART)
+    assert warning not in notes(CHART, set={**route, "networkPolicy.gatewayFrom": peers})
+    assert warning not in notes(CHART, set={**route, "networkPolicy.enabled": False})
 
 
 def test_the_chart_says_which_kubernetes_it_takes() -> None:

@@ -1,10 +1,12 @@
 """What agent-mesh refuses to render, and that it says where and why: a typo, a tag that moves, a key in the values."""
 
+import json
+import re
 from typing import Any
 
 import pytest
 
-from tests.charts.rendering import Settings, refused, template, values
+from tests.charts.rendering import HELM_DIR, Settings, refused, template, values
 
 CHART = "agent-mesh"
 
@@ -30,6 +32,20 @@ REFUSED: dict[str, tuple[Settings, tuple[str, ...]]] = {
         {"extraEnv": [{"name": "PAYMENTS_PASSWORD", "value": "x"}]},
         ("/extraEnv/0", "missing property 'valueFrom'"),
     ),
+    "a secret with a word behind it": ({"gateway.env": {"SIGNING_KEY_V2": "sk"}}, ("SIGNING_KEY_V2", "no secret")),
+    "a short word for a secret": ({"defaults.env": {"DB_PASSWD": "x"}}, ("DB_PASSWD", "no secret")),
+    "a secret in small letters": (
+        {"services.bank.extraEnv": [{"name": "smtp_pass", "value": "x"}]},
+        ("/services/bank/extraEnv/0", "no value: a secret comes by valueFrom"),
+    ),
+    "a secret named like a limit": ({"defaults.env": {"TOKENS_MAX_SECRET": "x"}}, ("TOKENS_MAX_SECRET", "no secret")),
+    "a registry that ends in a slash": (
+        {"image.registry": "ghcr.io/switchboard-mesh/"},
+        ("/image/registry", "a registry without the / at its end"),
+    ),
+    "less time than a gateway needs": ({"gateway.terminationGracePeriodSeconds": 26}, ("minimum: got 26, want 27",)),
+    "a gateway that drains as an agent": ({"gateway.drain.delaySeconds": 3}, ("/gateway", "'drain'")),
+    "a time that no route knows": ({"gateway.httpRoute.timeouts": {"request": "11 minutes"}}, ("/timeouts/request",)),
     "a private key for signing": ({"restate.identityKey": "-----BEGIN"}, ("/restate/identityKey", "publickeyv1_")),
     "numbers in an environment": ({"services.bank.env": {"PORT_A": 1}}, ("/services/bank/env/PORT_A", "want string")),
     "no pod may ever go": ({"services.bank.pdb.maxUnavailable": 0}, ("/services/bank/pdb", "want 1")),
@@ -81,6 +97,20 @@ def test_what_cannot_be_right_is_refused_with_its_place_and_reason(what: str) ->
 def test_a_tag_that_stays_is_taken(tag: str) -> None:
     done = template(CHART, set={"image.tag": tag})
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["RESTATE_IDENTITY_KEY", "SWITCHBOARD_SESSION_TOKENS_MAX", "LOG_LEVEL"])
+def test_what_only_sounds_like_a_secret_is_taken(name: str) -> None:
+    done = template(CHART, set={"services.bank.env": {name: "1"}, "extraEnv": [{"name": name, "value": "1"}]})
+    assert done.returncode == 0, done.stderr
+
+
+def test_all_that_can_be_said_of_a_service_can_be_said_of_the_gateway_but_what_values_yaml_excepts() -> None:
+    schema = json.loads((HELM_DIR / CHART / "values.schema.json").read_text())
+    of_a_service = set(schema["definitions"]["service"]["properties"])
+    refused_there = of_a_service - set(schema["properties"]["gateway"]["properties"])
+    [comment] = re.findall(r"# -- (Everything .*)\ngateway:", (HELM_DIR / CHART / "values.yaml").read_text())
+    assert refused_there == set(re.findall(r"`(\w+)`", comment)) - {"defaults"}
 
 
 @pytest.mark.parametrize("share", [1, 2, "1%", "50%", "100%"])

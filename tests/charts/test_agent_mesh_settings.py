@@ -1,13 +1,16 @@
 """The environment, ports and paths that agent-mesh gives a container are those of the program in it."""
 
 import os
+import re
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import TypeAdapter
 from pydantic_settings import BaseSettings
 
 from cli.process import Process, free_ports
@@ -20,7 +23,7 @@ from switchboard.serve import STOP_GRACE
 from switchboard.settings import ModelSettings, ServerSettings
 from switchboard.telemetry.setup import EXPORT_TIMEOUT
 from tests.charts.pods import pod_templates
-from tests.charts.rendering import Manifest, Settings, render, values
+from tests.charts.rendering import Manifest, Settings, one, render, values
 
 CHART = "agent-mesh"
 
@@ -40,6 +43,9 @@ RENDERS: dict[str, tuple[tuple[str, ...], Settings]] = {
     "production": (("values-production.yaml",), {"model.baseUrl": "https://model.example.org/v1"}),
     "IPv6": ((), {"host": "::"}),
 }
+
+GATEWAY_ENDS_WITHIN = timedelta(seconds=5)
+"""After its grace: it tells whoever still waits, and sends its last spans."""
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
@@ -173,6 +179,33 @@ def test_what_is_said_for_all_and_for_one_reaches_the_container() -> None:
 def test_a_service_may_end_before_kubernetes_ends_it() -> None:
     needed = (STOP_GRACE + EXPORT_TIMEOUT).total_seconds()
     assert values(CHART)["defaults"]["terminationGracePeriodSeconds"] > needed
+
+
+@pytest.mark.parametrize("grace", [None, 27, 90])
+def test_a_gateway_may_end_before_kubernetes_ends_it(grace: int | None) -> None:
+    given = {} if grace is None else {"gateway.terminationGracePeriodSeconds": grace}
+    manifests = render(CHART, set=given)
+    [pod] = [pod for pod in pod_templates(manifests) if pod.owner == "Deployment/gateway"]
+    [command] = [each["lifecycle"]["preStop"]["exec"]["command"] for each in pod.spec["containers"]]
+    [seconds] = re.findall(r"time\.sleep\((\d+)\)", command[-1])
+    requests = TypeAdapter(timedelta).validate_python(environment(manifests, "gateway")["GATEWAY_STOP_GRACE"])
+    if grace is None:
+        assert requests == GatewaySettings.model_fields["stop_grace"].default
+    left = timedelta(seconds=pod.spec["terminationGracePeriodSeconds"] - int(seconds))
+    assert left == requests + GATEWAY_ENDS_WITHIN, "all the time there is, and no more"
+
+
+def test_a_gateway_takes_customers_while_restate_is_away() -> None:
+    """Its own 503 says when to ask again, and with which key; without a ready pod, what is before it would answer."""
+    gateway = container(rendered("values.yaml"), "gateway")
+    assert {gateway[probe]["httpGet"]["path"] for probe in PROBES} == {"/health"}
+
+
+def test_what_is_before_a_gateway_waits_longer_than_it_does() -> None:
+    annotations = one(rendered("production"), "Ingress")["metadata"]["annotations"]
+    waits = GatewaySettings.model_fields["reply_timeout"].default.total_seconds()
+    for direction in ("read", "send"):
+        assert int(annotations[f"nginx.ingress.kubernetes.io/proxy-{direction}-timeout"]) > waits
 
 
 def loopbacks(host: str) -> list[str]:

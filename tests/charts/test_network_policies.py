@@ -220,6 +220,8 @@ def test_a_cni_that_judges_before_dnat_lets_services_addresses_pass_on_their_por
     service = Peer("a Service", "10.96.0.7")
     for name, port in {"bank": 9099, "gateway": 8080, "triage": 9070, "tools": 4318, "test": 8000}.items():
         assert net.allows(who[name], service, Port("TCP", port)), name
+    assert net.allows(who["test"], service, Port("TCP", 80)), "`helm test` asks the gateway's Service"
+    assert not net.allows(who["bank"], service, Port("TCP", 80))
     assert net.allows(who["bank"], service, Port("UDP", 53))
     assert not net.allows(who["bank"], service, Port("TCP", 9070))
 
@@ -239,6 +241,25 @@ def test_a_models_port_is_that_of_its_address(base_url: str, port: int) -> None:
     net, who = changed({"model.existingSecret": "k", "model.baseUrl": base_url})
     open_ports = [each for each in (443, 8443, 80) if net.allows(who["bank"], who["public address"], Port("TCP", each))]
     assert open_ports == [port]
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [("https://r.example.org", 443), ("http://r.example.org:18080", 18080), ("http://r.example.org", 80)],
+)
+def test_a_managed_restates_ports_are_those_of_its_addresses(url: str, port: int) -> None:
+    net, who = changed(
+        {
+            "restate.register": {"cluster": None, "url": "https://admin.example.org"},
+            "restate.ingressUrl": url,
+            "restate.adminUrl": url,
+            "networkPolicy.restate": [{"ipBlock": {"cidr": "104.18.0.0/16"}}],
+        }
+    )
+    for name in ("gateway", "triage"):
+        tried = (443, 18080, 80, 8080, 9070)
+        open_ports = [each for each in tried if net.allows(who[name], who["public address"], Port("TCP", each))]
+        assert open_ports == [port], name
 
 
 def test_without_policies_a_cluster_lets_everything_pass() -> None:

@@ -214,6 +214,7 @@ WRONG: dict[str, Settings] = {
     "at '/jaeger/jaeger/image/tag'": {"jaeger.jaeger.image.tag": "latest"},
     "at '/restate/replicas'": {"restate.replicas": "3"},
     "at '/restate/memory/rocksdb'": {"restate.memory.rocksdb": "1Gi"},
+    "at '/monitoring/runbooks'": {"monitoring.runbooks": "git.example.org/mesh"},
     "at '/restate/snapshots/destination'": {"restate.snapshots.destination": "bucket/path"},
     "restate.snapshots.destination is needed": {"restate.replicas": 3, "restate.replication": 2},
     "restate.replication has to be 2": {"restate.replicas": 3, **S3},
@@ -242,6 +243,32 @@ def test_rules_and_monitors_need_the_prometheus_operator() -> None:
         for each in of_kind(with_it, "PodMonitor")
     }
     assert jobs == {"restate", "otel-collector"}, "the jobs that the alert rules ask for"
+
+
+def alerts_of(settings: Settings) -> dict[str, str]:
+    """Each alert that is rendered, and the address of its runbook."""
+    spec = one(render(CHART, set=settings, api_versions=API_VERSIONS, dependencies=False), "PrometheusRule")["spec"]
+    return {rule["alert"]: rule["annotations"]["runbook_url"] for group in spec["groups"] for rule in group["rules"]}
+
+
+@pytest.mark.parametrize(
+    ("setting", "alert"),
+    [
+        ("restate.enabled", "RestateDown"),
+        ("opentelemetry-collector.enabled", "CollectorDown"),
+        ("monitoring.gateway", "GatewayDown"),
+    ],
+)
+def test_nothing_is_missed_that_is_not_to_be_there(setting: str, alert: str) -> None:
+    assert set(alerts_of({})) - set(alerts_of({setting: False})) == {alert}
+
+
+@pytest.mark.parametrize("base", ["https://git.example.org/mesh/blob/main", "https://git.example.org/mesh/blob/main/"])
+def test_a_runbook_is_a_link_where_the_repository_can_be_read(base: str) -> None:
+    addresses = alerts_of({"monitoring.runbooks": base})
+    assert set(addresses) == set(alerts_of({}))
+    for alert, address in addresses.items():
+        assert address == f"https://git.example.org/mesh/blob/main/docs/alerts.md#{alert.lower()}"
 
 
 @pytest.mark.parametrize("kind", ["PodMonitor", "PrometheusRule"])

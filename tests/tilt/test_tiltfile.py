@@ -1,5 +1,6 @@
 """The Tiltfile: what comes up, in which order, from which images, and what `tilt ci` and `tilt down` wait for."""
 
+import base64
 import re
 from typing import Any
 
@@ -198,6 +199,28 @@ def test_another_cluster_has_to_be_named(plain: Evaluation) -> None:
     assert not list(plain.all("allow_k8s_contexts"))
     (allowed,) = evaluate("up", context="staging").all("allow_k8s_contexts")
     assert allowed.first == "staging"
+
+
+def signing_key(evaluation: Evaluation) -> str:
+    """The key of the Secret that the gateway reads."""
+    named = variable(evaluation, "gateway", "GATEWAY_JWT_SECRET")["valueFrom"]["secretKeyRef"]
+    (secret,) = (
+        each for each in evaluation.objects if (each["kind"], each["metadata"]["name"]) == ("Secret", named["name"])
+    )
+    if "stringData" in secret:
+        return str(secret["stringData"][named["key"]])
+    return base64.b64decode(secret["data"][named["key"]]).decode()
+
+
+def test_the_signing_key_that_everybody_can_read_signs_on_no_other_cluster(plain: Evaluation) -> None:
+    written = (PROJECT / "Tiltfile").read_text()
+    assert signing_key(plain) in written
+    other = evaluate("up", context="staging")
+    keys = {signing_key(other), signing_key(evaluate("up", context="staging"))}
+    assert len(keys) == 2
+    assert not [key for key in keys if key in written]
+    assert signing_key(plain) not in str(other.objects)
+    assert "gateway-jwt:secret" in other.resources["mesh-objects"]["objects"]
 
 
 @pytest.mark.parametrize(("subcommand", "waits"), [("up", False), ("ci", True)])

@@ -25,6 +25,9 @@
 {{- if and $gateway.auth.jwksUrl $gateway.auth.existingSecret }}
 {{- fail "\n\ngateway.auth: set jwksUrl or existingSecret, not both: tokens are signed by the one or with the other." }}
 {{- end }}
+{{- if not (or $gateway.auth.jwksUrl $gateway.auth.existingSecret (eq $gateway.auth.existingSecretKey "GATEWAY_JWT_SECRET")) }}
+{{- fail (printf "\n\ngateway.auth.existingSecretKey is `%s`, an entry of no Secret: name its Secret in gateway.auth.existingSecret too. The one that the chart makes has the entry GATEWAY_JWT_SECRET." $gateway.auth.existingSecretKey) }}
+{{- end }}
 {{- if and $gateway.auth.jwksUrl (not (and $gateway.auth.issuer $gateway.auth.audience)) }}
 {{- fail "\n\ngateway.auth.jwksUrl needs issuer and audience: an identity provider signs tokens for many, and only those for us are ours." }}
 {{- end }}

@@ -71,9 +71,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 
 {{- define "agent-mesh.ingress-url" -}}
-{{ default (printf "http://restate.%s:8080" .Values.restate.register.cluster) .Values.restate.ingressUrl }}
+{{ default (printf "http://restate.%s:8080" (default "" .Values.restate.register.cluster)) .Values.restate.ingressUrl }}
 {{- end }}
 
 {{- define "agent-mesh.admin-url" -}}
-{{ default (printf "http://restate.%s:9070" .Values.restate.register.cluster) .Values.restate.adminUrl }}
+{{ default (printf "http://restate.%s:9070" (default "" .Values.restate.register.cluster)) .Values.restate.adminUrl }}
 {{- end }}

@@ -16,7 +16,7 @@ labels:
 {{- end }}
 {{- end }}
 
-{{/* To pods in the cluster. `ports` are "TCP/9070". */}}
+{{/* To pods in the cluster, and to Services. Without `to`, to Services alone. `ports` are "TCP/9070". */}}
 {{- define "agent-mesh.egress" -}}
 - to:
     {{- with .to }}
