@@ -30,7 +30,7 @@ class Installed:
     url: str
     metrics_url: str
     model_url: str
-    bank: Process
+    bank: Process | None = None
 
     async def test(self, **environment: str) -> tuple[int, str]:
         """Exit code and words of what runs in the pod, with the pod's own command and arguments."""
@@ -106,6 +106,7 @@ async def test_an_apology_is_no_answer(installed: Installed) -> None:
 
 
 async def test_a_bank_that_is_dead_fails_it(installed: Installed) -> None:
+    assert installed.bank is not None
     await installed.bank.stop()
     try:
         code, said = await installed.test(TIMEOUT_SECONDS="3")
@@ -174,7 +175,7 @@ async def test_a_refusal_that_restate_keeps_gets_a_new_key_and_what_breaks_off_t
             assert request.transport is not None
             request.transport.close()
             return half
-        return web.json_response({"agent": "Triage", "text": "hello", "turn": len(keys) - 2, "failed": False})
+        return web.json_response({"agent": "Bank", "text": "5 EUR", "turn": len(keys) - 2, "failed": False})
 
     [port] = free_ports(1)
     runner = web.ServerRunner(web.Server(answer))
