@@ -138,7 +138,7 @@ async def test_idle_connections_keep_no_probe_out(gateway: Gateway, tmp_path: Pa
         try:
             for path in ("health", "ready"):
                 async with gateway.laboratory.http.get(f"{own.metrics_url}/{path}") as response:
-                    assert response.status == 200
+                    assert (response.status, await response.json()) == (200, {"status": "ok"})
         finally:
             for _, writer in idle:
                 writer.close()
