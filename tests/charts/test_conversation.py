@@ -151,9 +151,9 @@ async def test_a_gateway_answers_every_probe_and_shows_metrics_at_the_other_port
     [pod] = [pod for pod in pod_templates(render("agent-mesh")) if pod.owner == "Deployment/gateway"]
     [container] = pod.spec["containers"]
     probes = [container[probe]["httpGet"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
-    assert {probe["port"] for probe in probes} == {"http"}
+    assert {probe["port"] for probe in probes} == {"metrics"}, "customers' connections keep no probe out"
     async with aiohttp.ClientSession() as http:
-        for address in [installed.url + probe["path"] for probe in probes] + [installed.metrics_url + "/metrics"]:
+        for address in [installed.metrics_url + path for path in ("/metrics", *(probe["path"] for probe in probes))]:
             async with http.get(address) as answer:
                 assert answer.status == 200, address
         async with http.get(installed.url + "/metrics") as answer:
