@@ -168,18 +168,36 @@ def refuse_taken_port(name: str, port: int) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody uses just now.
+    """Ports of the loopback that nobody uses just now, and that nobody else is given while this process lives.
 
-    They are drawn by lot from below those that systems give to outgoing connections: between this answer and the
-    start of what listens there, neither a connection nor another process that asked takes them.
+    They are drawn by lot from below those that systems give to outgoing connections, which would take them else between
+    this answer and the start of what listens there.
     """
     found: list[int] = []
     for port in random.sample(DRAWN_PORTS, len(DRAWN_PORTS)):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _reserve(port)
             found.append(port)
         if len(found) == count:
             return found
-    raise StartFailed(
-        f"Of the ports {DRAWN_PORTS.start} to {DRAWN_PORTS.stop - 1}, {len(found)} are free: {count} needed."
-    )
+    drawn = f"{DRAWN_PORTS.start} to {DRAWN_PORTS.stop - 1}"
+    raise StartFailed(f"Of the ports {drawn}, {len(found)} are free: {count} needed.")
+
+
+def _reserve(port: int) -> None:
+    """Keep the port from other processes that draw. Raises OSError when one of them has it.
+
+    A name of the kernel's own, which it forgets with this process; other systems than Linux have none.
+    """
+    if sys.platform == "linux":
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            name.bind(f"\0switchboard-port-{port}")
+        except OSError:
+            name.close()
+            raise
+        _reserved.append(name)
+
+
+_reserved: list[socket.socket] = []

@@ -79,7 +79,7 @@ class Up:
 
 def service_port_base() -> int:
     """The first of consecutive free ports, with the demo model's behind them."""
-    for base in free_ports(50):
+    for base in free_ports(5):
         wanted = [*range(base, base + SERVICES), base + DEMO_MODEL_OFFSET]
         if max(wanted) < 65_536 and not any(in_use(port) for port in wanted):
             return base

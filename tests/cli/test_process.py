@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from cli.process import free_ports
 from cli.restate_server import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
@@ -27,3 +28,12 @@ print("alive")
 def test_a_process_whose_parent_was_gone_before_it_could_ask_to_die_with_it_dies() -> None:
     done = subprocess.run([sys.executable, "-c", ORPHAN], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_a_port_that_one_process_was_given_no_other_one_is_given() -> None:
+    """Two meshes that started at once had a port in common: one of them then spoke to the other's tools."""
+    (port,) = free_ports(1)
+    draws = f"from cli import process; process.DRAWN_PORTS = range({port}, {port} + 1); process.free_ports(1)"
+    done = subprocess.run([sys.executable, "-c", draws], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"Of the ports {port} to {port}, 0 are free: 1 needed." in done.stderr
