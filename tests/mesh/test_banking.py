@@ -197,7 +197,9 @@ async def test_the_account_hears_of_its_debits_from_the_loan_and_in_its_order(la
     told = "SELECT invoked_by_target FROM sys_invocation WHERE target = 'Accounts/carol/end_debits'"
     senders = {row["invoked_by_target"] for row in await laboratory.mesh.admin.query(told)}
     assert senders
-    assert senders <= {f"Loans/carol/{handler}" for handler in ("reduce_loan", "undo_reduction", "grant_loan")}
+    assert senders <= {
+        f"Loans/carol/{handler}" for handler in ("reduce_loan", "undo_reduction", "grant_loan", "revoke_loan")
+    }
     plan = await teller.does("carol", ("get_loan_schedule", {"loan_id": loan}))
     debits = (await kept(laboratory, "Accounts"))["carol/ended_debits"]["debits"]
     (mine,) = [entry for entry in debits if entry["debited_as"] == "Harbour Bank home loan"]
