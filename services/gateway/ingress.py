@@ -139,20 +139,25 @@ class Ingress:
         return True
 
     async def _insist(self, path: str, request: Wire, within: timedelta, idempotency_key: str) -> bytes:
-        """Send what may be sent twice until it is answered, or the time is up."""
+        """Send what may be sent twice until it is answered, or the time is up.
+
+        A Restate that has just come back knows no services for a moment: that is waited for as well.
+        """
         body = request.model_dump_json().encode()
         headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
+        last: Exception = RestateAway()
         try:
             async with asyncio.timeout(within.total_seconds()):
                 for _ in range(AWAY_MAX):
                     try:
                         return await self._request("POST", path, body, headers)
-                    except _Broken:
+                    except (_Broken, NoMesh) as error:
+                        last = error if isinstance(error, NoMesh) else RestateAway()
                         RECONNECTS.inc()
                         await asyncio.sleep(PAUSE.total_seconds())
         except TimeoutError as error:
-            raise RestateAway from error
-        raise RestateAway
+            raise last from error
+        raise last
 
     async def _request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
