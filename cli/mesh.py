@@ -164,8 +164,9 @@ class Mesh:
         await self.stop()
 
     async def first_to_end(self) -> Process:
-        """Wait until a part ends by itself without which no message is answered. What observes is none of these."""
-        return await first_to_end([self.restate, *self.services.values()])
+        """Wait until a part ends by itself that messages need, the gateway as well. What observes is none of these."""
+        watching = self.observe.processes if self.observe else []
+        return await first_to_end([process for process in self.processes if process not in watching])
 
     def _demo_model_environment(self) -> dict[str, str]:
         return {
