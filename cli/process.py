@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import os
 import random
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import aiohttp
@@ -175,9 +177,7 @@ def free_ports(count: int) -> list[int]:
     """
     found: list[int] = []
     for port in random.sample(DRAWN_PORTS, len(DRAWN_PORTS)):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            _reserve(port)
+        if port not in _reserved and _bindable(port) and _reserve(port):
             found.append(port)
         if len(found) == count:
             return found
@@ -185,19 +185,35 @@ def free_ports(count: int) -> list[int]:
     raise StartFailed(f"Of the ports {drawn}, {len(found)} are free: {count} needed.")
 
 
-def _reserve(port: int) -> None:
-    """Keep the port from other processes that draw. Raises OSError when one of them has it.
-
-    A name of the kernel's own, which it forgets with this process; other systems than Linux have none.
-    """
-    if sys.platform == "linux":
-        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+def _bindable(port: int) -> bool:
+    with socket.socket() as probe:
         try:
-            name.bind(f"\0switchboard-port-{port}")
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            name.close()
-            raise
-        _reserved.append(name)
+            return False
+        return True
 
 
-_reserved: list[socket.socket] = []
+def _reserve(port: int) -> bool:
+    """Keep the port from other processes of this user that draw; False when one of them has it.
+
+    A lock on one byte of a file that all of them open: it takes no file descriptor of its own, of which a process may
+    have a thousand, and the system lifts it with this process.
+    """
+    reservations = _reservations()
+    try:
+        fcntl.lockf(reservations, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except (BlockingIOError, PermissionError):
+        return False
+    _reserved.add(port)
+    return True
+
+
+@cache
+def _reservations() -> int:
+    """Kept open for good: to close any descriptor of the file would lift this process's locks on it."""
+    file = Path(tempfile.gettempdir()) / f"switchboard-ports-{os.getuid()}"
+    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+
+_reserved: set[int] = set()

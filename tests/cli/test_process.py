@@ -1,5 +1,6 @@
 """What a mesh starts does not outlive it, whenever it is killed."""
 
+import os
 import subprocess
 import sys
 
@@ -37,3 +38,11 @@ def test_a_port_that_one_process_was_given_no_other_one_is_given() -> None:
     done = subprocess.run([sys.executable, "-c", draws], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f"Of the ports {port} to {port}, 0 are free: 1 needed." in done.stderr
+
+
+def test_ports_cost_no_file_descriptors() -> None:
+    """A run of many meshes had used up its thousand, and what it opened next failed."""
+    free_ports(1)
+    before = len(os.listdir("/proc/self/fd"))
+    free_ports(20)
+    assert len(os.listdir("/proc/self/fd")) == before
