@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 
 import aiohttp
@@ -175,14 +176,16 @@ def free_ports(count: int) -> list[int]:
     They are drawn by lot from below those that systems give to outgoing connections, which would take them else between
     this answer and the start of what listens there.
     """
-    found: list[int] = []
-    for port in random.sample(DRAWN_PORTS, len(DRAWN_PORTS)):
-        if port not in _reserved and _bindable(port) and _reserve(port):
-            found.append(port)
-        if len(found) == count:
-            return found
+    lots = iter(random.sample(DRAWN_PORTS, len(DRAWN_PORTS)))
+    found = list(islice(filter(_taken_for_us, lots), count))
+    if len(found) == count:
+        return found
     drawn = f"{DRAWN_PORTS.start} to {DRAWN_PORTS.stop - 1}"
     raise StartFailed(f"Of the ports {drawn}, {len(found)} are free: {count} needed.")
+
+
+def _taken_for_us(port: int) -> bool:
+    return port not in _reserved and _bindable(port) and _reserve(port)
 
 
 def _bindable(port: int) -> bool:

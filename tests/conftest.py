@@ -1,5 +1,6 @@
 """The meshes that the tests on real parts share, and which tests are kept together when several processes run them."""
 
+import resource
 from typing import Any
 
 import pytest
@@ -13,6 +14,17 @@ __all__ = ["gateway", "laboratory", "observed"]
 
 MESHES = ("observed as it is", "observed always replaying", "as it is", "always replaying")
 """The parameters' ids of the fixtures above, the longer ones first."""
+
+OPEN_FILES_MIN = 8_192
+"""A thousand customers at once are a thousand connections; many systems give a process 1,024 files unless it asks."""
+
+
+def pytest_configure() -> None:
+    """What the tests start inherits it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MIN if hard == resource.RLIM_INFINITY else min(OPEN_FILES_MIN, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def group_of(nodeid: str) -> str:

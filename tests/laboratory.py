@@ -16,7 +16,7 @@ import pytest
 
 from cli.mesh import DEMO_MODEL, Addresses, Mesh
 from cli.process import Process, free_ports, wait_until
-from cli.restate_server import find_binary
+from cli.restate_server import AdminError, find_binary
 from switchboard.testing import Customer, ScriptedModel
 from tests.parts import need
 
@@ -55,9 +55,14 @@ class Laboratory:
         return [row for row in tree if target in ("%", row["target"].rsplit("/", 1)[-1])]
 
     async def until(self, holds: Callable[[], Any]) -> None:
+        """Wait until it holds. A Restate that has just come back cannot be asked: that is no yes either."""
+
         async def ready() -> bool:
             found = holds()
-            return bool(await found if asyncio.iscoroutine(found) else found)
+            try:
+                return bool(await found if asyncio.iscoroutine(found) else found)
+            except AdminError:
+                return False
 
         await wait_until(ready, timeout=STARTS_WITHIN, otherwise="what the test waits for did not happen")
 

@@ -40,6 +40,13 @@ def test_a_port_that_one_process_was_given_no_other_one_is_given() -> None:
     assert f"Of the ports {port} to {port}, 0 are free: 1 needed." in done.stderr
 
 
+def test_who_asks_for_no_port_takes_none() -> None:
+    """He was given every port there is, and nobody after him any."""
+    draws = "from cli import process; print(process.free_ports(0), len(process._reserved))"
+    done = subprocess.run([sys.executable, "-c", draws], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[] 0\n", "")
+
+
 def test_ports_cost_no_file_descriptors() -> None:
     """A run of many meshes had used up its thousand, and what it opened next failed."""
     free_ports(1)

@@ -19,6 +19,9 @@ YES = tuple(scene(text, says("never said"), says(DONE)) for text in ("yes", "Yes
 AHEAD_S = (4, 8, 16, 32)
 """How far ahead something is put off: a busy machine takes long to say yes, and then the first is in the past."""
 
+TOO_MUCH_FOR_DAVE = "4999.00"
+"""Within what may be sent at once. Dave is overdrawn: no test may make him rich."""
+
 NAMES = {"alice": "Alice Adler", "bob": "Bob Brandt", "carol": "Carol Chen", "dave": "Dave Dietz"}
 
 
@@ -79,6 +82,10 @@ class Teller:
         """As the customer is told."""
         told = await self.does(customer_id, ("get_balance", {}))
         return next(Decimal(entry["balance"]) for entry in told["accounts"] if entry["account"] == account)
+
+    async def refuse_rich_dave(self) -> None:
+        """Fails at once, where else a test would wait for a refusal that cannot come."""
+        assert await self.balance("dave") < Decimal(TOO_MUCH_FOR_DAVE), "an earlier test left Dave money"
 
     async def moved(self) -> dict[str, Decimal]:
         """By customer: all that was ever moved to the accounts, less what was moved from them."""

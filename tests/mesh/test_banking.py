@@ -10,7 +10,7 @@ import pytest
 from services.tools.standing_orders.policy import due_at
 from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
-from tests.mesh.money import DONE, TO_BANK, YES, Teller, instant, kept, payment, put_off
+from tests.mesh.money import DONE, TO_BANK, TOO_MUCH_FOR_DAVE, YES, Teller, instant, kept, payment, put_off
 
 FRENCH_IBAN = "FR7630006000011234567890189"
 TWO_REPAYMENTS = (("6000", "60.00"), ("2100", "21.00"))
@@ -111,8 +111,9 @@ async def test_a_standing_order_is_carried_out_once_over_a_restart_and_waits_for
 
 async def test_a_transfer_of_a_standing_order_that_fails_is_told_and_the_order_goes_on(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
+    await teller.refuse_rich_dave()
     before = await teller.moved_to("dave")
-    dave, told = await put_off(lambda at: after_yes(teller, "dave", standing("4999.00", at)))
+    dave, told = await put_off(lambda at: after_yes(teller, "dave", standing(TOO_MUCH_FOR_DAVE, at)))
     order_id = told["order"]["order_id"]
     await teller.noticed(
         dave, f"A transfer of your standing order {order_id}, 4,999.00 EUR to Bob Brandt, was not made:"

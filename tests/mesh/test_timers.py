@@ -6,7 +6,7 @@ from typing import Any
 
 from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
-from tests.mesh.money import DONE, TO_BANK, YES, Teller, instant, payment, put_off
+from tests.mesh.money import DONE, TO_BANK, TOO_MUCH_FOR_DAVE, YES, Teller, instant, payment, put_off
 
 SOON_S = 2
 CANCELLED_WITHIN_S = 8
@@ -147,8 +147,9 @@ async def test_a_cancelled_scheduled_transfer_is_never_made(laboratory: Laborato
 
 async def test_a_scheduled_transfer_without_money_tells_the_customer(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
+    await teller.refuse_rich_dave()
     before = await teller.moved()
-    dave, _ = await put_off(lambda at: scheduled(teller, "dave", "bob", "4999.00", at))
+    dave, _ = await put_off(lambda at: scheduled(teller, "dave", "bob", TOO_MUCH_FOR_DAVE, at))
     await teller.noticed(
         dave, "Your scheduled transfer of 4,999.00 EUR to Bob Brandt was not made: There is not enough money"
     )
