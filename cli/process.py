@@ -3,17 +3,16 @@
 import asyncio
 import contextlib
 import ctypes
-import fcntl
+import errno
 import os
 import random
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -185,38 +184,36 @@ def free_ports(count: int) -> list[int]:
 
 
 def _taken_for_us(port: int) -> bool:
-    return port not in _reserved and _bindable(port) and _reserve(port)
+    """Kept from other processes that draw, by a name of the kernel's own, which it forgets with this process.
 
-
-def _bindable(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def _reserve(port: int) -> bool:
-    """Keep the port from other processes of this user that draw; False when one of them has it.
-
-    A lock on one byte of a file that all of them open: it takes no file descriptor of its own, of which a process may
-    have a thousand, and the system lifts it with this process.
+    Other systems than Linux have no such names.
     """
-    reservations = _reservations()
-    try:
-        fcntl.lockf(reservations, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
-    except (BlockingIOError, PermissionError):
+    probe = _bound(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", port))
+    if probe is None:
         return False
-    _reserved.add(port)
+    probe.close()
+    if sys.platform != "linux":
+        return True
+    name = _bound(socket.AF_UNIX, socket.SOCK_DGRAM, f"\0switchboard-port-{port}")
+    if name is None:
+        return False
+    _reservations.append(name)
     return True
 
 
-@cache
-def _reservations() -> int:
-    """Kept open for good: to close any descriptor of the file would lift this process's locks on it."""
-    file = Path(tempfile.gettempdir()) / f"switchboard-ports-{os.getuid()}"
-    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+def _bound(
+    family: socket.AddressFamily, kind: socket.SocketKind, address: tuple[str, int] | str
+) -> socket.socket | None:
+    """Nothing when somebody has that address. Raises OSError for all else, such as too many open files."""
+    bound = socket.socket(family, kind)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        return None
+    return bound
 
 
-_reserved: set[int] = set()
+_reservations: list[socket.socket] = []
