@@ -5,20 +5,25 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from cli.outbox import sent_emails
+from cli.process import wait_until
 from evals.caller import CALLER, PlayedCall
 from evals.cases.form import ANSWERS_MAX, Call, Case, Turn
 from evals.cases.judge import Said, found, wrong_emails, wrong_look, wrong_text, wrong_turn, wrong_writes
 from evals.cases.script import scenes
 from evals.mesh import EvalMesh, HandlerFailed, open_mesh
+from services.tools.outbox.contract import OUTBOX, Email
 from services.triage.contract import Transcript
 from switchboard.messages import Identity, Message, ToolResult
 from switchboard.testing import Answer, Customer
 
 AIRLINE_NOW = "2026-05-15T15:00:00-05:00"
 """The airline's clock, by which the days of its own data set are counted: so that a case can name a day."""
+
+EMAILS_TIMEOUT = timedelta(seconds=30)
 
 RULES, SCRIPT = "rules", "script"
 """Who says the model's part when there is no model: the demo model by its rules, or by the case's own script."""
@@ -64,7 +69,7 @@ async def play_case(mesh: EvalMesh, case: Case, player: str) -> Result:
         ok, value = await call(mesh, setup.customer, setup.agent, setup.call)
         if not ok:
             raise HandlerFailed(f"case {case.name}: {setup.call.tool} for {setup.customer} failed before: {value}")
-    emails_before = len(await sent_emails(mesh.mesh.admin))
+    emails_before = len(await emails_of(mesh))
     customer = mesh.customer(case.customer, case.name)
     for turn in case.turns:
         said = await take_turn(mesh, customer, case, turn, result)
@@ -74,11 +79,29 @@ async def play_case(mesh: EvalMesh, case: Case, player: str) -> Result:
     for look in case.looks:
         ok, value = await call(mesh, look.customer or case.customer, look.agent, look.call)
         result.wrong += wrong_look(look, ok, value)
-    sent = (await sent_emails(mesh.mesh.admin))[emails_before:]
+    sent = (await emails_of(mesh))[emails_before:]
     result.wrong += wrong_emails(case.emails, [f"To: {mail.to}\n{mail.subject}\n{mail.body}" for mail in sent])
     result.tokens = await tokens_of(customer)
     result.seconds = time.monotonic() - began
     return result
+
+
+async def emails_of(mesh: EvalMesh) -> list[Email]:
+    """All that were sent, those included that tools have left to the outbox and not waited for."""
+    admin = mesh.mesh.admin
+
+    async def none_on_its_way() -> bool:
+        one_way = await admin.query("SELECT entry_lite_json FROM sys_journal WHERE entry_type = 'Command: OneWayCall'")
+        calls = [json.loads(row["entry_lite_json"])["Command"]["OneWayCall"] for row in one_way]
+        of_outbox = [made for made in calls if made["invocation_target"].get("VirtualObject", {}).get("name") == OUTBOX]
+        asked = {made["invocation_id"] for made in of_outbox}
+        done = await admin.query(
+            f"SELECT id FROM sys_invocation WHERE target_service_name = '{OUTBOX}' AND status = 'completed'"
+        )
+        return asked <= {row["id"] for row in done}
+
+    await wait_until(none_on_its_way, EMAILS_TIMEOUT, "an e-mail that was to be sent was not")
+    return await sent_emails(admin)
 
 
 async def take_turn(mesh: EvalMesh, customer: Customer, case: Case, turn: Turn, result: Result) -> Said:
