@@ -77,13 +77,13 @@ async def test_an_endpoint_that_drips_is_given_up_as_well(serve: Serve) -> None:
 
 
 async def test_the_wait_for_ones_turn_is_not_counted_as_the_call(serve: Serve) -> None:
-    """Three calls of 0.2 s, one at a time, within a time-out of 0.5 s for each."""
+    """Three calls of 0.5 s, one at a time, within a time-out of 1.2 s for each."""
 
     async def slow(request: web.Request) -> web.Response:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
         return web.json_response(ANSWER)
 
-    queued = model(await serve(slow), timedelta(milliseconds=500))
+    queued = model(await serve(slow), timedelta(milliseconds=1_200))
     replies = await asyncio.gather(*(queued.ask(AGENT, REQUEST, []) for _ in range(3)))
     assert [reply.text for reply in replies] == ["hi"] * 3
 
