@@ -8,9 +8,9 @@ ARG BASE=docker.io/library/python:3.11.15-slim-trixie
 # uv, by hash, apart from what it installs.
 FROM ${BASE} AS uv
 WORKDIR /build
-COPY requirements-bootstrap.txt ./
+COPY requirements/bootstrap.txt requirements/bootstrap.txt
 RUN python -m venv /opt/uv
-RUN /opt/uv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
+RUN /opt/uv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 
 # What every service needs, in a layer that all images share. No sources are built: there is no compiler.
 FROM uv AS shared
@@ -19,24 +19,25 @@ ENV PATH=/opt/uv/bin:${PATH} \
     UV_NO_CACHE=1 \
     UV_PYTHON_DOWNLOADS=never \
     PYC_INVALIDATION_MODE=UNCHECKED_HASH
-COPY requirements-*.txt ./
+COPY requirements requirements
 RUN uv venv --quiet /opt/venv
-RUN uv pip sync --quiet --python /opt/venv --require-hashes --no-build --compile-bytecode requirements-services.txt
+RUN uv pip sync --quiet --python /opt/venv --require-hashes --no-build --compile-bytecode requirements/services.txt
 
 # A service with an extra of its own has pins of its own.
 FROM shared AS packages
 ARG SERVICE
-RUN if test -f requirements-${SERVICE}.txt; then \
-      uv pip sync --quiet --python /opt/venv --require-hashes --no-build --compile-bytecode requirements-${SERVICE}.txt; \
+RUN if test -f requirements/${SERVICE}.txt; then \
+      uv pip sync --quiet --python /opt/venv --require-hashes --no-build --compile-bytecode requirements/${SERVICE}.txt; \
     fi
 
 FROM packages AS packages-live
-RUN uv pip install --quiet --python /opt/venv --require-hashes --no-build -r requirements-live.txt
+RUN uv pip install --quiet --python /opt/venv --require-hashes --no-build -r requirements/live.txt
 
 # The files of this service, and of others only what it imports.
 FROM ${BASE} AS files
 WORKDIR /build
 COPY scripts/image_tree.py scripts/image_tree.py
+COPY mesh.toml mesh.toml
 COPY switchboard switchboard
 COPY services services
 ARG SERVICE
@@ -62,12 +63,13 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
 
 FROM runtime AS dev
 COPY --from=packages-live /opt/venv /opt/venv
+COPY --chown=10001:10001 mesh.toml mesh.toml
 COPY --chown=10001:10001 switchboard switchboard
 COPY --chown=10001:10001 services services
 ARG SERVICE
 ENV SERVICE=${SERVICE}
 # SIGINT first: a service has some seconds to end what runs.
-ENTRYPOINT ["/bin/sh", "-c", "exec watchfiles --filter python --sigint-timeout 6 --ignore-permission-denied \"python -m services.${SERVICE}\" /app"]
+ENTRYPOINT ["/bin/sh", "-c", "exec watchfiles --filter python --sigint-timeout 6 --ignore-permission-denied \"python -m switchboard.run ${SERVICE}\" /app"]
 
 FROM runtime AS service
 COPY --from=packages /opt/venv /opt/venv
@@ -84,4 +86,4 @@ LABEL org.opencontainers.image.title="Switchboard ${SERVICE}" \
       org.opencontainers.image.base.name="${BASE}" \
       org.opencontainers.image.licenses="Apache-2.0"
 # A shell puts the name in and is gone: SIGTERM reaches Python.
-ENTRYPOINT ["/bin/sh", "-c", "exec python -m services.${SERVICE}"]
+ENTRYPOINT ["/bin/sh", "-c", "exec python -m switchboard.run ${SERVICE}"]

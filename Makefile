@@ -48,17 +48,17 @@ format: setup ## mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-pins: $(UV) ## renew the exact versions and hashes in requirements*.txt
-	@$(COMPILE) requirements-bootstrap.in -o requirements-bootstrap.txt
-	@$(COMPILE) pyproject.toml --extra demo-model --extra gateway --extra cli -o requirements.txt
-	@$(COMPILE) pyproject.toml --extra demo-model --extra gateway --extra cli --extra evals --extra dev -c requirements.txt \
-	  -o requirements-dev.txt
-	@$(COMPILE) pyproject.toml --extra demo-model --extra cli --extra bench -c requirements.txt \
-	  -o requirements-bench.txt
-	@$(COMPILE) pyproject.toml -c requirements.txt -o requirements-services.txt
-	@for service in $(SERVICES_WITH_EXTRA); do \
-	  $(COMPILE) pyproject.toml --extra $$service -c requirements.txt -o requirements-$$service.txt || exit 1; done
-	@$(COMPILE) pyproject.toml --extra live -c requirements.txt -o requirements-live.txt
+pins: $(UV) ## renew the exact versions and hashes in requirements/
+	@$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
+	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli -o requirements/all.txt
+	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli --extra evals --extra dev -c requirements/all.txt \
+	  -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml --extra demo --extra cli --extra bench -c requirements/all.txt \
+	  -o requirements/bench.txt
+	@$(COMPILE) pyproject.toml -c requirements/all.txt -o requirements/services.txt
+	@$(COMPILE) pyproject.toml --extra gateway -c requirements/all.txt -o requirements/gateway.txt
+	@$(COMPILE) pyproject.toml --extra demo -c requirements/all.txt -o requirements/demo_model.txt
+	@$(COMPILE) pyproject.toml --extra live -c requirements/all.txt -o requirements/live.txt
 
 charts: setup ## write the tables of values in the charts' READMEs
 	@$(BIN)/python -m scripts.chart_readme
@@ -69,29 +69,25 @@ golden: setup ## renew what the charts render, for the tests to compare with; re
 clean: ## remove what the commands above have made
 	@rm -rf $(VENV) .tools node_modules .switchboard .mypy_cache .ruff_cache .pytest_cache
 
-# An image gets requirements-services.txt, or the file of its service's own where pyproject.toml has an extra of its name.
-SERVICES = $(patsubst services/%/__main__.py,%,$(wildcard services/*/__main__.py))
-SERVICES_WITH_EXTRA = $(foreach service,$(SERVICES),$(shell grep -q '^$(subst _,-,$(service)) = ' pyproject.toml && echo $(service)))
-
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 
-$(UV): requirements-bootstrap.txt
+$(UV): requirements/bootstrap.txt
 	@command -v $(PYTHON) > /dev/null || { echo "Python 3.11 or newer is needed; name it with PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "$(PYTHON) is $$($(PYTHON) -V); Python 3.11 or newer is needed, name it with PYTHON=..."; exit 1; }
 	@$(PYTHON) -m venv .tools/uv
-	@.tools/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
+	@.tools/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
 
-$(VENV)/.synced: $(UV) requirements-dev.txt pyproject.toml
+$(VENV)/.synced: $(UV) requirements/dev.txt pyproject.toml
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.tools/venv-bench/.synced: $(UV) requirements-bench.txt
+.tools/venv-bench/.synced: $(UV) requirements/bench.txt
 	@test -x .tools/venv-bench/bin/python || $(UV) venv --quiet --python $(PYTHON) .tools/venv-bench
-	@$(UV) pip sync --quiet --python .tools/venv-bench/bin/python --require-hashes requirements-bench.txt
+	@$(UV) pip sync --quiet --python .tools/venv-bench/bin/python --require-hashes requirements/bench.txt
 	@touch $@
 
 node_modules/.synced: package-lock.json

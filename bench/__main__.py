@@ -11,13 +11,12 @@ from pathlib import Path
 import orjson
 import uvloop
 
-from bench.machine import description
+from bench.machine import PROJECT, description
 from bench.measure import QUICK, Plan, measure
 from bench.report import into, render
 from bench.results import Results
 from bench.systems import PeerProgram, WrongAnswer, laboratory, peer_programs
-from cli.process import StartFailed
-from cli.restate_server import PROJECT
+from switchboard.local.process import StartFailed
 
 PEER_PYTHON = PROJECT / ".tools" / "venv-bench" / "bin" / "python"
 RESULTS = PROJECT / "bench" / "results.json"

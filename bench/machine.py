@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from cli.restate_server import PROJECT, find_binary
+from switchboard.local.restate_server import find_binary
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PROBE_ITERATIONS = 1_000_000
 PACKAGES = ("restate-sdk", "openai", "granian", "pydantic", "aiohttp", "uvloop")
-PINS = PROJECT / "requirements-bench.txt"
+PROJECT = Path(__file__).resolve().parents[1]
+PINS = PROJECT / "requirements/bench.txt"
 
 
 def cpu_ms(pids: Mapping[str, int]) -> dict[str, float]:
@@ -67,6 +68,6 @@ def restate_version() -> str:
 
 
 def pinned(package: str) -> str:
-    """The version in requirements-bench.txt, as the package is not in this environment."""
+    """The version in requirements/bench.txt, as the package is not in this environment."""
     found = re.search(rf"^{re.escape(package)}==(\S+)", PINS.read_text(), re.M) if PINS.is_file() else None
     return found[1] if found else "unknown"

@@ -11,11 +11,12 @@ from typing import Protocol
 import aiohttp
 
 from bench.workload import script
-from cli.mesh import DEMO_MODEL, DEMO_MODEL_NAME, Addresses, Mesh
-from cli.observe import Observe, TracePorts, why_off
-from cli.process import Process, free_ports
+from services.project import reference
 from switchboard.agent import HANDOFF_PREFIX
-from switchboard.testing import JSON, Customer, ScriptedModel
+from switchboard.local.mesh import DEMO_MODEL, DEMO_MODEL_NAME, Addresses, Mesh
+from switchboard.local.observe import Observe, TracePorts, why_off
+from switchboard.local.process import Process, free_ports
+from switchboard.testing.scripted_model import JSON, Customer, ScriptedModel
 
 ANSWER_TIMEOUT = timedelta(minutes=2)
 TRANSCRIPT_PAGE_TURNS = 50
@@ -159,7 +160,7 @@ class Laboratory:
 @asynccontextmanager
 async def laboratory(folder: Path, programs: Sequence[PeerProgram]) -> AsyncIterator[Laboratory]:
     """Start everything; whatever happens inside, nothing is left running. Raises StartFailed."""
-    mesh = Mesh(folder, Addresses.free())
+    mesh = Mesh(reference(), folder, Addresses.free(reference().definition))
     # The client's own default lets only a hundred requests out at once.
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT.total_seconds())
@@ -202,9 +203,15 @@ async def traced_meshes(
     restate_away = {"RESTATE_TRACING_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}"}
     model = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": f"{model_url}/v1", "SWITCHBOARD_MODEL": DEMO_MODEL_NAME}
     observe = None if why_off({}) else Observe(folder / "observe", TracePorts.free())
-    meshes = {COLLECTOR_AWAY: Mesh(folder / "away", Addresses.free(), model, away, restate_away)}
+    meshes = {
+        COLLECTOR_AWAY: Mesh(
+            reference(), folder / "away", Addresses.free(reference().definition), model, away, restate_away
+        )
+    }
     if observe is not None:
-        meshes[TRACED] = Mesh(folder / "traced", Addresses.free(), model, observe=observe)
+        meshes[TRACED] = Mesh(
+            reference(), folder / "traced", Addresses.free(reference().definition), model, observe=observe
+        )
     found = []
     for name, mesh in meshes.items():
         await stack.enter_async_context(mesh)

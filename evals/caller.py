@@ -4,11 +4,11 @@ import restate
 
 from services.airline.agent import airline
 from services.bank.agent import bank
-from switchboard.decide import Act, ApprovedCall, decide, release
-from switchboard.declare import RETRIES, refuse_bad_input
-from switchboard.fanout import start
+from switchboard.loop.decide import Act, ApprovedCall, decide, release
+from switchboard.loop.fanout import start
 from switchboard.messages import HeldCall, Identity, ModelReply, ToolCall, ToolResult, Wire
-from switchboard.serve import serve
+from switchboard.runtime.invocations import RETRIES, refuse_bad_input
+from switchboard.runtime.serve import serve
 
 CALLER = "EvalCaller"
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import aiohttp
 
-from cli.mesh import DEMO_MODEL, SERVICES, Addresses, Mesh
-from cli.process import Process, free_ports, wait_until
-from cli.restate_server import AdminError
-from switchboard.testing import Customer
+from services.project import reference
+from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
+from switchboard.local.process import Process, free_ports, wait_until
+from switchboard.local.restate_server import AdminError
+from switchboard.testing.scripted_model import Customer
 
 ANSWER_TIMEOUT = timedelta(minutes=5)
 WHOLE_TIMEOUT = timedelta(seconds=30)
@@ -103,7 +104,7 @@ class EvalMesh:
 async def open_mesh(
     environment: Mapping[str, str] | None = None,
     model: Mapping[str, str] | None = None,
-    services: Sequence[str] = SERVICES,
+    services: Sequence[str] | None = None,
     beside: Mapping[str, str] | None = None,
 ) -> AsyncIterator[EvalMesh]:
     """A mesh of these services, ended and removed afterwards. Raises StartFailed.
@@ -114,7 +115,14 @@ async def open_mesh(
     """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="switchboard-evals-")))
-        mesh = Mesh(folder, Addresses.free(), model=model, environment=environment, services=services)
+        mesh = Mesh(
+            reference(),
+            folder,
+            Addresses.free(reference().definition),
+            model=model,
+            environment=environment,
+            services=services,
+        )
         ports = free_ports(len(beside or {}))
         added = [
             mesh.service(name, port, module) for (name, module), port in zip((beside or {}).items(), ports, strict=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evals.tasks import first_difference
-from switchboard.account import calls_and_results
 from switchboard.contract import parse_json
+from switchboard.loop.call_report import calls_and_results
 from switchboard.messages import Message
 
 CUSTOMER = "user_id"

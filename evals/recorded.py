@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cli.process import StartFailed
 from evals.mesh import EvalMesh, HandlerFailed, airline_environment, open_mesh
 from evals.recordings import PlayedCall, Recording, Verdicts, calls_in, customer_of, judge, read_recordings
 from evals.tasks import BadFile, World, read_world
-from services.triage.contract import SendReply, Transcript
+from switchboard.local.process import StartFailed
 from switchboard.messages import Message
-from switchboard.testing import Answer, Customer
+from switchboard.session.contract import SendReply, Transcript
+from switchboard.testing.scripted_model import Answer, Customer
 
 SERVICES = ("triage", "airline", "tools")
 CONFIRMATIONS_MAX = 24

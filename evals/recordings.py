@@ -11,9 +11,9 @@ import pydantic_core
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
 
 from evals.tasks import ERROR, BadFile, Record, World, first_difference, shown
-from services.tools.airline_rules.contract import RULES
+from services.tools.airline.rules import RULES
 from switchboard.agent import HANDOFF_PREFIX
-from switchboard.decide import CONFIRMED
+from switchboard.loop.decide import CONFIRMED
 from switchboard.messages import Message, ModelReply, ToolResult
 
 WRITES = (

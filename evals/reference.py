@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.process import StartFailed
 from evals.caller import CALLER, PlayedCall
 from evals.mesh import EvalMesh, HandlerFailed, airline_environment, open_mesh
 from evals.tasks import (
@@ -30,6 +29,7 @@ from evals.tasks import (
     wrong_result,
 )
 from services.airline.agent import airline
+from switchboard.local.process import StartFailed
 from switchboard.messages import Identity, ToolResult
 
 DIFFERENCES_SHOWN_MAX = 5

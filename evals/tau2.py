@@ -18,14 +18,14 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cli.process import StartFailed, free_ports
 from evals.cases.judge import READS
 from evals.mesh import EvalMesh, HandlerFailed, airline_environment, open_mesh
 from evals.mirror import Mirrored, differs, means_yes, mirror
 from evals.tasks import BadFile, Records, first_difference, read_records
-from services.triage.contract import SendReply, Transcript
+from switchboard.local.process import StartFailed, free_ports
 from switchboard.messages import Message
-from switchboard.testing import Customer
+from switchboard.session.contract import SendReply, Transcript
+from switchboard.testing.scripted_model import Customer
 
 AGENT_FILE = Path(__file__).with_name("tau2_agent.py")
 SESSION = "tau2"

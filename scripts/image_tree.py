@@ -1,41 +1,48 @@
-"""Copies what one service's image holds: the shared package, the service's own folder, and what these import."""
+"""Copies the files of one service's image: its module's package, and the project's files that this imports."""
 
 import shutil
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from modulefinder import ModuleFinder
 from pathlib import Path
 
-SHARED = "switchboard"
-SERVICES = "services"
-FOR_TESTS = frozenset({Path(SHARED, "testing.py")})
+MESH_FILE = "mesh.toml"
+BUILT_IN = {"gateway": "switchboard.gateway", "demo_model": "switchboard.demo_model"}
+START = Path("switchboard/run.py")
+"""Starts the service in the image."""
 
 
 class NoSuchService(Exception):
-    """There is no service of that name; the message names those that there are."""
+    """There is no service of that name; the message lists the known ones."""
 
 
-def services(root: Path) -> list[str]:
-    """What can be made an image of: the folders that `python -m services.NAME` runs."""
-    return sorted(path.parent.name for path in (root / SERVICES).glob("*/__main__.py"))
+def services(root: Path) -> Mapping[str, str]:
+    """Return the module of each service, by name: those in mesh.toml, and the framework's own."""
+    named = tomllib.loads((root / MESH_FILE).read_text())["services"]
+    return {**{name: service["module"] for name, service in sorted(named.items())}, **BUILT_IN}
 
 
 def image_files(service: str, root: Path) -> list[Path]:
-    """The files of a service's image, relative to `root`, sorted. Raises NoSuchService."""
+    """Return the files of a service's image, relative to `root`, sorted. Raises NoSuchService."""
     if service not in (known := services(root)):
-        raise NoSuchService(f"there is no service {service!r}; SERVICE is one of {', '.join(known)}")
-    own = set(files_of(root, Path(SHARED))) | set(files_of(root, Path(SERVICES, service)))
-    return sorted((own | imported(root, own)) - FOR_TESTS)
+        raise NoSuchService(f"there is no service {service!r}; SERVICE is one of {', '.join(sorted(known))}")
+    package = Path(*known[service].split("."))
+    own = set(files_of(root, package)) | {START}
+    return sorted(own | imported(root, own) | {Path(MESH_FILE)})
 
 
-def files_of(root: Path, folder: Path) -> Iterator[Path]:
-    for path in (root / folder).rglob("*"):
+def files_of(root: Path, package: Path) -> Iterator[Path]:
+    """Yield all files of a package, or the one file of a module."""
+    if (root / package.with_suffix(".py")).is_file():
+        yield package.with_suffix(".py")
+    for path in (root / package).rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path.relative_to(root)
 
 
 def imported(root: Path, files: set[Path]) -> set[Path]:
-    """What these import of the project's own files, wherever it stands in them, and what that imports in turn."""
+    """Return the project's own files that these import, directly or indirectly, at any place in the file."""
     finder = ModuleFinder(path=[str(root)])
     for path in sorted(file for file in files if file.suffix == ".py"):
         finder.import_hook(".".join(path.with_suffix("").parts).removesuffix(".__init__"))

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from cli.observe import find_tool
-from cli.platform_chart import CHART, collector_config, jaeger_config
+from switchboard.local.observe import find_tool
+from switchboard.local.platform_chart import IN_CHECKOUT, collector_config, jaeger_config
 
 CONFIG_MAPS = {"collector": "relay", "jaeger": "user-config.yaml"}
 """The key under which each of the two charts puts its configuration."""
@@ -17,7 +17,7 @@ CONFIG_MAPS = {"collector": "relay", "jaeger": "user-config.yaml"}
 def helm_rendered() -> dict[str, Any]:
     """Both configurations, out of the manifests that helm would send to a cluster. Needs the chart's dependencies."""
     helm = find_tool("helm")
-    command = [str(helm), "template", "platform", str(CHART), "--namespace", "mesh-platform"]
+    command = [str(helm), "template", "platform", str(IN_CHECKOUT.parent), "--namespace", "mesh-platform"]
     manifests = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     maps = [each["data"] for each in yaml.safe_load_all(manifests) if each and each["kind"] == "ConfigMap"]
     return {part: yaml.safe_load(data[key]) for part, key in CONFIG_MAPS.items() for data in maps if key in data}
@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", nargs="?", choices=CONFIG_MAPS, default="collector")
     part = parser.parse_args().part
-    if find_tool("helm") and (CHART / "charts").is_dir():
+    if find_tool("helm") and (IN_CHECKOUT.parent / "charts").is_dir():
         source, config = "helm template", helm_rendered()[part]
     else:
         source, config = "the chart's values", collector_config() if part == "collector" else jaeger_config()

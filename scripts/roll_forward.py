@@ -11,12 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cli.process import StartFailed
-from cli.restate_server import AdminError
 from scripts import smoke
 from scripts.rolling.cluster import Cluster, StepFailed, conversations, printed, roll, run
 from scripts.rolling.deployments import StillNeeded
 from scripts.rolling.play import Lost, Report, play
+from switchboard.local.process import StartFailed
+from switchboard.local.restate_server import AdminError
 
 SESSIONS = 8
 

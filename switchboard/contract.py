@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 import pydantic_core
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, RootModel
 
 from switchboard.messages import Identity
 
@@ -37,7 +37,28 @@ class ToolInput(BaseModel):
 
 
 class NoInput(ToolInput):
-    """For a tool that needs nothing but to know who asks."""
+    """Input of a tool that takes no arguments."""
+
+
+class PersonalInput(ToolInput):
+    """Input of a tool that shows or changes a customer's own data.
+
+    The loop fills in the session and whether the customer is signed in. A call without them counts as unauthenticated;
+    a tool that calls such a tool for the mesh itself, or for a customer it has verified, passes BY_THE_MESH.
+    """
+
+    session_id: Annotated[str, FromIdentity("session_id")] = ""
+    signed_in: Annotated[bool, FromIdentity("signed_in")] = False
+
+
+BY_THE_MESH = PersonalInput(signed_in=True)
+"""For a call that no customer waits for, or whose customer was verified before."""
+
+
+class Text(RootModel[str]):
+    """Output of a tool whose answer is plain text."""
+
+    model_config = ConfigDict(frozen=True)
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from cli.mesh import DEMO_MODEL, Addresses, Mesh
-from cli.process import Process, free_ports, wait_until
-from cli.restate_server import AdminError, find_binary
-from switchboard.testing import Customer, ScriptedModel
+from services.project import reference
+from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
+from switchboard.local.process import Process, free_ports, wait_until
+from switchboard.local.restate_server import AdminError, find_binary
+from switchboard.testing.scripted_model import Customer, ScriptedModel
 from tests.parts import need
 
 STARTS_WITHIN = timedelta(seconds=90)
@@ -90,7 +91,13 @@ async def open_laboratory(
     """A mesh with the probe agent and its tools; `environment` is added to every service's."""
     need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
     restate_environment = {**(ALWAYS_REPLAY if replays else {}), **(restate_environment or {})}
-    mesh = Mesh(folder, Addresses.free(), environment=environment, restate_environment=restate_environment)
+    mesh = Mesh(
+        reference(),
+        folder,
+        Addresses.free(reference().definition),
+        environment=environment,
+        restate_environment=restate_environment,
+    )
     agent, tools = laboratory_processes(mesh, folder)
     # The client's own default lets only a hundred requests out at once.
     connector = aiohttp.TCPConnector(limit=0)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.observe import find_tool
+from switchboard.local.observe import find_tool
+
+PROJECT = Path(__file__).resolve().parents[1]
 
 REQUIRE_ALL = "REQUIRE_ALL"
 

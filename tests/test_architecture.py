@@ -26,26 +26,26 @@ NO_EFFECTS = {"restate", "os", "time", "uuid", "random", "socket", "asyncio", "s
 PURE = {
     "switchboard/agent.py",
     "switchboard/contract.py",
-    "switchboard/decide.py",
+    "switchboard/loop/decide.py",
     "switchboard/messages.py",
-    "services/triage/window.py",
-    "services/triage/contract.py",
-    "services/tools/amortisation.py",
-    "services/tools/bank_rules.py",
-    "services/tools/airline_data/records.py",
-    "services/tools/reservations/compensation.py",
-    "services/tools/reservations/paying.py",
-    "services/tools/reservations/prices.py",
-    "services/tools/reservations/travel.py",
+    "switchboard/session/window.py",
+    "switchboard/session/contract.py",
+    "services/tools/bank/amortisation.py",
+    "services/tools/bank/rules.py",
+    "services/tools/airline/data/records.py",
+    "services/tools/airline/reservations/compensation.py",
+    "services/tools/airline/reservations/paying.py",
+    "services/tools/airline/reservations/prices.py",
+    "services/tools/airline/reservations/travel.py",
 }
 
-RULES = ("services.tools.bank_rules",)
+RULES = ("services.tools.bank.rules",)
 """Written policies, made of the contracts' figures: agents tell them, so they cross folders as contracts do."""
 
-SESSIONS = ("gateway", "services.triage.contract")
+SESSIONS = ("gateway", "switchboard.session.contract")
 """The gateway speaks to the sessions as an agent does to a tool: over the wire, in the words of their contract."""
 
-GUARD = "services.tools.identity.guard"
+GUARD = "switchboard.toolkit.verified_customers"
 """The door of every tool that is a customer's own; the one part of a domain that others may use beside its contract."""
 
 
@@ -90,7 +90,7 @@ def violations(path: Path) -> Iterator[str]:
             yield f"{name} imports {module}: the loop knows no service"
         if name.startswith("services/") and module.startswith("cli"):
             yield f"{name} imports {module}: services know no command line"
-        if name.startswith("services/") and module == "switchboard.testing":
+        if name.startswith("services/") and module == "switchboard.testing.scripted_model":
             yield f"{name} imports {module}: it is for tests"
         measured = name.startswith(("switchboard/", "services/", "cli/"))
         if measured and module.split(".")[0] in ("evals", "bench", "tests"):
@@ -98,7 +98,7 @@ def violations(path: Path) -> Iterator[str]:
         if name.startswith("evals/") and module.startswith(("services.", "tests")) and not is_declared(module):
             yield f"{name} imports {module}: evaluations know contracts and agents' declarations, and act over the wire"
         outside_of_tests = name.startswith(("switchboard/", "services/", "cli/"))
-        if module.split(".")[0] == "openai" and outside_of_tests and name != "switchboard/model.py":
+        if module.split(".")[0] == "openai" and outside_of_tests and name != "switchboard/models/responses.py":
             yield f"{name} imports {module}: model.py is the only door to the model"
         if name.startswith("services/") and module.startswith("services."):
             target = module.split(".")
@@ -108,12 +108,12 @@ def violations(path: Path) -> Iterator[str]:
                 yield f"{name} imports {module}: only a contract.py crosses folders"
             if same_service and parts[1] == "tools" and crosses_domains(parts, target):
                 yield f"{name} imports {module}: of another domain only its contract.py may be known"
-        if name == "services/triage/session.py" and module.startswith("switchboard.turn"):
+        if name == "switchboard/session/session.py" and module.startswith("switchboard.loop.turn"):
             yield f"{name} imports {module}: the session asks by RPC"
 
 
 def is_contract_name(module: str) -> bool:
-    """`services.tools.loans.contract.LIST_LOANS` as well as its module."""
+    """`services.tools.bank.loans.contract.LIST_LOANS` as well as its module."""
     return module.startswith("services.tools.") and "contract" in module.split(".")[3:4]
 
 

@@ -12,8 +12,8 @@ from tests.conftest import group_of
         ("tests/mesh/test_loop.py::test_a[always replaying-alice-call0]", "always replaying"),
         ("tests/traces/test_traces.py::test_a[observed as it is]", "observed as it is"),
         ("tests/chaos/test_kill.py::test_a[observed always replaying-x]", "observed always replaying"),
-        ("tests/switchboard/test_decide.py::test_a[Nobody]", "tests/switchboard/test_decide.py"),
-        ("tests/switchboard/test_decide.py::test_it_stays_as_it_is", "tests/switchboard/test_decide.py"),
+        ("tests/unit/test_decide.py::test_a[Nobody]", "tests/unit/test_decide.py"),
+        ("tests/unit/test_decide.py::test_it_stays_as_it_is", "tests/unit/test_decide.py"),
     ],
     ids="abcdef",
 )

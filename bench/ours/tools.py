@@ -4,8 +4,8 @@ import restate
 
 from bench import work
 from bench.contract import BENCH_TOOLS, LookUp, Said, Wait
-from switchboard.declare import tool_service
-from switchboard.serve import serve
+from switchboard.runtime.serve import serve
+from switchboard.toolkit.declare import tool_service
 
 bench_tools = tool_service(BENCH_TOOLS, "Tools of the benchmark.")
 

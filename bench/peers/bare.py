@@ -7,11 +7,11 @@ from typing import Any
 from bench import work
 from bench.contract import LOOK_UP, WAIT, bench
 from bench.peers.front import Done, serve
-from services.triage.window import WINDOW_MAX_BYTES, Window, flat, newest, window_turn
-from switchboard.decide import Act, Answer, Judged, decide
+from switchboard.loop.decide import Act, Answer, Judged, decide
 from switchboard.messages import HeldCall, Identity, Message, ToolResult, TurnRequest, UserText
-from switchboard.model import Model
-from switchboard.serve import models_from_environment
+from switchboard.models.model import Model
+from switchboard.runtime.serve import models_from_environment
+from switchboard.session.window import WINDOW_MAX_BYTES, Window, flat, newest, window_turn
 
 TOOLS: dict[str, Callable[[Any], Awaitable[Any]]] = {WAIT.name: work.wait, LOOK_UP.name: work.look_up}
 

@@ -11,7 +11,7 @@ import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from switchboard.settings import ServerSettings, load
+from switchboard.runtime.settings import ServerSettings, load
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# Peers' packages are in requirements-bench.txt only.
+# Peers' packages are in requirements/bench.txt only.
 from agents import (  # type: ignore[import-not-found]
     Agent,
     ModelSettings,
@@ -15,9 +15,9 @@ from agents import (  # type: ignore[import-not-found]
 from bench import work
 from bench.contract import AGENT, INSTRUCTIONS, LookUp, Wait
 from bench.peers.front import Done, serve
-from switchboard.model import connect
-from switchboard.settings import ModelSettings as Endpoint
-from switchboard.settings import load
+from switchboard.models.responses import connect
+from switchboard.runtime.settings import ModelSettings as Endpoint
+from switchboard.runtime.settings import load
 
 STEPS_MAX = 8
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import restate
 
-# Peers' packages are in requirements-bench.txt only.
+# Peers' packages are in requirements/bench.txt only.
 from agents import (  # type: ignore[import-not-found]
     Agent,
     ModelSettings,
@@ -15,10 +15,10 @@ from restate.ext.openai import DurableRunner, durable_function_tool, restate_con
 
 from bench.contract import AGENT, BENCH_TOOLS, INSTRUCTIONS, LookUp, Said, Wait
 from switchboard.messages import Wire
-from switchboard.model import connect
-from switchboard.serve import serve
-from switchboard.settings import ModelSettings as Endpoint
-from switchboard.settings import load
+from switchboard.models.responses import connect
+from switchboard.runtime.serve import serve
+from switchboard.runtime.settings import ModelSettings as Endpoint
+from switchboard.runtime.settings import load
 
 DURABLE = "DurableBench"
 STEPS_MAX = 8

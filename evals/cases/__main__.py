@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from cli.process import StartFailed
 from evals.cases.form import BadCase, Case, chosen, read_cases
 from evals.cases.play import Result, mesh_for_cases, play_case, player_of
 from evals.mesh import HandlerFailed
+from switchboard.local.process import StartFailed
 
 KEY_OF_NO_KEY = "not-needed"
 """For an endpoint of one's own that asks for none."""

@@ -7,9 +7,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from evals.cases.form import Call, Case, Emails, Look, Reply, Turn
-from switchboard.account import calls_and_results
 from switchboard.agent import HANDOFF_PREFIX
 from switchboard.contract import parse_json
+from switchboard.loop.call_report import calls_and_results
 from switchboard.messages import Message, ModelReply, ToolResult
 
 READS = ("get_", "list_", "search_", "find_", "summarize_", "calculate")

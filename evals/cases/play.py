@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from cli.outbox import sent_emails
-from cli.process import wait_until
 from evals.caller import CALLER, PlayedCall
 from evals.cases.form import ANSWERS_MAX, Call, Case, Turn
 from evals.cases.judge import Said, found, wrong_emails, wrong_look, wrong_text, wrong_turn, wrong_writes
 from evals.cases.script import scenes
 from evals.mesh import EvalMesh, HandlerFailed, open_mesh
-from services.tools.outbox.contract import OUTBOX, Email
-from services.triage.contract import Transcript
+from switchboard.builtin.outbox.contract import OUTBOX, Email
+from switchboard.cli.outbox import sent_emails
+from switchboard.local.process import wait_until
 from switchboard.messages import Identity, Message, ToolResult
-from switchboard.testing import Answer, Customer
+from switchboard.session.contract import Transcript
+from switchboard.testing.scripted_model import Answer, Customer
 
 AIRLINE_NOW = "2026-05-15T15:00:00-05:00"
 """The airline's clock, by which the days of its own data set are counted: so that a case can name a day."""

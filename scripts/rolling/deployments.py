@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 
-from cli.restate_server import Admin, AdminError
+from switchboard.local.restate_server import Admin, AdminError
 
 
 class StillNeeded(Exception):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from services.bank.agent import bank
-from switchboard.serve import serve_agent
+from switchboard.runtime.serve import serve_agent
 
 ADDED = "- When a customer thanks you, wish them a good day.\n"
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import aiohttp
 
-from cli.approvals import decide, waiting
-from cli.mesh import Addresses, Mesh
-from cli.process import Process, free_ports, wait_until
 from scripts.rolling.deployments import Deployments, StillNeeded
 from scripts.rolling.load import Load, under_load
-from switchboard.testing import Answer, Customer
+from services.project import reference
+from switchboard.cli.approvals import decide, waiting
+from switchboard.local.mesh import Addresses, Mesh
+from switchboard.local.process import Process, free_ports, wait_until
+from switchboard.testing.scripted_model import Answer, Customer
 
 WITHIN = timedelta(seconds=60)
 DRAIN_DELAY = timedelta(seconds=1)
@@ -223,5 +224,8 @@ def good(answer: Answer) -> Answer:
 async def play(folder: Path, sessions: int, say: Callable[[str], None]) -> Report:
     """Everything, on a mesh of its own."""
     connector = aiohttp.TCPConnector(limit=0)
-    async with Mesh(folder, Addresses.free()) as mesh, aiohttp.ClientSession(connector=connector) as http:
+    async with (
+        Mesh(reference(), folder, Addresses.free(reference().definition)) as mesh,
+        aiohttp.ClientSession(connector=connector) as http,
+    ):
         return await Play(mesh, http, say).run(sessions)

@@ -6,9 +6,9 @@ from typing import Any
 
 import restate
 
-from services.tools.loans.handlers import loans
-from switchboard.serve import listen
-from switchboard.settings import ServerSettings, load
+from services.tools.bank.loans.handlers import loans
+from switchboard.runtime.serve import listen
+from switchboard.runtime.settings import ServerSettings, load
 
 LOOK_SECONDS = 0.02
 LIST_LOANS = "/invoke/Loans/list_loans"

@@ -1,19 +1,15 @@
 """The airline agent: flights, reservations, seats, invoices, and the rules that it keeps."""
 
-from services.tools.airline_rules.contract import policy_text
-from services.tools.calculator.contract import CALCULATE
-from services.tools.cases.contract import TRANSFER_TO_HUMAN_AGENTS
-from services.tools.customers.contract import GET_USER_DETAILS
-from services.tools.faq.contract import SEARCH_FAQ
-from services.tools.flights.contract import (
+from services.tools.airline.customers.contract import GET_USER_DETAILS
+from services.tools.airline.faq.contract import SEARCH_FAQ
+from services.tools.airline.flights.contract import (
     GET_FLIGHT_STATUS,
     LIST_ALL_AIRPORTS,
     SEARCH_DIRECT_FLIGHT,
     SEARCH_ONESTOP_FLIGHT,
 )
-from services.tools.identity.contract import VERIFY_IDENTITY
-from services.tools.invoices.contract import EMAIL_INVOICE
-from services.tools.reservations.contract import (
+from services.tools.airline.invoices.contract import EMAIL_INVOICE
+from services.tools.airline.reservations.contract import (
     BOOK_RESERVATION,
     CANCEL_RESERVATION,
     GET_RESERVATION_DETAILS,
@@ -22,8 +18,12 @@ from services.tools.reservations.contract import (
     UPDATE_RESERVATION_FLIGHTS,
     UPDATE_RESERVATION_PASSENGERS,
 )
-from services.tools.seating.contract import CHANGE_SEAT, GET_SEAT_MAP
+from services.tools.airline.rules import policy_text
+from services.tools.airline.seating.contract import CHANGE_SEAT, GET_SEAT_MAP
 from switchboard import Agent
+from switchboard.builtin.calculator.contract import CALCULATE
+from switchboard.builtin.cases.contract import TRANSFER_TO_HUMAN_AGENTS
+from switchboard.builtin.identity.contract import VERIFY_IDENTITY
 
 INSTRUCTIONS = f"""
 You are the airline's service agent. You speak to one customer. Tools know who it is, never ask for a user id.

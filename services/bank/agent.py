@@ -1,21 +1,18 @@
 """The bank agent: accounts and cards, transfers now, later and again and again, loans, disputes, reminders."""
 
-from services.tools.accounts.contract import COMPARE_MONTHS, GET_BALANCE, LIST_TRANSACTIONS, SUMMARIZE_SPENDING
-from services.tools.bank_rules import as_text
-from services.tools.calendar.contract import FIND_DATE
-from services.tools.cards.contract import CHANGE_CARD_LIMITS, FREEZE_CARD, LIST_CARDS, REPLACE_CARD, UNFREEZE_CARD
-from services.tools.disputes.contract import LIST_DISPUTES, OPEN_DISPUTE
-from services.tools.identity.contract import VERIFY_IDENTITY
-from services.tools.loan_applications.contract import APPLY_FOR_LOAN, GET_LOAN_APPLICATION, LIST_LOAN_APPLICATIONS
-from services.tools.loans.contract import GET_LOAN_SCHEDULE, LIST_LOANS, QUOTE_EARLY_REPAYMENT, REPAY_LOAN_EARLY
-from services.tools.reminders.contract import CANCEL_REMINDER, LIST_REMINDERS, REMIND_ME
-from services.tools.standing_orders.contract import (
+from services.tools.bank.accounts.contract import COMPARE_MONTHS, GET_BALANCE, LIST_TRANSACTIONS, SUMMARIZE_SPENDING
+from services.tools.bank.cards.contract import CHANGE_CARD_LIMITS, FREEZE_CARD, LIST_CARDS, REPLACE_CARD, UNFREEZE_CARD
+from services.tools.bank.disputes.contract import LIST_DISPUTES, OPEN_DISPUTE
+from services.tools.bank.loan_applications.contract import APPLY_FOR_LOAN, GET_LOAN_APPLICATION, LIST_LOAN_APPLICATIONS
+from services.tools.bank.loans.contract import GET_LOAN_SCHEDULE, LIST_LOANS, QUOTE_EARLY_REPAYMENT, REPAY_LOAN_EARLY
+from services.tools.bank.rules import as_text
+from services.tools.bank.standing_orders.contract import (
     CANCEL_STANDING_ORDER,
     CHANGE_STANDING_ORDER,
     CREATE_STANDING_ORDER,
     LIST_STANDING_ORDERS,
 )
-from services.tools.transfers.contract import (
+from services.tools.bank.transfers.contract import (
     CANCEL_SCHEDULED,
     FIND_RECIPIENT,
     LIST_SCHEDULED,
@@ -24,6 +21,9 @@ from services.tools.transfers.contract import (
     TRANSFER_MONEY,
 )
 from switchboard import Agent
+from switchboard.builtin.calendar.contract import FIND_DATE
+from switchboard.builtin.identity.contract import VERIFY_IDENTITY
+from switchboard.builtin.reminders.contract import CANCEL_REMINDER, LIST_REMINDERS, REMIND_ME
 
 INSTRUCTIONS = f"""
 You are the bank's service agent. You speak to one customer. Tools know who it is, never ask for a customer number.

@@ -2,39 +2,40 @@
 
 import sys
 
-from services.tools.accounts.handlers import accounts
-from services.tools.airline_data.dataset import DataError, airline
-from services.tools.airline_records.handlers import airline_records
-from services.tools.approvals.handlers import approvals, inbox
-from services.tools.calculator.handlers import calculator
-from services.tools.calendar.handlers import calendar
-from services.tools.cards.handlers import cards
-from services.tools.cases.handlers import case_desk, case_inbox, cases
-from services.tools.customers.handlers import customers
-from services.tools.disputes.handlers import dispute_desk, disputes
-from services.tools.disputes.workflow import dispute_case
-from services.tools.faq.handlers import faq
-from services.tools.flights.handlers import flight_seats, flights
-from services.tools.identity.handlers import identity_checks, identity_records
-from services.tools.invoices.handlers import invoices
-from services.tools.judge import policy_mode
-from services.tools.loan_applications.handlers import loan_applications, loan_desk
-from services.tools.loan_applications.workflow import loan_application
-from services.tools.loans.handlers import loans
-from services.tools.loans.repayments import loan_repayments
-from services.tools.outbox.handlers import outbox
-from services.tools.payment_network.handlers import payment_network
-from services.tools.payments.handlers import card_processor
-from services.tools.reminders.handlers import reminders_object
-from services.tools.reservations.desk import desk as reservation_desk
-from services.tools.reservations.handlers import reservations
-from services.tools.seating.handlers import seat_changes
-from services.tools.settings import ToolsSettings
-from services.tools.standing_orders.handlers import standing_order_desk, standing_orders_object
-from services.tools.transfers.handlers import transfers
-from services.tools.transfers.scheduled import scheduled_transfers_object
-from switchboard.serve import serve
-from switchboard.settings import load
+from services.tools.airline.customers.handlers import customers
+from services.tools.airline.data.dataset import DataError, airline
+from services.tools.airline.faq.handlers import airline_faq
+from services.tools.airline.flights.handlers import flight_seats, flights
+from services.tools.airline.invoices.handlers import invoices
+from services.tools.airline.payments.handlers import card_processor
+from services.tools.airline.records.handlers import airline_records
+from services.tools.airline.reservations.desk import desk as reservation_desk
+from services.tools.airline.reservations.handlers import reservations
+from services.tools.airline.seating.handlers import seat_changes
+from services.tools.bank.accounts.handlers import accounts
+from services.tools.bank.cards.handlers import cards
+from services.tools.bank.disputes.handlers import dispute_desk, disputes
+from services.tools.bank.disputes.workflow import dispute_case
+from services.tools.bank.loan_applications.handlers import loan_applications, loan_desk
+from services.tools.bank.loan_applications.workflow import loan_application
+from services.tools.bank.loans.handlers import loans
+from services.tools.bank.loans.repayments import loan_repayments
+from services.tools.bank.payment_network.handlers import payment_network
+from services.tools.bank.standing_orders.handlers import standing_order_desk, standing_orders_object
+from services.tools.bank.transfers.handlers import transfers
+from services.tools.bank.transfers.scheduled import scheduled_transfers_object
+from services.tools.known_customers import facts_on_record
+from switchboard.builtin.approvals.handlers import approvals, inbox
+from switchboard.builtin.calculator.handlers import calculator
+from switchboard.builtin.calendar.handlers import calendar
+from switchboard.builtin.cases.handlers import case_desk, case_inbox, cases
+from switchboard.builtin.identity.handlers import identity_checks_object, identity_records
+from switchboard.builtin.outbox.handlers import outbox
+from switchboard.builtin.reminders.handlers import reminders_object
+from switchboard.runtime.serve import serve
+from switchboard.runtime.settings import load
+from switchboard.toolkit.policy import policy_mode
+from switchboard.toolkit.settings import ToolsSettings
 
 
 def check_data() -> None:
@@ -56,8 +57,8 @@ if __name__ == "__main__":
     standing_orders = (standing_orders_object(settings.timer_ahead_min), standing_order_desk)
     banking = (accounts, loans, loan_repayments, cards, payment_network, *standing_orders)
     disputing = (dispute_desk(settings.approval_deadline), disputes, dispute_case)
-    knowing = (identity_checks, identity_records)
+    knowing = (identity_checks_object(facts_on_record), identity_records)
     later = (transfers, scheduled_transfers, reminders_object(settings.timer_ahead_min), calendar)
     booking = (reservation_desk, reservations, customers, flights, flight_seats, seat_changes, card_processor, invoices)
     staff = (calculator, case_desk, case_inbox, cases, airline_records)
-    serve([*banking, *lending, *disputing, *knowing, *later, faq, *booking, *staff, outbox], "tools")
+    serve([*banking, *lending, *disputing, *knowing, *later, airline_faq, *booking, *staff, outbox], "tools")

@@ -1,14 +1,14 @@
 """Runs the sessions, their summaries and the triage agent: `python -m services.triage`."""
 
 from services.triage.agent import triage
-from services.triage.directory import Directory
-from services.triage.introspection import Introspection
-from services.triage.session import session_object
-from services.triage.settings import SessionSettings
-from services.triage.summaries import summaries_service
-from services.triage.watch import watch
-from switchboard.serve import agent_service, models_from_environment, serve
-from switchboard.settings import load
+from switchboard.runtime.serve import agent_service, models_from_environment, serve
+from switchboard.runtime.settings import load
+from switchboard.session.directory import Directory
+from switchboard.session.introspection import Introspection
+from switchboard.session.restate_metrics import watch
+from switchboard.session.session import session_object
+from switchboard.session.settings import SessionSettings
+from switchboard.session.summaries import summaries_service
 
 if __name__ == "__main__":
     settings = load(SessionSettings)

@@ -64,7 +64,7 @@ def model_call_sent() -> None:
     call = _under_way.get()
     if call is not None:
         now = time.perf_counter()
-        call.span.set_attribute("switchboard.model.queued_seconds", round(now - call.begun, 3))
+        call.span.set_attribute("switchboard.models.responses.queued_seconds", round(now - call.begun, 3))
         call.begun = now
 
 

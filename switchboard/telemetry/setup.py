@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from opentelemetry import trace
 
-from switchboard.settings import ServerSettings
+from switchboard.runtime.settings import ServerSettings
 from switchboard.telemetry import spans
 from switchboard.telemetry.logs import set_up_logging, show_content
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.process import Process, free_ports
+from switchboard.local.process import Process, free_ports
 from tests.laboratory import Laboratory
 
 

@@ -1,11 +1,11 @@
 """What is put off, with a gate before and after each handler, served apart: `python -m tests.chaos.gated_timers`."""
 
-from services.tools.reminders.handlers import reminders_object
-from services.tools.settings import ToolsSettings
-from services.tools.standing_orders.handlers import standing_orders_object
-from services.tools.transfers.scheduled import scheduled_transfers_object
-from switchboard.serve import serve
-from switchboard.settings import load
+from services.tools.bank.standing_orders.handlers import standing_orders_object
+from services.tools.bank.transfers.scheduled import scheduled_transfers_object
+from switchboard.builtin.reminders.handlers import reminders_object
+from switchboard.runtime.serve import serve
+from switchboard.runtime.settings import load
+from switchboard.toolkit.settings import ToolsSettings
 from tests.chaos.gated_tools import add_gates
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ from pathlib import Path
 import restate
 from restate.extensions import current_context
 
-from services.tools.customers.handlers import customers
-from services.tools.flights.handlers import flight_seats
-from services.tools.outbox.handlers import outbox
-from services.tools.payments.handlers import card_processor
-from services.tools.reservations.desk import desk
-from services.tools.reservations.handlers import reservations
+from services.tools.airline.customers.handlers import customers
+from services.tools.airline.flights.handlers import flight_seats
+from services.tools.airline.payments.handlers import card_processor
+from services.tools.airline.reservations.desk import desk
+from services.tools.airline.reservations.handlers import reservations
+from switchboard.builtin.outbox.handlers import outbox
 
 GATES = Path(os.environ.get("GATES", os.devnull))
 GATED = (desk, flight_seats, customers, card_processor, reservations, outbox)

@@ -6,11 +6,20 @@ long as the test likes and over any kill. `Vault` lets the test in, as the ingre
 
 import restate
 
-from services.tools.accounts.contract import DEPOSIT, UNDO_MOVE, WITHDRAW, Moved, MoveMoney, MoveRef, Undone, Withdraw
-from services.tools.accounts.handlers import accounts
-from services.tools.call import ask
+from services.tools.bank.accounts.contract import (
+    DEPOSIT,
+    UNDO_MOVE,
+    WITHDRAW,
+    Moved,
+    MoveMoney,
+    MoveRef,
+    Undone,
+    Withdraw,
+)
+from services.tools.bank.accounts.handlers import accounts
 from switchboard.messages import Wire
-from switchboard.serve import serve
+from switchboard.runtime.serve import serve
+from switchboard.toolkit.rpc import ask
 
 HELD_BY = "held_by"
 

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cli.process import Process
+from switchboard.local.process import Process
 from tests.laboratory import Laboratory
 
 THREE_QUESTIONS = "what is my balance, how much did I spend on groceries last month and which loans do I have?"

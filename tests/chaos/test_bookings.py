@@ -13,10 +13,10 @@ from typing import Literal
 
 import pytest
 
-from cli.process import Process
-from services.tools.airline_data.dataset import DEFAULT_DATA
-from services.tools.reservations.writing import BENCHMARK_IDS
-from switchboard.testing import JSON, Answer, Customer
+from services.tools.airline.data.dataset import DEFAULT_DATA
+from services.tools.airline.reservations.writing import BENCHMARK_IDS
+from switchboard.local.process import Process
+from switchboard.testing.scripted_model import JSON, Answer, Customer
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import (
     YES,

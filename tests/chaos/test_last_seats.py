@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from cli.process import free_ports
-from switchboard.testing import JSON
+from switchboard.local.process import free_ports
+from switchboard.testing.scripted_model import JSON
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import ahead, at_rest, booking, held, more, states, world
 

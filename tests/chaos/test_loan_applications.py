@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from cli.process import Process
-from switchboard.testing import JSON, Customer, calls, says, scene
+from switchboard.local.process import Process
+from switchboard.testing.scripted_model import JSON, Customer, calls, says, scene
 from tests.chaos.bank_gates import Gates, gates
 from tests.laboratory import Laboratory
 from tests.mesh.lending import (

@@ -330,7 +330,7 @@ def test_the_notes_say_what_to_wait_for() -> None:
     text = notes(CHART)
     for line in (
         "kubectl -n mesh wait --for=condition=Ready rsd --all",
-        "kubectl -n mesh exec deploy/gateway -- python -m services.gateway.token",
+        "kubectl -n mesh exec deploy/gateway -- python -m switchboard.gateway.token",
         "helm test mesh",
         "kubectl -n restate port-forward svc/restate",
     ):

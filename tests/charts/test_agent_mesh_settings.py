@@ -13,15 +13,17 @@ import pytest
 from pydantic import TypeAdapter
 from pydantic_settings import BaseSettings
 
-from cli.process import Process, free_ports
-from services.demo_model.settings import Settings as DemoModelSettings
-from services.gateway.settings import GatewaySettings, TokenSettings
-from services.gateway.settings import ListenSettings as GatewayListenSettings
-from services.tools.settings import AirlineSettings, PolicySettings, ToolsSettings
-from services.triage.settings import SessionSettings
-from switchboard.serve import STOP_GRACE
-from switchboard.settings import ModelSettings, ServerSettings
+from services.project import reference
+from services.tools.airline.settings import AirlineSettings
+from switchboard.demo_model.settings import Settings as DemoModelSettings
+from switchboard.gateway.settings import GatewaySettings, TokenSettings
+from switchboard.gateway.settings import ListenSettings as GatewayListenSettings
+from switchboard.local.process import Process, free_ports
+from switchboard.runtime.serve import STOP_GRACE
+from switchboard.runtime.settings import ModelSettings, ServerSettings
+from switchboard.session.settings import SessionSettings
 from switchboard.telemetry.setup import EXPORT_TIMEOUT
+from switchboard.toolkit.settings import PolicySettings, ToolsSettings
 from tests.charts.pods import pod_templates
 from tests.charts.rendering import Manifest, Settings, one, render, values
 
@@ -224,7 +226,7 @@ async def test_a_started_service_answers_every_probe(name: str, which: str, tmp_
     manifests = rendered(which)
     given = environment(manifests, name)
     [port] = free_ports(1)
-    module = f"services.{name.replace('-', '_')}"
+    module = reference().definition.module(name.replace("-", "_"))
     # The collector's name means nothing here, and spans for nobody would be waited for at the end.
     here = {key: value for key, value in given.items() if key != "OTEL_EXPORTER_OTLP_ENDPOINT"} | {"PORT": str(port)}
     process = Process(

@@ -13,9 +13,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from cli.mesh import Addresses, Mesh
-from cli.process import Process, die_with_parent, free_ports
-from cli.restate_server import find_binary
+from services.project import reference
+from switchboard.local.mesh import Addresses, Mesh
+from switchboard.local.process import Process, die_with_parent, free_ports
+from switchboard.local.restate_server import find_binary
 from tests.charts.pods import pod_templates
 from tests.charts.rendering import HELM_DIR, render
 from tests.parts import need
@@ -61,10 +62,10 @@ async def installed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[I
     need("the Restate server", find_binary("restate-server"), "`make setup` brings it")
     folder = tmp_path_factory.mktemp("installed")
     port, metrics_port = free_ports(2)
-    async with Mesh(folder, Addresses.free()) as mesh:
+    async with Mesh(reference(), folder, Addresses.free(reference().definition)) as mesh:
         gateway = Process(
             name="gateway",
-            command=[sys.executable, "-m", "services.gateway"],
+            command=[sys.executable, "-m", "switchboard.gateway"],
             environment={
                 "PORT": str(port),
                 "METRICS_PORT": str(metrics_port),

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.restate_server import QUIET_LOG, find_binary
 from scripts.render_collector import CONFIG_MAPS
+from switchboard.local.restate_server import QUIET_LOG, find_binary
 from tests.charts.golden import API_VERSIONS, Golden, goldens
 from tests.charts.pods import not_restricted, pod_templates
 from tests.charts.rendering import (

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.listeners import in_use
-from cli.process import free_ports
+from switchboard.local.listeners import in_use
+from switchboard.local.process import free_ports
 
 START_SECONDS = 60
 STOP_SECONDS = 30

@@ -7,8 +7,8 @@ from subprocess import CompletedProcess
 import pytest
 from rich.console import Console
 
-from cli.approvals import show
-from services.tools.approvals.contract import Fact, InboxPage, Waiting
+from switchboard.builtin.approvals.contract import Fact, InboxPage, Waiting
+from switchboard.cli.approvals import show
 from tests.cli.conftest import run
 from tests.laboratory import Laboratory
 from tests.mesh.lending import LARGE, applies, told, waits

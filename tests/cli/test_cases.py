@@ -6,8 +6,8 @@ from subprocess import CompletedProcess
 
 from rich.console import Console
 
-from cli.cases import show
-from services.tools.cases.contract import Case, CasePage
+from switchboard.builtin.cases.contract import Case, CasePage
+from switchboard.cli.cases import show
 from tests.cli.conftest import run
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import reads, told

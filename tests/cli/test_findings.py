@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.doctor import answer_of
-from cli.findings import (
+from switchboard.cli.doctor import answer_of
+from switchboard.local.findings import (
     Endpoint,
     MeshSeen,
     Services,
@@ -19,7 +19,7 @@ from cli.findings import (
     restate_server,
     stuck_calls,
 )
-from cli.process import free_ports
+from switchboard.local.process import free_ports
 
 BINARY = Path("/opt/restate-server")
 ENDPOINT = Endpoint("https://models.example/v1", "large")

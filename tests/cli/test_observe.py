@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from cli import observe
-from cli.mesh import Addresses, Mesh
-from cli.observe import Observe, TracePorts, find_tool, observe_or_say, why_off
-from cli.restate_server import find_binary
-from cli.up import show
+from services.project import reference
+from switchboard.cli.up import show
+from switchboard.local import observe
+from switchboard.local.mesh import Addresses, Mesh
+from switchboard.local.observe import Observe, TracePorts, find_tool, observe_or_say, why_off
+from switchboard.local.restate_server import find_binary
 from tests.cli.conftest import all_gone, run, start_up
 from tests.parts import need, need_collector, need_jaeger
 
@@ -122,7 +123,7 @@ def test_a_mesh_that_cannot_be_observed_says_so_among_its_addresses(
 ) -> None:
     need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
     started, off = observe_or_say(tmp_path, TracePorts.free())
-    show(Mesh(tmp_path, Addresses.free(), observe=started), None, off)
+    show(Mesh(reference(), tmp_path, Addresses.free(reference().definition), observe=started), None, off)
     printed = capsys.readouterr().out
     assert "Tracing is off" in printed
     assert "The mesh is up" in printed

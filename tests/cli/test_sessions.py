@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.console import Console
 
-from cli.sessions import SHOWN_MAX, read_sessions, show
-from services.triage.state import Head, Held, Running
+from switchboard.cli.sessions import SHOWN_MAX, read_sessions, show
 from switchboard.messages import HeldCall
+from switchboard.session.state import Head, Held, Running
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CALL = HeldCall(call_id="1", tool="pay", arguments="{}", body="{}", question="Pay 5 EUR to Carol?")

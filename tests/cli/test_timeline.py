@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli.timeline import at_once, bar, lines, timeline
-from cli.trace import InvocationRow, JournalRow, Span, build
+from switchboard.cli.timeline import at_once, bar, lines, timeline
+from switchboard.cli.trace import InvocationRow, JournalRow, Span, build
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

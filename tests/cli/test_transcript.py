@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from cli.transcript import arguments, turn_lines
-from services.triage.contract import TurnRecord
+from switchboard.cli.transcript import arguments, turn_lines
 from switchboard.messages import Message, ModelReply, Note, Notice, ToolCall, ToolResult, UserText
+from switchboard.session.contract import TurnRecord
 
 
 def said(*messages: Message) -> list[tuple[str, str]]:

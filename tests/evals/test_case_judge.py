@@ -11,7 +11,7 @@ from evals.cases.judge import Said, at, made_calls, same, wrong_emails, wrong_lo
 from evals.cases.script import scenes
 from services.airline.agent import airline
 from services.bank.agent import bank
-from services.demo_model.script import parse_script
+from switchboard.demo_model.script import parse_script
 from switchboard.messages import Message, ModelReply, ToolCall, ToolResult
 
 

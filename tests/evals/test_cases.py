@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cli.restate_server import find_binary
 from evals.cases.__main__ import main
 from evals.cases.form import Case, read_cases
 from evals.cases.play import mesh_for_cases, play_case, player_of
 from evals.mesh import EvalMesh
+from switchboard.local.restate_server import find_binary
 from tests.parts import need
 
 CASES = read_cases()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cli.restate_server import find_binary
 from evals import recorded
+from switchboard.local.restate_server import find_binary
 from tests.parts import need, needs_tau_airline, tau_airline
 
 pytestmark = needs_tau_airline

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from cli.process import free_ports
-from cli.restate_server import find_binary
 from evals import tau2_agent
 from evals.cases.form import Case
 from evals.cases.play import mesh_for_cases
@@ -19,6 +17,8 @@ from evals.cases.script import scenes
 from evals.mesh import EvalMesh
 from evals.tasks import BadFile
 from evals.tau2 import Bridge, customer_in, main
+from switchboard.local.process import free_ports
+from switchboard.local.restate_server import find_binary
 from tests.parts import need
 
 CANCEL = {"tool": "cancel_reservation", "arguments": {"reservation_id": "EF3391", "reason": "health"}}

@@ -12,11 +12,11 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from cli.gateway import GatewayPorts, gateway_process, token_environment
-from cli.process import Process, free_ports
-from services.gateway.settings import TokenSettings
-from services.gateway.token import mint
-from switchboard.testing import JSON
+from switchboard.gateway.settings import TokenSettings
+from switchboard.gateway.token import mint
+from switchboard.local.gateway import GatewayPorts, gateway_process, token_environment
+from switchboard.local.process import Process, free_ports
+from switchboard.testing.scripted_model import JSON
 from tests.laboratory import Laboratory
 
 SECRET = "a secret of the tests, long enough for HS256"

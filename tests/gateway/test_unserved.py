@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cli.process import free_ports
-from switchboard.testing import says, scene
+from switchboard.local.process import free_ports
+from switchboard.testing.scripted_model import says, scene
 from tests.gateway.front import open_gateway
 from tests.gateway.test_breaking_off import messages
 from tests.gateway.test_sessions_api import problem, unique

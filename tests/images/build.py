@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cli.restate_server import PROJECT
 from tests.images.dockerfile import Dockerfile, Ignore, Instruction, NotUnderstood, Stage, expand, read_dockerfile
+from tests.parts import PROJECT
 
 UV = PROJECT / ".tools" / "uv" / "bin" / "uv"
 INSIDE = re.compile(r"(?<![\w./-])/(opt|app|build)\b")

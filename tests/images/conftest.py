@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.process import free_ports
+from switchboard.local.process import free_ports
 from tests.images.build import UV, Builder
 from tests.parts import need
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cli.restate_server import PROJECT
 from scripts.image_tree import services
 from tests.images.build import STOOD_IN_FOR, UV, Builder, CannotBuild
 from tests.images.dockerfile import Ignore, read_dockerfile
+from tests.parts import PROJECT
 
-SERVICES = services(PROJECT)
+MODULES = services(PROJECT)
+SERVICES = list(MODULES)
 AGENTS = ("triage", "bank", "airline")
 DOCKERFILE = read_dockerfile((PROJECT / "Dockerfile").read_text())
 PYPROJECT_TOML = tomllib.loads((PROJECT / "pyproject.toml").read_text())
@@ -22,18 +23,21 @@ CACHED = "services/bank/__pycache__/agent.cpython-311.pyc"
 
 
 def own_pins(name: str) -> Path:
-    return PROJECT / f"requirements-{name}.txt"
+    return PROJECT / f"requirements/{name}.txt"
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_image_holds_its_service_the_shared_package_and_no_other_service(builder: Builder, service: str) -> None:
     files = sources(builder.build("service", service).files())
-    own = {path for path in files if path.startswith(f"services/{service}/")}
-    assert f"services/{service}/__main__.py" in own
-    others = files - own - {"services/__init__.py"}
-    known = r"switchboard/.*|services/tools/.*|services/\w+/(__init__|contract)\.py"
+    folder = MODULES[service].replace(".", "/")
+    own = {path for path in files if path.startswith(f"{folder}/")}
+    assert f"{folder}/__main__.py" in own
+    others = files - own - {"services/__init__.py", "mesh.toml"}
+    known = r"switchboard/.*|services/tools/.*"
     assert [path for path in sorted(others) if not re.fullmatch(known, path)] == []
-    assert {path for path in tracked(f"services/{service}", "switchboard") if "testing.py" not in path} <= files
+    assert tracked(folder) | {"switchboard/run.py", "mesh.toml"} <= files
+    foreign = {"switchboard/gateway", "switchboard/demo_model"} - {folder}
+    assert not [path for path in files if path.startswith(tuple(f"{each}/" for each in foreign))]
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -41,13 +45,13 @@ def test_an_agents_image_holds_contracts_and_rules_of_tools_and_never_their_hand
     builder: Builder, agent: str
 ) -> None:
     of_tools = {path for path in builder.build("service", agent).files() if path.startswith("services/tools/")}
-    allowed = r"services/tools/(\w+/)?(__init__|contract|bank_rules|records)\.py|.*/__pycache__/.*\.pyc"
+    allowed = r"services/tools/(\w+/)*(__init__|contract|rules|records)\.py|.*/__pycache__/.*\.pyc"
     assert [path for path in of_tools if not re.fullmatch(allowed, path)] == []
     assert not [path for path in of_tools if "handlers" in path or path.endswith(".json")]
 
 
 def test_the_bank_agents_image_has_the_contracts_that_it_offers(builder: Builder) -> None:
-    assert "services/tools/transfers/contract.py" in builder.build("service", "bank").files()
+    assert "services/tools/bank/transfers/contract.py" in builder.build("service", "bank").files()
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -55,9 +59,10 @@ def test_nothing_that_is_for_people_or_tests_is_in_an_image(builder: Builder, se
     image = builder.build("service", service)
     everything = image.files("/")
     assert not [
-        path for path in image.files() if re.search(r"(^|/)(tests?|cli|evals|bench|scripts|docs|\.git)(/|$)", path)
+        path
+        for path in image.files()
+        if re.search(r"(^|/)(tests?|testing|cli|local|evals|bench|scripts|docs|\.git)(/|$)", path)
     ]
-    assert "switchboard/testing.py" not in image.files()
     assert not [path for path in everything if path.startswith("opt/uv") or re.search(r"/bin/(uv|pip|gcc)$", path)]
     assert not [path for path in everything if re.search(r"site-packages/(pip|setuptools|pytest|typer|rich)/", path)]
 
@@ -76,7 +81,7 @@ def test_every_module_of_an_image_is_compiled(builder: Builder, service: str) ->
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_image_holds_exactly_the_pinned_packages(builder: Builder, service: str) -> None:
     own = own_pins(service)
-    file = own if own.exists() else PROJECT / "requirements-services.txt"
+    file = own if own.exists() else PROJECT / "requirements/services.txt"
     listed = subprocess.run(
         [UV, "pip", "freeze", "--python", builder.build("service", service).at("/opt/venv")],
         capture_output=True,
@@ -94,12 +99,12 @@ def test_a_service_with_an_extra_has_pins_of_its_own(service: str) -> None:
     own = own_pins(service)
     assert own.exists() == extra, "`make pins` writes one file for each service with an extra"
     if extra:
-        assert pins(PROJECT / "requirements-services.txt") <= pins(own)
+        assert pins(PROJECT / "requirements/services.txt") <= pins(own)
 
 
 @pytest.mark.parametrize("name", ["services", "live", *(service for service in SERVICES if own_pins(service).exists())])
 def test_images_have_the_versions_that_the_tests_ran_with(name: str) -> None:
-    tested = pins(PROJECT / "requirements-dev.txt")
+    tested = pins(PROJECT / "requirements/dev.txt")
     only_here = {line for line in pins(own_pins(name)) - tested if not line.startswith("watchfiles==")}
     assert only_here == set()
 
@@ -121,7 +126,8 @@ def test_every_copied_source_exists_and_reaches_the_builder() -> None:
     ]
     assert len(sources) >= 6
     for source in sources:
-        found = [path for path in PROJECT.glob(source) if not ignore.leaves_out(path.relative_to(PROJECT).as_posix())]
+        paths = [PROJECT / source, *(PROJECT / source).rglob("*")]
+        found = [path for path in paths if not ignore.leaves_out(path.relative_to(PROJECT).as_posix())]
         assert found, source
 
 
@@ -130,7 +136,7 @@ def test_only_sources_and_pins_reach_the_builder() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False)
     paths = [*listed.stdout.split(), ".git/HEAD", ".venv/bin/python", CACHED]
     reaching = {path for path in paths if not ignore.leaves_out(path)}
-    kept = r"(switchboard|services)/.*|scripts/image_tree\.py|requirements-(?!dev|bench)\w+\.txt"
+    kept = r"(switchboard|services)/.*|mesh\.toml|scripts/image_tree\.py|requirements/(?!dev|bench|all)\w+\.txt"
     assert [path for path in sorted(reaching) if not re.fullmatch(kept, path)] == []
     assert CACHED not in reaching
 
@@ -163,7 +169,7 @@ def test_what_the_tests_stand_in_for_is_the_base_image_and_uv_alone() -> None:
     }
     assert changing == set(STOOD_IN_FOR)
     uv = subprocess.run([UV, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
-    assert f"uv=={uv}" in pins(PROJECT / "requirements-bootstrap.txt")
+    assert f"uv=={uv}" in pins(PROJECT / "requirements/bootstrap.txt")
 
 
 def test_a_service_that_does_not_exist_ends_the_build_with_the_names_of_those_that_do(builder: Builder) -> None:

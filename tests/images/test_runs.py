@@ -16,14 +16,15 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from cli.gateway import GatewayPorts, secret_of
-from cli.mesh import Addresses, Mesh
-from cli.process import Process, die_with_parent, free_ports, wait_until
-from cli.restate_server import PROJECT, find_binary
 from scripts.image_tree import services
+from services.project import reference
+from switchboard.local.gateway import GatewayPorts, secret_of
+from switchboard.local.mesh import Addresses, Mesh
+from switchboard.local.process import Process, die_with_parent, free_ports, wait_until
+from switchboard.local.restate_server import find_binary
 from tests.gateway.front import Visitor
 from tests.images.build import Builder, Image
-from tests.parts import need
+from tests.parts import PROJECT, need
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="an image's files are Linux's")
 
@@ -87,7 +88,7 @@ def test_nobody_can_write_to_the_files_of_a_service_that_runs_so(builder: Builde
 async def test_a_conversation_goes_through_all_images(builder: Builder, tmp_path: Path) -> None:
     need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
     ports = GatewayPorts(*free_ports(2))
-    mesh = Mesh(tmp_path, Addresses.free(), gateway=ports)
+    mesh = Mesh(reference(), tmp_path, Addresses.free(reference().definition), gateway=ports)
     assert mesh.gateway is not None
     processes = {**mesh.services, "gateway": mesh.gateway}
     for name, process in processes.items():
@@ -122,7 +123,7 @@ async def test_a_development_image_starts_anew_when_a_file_has_changed(
 STARTED = """
 import asyncio, json, sys
 from pathlib import Path
-from cli.process import Process
+from switchboard.local.process import Process
 
 async def main() -> None:
     command, port, log = json.loads(sys.argv[1])
@@ -182,5 +183,5 @@ def test_a_development_images_own_files_are_what_a_live_update_may_write(builder
     stage = builder.file.stages["dev"]
     user = builder.build("dev", "bank").user
     ours = [copy for copy in stage.all("COPY") if "from" not in copy.flags]
-    assert [copy.flags.get("chown") for copy in ours] == [user, user]
+    assert [copy.flags.get("chown") for copy in ours] == [user] * 3
     assert shutil.which("watchfiles", path=str(builder.build("dev", "bank").at("/opt/venv/bin")))

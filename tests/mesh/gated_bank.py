@@ -10,11 +10,11 @@ from typing import Any
 
 import restate
 
-from services.tools.accounts.handlers import accounts
-from services.tools.loans.handlers import loans
-from services.tools.payment_network.handlers import payment_network
-from switchboard.serve import listen
-from switchboard.settings import ServerSettings, load
+from services.tools.bank.accounts.handlers import accounts
+from services.tools.bank.loans.handlers import loans
+from services.tools.bank.payment_network.handlers import payment_network
+from switchboard.runtime.serve import listen
+from switchboard.runtime.settings import ServerSettings, load
 
 LOOK_SECONDS = 0.02
 

@@ -3,7 +3,7 @@
 import os
 
 from switchboard import Agent
-from switchboard.serve import serve_agent
+from switchboard.runtime.serve import serve_agent
 
 if __name__ == "__main__":
     serve_agent(Agent(name=os.environ["NEWCOMER"], handles="What nobody did before.", instructions="You are new."))

@@ -1,7 +1,7 @@
 """A small third agent for tests, as a deployment of its own: `python -m tests.mesh.probe_agent`."""
 
 from switchboard import Agent
-from switchboard.serve import serve_agent
+from switchboard.runtime.serve import serve_agent
 from tests.mesh.probe_contract import PROBE_TOOLS
 
 probe = Agent(

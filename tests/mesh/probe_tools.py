@@ -11,8 +11,8 @@ from pathlib import Path
 
 import restate
 
-from switchboard.declare import tool_service
-from switchboard.serve import serve
+from switchboard.runtime.serve import serve
+from switchboard.toolkit.declare import tool_service
 from tests.mesh.probe_contract import Asked, Big, Meet, Notify, Ok, Pay, Refuse, Wait, WhoAmI
 
 FAILURES = 2

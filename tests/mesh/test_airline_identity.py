@@ -7,10 +7,10 @@ from shutil import copytree
 import pytest
 
 from services.airline.agent import airline
-from services.tools.airline_data.dataset import DEFAULT_DATA
-from services.tools.cases.contract import Case
-from services.tools.identity.policy import FIRST_PROVE
-from switchboard.testing import JSON, Customer, calls, says, scene
+from services.tools.airline.data.dataset import DEFAULT_DATA
+from switchboard.builtin.cases.contract import Case
+from switchboard.testing.scripted_model import JSON, Customer, calls, says, scene
+from switchboard.toolkit.verified_customers import VERIFY_FIRST
 from tests.laboratory import SOON, Laboratory, open_laboratory
 from tests.mesh.booking_desk import DONE, TO_AIRLINE, YES, ahead, at_rest, booking, does, last_result, states, told
 
@@ -86,7 +86,7 @@ async def test_a_tool_refuses_who_is_not_known_to_be_the_customer(laboratory: La
     await at_rest(laboratory)
     before = await kept(laboratory)
     result = await call(laboratory, laboratory.customer("carol", signed_in=False), tool, personal(HERS)[tool])
-    assert (result["ok"], result["content"]) == (False, FIRST_PROVE)
+    assert (result["ok"], result["content"]) == (False, VERIFY_FIRST)
     await at_rest(laboratory)
     assert await kept(laboratory) == before
 
@@ -104,9 +104,9 @@ async def test_after_two_facts_every_tool_works_in_this_session_and_in_no_other(
         else:
             assert result["ok"], (tool, result)
     assert told(await call(laboratory, guest, "get_reservation_details", {"reservation_id": number}))["status"]
-    assert (await call(laboratory, other, "get_user_details", {}))["content"] == FIRST_PROVE
+    assert (await call(laboratory, other, "get_user_details", {}))["content"] == VERIFY_FIRST
     bob = laboratory.customer("bob", signed_in=False)
-    assert (await call(laboratory, bob, "get_user_details", {}))["content"] == FIRST_PROVE
+    assert (await call(laboratory, bob, "get_user_details", {}))["content"] == VERIFY_FIRST
 
 
 @pytest.mark.parametrize("tool", sorted(FOR_ANYBODY))
@@ -188,7 +188,7 @@ async def test_who_is_known_to_the_airline_alone_proves_it_by_the_airlines_recor
         uma = laboratory.customer("uma_lee_1", signed_in=False)
         wrong = await call(laboratory, uma, "verify_identity", {**right, "date_of_birth": "1988-04-17"})
         assert not told(wrong)["verified"]
-        assert (await call(laboratory, uma, "get_user_details", {}))["content"] == FIRST_PROVE
+        assert (await call(laboratory, uma, "get_user_details", {}))["content"] == VERIFY_FIRST
         assert told(await call(laboratory, uma, "verify_identity", right))["verified"]
         assert told(await call(laboratory, uma, "get_user_details", {}))["email"] == "uma.lee1@example.com"
         told(await does(laboratory, "uma_lee_1", ("get_user_details", {})))

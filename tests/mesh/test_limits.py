@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from cli.process import free_ports
-from services.triage.contract import NO_AGENTS
-from switchboard.testing import calls, says, scene
+from switchboard.local.process import free_ports
+from switchboard.session.contract import NO_AGENTS
+from switchboard.testing.scripted_model import calls, says, scene
 from tests.laboratory import Laboratory, open_laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))

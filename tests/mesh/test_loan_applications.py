@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
-from services.tools.amortisation import monthly_payment
+from services.tools.bank.amortisation import monthly_payment
 from tests.laboratory import Laboratory
 from tests.mesh.lending import (
     APPLY,

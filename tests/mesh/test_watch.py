@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import prometheus_client
 
-from cli.process import StartFailed, free_ports
-from services.triage.introspection import Introspection
-from services.triage.watch import ATTEMPTS_MIN, look
-from switchboard.testing import calls, says, scene
+from switchboard.local.process import StartFailed, free_ports
+from switchboard.session.introspection import Introspection
+from switchboard.session.restate_metrics import ATTEMPTS_MIN, look
+from switchboard.testing.scripted_model import calls, says, scene
 from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cli.process import Process, free_ports, wait_until
-from cli.restate_server import Admin, AdminError, Ports, find_binary, server_process
+from switchboard.local.process import Process, free_ports, wait_until
+from switchboard.local.restate_server import Admin, AdminError, Ports, find_binary, server_process
 from tests.laboratory import STARTS_WITHIN
 from tests.parts import need
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from services.tools.disputes.workflow import dispute_case
-from services.tools.loan_applications.workflow import loan_application
-from services.tools.settings import ToolsSettings
+from services.tools.bank.disputes.workflow import dispute_case
+from services.tools.bank.loan_applications.workflow import loan_application
+from switchboard.toolkit.settings import ToolsSettings
 from tests.observability.promql import series_in, without_suffix
 from tests.parts import need_promtool
 

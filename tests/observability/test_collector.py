@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 import yaml
 
-from cli.observe import Observe, TracePorts
-from cli.platform_chart import CHART, collector_config, jaeger_config
-from cli.process import Process
 from scripts.render_collector import helm_rendered
+from switchboard.local.observe import Observe, TracePorts
+from switchboard.local.platform_chart import IN_CHECKOUT, collector_config, jaeger_config
+from switchboard.local.process import Process
 from tests.observability.flaky_restate import flaky_restate
 from tests.parts import need_collector, need_helm, need_jaeger
 
@@ -129,8 +129,10 @@ async def test_a_jaeger_that_is_away_costs_the_sender_nothing(tmp_path: Path) ->
 
 def test_helm_renders_the_configurations_that_run_here() -> None:
     helm = need_helm()
-    if not (CHART / "charts").is_dir():
-        pytest.skip(f"`{Path(helm).name} dependency build {CHART.name}` has to reach the charts' repositories")
+    if not (IN_CHECKOUT.parent / "charts").is_dir():
+        pytest.skip(
+            f"`{Path(helm).name} dependency build {IN_CHECKOUT.parent.name}` has to reach the charts' repositories"
+        )
     rendered = helm_rendered()
     assert rendered["collector"] == collector_config()
     assert rendered["jaeger"] == jaeger_config()

@@ -5,9 +5,9 @@ import re
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from cli.mesh import DEMO_MODEL
-from cli.restate_server import PROJECT
+from switchboard.local.mesh import DEMO_MODEL
 from tests.gateway.front import Gateway
+from tests.parts import PROJECT
 
 OURS = ("switchboard_", "gen_ai_", "http_server_")
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|", re.MULTILINE)

@@ -7,10 +7,10 @@ import aiohttp
 import pytest
 from prometheus_client import REGISTRY
 
-from cli.observe import Observe, TracePorts
-from cli.process import StartFailed, wait_until
-from services.triage.introspection import Introspection
-from services.triage.watch import look
+from switchboard.local.observe import Observe, TracePorts
+from switchboard.local.process import StartFailed, wait_until
+from switchboard.session.introspection import Introspection
+from switchboard.session.restate_metrics import look
 from tests.laboratory import STARTS_WITHIN
 from tests.observability.flaky_restate import flaky_restate
 from tests.observability.promql import series_in

@@ -6,9 +6,23 @@ import pytest
 
 from scripts.image_tree import NoSuchService, image_files, main
 
+MESH = """
+name = "small"
+[services]
+agent = {module = "services.agent", port = 9081}
+other = {module = "services.other", port = 9082}
+tools = {module = "services.tools", port = 9083}
+"""
+
 FILES = {
+    "mesh.toml": MESH,
     "switchboard/__init__.py": "",
-    "switchboard/testing.py": "import pytest",
+    "switchboard/run.py": "",
+    "switchboard/gateway/__init__.py": "",
+    "switchboard/gateway/__main__.py": "from switchboard.words import GREETING",
+    "switchboard/demo_model/__init__.py": "",
+    "switchboard/words.py": "GREETING = 'hello'",
+    "switchboard/testing/scripted_model.py": "import pytest",
     "services/__init__.py": "",
     "services/agent/__init__.py": "",
     "services/agent/__main__.py": "from services.agent.agent import run",
@@ -29,6 +43,9 @@ FILES = {
 }
 
 
+ALWAYS = {"mesh.toml", "switchboard/__init__.py", "switchboard/run.py"}
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     for name, content in FILES.items():
@@ -45,12 +62,12 @@ def test_an_agent_gets_its_folder_and_what_its_files_import_wherever_they_do(pro
     own = {name for name in FILES if name.startswith("services/agent/")}
     imported = {"services/tools/coins/contract.py", "services/tools/rules.py", "services/tools/sums.py"}
     packages = {"services/__init__.py", "services/tools/__init__.py", "services/tools/coins/__init__.py"}
-    assert names("agent", project) == own | imported | packages | {"switchboard/__init__.py"}
+    assert names("agent", project) == own | imported | packages | ALWAYS
 
 
 def test_a_service_gets_its_data_and_nothing_that_was_compiled_here(project: Path) -> None:
     of_tools = {name for name in FILES if name.startswith("services/tools/") and "__pycache__" not in name}
-    assert names("tools", project) == of_tools | {"services/__init__.py", "switchboard/__init__.py"}
+    assert names("tools", project) == of_tools | {"services/__init__.py"} | ALWAYS
 
 
 def test_files_are_copied_as_they_are(
@@ -61,10 +78,15 @@ def test_files_are_copied_as_they_are(
     assert (project / "image/services/agent/words.json").read_text() == "{}"
     assert main("agnet", project / "other") == 1
     assert not (project / "other").exists()
-    assert "SERVICE is one of agent, other, tools" in capsys.readouterr().err
+    assert "SERVICE is one of agent, demo_model, gateway, other, tools" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_run_is_no_service(project: Path) -> None:
-    (project / "services/other/__main__.py").unlink()
-    with pytest.raises(NoSuchService, match="one of agent, tools"):
+def test_gateway_image_holds_the_gateway_and_no_service_of_the_mesh(project: Path) -> None:
+    gateway = {"switchboard/gateway/__init__.py", "switchboard/gateway/__main__.py", "switchboard/words.py"}
+    assert names("gateway", project) == gateway | ALWAYS
+
+
+def test_service_that_mesh_toml_does_not_name_is_refused(project: Path) -> None:
+    (project / "mesh.toml").write_text(MESH.replace("other", "another"))
+    with pytest.raises(NoSuchService, match="one of agent, another, demo_model, gateway, tools"):
         image_files("other", project)

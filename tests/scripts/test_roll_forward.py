@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from cli.process import Process, free_ports
-from cli.restate_server import PROJECT, AdminError, find_binary
 from scripts.rolling.deployments import Deployments, StillNeeded
 from scripts.rolling.load import Load
 from scripts.rolling.next_bank import ADDED
 from scripts.rolling.play import NEXT_BANK, TURNS_SEEN_MIN, play
-from switchboard.testing import Answer, Customer, calls, says, scene
+from switchboard.local.process import Process, free_ports
+from switchboard.local.restate_server import AdminError, find_binary
+from switchboard.testing.scripted_model import Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
-from tests.parts import need
+from tests.parts import PROJECT, need
 
 SESSIONS = 3
 

@@ -16,13 +16,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from cli.process import free_ports
-from cli.restate_server import PROJECT
 from scripts import smoke
 from scripts.rolling import cluster as rolling
 from scripts.rolling.cluster import Cluster, Conversations, Revision, StepFailed, roll, versions_of
+from switchboard.local.process import free_ports
 from tests.charts.rendering import HELM_DIR, template
-from tests.parts import need_helm
+from tests.parts import PROJECT, need_helm
 
 CHART = HELM_DIR / "agent-mesh"
 INSTALLED = Revision(4, "deployed", versions_of(CHART))

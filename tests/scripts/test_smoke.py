@@ -11,10 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
-from cli.process import die_with_parent, free_ports
-from cli.restate_server import PROJECT
 from scripts.smoke import CONVERSATION
+from switchboard.local.process import die_with_parent, free_ports
 from tests.laboratory import Laboratory
+from tests.parts import PROJECT
 
 GOOD = [{"text": "1", "agent": says.agent, "turn": turn, "failed": False} for turn, says in enumerate(CONVERSATION, 1)]
 GOOD = [{**reply, "text": "12.50 is what there is"} for reply in GOOD]

@@ -9,8 +9,8 @@ from typing import Any
 import starlark
 import yaml
 
-from cli.restate_server import PROJECT
 from tests.charts.rendering import helm
+from tests.parts import PROJECT
 
 PRELUDE = """
 os = struct(

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.restate_server import PROJECT
 from scripts.image_tree import image_files, services
-from services.gateway.api import OPENAPI
+from switchboard.gateway.api import OPENAPI
 from tests.charts.rendering import template, values
 from tests.images.dockerfile import read_dockerfile
+from tests.parts import PROJECT
 from tests.tilt.evaluation import Evaluation, evaluate
 
 KEY = {"OPENAI_API_KEY": "a-key-of-somebody"}
@@ -76,10 +76,10 @@ def test_a_live_update_writes_where_the_development_image_has_the_file(up: Evalu
 
 def test_new_pins_make_a_new_image(up: Evaluation) -> None:
     for build in up.all("docker_build"):
-        pins = {path for path in build.named["only"] if path.startswith("requirements-")}
+        pins = {path for path in build.named["only"] if path.startswith("requirements/")}
         assert pins == set(build.named["live_update"][0]["files"])
         service = build.named["build_args"]["SERVICE"]
-        assert (f"requirements-{service}.txt" in pins) == (PROJECT / f"requirements-{service}.txt").exists()
+        assert (f"requirements/{service}.txt" in pins) == (PROJECT / f"requirements/{service}.txt").exists()
         assert all((PROJECT / path).exists() for path in pins)
 
 

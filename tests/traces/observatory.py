@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from cli.observe import Observe, TracePorts
-from cli.process import StartFailed, wait_until
+from switchboard.local.observe import Observe, TracePorts
+from switchboard.local.process import StartFailed, wait_until
 from tests.laboratory import Laboratory, open_laboratory
 from tests.parts import need_collector, need_jaeger
 

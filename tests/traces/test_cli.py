@@ -4,8 +4,8 @@ import asyncio
 import os
 import sys
 
-from cli.restate_server import PROJECT
-from switchboard.testing import says, scene
+from switchboard.testing.scripted_model import says, scene
+from tests.parts import PROJECT
 from tests.traces.observatory import Observed
 
 

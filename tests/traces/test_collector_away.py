@@ -6,12 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-from cli.mesh import DEMO_MODEL
-from cli.process import free_ports
-from cli.restate_server import PROJECT
+from switchboard.local.mesh import DEMO_MODEL
+from switchboard.local.process import free_ports
 from switchboard.telemetry.setup import COLLECTOR_AWAY
-from switchboard.testing import calls, says, scene
+from switchboard.testing.scripted_model import calls, says, scene
 from tests.laboratory import open_laboratory
+from tests.parts import PROJECT
 
 WARNING = COLLECTOR_AWAY.split("%s")[0]
 MESSAGES = 5

@@ -42,7 +42,7 @@ def main() -> int:
 
 def minted(customer: str) -> str:
     """A token by the gateway's own secret."""
-    command = [sys.executable, "-m", "services.gateway.token", "--customer", customer, "--minutes", "10"]
+    command = [sys.executable, "-m", "switchboard.gateway.token", "--customer", customer, "--minutes", "10"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise TestFailed(f"No token could be made: {done.stderr.strip()}")

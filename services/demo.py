@@ -1,0 +1,125 @@
+"""The conversations that `make demo` plays and checks, as the README shows them. Values only."""
+
+from switchboard.testing.scenes import LAST_MONTH, Says, Scene
+
+AMOUNT = r"[\d,]+\.\d\d EUR"
+BALANCE = r"2,431\.80 EUR in Checking and 8,150\.00 EUR in Savings"
+LOANS = rf"2 loans and 1 credit line; {AMOUNT} outstanding"
+
+SCENES = (
+    Scene(
+        "A question, handed to the agent who knows",
+        customer="alice",
+        session="alice-bank",
+        says=(
+            Says("how much is my balance?", (BALANCE,), agent="Bank"),
+            Says(
+                "how much did I spend on gambling last month?",
+                (rf"190\.50 EUR on gambling in {LAST_MONTH}",),
+                agent="Bank",
+            ),
+            Says("give me an overview of my outstanding loans and credit", (LOANS,), agent="Bank"),
+        ),
+        emails=0,
+    ),
+    Scene(
+        "A tool that acts: exactly one e-mail leaves",
+        customer="alice",
+        session="alice-trip",
+        says=(
+            Says(
+                "can you send me an invoice for booking AB4568?",
+                (r"INV-AB4568 over 289\.40 USD was sent to a\*\*\*@example\.com",),
+                agent="Airline",
+            ),
+        ),
+        emails=1,
+    ),
+    Scene(
+        "A detail is missing: asked for, and remembered",
+        customer="alice",
+        session="alice-seat",
+        says=(
+            Says("can you change my seat to 10b?", (r"confirmation number",), agent="Airline"),
+            Says("AB4568", (r"SB245", r"is now 10B"), agent="Airline"),
+            Says("and what is my balance?", (BALANCE,), agent="Bank"),
+        ),
+        emails=1,
+    ),
+    Scene(
+        "The rules of travel",
+        customer="alice",
+        session="alice-trip",
+        says=(Says("how much can my bag weigh?", (r"23 kg",), agent="Airline"),),
+        emails=1,
+    ),
+    Scene(
+        "Three tools side by side",
+        customer="alice",
+        session="alice-bank",
+        says=(
+            Says(
+                "what is my balance, how much did I spend on groceries last month and which loans do I have?",
+                (BALANCE, rf"{AMOUNT} on groceries in {LAST_MONTH}", LOANS),
+                agent="Bank",
+                tools_at_once=3,
+            ),
+        ),
+        emails=1,
+    ),
+    Scene(
+        "Nothing that binds without a yes; what is large, staff decide",
+        customer="alice",
+        session="alice-loan",
+        says=(
+            Says("I want to apply for a loan of 8000 EUR over 48 months", (r"tell me the purpose",), agent="Bank"),
+            Says("a new kitchen", (r"^Please confirm, with yes or no: Apply for a loan of 8,000\.00",), agent="Bank"),
+            Says("yes", (r"was received: 48 monthly payments of 191\.20 EUR",), agent="Bank"),
+            Says("and what is my balance?", (BALANCE,), agent="Bank"),
+        ),
+        emails=1,
+    ),
+    Scene(
+        "A card is frozen at once",
+        customer="alice",
+        session="alice-card",
+        says=(
+            Says(
+                "freeze my debit card",
+                (r"debit card ending in 4417 \(CD-4417\) is frozen",),
+                agent="Bank",
+            ),
+        ),
+        emails=1,
+    ),
+    Scene(
+        "Not signed in: two facts first",
+        customer="alice",
+        session="alice-guest",
+        signed_in=False,
+        says=(
+            Says("how much is my balance?", (r"^You are not signed in",), agent="Bank"),
+            Says(
+                "my date of birth is 1988-04-17, my e-mail is alice@example.com",
+                (r"you're verified",),
+                agent="Bank",
+            ),
+            Says("how much is my balance?", (BALANCE,), agent="Bank"),
+        ),
+        emails=1,
+    ),
+    Scene(
+        "Another customer's booking: the tool refuses",
+        customer="bob",
+        session="bob",
+        says=(Says("please send me an invoice for booking AB4568", (r"no booking AB4568",), agent="Airline"),),
+        emails=1,
+    ),
+    Scene(
+        "Another customer's session: it refuses",
+        customer="bob",
+        session="alice-bank",
+        says=(Says("how much is my balance?", (r"belongs to another customer",), refused=403),),
+        emails=1,
+    ),
+)

@@ -1,0 +1,142 @@
+"""The airline's records: customers, reservations, flights, in the form in which a data set holds them. Values only.
+
+The form is that of the airline data of tau-bench and tau2-bench (Sierra Research, MIT), so that theirs can be loaded.
+Dates and times without a zone are the airline's own: EST, five hours behind UTC, the whole year.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainSerializer, SerializerFunctionWrapHandler, model_serializer
+
+from switchboard.messages import Wire
+
+
+def as_number(amount: Decimal) -> int | float:
+    """The amount as JSON holds it in a data set: a number, without decimals when it is whole."""
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
+# The benchmark's amounts are JSON numbers. Decimal inside: cents are exact, only the spelling is a number.
+Amount = Annotated[Decimal, PlainSerializer(as_number, return_type=int | float, when_used="json")]
+
+Cabin = Literal["basic_economy", "economy", "business"]
+FlightType = Literal["one_way", "round_trip"]
+Membership = Literal["regular", "silver", "gold"]
+YesNo = Literal["yes", "no"]
+MeansKind = Literal["credit_card", "gift_card", "certificate"]
+
+Day = str
+"""`2024-05-20`: a day of departure, by the airline's clock."""
+
+
+class WithoutNulls(Wire):
+    """What is not there is left out of the JSON, as the data sets do."""
+
+    @model_serializer(mode="wrap")
+    def leave_out_nulls(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if value is not None}
+
+
+class Name(Wire):
+    first_name: str
+    last_name: str
+
+
+class Address(Wire):
+    address1: str
+    address2: str
+    city: str
+    country: str
+    state: str
+    zip: str
+
+
+class Passenger(Wire):
+    first_name: str
+    last_name: str
+    dob: str = Field(description="Date of birth, YYYY-MM-DD")
+
+
+class PaymentMethod(WithoutNulls):
+    """What a customer can pay with. A card has brand and last_four, a gift card and a certificate an amount."""
+
+    source: MeansKind
+    id: str
+    amount: Amount | None = None
+    brand: str | None = None
+    last_four: str | None = None
+
+
+class User(Wire):
+    """A customer as the airline knows them."""
+
+    user_id: str
+    name: Name
+    address: Address
+    email: str
+    dob: str
+    payment_methods: dict[str, PaymentMethod]
+    saved_passengers: tuple[Passenger, ...]
+    membership: Membership
+    reservations: tuple[str, ...]
+
+
+class ReservedFlight(Wire):
+    """One flight of a reservation; `price` is for one passenger, as it was when it was booked."""
+
+    flight_number: str
+    origin: str
+    destination: str
+    date: Day
+    price: Amount
+
+
+class Payment(Wire):
+    """What was paid with which means; negative when it was given back."""
+
+    payment_id: str
+    amount: Amount
+
+
+class Reservation(Wire):
+    """A reservation as it stands. `status` is null until it is cancelled."""
+
+    reservation_id: str
+    user_id: str
+    origin: str
+    destination: str
+    flight_type: FlightType
+    cabin: Cabin
+    flights: tuple[ReservedFlight, ...]
+    passengers: tuple[Passenger, ...]
+    payment_history: tuple[Payment, ...]
+    created_at: str
+    total_baggages: int
+    nonfree_baggages: int
+    insurance: YesNo
+    status: Literal["cancelled"] | None = None
+
+
+class FlightDay(WithoutNulls):
+    """A flight on one day. Seats and prices are there only while it is `available`, actual times once it has left."""
+
+    status: Literal["available", "delayed", "on time", "flying", "landed", "cancelled"]
+    available_seats: dict[Cabin, int] | None = None
+    prices: dict[Cabin, Amount] | None = None
+    estimated_departure_time_est: str | None = None
+    estimated_arrival_time_est: str | None = None
+    actual_departure_time_est: str | None = None
+    actual_arrival_time_est: str | None = None
+
+
+class Flight(Wire):
+    """A flight and its days. Scheduled times are HH:MM:SS, with `+1` when it lands on the day after."""
+
+    flight_number: str
+    origin: str
+    destination: str
+    scheduled_departure_time_est: str
+    scheduled_arrival_time_est: str
+    dates: Mapping[Day, FlightDay]

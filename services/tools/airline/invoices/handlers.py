@@ -1,0 +1,31 @@
+"""Serves invoices: reads the reservation and has the outbox send its invoice, once whatever crashes."""
+
+import restate
+
+from services.tools.airline.customers.contract import GET_USER_DETAILS, GetUserDetails
+from services.tools.airline.invoices import invoice as invoicing
+from services.tools.airline.invoices.contract import EMAIL_INVOICE, InvoiceRequest, InvoiceSent
+from services.tools.airline.reservations.contract import GET_RESERVATION_DETAILS, GetReservationDetails
+from switchboard.builtin.outbox.contract import DELIVER
+from switchboard.toolkit.declare import tool_service
+from switchboard.toolkit.rpc import ask
+from switchboard.toolkit.verified_customers import require_verified_customer
+
+invoices = tool_service(EMAIL_INVOICE.service, "Invoices for a customer's bookings, by e-mail.")
+
+
+@invoices.handler()
+async def email_invoice(ctx: restate.Context, request: InvoiceRequest) -> InvoiceSent:
+    """Send the invoice for one of the customer's bookings. 404 when there is no such booking among theirs."""
+    await require_verified_customer(ctx, request.customer_id, request)
+    asked = GetReservationDetails(
+        user_id=request.customer_id, reservation_id=request.confirmation_number, signed_in=True
+    )
+    reservation = await ask(ctx, GET_RESERVATION_DETAILS, asked)
+    profile = GetUserDetails(user_id=request.customer_id, signed_in=True)
+    user = await ask(ctx, GET_USER_DETAILS, profile, request.customer_id)
+    invoice = invoicing.build(reservation, user)
+    # The id is the same on every attempt of this invocation, and with it the outbox knows an e-mail that it has sent.
+    delivery = invoicing.compose(invoice, email_id=str(ctx.uuid()))
+    await ask(ctx, DELIVER, delivery, request.customer_id)
+    return invoicing.confirm(invoice)

@@ -1,0 +1,96 @@
+"""Builds an invoice from a reservation: positions, payments, total, and the e-mail that carries it. Pure."""
+
+from decimal import Decimal
+
+from services.tools.airline.data.records import Reservation, User
+from services.tools.airline.invoices.contract import InvoiceSent
+from services.tools.airline.rules import BAG_PRICE, CURRENCY, INSURANCE_PRICE
+from switchboard.builtin.outbox.contract import Delivery
+from switchboard.messages import Wire
+from switchboard.money import CENT, Money, spell
+
+
+class Position(Wire):
+    """One line of an invoice."""
+
+    description: str
+    amount: Money
+
+
+class Invoice(Wire):
+    """An invoice in the airline's currency; `paid` is what the payments add up to, less refunds."""
+
+    number: str
+    reservation_id: str
+    bill_to: str
+    email: str
+    positions: tuple[Position, ...]
+    total: Money
+    paid: Money
+
+
+def build(reservation: Reservation, user: User) -> Invoice:
+    """The invoice for a reservation; of a cancelled one nothing is left to pay."""
+    lines = () if reservation.status == "cancelled" else positions(reservation)
+    return Invoice(
+        number=f"INV-{reservation.reservation_id}",
+        reservation_id=reservation.reservation_id,
+        bill_to=f"{user.name.first_name} {user.name.last_name}",
+        email=user.email,
+        positions=lines,
+        total=sum((line.amount for line in lines), Decimal()),
+        paid=sum((payment.amount for payment in reservation.payment_history), Decimal()),
+    )
+
+
+def positions(reservation: Reservation) -> tuple[Position, ...]:
+    people = len(reservation.passengers)
+    cabin = reservation.cabin.replace("_", " ")
+    fares = [
+        Position(
+            description=f"{flight.flight_number} {flight.origin} to {flight.destination} on {flight.date}, {cabin},"
+            f" {people} passenger{'' if people == 1 else 's'}",
+            amount=(flight.price * people).quantize(CENT),
+        )
+        for flight in reservation.flights
+    ]
+    insured = reservation.insurance == "yes"
+    insurance = [Position(description="Travel insurance", amount=INSURANCE_PRICE * people)] if insured else []
+    bags = reservation.nonfree_baggages
+    paid_bags = [Position(description=f"Checked bags, {bags} paid", amount=BAG_PRICE * bags)] if bags else []
+    return (*fares, *insurance, *paid_bags)
+
+
+def compose(invoice: Invoice, email_id: str) -> Delivery:
+    """The e-mail with the invoice as text."""
+    lines = [f"{line.description}: {spell(line.amount, CURRENCY)}" for line in invoice.positions]
+    body = [
+        f"Dear {invoice.bill_to},",
+        "",
+        f"this is the invoice for your booking {invoice.reservation_id}.",
+        "",
+        *lines,
+        f"Total: {spell(invoice.total, CURRENCY)}",
+        f"Paid: {spell(invoice.paid, CURRENCY)}",
+    ]
+    subject = f"Invoice {invoice.number} over {spell(invoice.total, CURRENCY)}"
+    return Delivery(email_id=email_id, to=invoice.email, subject=subject, body="\n".join(body))
+
+
+def confirm(invoice: Invoice) -> InvoiceSent:
+    """What the customer is told; the address is hidden in part: more eyes see a conversation than a mailbox."""
+    sent_to = mask(invoice.email)
+    return InvoiceSent(
+        summary=f"Invoice {invoice.number} over {spell(invoice.total, CURRENCY)} was sent to {sent_to}.",
+        invoice_number=invoice.number,
+        confirmation_number=invoice.reservation_id,
+        total=invoice.total,
+        currency=CURRENCY,
+        sent_to=sent_to,
+    )
+
+
+def mask(email: str) -> str:
+    """`alice@example.com` as `a***@example.com`."""
+    name, _, domain = email.partition("@")
+    return f"{name[:1]}***@{domain}"

@@ -1,0 +1,79 @@
+"""Serves the card processor. It stands for a provider outside that takes an idempotency key: the object's key.
+
+Only the provider knows whether a card is good for an amount. With a real one the key is handed on, and nothing else
+here would change.
+"""
+
+from decimal import Decimal
+
+import restate
+
+from services.tools.airline.data.dataset import airline
+from services.tools.airline.payments.contract import CARD_PROCESSOR, CardMovement, Moved
+from switchboard import NoInput
+from switchboard.messages import Wire
+from switchboard.money import Money
+from switchboard.toolkit.declare import tool_object
+
+MOVEMENT = "movement"
+NOTHING = Decimal("0.00")
+PAYMENT_REQUIRED = 402
+
+card_processor = tool_object(CARD_PROCESSOR, "Charges of credit cards; the key is the idempotency key.")
+
+
+class Movement(Wire):
+    """What was moved, from the card, under this key."""
+
+    card_token: str
+    amount: Money
+
+
+class Answer(Wire):
+    """What the provider says to a charge: why not, or nothing."""
+
+    declined: str
+
+
+ANSWER = restate.RunOptions[Answer](type_hint=Answer)
+
+
+def provider_says(payment_id: str) -> Answer:
+    return Answer(declined=airline().extras.declined_cards.get(payment_id, ""))
+
+
+@card_processor.handler()
+async def authorise(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
+    """Charge a card, once for each key. 402 when the card is declined."""
+    made = await ctx.get(MOVEMENT, type_hint=Movement)
+    if made is None:
+        payment_id = request.card_token.rpartition("/")[2]
+        answer = await ctx.run_typed("provider", provider_says, ANSWER, payment_id)
+        if answer.declined:
+            raise restate.TerminalError(
+                f"{payment_id} was declined: {answer.declined}. Choose another payment method.",
+                status_code=PAYMENT_REQUIRED,
+            )
+        made = Movement(card_token=request.card_token, amount=request.amount)
+        ctx.set(MOVEMENT, made)
+    return Moved(amount=made.amount)
+
+
+@card_processor.handler()
+async def void(ctx: restate.ObjectContext, _request: NoInput) -> Moved:
+    """Call the charge off. Does nothing when it was never made."""
+    made = await ctx.get(MOVEMENT, type_hint=Movement)
+    if made is not None:
+        made = made.model_copy(update={"amount": NOTHING})
+        ctx.set(MOVEMENT, made)
+    return Moved(amount=NOTHING)
+
+
+@card_processor.handler()
+async def credit(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
+    """Give money back to a card, once for each key."""
+    made = await ctx.get(MOVEMENT, type_hint=Movement)
+    if made is None:
+        made = Movement(card_token=request.card_token, amount=-request.amount)
+        ctx.set(MOVEMENT, made)
+    return Moved(amount=made.amount)

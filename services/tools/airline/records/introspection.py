@@ -1,0 +1,64 @@
+"""Asks Restate's own tables which of the airline's objects keep something, and whether anything is still written."""
+
+import asyncio
+from datetime import timedelta
+
+import aiohttp
+from pydantic import BaseModel
+
+from services.tools.airline.customers.contract import AIRLINE_CUSTOMERS
+from services.tools.airline.flights.contract import FLIGHT_SEATS
+from services.tools.airline.reservations.contract import RESERVATION_DESK, RESERVATIONS
+from switchboard.messages import Wire
+
+QUERY_TIMEOUT = timedelta(seconds=30)
+QUIET_TIMEOUT = timedelta(seconds=10)
+LOOK_AGAIN = timedelta(milliseconds=20)
+
+OBJECTS = (AIRLINE_CUSTOMERS, RESERVATIONS, FLIGHT_SEATS)
+QUOTED = ", ".join(f"'{name}'" for name in (*OBJECTS, RESERVATION_DESK))
+
+KEYS = f"SELECT DISTINCT service_name, service_key FROM state WHERE service_name IN ({QUOTED})"
+UNDER_WAY = (
+    f"SELECT count(*) AS busy FROM sys_invocation WHERE target_service_name IN ({QUOTED})"
+    " AND status NOT IN ('completed', 'scheduled', 'paused')"
+)
+
+
+class Changed(Wire):
+    """An object that keeps something."""
+
+    service_name: str
+    service_key: str
+
+
+class AllChanged(Wire):
+    rows: tuple[Changed, ...]
+
+
+class _Count(BaseModel):
+    busy: int
+
+
+class _Counts(BaseModel):
+    rows: list[_Count]
+
+
+async def changed_objects(admin_url: str) -> AllChanged:
+    """The objects that keep something, once nothing is being written, or after QUIET_TIMEOUT as it is then."""
+    url = f"{admin_url.rstrip('/')}/query"
+    timeout = aiohttp.ClientTimeout(total=QUERY_TIMEOUT.total_seconds())
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        looks = int(QUIET_TIMEOUT / LOOK_AGAIN)
+        for _ in range(looks):
+            counts = _Counts.model_validate_json(await query(http, url, UNDER_WAY))
+            if not any(row.busy for row in counts.rows):
+                break
+            await asyncio.sleep(LOOK_AGAIN.total_seconds())
+        return AllChanged.model_validate_json(await query(http, url, KEYS))
+
+
+async def query(http: aiohttp.ClientSession, url: str, sql: str) -> bytes:
+    async with http.post(url, json={"query": sql}, headers={"accept": "application/json"}) as response:
+        response.raise_for_status()
+        return await response.read()

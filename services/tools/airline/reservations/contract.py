@@ -1,0 +1,250 @@
+"""What reservations promise: to be read, booked, cancelled and changed. Agents and other tools import nothing else."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from services.tools.airline.data.records import Cabin, Day, FlightType, Passenger, Reservation, YesNo
+from services.tools.airline.flights.contract import FlightNumber
+from switchboard import FromIdentity, NoInput, Tool, ToolInput
+from switchboard.contract import PersonalInput, Text
+from switchboard.messages import Wire
+from switchboard.money import Money
+
+RESERVATION_DESK = "ReservationDesk"
+RESERVATIONS = "Reservations"
+
+# What a message may ask for; the rules of the airline are narrower, and are the policy's to say.
+PASSENGERS_MAX = 20
+SEGMENTS_MAX = 12
+PAYMENTS_MAX = 12
+BAGS_MAX = 100
+
+ReservationId = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z0-9]{6}$"),
+    Field(description="Reservation id, the confirmation number: six letters and digits", examples=["AB4568"]),
+]
+UserId = Annotated[str, FromIdentity("customer_id")]
+Airport = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{3}$"),
+    Field(description="Airport code", examples=["LIS"]),
+]
+TravelDay = Annotated[Day, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), Field(description="YYYY-MM-DD")]
+PaymentId = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
+    Field(description="A payment method by its id, as get_user_details gives it", examples=["gift_card_1207"]),
+]
+PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+BagCount = Annotated[int, Field(ge=0, le=BAGS_MAX)]
+CancellationReason = Literal["change_of_plan", "airline_cancelled_flight", "health", "weather", "other"]
+
+
+class FlightChoice(ToolInput):
+    """One flight on one day, as the searches give it."""
+
+    # Models copy the rest of what a search gave along with it; number and day say all.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    flight_number: FlightNumber
+    date: TravelDay
+
+
+class PassengerDetails(ToolInput):
+    """Somebody who flies."""
+
+    first_name: PersonName
+    last_name: PersonName
+    dob: TravelDay = Field(description="Date of birth, YYYY-MM-DD")
+
+    def record(self) -> Passenger:
+        return Passenger(first_name=self.first_name, last_name=self.last_name, dob=self.dob)
+
+
+class PaymentPart(ToolInput):
+    """How much one of the customer's payment methods pays."""
+
+    payment_id: PaymentId
+    amount: Money = Field(ge=0)
+
+
+Flights = Annotated[
+    tuple[FlightChoice, ...],
+    Field(min_length=1, max_length=SEGMENTS_MAX, description="All flights in the order of travel, also unchanged ones"),
+]
+Passengers = Annotated[tuple[PassengerDetails, ...], Field(min_length=1, max_length=PASSENGERS_MAX)]
+
+
+class GetReservationDetails(PersonalInput):
+    user_id: UserId
+    reservation_id: ReservationId
+
+
+class BookReservation(PersonalInput):
+    user_id: UserId
+    origin: Airport
+    destination: Airport
+    flight_type: FlightType
+    cabin: Cabin
+    flights: Flights
+    passengers: Passengers
+    payment_methods: tuple[PaymentPart, ...] = Field(
+        min_length=1, max_length=PAYMENTS_MAX, description="Together exactly the total price"
+    )
+    total_baggages: BagCount = Field(description="Checked bags of all passengers")
+    nonfree_baggages: BagCount = Field(description="Those among them that are paid for")
+    insurance: YesNo
+
+
+class CancelReservation(PersonalInput):
+    user_id: UserId
+    reservation_id: ReservationId
+    reason: CancellationReason | None = Field(None, description="Why the customer cancels, as far as they have said it")
+
+
+class UpdateReservationFlights(PersonalInput):
+    user_id: UserId
+    reservation_id: ReservationId
+    cabin: Cabin
+    flights: Flights
+    payment_id: PaymentId
+
+
+class UpdateReservationPassengers(PersonalInput):
+    user_id: UserId
+    reservation_id: ReservationId
+    passengers: Passengers
+
+
+class UpdateReservationBaggages(PersonalInput):
+    user_id: UserId
+    reservation_id: ReservationId
+    total_baggages: BagCount = Field(description="Checked bags of all passengers, those booked before included")
+    nonfree_baggages: BagCount = Field(description="Those among the total that are paid for")
+    payment_id: PaymentId
+
+
+class SendCertificate(PersonalInput):
+    user_id: UserId
+    amount: Money = Field(gt=0)
+    reservation_id: ReservationId | None = Field(None, description="The reservation with the disrupted flight")
+    reason: Literal["cancelled_flight", "delayed_flight"] | None = None
+
+
+def spell_flights(flights: tuple[FlightChoice, ...]) -> str:
+    return ", ".join(f"{flight.flight_number} on {flight.date}" for flight in flights)
+
+
+def spell_names(passengers: tuple[PassengerDetails, ...]) -> str:
+    return ", ".join(f"{person.first_name} {person.last_name} (born {person.dob})" for person in passengers)
+
+
+def spell_bags(total: int, paid: int) -> str:
+    return f"{total} checked bag{'' if total == 1 else 's'}, {paid} of them paid"
+
+
+def booking_question(request: BookReservation) -> str:
+    """The exact booking and its payments, as the customer is asked to confirm them."""
+    total = sum((part.amount for part in request.payment_methods), Decimal())
+    parts = ", ".join(f"{part.amount:,.2f} from {part.payment_id}" for part in request.payment_methods)
+    return (
+        f"Book {request.origin} to {request.destination} ({request.flight_type.replace('_', ' ')}):"
+        f" {spell_flights(request.flights)}, in {request.cabin.replace('_', ' ')} for"
+        f" {spell_names(request.passengers)}, {spell_bags(request.total_baggages, request.nonfree_baggages)},"
+        f" {'with' if request.insurance == 'yes' else 'without'} travel insurance, and pay {total:,.2f}: {parts}?"
+    )
+
+
+def cancellation_question(request: CancelReservation) -> str:
+    return (
+        f"Cancel reservation {request.reservation_id} with all its flights for good? What was paid goes back to the"
+        " payment methods that it came from."
+    )
+
+
+def flights_question(request: UpdateReservationFlights) -> str:
+    return (
+        f"Change reservation {request.reservation_id} to {spell_flights(request.flights)} in"
+        f" {request.cabin.replace('_', ' ')}, and pay or be refunded the difference in price with {request.payment_id}?"
+    )
+
+
+def passengers_question(request: UpdateReservationPassengers) -> str:
+    return f"Change the passengers of reservation {request.reservation_id} to {spell_names(request.passengers)}?"
+
+
+def baggages_question(request: UpdateReservationBaggages) -> str:
+    bags = spell_bags(request.total_baggages, request.nonfree_baggages)
+    return f"Change reservation {request.reservation_id} to {bags}, and pay for those added with {request.payment_id}?"
+
+
+GET_RESERVATION_DETAILS = Tool(
+    service=RESERVATION_DESK,
+    handler="get_reservation_details",
+    purpose="One of the customer's reservations (bookings) by its id: flights, passengers, cabin, bags, payments.",
+    input=GetReservationDetails,
+    output=Reservation,
+)
+BOOK_RESERVATION = Tool(
+    service=RESERVATION_DESK,
+    handler="book_reservation",
+    purpose="Book flights and pay for them with one or several of the customer's own payment methods.",
+    input=BookReservation,
+    output=Reservation,
+    consent=booking_question,
+)
+CANCEL_RESERVATION = Tool(
+    service=RESERVATION_DESK,
+    handler="cancel_reservation",
+    purpose="Cancel a whole reservation; what was paid is refunded.",
+    input=CancelReservation,
+    output=Reservation,
+    consent=cancellation_question,
+)
+UPDATE_RESERVATION_FLIGHTS = Tool(
+    service=RESERVATION_DESK,
+    handler="update_reservation_flights",
+    purpose="Change the flights or the cabin of a reservation; the difference in price is paid or refunded.",
+    input=UpdateReservationFlights,
+    output=Reservation,
+    consent=flights_question,
+)
+UPDATE_RESERVATION_PASSENGERS = Tool(
+    service=RESERVATION_DESK,
+    handler="update_reservation_passengers",
+    purpose="Correct or replace the passengers of a reservation, as many as before.",
+    input=UpdateReservationPassengers,
+    output=Reservation,
+    consent=passengers_question,
+)
+UPDATE_RESERVATION_BAGGAGES = Tool(
+    service=RESERVATION_DESK,
+    handler="update_reservation_baggages",
+    purpose="Add checked bags to a reservation.",
+    input=UpdateReservationBaggages,
+    output=Reservation,
+    consent=baggages_question,
+)
+SEND_CERTIFICATE = Tool(
+    service=RESERVATION_DESK,
+    handler="send_certificate",
+    purpose="Give the customer a travel certificate as compensation, where the policy allows one.",
+    input=SendCertificate,
+    output=Text,
+)
+
+# From here on: what other tools ask the object `Reservations` for. No agent lists these.
+
+
+class Record(Wire):
+    """What there is under an id, whoever's it is."""
+
+    reservation: Reservation | None
+
+
+READ_RECORD = Tool(
+    service=RESERVATIONS, handler="read_record", purpose="A reservation, whoever's it is.", input=NoInput, output=Record
+)

@@ -1,0 +1,130 @@
+"""What the desk reads before it decides: the customer, their own reservations, flights as they stand."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import restate
+
+from services.tools.airline.clock import Moment, airline_moment
+from services.tools.airline.customers.contract import GET_USER_DETAILS, GetUserDetails
+from services.tools.airline.data.records import Reservation, User
+from services.tools.airline.data.schedule import at
+from services.tools.airline.flights.contract import FLIGHT_ON_DAY, FlightOnDay, seats_key
+from services.tools.airline.reservations.contract import FlightChoice
+from services.tools.airline.reservations.keeping import FIND, Kept
+from services.tools.airline.reservations.travel import FlightKey, Flights, FlightState, keys_of
+from switchboard import NoInput
+from switchboard.contract import PersonalInput
+from switchboard.telemetry.logs import private
+from switchboard.toolkit.refusal import NOT_FOUND
+from switchboard.toolkit.rpc import ask, read, start
+from switchboard.toolkit.verified_customers import require_verified_customer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Comer:
+    """Who asks for a write, and when."""
+
+    user: User
+    moment: Moment
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a write on a reservation is decided on: who asks and when, the reservation, and flights as they stand."""
+
+    user: User
+    moment: Moment
+    kept: Kept
+    flights: Flights
+
+
+async def comer(ctx: restate.Context, user_id: str, request: PersonalInput) -> Comer:
+    """How every write begins: the customer, admitted, and the moment. Raises TerminalError 401 and 404."""
+    await require_verified_customer(ctx, user_id, request)
+    moment = await airline_moment(ctx)
+    user = await ask(ctx, GET_USER_DETAILS, GetUserDetails(user_id=user_id, signed_in=True), user_id)
+    return Comer(user, moment)
+
+
+async def standing(
+    ctx: restate.Context,
+    user_id: str,
+    reservation_id: str,
+    request: PersonalInput,
+    wanted: Sequence[FlightChoice] = (),
+) -> Standing:
+    """How a write on a reservation begins; `wanted` are flights that it asks for. TerminalError 401 and 404."""
+    who = await comer(ctx, user_id, request)
+    kept = await own(ctx, user_id, reservation_id)
+    flights = await as_they_stand(ctx, keys_of((*kept.reservation.flights, *wanted)))
+    return Standing(who.user, who.moment, kept, flights)
+
+
+async def own(ctx: restate.Context, user_id: str, reservation_id: str) -> Kept:
+    """The customer's reservation. Raises TerminalError 404, and leaves a line for those who watch for probing.
+
+    One refusal for another's and for nobody's: it tells nothing.
+    """
+    kept = (await ask(ctx, FIND, NoInput(), reservation_id)).kept
+    if kept is not None and kept.reservation.user_id == user_id:
+        return kept
+    logger.warning("refused: customer %s asked for reservation %s, not theirs", user_id, private(reservation_id))
+    raise restate.TerminalError(
+        f"There is no booking {reservation_id} among your reservations. Check the number, or look"
+        " at your profile, which lists them. (rule G1)",
+        status_code=NOT_FOUND,
+    )
+
+
+async def all_own(ctx: restate.Context, user: User) -> list[Kept]:
+    """All reservations of a customer."""
+    calls = [start(ctx, FIND, NoInput(), reservation_id) for reservation_id in user.reservations]
+    await restate.gather(*calls)
+    found = [(await read(FIND, call)).kept for call in calls]
+    return [kept for kept in found if kept is not None and kept.reservation.user_id == user.user_id]
+
+
+async def as_they_stand(ctx: restate.Context, keys: Iterable[FlightKey]) -> Flights:
+    """The flights with the seats that are free now; one that does not fly on its day is left out."""
+    wanted = list(dict.fromkeys(keys))
+    # All are started before any is awaited: the journal then holds them in one order on every replay.
+    calls = [start(ctx, FLIGHT_ON_DAY, NoInput(), seats_key(*key)) for key in wanted]
+    await restate.gather(*calls)
+    found = [await answered(call) for call in calls]
+    return {key: state(flight) for key, flight in zip(wanted, found, strict=True) if flight is not None}
+
+
+async def answered(call: restate.RestateDurableCallFuture[bytes]) -> FlightOnDay | None:
+    """The flight; None for one that is not known. Our own cancellation has surfaced before."""
+    try:
+        return await read(FLIGHT_ON_DAY, call)
+    except restate.TerminalError as refused:
+        if refused.status_code != NOT_FOUND:
+            raise
+        return None
+
+
+def state(flight: FlightOnDay) -> FlightState:
+    return FlightState(
+        flight_number=flight.flight_number,
+        origin=flight.origin,
+        destination=flight.destination,
+        date=flight.date,
+        departs=at(flight.date, flight.scheduled_departure_time_est),
+        arrives=at(flight.date, flight.scheduled_arrival_time_est),
+        day=flight.day,
+        late_every_day=flight.late_every_day,
+    )
+
+
+def paid_by_method(reservation: Reservation) -> dict[str, Decimal]:
+    """What each payment method has paid for the reservation in all."""
+    sums: dict[str, Decimal] = {}
+    for payment in reservation.payment_history:
+        sums[payment.payment_id] = sums.get(payment.payment_id, Decimal()) + payment.amount
+    return sums

@@ -1,0 +1,38 @@
+"""What a customer is written of a reservation that was made, cancelled or changed. Pure."""
+
+from services.tools.airline.data.records import Reservation, User
+from services.tools.airline.reservations.prices import owed_bags
+from services.tools.airline.rules import BAG_PRICE, CURRENCY
+from switchboard.builtin.outbox.contract import Delivery
+from switchboard.money import spell
+
+
+def letter(user: User, reservation: Reservation, what: str, email_id: str) -> Delivery:
+    """The e-mail to the customer; `what` has become of the reservation, in a word or two."""
+    flights = "\n".join(
+        f"{flight.flight_number} {flight.origin} to {flight.destination} on {flight.date}"
+        for flight in reservation.flights
+    )
+    people = ", ".join(f"{person.first_name} {person.last_name}" for person in reservation.passengers)
+    payments = "\n".join(
+        f"{spell(payment.amount, CURRENCY)} {payment.payment_id}" for payment in reservation.payment_history
+    )
+    return Delivery(
+        email_id=email_id,
+        to=user.email,
+        subject=f"Reservation {reservation.reservation_id} {what}",
+        body=f"Dear {user.name.first_name} {user.name.last_name},\n\nyour reservation {reservation.reservation_id} is"
+        f" {what}.\n\n{flights}\n{reservation.cabin.replace('_', ' ')}, for {people}{bags_due(user, reservation)}"
+        f"\n\nPayments:\n{payments}",
+    )
+
+
+def bags_due(user: User, reservation: Reservation) -> str:
+    """What is to be paid for bags that were free before the cabin was changed; nothing for what is cancelled."""
+    count = 0 if reservation.status == "cancelled" else owed_bags(user.membership, reservation)
+    if not count:
+        return ""
+    return (
+        f"\n\n{count} of its {reservation.total_baggages} checked bags {'is' if count == 1 else 'are'} not free in this"
+        f" cabin, and still to be paid: {spell(BAG_PRICE * count, CURRENCY)}."
+    )

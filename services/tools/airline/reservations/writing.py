@@ -1,0 +1,135 @@
+"""What a write makes of a reservation: booked, cancelled, changed. Pure; whether it may be is the policy's to say."""
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+from decimal import Decimal
+
+from services.tools.airline.data.records import Payment, Reservation, ReservedFlight
+from services.tools.airline.data.schedule import spell
+from services.tools.airline.reservations.compensation import noted
+from services.tools.airline.reservations.contract import (
+    BookReservation,
+    FlightChoice,
+    UpdateReservationBaggages,
+    UpdateReservationFlights,
+    UpdateReservationPassengers,
+)
+from services.tools.airline.reservations.keeping import Kept
+from services.tools.airline.reservations.prices import fare, new_fares
+from services.tools.airline.reservations.travel import FlightKey, Flights, FlightState, key_of, keys_of
+from services.tools.airline.settings import AirlineIds
+
+BENCHMARK_IDS = ("HATHAT", "HATHAU", "HATHAV")
+ID_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
+ID_LENGTH = 6
+IDS_DRAWN_MAX = 5
+"""A thousand million are free, so that one draw nearly always does."""
+
+
+def new_ids(drawn: random.Random, ids: AirlineIds) -> Iterator[str]:
+    """The ids that a new reservation may have, in their order."""
+    yield from BENCHMARK_IDS if ids == "benchmark" else ()
+    for _ in range(IDS_DRAWN_MAX):
+        yield "".join(drawn.choice(ID_LETTERS) for _ in range(ID_LENGTH))
+
+
+def booked(request: BookReservation, reservation_id: str, flights: Flights, now: dt.datetime) -> Kept:
+    fares = [fare(flights, key_of(choice), request.cabin) for choice in request.flights]
+    reservation = Reservation(
+        reservation_id=reservation_id,
+        user_id=request.user_id,
+        origin=request.origin,
+        destination=request.destination,
+        flight_type=request.flight_type,
+        cabin=request.cabin,
+        flights=tuple(
+            reserved(choice, price, flights[key_of(choice)])
+            for choice, price in zip(request.flights, fares, strict=True)
+        ),
+        passengers=tuple(person.record() for person in request.passengers),
+        payment_history=tuple(Payment(payment_id=p.payment_id, amount=p.amount) for p in request.payment_methods),
+        created_at=spell(now),
+        total_baggages=request.total_baggages,
+        nonfree_baggages=request.nonfree_baggages,
+        insurance=request.insurance,
+    )
+    return Kept(reservation=reservation)
+
+
+def reserved(choice: FlightChoice, price: Decimal, way: ReservedFlight | FlightState) -> ReservedFlight:
+    """The chosen flight with its fare for one passenger."""
+    return ReservedFlight(
+        flight_number=choice.flight_number,
+        origin=way.origin,
+        destination=way.destination,
+        date=choice.date,
+        price=price,
+    )
+
+
+def cancelled(kept: Kept, flights: Flights) -> Kept:
+    """The reservation cancelled, and every payment given back. `flights` are its flights as they stand."""
+    paid = kept.reservation.payment_history
+    back = tuple(Payment(payment_id=payment.payment_id, amount=-payment.amount) for payment in paid)
+    return having(noted(kept, flights), status="cancelled", payment_history=(*paid, *back))
+
+
+def with_flights(kept: Kept, request: UpdateReservationFlights, flights: Flights, price: Decimal) -> Kept:
+    """The reservation with other flights or another cabin, the difference in price among its payments.
+
+    What asks for neither changes nothing: it is no answer to a disruption.
+    """
+    fares = new_fares(kept.reservation, request.flights, request.cabin, flights)
+    ways: dict[FlightKey, ReservedFlight | FlightState] = {**flights}
+    ways |= {key_of(flight): flight for flight in kept.reservation.flights}
+    changed = having(
+        kept,
+        cabin=request.cabin,
+        flights=tuple(
+            reserved(choice, price, ways[key_of(choice)]) for choice, price in zip(request.flights, fares, strict=True)
+        ),
+        payment_history=paid_on_top(kept.reservation, request.payment_id, price),
+    )
+    if request.cabin == kept.reservation.cabin and keys_of(request.flights) == keys_of(kept.reservation.flights):
+        return changed
+    return changed.model_copy(update={"changed": True, "disruptions": noted(kept, flights).disruptions})
+
+
+def with_passengers(kept: Kept, request: UpdateReservationPassengers) -> Kept:
+    return having(kept, passengers=tuple(person.record() for person in request.passengers))
+
+
+def with_bags(kept: Kept, request: UpdateReservationBaggages, price: Decimal) -> Kept:
+    """The reservation with more bags. Those that were paid stay so, also when a better cabin makes them free by now:
+    they are not paid a second time in a cabin that does not."""
+    return having(
+        kept,
+        total_baggages=request.total_baggages,
+        nonfree_baggages=max(request.nonfree_baggages, kept.reservation.nonfree_baggages),
+        payment_history=paid_on_top(kept.reservation, request.payment_id, price),
+    )
+
+
+def paid_on_top(reservation: Reservation, payment_id: str, price: Decimal) -> tuple[Payment, ...]:
+    """The payments with one more, negative for a refund; none when there is nothing to pay."""
+    added = (Payment(payment_id=payment_id, amount=price),) if price else ()
+    return (*reservation.payment_history, *added)
+
+
+def having(kept: Kept, **fields: object) -> Kept:
+    return kept.model_copy(update={"reservation": kept.reservation.model_copy(update=fields)})
+
+
+def seats_to_take(reservation: Reservation, request: UpdateReservationFlights) -> tuple[FlightKey, ...]:
+    """The flights on which the change needs seats: those that are new, or whose cabin is."""
+    if request.cabin != reservation.cabin:
+        return keys_of(request.flights)
+    return tuple(key for key in keys_of(request.flights) if key not in keys_of(reservation.flights))
+
+
+def seats_to_give_back(reservation: Reservation, request: UpdateReservationFlights) -> tuple[FlightKey, ...]:
+    """The flights on which the change leaves seats behind."""
+    if request.cabin != reservation.cabin:
+        return keys_of(reservation.flights)
+    return tuple(key for key in keys_of(reservation.flights) if key not in keys_of(request.flights))

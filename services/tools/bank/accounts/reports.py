@@ -1,0 +1,194 @@
+"""Answers of the accounts service, worked out from a ledger. Pure.
+
+Raises PeriodRefused where a query asks for a period of which nothing can be known, and AccountUnknown.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+from services.tools.bank.accounts.contract import (
+    AccountBalance,
+    Balances,
+    Category,
+    CategorySpending,
+    CurrencyTotal,
+    MerchantSpending,
+    Period,
+    Spending,
+    SpendingQuery,
+    Transaction,
+    TransactionList,
+    TransactionQuery,
+    account_title,
+)
+from services.tools.bank.accounts.ledger import Ledger
+from services.tools.bank.accounts.periods import Span, resolve
+from services.tools.bank.data.bank import Account
+from switchboard.money import spell
+
+MERCHANTS_MAX = 5
+NUMBER_DIGITS_SHOWN = 4
+ZERO = Decimal("0.00")
+
+# Money that goes from one's own account to another, or to a friend, is moved rather than spent.
+NOT_SPENDING: frozenset[Category] = frozenset({"transfers"})
+
+Name = TypeVar("Name", bound=str)
+
+
+class AccountUnknown(Exception):
+    """The customer has no such account; the message says so, in a sentence for the model."""
+
+
+def balances(ledger: Ledger) -> Balances:
+    """Every account of the customer, as it stands now."""
+    accounts = tuple(account_balance(ledger, account) for account in ledger.customer.accounts)
+    return Balances(
+        summary=balance_sentence(accounts),
+        accounts=accounts,
+        totals=by_currency((account.currency, account.balance) for account in accounts),
+        as_of=ledger.now,
+    )
+
+
+def by_currency(amounts: Iterable[tuple[str, Decimal]]) -> tuple[CurrencyTotal, ...]:
+    """The sum of each currency, in the order in which they come."""
+    sums: dict[str, Decimal] = {}
+    for currency, amount in amounts:
+        sums[currency] = sums.get(currency, ZERO) + amount
+    return tuple(CurrencyTotal(total=total, currency=currency) for currency, total in sums.items())
+
+
+def account_balance(ledger: Ledger, account: Account) -> AccountBalance:
+    balance = ledger.balance(account)
+    return AccountBalance(
+        account=account.account,
+        number=f"•••• {account.iban[-NUMBER_DIGITS_SHOWN:]}",
+        balance=balance,
+        overdraft_limit=account.overdraft_limit,
+        available=ledger.available(account),
+        currency=account.currency,
+    )
+
+
+def balance_sentence(accounts: Sequence[AccountBalance]) -> str:
+    each = [f"{spell(account.balance, account.currency)} in {account_title(account.account)}" for account in accounts]
+    return f"Your balance is {listed_words(each)}."
+
+
+def listed_words(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def transactions(ledger: Ledger, query: TransactionQuery) -> TransactionList:
+    """The newest transactions that match, and how many match in all."""
+    span = span_of(ledger, query.period)
+    account = ledger.customer.find_account(query.account) if query.account else None
+    if query.account and account is None:
+        raise AccountUnknown(f"Among your accounts there is no {account_title(query.account)}.")
+    matching = [entry for entry in within(ledger, span) if matches(entry, query, account)]
+    listed = tuple(matching[: query.limit])
+    return TransactionList(
+        summary=transactions_sentence(query, span, len(matching), len(listed)),
+        first_day=span.first_day,
+        last_day=span.last_day,
+        matching=len(matching),
+        transactions=listed,
+    )
+
+
+def matches(entry: Transaction, query: TransactionQuery, account: Account | None) -> bool:
+    amount = abs(entry.amount)
+    return (
+        query.category in (None, entry.category)
+        and (account is None or account.account == entry.account)
+        and (query.merchant is None or holds(f"{entry.merchant} {entry.reference}", query.merchant))
+        and (query.amount_min is None or amount >= query.amount_min)
+        and (query.amount_max is None or amount <= query.amount_max)
+    )
+
+
+def holds(text: str, part: str) -> bool:
+    return " ".join(part.casefold().split()) in " ".join(text.casefold().split())
+
+
+def transactions_sentence(query: TransactionQuery, span: Span, matching: int, listed: int) -> str:
+    category = f"{plain(query.category)} " if query.category else ""
+    account = f" on {account_title(query.account)}" if query.account else ""
+    merchant = f" matching “{query.merchant}”" if query.merchant else ""
+    found = f"You have {count(matching, f'{category}transaction')}{merchant}{account} in {span.label}"
+    return f"{found}; the newest {listed} are listed." if listed < matching else f"{found}."
+
+
+def spending(ledger: Ledger, query: SpendingQuery) -> Spending:
+    """What left the accounts, added up by category and by merchant."""
+    span = span_of(ledger, query.period)
+    currency = query.currency or ledger.customer.currency
+    counted = [entry for entry in within(ledger, span) if entry.amount < 0 and counts(entry, query.category)]
+    spent = [entry for entry in counted if entry.currency == currency]
+    others = by_currency((entry.currency, -entry.amount) for entry in counted if entry.currency != currency)
+    total, by_category = outflow(spent), totals(spent, lambda entry: entry.category)
+    return Spending(
+        summary=spending_sentence(currency, query, span, spent, others),
+        first_day=span.first_day,
+        last_day=span.last_day,
+        total=total,
+        payments=len(spent),
+        currency=currency,
+        by_category=tuple(
+            CategorySpending(category=name, total=amount, payments=payments) for name, amount, payments in by_category
+        ),
+        biggest_merchants=tuple(
+            MerchantSpending(merchant=name, total=amount, payments=payments)
+            for name, amount, payments in totals(spent, lambda entry: entry.merchant)[:MERCHANTS_MAX]
+        ),
+        other_currencies=others,
+    )
+
+
+def counts(entry: Transaction, category: Category | None) -> bool:
+    return entry.category not in NOT_SPENDING if category is None else entry.category == category
+
+
+def spending_sentence(
+    currency: str, query: SpendingQuery, span: Span, spent: Sequence[Transaction], others: Sequence[CurrencyTotal]
+) -> str:
+    on = f" on {plain(query.category)}" if query.category else ""
+    beside = "".join(f" Beside it you spent {spell(other.total, other.currency)}{on}." for other in others)
+    if not spent:
+        return f"You spent nothing{on} in {span.label}.{beside}"
+    sentence = f"You spent {spell(outflow(spent), currency)}{on} in {span.label}, in {count(len(spent), 'payment')}"
+    if query.category:
+        return f"{sentence}.{beside}"
+    category, amount, _ = totals(spent, lambda entry: entry.category)[0]
+    return f"{sentence}; the most on {plain(category)} ({spell(amount, currency)}).{beside}"
+
+
+def totals(spent: Sequence[Transaction], name_of: Callable[[Transaction], Name]) -> list[tuple[Name, Decimal, int]]:
+    """Name, amount and number of payments of each group; the largest amount first, then by name."""
+    groups: dict[Name, list[Transaction]] = {}
+    for entry in spent:
+        groups.setdefault(name_of(entry), []).append(entry)
+    named = [(name, outflow(entries), len(entries)) for name, entries in groups.items()]
+    return sorted(named, key=lambda group: (-group[1], group[0]))
+
+
+def outflow(entries: Sequence[Transaction]) -> Decimal:
+    return -sum((entry.amount for entry in entries), ZERO)
+
+
+def span_of(ledger: Ledger, period: Period) -> Span:
+    return resolve(period, ledger.now.date(), ledger.records_from)
+
+
+def within(ledger: Ledger, span: Span) -> list[Transaction]:
+    return [entry for entry in ledger.booked if span.first_day <= entry.booked_at.date() <= span.last_day]
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def plain(name: str) -> str:
+    return name.replace("_", " ")

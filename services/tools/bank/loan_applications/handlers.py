@@ -1,0 +1,163 @@
+"""Serves loan applications: the desk that takes them in, and a customer's record of them.
+
+The desk holds no lock. `LoanApplications` is one object for one customer: it takes a new application only when no other
+is open, notes it and sets its workflow going in one breath, and in one breath notes the outcome and tells the customer.
+So an application that is on record runs, one that ran is on record, and its outcome is told once.
+"""
+
+import logging
+from datetime import timedelta
+
+import restate
+
+from services.tools.bank.accounts.contract import UNDO_MOVE, MoveRef
+from services.tools.bank.data.bank import customers
+from services.tools.bank.loan_applications import policy, records
+from services.tools.bank.loan_applications.contract import (
+    CLOSE_APPLICATION,
+    LOAN_APPLICATIONS,
+    LOAN_DESK,
+    OPEN_APPLICATION,
+    RUN_APPLICATION,
+    Application,
+    ApplicationQuery,
+    ApplicationRef,
+    Closing,
+    Done,
+    LoanApplication,
+    LoanApplicationList,
+    LoanRequest,
+)
+from services.tools.bank.loan_applications.records import Records, loan_id_of
+from services.tools.bank.loans.contract import REVOKE_LOAN, RevokeLoan
+from switchboard.contract import PersonalInput
+from switchboard.telemetry.logs import private
+from switchboard.toolkit.clock import business_now
+from switchboard.toolkit.declare import tool_object, tool_service
+from switchboard.toolkit.journaled import as_set
+from switchboard.toolkit.policy import judge
+from switchboard.toolkit.rpc import allowed, ask, notify, tell
+from switchboard.toolkit.verified_customers import require_verified_customer
+
+RECORDS = "records"
+
+ID_DIGITS = 12
+"""Of an application's id; the first twelve of a random UUID are all random."""
+
+NOT_FINISHED = "It could not be finished on our side, and nothing was paid out. Please apply again."
+
+logger = logging.getLogger(__name__)
+
+loan_applications = tool_object(LOAN_APPLICATIONS, "A customer's loan applications; the key is the customer's id.")
+
+
+def loan_desk(decide_within: timedelta) -> restate.Service:
+    """The service that takes applications in. `decide_within` is the time that staff have for one."""
+    desk = tool_service(LOAN_DESK, "Takes in applications for loans.")
+
+    @desk.handler()
+    async def apply_for_loan(ctx: restate.Context, request: LoanRequest) -> LoanApplication:
+        """Take an application in and answer at once. TerminalError 404, 409 or 422 when it cannot be taken."""
+        return await take_in(ctx, request, decide_within)
+
+    @desk.handler()
+    async def take_back(ctx: restate.Context, application: Application) -> Closing:
+        """Undo what was done for an application that could not be finished, and close it."""
+        return await undo(ctx, application)
+
+    return desk
+
+
+async def undo(ctx: restate.Context, application: Application) -> Closing:
+    """The compensation, an invocation of its own: a cancellation of the workflow does not reach into it.
+
+    By ids, so undoing what was not done does nothing. Where the money was spent already, the loan stands.
+    """
+    loan_id = loan_id_of(application.application_id)
+    payout = await ask(ctx, UNDO_MOVE, MoveRef(move_id=loan_id), application.customer_id)
+    closing = Closing(
+        application_id=application.application_id,
+        approved=payout.stands,
+        why="You have used the money already." if payout.stands else NOT_FINISHED,
+        loan_id=loan_id if payout.stands else None,
+    )
+    if not payout.stands:
+        tell(ctx, REVOKE_LOAN, RevokeLoan(loan_id=loan_id), application.customer_id)
+    tell(ctx, CLOSE_APPLICATION, closing, application.customer_id)
+    return closing
+
+
+async def take_in(ctx: restate.Context, request: LoanRequest, decide_within: timedelta) -> LoanApplication:
+    await require_verified_customer(ctx, request.customer_id, request)
+    customer = customers().get(request.customer_id)
+    if customer is None:
+        raise restate.TerminalError(f"There is no customer {request.customer_id!r} at this bank.", status_code=404)
+    await judge(ctx, "apply_for_loan", policy.judge_request(request.amount, request.term_months, customer.currency))
+    application = Application(
+        application_id=f"LA-{ctx.uuid().hex[:ID_DIGITS].upper()}",
+        currency=customer.currency,
+        applied_at=await business_now(ctx),
+        # Journaled: a deploy with another setting in the middle of this must not change what was sent.
+        decide_within_seconds=(await as_set(ctx, "staff time", decide_within)).total_seconds(),
+        **request.model_dump(exclude={"signed_in"}),
+    )
+    # Should this be cancelled while it waits, the application is either on record and under way, or it is neither.
+    return await ask(ctx, OPEN_APPLICATION, application, request.customer_id)
+
+
+@loan_applications.handler()
+async def open_application(ctx: restate.ObjectContext, application: Application) -> LoanApplication:
+    """Note an application and set it going. TerminalError 409 while another one of the customer's is open."""
+    known = await read(ctx)
+    allowed(records.refuse_second(known))
+    new = records.opened(known, application)
+    ctx.set(RECORDS, new)
+    tell(ctx, RUN_APPLICATION, application, application.application_id)
+    return records.view(new.records[-1])
+
+
+@loan_applications.handler()
+async def mark_waiting(ctx: restate.ObjectContext, request: ApplicationRef) -> Done:
+    """Note that it is before staff now."""
+    known = await read(ctx)
+    changed = records.waiting(known, request.application_id)
+    ctx.set(RECORDS, changed)
+    return Done(changed=changed != known)
+
+
+@loan_applications.handler()
+async def close_application(ctx: restate.ObjectContext, closing: Closing) -> Done:
+    """Note how it ended, and tell the customer in the session in which they applied. Only the first end counts."""
+    now = await business_now(ctx)
+    known = await read(ctx)
+    changed = records.closed(known, closing, now)
+    record = changed.find(closing.application_id)
+    if record is None or changed == known:
+        return Done(changed=False)
+    ctx.set(RECORDS, changed)
+    notify(ctx, record.application.session_id, ctx.key(), records.sentence(record))
+    return Done(changed=True)
+
+
+@loan_applications.handler(kind="shared")
+async def get_loan_application(ctx: restate.ObjectSharedContext, query: ApplicationQuery) -> LoanApplication:
+    """One application. TerminalError 404, in the same words, for another customer's and for one that is nobody's."""
+    await require_verified_customer(ctx, ctx.key(), query)
+    record = (await read(ctx)).find(query.application_id)
+    if record is None:
+        logger.warning(
+            "refused: customer %s asked for application %s, not theirs", ctx.key(), private(query.application_id)
+        )
+        raise restate.TerminalError(records.UNKNOWN.format(id=query.application_id), status_code=404)
+    return records.view(record)
+
+
+@loan_applications.handler(kind="shared")
+async def list_loan_applications(ctx: restate.ObjectSharedContext, request: PersonalInput) -> LoanApplicationList:
+    """All applications of the customer, newest first."""
+    await require_verified_customer(ctx, ctx.key(), request)
+    return records.views(await read(ctx))
+
+
+async def read(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> Records:
+    return await ctx.get(RECORDS, type_hint=Records) or Records()

@@ -1,0 +1,178 @@
+"""An application from the checks to the loan: one workflow, which waits for staff for days where it has to.
+
+Wherever it is killed, it goes on from its journal: checks that were answered are not asked again, the timers run on
+while everything is down, and what was granted is granted once, for its id is the application's. It holds no lock.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+import restate
+
+from services.tools.bank.accounts.contract import (
+    DEPOSIT,
+    LIST_TRANSACTIONS,
+    SUMMARIZE_SPENDING,
+    MoveMoney,
+    SpendingQuery,
+    TransactionQuery,
+)
+from services.tools.bank.loan_applications import policy
+from services.tools.bank.loan_applications.contract import (
+    ANNUAL_RATE_PERCENT,
+    CLOSE_APPLICATION,
+    DECIDED_BY_STAFF,
+    LENT_PRODUCT,
+    LOAN_APPLICATION,
+    MARK_WAITING,
+    TAKE_BACK,
+    Application,
+    ApplicationRef,
+    Closing,
+    Done,
+)
+from services.tools.bank.loan_applications.policy import Figures, Verdict
+from services.tools.bank.loan_applications.records import loan_id_of
+from services.tools.bank.loans.contract import GRANT_LOAN, LIST_LOANS, GrantLoan
+from switchboard.builtin.approvals.contract import (
+    INBOX_KEY,
+    WITHDRAW,
+    ApprovalRef,
+    AskForApproval,
+    Decision,
+    Door,
+    Waiting,
+)
+from switchboard.builtin.approvals.staff_decision import DECISION, decision_of_staff
+from switchboard.contract import BY_THE_MESH
+from switchboard.money import spell
+from switchboard.telemetry.logs import private
+from switchboard.toolkit.clock import business_now
+from switchboard.toolkit.declare import tool_workflow
+from switchboard.toolkit.policy import stands
+from switchboard.toolkit.rpc import ask, read, start, tell
+
+BY_FIGURES = "Switchboard"
+BANK = "Harbour Bank"
+SALARY = TransactionQuery(category="salary", limit=50, signed_in=True)
+
+logger = logging.getLogger(__name__)
+
+loan_application = tool_workflow(LOAN_APPLICATION, "One application for a loan; the key is the application's id.")
+
+
+@loan_application.main()
+async def run(ctx: restate.WorkflowContext, application: Application) -> Closing:
+    """Check, decide, grant. The end is sent to the customer's record, which tells the customer."""
+    ref = application.application_id
+    try:
+        decision = await decide(ctx, application)
+        loan_id = await grant(ctx, application) if decision.approved else None
+    except restate.TerminalError as error:
+        # A check or the grant was refused for good, or an operator has cancelled this: the customer has to hear of it.
+        logger.error("application %s could not be finished: %s", ref, private(error.message))
+        # Sent, not called: a second cancellation would reach into calls.
+        tell(ctx, WITHDRAW, ApprovalRef(approval_id=ref), INBOX_KEY)
+        tell(ctx, TAKE_BACK, application)
+        raise
+    closing = Closing(
+        application_id=ref, approved=decision.approved, why=decision.why, decided_at=decision.at, loan_id=loan_id
+    )
+    # Sent, not called: from here on nothing can fail or be cancelled.
+    tell(ctx, CLOSE_APPLICATION, closing, application.customer_id)
+    return closing
+
+
+@loan_application.handler()
+async def decided(ctx: restate.WorkflowSharedContext, decision: Decision) -> Done:
+    """What staff decided; the inbox sends it once."""
+    await ctx.promise(DECISION, type_hint=Decision).resolve(decision)
+    return Done(changed=True)
+
+
+async def decide(ctx: restate.WorkflowContext, application: Application) -> Decision:
+    """By the figures where they are clear, by staff where they are not."""
+    found = await check(ctx, application)
+    verdict = policy.judge(application.amount, found)
+    refusal_stands = await stands(ctx, "grant a loan", verdict.refused)
+    now = await business_now(ctx)
+    # What a rule would decline and POLICY lets pass is not approved by that: staff see it.
+    if verdict.outcome == "refer" or (verdict.refused and not refusal_stands):
+        return await refer(ctx, application, found, verdict, now)
+    return Decision(
+        approval_id=application.application_id,
+        approved=verdict.outcome == "approve",
+        by=BY_FIGURES,
+        why=verdict.why,
+        at=now,
+    )
+
+
+async def check(ctx: restate.WorkflowContext, application: Application) -> Figures:
+    """The three checks at once: income, debt, and what the money is spent on."""
+    customer = application.customer_id
+    income = start(ctx, LIST_TRANSACTIONS, SALARY, customer)
+    debt = start(ctx, LIST_LOANS, BY_THE_MESH, customer)
+    spending = start(ctx, SUMMARIZE_SPENDING, SpendingQuery(signed_in=True), customer)
+    await restate.gather(income, debt, spending)
+    return policy.figures(
+        await read(LIST_TRANSACTIONS, income),
+        await read(LIST_LOANS, debt),
+        await read(SUMMARIZE_SPENDING, spending),
+        policy.offer(application.amount, application.term_months).monthly_payment,
+    )
+
+
+async def refer(
+    ctx: restate.WorkflowContext, application: Application, found: Figures, verdict: Verdict, now: datetime
+) -> Decision:
+    """Have staff decide it."""
+    within = timedelta(seconds=application.decide_within_seconds)
+    tell(ctx, MARK_WAITING, ApplicationRef(application_id=application.application_id), application.customer_id)
+    asked = question(application, found, verdict, now, within)
+    return await decision_of_staff(ctx, asked, within, policy.undecided(within))
+
+
+def question(
+    application: Application, found: Figures, verdict: Verdict, now: datetime, within: timedelta
+) -> AskForApproval:
+    """The application as staff see it."""
+    amount, months = spell(application.amount, application.currency), application.term_months
+    cost = policy.offer(application.amount, months)
+    return AskForApproval(
+        waiting=Waiting(
+            approval_id=application.application_id,
+            title=f"Loan of {amount} over {months} months",
+            customer_id=application.customer_id,
+            since=now,
+            until=now + within,
+            facts=policy.facts(found, cost, application.purpose, verdict.why),
+        ),
+        tell=Door(service=DECIDED_BY_STAFF.service, handler=DECIDED_BY_STAFF.handler, key=application.application_id),
+    )
+
+
+async def grant(ctx: restate.WorkflowContext, application: Application) -> str:
+    """The saga: the loan goes on the books, then the money to the customer. Returns the loan's id."""
+    loan_id = loan_id_of(application.application_id)
+    today = (await business_now(ctx)).date()
+    loan = GrantLoan(
+        loan_id=loan_id,
+        product=LENT_PRODUCT,
+        principal=application.amount,
+        annual_rate_percent=ANNUAL_RATE_PERCENT,
+        term_months=application.term_months,
+        granted_on=today,
+    )
+    payout = MoveMoney(
+        move_id=loan_id,
+        account="checking",
+        amount=application.amount,
+        currency=application.currency,
+        counterparty=BANK,
+        category="loan_payments",
+        reference=f"Loan {loan_id}",
+    )
+    await ask(ctx, GRANT_LOAN, loan, application.customer_id)
+    await ask(ctx, DEPOSIT, payout, application.customer_id)
+    return loan_id

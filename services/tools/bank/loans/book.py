@@ -1,0 +1,228 @@
+"""Answers of the loans service: how far each loan has come on a certain day. Pure."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from services.tools.bank.amortisation import Instalment, monthly_payment, to_cents
+from services.tools.bank.data.bank import CreditLine as CreditLineData
+from services.tools.bank.data.bank import Customer, InstalmentLoan
+from services.tools.bank.data.months import add_months, first_of_month, months_between
+from services.tools.bank.loans.contract import (
+    CreditLine,
+    Loan,
+    LoanChoice,
+    LoanOverview,
+    LoanSchedule,
+    LoanStatus,
+    ScheduledPayment,
+    ScheduleQuery,
+)
+from services.tools.bank.loans.early import EarlyRepayment, Repayments, course
+from switchboard.money import spell
+from switchboard.toolkit.refusal import NOT_FOUND, Refusal
+
+ZERO = Decimal("0.00")
+
+
+NONE_YET = Repayments()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a loan has come: of the payments in `instalments`, `due` have fallen due and `paid` were made.
+
+    `opening` is what is owed before the first. No interest is charged on what is overdue: the demo's bank is patient.
+    """
+
+    loan: InstalmentLoan
+    opening: Decimal
+    instalments: tuple[Instalment, ...]
+    first_due_on: date
+    due: int
+    paid: int
+
+    @property
+    def status(self) -> LoanStatus:
+        if self.paid == len(self.instalments):
+            return "paid_off"
+        return "in_arrears" if self.paid < self.due else "active"
+
+    @property
+    def outstanding(self) -> Decimal:
+        return self.instalments[self.paid - 1].balance if self.paid else self.opening
+
+    @property
+    def monthly_payment(self) -> Decimal:
+        return monthly_payment(self.loan.principal, self.loan.annual_rate_percent, self.loan.term_months)
+
+    @property
+    def remaining(self) -> int:
+        return len(self.instalments) - self.paid
+
+    @property
+    def interest_to_come(self) -> Decimal:
+        return sum((instalment.interest for instalment in self.instalments[self.paid :]), ZERO)
+
+    @property
+    def ends_on(self) -> date:
+        """When the last payment falls due, or fell due."""
+        return self.due_on(len(self.instalments) - 1)
+
+    @property
+    def overdue(self) -> Decimal:
+        return sum((instalment.payment for instalment in self.instalments[self.paid : self.due]), ZERO)
+
+    @property
+    def next_payment_on(self) -> date | None:
+        return self.due_on(self.due) if self.due < len(self.instalments) else None
+
+    def due_on(self, index: int) -> date:
+        """When the payment of that index (the first is 0) falls due."""
+        return add_months(self.first_due_on, index)
+
+
+def standing(loan: InstalmentLoan, pinned_on: date, today: date, early: tuple[EarlyRepayment, ...] = ()) -> Standing:
+    """Where a loan of the demo data is today. A payment is made on the day it is due, unless the loan is in arrears."""
+    came = course(loan, early)
+    instalments = came.instalments
+    first_due_on = add_months(first_of_month(pinned_on), -loan.first_payment_months_ago).replace(day=loan.due_day)
+    due = min(fallen_due(first_due_on, today), len(instalments))
+    paid = due
+    if loan.missed_payments:
+        paid = max(min(due, fallen_due(first_due_on, pinned_on) - loan.missed_payments), 0)
+    return Standing(loan, came.opening, instalments, first_due_on, due, paid)
+
+
+def fallen_due(first_due_on: date, today: date) -> int:
+    """How many monthly dates, from `first_due_on` on, have come by today."""
+    return max(months_between(first_due_on, today) + (today.day >= first_due_on.day), 0)
+
+
+def overview(customer: Customer, pinned_on: date, today: date, early: Repayments = NONE_YET) -> LoanOverview:
+    """All loans and credit lines of the customer, and what they cost together."""
+    stand = (standing(loan, pinned_on, today, early.of(loan.loan_id)) for loan in customer.loans)
+    loans = tuple(describe(at, customer.currency) for at in stand)
+    lines = tuple(credit_line(line, today, customer.currency) for line in customer.credit_lines)
+    open_loans = [loan for loan in loans if loan.status != "paid_off"]
+    outstanding = sum((*(loan.outstanding for loan in loans), *(line.used for line in lines)), ZERO)
+    monthly = sum((*(loan.monthly_payment for loan in open_loans), *(line.minimum_payment for line in lines)), ZERO)
+    return LoanOverview(
+        summary=overview_sentence(loans, lines, outstanding, monthly, customer.currency),
+        loans=loans,
+        credit_lines=lines,
+        total_outstanding=outstanding,
+        total_monthly_payment=monthly,
+        currency=customer.currency,
+    )
+
+
+def describe(at: Standing, currency: str) -> Loan:
+    return Loan(
+        loan_id=at.loan.loan_id,
+        product=at.loan.product,
+        status=at.status,
+        principal=at.loan.principal,
+        outstanding=at.outstanding,
+        overdue=at.overdue,
+        annual_rate_percent=at.loan.annual_rate_percent,
+        term_months=at.loan.term_months,
+        paid_months=at.paid,
+        monthly_payment=at.monthly_payment,
+        next_payment_on=at.next_payment_on,
+        currency=currency,
+    )
+
+
+def credit_line(line: CreditLineData, today: date, currency: str) -> CreditLine:
+    """A credit line as it stands; what is used does not change, as nothing of the demo pays by card."""
+    this_month = today.replace(day=line.due_day)
+    next_payment_on = this_month if today < this_month else add_months(this_month, 1)
+    return CreditLine(
+        credit_line_id=line.credit_line_id,
+        product=line.product,
+        credit_limit=line.credit_limit,
+        used=line.used,
+        available=line.credit_limit - line.used,
+        annual_rate_percent=line.annual_rate_percent,
+        minimum_payment=to_cents(line.used * line.minimum_payment_percent / 100),
+        next_payment_on=next_payment_on if line.used else None,
+        currency=currency,
+    )
+
+
+def overview_sentence(
+    loans: tuple[Loan, ...], lines: tuple[CreditLine, ...], outstanding: Decimal, monthly: Decimal, currency: str
+) -> str:
+    running = [loan for loan in loans if loan.status != "paid_off"]
+    groups = [(len(running), "loan"), (len(lines), "credit line")]
+    held = " and ".join(count(number, noun) for number, noun in groups if number)
+    if not held:
+        return "You have no open loans or credit lines."
+    amounts = f"{spell(outstanding, currency)} outstanding, {spell(monthly, currency)} due each month"
+    overdue = sum((loan.overdue for loan in running), ZERO)
+    return f"You have {held}; {amounts}" + (f"; {spell(overdue, currency)} is overdue." if overdue else ".")
+
+
+def choose(
+    customer: Customer, choice: LoanChoice, pinned_on: date, today: date, early: Repayments = NONE_YET
+) -> Standing | Refusal:
+    """The loan that is meant. 404 when there is none such, or more than one."""
+    stand = [standing(loan, pinned_on, today, early.of(loan.loan_id)) for loan in customer.loans]
+    found = [at for at in stand if choice.loan_id in (None, at.loan.loan_id)]
+    if choice.product:
+        found = [at for at in found if at.loan.product.casefold().startswith(choice.product)]
+    if choice.loan_id is None and len(found) > 1:
+        found = [at for at in found if at.status != "paid_off"]
+    if len(found) == 1:
+        return found[0]
+    owned = ", ".join(f"{at.loan.loan_id} ({at.loan.product.lower()})" for at in found or stand) or "none"
+    which = f"You have no loan {choice.loan_id or f'of that kind ({choice.product})'}." if not found else "Which loan?"
+    return Refusal(f"{which} Your loans: {owned}.", NOT_FOUND)
+
+
+def schedule(at: Standing, query: ScheduleQuery, currency: str) -> LoanSchedule:
+    """A part of a loan's plan: the next payments, where nothing else was asked for."""
+    begin = at.paid if query.first is None else min(query.first - 1, len(at.instalments))
+    end = min(begin + query.limit, len(at.instalments))
+    return LoanSchedule(
+        summary=schedule_sentence(at, currency),
+        loan_id=at.loan.loan_id,
+        product=at.loan.product,
+        payments_total=len(at.instalments),
+        remaining_payments=at.remaining,
+        payments=tuple(scheduled(at, index) for index in range(begin, end)),
+        interest_to_come=at.interest_to_come,
+        ends_on=at.ends_on,
+        currency=currency,
+    )
+
+
+def scheduled(at: Standing, index: int) -> ScheduledPayment:
+    instalment = at.instalments[index]
+    return ScheduledPayment(
+        number=index + 1,
+        due_on=at.due_on(index),
+        payment=instalment.payment,
+        interest=instalment.interest,
+        principal=instalment.principal,
+        remaining=instalment.balance,
+    )
+
+
+def schedule_sentence(at: Standing, currency: str) -> str:
+    name = f"{at.loan.product} {at.loan.loan_id}"
+    remaining = len(at.instalments) - at.paid
+    if not remaining:
+        return f"Your {name} is paid off."
+    upcoming = at.instalments[at.paid]
+    first = f"{spell(upcoming.payment, currency)} ({spell(upcoming.interest, currency)} of it interest)"
+    until = f"{count(remaining, 'payment')} until {at.ends_on}"
+    which = "first unpaid payment" if at.overdue else "next payment"
+    verb = "was" if at.overdue else "is"
+    owed = f"{spell(at.outstanding, currency)} is outstanding"
+    return f"The {which} of your {name} {verb} due on {at.due_on(at.paid)}: {first}; {until}; {owed}."
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

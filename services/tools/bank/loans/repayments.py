@@ -1,0 +1,49 @@
+"""Serves early repayments: the account is debited and the loan reduced, or neither.
+
+The saga holds no lock. Each side is done once by an id of its own, and each can always be undone. Its undoings are sent
+and not called: cancelling the repayment does not reach them, and they do nothing where nothing was done.
+"""
+
+import logging
+
+import restate
+
+from services.tools.bank.accounts.contract import UNDO_MOVE, WITHDRAW, MoveRef
+from services.tools.bank.loans import repayment
+from services.tools.bank.loans.contract import (
+    JUDGE_EARLY_REPAYMENT,
+    LOAN_REPAYMENTS,
+    REDUCE_LOAN,
+    UNDO_REDUCTION,
+    RepaidEarly,
+    RepayEarly,
+    RepaymentRef,
+)
+from switchboard.telemetry.logs import private
+from switchboard.toolkit.declare import tool_service
+from switchboard.toolkit.rpc import ask, tell
+from switchboard.toolkit.verified_customers import require_verified_customer
+
+logger = logging.getLogger(__name__)
+
+loan_repayments = tool_service(LOAN_REPAYMENTS, "Early repayments of loans.")
+
+
+@loan_repayments.handler()
+async def repay_loan_early(ctx: restate.Context, request: RepayEarly) -> RepaidEarly:
+    """Repay, for the fee that was confirmed. TerminalError 404 and 409, with the reason, when nothing was repaid."""
+    customer = request.customer_id
+    await require_verified_customer(ctx, customer, request)
+    judged = await ask(ctx, JUDGE_EARLY_REPAYMENT, request, customer)
+    repayment_id = str(ctx.uuid())
+    move_id = f"{repayment_id}.out"
+    try:
+        moved = await ask(ctx, WITHDRAW, repayment.withdrawal(request, move_id), customer)
+        now = await ask(ctx, REDUCE_LOAN, repayment.reduction(request, judged, repayment_id), customer)
+    except restate.TerminalError as error:
+        logger.info("early repayment %s is undone: %s", repayment_id, private(error.message))
+        tell(ctx, UNDO_REDUCTION, RepaymentRef(repayment_id=repayment_id), customer)
+        tell(ctx, UNDO_MOVE, MoveRef(move_id=move_id), customer)
+        raise
+    # It is repaid, and nothing is awaited from here to the answer: a cancellation now comes too late.
+    return repayment.repaid(request, now, moved.balance)

@@ -1,0 +1,168 @@
+"""Which standing orders are kept, on which days they fall due, and how they are told. Pure."""
+
+import calendar
+import datetime as dt
+
+from services.tools.bank.data.months import MONTHS_A_YEAR
+from services.tools.bank.standing_orders.contract import (
+    Executed,
+    Execution,
+    Interval,
+    OrderChange,
+    OrderKept,
+    OrderList,
+    StandingOrder,
+    StandingOrderRequest,
+)
+from services.tools.bank.transfers.contract import TransferRequest, quoted
+from switchboard.builtin.calendar.contract import spell_day
+from switchboard.builtin.calendar.dates import due_on
+from switchboard.messages import Wire
+from switchboard.money import spell
+from switchboard.toolkit.refusal import NOT_FOUND, Refusal
+
+ORDERS_MAX = 50
+"""Of one customer at the same time."""
+
+WEEK = dt.timedelta(days=7)
+
+
+class Kept(Wire):
+    """An order as it is kept: what was confirmed, the day of its first transfer, and how far it has come."""
+
+    order_id: str
+    request: StandingOrderRequest
+    first_at: dt.datetime
+    number: int = 0
+    timer_id: str = ""
+    last: str = ""
+
+    @property
+    def next_at(self) -> dt.datetime:
+        return due_at(self.first_at, self.request.every, self.number)
+
+    @property
+    def over(self) -> bool:
+        return self.request.ends_on is not None and self.next_at.date() > self.request.ends_on
+
+    def transfer(self) -> TransferRequest:
+        return TransferRequest(**self.request.model_dump(include=set(TransferRequest.model_fields)))
+
+    def execution(self) -> Execution:
+        return Execution(order_id=self.order_id, number=self.number, **self.transfer().model_dump())
+
+
+class Orders(Wire):
+    """A customer's orders, oldest first; `numbered` counts all there ever were."""
+
+    numbered: int = 0
+    kept: tuple[Kept, ...] = ()
+
+    def find(self, order_id: str) -> Kept | None:
+        return next((order for order in self.kept if order.order_id == order_id), None)
+
+    def with_number(self) -> "Orders":
+        return Orders(numbered=self.numbered + 1, kept=self.kept)
+
+    def with_order(self, order: Kept) -> "Orders":
+        """With it in the place of what is there under its id, or behind all."""
+        if self.find(order.order_id) is None:
+            return Orders(numbered=self.numbered, kept=(*self.kept, order))
+        kept = tuple(order if old.order_id == order.order_id else old for old in self.kept)
+        return Orders(numbered=self.numbered, kept=kept)
+
+    def without(self, order_id: str) -> "Orders":
+        return Orders(numbered=self.numbered, kept=tuple(old for old in self.kept if old.order_id != order_id))
+
+
+def due_at(first_at: dt.datetime, every: Interval, number: int) -> dt.datetime:
+    """The day of a transfer. Counted from the first one: the 31st is the 28th in February and the 31st in March."""
+    if every == "week":
+        return first_at + number * WEEK
+    year, month_index = divmod(first_at.year * MONTHS_A_YEAR + first_at.month - 1 + number, MONTHS_A_YEAR)
+    last_day = calendar.monthrange(year, month_index + 1)[1]
+    return first_at.replace(year=year, month=month_index + 1, day=min(first_at.day, last_day))
+
+
+def refuse_too_many(orders: Orders) -> Refusal | None:
+    if len(orders.kept) >= ORDERS_MAX:
+        return Refusal(f"There are {ORDERS_MAX} standing orders already; cancel one first.")
+    return None
+
+
+def judge_order(
+    orders: Orders, request: StandingOrderRequest, now: dt.datetime, ahead_min: dt.timedelta
+) -> Kept | Refusal:
+    """The order as it would be kept."""
+    first_at = due_on(request.starts, now, ahead_min)
+    if isinstance(first_at, Refusal):
+        return first_at
+    order = Kept(order_id=f"S{orders.numbered + 1}", request=request, first_at=first_at)
+    if order.over:
+        return Refusal(f"It would end before its first transfer, on {spell_day(first_at.date())}. Name a later end.")
+    return order
+
+
+def judge_ref(orders: Orders, order_id: str) -> Kept | Refusal:
+    """The customer's order of that id."""
+    found = orders.find(order_id)
+    if found is None:
+        ids = ", ".join(order.order_id for order in orders.kept) or "none"
+        return Refusal(f"You have no standing order {order_id}. There are: {ids}.", NOT_FOUND)
+    return found
+
+
+def judge_change(orders: Orders, change: OrderChange) -> Kept | Refusal:
+    """The order as it would go on."""
+    found = judge_ref(orders, change.order_id)
+    if isinstance(found, Refusal):
+        return found
+    if change.currency not in (None, found.request.currency):
+        return Refusal(f"This order is in {found.request.currency}. For another currency make a new one.", rule="T5")
+    fields = change.model_dump(include={"amount", "reference"}, exclude_none=True)
+    return found.model_copy(update={"request": found.request.model_copy(update=fields)})
+
+
+def advanced(order: Kept) -> Kept:
+    return order.model_copy(update={"number": order.number + 1})
+
+
+def with_timer(order: Kept, timer_id: str) -> Kept:
+    return order.model_copy(update={"timer_id": timer_id})
+
+
+def noted(orders: Orders, executed: Executed) -> Orders:
+    """With the outcome of its latest transfer; an order that was cancelled meanwhile stays so."""
+    found = orders.find(executed.order_id)
+    return orders.with_order(found.model_copy(update={"last": executed.told})) if found else orders
+
+
+def view(order: Kept) -> StandingOrder:
+    fields = {"recipient_name", "amount", "currency", "account", "reference", "every", "ends_on"}
+    return StandingOrder(
+        order_id=order.order_id, next_at=order.next_at, last=order.last, **order.request.model_dump(include=fields)
+    )
+
+
+def answer(told: str, order: Kept) -> OrderKept:
+    return OrderKept(summary=f"{told} {order.order_id}: {spelled(order)}.", order=view(order))
+
+
+def listed(orders: Orders) -> OrderList:
+    kept = sorted(orders.kept, key=lambda order: order.next_at)
+    each = "; ".join(f"{order.order_id}: {spelled(order)}" for order in kept)
+    summary = f"Your standing orders: {each}." if kept else "You have no standing orders."
+    return OrderList(summary=summary, orders=tuple(view(order) for order in kept))
+
+
+def spelled(order: Kept) -> str:
+    request = order.request
+    amount = spell(request.amount, request.currency)
+    times = f"every {request.every}, next on {spell_day(order.next_at.date())}"
+    return f"{amount} to {request.recipient_name} {times}{quoted(request.reference)}"
+
+
+def failed(execution: Execution, why: str) -> str:
+    """What the customer is told when one transfer could not be made."""
+    what = f"{spell(execution.amount, execution.currency)} to {execution.recipient_name}"
+    return f"A transfer of your standing order {execution.order_id}, {what}, was not made: {why} The order goes on."

@@ -1,0 +1,25 @@
+"""Serves the calendar: a model does not know today's date, and the tools' clock does."""
+
+from datetime import timedelta
+
+import restate
+
+from switchboard.builtin.calendar.contract import DateQuery, FoundDate, spell_day
+from switchboard.builtin.calendar.dates import coming
+from switchboard.toolkit.clock import business_now
+from switchboard.toolkit.declare import tool_service
+
+calendar = tool_service("Calendar", "Today's date and the dates of days to come, in UTC.")
+
+
+@calendar.handler()
+async def find_date(ctx: restate.Context, query: DateQuery) -> FoundDate:
+    """The day that is meant, and today. A weekday is looked for after `days_ahead`."""
+    today = (await business_now(ctx)).date()
+    day = today + timedelta(days=query.days_ahead)
+    if query.weekday:
+        day = coming(query.weekday, day)
+    summary = f"Today is {spell_day(today)}."
+    if day != today:
+        summary = f"That is {spell_day(day)} ({day}). {summary}"
+    return FoundDate(summary=summary, date=day, today=today)

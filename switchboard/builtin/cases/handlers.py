@@ -1,0 +1,164 @@
+"""Serves cases: the desk by which agents open them, the inbox that keeps them, and the door to it for staff.
+
+`CaseInbox` is one object, so of two who close a case one is the first, and the other is told so. Closed cases are kept
+for a while, so that staff can look back.
+"""
+
+import logging
+
+import restate
+
+from switchboard import ToolInput
+from switchboard.builtin.cases.contract import (
+    CASE_DESK,
+    CASE_INBOX,
+    CASES,
+    CLOSE_CASE,
+    INBOX_KEY,
+    LIST_CASES,
+    OPEN_CASE,
+    Case,
+    CasePage,
+    CaseQuery,
+    CloseCase,
+    TransferToHumanAgents,
+)
+from switchboard.builtin.cases.policy import (
+    CLOSED_KEPT_FOR,
+    OpenCases,
+    closing_notice,
+    page,
+    refuse_closing,
+    refuse_opening,
+)
+from switchboard.contract import PersonalInput, Text
+from switchboard.toolkit.clock import business_now
+from switchboard.toolkit.declare import staff_service, tool_object, tool_service
+from switchboard.toolkit.refusal import Refusal
+from switchboard.toolkit.rpc import allowed, ask, notify
+from switchboard.toolkit.verified_customers import is_verified_customer
+
+TRANSFERRED = "Transfer successful"
+OPEN = "open"
+UNVERIFIED = "unverified"
+"""State keys: the ids of open cases, oldest first, and of those among them that are not verified."""
+
+CASE_PREFIX = "case-"
+"""Each case has a key of its own: its id, and no other key begins so."""
+
+ID_LENGTH = 12
+
+logger = logging.getLogger(__name__)
+
+case_desk = tool_service(CASE_DESK, "Hands a customer's matter to staff.")
+case_inbox = tool_object(CASE_INBOX, "Customers' matters that staff have taken over.")
+cases = staff_service(
+    CASES,
+    "Customers' matters that wait for staff. Staff only: whatever stands in front of the ingress has to authenticate"
+    " staff for this service, and to let no customer through to it.",
+)
+
+
+class Forget(ToolInput):
+    case_id: str
+
+
+@case_desk.handler()
+async def transfer_to_human_agents(ctx: restate.Context, request: TransferToHumanAgents) -> Text:
+    """Open a case, once for each call. 409 when too many are open."""
+    case_id = f"{CASE_PREFIX}{ctx.uuid().hex[:ID_LENGTH]}"
+    opened = Case(
+        case_id=case_id,
+        customer_id=request.customer_id,
+        session_id=request.session_id,
+        verified=await is_verified_customer(ctx, request.customer_id, request),
+        summary=request.summary,
+        opened_at=await business_now(ctx),
+    )
+    await ask(ctx, OPEN_CASE, opened, INBOX_KEY)
+    return Text(TRANSFERRED)
+
+
+@cases.handler(name="list")
+async def list_open(ctx: restate.Context, query: CaseQuery) -> CasePage:
+    """The open cases, the oldest first."""
+    return await ask(ctx, LIST_CASES, query, INBOX_KEY)
+
+
+@cases.handler()
+async def close(ctx: restate.Context, request: CloseCase) -> Case:
+    """Close a case; its customer is told. 404 when there is none of that id, 409, naming who, when it is closed."""
+    return await ask(ctx, CLOSE_CASE, request, INBOX_KEY)
+
+
+@case_inbox.handler()
+async def open_case(ctx: restate.ObjectContext, request: Case) -> Case:
+    """Keep a case, once for each id. 409 when there are cases enough of this session, this customer or of all."""
+    waiting, unverified = await open_ids(ctx), await open_ids(ctx, UNVERIFIED)
+    if request.case_id in waiting:
+        return request
+    of_customer = await cases_of(ctx, request.customer_id)
+    allowed(refuse_opening(request, of_customer, len(waiting), len(unverified)))
+    ctx.set(request.case_id, request)
+    ctx.set(OPEN, [*waiting, request.case_id])
+    ctx.set(customer_key(request.customer_id), of_customer.with_case(request))
+    if not request.verified:
+        ctx.set(UNVERIFIED, [*unverified, request.case_id])
+    logger.info("%s of customer %s waits for staff", request.case_id, request.customer_id)
+    return request
+
+
+@case_inbox.handler()
+async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
+    """Close a case and tell its session. 404 and 409 as for `close`.
+
+    Who has begun a session without signing in is told no outcome before they have proven there to be the customer.
+    """
+    is_case = request.case_id.startswith(CASE_PREFIX)
+    case = await ctx.get(request.case_id, type_hint=Case) if is_case else None
+    refusal = refuse_closing(request.case_id, case)
+    if refusal is not None or case is None:
+        return allowed(refusal or Refusal("There is no such case."))
+    opened_as = PersonalInput(session_id=case.session_id, signed_in=case.verified)
+    known = await is_verified_customer(ctx, case.customer_id, opened_as)
+    closed = case.model_copy(
+        update={"closed_at": await business_now(ctx), "closed_by": request.by, "outcome": request.outcome}
+    )
+    ctx.set(request.case_id, closed)
+    for ids in (OPEN, UNVERIFIED):
+        ctx.set(ids, [one for one in await open_ids(ctx, ids) if one != request.case_id])
+    left = (await cases_of(ctx, case.customer_id)).without(case.case_id)
+    if left.cases:
+        ctx.set(customer_key(case.customer_id), left)
+    else:
+        ctx.clear(customer_key(case.customer_id))
+    ctx.object_send(forget, ctx.key(), Forget(case_id=request.case_id), send_delay=CLOSED_KEPT_FOR)
+    notify(ctx, case.session_id, case.customer_id, closing_notice(closed, known))
+    return closed
+
+
+@case_inbox.handler(kind="shared")
+async def list_cases(ctx: restate.ObjectSharedContext, query: CaseQuery) -> CasePage:
+    """A page of the open cases."""
+    waiting = await open_ids(ctx)
+    shown = [await ctx.get(one, type_hint=Case) for one in waiting[query.offset : query.offset + query.limit]]
+    return page(tuple(case for case in shown if case), len(waiting))
+
+
+@case_inbox.handler()
+async def forget(ctx: restate.ObjectContext, request: Forget) -> None:
+    """Drop a closed case; the inbox sends this to itself when it closes one."""
+    ctx.clear(request.case_id)
+
+
+async def open_ids(ctx: restate.ObjectContext | restate.ObjectSharedContext, key: str = OPEN) -> list[str]:
+    return await ctx.get(key, type_hint=list[str]) or []
+
+
+async def cases_of(ctx: restate.ObjectContext, customer_id: str) -> OpenCases:
+    return await ctx.get(customer_key(customer_id), type_hint=OpenCases) or OpenCases()
+
+
+def customer_key(customer_id: str) -> str:
+    """State key: the open cases of one customer."""
+    return f"customer {customer_id}"

@@ -1,0 +1,63 @@
+"""Compares the facts that a customer gives with the facts on record, whatever way they are written. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+
+from switchboard.builtin.identity.contract import FactName, NamedFacts
+
+COUNTRY_CODE = "49"
+"""Country code assumed when a phone number has none."""
+
+STREET = re.compile(r"(?<=[a-z])(?:strasse|str)\b|\b(?:strasse|str|street|st)\b")
+
+Known = Mapping[FactName, tuple[str, ...]]
+"""A customer's facts on record: for each fact every accepted spelling, and none where the fact is unknown."""
+
+FactsOnRecord = Callable[[str], Known | None]
+"""Looks up a customer's facts by customer id; None for an unknown customer. The mesh provides it."""
+
+
+def all_right(known: Known | None, named: NamedFacts) -> bool:
+    """Return whether every given fact is right. Returns False if the customer is unknown."""
+    return known is not None and all(is_right(name, str(getattr(named, name)), known[name]) for name in named.named)
+
+
+def is_right(name: FactName, said: str, known: tuple[str, ...]) -> bool:
+    """Return whether a fact matches the record. A value without content, such as a phone without digits, never does."""
+    normal = NORMALISED[name]
+    return normal(said) != "" and normal(said) in {normal(way) for way in known}
+
+
+def as_it_is(text: str) -> str:
+    return text
+
+
+def email(text: str) -> str:
+    return text.strip().casefold()
+
+
+def phone(text: str) -> str:
+    """Digits with the country's code: +49 30 123, 0049 30 123, 030/123 and +49 (0)30 123 are one number."""
+    written = re.sub(r"\(0\)", "", text)
+    digits = re.sub(r"\D", "", written)
+    if written.strip().startswith("+"):
+        return digits
+    if digits.startswith("00"):
+        return digits[2:]
+    return COUNTRY_CODE + digits[1:] if digits.startswith("0") else digits
+
+
+def address(text: str) -> str:
+    """Its words in any order, without accents, marks and the ways of writing "street"."""
+    plain = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
+    letters = "".join(char for char in plain if not unicodedata.combining(char))
+    return " ".join(sorted(re.findall(r"[a-z0-9]+", STREET.sub(" street", letters))))
+
+
+NORMALISED: Mapping[FactName, Callable[[str], str]] = {
+    "date_of_birth": as_it_is,
+    "email": email,
+    "phone": phone,
+    "address": address,
+}

@@ -1,0 +1,78 @@
+"""Serves the identity checks: one object per customer, which checks every try to verify and keeps a record.
+
+The key is the customer and not the session, so that the tries of all sessions count together: a new session does not
+reset the limit. A verification holds for its session only. Staff read the record through a service of their own.
+"""
+
+import logging
+
+import restate
+
+from switchboard import NoInput
+from switchboard.builtin.identity import policy
+from switchboard.builtin.identity.contract import (
+    IDENTITY_RECORDS,
+    LIST_TRIES,
+    NamedFacts,
+    RecordQuery,
+    TryList,
+    Verified,
+)
+from switchboard.builtin.identity.facts import FactsOnRecord, all_right
+from switchboard.builtin.identity.policy import Record
+from switchboard.toolkit.clock import business_now
+from switchboard.toolkit.declare import staff_service, tool_object
+from switchboard.toolkit.rpc import ask
+from switchboard.toolkit.verified_customers import IDENTITY_CHECKS, Proven, SessionRef
+
+RECORD = "record"
+
+logger = logging.getLogger(__name__)
+
+
+def identity_checks_object(facts_on_record: FactsOnRecord) -> restate.VirtualObject:
+    """Build the object that verifies customers; `facts_on_record` looks up what is known of a customer by id."""
+    identity_checks = tool_object(IDENTITY_CHECKS, "Who has proven to be a customer; the key is the customer's id.")
+
+    @identity_checks.handler()
+    async def verify_identity(ctx: restate.ObjectContext, named: NamedFacts) -> Verified:
+        """Compare the given facts with the record. A wrong try is a result and not an error: it is recorded."""
+        now = await business_now(ctx)
+        record = await read_record(ctx)
+        right = all_right(facts_on_record(ctx.key()), named)
+        entry = policy.judge_try(record, named, right, now)
+        record = policy.recorded(record, entry)
+        ctx.set(RECORD, record)
+        if entry.outcome != "verified":
+            logger.warning("session %s: a try to be customer %s is %s", named.session_id, ctx.key(), entry.outcome)
+        return policy.told(record, entry)
+
+    @identity_checks.handler(kind="shared")
+    async def is_proven(ctx: restate.ObjectSharedContext, request: SessionRef) -> Proven:
+        """Return whether the customer was verified in that session, not too long ago."""
+        now = await business_now(ctx)
+        return Proven(proven=policy.proven(await read_record(ctx), request.session_id, now))
+
+    @identity_checks.handler(kind="shared")
+    async def list_tries(ctx: restate.ObjectSharedContext, _: NoInput) -> TryList:
+        """Return the record, newest first."""
+        return policy.listed(await read_record(ctx))
+
+    return identity_checks
+
+
+identity_records = staff_service(
+    IDENTITY_RECORDS,
+    "The record of the tries to verify as a customer. Staff only: the proxy in front of the ingress must authenticate"
+    " staff for this service and must not let customers through to it.",
+)
+
+
+@identity_records.handler(name="list")
+async def list_records(ctx: restate.Context, query: RecordQuery) -> TryList:
+    """Return each try to verify as this customer, for staff: when, in which session, by which facts, the outcome."""
+    return await ask(ctx, LIST_TRIES, NoInput(), query.customer_id)
+
+
+async def read_record(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> Record:
+    return await ctx.get(RECORD, type_hint=Record) or Record()

@@ -1,0 +1,34 @@
+"""What was sent to a customer, each id once. Pure."""
+
+import datetime as dt
+
+from switchboard.builtin.outbox.contract import Delivery, Email, EmailList
+from switchboard.messages import Wire
+
+EMAILS_KEPT = 100
+"""Of one customer, the latest. An id is known for as long; its retries come within minutes."""
+
+
+class Sent(Wire):
+    """A customer's e-mails, oldest first."""
+
+    emails: tuple[Email, ...] = ()
+
+    def find(self, email_id: str) -> Email | None:
+        return next((email for email in self.emails if email.email_id == email_id), None)
+
+
+def deliver(sent: Sent, delivery: Delivery, now: dt.datetime) -> tuple[Sent, Email]:
+    """What is sent afterwards, and the e-mail of that id: the one sent before, if there is one."""
+    before = sent.find(delivery.email_id)
+    if before:
+        return sent, before
+    email = Email(**delivery.model_dump(), sent_at=now)
+    return Sent(emails=(*sent.emails, email)[-EMAILS_KEPT:]), email
+
+
+def list_emails(sent: Sent) -> EmailList:
+    count = len(sent.emails)
+    subjects = "; ".join(email.subject for email in sent.emails)
+    summary = f"{count} e-mail{'' if count == 1 else 's'} sent: {subjects}." if count else "No e-mail was sent."
+    return EmailList(summary=summary, emails=sent.emails)

@@ -1,0 +1,64 @@
+"""What waits for staff, at the terminal: a table of it, and a decision."""
+
+import uuid
+from typing import Literal
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from switchboard.builtin.approvals.contract import Decided, InboxPage, InboxQuery, StaffDecision, Waiting
+from switchboard.cli.console import note
+from switchboard.client import MeshClient
+from switchboard.local.problem import Refused
+from switchboard.loop.decide import explain
+
+
+async def waiting(ingress_url: str) -> InboxPage:
+    """The first page of what waits. Raises MeshAway when nobody answers."""
+    async with MeshClient(ingress_url, tell=note) as mesh:
+        return await mesh.approvals("list", InboxQuery(), InboxPage)
+
+
+async def decide(ingress_url: str, verdict: Literal["approve", "reject"], approval_id: str, by: str, why: str) -> str:
+    """Decide; what was decided, in a sentence. Raises Refused when somebody was faster or nothing waits."""
+    try:
+        decision = StaffDecision(approval_id=approval_id, by=by, why=why)
+    except ValidationError as error:
+        raise Refused(f"{explain(error)}.") from error
+    async with MeshClient(ingress_url, tell=note) as mesh:
+        return (await mesh.approvals(verdict, decision, Decided, idempotency_key=uuid.uuid4().hex)).summary
+
+
+def show(page: InboxPage, console: Console) -> None:
+    """What waits as a table; its facts in a row of their own, for they are what staff decide by."""
+    if not page.waiting:
+        console.print(page.summary, style="dim")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for column in ("id", "what", "for", "since", "until", "reminded"):
+        table.add_column(column, no_wrap=column in ("id", "since", "until", "reminded"))
+    for item in page.waiting:
+        table.add_row(*cells(item))
+        # A table cannot span columns, so the facts stand below the one that has room for them.
+        table.add_row("", facts(item))
+    console.print(table)
+    if page.waiting_total > len(page.waiting):
+        console.print(f"{len(page.waiting)} of {page.waiting_total} are shown, the oldest first.", style="dim")
+
+
+def cells(item: Waiting) -> list[Text]:
+    reminded = {0: "", 1: "once", 2: "twice"}.get(item.reminders, f"{item.reminders} times")
+    return [
+        Text(item.approval_id, style="bold"),
+        Text(item.title),
+        Text(item.customer_id),
+        Text(f"{item.since.astimezone():%m-%d %H:%M}"),
+        Text(f"{item.until.astimezone():%m-%d %H:%M}"),
+        Text(reminded, style="yellow"),
+    ]
+
+
+def facts(item: Waiting) -> Text:
+    return Text("\n".join(f"{fact.name}: {fact.value}" for fact in item.facts) + "\n", style="dim")

@@ -1,0 +1,54 @@
+"""Shows the e-mails that the tools have sent: the outbox's own state, read through Restate's SQL."""
+
+from collections.abc import Sequence
+from textwrap import indent
+
+import aiohttp
+from pydantic import BaseModel
+from rich.console import Console
+from rich.text import Text
+
+from switchboard.builtin.outbox.contract import OUTBOX, Email
+from switchboard.local.problem import MeshAway
+from switchboard.local.restate_server import Admin, AdminError
+
+
+class _Row(BaseModel):
+    service_key: str
+    value_utf8: str
+
+
+class _Sent(BaseModel):
+    """The part of an outbox's state that is shown."""
+
+    emails: tuple[Email, ...]
+
+
+async def sent_emails(admin: Admin, customer_id: str | None = None) -> list[Email]:
+    """What was sent to a customer, or to all of them, oldest first. Raises MeshAway when nobody answers."""
+    try:
+        rows = await admin.query(
+            f"select service_key, value_utf8 from state where service_name = '{OUTBOX}' and key = 'sent'"
+        )
+    except (AdminError, aiohttp.ClientError) as error:
+        raise MeshAway(f"No mesh answers at {admin.url} ({error}); start one with `switchboard up`.") from error
+    boxes = [_Row.model_validate(row) for row in rows]
+    emails = [
+        email
+        for box in boxes
+        if customer_id in {None, box.service_key}
+        for email in _Sent.model_validate_json(box.value_utf8).emails
+    ]
+    return sorted(emails, key=lambda email: email.sent_at)
+
+
+def show(emails: Sequence[Email], console: Console) -> None:
+    for email in emails:
+        console.print(Text.assemble(("Sent     ", "dim"), f"{email.sent_at.astimezone():%Y-%m-%d %H:%M:%S}"))
+        console.print(Text.assemble(("To       ", "dim"), email.to))
+        console.print(Text.assemble(("Subject  ", "dim"), (email.subject, "bold")))
+        console.print()
+        console.print(Text(indent(email.body, " " * 9)))
+        console.print()
+    if not emails:
+        console.print("No e-mail was sent.", style="dim")

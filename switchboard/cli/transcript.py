@@ -1,0 +1,86 @@
+"""Prints what was said and done in a session. Pure but for `show`: turns in, lines out."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from switchboard.agent import HANDOFF_PREFIX
+from switchboard.cli.console import width
+from switchboard.cli.text import shortened
+from switchboard.messages import Message, ModelReply, Notice, ToolCall, ToolResult, UserText
+from switchboard.session.contract import TurnRecord
+
+ARGUMENTS_MAX_CHARS = 60
+FAILURE_MAX_CHARS = 100
+
+Line = tuple[str, Text]
+"""Who, and what: a line of a turn."""
+
+
+def show(turns: Sequence[TurnRecord], customer_id: str, console: Console) -> None:
+    for turn in turns:
+        at = turn.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        tokens = turn.usage.input_tokens + turn.usage.output_tokens
+        console.print(Text(f"Turn {turn.turn} · {at} · {' → '.join(turn.agents)} · {tokens:,} tokens", style="dim"))
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False, width=width(console))
+        table.add_column(no_wrap=True)
+        table.add_column(ratio=1)
+        for who, what in turn_lines(turn, customer_id):
+            table.add_row(who, what)
+        console.print(table)
+        console.print()
+
+
+def turn_lines(turn: TurnRecord, customer_id: str) -> Iterator[Line]:
+    """A turn, line by line. What the mesh says to the model only is left out."""
+    for index, message in enumerate(turn.messages):
+        match message:
+            case UserText(text=text):
+                yield customer_id, Text(text, style="bold")
+            case ModelReply(agent=agent, text=text, calls=calls):
+                if text:
+                    yield agent, Text(text)
+                results = results_after(turn.messages[index + 1 :])
+                yield from (("", call_line(call, results)) for call in calls)
+            case Notice(text=text):
+                yield "Switchboard", Text(text, style="yellow")
+            case _:
+                pass
+
+
+def results_after(messages: Iterable[Message]) -> dict[str, ToolResult]:
+    """The results of one step, by call id; the ids of another step may be the same."""
+    results: dict[str, ToolResult] = {}
+    for message in messages:
+        if isinstance(message, ModelReply):
+            break
+        if isinstance(message, ToolResult):
+            results[message.call_id] = message
+    return results
+
+
+def call_line(call: ToolCall, results: dict[str, ToolResult]) -> Text:
+    """`get_flight_status(flight_number=SB245)  ok`, or what went wrong."""
+    result = results.get(call.call_id)
+    if call.tool.startswith(HANDOFF_PREFIX) and result is not None and result.ok:
+        return Text(f"→ {call.tool.removeprefix(HANDOFF_PREFIX)}", style="dim")
+    line = Text(f"{call.tool}({arguments(call.arguments)})  ", style="cyan")
+    if result is None:
+        return line.append("no result", style="red")
+    if result.ok:
+        return line.append("ok", style="green")
+    return line.append(f"failed: {shortened(result.content, FAILURE_MAX_CHARS)}", style="red")
+
+
+def arguments(text: str) -> str:
+    """The model's JSON as `name=value, …`; as it is when it is something else."""
+    try:
+        given = json.loads(text or "{}")
+    except ValueError:
+        given = text
+    if isinstance(given, dict):
+        given = ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
+    return shortened(str(given), ARGUMENTS_MAX_CHARS)

@@ -1,0 +1,139 @@
+"""Holds what may change while the server runs, and turns one request body into one answer."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from switchboard.demo_model.faults import GARBAGE, SILENT_KINDS, Fault, FaultKind, FaultPlan, raise_http_fault, spoil
+from switchboard.demo_model.recorder import Recorder
+from switchboard.demo_model.recordings import Recordings
+from switchboard.demo_model.rules import decide
+from switchboard.demo_model.script import Place, Script, Step, fill_references
+from switchboard.demo_model.wire import ApiError, Reply, Request, build_response, read_request
+
+# Conversations whose scripted faults are counted at once; the oldest count is forgotten first.
+FAULT_COUNTS_MAX = 10_000
+
+FaultCountKey = tuple[str, Place]
+
+
+class NoAnswer(Exception):
+    """The client is to get no HTTP answer: `kind` is timeout or hang_up."""
+
+    def __init__(self, kind: FaultKind) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    retry_after_s: int | None = None
+
+
+class Engine:
+    """The demo model itself; answers by rules unless it has a script or recordings to play."""
+
+    def __init__(self, script: Script | None = None, latency_ms: int = 0, recordings: Recordings | None = None) -> None:
+        self._start_script = script
+        self._start_recordings = recordings
+        self.script = script
+        self.recordings = recordings
+        self.latency_ms = latency_ms
+        self.faults = FaultPlan()
+        self.recorder = Recorder()
+        self.stopping = asyncio.Event()
+        self._fault_counts: OrderedDict[FaultCountKey, int] = OrderedDict()
+
+    @property
+    def mode(self) -> str:
+        if self.script is not None:
+            return "script"
+        return "rules" if self.recordings is None else "recordings"
+
+    def use_script(self, script: Script) -> None:
+        self.script = script
+        self._fault_counts.clear()
+
+    def drop_script(self) -> None:
+        """Back to what the server was started with."""
+        self.script = self._start_script
+        self._fault_counts.clear()
+
+    def use_recordings(self, recordings: Recordings) -> None:
+        """Play these, and nothing else."""
+        self.drop_script()
+        self.script, self.recordings = None, recordings
+
+    def drop_recordings(self) -> None:
+        """Back to what the server was started with."""
+        self.drop_script()
+        self.recordings = self._start_recordings
+
+    async def answer(self, body: bytes) -> Answer:
+        """The answer to one `POST /v1/responses`, recorded. Raises NoAnswer."""
+        record = self.recorder.begin(body)
+        answer = await self._answer(body)
+        record.status, record.answer = answer.status, answer.body
+        return answer
+
+    async def _answer(self, body: bytes) -> Answer:
+        fault: Fault | None = None
+        try:
+            request = read_request(body)
+            fault = self.faults.take(request)
+            reply, scripted_fault = self._reply(request, fault)
+            fault = fault or scripted_fault
+            await self._pause(self.latency_ms + reply.latency_ms + (fault.latency_ms if fault else 0))
+            if fault is None:
+                return Answer(200, build_response(request, reply))
+            return self._faulty(fault, request, reply)
+        except ApiError as error:
+            limited = fault if fault is not None and fault.kind is FaultKind.HTTP_429 else None
+            return Answer(error.status, error.body(), limited.retry_after_s if limited else None)
+
+    def _reply(self, request: Request, ordered: Fault | None) -> tuple[Reply, Fault | None]:
+        """What to say, and the fault that the script has for this request instead."""
+        if self.script is None:
+            return (decide(request) if self.recordings is None else self.recordings.reply(request)), None
+        if ordered is not None and ordered.kind is not FaultKind.LATENCY and ordered.kind is not FaultKind.BROKEN_JSON:
+            return Reply(), None  # The reply would not be seen, and a scripted fault must not be used up.
+        place, step = self.script.find(request)
+        step, fault = self._pass_faults(request, place, step)
+        return fill_references(step.reply, request), fault
+
+    def _pass_faults(self, request: Request, place: Place, step: Step) -> tuple[Step, Fault | None]:
+        """Walks over the faults that have struck often enough in this conversation."""
+        key = (request.session, place)
+        struck = self._fault_counts.get(key, 0)
+        skipped = 0
+        while step.fault is not None and step.then is not None:
+            if step.fault.times < 0 or struck < skipped + step.fault.times:
+                self._count(key, struck + 1)
+                return step, step.fault
+            skipped += step.fault.times
+            step = step.then
+        return step, None
+
+    def _count(self, key: FaultCountKey, struck: int) -> None:
+        self._fault_counts[key] = struck
+        self._fault_counts.move_to_end(key)
+        if len(self._fault_counts) > FAULT_COUNTS_MAX:
+            self._fault_counts.popitem(last=False)
+
+    def _faulty(self, fault: Fault, request: Request, reply: Reply) -> Answer:
+        if fault.kind in SILENT_KINDS:
+            raise NoAnswer(fault.kind)
+        if fault.kind is FaultKind.GARBAGE:
+            return Answer(200, GARBAGE)
+        raise_http_fault(fault, request.model)
+        return Answer(200, build_response(request, spoil(fault, request, reply)))
+
+    async def _pause(self, ms: int) -> None:
+        """Waits, but not longer than the server lives."""
+        if ms > 0:
+            try:
+                await asyncio.wait_for(self.stopping.wait(), ms / 1000)
+            except TimeoutError:
+                return

@@ -1,0 +1,108 @@
+"""Runs the HTTP edge of the mesh: `python -m switchboard.gateway`."""
+
+import asyncio
+import signal
+from datetime import timedelta
+from functools import partial
+
+import aiohttp
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from switchboard.gateway.api import create_app
+from switchboard.gateway.edge import Edge
+from switchboard.gateway.identity import Keys, SharedSecret, Tokens
+from switchboard.gateway.ingress import CONNECT_TIMEOUT, Ingress
+from switchboard.gateway.jwks import ProviderKeys
+from switchboard.gateway.metrics import serve_metrics
+from switchboard.gateway.probes import Readiness, probe_pages
+from switchboard.gateway.relay import Relay
+from switchboard.gateway.settings import GatewaySettings
+from switchboard.runtime.process import leave, refuse_taken_port
+from switchboard.runtime.settings import load
+from switchboard.telemetry.setup import set_up_telemetry
+
+BACKLOG_CONNECTIONS = 1_024
+
+CONNECTIONS_PER_REQUEST = 4
+"""Connections outnumber requests: proxies keep idle ones open. Past this many, not even a probe gets through."""
+
+IDLE_MAX = timedelta(seconds=75)
+"""For a connection without a request: longer than proxies reuse one, or a message would meet a closed one."""
+
+TOLD_WITHIN = timedelta(seconds=2)
+"""For telling those who still wait, once the grace is over, that they have to ask again."""
+
+WRITTEN_WITHIN = timedelta(milliseconds=200)
+"""For the server's threads to write what the application has handed over: ending the process does not wait for them."""
+
+
+def main() -> None:
+    settings = load(GatewaySettings)
+    set_up_telemetry("gateway", settings)
+    refuse_taken_port(settings.host, settings.port)
+    refuse_taken_port(settings.host, settings.metrics_port, "METRICS_PORT")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings))
+
+
+async def serve(settings: GatewaySettings) -> None:
+    """Serve until SIGTERM or SIGINT, then let what runs come to its end, within bounds."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
+    # The edge has the limit; the client's own would let only a hundred messages wait for their replies.
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
+        relay = Relay(Ingress(str(settings.restate_ingress_url), http), settings.reply_timeout)
+        readiness = Readiness(relay.ready)
+        edge = edge_of(settings, http, relay, readiness)
+        server = Server(
+            edge,
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=round(IDLE_MAX / timedelta(milliseconds=1))),
+            websockets=False,
+            backlog=BACKLOG_CONNECTIONS,
+            backpressure=BACKLOG_CONNECTIONS + CONNECTIONS_PER_REQUEST * settings.requests_max,
+            log_enabled=False,
+        )
+        pages = partial(probe_pages, readiness, asyncio.get_running_loop())
+        # Only then, for whoever reads there that this is ready sends customers.
+        server.on_startup(lambda: serve_metrics(settings.host, settings.metrics_port, pages))
+        asked_to_stop = asyncio.Event()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
+        serving = asyncio.create_task(server.serve())
+        stop = asyncio.create_task(asked_to_stop.wait())
+        await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+            return
+        edge.stopping = readiness.stopping = True
+        server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
+        if not await edge.idle(settings.stop_grace):
+            relay.leave()
+            await edge.idle(TOLD_WITHIN)
+        await asyncio.sleep(WRITTEN_WITHIN.total_seconds())
+        # Idle connections would hold the server for minutes, and its threads call into this loop to the last.
+        leave()
+        await asyncio.Event().wait()
+
+
+def edge_of(settings: GatewaySettings, http: aiohttp.ClientSession, relay: Relay, readiness: Readiness) -> Edge:
+    """The application with all that it depends on."""
+    return Edge(create_app(relay, Tokens(settings, keys_of(settings, http)), readiness), settings.requests_max)
+
+
+def keys_of(settings: GatewaySettings, http: aiohttp.ClientSession) -> Keys:
+    """What tokens are checked with: of the two, the settings have one."""
+    if settings.jwks_url is not None:
+        return ProviderKeys(str(settings.jwks_url), http)
+    assert settings.jwt_secret is not None
+    return SharedSecret(settings.jwt_secret.get_secret_value())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Makes a token with the shared secret: for a developer, and for a check of an installation.
+
+`python -m switchboard.gateway.token --customer alice --minutes 5` reads GATEWAY_JWT_SECRET and the claims' settings.
+"""
+
+import argparse
+import sys
+from datetime import UTC, datetime, timedelta
+
+import jwt
+
+from switchboard.gateway.identity import NOT_AUTHENTICATED_ACR, secret_key
+from switchboard.gateway.settings import TokenSettings
+from switchboard.runtime.settings import load
+
+MINUTES_MAX = 24 * 60
+
+NO_SECRET = (
+    "A token can be made with GATEWAY_JWT_SECRET only; with GATEWAY_JWKS_URL, the identity provider makes them.\n"
+)
+
+
+def mint(
+    settings: TokenSettings, customer_id: str, expires_after: timedelta, at: datetime, signed_in: bool = True
+) -> str:
+    """A token that the gateway of these settings believes. Raises ValueError without a shared secret."""
+    if settings.jwt_secret is None:
+        raise ValueError(NO_SECRET)
+    claims: dict[str, object] = {settings.customer_claim: customer_id, "iat": at, "exp": at + expires_after}
+    if settings.jwt_issuer:
+        claims["iss"] = settings.jwt_issuer
+    if settings.jwt_audience:
+        claims["aud"] = settings.jwt_audience
+    if not signed_in:
+        claims["acr"] = NOT_AUTHENTICATED_ACR
+    elif settings.signed_in_acr:
+        claims["acr"] = settings.signed_in_acr[0]
+    return jwt.encode(claims, secret_key(settings.jwt_secret.get_secret_value()), algorithm="HS256")
+
+
+def minutes(value: str) -> timedelta:
+    number = int(value)
+    if not 1 <= number <= MINUTES_MAX:
+        raise argparse.ArgumentTypeError(f"between 1 and {MINUTES_MAX}")
+    return timedelta(minutes=number)
+
+
+def main() -> int:
+    """Print a token; the exit code."""
+    parser = argparse.ArgumentParser("python -m switchboard.gateway.token", description="Print a customer's token.")
+    parser.add_argument("--customer", default="alice", help="whose token it is")
+    parser.add_argument("--minutes", type=minutes, default=timedelta(hours=1), help="how long it is good; 60")
+    parser.add_argument("--not-signed-in", action="store_true", help="of somebody who only says who they are")
+    asked = parser.parse_args()
+    settings = load(TokenSettings)
+    try:
+        token = mint(settings, asked.customer, asked.minutes, datetime.now(UTC), not asked.not_signed_in)
+    except ValueError as error:
+        sys.stderr.write(str(error))
+        return 1
+    sys.stdout.write(f"{token}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

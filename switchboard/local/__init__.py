@@ -1,0 +1,1 @@
+"""Runs a whole mesh on one machine."""

@@ -1,0 +1,89 @@
+"""The gateway beside a local mesh: its process, and the secret with which tokens for it are made."""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from switchboard.local.problem import Problem, Refused
+from switchboard.local.process import Process
+
+SECRET_FILE = "gateway-secret"
+SECRET_BYTES = 32
+OWNER_ONLY = 0o600
+HOURS_MAX = 24 * 30
+
+
+@dataclass(frozen=True)
+class GatewayPorts:
+    """Where it listens, on the loopback: for customers, and for Prometheus."""
+
+    http: int = 8000
+    metrics: int = 9464
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http}"
+
+
+def token_environment(secret: str) -> dict[str, str]:
+    """Whose tokens a local gateway believes: ours alone, whatever the shell names."""
+    return {
+        "GATEWAY_JWT_SECRET": secret,
+        "GATEWAY_JWKS_URL": "",
+        "GATEWAY_JWT_ISSUER": "",
+        "GATEWAY_JWT_AUDIENCE": "",
+        "GATEWAY_CUSTOMER_CLAIM": "sub",
+        "GATEWAY_SIGNED_IN_ACR": "",
+    }
+
+
+def gateway_process(
+    ports: GatewayPorts, ingress_url: str, secret: str, log: Path, environment: Mapping[str, str]
+) -> Process:
+    """The gateway as a process, not yet started."""
+    return Process(
+        name="gateway",
+        command=[sys.executable, "-m", "switchboard.gateway"],
+        environment={
+            "HOST": "127.0.0.1",
+            "PORT": str(ports.http),
+            "METRICS_PORT": str(ports.metrics),
+            "RESTATE_INGRESS_URL": ingress_url,
+            **token_environment(secret),
+            **environment,
+        },
+        port=ports.http,
+        health=f"{ports.url}/health",
+        log=log,
+    )
+
+
+def secret_of(folder: Path) -> str:
+    """The secret of the mesh in this folder; made at the first call, and for its owner alone."""
+    file = folder / SECRET_FILE
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f"{SECRET_FILE}.{os.getpid()}"
+        # Never under its own name without its content, nor for others to read, whenever this process ends.
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY), "w") as written:
+            written.write(secrets.token_hex(SECRET_BYTES))
+        draft.rename(file)
+    return file.read_text()
+
+
+def local_token(folder: Path, customer_id: str, hours: int, signed_in: bool) -> str:
+    """A token for the gateway of the mesh in this folder. Raises Problem when there is none."""
+    # Imported here: the other commands need neither.
+    from switchboard.gateway.settings import TokenSettings  # noqa: PLC0415
+    from switchboard.gateway.token import mint  # noqa: PLC0415
+
+    if not 1 <= hours <= HOURS_MAX:
+        raise Refused(f"--hours is between 1 and {HOURS_MAX}.")
+    if not (folder / SECRET_FILE).exists():
+        raise Problem(f"No mesh was ever started in {folder}; run `switchboard up`, or name its folder with --folder.")
+    settings = TokenSettings.model_validate(token_environment(secret_of(folder)))
+    return mint(settings, customer_id, timedelta(hours=hours), datetime.now(UTC), signed_in)

@@ -1,0 +1,215 @@
+"""The whole mesh on one machine: a Restate server, a demo model when there is no key, the services and the gateway."""
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from switchboard.local.gateway import GatewayPorts, gateway_process, secret_of
+from switchboard.local.observe import Observe
+from switchboard.local.process import Process, StartFailed, first_to_end, free_ports, wait_until
+from switchboard.local.restate_server import Admin, AdminError, Ports, server_process
+from switchboard.runtime.mesh_file import DEMO_MODEL_PORT, MESH_FILE, MeshDefinition, MeshProject
+
+DEMO_MODEL = "demo_model"
+DEMO_MODEL_NAME = "demo"
+
+REGISTER_TIMEOUT = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Ports of a local mesh, on the loopback. Restate's default ones are those that its documentation uses."""
+
+    services: Mapping[str, int]
+    restate: Ports = field(default_factory=Ports)
+
+    @classmethod
+    def usual(cls, definition: MeshDefinition) -> "Addresses":
+        """The ports of mesh.toml, and Restate's usual ones."""
+        ports = {name: service.port for name, service in definition.services.items()}
+        return cls({**ports, DEMO_MODEL: DEMO_MODEL_PORT})
+
+    @classmethod
+    def free(cls, definition: MeshDefinition) -> "Addresses":
+        """Ports that are free now, for tests and demonstrations beside a mesh that runs."""
+        names = (*definition.services, DEMO_MODEL)
+        ingress, admin, node, *others = free_ports(3 + len(names))
+        return cls(dict(zip(names, others, strict=True)), Ports(ingress, admin, node))
+
+    @property
+    def ingress_url(self) -> str:
+        return f"http://127.0.0.1:{self.restate.ingress}"
+
+    @property
+    def admin_url(self) -> str:
+        return f"http://127.0.0.1:{self.restate.admin}"
+
+    def service_url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.services[name]}"
+
+
+class Mesh:
+    """Starts and ends a local mesh. An async context manager: whatever happens inside, nothing is left running.
+
+    `project` says which services there are, and where their modules are. `addresses` are the usual ones by default.
+    `model` holds the OPENAI_* variables of a real endpoint; without it the demo model is started. `folder` takes
+    Restate's data and the logs. `environment` is added to every process (faults, limits, log levels). `observe` is
+    started and ended with it, and gets every span. `services` may name fewer than all. With `gateway`, customers can
+    reach it over HTTP.
+    """
+
+    def __init__(
+        self,
+        project: MeshProject,
+        folder: Path,
+        addresses: Addresses | None = None,
+        model: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        restate_environment: Mapping[str, str] | None = None,
+        observe: Observe | None = None,
+        services: Sequence[str] | None = None,
+        gateway: GatewayPorts | None = None,
+    ) -> None:
+        self.project = project
+        self.addresses = addresses or Addresses.usual(project.definition)
+        self.folder = folder.absolute()
+        self.admin = Admin(self.addresses.admin_url)
+        self.uses_demo_model = model is None
+        self._model = dict(model) if model is not None else self._demo_model_environment()
+        self._environment = dict(environment or {})
+        self.observe = observe
+        traced = observe.restate_environment if observe else {}
+        self.restate = server_process(
+            self.addresses.restate,
+            self.folder / "restate",
+            self.log("restate"),
+            {**traced, **(restate_environment or {})},
+        )
+        self.names = tuple(project.definition.services if services is None else services)
+        started = (*self.names, DEMO_MODEL) if self.uses_demo_model else self.names
+        self.services = {name: self.service(name, self.addresses.services[name]) for name in started}
+        self.gateway = None if gateway is None else self.edge(gateway)
+
+    @property
+    def processes(self) -> list[Process]:
+        edge = [self.gateway] if self.gateway else []
+        return [self.restate, *self.services.values(), *edge, *(self.observe.processes if self.observe else ())]
+
+    def log(self, name: str) -> Path:
+        return self.folder / "logs" / f"{name}.log"
+
+    def service(self, name: str, port: int, module: str | None = None) -> Process:
+        """A service of ours as a process, not yet started."""
+        return Process(
+            name=name,
+            command=[sys.executable, "-m", module or self.project.definition.module(name)],
+            environment={
+                "HOST": "127.0.0.1",
+                "PORT": str(port),
+                "RESTATE_ADMIN_URL": self.addresses.admin_url,
+                **self._model,
+                **(self.observe.environment(name) if self.observe else {}),
+                **self._environment,
+            },
+            port=port,
+            health=f"http://127.0.0.1:{port}/health",
+            log=self.log(name),
+            folder=self.project.root,
+        )
+
+    def edge(self, ports: GatewayPorts) -> Process:
+        """A gateway as a process, not yet started."""
+        environment = {**(self.observe.environment("gateway") if self.observe else {}), **self._environment}
+        secret = secret_of(self.folder)
+        return gateway_process(ports, self.addresses.ingress_url, secret, self.log("gateway"), environment)
+
+    async def start(self) -> None:
+        """Start everything and register the services. Raises StartFailed; then what did start has been ended."""
+        await refuse_missing_modules(self.project, self.names)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for process in self.processes:
+                    group.create_task(process.start())
+            for name in self.names:
+                await self.register(self.addresses.service_url(name))
+        except* StartFailed as failures:
+            await self.stop()
+            raise failures.exceptions[0] from None
+        except* AdminError as failures:
+            await self.stop()
+            raise StartFailed(f"Restate did not take a service: {failures.exceptions[0]}") from None
+
+    async def register(self, service_url: str) -> None:
+        """Register a deployment, waiting for a server that has just started to take it."""
+        last = "no answer"
+
+        async def registered() -> bool:
+            nonlocal last
+            try:
+                await self.admin.register(service_url)
+            except (AdminError, OSError) as error:
+                last = str(error)
+                return False
+            return True
+
+        await wait_until(registered, REGISTER_TIMEOUT, f"Restate did not take the service at {service_url}: {last}")
+
+    async def stop(self) -> None:
+        """End what was started, services first: Restate then has nobody left to call."""
+        edge = [self.gateway] if self.gateway else []
+        await asyncio.gather(*(process.stop() for process in (*edge, *self.services.values())))
+        await self.restate.stop()
+        for process in self.observe.processes if self.observe else ():
+            await process.stop()
+
+    async def __aenter__(self) -> "Mesh":
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()  # Also on a Ctrl-C in the middle of it.
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def first_to_end(self) -> Process:
+        """Wait until a part ends by itself that messages need, the gateway as well. What observes is none of these."""
+        watching = self.observe.processes if self.observe else []
+        return await first_to_end([process for process in self.processes if process not in watching])
+
+    def _demo_model_environment(self) -> dict[str, str]:
+        return {
+            "OPENAI_API_KEY": "not-needed",
+            "OPENAI_BASE_URL": f"{self.addresses.service_url(DEMO_MODEL)}/v1",
+            "SWITCHBOARD_MODEL": DEMO_MODEL_NAME,
+            "SWITCHBOARD_FALLBACK_MODELS": "",
+        }
+
+
+FIND_MODULES = """
+import importlib.util, sys
+for name in sys.argv[1:]:
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        print(name)
+"""
+
+
+async def refuse_missing_modules(project: MeshProject, names: Sequence[str]) -> None:
+    """Raise StartFailed for services whose modules do not exist. In a process of its own: it imports their packages."""
+    modules = {name: project.definition.module(name) for name in names}
+    python = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", FIND_MODULES, *modules.values()), cwd=project.root, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await python.communicate()
+    missing = set(printed.decode().split())
+    wrong = [f"services.{name}: there is no module {module!r}" for name, module in modules.items() if module in missing]
+    if wrong:
+        raise StartFailed(f"{MESH_FILE}: {'; '.join(wrong)}. Modules are searched in {project.root}.")

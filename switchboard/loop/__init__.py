@@ -1,0 +1,1 @@
+"""The agent loop: one turn, its decisions and its parallel tool calls."""

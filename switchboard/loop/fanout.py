@@ -1,0 +1,93 @@
+"""All calls of one step: started together, answered together, in the model's order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import restate
+
+from switchboard.loop.call_report import UNKNOWN
+from switchboard.loop.decide import AWAITS_CONSENT, ApprovedCall, Judged
+from switchboard.messages import HeldCall, Identity, ToolResult
+from switchboard.telemetry.spans import onward
+
+TOOL_RESULT_MAX_BYTES = 16 * 1024
+"""What a model is fed of one result. More is cut, and the model is told."""
+
+CANCEL_GRACE = timedelta(milliseconds=600)
+"""After a cancellation, for the tools in flight to compensate and say how they ended."""
+
+NEVER_ASKED = "Not done: the turn was interrupted before the customer was asked to confirm."
+
+CallFuture = restate.RestateDurableCallFuture[bytes]
+
+
+@dataclass(frozen=True)
+class FanOut:
+    """A result for each call of the step, in its order. `cancelled`: the turn was told to stop meanwhile."""
+
+    results: tuple[ToolResult, ...]
+    cancelled: bool = False
+
+
+async def fan_out(ctx: restate.Context, calls: Sequence[Judged], identity: Identity, decided_ns: int = 0) -> FanOut:
+    """Make every approved call at once; what is held or refused keeps its place among the results.
+
+    `decided_ns` is when the model had asked for them, as the journal has it.
+    """
+    # All are started before any is awaited: the journal then holds them in the model's order on every replay.
+    started = [
+        (call, start(ctx, call, identity, decided_ns) if isinstance(call, ApprovedCall) else None) for call in calls
+    ]
+    futures = [future for _, future in started if future is not None]
+    try:
+        # The only wait. Our own cancellation surfaces here; a tool's failure does not, that is read in settle().
+        await restate.gather(*futures)
+    except restate.TerminalError:
+        # Restate has cancelled every call in flight as well. How each ended belongs into the transcript.
+        ended = await within(futures, ctx.sleep(CANCEL_GRACE, name="cancel grace"))
+        results = [await settle(call, future, ended, NEVER_ASKED) for call, future in started]
+        return FanOut(tuple(results), cancelled=True)
+    return FanOut(tuple([await settle(call, future, futures) for call, future in started]))
+
+
+def start(ctx: restate.Context, call: ApprovedCall, identity: Identity, decided_ns: int) -> CallFuture:
+    tool, headers = call.tool, onward(call.call_id, decided_ns)
+    return ctx.generic_call(tool.service, tool.handler, call.body.encode(), key=tool.key(identity), headers=headers)
+
+
+async def within(futures: Sequence[CallFuture], grace: restate.RestateDurableSleepFuture) -> list[Any]:
+    """Those of the futures that are complete when all are, or when the grace is over."""
+    waiting: list[Any] = list(futures)
+    for _ in futures:
+        completed, waiting = await restate.wait_completed(*waiting, grace)
+        if grace in completed or waiting == [grace]:
+            break
+        waiting.remove(grace)
+    return [future for future in futures if future not in waiting]
+
+
+async def settle(
+    call: Judged, future: CallFuture | None, ended: Sequence[CallFuture], of_held: str = AWAITS_CONSENT
+) -> ToolResult:
+    """A call that has ended, well or badly, is news for the model. `of_held` says how a held one stands."""
+    if isinstance(call, ToolResult):
+        return call
+    if isinstance(call, HeldCall):
+        return ToolResult(call_id=call.call_id, ok=False, outcome="held", content=of_held)
+    if future is None or future not in ended:
+        return ToolResult(call_id=call.call_id, ok=False, outcome="unknown", content=UNKNOWN)
+    try:
+        content = await future
+    except restate.TerminalError as error:
+        return ToolResult(call_id=call.call_id, ok=False, content=shorten(error.message.encode()))
+    return ToolResult(call_id=call.call_id, ok=True, content=shorten(content))
+
+
+def shorten(content: bytes) -> str:
+    """The tool's answer as text, cut at a whole character when it is too long for a model."""
+    if len(content) <= TOOL_RESULT_MAX_BYTES:
+        return content.decode(errors="replace")
+    kept = content[:TOOL_RESULT_MAX_BYTES].decode(errors="ignore")
+    return f"{kept}\n[cut: {len(content)} bytes in all, {TOOL_RESULT_MAX_BYTES} shown; ask for less]"

@@ -1,0 +1,1 @@
+"""Language models: the protocol, its errors, and one module for each wire API."""

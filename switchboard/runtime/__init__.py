@@ -1,0 +1,1 @@
+"""Serves declared services as a process that Restate can call."""

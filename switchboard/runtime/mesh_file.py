@@ -1,0 +1,154 @@
+"""Reads mesh.toml: which services a mesh has, and how each one is started."""
+
+import os
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+MESH_FILE = "mesh.toml"
+
+BUILT_IN = {"gateway": "switchboard.gateway", "demo_model": "switchboard.demo_model"}
+"""Services of the framework itself. Every mesh has them, so mesh.toml does not name them."""
+
+DEMO_MODEL_PORT = 9099
+PORT_MIN = 1_024
+PORT_MAX = 65_535
+REPLICAS_MAX = 100
+EXAMPLE_MAX_CHARS = 200
+
+Uses = Literal["model", "restate-admin", "prices"]
+"""What a service needs besides Restate: the model's key, Restate's admin API, or the prices of model calls."""
+
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
+
+
+class MeshFileError(Exception):
+    """mesh.toml is missing or wrong. The message is one sentence for a person and says what to change."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServiceDefinition(_Strict):
+    """How one service of the mesh is started.
+
+    `module` is run with `python -m`. `port` is where it listens on one machine. `image` is its image's repository name,
+    `<mesh name>-<service>` when left out. `replicas` is the number of pods on Kubernetes, the chart's default when left
+    out.
+    """
+
+    module: ModuleName
+    port: int = Field(ge=PORT_MIN, le=PORT_MAX)
+    image: str = ""
+    replicas: int | None = Field(None, ge=1, le=REPLICAS_MAX)
+    uses: tuple[Uses, ...] = ("model",)
+
+
+class MeshDefinition(_Strict):
+    """The content of mesh.toml.
+
+    `demo` names the conversations that `switchboard demo` plays, as `module:NAME`. `example` is a message that
+    `switchboard up` suggests to try.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+    services: Mapping[ServiceName, ServiceDefinition] = Field(min_length=1)
+    demo: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")] | None = None
+    example: str = Field("hello", min_length=1, max_length=EXAMPLE_MAX_CHARS)
+
+    @model_validator(mode="after")
+    def refuse_conflicts(self) -> Self:
+        reserved = sorted(set(self.services) & set(BUILT_IN))
+        if reserved:
+            raise ValueError(f"{reserved[0]!r} is a service of the framework; choose another name")
+        ports = Counter(service.port for service in self.services.values())
+        for port, count in ports.items():
+            names = [name for name, service in self.services.items() if service.port == port]
+            if count > 1:
+                raise ValueError(f"{' and '.join(names)} have the same port {port}; give each service its own")
+            if port == DEMO_MODEL_PORT:
+                raise ValueError(f"{names[0]} has port {port}, which the demo model uses; choose another one")
+        return self
+
+    def module(self, service: str) -> str:
+        """Return the module to run for a service, built-in ones included. Raises MeshFileError."""
+        modules = {**{name: each.module for name, each in self.services.items()}, **BUILT_IN}
+        if service not in modules:
+            raise MeshFileError(f"There is no service {service!r}; it is one of {', '.join(sorted(modules))}.")
+        return modules[service]
+
+    def image(self, service: str) -> str:
+        """Return the repository name of a service's image."""
+        own = self.services[service].image if service in self.services else ""
+        return own or f"{self.name}-{service.replace('_', '-')}"
+
+
+@dataclass(frozen=True)
+class MeshProject:
+    """A mesh's folder and its definition. Services are started in `root`, where Python finds their modules."""
+
+    root: Path
+    definition: MeshDefinition
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> "MeshProject":
+        """Read the nearest mesh.toml in `start` (this folder by default) or above it. Raises MeshFileError."""
+        path = find_mesh_file(start)
+        return cls(path.parent, read_mesh_file(path))
+
+
+def find_mesh_file(start: Path | None = None) -> Path:
+    """Return the mesh.toml of this folder or of the nearest one above it. Raises MeshFileError when there is none."""
+    folder = (start or Path.cwd()).resolve()
+    for place in (folder, *folder.parents):
+        if (place / MESH_FILE).is_file():
+            return place / MESH_FILE
+    raise MeshFileError(
+        f"There is no {MESH_FILE} in {folder} or above it. Change to your mesh's folder, or make one with"
+        " `switchboard new NAME`."
+    )
+
+
+def read_mesh_file(path: Path) -> MeshDefinition:
+    """Read and check a mesh.toml. Raises MeshFileError with every problem in one sentence each."""
+    try:
+        return MeshDefinition.model_validate(tomllib.loads(path.read_text()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise MeshFileError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise MeshFileError(f"{shown(path)} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        raise MeshFileError(f"{shown(path)}: {'; '.join(problems(error))}.") from error
+
+
+def shown(path: Path) -> str:
+    """The path as a person would write it from here."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # Another drive.
+        return str(path)
+
+
+def problems(error: ValidationError) -> list[str]:
+    """Each problem with the place in the file, in words."""
+    return [
+        problem_text(".".join(str(part) for part in each["loc"]), each["type"], each["msg"]) for each in error.errors()
+    ]
+
+
+def problem_text(where: str, kind: str, message: str) -> str:
+    where = re.sub(r"\.\[key\]$", "", where)
+    if kind == "extra_forbidden":
+        table, _, key = where.rpartition(".")
+        known = MeshDefinition if not table else ServiceDefinition
+        return f"{where}: unknown key {key!r}; known are {', '.join(known.model_fields)}"
+    text = message.removeprefix("Value error, ")
+    return f"{where}: {text}" if where else text

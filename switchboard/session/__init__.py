@@ -1,0 +1,1 @@
+"""The session: one customer's conversation, and the object that holds its lock."""

@@ -1,0 +1,1 @@
+"""What authors of tools need: declarations, durable calls, sagas, policies, the clock."""

@@ -1,0 +1,56 @@
+"""Verifies the customer before a tool shows or changes their own data."""
+
+import restate
+
+from switchboard.contract import PersonalInput, Tool, ToolInput
+from switchboard.messages import Wire
+from switchboard.toolkit.refusal import Refusal
+from switchboard.toolkit.rpc import allowed, ask
+
+IDENTITY_CHECKS = "IdentityChecks"
+"""The Restate object that knows which sessions have verified a customer; the key is the customer's id."""
+
+UNAUTHORIZED = 401
+
+VERIFY_FIRST = (
+    "You are not signed in. To verify your identity, please give me two of the following: your date of birth, e-mail"
+    " address, phone number, postal address."
+)
+"""The refusal for an unverified customer. Worded for the customer, so that an agent can pass it on as it is."""
+
+
+class SessionRef(ToolInput):
+    session_id: str
+
+
+class Proven(Wire):
+    """Whether the session's customer has proven who they are."""
+
+    proven: bool
+
+
+IS_PROVEN = Tool(
+    service=IDENTITY_CHECKS,
+    handler="is_proven",
+    purpose="Whether a session's customer has proven who they are.",
+    input=SessionRef,
+    output=Proven,
+    keyed_by="customer_id",
+)
+
+
+async def require_verified_customer(ctx: restate.Context, customer_id: str, request: PersonalInput) -> None:
+    """Return for a customer who is signed in or was verified in this session. Raises TerminalError 401 otherwise.
+
+    Call it before anything else in the handler. It is safe while an object's lock is held: `is_proven` is a shared
+    handler that takes no lock and calls no other handler, so no deadlock is possible.
+    """
+    if not await is_verified_customer(ctx, customer_id, request):
+        allowed(Refusal(VERIFY_FIRST, UNAUTHORIZED))
+
+
+async def is_verified_customer(ctx: restate.Context, customer_id: str, request: PersonalInput) -> bool:
+    """Return whether the customer is signed in or was verified in this session."""
+    if request.signed_in:
+        return True
+    return (await ask(ctx, IS_PROVEN, SessionRef(session_id=request.session_id), customer_id)).proven

@@ -1,0 +1,92 @@
+"""Which instant a day's name, a date or a duration means, and how it is told."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from switchboard.builtin.calendar.contract import When, spell_when
+from switchboard.builtin.calendar.dates import coming, due_after, due_on
+from switchboard.toolkit.refusal import Refusal
+
+MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("weekday", "day"),
+    [("tuesday", 24), ("friday", 27), ("sunday", 29), ("monday", 30)],
+)
+def test_a_weekday_is_the_coming_one(weekday: str, day: int) -> None:
+    assert coming(weekday, MONDAY.date()) == date(2026, 11, day)
+
+
+@pytest.mark.parametrize(
+    ("when", "due"),
+    [
+        ("friday", datetime(2026, 11, 27, 8, tzinfo=UTC)),
+        ("2026-11-24", datetime(2026, 11, 24, 8, tzinfo=UTC)),
+        ("2026-11-23T12:01:00Z", datetime(2026, 11, 23, 12, 1, tzinfo=UTC)),
+        ("2026-11-23T17:30Z", datetime(2026, 11, 23, 17, 30, tzinfo=UTC)),
+        ("2027-11-23", datetime(2027, 11, 23, 8, tzinfo=UTC)),
+        ("monday", "Today is Monday, 23 November 2026: say whether 2026-11-23 or 2026-11-30 is meant."),
+        ("2026-11-23", "Monday, 23 November 2026 is today: do it now"),
+        ("2026-11-22", "Sunday, 22 November 2026 at 08:00 UTC lies in the past"),
+        ("2026-11-23T12:00:59Z", "That is too soon: it has to be at least 60 seconds ahead."),
+        ("2026-11-23T11:59:59Z", "at 11:59:59 UTC lies in the past: now it is Monday, 23 November 2026 at 12:00 UTC."),
+        ("2027-11-24", "That is too far ahead: the last possible day is Tuesday, 23 November 2027."),
+    ],
+)
+def test_when_something_is_due(when: str, due: datetime | str) -> None:
+    found = due_on(when, MONDAY, MINUTE)
+    assert found == due if isinstance(due, datetime) else isinstance(found, Refusal) and due in found.why
+
+
+@pytest.mark.parametrize(
+    ("delay", "due"),
+    [
+        (timedelta(seconds=60), MONDAY + MINUTE),
+        (timedelta(seconds=59), "too soon"),
+        (timedelta(0), "too soon"),
+        (timedelta(seconds=-1), "in the past"),
+        (timedelta(days=365), MONDAY + timedelta(days=365)),
+        (timedelta(days=365, seconds=1), "too far ahead"),
+        (timedelta.max, "too far ahead"),
+    ],
+)
+def test_after_how_long(delay: timedelta, due: datetime | str) -> None:
+    found = due_after(delay, MONDAY, MINUTE)
+    assert found == due if isinstance(due, datetime) else isinstance(found, Refusal) and due in found.why
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        ("friday", "the coming Friday"),
+        ("2026-12-01", "Tuesday, 1 December 2026"),
+        ("2026-12-01T17:30Z", "Tuesday, 1 December 2026 at 17:30 UTC"),
+        ("2026-12-01T17:30:05Z", "Tuesday, 1 December 2026 at 17:30:05 UTC"),
+        ("2026-12-01T17:00:00Z", "Tuesday, 1 December 2026 at 17:00 UTC"),
+    ],
+)
+def test_a_day_is_told_in_words(when: str, told: str) -> None:
+    assert spell_when(TypeAdapter(When).validate_python(when)) == told
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "tomorrow",
+        "today",
+        "Friday",
+        "fri",
+        "2026-02-30",
+        "2026-13-01",
+        "2026-12-01T25:00Z",
+        "2026-12-01T10:00",
+        "1.12.",
+    ],
+)
+def test_what_is_no_day_is_refused(when: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(When).validate_python(when)

@@ -1,0 +1,67 @@
+"""Which article answers which question."""
+
+import pytest
+
+from services.tools.airline.faq.handlers import ARTICLES
+from switchboard.builtin.faq.contract import Answers
+from switchboard.builtin.faq.search import ANSWERS_MAX, NOTHING_FITS, Articles, search, stem
+
+
+def found(question: str) -> Answers:
+    return search(question, ARTICLES)
+
+
+@pytest.mark.parametrize(
+    ("question", "title"),
+    [
+        ("What is the carry-on weight limit?", "Carry-on baggage"),
+        ("How heavy may my checked bag be?", "Checked baggage"),
+        ("How much does an extra suitcase cost?", "Checked baggage"),
+        ("baggage allowance", "Checked baggage"),
+        ("My suitcase is lost", "Lost, late and damaged baggage"),
+        ("When does check-in close?", "Check-in and boarding"),
+        ("when can I check in", "Check-in and boarding"),
+        ("May I change my seat?", "Choosing and changing a seat"),
+        ("refund policy", "Refunds and cancellation by you"),
+        ("What am I owed for a delayed flight?", "Delayed and cancelled flights"),
+        ("Can I bring my dogs?", "Pets"),
+        ("Is there Wi-Fi?", "Wi-Fi and power on board"),
+        ("IS THERE WIFI", "Wi-Fi and power on board"),
+        ("Can we travel with babies?", "Infants and children"),
+        ("I need a wheelchair", "Special assistance"),
+        ("do you serve vegan food", "Meals on board"),
+        ("taking my bicycle", "Sports equipment and instruments"),
+        ("Do I need a visa?", "Passports and visas"),
+    ],
+)
+def test_a_question_finds_its_article(question: str, title: str) -> None:
+    answers = found(question)
+    assert answers.articles[0].title == title
+    assert answers.answer == answers.articles[0].answer
+
+
+@pytest.mark.parametrize("question", ["What is the capital of France?", "quantum physics", "?!", "what is my flight"])
+def test_a_question_that_nothing_fits_is_told_so(question: str) -> None:
+    assert found(question) == Answers(answer=ARTICLES.nothing_fits, articles=())
+
+
+def test_two_articles_that_fit_alike_are_both_told() -> None:
+    titles = [article.title for article in found("How many kilos of luggage are allowed?").articles]
+    assert titles == ["Carry-on baggage", "Checked baggage"]
+
+
+def test_there_are_never_more_answers_than_a_model_needs() -> None:
+    everything = " ".join(entry.keywords for entry in ARTICLES.entries)
+    assert len(search(everything, ARTICLES).articles) <= ANSWERS_MAX
+
+
+def test_without_articles_nothing_fits() -> None:
+    assert search("pets", Articles(())).answer == NOTHING_FITS
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("bag", "bags"), ("delay", "delayed", "delays"), ("baby", "babies"), ("board", "boarding"), ("seat", "seats")],
+)
+def test_forms_of_one_word_have_one_stem(words: tuple[str, ...]) -> None:
+    assert len({stem(word) for word in words}) == 1

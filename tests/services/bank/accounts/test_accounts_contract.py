@@ -1,0 +1,53 @@
+"""What the model may ask of the accounts service, and that the service keeps its promise."""
+
+import pytest
+from pydantic import ValidationError
+
+from services.tools.bank.accounts.contract import (
+    GET_BALANCE,
+    LIST_TRANSACTIONS,
+    SUMMARIZE_SPENDING,
+    TRANSACTIONS_MAX,
+    TransactionQuery,
+)
+from services.tools.bank.accounts.handlers import accounts
+from switchboard import Tool, ToolInput
+from switchboard.messages import Wire
+
+
+@pytest.mark.parametrize("tool", [GET_BALANCE, LIST_TRANSACTIONS, SUMMARIZE_SPENDING], ids=lambda tool: tool.name)
+def test_every_tool_has_a_shared_handler_of_its_types(tool: Tool[ToolInput, Wire]) -> None:
+    handler = accounts.handlers[tool.handler]
+    assert tool.service == accounts.name
+    assert handler.kind == "shared"
+    assert handler.handler_io.input_type is not None
+    assert handler.handler_io.input_type.annotation is tool.input
+    assert handler.handler_io.output_type is not None
+    assert handler.handler_io.output_type.annotation is tool.output
+
+
+@pytest.mark.parametrize("period", ["this_month", "september", "2026-09", "1999-12"])
+def test_a_period_is_a_name_or_a_month(period: str) -> None:
+    assert TransactionQuery(period=period).period == period
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"period": "2026-13"},
+        {"period": "2026-9"},
+        {"period": "0000-01"},
+        {"period": "٢٠٢٦-01"},
+        {"period": "2026-09\n"},
+        {"period": "yesterday"},
+        {"category": "bribes"},
+        {"account": "offshore"},
+        {"limit": 0},
+        {"limit": TRANSACTIONS_MAX + 1},
+        {"customer_id": "bob"},
+    ],
+    ids=str,
+)
+def test_anything_else_is_refused(field: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TransactionQuery.model_validate(field)

@@ -1,0 +1,65 @@
+"""Loans that were granted stand among those of the demo data, each id once."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from services.tools.bank.data.bank import customers
+from services.tools.bank.loans.book import Standing, choose, overview, schedule
+from services.tools.bank.loans.contract import GrantLoan, LoanChoice, ScheduleQuery
+from services.tools.bank.loans.granted import Granted, a_month_after, grant, revoke, with_granted
+
+PINNED = date(2026, 11, 23)
+LOAN = GrantLoan(
+    loan_id="LN-3F9A1C07B2D4",
+    product="Personal loan",
+    principal=Decimal("10000.00"),
+    annual_rate_percent=Decimal("6.90"),
+    term_months=24,
+    granted_on=date(2026, 12, 30),
+)
+
+
+def test_an_id_is_granted_once() -> None:
+    once, first = grant(Granted(), LOAN)
+    twice, second = grant(once, LOAN.model_copy(update={"principal": Decimal(1)}))
+    assert twice == once
+    assert first == second
+
+
+def test_what_is_revoked_is_gone_and_what_was_never_granted_does_no_harm() -> None:
+    granted, _ = grant(Granted(), LOAN)
+    assert revoke(granted, "LN-000000000000") == granted
+    assert revoke(granted, LOAN.loan_id) == Granted()
+
+
+@pytest.mark.parametrize(
+    ("day", "later"),
+    [
+        (date(2026, 3, 15), date(2026, 4, 15)),
+        (date(2026, 1, 31), date(2026, 2, 28)),
+        (date(2026, 12, 30), date(2027, 1, 28)),
+    ],
+)
+def test_the_first_payment_is_a_month_later(day: date, later: date) -> None:
+    assert a_month_after(day) == later
+
+
+@pytest.mark.parametrize(
+    ("today", "paid", "next_on"),
+    [
+        (date(2026, 12, 30), 0, date(2027, 1, 28)),
+        (date(2027, 1, 27), 0, date(2027, 1, 28)),
+        (date(2027, 1, 28), 1, date(2027, 2, 28)),
+        (date(2027, 3, 1), 2, date(2027, 3, 28)),
+    ],
+)
+def test_a_granted_loan_comes_along_like_any_other(today: date, paid: int, next_on: date) -> None:
+    granted, _ = grant(Granted(), LOAN)
+    erin = with_granted(customers()["erin"], granted, PINNED)
+    (loan,) = overview(erin, PINNED, today).loans
+    assert (loan.paid_months, loan.next_payment_on, loan.monthly_payment) == (paid, next_on, Decimal("447.27"))
+    at = choose(erin, LoanChoice(), PINNED, today)
+    assert isinstance(at, Standing)
+    assert schedule(at, ScheduleQuery(), "GBP").payments[0].due_on == next_on

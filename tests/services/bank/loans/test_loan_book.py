@@ -1,0 +1,234 @@
+"""How loans come along day by day, and what customers are told of them."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from services.tools.bank.data.bank import CreditLine, Customer, InstalmentLoan, customers
+from services.tools.bank.loans.book import Standing, choose, overview, schedule, standing
+from services.tools.bank.loans.contract import (
+    SCHEDULE_PAYMENTS_DEFAULT,
+    SCHEDULE_PAYMENTS_MAX,
+    LoanChoice,
+    LoanProduct,
+    LoanSchedule,
+    ScheduleQuery,
+)
+from switchboard.loop.fanout import TOOL_RESULT_MAX_BYTES
+from switchboard.toolkit.refusal import Refusal
+
+PINNED = date(2026, 11, 23)
+LAST_PAYMENT = "443.11"  # of 10,000 at 6 % over 24 months; all others are 443.21
+
+
+def loan(first_payment_months_ago: int = 0, due_day: int = 1, missed_payments: int = 0) -> InstalmentLoan:
+    return InstalmentLoan(
+        loan_id="LN-0001",
+        product="Car loan",
+        principal=Decimal("10000.00"),
+        annual_rate_percent=Decimal("6.00"),
+        term_months=24,
+        first_payment_months_ago=first_payment_months_ago,
+        due_day=due_day,
+        missed_payments=missed_payments,
+    )
+
+
+def holder(*loans: InstalmentLoan) -> Customer:
+    return Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(), recurring=(), loans=loans)
+
+
+def told_of(of: InstalmentLoan, **query: int) -> LoanSchedule:
+    at = choose(holder(of), LoanChoice(loan_id="LN-0001"), PINNED, PINNED)
+    assert isinstance(at, Standing)
+    return schedule(at, ScheduleQuery(**query), "EUR")
+
+
+def card_holder(used: str) -> Customer:
+    line = CreditLine(
+        credit_line_id="CL-0001",
+        product="Card",
+        credit_limit=Decimal("4000.00"),
+        used=Decimal(used),
+        annual_rate_percent=Decimal("14.90"),
+        minimum_payment_percent=Decimal("5.00"),
+        due_day=15,
+    )
+    return holder().model_copy(update={"credit_lines": (line,)})
+
+
+@pytest.mark.parametrize(
+    ("of", "today", "paid", "status", "next_payment_on"),
+    [
+        (loan(), PINNED, 1, "active", date(2026, 12, 1)),
+        (loan(), date(2026, 11, 30), 1, "active", date(2026, 12, 1)),
+        (loan(), date(2026, 12, 1), 2, "active", date(2027, 1, 1)),
+        (loan(due_day=24), PINNED, 0, "active", date(2026, 11, 24)),
+        (loan(due_day=24), date(2026, 11, 24), 1, "active", date(2026, 12, 24)),
+        (loan(-2), PINNED, 0, "active", date(2027, 1, 1)),
+        (loan(22), PINNED, 23, "active", date(2026, 12, 1)),
+        (loan(22), date(2026, 12, 1), 24, "paid_off", None),
+        (loan(99), PINNED, 24, "paid_off", None),
+        (loan(9, missed_payments=2), PINNED, 8, "in_arrears", date(2026, 12, 1)),
+        (loan(9, missed_payments=2), date(2027, 1, 5), 8, "in_arrears", date(2027, 2, 1)),
+        (loan(9, missed_payments=2), date(2030, 1, 1), 8, "in_arrears", None),
+    ],
+)
+def test_a_loan_comes_along_with_the_months(
+    of: InstalmentLoan, today: date, paid: int, status: str, next_payment_on: date | None
+) -> None:
+    at = standing(of, PINNED, today)
+    assert (at.paid, at.status, at.next_payment_on) == (paid, status, next_payment_on)
+
+
+@pytest.mark.parametrize(
+    ("today", "overdue"),
+    [(PINNED, "886.42"), (date(2026, 12, 1), "1329.63"), (date(2030, 1, 1), "7091.26")],  # 2, 3 and all 16 payments
+)
+def test_a_loan_in_arrears_stays_unpaid(today: date, overdue: str) -> None:
+    assert str(standing(loan(9, missed_payments=2), PINNED, today).overdue) == overdue
+
+
+def test_before_the_first_payment_all_is_outstanding() -> None:
+    assert str(standing(loan(-1), PINNED, PINNED).outstanding) == "10000.00"
+
+
+@pytest.mark.parametrize(
+    ("customer_id", "summary"),
+    [
+        (
+            "alice",
+            "You have 2 loans and 1 credit line; 17,699.89 EUR outstanding, 438.23 EUR due each month.",
+        ),
+        ("bob", "You have 1 credit line; 1,447.60 EUR outstanding, 72.38 EUR due each month."),
+        ("carol", "You have 1 loan; 201,869.18 EUR outstanding, 1,150.63 EUR due each month."),
+        (
+            "dave",
+            "You have 1 loan; 3,364.78 EUR outstanding, 190.52 EUR due each month; 381.04 EUR is overdue.",
+        ),
+        ("erin", "You have no open loans or credit lines."),
+    ],
+)
+@pytest.mark.parametrize("first_seen", [date(2026, 11, 23), date(2027, 3, 1), date(2028, 2, 29)], ids=str)
+def test_the_demo_customers_loans_are_the_same_on_whatever_day_they_are_first_seen(
+    customer_id: str, summary: str, first_seen: date
+) -> None:
+    assert overview(customers()[customer_id], first_seen, first_seen).summary == summary
+
+
+def test_totals_leave_out_what_is_paid_off() -> None:
+    told = overview(holder(loan(99), loan(0)), PINNED, PINNED)
+    assert [entry.status for entry in told.loans] == ["paid_off", "active"]
+    assert str(told.total_monthly_payment) == "443.21"
+    assert str(told.total_outstanding) == "9606.79"
+
+
+@pytest.mark.parametrize(
+    ("used", "minimum", "available", "next_payment_on"),
+    [
+        ("742.18", "37.11", "3257.82", date(2026, 12, 15)),
+        ("0.50", "0.02", "3999.50", date(2026, 12, 15)),  # 0.025 goes to the even cent
+        ("0.00", "0.00", "4000.00", None),
+    ],
+)
+def test_a_credit_line_asks_for_its_minimum(
+    used: str, minimum: str, available: str, next_payment_on: date | None
+) -> None:
+    (told,) = overview(card_holder(used), PINNED, PINNED).credit_lines
+    assert (str(told.minimum_payment), str(told.available)) == (minimum, available)
+    assert told.next_payment_on == next_payment_on
+
+
+@pytest.mark.parametrize(
+    ("today", "next_payment_on"),
+    [
+        (date(2026, 12, 14), date(2026, 12, 15)),
+        (date(2026, 12, 15), date(2027, 1, 15)),  # made on the day it is due, like those of loans
+        (date(2026, 12, 16), date(2027, 1, 15)),
+    ],
+)
+def test_the_next_payment_of_a_credit_line_lies_ahead(today: date, next_payment_on: date) -> None:
+    (told,) = overview(card_holder("742.18"), PINNED, today).credit_lines
+    assert told.next_payment_on == next_payment_on
+
+
+def test_a_schedule_shows_a_year_of_payments_that_fit_together() -> None:
+    told = told_of(loan(9))
+    assert (len(told.payments), told.remaining_payments) == (SCHEDULE_PAYMENTS_DEFAULT, 14)
+    assert (told.payments[0].due_on, told.payments[-1].due_on) == (date(2026, 12, 1), date(2027, 11, 1))
+    for before, after in zip(told.payments, told.payments[1:], strict=False):
+        assert after.remaining == before.remaining - after.principal
+    assert all(row.payment == row.interest + row.principal for row in told.payments)
+
+
+def test_the_last_payments_of_a_schedule_settle_the_loan() -> None:
+    told = told_of(loan(21))
+    assert [str(row.payment) for row in told.payments] == ["443.21", LAST_PAYMENT]
+    assert str(told.payments[-1].remaining) == "0.00"
+
+
+@pytest.mark.parametrize(
+    ("of", "summary"),
+    [
+        (
+            loan(0),
+            "The next payment of your Car loan LN-0001 is due on 2026-12-01: 443.21 EUR (48.03 EUR of it interest); "
+            "23 payments until 2028-10-01; 9,606.79 EUR is outstanding.",
+        ),
+        (
+            loan(22),
+            "The next payment of your Car loan LN-0001 is due on 2026-12-01: 443.11 EUR (2.20 EUR of it interest); "
+            "1 payment until 2026-12-01; 440.91 EUR is outstanding.",
+        ),
+        (
+            loan(1, missed_payments=2),
+            "The first unpaid payment of your Car loan LN-0001 was due on 2026-10-01: 443.21 EUR (50.00 EUR of it "
+            "interest); 24 payments until 2028-09-01; 10,000.00 EUR is outstanding.",
+        ),
+        (loan(99), "Your Car loan LN-0001 is paid off."),
+    ],
+)
+def test_a_schedule_is_told_in_a_sentence(of: InstalmentLoan, summary: str) -> None:
+    assert told_of(of).summary == summary
+
+
+def test_a_whole_plan_can_be_read_page_by_page_and_adds_up_to_the_loan() -> None:
+    pages = [told_of(loan(9), first=first, limit=10).payments for first in (1, 11, 21)]
+    rows = [row for page in pages for row in page]
+    assert [row.number for row in rows] == list(range(1, 25))
+    assert sum(row.principal for row in rows) == Decimal("10000.00")
+    assert rows[-1].remaining == 0
+    assert told_of(loan(9), first=99).payments == ()
+
+
+def test_the_longest_page_fits_into_what_a_model_is_fed() -> None:
+    at = choose(customers()["carol"], LoanChoice(product="home"), PINNED, PINNED)
+    assert isinstance(at, Standing)
+    told = schedule(at, ScheduleQuery(first=1, limit=SCHEDULE_PAYMENTS_MAX), "EUR")
+    assert len(told.payments) == SCHEDULE_PAYMENTS_MAX
+    assert len(told.model_dump_json().encode()) < TOOL_RESULT_MAX_BYTES
+
+
+ALICES = "Your loans: LN-2041 (car loan), LN-1873 (student loan)."
+
+
+@pytest.mark.parametrize(
+    ("customer_id", "loan_id", "product", "found"),
+    [
+        ("alice", "LN-2041", None, "LN-2041"),
+        ("alice", None, "student", "LN-1873"),
+        ("dave", None, None, "LN-2266"),
+        ("carol", None, None, "LN-1120"),  # the other one is paid off
+        ("carol", None, "car", "LN-1544"),
+        ("alice", None, None, f"Which loan? {ALICES}"),
+        ("alice", "LN-1120", None, f"You have no loan LN-1120. {ALICES}"),  # it is Carol's
+        ("alice", None, "home", f"You have no loan of that kind (home). {ALICES}"),
+        ("erin", "LN-2041", None, "You have no loan LN-2041. Your loans: none."),
+    ],
+)
+def test_the_loan_that_is_meant_is_the_customers_own(
+    customer_id: str, loan_id: str | None, product: LoanProduct | None, found: str
+) -> None:
+    at = choose(customers()[customer_id], LoanChoice(loan_id=loan_id, product=product), PINNED, PINNED)
+    assert (at.why if isinstance(at, Refusal) else at.loan.loan_id) == found

@@ -1,0 +1,111 @@
+"""What the account is debited for a loan is what the loan's plan says, to the day and the cent."""
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+import pytest
+
+from services.tools.bank.accounts.contract import LoanDebits, SpendingQuery
+from services.tools.bank.accounts.ledger import Ledger, open_ledger
+from services.tools.bank.accounts.reports import spending
+from services.tools.bank.data.bank import customers
+from services.tools.bank.data.months import add_months
+from services.tools.bank.loans import repayment
+from services.tools.bank.loans.book import Standing, standing
+from services.tools.bank.loans.contract import GrantLoan
+from services.tools.bank.loans.early import EarlyRepayment
+from services.tools.bank.loans.granted import Granted, grant, with_granted
+
+PINNED = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LOAN = GrantLoan(
+    loan_id="LN-3F9A1C07B2D4",
+    product="Personal loan",
+    principal=Decimal("1000.00"),
+    annual_rate_percent=Decimal("6.90"),
+    term_months=12,
+    granted_on=date(2026, 12, 30),
+)
+FIRST_DUE = date(2027, 1, 28)
+NAME = "Harbour Bank loan LN-3F9A1C07B2D4"
+
+
+def at(today: date, *early: EarlyRepayment) -> Standing:
+    granted, _ = grant(Granted(), LOAN)
+    (loan,) = with_granted(customers()["erin"], granted, PINNED.date()).loans
+    return standing(loan, PINNED.date(), today, early)
+
+
+def debits(of: Standing) -> LoanDebits:
+    told = repayment.debits(of, granted=True)
+    assert told is not None
+    return told
+
+
+def ledger(today: date, *told: LoanDebits) -> Ledger:
+    return open_ledger("erin", PINNED, datetime.combine(today, time(0, 0), tzinfo=UTC), ended=told)
+
+
+def debited(today: date, told: LoanDebits) -> list[tuple[date, Decimal]]:
+    """Oldest first."""
+    booked = reversed(ledger(today, told).booked)
+    return [(entry.booked_at.date(), -entry.amount) for entry in booked if entry.merchant == NAME]
+
+
+def planned(of: Standing, first: int = 0) -> list[tuple[date, Decimal]]:
+    return [(of.due_on(index), row.payment) for index, row in enumerate(of.instalments)][first:]
+
+
+@pytest.mark.parametrize(("today", "payments"), [(date(2027, 1, 27), 0), (FIRST_DUE, 1), (date(2027, 3, 1), 2)])
+def test_a_granted_loan_is_debited_when_it_is_due_and_the_balance_knows_it(today: date, payments: int) -> None:
+    told = debits(at(date(2026, 12, 30)))
+    assert debited(today, told) == planned(at(today))[:payments]
+    without, with_loan = ledger(today), ledger(today, told)
+    (checking,) = [account for account in with_loan.customer.accounts if account.account == "checking"]
+    paid = sum((amount for _, amount in debited(today, told)), Decimal(0))
+    assert with_loan.balance(checking) == without.balance(checking) - paid
+    assert at(today).paid == payments
+    assert [entry.booked_at for entry in with_loan.booked] == sorted(
+        (entry.booked_at for entry in with_loan.booked), reverse=True
+    )
+
+
+def test_the_debits_of_its_whole_life_are_its_plan_and_end_with_it() -> None:
+    told = debits(at(FIRST_DUE))
+    long_after = add_months(FIRST_DUE, 40)
+    assert debited(long_after, told) == planned(at(FIRST_DUE))
+    assert len(debited(long_after, told)) == 12
+
+
+def test_a_month_with_a_debit_says_so_in_its_summary() -> None:
+    told = debits(at(FIRST_DUE))
+    query = SpendingQuery(period="2027-01", category="loan_payments")
+    assert str(spending(ledger(date(2027, 2, 3), told), query).total) == str(told.monthly)
+
+
+@pytest.mark.parametrize("amount", ["300.00", "all"])
+def test_an_early_repayment_ends_the_debits_sooner(amount: str) -> None:
+    today = add_months(FIRST_DUE, 2)
+    owed = at(today).outstanding
+    entry = EarlyRepayment(
+        repayment_id="r",
+        loan_id=LOAN.loan_id,
+        amount=owed if amount == "all" else Decimal(amount),
+        fee=Decimal(0),
+        after_payments=3,
+        on=today,
+    )
+    after = at(today, entry)
+    booked = debited(add_months(FIRST_DUE, 40), debits(after))
+    assert booked == planned(after)
+    assert len(booked) == 3 if amount == "all" else 3 < len(booked) < 12
+
+
+def test_a_loan_that_was_taken_back_is_not_debited() -> None:
+    assert debited(add_months(FIRST_DUE, 40), repayment.no_debits(at(FIRST_DUE))) == []
+
+
+def test_what_an_account_kept_before_debits_could_begin_still_cuts_the_demo_datas_own() -> None:
+    kept = {"debited_as": "Harbour Bank car loan", "last_on": "2026-12-01", "last_amount": "7.00"}
+    old = LoanDebits.model_validate(kept)
+    booked = open_ledger("alice", PINNED, datetime(2027, 3, 2, tzinfo=UTC), ended=(old,)).booked
+    assert [str(entry.amount) for entry in booked if entry.merchant == old.debited_as][:2] == ["-7.00", "-310.62"]

@@ -1,0 +1,26 @@
+"""What the model may ask of the loans service, and that the service keeps its promise."""
+
+import pytest
+from pydantic import ValidationError
+
+from services.tools.bank.loans.contract import GET_LOAN_SCHEDULE, LIST_LOANS, ScheduleQuery
+from services.tools.bank.loans.handlers import loans
+from switchboard import Tool, ToolInput
+from switchboard.messages import Wire
+
+
+@pytest.mark.parametrize("tool", [LIST_LOANS, GET_LOAN_SCHEDULE], ids=lambda tool: tool.name)
+def test_every_tool_has_a_shared_handler_of_its_types(tool: Tool[ToolInput, Wire]) -> None:
+    handler = loans.handlers[tool.handler]
+    assert tool.service == loans.name
+    assert handler.kind == "shared"
+    assert handler.handler_io.input_type is not None
+    assert handler.handler_io.input_type.annotation is tool.input
+    assert handler.handler_io.output_type is not None
+    assert handler.handler_io.output_type.annotation is tool.output
+
+
+@pytest.mark.parametrize("loan_id", ["", "2041", "LN-20411", "LN-204", "ln-2041", "CL-3310", "LN-2041\n"])
+def test_a_loan_id_has_its_form(loan_id: str) -> None:
+    with pytest.raises(ValidationError):
+        ScheduleQuery(loan_id=loan_id)

@@ -1,0 +1,289 @@
+"""What customers are asked to confirm, which transfers are made, and what each books."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from services.tools.bank.data.bank import customers
+from services.tools.bank.transfers import policy, schedule
+from services.tools.bank.transfers.contract import (
+    DAY_MAX,
+    OwnTransferRequest,
+    RecipientQuery,
+    Scheduled,
+    ScheduleRequest,
+    TransferRequest,
+    own_transfer_question,
+    schedule_question,
+    transfer_question,
+)
+from services.tools.bank.transfers.payee import same_name
+from services.tools.bank.transfers.policy import Order
+from services.tools.bank.transfers.schedule import Pending, Plan
+from switchboard.toolkit.refusal import Refusal
+
+BOBS_IBAN = "DE92500105170731209953"
+ERINS_IBAN = "GB29NWBK60161331926819"
+FRENCH_IBAN = "FR7630006000011234567890189"
+ALICES_SAVINGS = "DE25500105170648480926"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def ask(**fields: Any) -> TransferRequest:
+    return TransferRequest.model_validate(payment(**fields))
+
+
+def payment(**fields: Any) -> dict[str, Any]:
+    usual = {"customer_id": "alice", "recipient": "bob", "recipient_name": "Bob Brandt"}
+    return {**usual, "amount": "50.00", "currency": "EUR", **fields}
+
+
+@pytest.mark.parametrize(
+    ("fields", "question"),
+    [
+        ({}, "Send 50.00 EUR from your Checking to Bob Brandt (customer bob)?"),
+        (
+            {"recipient": "de92 5001 0517 0731 2099 53", "reference": " dinner\n on  Friday "},
+            "Send 50.00 EUR from your Checking to Bob Brandt (DE•• •••• 9953), reference “dinner on Friday”?",
+        ),
+        (
+            {"account": "savings", "amount": "1234.5"},
+            "Send 1,234.50 EUR from your Savings to Bob Brandt (customer bob)?",
+        ),
+    ],
+)
+def test_the_question_says_all_that_will_be_done(fields: dict[str, Any], question: str) -> None:
+    assert transfer_question(ask(**fields)) == question
+
+
+def test_the_question_of_a_later_day_says_the_day() -> None:
+    request = ScheduleRequest.model_validate(payment(session_id="s", on="2026-11-27", reference="rent"))
+    assert schedule_question(request) == (
+        "Send 50.00 EUR from your Checking to Bob Brandt (customer bob) on Friday, 27 November 2026, reference “rent”?"
+    )
+
+
+def test_the_question_of_a_move_between_own_accounts_names_both() -> None:
+    own = {"customer_id": "alice", "source": "savings", "target": "checking", "amount": 5, "currency": "EUR"}
+    assert own_transfer_question(OwnTransferRequest.model_validate(own)) == (
+        "Move 5.00 EUR from your Savings to your Checking?"
+    )
+    with pytest.raises(ValidationError, match="same account"):
+        OwnTransferRequest.model_validate(own | {"source": "checking"})
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"amount": "0"},
+        {"amount": "-1.00"},
+        {"amount": "0.001"},
+        {"amount": "1e30"},
+        {"amount": "Infinity"},
+        {"currency": "eur"},
+        {"reference": "rent”? Also"},
+        {"reference": "x" * 71},
+        {"recipient_name": "Bob (your landlord)"},
+        {"recipient_name": ""},
+        {"recipient": "bob”"},
+    ],
+    ids=str,
+)
+def test_what_could_not_be_asked_in_plain_words_is_no_request(field: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        ask(**field)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"recipient": BOBS_IBAN}, None),
+        ({"account": "savings"}, None),
+        ({"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler"}, None),
+        ({"recipient": FRENCH_IBAN, "recipient_name": "Zoé Petit"}, None),
+        ({"account": ALICES_SAVINGS}, None),
+        ({"recipient": "mallory"}, "No customer of this bank is known as 'mallory' by the name of Bob Brandt."),
+        ({"recipient_name": "Carol Chen"}, "No customer of this bank is known as 'bob' by the name of Carol Chen."),
+        ({"recipient_name": "Bob Brand"}, "No customer of this bank is known as 'bob' by the name of Bob Brand."),
+        ({"recipient": BOBS_IBAN, "recipient_name": "B. Brandt"}, "No customer of this bank is known as"),
+        ({"recipient_name": "bob  BRANDT"}, None),
+        ({"recipient_name": "Brandt Bob"}, None),
+        ({"recipient": ALICES_SAVINGS, "recipient_name": "my savings"}, None),
+        ({"recipient": "alice", "recipient_name": "Alice Adler"}, "Your Checking is on both sides of that transfer"),
+        (
+            {"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler", "account": "savings"},
+            "Your Savings is on both sides of that transfer",
+        ),
+        ({"currency": "GBP"}, "Bob Brandt has no account in GBP at this bank."),
+        (
+            {"currency": "USD", "recipient": "carol", "recipient_name": "Carol Chen"},
+            "Your Checking is in EUR, and this",
+        ),
+        ({"recipient": "erin", "recipient_name": "Erin Evans"}, "Erin Evans has no account in EUR at this bank."),
+        ({"recipient": ERINS_IBAN, "recipient_name": "Erin Evans"}, "The recipient's account is in GBP"),
+        ({"customer_id": "bob", "account": "savings"}, "You have no Savings account."),
+        ({"customer_id": "mallory"}, "You have no account at this bank."),
+    ],
+    ids=str,
+)
+def test_which_transfers_are_made(fields: dict[str, Any], told: str | None) -> None:
+    judged = policy.judge_transfer(customers(), ask(**fields))
+    assert isinstance(judged, Order) if told is None else isinstance(judged, Refusal) and told in judged.why
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"amount": "5000.00"}, ""),
+        ({"recipient": ALICES_SAVINGS, "recipient_name": "Alice Adler", "amount": "6000.00"}, ""),
+        ({"recipient": FRENCH_IBAN, "recipient_name": "Anybody"}, ""),
+        ({"amount": "5000.01"}, "T1: At most 5,000.00 EUR can be sent at once. Send less, or in parts."),
+        ({"recipient": FRENCH_IBAN, "amount": "5000.01"}, "T1: At most 5,000.00 EUR"),
+    ],
+    ids=str,
+)
+def test_what_the_rules_say_of_a_transfer(fields: dict[str, Any], rule: str) -> None:
+    order = policy.judge_transfer(customers(), ask(**fields))
+    assert isinstance(order, Order)
+    refused = policy.refuse_transfer(order)
+    assert rule == "" if refused is None else rule and f"{refused.rule}: {refused.why}".startswith(rule)
+
+
+@pytest.mark.parametrize(
+    ("given", "holder", "match"),
+    [
+        ("Bob Brandt", "Bob Brandt", True),
+        ("brandt bob", "Bob Brandt", True),
+        ("Zoe Müller", "Zoé Muller", True),
+        ("B. Brandt", "Bob Brandt", False),
+        ("Bob Brant", "Bob Brandt", False),
+        ("Rob Brandt", "Bob Brandt", False),
+        ("Carol Chen", "Bob Brandt", False),
+        ("Bob", "Bob Brandt", False),
+        ("", "Bob Brandt", False),
+        ("...", "Bob Brandt", False),
+        ("...", "...", False),
+    ],
+)
+def test_a_payees_name_is_compared(given: str, holder: str, match: bool) -> None:
+    assert same_name(given, holder) == match
+
+
+STRANGERS = ("erin", ERINS_IBAN, "mallory", "carol", BOBS_IBAN)
+
+
+@pytest.mark.parametrize("name", ["Zoe Nobody", "E. Evans", "Erin Evan"])
+@pytest.mark.parametrize("currency", ["EUR", "GBP", "USD"])
+def test_a_wrong_name_is_told_the_same_of_every_account_and_of_none(name: str, currency: str) -> None:
+    """Neither whose it is nor its currency: what T5 would say comes after the name."""
+    said = set()
+    for recipient in STRANGERS:
+        request = ask(recipient=recipient, recipient_name=name, currency=currency, amount="9999.00")
+        refused = policy.judge_transfer(customers(), request)
+        assert isinstance(refused, Refusal)
+        said.add((refused.why.replace(repr(recipient), "ID"), refused.status_code, refused.rule))
+    assert len(said) == 1
+    ((why, *_),) = said
+    assert not [secret for secret in ("Erin Evans", "GBP", "Brandt", "Chen") if secret in why]
+
+
+@pytest.mark.parametrize(
+    ("iban", "real"),
+    [
+        ("FR76 3000 6000 0112 3456 7890 189", True),
+        ("gb29 nwbk 6016 1331 9268 19", True),
+        ("NL91ABNA0417164300", True),
+        ("FR7630006000011234567890188", False),  # a digit is wrong
+        ("FR763000600001123456789018", False),  # one is missing
+        ("DE00000000000000000000", False),
+        ("XX7630006000011234567890189", False),  # no country to which money goes
+    ],
+)
+def test_an_iban_that_cannot_be_one_is_no_request(iban: str, real: bool) -> None:
+    if real:
+        assert ask(recipient=iban).recipient == iban.upper().replace(" ", "")
+    else:
+        with pytest.raises(ValidationError, match="IBAN"):
+            ask(recipient=iban)
+
+
+def test_a_payment_to_another_bank_is_limited_and_says_so() -> None:
+    order = policy.judge_transfer(customers(), ask(recipient=FRENCH_IBAN, recipient_name="Zoé Petit", reference="rent"))
+    assert isinstance(order, Order)
+    assert order.outside
+    assert order.withdrawal("t.out").day_limit == DAY_MAX
+    payment_ = order.payment()
+    assert (payment_.iban, payment_.recipient_name, payment_.payer_name) == (FRENCH_IBAN, "Zoé Petit", "Alice Adler")
+    assert (payment_.amount, payment_.currency, payment_.reference) == (Decimal("50.00"), "EUR", "rent")
+
+
+def test_both_sides_book_the_same_amount_and_name_each_other() -> None:
+    order = policy.judge_transfer(customers(), ask(reference="dinner"))
+    assert isinstance(order, Order)
+    out, into = order.withdrawal("t.out"), order.deposit("t.in")
+    assert (out.amount, out.counterparty, out.day_limit) == (Decimal("50.00"), "Bob Brandt", DAY_MAX)
+    assert (into.amount, into.counterparty, into.account) == (Decimal("50.00"), "Alice Adler", "checking")
+    assert (out.reference, into.reference) == ("dinner", "dinner")
+
+
+def test_moves_between_own_accounts_are_not_limited() -> None:
+    order = policy.judge_transfer(customers(), ask(recipient=ALICES_SAVINGS, recipient_name="Alice Adler"))
+    assert isinstance(order, Order)
+    assert order.withdrawal("t.out").day_limit is None
+    assert (order.withdrawal("t.out").counterparty, order.deposit("t.in").account) == ("Own savings", "savings")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name", "recipient"),
+    [
+        ("Bob Brandt", None, "bob"),
+        ("brandt  BOB", None, "bob"),
+        ("bob", "Bob Brandt", "bob"),
+        ("de92 5001 0517 0731 2099 53", "Brandt Bob", BOBS_IBAN),
+        ("Bob Brandt", "Bob Brandt", "bob"),
+        ("bob", None, None),
+        (BOBS_IBAN, None, None),
+        ("bob", "Bob", None),
+        (BOBS_IBAN, "Carol Chen", None),
+        ("bob", "Carol Chen", None),
+        ("Bob Brandt", "Carol Chen", None),
+        ("Bob", None, None),
+        ("Brandt", None, None),
+        ("b", None, None),
+    ],
+)
+def test_a_recipient_is_found_by_who_knows_the_full_name(wanted: str, name: str | None, recipient: str | None) -> None:
+    query = RecipientQuery(customer_id="alice", recipient=wanted, recipient_name=name)
+    found = policy.find_recipient(customers(), query)
+    assert (None if isinstance(found, Refusal) else found.recipient) == recipient
+    assert recipient == BOBS_IBAN or "9953" not in str(found).replace(wanted, "")
+
+
+@pytest.mark.parametrize("name", [None, "Zoe Nobody"])
+def test_who_does_not_know_the_name_is_told_the_same_of_every_recipient(name: str | None) -> None:
+    told = set()
+    for wanted in (*STRANGERS, FRENCH_IBAN):
+        query = RecipientQuery(customer_id="alice", recipient=wanted, recipient_name=name)
+        refused = policy.find_recipient(customers(), query)
+        assert isinstance(refused, Refusal)
+        told.add((refused.why.replace(repr(wanted), "ID"), refused.status_code))
+    assert len(told) == 1
+
+
+def test_a_schedule_is_kept_under_an_id_that_is_never_used_twice() -> None:
+    request = ScheduleRequest.model_validate(payment(session_id="s", on="friday"))
+    first = schedule.judge_schedule(Plan(), request, NOW, timedelta(minutes=1))
+    assert isinstance(first, Scheduled)
+    assert schedule.kept(first).summary == (
+        "Scheduled as T1: 50.00 EUR to Bob Brandt on Friday, 27 November 2026 at 08:00 UTC."
+    )
+    plan = Plan().numbered_on().with_entry(Pending(request=request, scheduled=first, timer_id="t"))
+    gone = schedule.judge_cancellation(plan, "T1")
+    assert isinstance(gone, Pending)
+    second = schedule.judge_schedule(plan.without(gone), request, NOW, timedelta(minutes=1))
+    assert isinstance(second, Scheduled)
+    assert second.schedule_id == "T2"
+    assert isinstance(schedule.judge_cancellation(plan.without(gone), "T1"), Refusal)

@@ -1,0 +1,96 @@
+"""What every request goes through, also when the gateway itself is at fault or its client only drips."""
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from switchboard.gateway import body as bodies
+from switchboard.gateway.api import create_app
+from switchboard.gateway.edge import Edge
+from switchboard.gateway.identity import SharedSecret, Tokens
+from switchboard.gateway.ingress import Ingress, Submitted
+from switchboard.gateway.probes import Readiness
+from switchboard.gateway.relay import Relay
+from switchboard.gateway.settings import TokenSettings
+from switchboard.gateway.token import mint
+from switchboard.messages import Wire
+from switchboard.session.contract import ClaimedKey
+from switchboard.telemetry.logs import JsonFormatter
+from tests.unit.gateway.asgi import Answered, ask, body
+
+SECRET = "a secret of the tests, long enough for HS256"
+SETTINGS = TokenSettings.model_validate({"GATEWAY_JWT_SECRET": SECRET, "GATEWAY_JWKS_URL": ""})
+WORD = "geheim-4711"
+
+
+class Defect(Ingress):
+    """A client of Restate with a defect that quotes what a customer wrote."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def claim(self, session_id: str, key: ClaimedKey, idempotency_key: str) -> bool:
+        return True
+
+    async def submit(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> Submitted:
+        raise ValueError(f"cannot send {request}")
+
+
+def edge() -> Edge:
+    relay = Relay(Defect(), timedelta(seconds=1))
+    return Edge(create_app(relay, Tokens(SETTINGS, SharedSecret(SECRET)), Readiness(relay.ready)), 10)
+
+
+async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json", token: str | None = None) -> Answered:
+    """Send a body in these pieces; one that does not end promises another. With a good token, unless one is named."""
+    if token is None:
+        token = mint(SETTINGS, "alice", timedelta(minutes=1), datetime.now(UTC))
+    told = {"authorization": f"Bearer {token}", "content-type": kind}
+    events = [body(chunk, more=True) for chunk in chunks[:-1]] + [body(chunks[-1], more=not ends)]
+    return await ask(edge(), "/v1/sessions/s/messages", told, events)
+
+
+async def test_a_defect_is_told_without_a_word_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        answer = await send(json.dumps({"text": WORD}).encode())
+    assert (answer.status, answer.body["code"]) == (500, "internal_error")
+    assert answer.headers["content-type"] == "application/problem+json"
+    # With the key that the client did not give, the same can be sent again.
+    assert len(answer.headers["idempotency-key"]) == 32
+    lines = [JsonFormatter().format(record) for record in caplog.records]
+    assert any("ValueError at" in line for line in lines)
+    assert WORD not in "".join(lines) + str(answer)
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 70])
+async def test_a_body_in_pieces_is_put_together(chunks: int) -> None:
+    content = json.dumps({"text": "x", "pad": "y" * 1_000}).encode()
+    size = len(content) // chunks + 1
+    answer = await send(*(content[at : at + size] for at in range(0, len(content), size)))
+    # It was read whole: what is wrong with it is the field that nobody knows.
+    assert (answer.status, "pad" in answer.body["detail"]) == (400, True)
+
+
+async def test_a_body_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "SENT_WITHIN", timedelta(milliseconds=50))
+    answer = await send(b'{"text": ', ends=False)
+    assert (answer.status, answer.body["code"]) == (408, "request_timeout")
+
+
+@pytest.mark.parametrize("token", ["", "x.y.z", mint(SETTINGS, "alice", timedelta(minutes=-9), datetime.now(UTC))])
+async def test_a_body_of_somebody_unknown_is_not_waited_for(token: str) -> None:
+    """Or anybody could hold all places that there are, for as long as a body may take."""
+    answer = await send(b'{"text": ', ends=False, token=token)
+    assert (answer.status, answer.body["code"]) == (401, "unauthorized")
+
+
+async def test_a_body_without_an_end_is_not_read_for_ever() -> None:
+    answer = await send(*(b" " * 64_000 for _ in range(100)))
+    assert (answer.status, answer.body["code"]) == (413, "content_too_large")
+
+
+async def test_a_body_of_another_kind_is_refused() -> None:
+    answer = await send(b'{"text": "x"}', kind="text/plain")
+    assert (answer.status, answer.body["code"]) == (400, "request_invalid")

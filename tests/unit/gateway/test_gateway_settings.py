@@ -1,0 +1,47 @@
+"""A gateway that could not tell who asks does not start, and says what it lacks."""
+
+import pytest
+
+from switchboard.gateway.settings import GatewaySettings
+from switchboard.runtime.settings import load
+
+SECRET = {"GATEWAY_JWT_SECRET": "x" * 32}
+PROVIDER = {
+    "GATEWAY_JWKS_URL": "https://login.example.com/keys",
+    "GATEWAY_JWT_ISSUER": "https://login.example.com",
+    "GATEWAY_JWT_AUDIENCE": "switchboard",
+}
+WRONG = [
+    ({}, ["GATEWAY_JWT_SECRET", "GATEWAY_JWKS_URL"]),
+    ({**SECRET, **PROVIDER}, ["exactly one of"]),
+    ({"GATEWAY_JWT_SECRET": "x" * 31}, ["GATEWAY_JWT_SECRET: is shorter than 32 bytes", "openssl rand"]),
+    ({"GATEWAY_JWT_SECRET": "-----BEGIN PUBLIC KEY-----" + "x" * 32}, ["GATEWAY_JWKS_URL"]),
+    ({"GATEWAY_JWKS_URL": "https://x"}, ["GATEWAY_JWT_ISSUER and GATEWAY_JWT_AUDIENCE must be set"]),
+    ({**PROVIDER, "GATEWAY_JWT_AUDIENCE": ""}, ["GATEWAY_JWT_AUDIENCE must be set"]),
+    ({**PROVIDER, "GATEWAY_JWKS_URL": "nowhere"}, ["GATEWAY_JWKS_URL: "]),
+    (
+        {**SECRET, "PORT": "0", "METRICS_PORT": "x", "RESTATE_INGRESS_URL": "y", "GATEWAY_REQUESTS_MAX": "0"},
+        ["PORT: ", "METRICS_PORT: ", "RESTATE_INGRESS_URL: ", "GATEWAY_REQUESTS_MAX: "],
+    ),
+]
+
+
+@pytest.mark.parametrize(("environment", "said"), WRONG)
+def test_what_is_missing_or_wrong_is_named(
+    environment: dict[str, str], said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        load(GatewaySettings)
+    told = capsys.readouterr().err
+    assert [part for part in said if part not in told] == []
+    assert "x" * 31 not in told
+
+
+@pytest.mark.parametrize("environment", [SECRET, PROVIDER, {**SECRET, "GATEWAY_JWKS_URL": ""}])
+def test_what_suffices(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = load(GatewaySettings)
+    assert (settings.port, settings.metrics_port, settings.customer_claim) == (8000, 9464, "sub")

@@ -1,0 +1,208 @@
+"""Whom a token proves: only one that is whole, in time, for us, and signed by whom we believe."""
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.utils import base64url_encode
+
+from switchboard.gateway.identity import Caller, SharedSecret, TokenRefused, Tokens
+from switchboard.gateway.jwks import usable_keys
+from switchboard.gateway.settings import TokenSettings
+from switchboard.gateway.token import mint
+
+SECRET = "a secret of the tests, long enough for HS256"
+ISSUER, AUDIENCE = "https://login.example.com", "switchboard"
+
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+OTHER_RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+JWKS = {
+    "keys": [
+        {**jwt.algorithms.RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True), "kid": "rsa", "use": "sig"},
+        {**jwt.algorithms.ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True), "kid": "ec", "alg": "ES256"},
+    ]
+}
+
+
+def settings(**more: str) -> TokenSettings:
+    return TokenSettings.model_validate({"GATEWAY_JWT_SECRET": SECRET, "GATEWAY_JWKS_URL": "", **more})
+
+
+def provider() -> TokenSettings:
+    return TokenSettings.model_validate(
+        {
+            "GATEWAY_JWT_SECRET": "",
+            "GATEWAY_JWKS_URL": "https://login.example.com/keys",
+            "GATEWAY_JWT_ISSUER": ISSUER,
+            "GATEWAY_JWT_AUDIENCE": AUDIENCE,
+        }
+    )
+
+
+class Listed:
+    """The keys of the set above, without fetching them."""
+
+    def __init__(self) -> None:
+        self._keys = usable_keys(json.dumps(JWKS).encode())
+
+    async def key(self, kid: str | None) -> jwt.PyJWK:
+        if kid not in self._keys:
+            raise TokenRefused("is signed with a key that its issuer does not name")
+        return self._keys[kid]
+
+
+def claims(**more: Any) -> dict[str, Any]:
+    """Those of a good token; None leaves one out."""
+    all_of_them = {
+        "sub": "alice",
+        "exp": datetime.now(UTC) + timedelta(minutes=5),
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        **more,
+    }
+    return {name: value for name, value in all_of_them.items() if value is not None}
+
+
+def by_hand(header: dict[str, Any], payload: dict[str, Any], key: bytes | None) -> str:
+    """A token as an attacker makes it: nothing is checked; signed by HMAC with any bytes, or not at all."""
+    parts = [
+        base64url_encode(json.dumps(part, default=lambda at: at.timestamp()).encode()) for part in (header, payload)
+    ]
+    signed = b".".join(parts)
+    signature = hmac.new(key, signed, hashlib.sha256).digest() if key is not None else b""
+    return b".".join([signed, base64url_encode(signature)]).decode()
+
+
+PEM = RSA_KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+AGO, AHEAD = datetime.now(UTC) - timedelta(minutes=1), datetime.now(UTC) + timedelta(minutes=10)
+
+HS_REFUSED = [
+    ("expired", jwt.encode(claims(exp=AGO), SECRET, "HS256"), "has expired"),
+    ("no exp", jwt.encode(claims(exp=None), SECRET, "HS256"), "has no exp"),
+    ("exp is text", jwt.encode(claims(exp="tomorrow"), SECRET, "HS256"), "is not a JWT that can be read"),
+    ("not yet", jwt.encode(claims(nbf=AHEAD), SECRET, "HS256"), "is not valid yet"),
+    ("issued in the future", jwt.encode(claims(iat=AHEAD), SECRET, "HS256"), "is not valid yet"),
+    ("no sub", jwt.encode(claims(sub=None), SECRET, "HS256"), "has no sub"),
+    ("sub is a number", by_hand({"alg": "HS256"}, claims(sub=7), SECRET.encode()), "is not a JWT"),
+    ("sub is empty", jwt.encode(claims(sub=""), SECRET, "HS256"), "names no customer in sub"),
+    ("sub is no id", jwt.encode(claims(sub="alice/../bob"), SECRET, "HS256"), "names no customer in sub"),
+    ("sub goes on", jwt.encode(claims(sub="alice\n"), SECRET, "HS256"), "names no customer in sub"),
+    ("sub is long", jwt.encode(claims(sub="a" * 65), SECRET, "HS256"), "names no customer in sub"),
+    ("another's secret", jwt.encode(claims(), SECRET + "?", "HS256"), "not its issuer's"),
+    ("HS512", jwt.encode(claims(), SECRET * 2, "HS512"), "algorithm"),
+    ("alg none", by_hand({"alg": "none"}, claims(), None), "algorithm"),
+    ("alg None", by_hand({"alg": "None"}, claims(), None), "algorithm"),
+    ("no alg", by_hand({}, claims(), SECRET.encode()), "algorithm"),
+    ("unsigned", by_hand({"alg": "HS256"}, claims(), None), "not its issuer's"),
+    ("RS256", jwt.encode(claims(), RSA_KEY, "RS256"), "algorithm"),
+    ("empty", "", "is not a JWT"),
+    ("no JWT", "x.y.z", "is not a JWT"),
+    ("long", "x" * 9_000, "is longer than 8192 bytes"),
+]
+
+RS_REFUSED = [
+    ("expired", jwt.encode(claims(exp=AGO), RSA_KEY, "RS256", {"kid": "rsa"}), "has expired"),
+    ("wrong issuer", jwt.encode(claims(iss="https://evil"), RSA_KEY, "RS256", {"kid": "rsa"}), "issuer"),
+    ("no issuer", jwt.encode(claims(iss=None), RSA_KEY, "RS256", {"kid": "rsa"}), "has no iss"),
+    ("wrong audience", jwt.encode(claims(aud="another"), RSA_KEY, "RS256", {"kid": "rsa"}), "audience"),
+    ("no audience", jwt.encode(claims(aud=None), RSA_KEY, "RS256", {"kid": "rsa"}), "has no aud"),
+    ("another key", jwt.encode(claims(), OTHER_RSA_KEY, "RS256", {"kid": "rsa"}), "not its issuer's"),
+    ("unknown kid", jwt.encode(claims(), RSA_KEY, "RS256", {"kid": "another"}), "a key that its issuer does not name"),
+    ("no kid", jwt.encode(claims(), RSA_KEY, "RS256"), "a key that its issuer does not name"),
+    ("kid is a list", by_hand({"alg": "RS256", "kid": ["rsa"]}, claims(), PEM), "is not a JWT"),
+    ("RS512", jwt.encode(claims(), RSA_KEY, "RS512", {"kid": "rsa"}), "algorithm"),
+    ("PS256", jwt.encode(claims(), RSA_KEY, "PS256", {"kid": "rsa"}), "algorithm"),
+    ("the other kind of key", jwt.encode(claims(), EC_KEY, "ES256", {"kid": "rsa"}), "algorithm"),
+    # Everybody knows the public key: as an HMAC's secret it would prove nothing.
+    ("the public key as a secret", by_hand({"alg": "HS256", "kid": "rsa"}, claims(), PEM), "algorithm"),
+    ("alg none", by_hand({"alg": "none", "kid": "rsa"}, claims(), None), "algorithm"),
+    (
+        "a key of its own",
+        jwt.encode(claims(), OTHER_RSA_KEY, "RS256", {"kid": "rsa", "jwk": JWKS["keys"][0], "jku": "https://evil"}),
+        "not its issuer's",
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "token", "why"), HS_REFUSED, ids=[what for what, _, _ in HS_REFUSED])
+async def test_with_a_shared_secret_no_token_of_these_proves_anything(what: str, token: str, why: str) -> None:
+    with pytest.raises(TokenRefused, match=why):
+        await Tokens(settings(), SharedSecret(SECRET)).caller(token)
+
+
+@pytest.mark.parametrize(("what", "token", "why"), RS_REFUSED, ids=[what for what, _, _ in RS_REFUSED])
+async def test_with_a_provider_no_token_of_these_proves_anything(what: str, token: str, why: str) -> None:
+    with pytest.raises(TokenRefused, match=why):
+        await Tokens(provider(), Listed()).caller(token)
+
+
+async def test_a_good_token_proves_its_customer() -> None:
+    secret = Tokens(settings(), SharedSecret(SECRET))
+    assert await secret.caller(jwt.encode(claims(), SECRET, "HS256")) == Caller("alice", signed_in=True)
+    keys = Tokens(provider(), Listed())
+    assert await keys.caller(jwt.encode(claims(), RSA_KEY, "RS256", {"kid": "rsa"})) == Caller("alice", True)
+    assert await keys.caller(jwt.encode(claims(aud=["x", AUDIENCE]), EC_KEY, "ES256", {"kid": "ec"})) == Caller(
+        "alice", True
+    )
+
+
+async def test_clocks_may_differ_a_little() -> None:
+    token = jwt.encode(claims(exp=datetime.now(UTC) - timedelta(seconds=5)), SECRET, "HS256")
+    assert (await Tokens(settings(), SharedSecret(SECRET)).caller(token)).customer_id == "alice"
+
+
+async def test_an_issuer_and_an_audience_that_are_set_are_asked_for_with_a_secret_too() -> None:
+    tokens = Tokens(settings(GATEWAY_JWT_ISSUER=ISSUER, GATEWAY_JWT_AUDIENCE=AUDIENCE), SharedSecret(SECRET))
+    assert await tokens.caller(jwt.encode(claims(), SECRET, "HS256"))
+    for wrong in (claims(iss="https://evil"), claims(aud="another"), claims(iss=None), claims(aud=None)):
+        with pytest.raises(TokenRefused):
+            await tokens.caller(jwt.encode(wrong, SECRET, "HS256"))
+
+
+async def test_the_customer_stands_in_the_claim_that_is_named() -> None:
+    tokens = Tokens(settings(GATEWAY_CUSTOMER_CLAIM="customer_number"), SharedSecret(SECRET))
+    token = jwt.encode(claims(sub="auth0|4711", customer_number="C-17"), SECRET, "HS256")
+    assert (await tokens.caller(token)).customer_id == "C-17"
+    with pytest.raises(TokenRefused, match="has no customer_number"):
+        await tokens.caller(jwt.encode(claims(), SECRET, "HS256"))
+
+
+# The token's acr, the values that count, and whether its customer is signed in.
+SIGNED_IN = [
+    (None, "", True),
+    ("0", "", False),
+    (0, "", False),
+    ("urn:mace:incommon:iap:silver", "", True),
+    (None, "gold", False),
+    ("silver", "silver, gold", True),
+    ("bronze", "silver, gold", False),
+    (["gold"], "gold", False),
+]
+
+
+@pytest.mark.parametrize(("acr", "counts", "signed_in"), SIGNED_IN)
+async def test_who_is_signed_in_says_the_context_class(acr: object, counts: str, signed_in: bool) -> None:
+    tokens = Tokens(settings(GATEWAY_SIGNED_IN_ACR=counts), SharedSecret(SECRET))
+    assert (await tokens.caller(jwt.encode(claims(acr=acr), SECRET, "HS256"))).signed_in == signed_in
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+@pytest.mark.parametrize("more", [{}, {"GATEWAY_JWT_ISSUER": ISSUER, "GATEWAY_JWT_AUDIENCE": AUDIENCE}])
+@pytest.mark.parametrize("acr", ["", "gold"])
+async def test_a_token_of_ours_is_believed(signed_in: bool, more: dict[str, str], acr: str) -> None:
+    chosen = settings(GATEWAY_SIGNED_IN_ACR=acr, **more)
+    token = mint(chosen, "bob", timedelta(minutes=1), datetime.now(UTC), signed_in)
+    assert await Tokens(chosen, SharedSecret(SECRET)).caller(token) == Caller("bob", signed_in)
+
+
+def test_without_the_secret_no_token_is_made() -> None:
+    with pytest.raises(ValueError, match="GATEWAY_JWT_SECRET only"):
+        mint(provider(), "bob", timedelta(minutes=1), datetime.now(UTC))

@@ -1,0 +1,101 @@
+"""What a session remembers: the window within its bounds, summaries that come or do not, and what was spent."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from switchboard.messages import ModelReply, Notice, Usage, UserText
+from switchboard.session.settings import Price, SessionSettings
+from switchboard.session.state import Finished, Head, after, open_message, overspent, trimmed
+from switchboard.session.window import WINDOW_LIMIT_BYTES, WINDOW_MAX_BYTES, size_of
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SETTINGS = SessionSettings()
+
+
+def said(head: Head, size: int = 100) -> Head:
+    """The session after one more turn of that size."""
+    done = Finished(text="", added=(UserText(text="x" * size),), agents=("Bank",))
+    return after(head, NOW, done, None, SETTINGS)
+
+
+def head(turns: int, size: int = 100) -> Head:
+    new = Head(customer_id="alice", active="Bank")
+    for _ in range(turns):
+        new = said(new, size)
+    return new
+
+
+def test_nothing_is_asked_for_while_everything_fits() -> None:
+    assert trimmed(head(3)) == (head(3), ())
+
+
+def test_a_summary_is_asked_for_once() -> None:
+    first, oldest = trimmed(head(20, size=1_000))
+    assert first.folding == oldest[-1].turn > 0
+    second, again = trimmed(said(first))
+    assert again == ()
+    assert second.folding == first.folding
+
+
+def test_a_summary_that_never_came_is_asked_for_again_when_its_turns_are_gone() -> None:
+    lost, _ = trimmed(head(20, size=1_000))
+    for _ in range(60):
+        lost, again = trimmed(said(lost, 1_000))
+        assert size_of(lost.window) <= WINDOW_LIMIT_BYTES
+        if again:
+            break
+    assert again
+    assert lost.folding == again[-1].turn
+
+
+def test_one_large_turn_is_summarised_before_it_leaves() -> None:
+    large = head(1, size=2 * WINDOW_LIMIT_BYTES)
+    assert trimmed(large) == (large, ())
+    after_it, oldest = trimmed(said(large))
+    assert [turn.turn for turn in oldest] == [1]
+    assert [turn.turn for turn in after_it.window] == [2]
+
+
+def test_the_window_is_bounded_whatever_is_said() -> None:
+    assert size_of(trimmed(head(50, size=WINDOW_MAX_BYTES // 4))[0].window) <= WINDOW_LIMIT_BYTES
+
+
+def spent(**more: Any) -> Head:
+    reply = ModelReply(agent="Bank", model="m", text="hi", usage=Usage(input_tokens=1_000, output_tokens=100))
+    settings = SETTINGS.model_copy(update=more)
+    done = Finished(text="", added=(reply, reply), agents=("Bank",))
+    return after(Head(customer_id="alice", active="Bank"), NOW, done, None, settings)
+
+
+def test_tokens_and_money_are_counted_for_each_agent() -> None:
+    prices = {"m": Price(input=Decimal("0.50"), output=Decimal(2))}
+    new = spent(prices=prices)
+    assert new.tokens == 2_200
+    assert new.cost == Decimal("0.0014")
+    assert [agent.agent for agent in new.spending] == ["Bank"]
+    assert spent().cost == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "stops"),
+    [
+        ({"session_tokens_max": 2_200}, True),
+        ({"session_tokens_max": 2_201}, False),
+        ({"session_budget": Decimal(0)}, False),
+    ],
+)
+def test_a_session_stops_at_its_limit(limits: dict[str, Any], stops: bool) -> None:
+    assert overspent(spent(), SETTINGS.model_copy(update=limits)) is stops
+
+
+def test_a_notice_needs_no_agent() -> None:
+    told = after(head(1), NOW, Finished(text="hi", added=(Notice(text="hi"),)), None, SETTINGS)
+    assert (told.active, told.turns_total) == ("Bank", 2)
+
+
+def test_a_yes_is_only_a_word_while_nothing_is_held() -> None:
+    opening = open_message(head(1), "yes", "yes")
+    assert (opening.confirmed, opening.settled) == ((), None)

@@ -1,0 +1,51 @@
+"""What a customer is told of a turn's calls, and that every call has its result."""
+
+from switchboard.loop.call_report import Account, account_of, close_open_calls
+from switchboard.messages import Message, ModelReply, ToolCall, ToolResult, UserText
+
+
+def asks(*calls: tuple[str, str]) -> ModelReply:
+    return ModelReply(agent="Bank", calls=tuple(ToolCall(call_id=i, tool=tool, arguments="{}") for i, tool in calls))
+
+
+def result(call_id: str, ok: bool = True, **more: str) -> ToolResult:
+    return ToolResult.model_validate({"call_id": call_id, "ok": ok, "content": "", **more})
+
+
+def test_calls_are_told_by_what_is_known_of_them() -> None:
+    messages: list[Message] = [
+        UserText(text="go"),
+        asks(("1", "get_balance"), ("2", "make_transfer"), ("3", "pay"), ("4", "list_loans"), ("5", "handoff_to_Bank")),
+        result("1"),
+        result("2", ok=False),
+        result("3", ok=False, outcome="unknown"),
+        result("4", ok=False, outcome="held"),
+        result("5"),
+    ]
+    account = account_of(messages)
+    assert account == Account(done=("get balance",), failed=("make transfer",), unknown=("pay",))
+    assert account.sentence() == "Done: get balance. Not done: make transfer. I do not know whether it was done: pay."
+
+
+def test_an_id_that_is_used_again_belongs_to_its_own_step() -> None:
+    messages: list[Message] = [
+        asks(("1", "make_transfer")),
+        result("1"),
+        asks(("1", "get_balance")),
+        result("1", ok=False),
+    ]
+    assert account_of(messages) == Account(done=("make transfer",), failed=("get balance",), unknown=())
+
+
+def test_a_call_without_a_result_is_given_one_in_its_step() -> None:
+    first, second = asks(("1", "a"), ("2", "b")), asks(("1", "c"))
+    closed = close_open_calls([first, result("1"), second])
+    assert [message.call_id for message in closed if isinstance(message, ToolResult)] == ["1", "2", "1"]
+    assert [message.outcome for message in closed if isinstance(message, ToolResult)] == ["known", "unknown", "unknown"]
+    assert closed[3] == second
+
+
+def test_what_is_whole_stays_as_it_is() -> None:
+    messages = (UserText(text="go"), asks(("1", "a")), result("1"), ModelReply(agent="Bank", text="done"))
+    assert close_open_calls(messages) == messages
+    assert close_open_calls(()) == ()
