@@ -31,7 +31,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments],
+        [sys.executable, "-m", "switchboard.cli", *arguments],
         env=environment(**more),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -95,7 +95,7 @@ def start_up(folder: Path, *more: str) -> Up:
         *more,
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "up", *options],
+        [sys.executable, "-m", "switchboard.cli", "up", *options],
         env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
