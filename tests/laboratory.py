@@ -14,9 +14,8 @@ from services.project import reference
 from switchboard import testing
 from switchboard.local.mesh import Mesh
 from switchboard.local.process import Process, free_ports
-from switchboard.local.restate_server import find_binary
 from switchboard.testing.laboratory import HAPPENS_WITHIN as STARTS_WITHIN
-from switchboard.testing.parts import need
+from tests.parts import need_restate_server
 
 __all__ = ["SOON", "STARTS_WITHIN", "Laboratory", "laboratory", "open_laboratory"]
 
@@ -54,7 +53,7 @@ async def open_laboratory(
     restate_environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Laboratory]:
     """Start the reference mesh with the probe agent; `environment` is added to every service's environment."""
-    need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
+    need_restate_server()
     async with testing.open_laboratory(reference(), folder, replays, environment, restate_environment) as opened:
         mesh = opened.mesh
         agent, tools = laboratory_processes(mesh, folder)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from switchboard.local.observe import find_tool
+from switchboard.local.restate_server import find_binary
 from switchboard.testing.parts import REQUIRE_ALL, need
 
 __all__ = ["PROJECT", "REQUIRE_ALL", "need"]
@@ -24,6 +25,13 @@ def need_tool(name: str, part: str) -> str:
     found = find_tool(name)
     need(part, found, "`make tools` brings it")
     return str(found)
+
+
+def need_restate_server() -> Path:
+    """The path of the Restate server."""
+    found = find_binary("restate-server")
+    need("restate-server", found, "`make setup` gets it through npm")
+    return Path(str(found))
 
 
 def need_collector() -> str:

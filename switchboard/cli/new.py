@@ -23,9 +23,10 @@ SUFFIX = ".tmpl"
 """Every template's file name ends with it, so that no linter, type checker or test runner takes it for a module."""
 
 VALUES_FILE = "values.yaml"
-VALUES_HEADER = (
-    "# Values of the chart agent-mesh, made from mesh.toml. After a change there: switchboard values > values.yaml\n"
-)
+VALUES_HEADER = """\
+# Values of the chart agent-mesh, made from mesh.toml. After a change there: switchboard values > values.yaml
+# `null` removes a service that the chart has by default.
+"""
 
 FOLDER_MODE = 0o755
 
