@@ -18,7 +18,7 @@ from evals.tasks import BadFile, World, read_world
 from switchboard.local.process import StartFailed
 from switchboard.messages import Message
 from switchboard.session.contract import SendReply, Transcript
-from switchboard.testing.scripted_model import Answer, Customer
+from switchboard.testing import Answer, Customer
 
 SERVICES = ("triage", "airline", "tools")
 AGENT = "Airline"
