@@ -21,13 +21,13 @@ DATES = (
 )
 """UTC; used when none is named."""
 
-TESTS = ("services/tools", "mesh/test_airline_identity.py", "mesh/test_bookings.py", "mesh/test_disputes.py")
+TESTS = ("services", "mesh/test_airline_identity.py", "mesh/test_bookings.py", "mesh/test_disputes.py")
 
 ON_A_REPLAYING_MESH = "test_who_is_known_to_the_airline_alone"
 """One whose name does not say so."""
 
 COMMANDS = (
-    ("cli", "demo"),
+    ("switchboard.cli", "demo"),
     ("evals.cases",),
     ("pytest", "-k", f"not replaying and not {ON_A_REPLAYING_MESH}", *(f"tests/{path}" for path in TESTS)),
 )

@@ -9,20 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from cli.conversations import SCENES, pattern
-from services.tools.accounts.contract import Category, Period, SpendingQuery, Transaction, TransactionQuery
-from services.tools.accounts.ledger import Ledger, open_ledger
-from services.tools.accounts.reports import balances, spending, transactions
-from services.tools.airline_data.dataset import DEFAULT_DATA, AirlineData, read_data
-from services.tools.disputes.contract import AT_ONCE_MAX, OPEN_MAX
-from services.tools.disputes.policy import refuse_dispute
-from services.tools.flights.contract import TakeSeats, seats_key
-from services.tools.flights.search import one_stop
-from services.tools.flights.seating import POSITIONS, Aboard, Holds, free_seats, move, take
-from services.tools.loan_applications.policy import figures, judge, offer
-from services.tools.loan_applications.workflow import SALARY
-from services.tools.loans.book import overview
-from services.tools.refusal import Refusal
+from services.demo import SCENES
+from services.tools.airline.data.dataset import DEFAULT_DATA, AirlineData, read_data
+from services.tools.airline.flights.contract import TakeSeats, seats_key
+from services.tools.airline.flights.search import one_stop
+from services.tools.airline.flights.seating import POSITIONS, Aboard, Holds, free_seats, move, take
+from services.tools.bank.accounts.contract import Category, Period, SpendingQuery, Transaction, TransactionQuery
+from services.tools.bank.accounts.ledger import Ledger, open_ledger
+from services.tools.bank.accounts.reports import balances, spending, transactions
+from services.tools.bank.data.bank import customers
+from services.tools.bank.disputes.contract import AT_ONCE_MAX, OPEN_MAX
+from services.tools.bank.disputes.policy import refuse_dispute
+from services.tools.bank.loan_applications.policy import figures, judge, offer
+from services.tools.bank.loan_applications.workflow import SALARY
+from services.tools.bank.loans.book import overview
+from switchboard.testing.scenes import pattern
+from switchboard.toolkit.refusal import Refusal
 from tests.mesh.lending import LARGE, SMALL
 from tests.mesh.money import past_month
 
@@ -41,6 +43,8 @@ NAMED_SEAT = re.compile(r"""seat['"]?(?:: | to )['"]?([1-9]\d?[A-F])\b""", re.IG
 def airline() -> AirlineData:
     """The shipped data, whatever the settings name."""
     return read_data(DEFAULT_DATA)
+
+CARDS_VALID_UNTIL = "2036-01"
 
 
 def days() -> Iterator[date]:
@@ -150,6 +154,12 @@ def test_a_loan_of_the_tests_is_judged_alike_on_every_day(
     assert {verdict(customer_id, asked, payment, now) for now in mornings} == {judged}
 
 
+def test_demo_cards_are_valid_for_years() -> None:
+    """The demo shows cards that can be used: the data set is not a calendar that runs out."""
+    for customer in customers().values():
+        assert all(card.expires >= CARDS_VALID_UNTIL for card in customer.cards), customer.name
+
+
 def on_sale(number: str, day: date) -> Aboard:
     """A flight of the shipped data on a day to come, with nothing taken yet."""
     data = airline()
@@ -166,7 +176,7 @@ def on_sale(number: str, day: date) -> Aboard:
 
 def named_seats() -> dict[str, set[str]]:
     """By seat: the files that name it in a conversation or in a call."""
-    paths = [ROOT / "cli/conversations.py", *(ROOT / "evals/cases").glob("*.yaml")]
+    paths = [ROOT / "services/demo.py", *(ROOT / "evals/cases").glob("*.yaml")]
     paths += [path for folder in ("mesh", "chaos", "gateway", "traces") for path in ROOT.glob(f"tests/{folder}/*.py")]
     named: dict[str, set[str]] = {}
     for path in paths:
@@ -181,7 +191,7 @@ def test_a_seat_is_named_only_where_the_data_set_says_whose_it_is() -> None:
     said = set(extras.free_seats["SB245"])
     said |= {seat for seats in extras.assigned_seats["SB245"].values() for seat in seats}
     named = named_seats()
-    assert "cli/conversations.py" in named["10B"]
+    assert "services/demo.py" in named["10B"]
     assert {seat: paths for seat, paths in named.items() if seat not in said} == {}
 
 
