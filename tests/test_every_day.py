@@ -44,6 +44,7 @@ def airline() -> AirlineData:
     """The shipped data, whatever the settings name."""
     return read_data(DEFAULT_DATA)
 
+
 CARDS_VALID_UNTIL = "2036-01"
 
 
