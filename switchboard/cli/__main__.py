@@ -288,14 +288,14 @@ def demo(
 
 
 def this_mesh() -> "MeshProject":
-    """The mesh whose folder this is. Raises Refused when mesh.toml is missing or wrong."""
-    from switchboard.local.problem import Refused
+    """The mesh whose folder this is. Raises InvalidCommand when mesh.toml is missing or wrong."""
+    from switchboard.local.problem import InvalidCommand
     from switchboard.runtime.mesh_file import MeshFileError, MeshProject
 
     try:
         return MeshProject.find()
     except MeshFileError as error:
-        raise Refused(str(error)) from error
+        raise InvalidCommand(str(error)) from error
 
 
 def conversation_of(

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import aiohttp
 
+from switchboard.retry import poll
+
 START_TIMEOUT = timedelta(seconds=60)
 STOP_TIMEOUT = timedelta(seconds=10)
 PROBE_INTERVAL = timedelta(milliseconds=50)
@@ -156,12 +158,8 @@ async def answers(url: str) -> bool:
 
 async def wait_until(ready: Callable[[], Awaitable[bool]], timeout: timedelta, otherwise: str) -> None:
     """Probe until it holds. Raises StartFailed with `otherwise` when the time is up."""
-    try:
-        async with asyncio.timeout(timeout.total_seconds()):
-            while not await ready():
-                await asyncio.sleep(PROBE_INTERVAL.total_seconds())
-    except TimeoutError as error:
-        raise StartFailed(f"{otherwise} ({timeout.total_seconds():.0f} s).") from error
+    if not await poll(ready, PROBE_INTERVAL, timeout):
+        raise StartFailed(f"{otherwise} ({timeout.total_seconds():.0f} s).")
 
 
 def refuse_taken_port(name: str, port: int) -> None:

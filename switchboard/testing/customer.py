@@ -1,10 +1,13 @@
 """A customer for tests, who writes to a real mesh through Restate's ingress."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
+
+from switchboard.ingress import encode, exchange, idempotency_header, session_path
 
 JSON = dict[str, Any]
 
@@ -33,12 +36,11 @@ class Customer:
 
     async def says(self, text: Any, idempotency_key: str | None = None) -> Answer:
         """Send a message and wait for the reply."""
-        headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
-        return await self._call("send", {**self.identity, "text": text}, headers)
+        return await self._call("send", {**self.identity, "text": text}, idempotency_key or "")
 
     async def asks(self, handler: str, **request: Any) -> Answer:
         """Call another handler of the session: `transcript`, `status`, …"""
-        return await self._call(handler, {**self.identity, **request}, {})
+        return await self._call(handler, {**self.identity, **request})
 
     @property
     def identity(self) -> JSON:
@@ -50,7 +52,9 @@ class Customer:
         answer = await self.asks("transcript", limit=50)
         return [message for turn in answer.body["turns"] for message in turn["messages"]]
 
-    async def _call(self, handler: str, body: JSON, headers: dict[str, str]) -> Answer:
-        url = f"{self.ingress_url}/Session/{self.session}/{handler}"
-        async with self.http.post(url, json=body, headers=headers) as response:
-            return Answer(response.status, await response.json())
+    async def _call(self, handler: str, body: JSON, idempotency_key: str = "") -> Answer:
+        """Send once and without retries: a test decides what a broken connection means. Raises aiohttp's errors."""
+        url = self.ingress_url + session_path(self.session, handler)
+        headers = {"content-type": "application/json", **idempotency_header(idempotency_key)}
+        response = await exchange(self.http, "POST", url, encode(body), headers)
+        return Answer(response.status, json.loads(response.content))
