@@ -1,6 +1,7 @@
 """A mesh of one's own, made as a user makes it: from the wheel, in a fresh environment, outside of this repository."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -105,6 +106,30 @@ def test_own_tests_of_a_new_mesh_pass(shop: Installation) -> None:
 def test_own_tests_of_a_new_mesh_pass_when_every_await_is_replayed(shop: Installation) -> None:
     done = shop.run("pytest", "-q", "--always-replay")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_own_tests_skip_or_fail_without_restate(shop: Installation) -> None:
+    without_restate = {"PATH": os.pathsep.join([str(shop.programs), "/usr/bin", "/bin"])}
+    skipped = shop.run("pytest", "-rs", **without_restate)
+    assert skipped.returncode == 0
+    assert "2 skipped" in skipped.stdout
+    assert "needs restate-server, which is not on this machine; run `npm install`" in skipped.stdout
+    failed = shop.run("pytest", REQUIRE_ALL="1", **without_restate)
+    assert failed.returncode == 1
+    assert "needs restate-server, which is not on this machine" in failed.stdout
+    assert "Traceback" not in failed.stdout
+
+
+def test_plugin_says_what_a_project_lacks_and_leaves_its_other_tests_alone(shop: Installation, tmp_path: Path) -> None:
+    (tmp_path / "test_sum.py").write_text("def test_sum(): assert 1 + 1 == 2\ndef test_mesh(mesh): ...\n")
+    unset = shop.run("pytest", "--rootdir", str(tmp_path), "-c", os.devnull, str(tmp_path)).stdout
+    assert re.search("1 passed.* 1 error", unset)
+    assert 'need pytest-asyncio and, in pytest\'s configuration: asyncio_mode = "auto"' in unset
+    settings = str(shop.project / "pyproject.toml")
+    elsewhere = shop.run("pytest", "--rootdir", str(tmp_path), "-c", settings, str(tmp_path)).stdout
+    assert re.search("1 passed.* 1 error", elsewhere)
+    assert f"There is no mesh.toml in {tmp_path} or above it." in elsewhere
+    assert "Traceback" not in unset + elsewhere
 
 
 def test_chart_renders_the_services_of_a_new_mesh(shop: Installation) -> None:

@@ -31,7 +31,7 @@ def new_environment(folder: Path) -> Path:
 
 def install(programs: Path, *arguments: str) -> None:
     """Install into an environment as `pip install` does: from uv's cache, or from the index when it lacks a package."""
-    command = [UV, "pip", "install", "--quiet", "--python", programs / "python", *arguments]
+    command = [str(UV), "pip", "install", "--quiet", "--python", str(programs / "python"), *arguments]
     for offline in ({"UV_OFFLINE": "1"}, {}):
         done = subprocess.run(command, env={**os.environ, **offline}, capture_output=True, text=True, check=False)
         if done.returncode == 0:
