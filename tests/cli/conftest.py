@@ -14,6 +14,7 @@ import pytest
 
 from switchboard.local.listeners import in_use
 from switchboard.local.process import free_ports
+from tests.parts import PROJECT
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -34,11 +35,11 @@ def without_meshes(**more: str) -> dict[str, str]:
 
 
 def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in this folder; `more` is added to its environment."""
-    return run_in(None, *arguments, **more)
+    """Run the command in this repository; `more` is added to its environment."""
+    return run_in(PROJECT, *arguments, **more)
 
 
-def run_in(folder: Path | None, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+def run_in(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a folder."""
     return subprocess.run(
         [*OURS, *arguments],
