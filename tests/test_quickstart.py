@@ -20,10 +20,10 @@ def test_quickstart_answers(tmp_path: Path) -> None:
     mesh = start_up(tmp_path / "mesh", project=QUICKSTART)
     try:
         mesh.wait_until_up()
-        answer = run_in(QUICKSTART, "ask", "when is the library in Berlin open on monday?", **mesh.environment)
+        answer = run_in(QUICKSTART, "ask", "when is the library in Berlin open on Monday?", **mesh.environment)
         assert (answer.returncode, answer.stderr) == (0, "")
         assert "09:00 to 20:00" in answer.stdout
-        closed = run_in(QUICKSTART, "ask", "when is the library in Hamburg open on sunday?", **mesh.environment)
+        closed = run_in(QUICKSTART, "ask", "when is the library in Hamburg open on Sunday?", **mesh.environment)
         assert "closed" in closed.stdout
     finally:
         mesh.end(signal.SIGTERM)
