@@ -25,6 +25,7 @@ from services.tools.bank.standing_orders.handlers import standing_order_desk, st
 from services.tools.bank.transfers.handlers import transfers
 from services.tools.bank.transfers.scheduled import scheduled_transfers_object
 from services.tools.known_customers import facts_on_record
+from switchboard import serve
 from switchboard.builtin.approvals.handlers import approvals, inbox
 from switchboard.builtin.calculator.handlers import calculator
 from switchboard.builtin.calendar.handlers import calendar
@@ -32,7 +33,6 @@ from switchboard.builtin.cases.handlers import case_desk, case_inbox, cases
 from switchboard.builtin.identity.handlers import identity_checks_object, identity_records
 from switchboard.builtin.outbox.handlers import outbox
 from switchboard.builtin.reminders.handlers import reminders_object
-from switchboard.runtime.serve import serve
 from switchboard.runtime.settings import load
 from switchboard.toolkit.policy import policy_mode
 from switchboard.toolkit.settings import ToolsSettings
@@ -61,4 +61,4 @@ if __name__ == "__main__":
     later = (transfers, scheduled_transfers, reminders_object(settings.timer_ahead_min), calendar)
     booking = (reservation_desk, reservations, customers, flights, flight_seats, seat_changes, card_processor, invoices)
     staff = (calculator, case_desk, case_inbox, cases, airline_records)
-    serve([*banking, *lending, *disputing, *knowing, *later, airline_faq, *booking, *staff, outbox], "tools")
+    serve(*banking, *lending, *disputing, *knowing, *later, airline_faq, *booking, *staff, outbox, name="tools")
