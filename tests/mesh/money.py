@@ -72,6 +72,13 @@ class Teller:
         assert answer.status == 200, answer
         return await self.last_result(customer)
 
+    async def confirms(self, customer_id: str, call: tuple[str, Any]) -> tuple[Customer, JSON]:
+        """What a tool answers when the customer has said yes to its call."""
+        customer, asked = await self.asks(customer_id, call)
+        assert asked.body["confirmation"], asked
+        await customer.says("yes")
+        return customer, await self.last_result(customer)
+
     async def last_result(self, customer: Customer) -> JSON:
         results = [message for message in await customer.messages() if message["kind"] == "tool"]
         content, ok = results[-1]["content"], results[-1]["ok"]

@@ -1,7 +1,6 @@
 """The bank's records of a customer: accounts, cards, loans, transactions, contact data. Values only."""
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -109,8 +108,7 @@ class Borrowing(Wire):
     credit_lines: tuple[CreditLine, ...] = ()
 
 
-@dataclass(frozen=True)
-class History:
+class History(Wire):
     """A customer's transactions on all accounts from the day `begins_on`, newest first; later ones may be among them.
 
     Moves of money that the mesh itself has made are not in it: the Accounts object keeps those.

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache
 
-from services.tools.bank.accounts.contract import Transaction
 from services.tools.bank.data.bank import DemoCustomer, read_customers
 from services.tools.bank.data.history import first_month, history
 from services.tools.bank.data.people import read_people
@@ -23,7 +22,7 @@ class DemoBank:
         self.customers = customers
         self.people = people
         # By id and months, which are few: the same few hundred transactions answer every question of a month.
-        self._transactions = lru_cache(maxsize=HISTORIES_KEPT)(self._work_out)
+        self._history = lru_cache(maxsize=HISTORIES_KEPT)(self._work_out)
 
     @classmethod
     def read(cls) -> "DemoBank":
@@ -56,11 +55,11 @@ class DemoBank:
 
     def history_of(self, customer_id: str, first_seen_at: datetime, now: datetime) -> History:
         first_seen_in = first_of_month(first_seen_at.date())
-        transactions = self._transactions(customer_id, first_seen_in, first_of_month(now.date()))
-        return History(first_month(first_seen_in), transactions)
+        return self._history(customer_id, first_seen_in, first_of_month(now.date()))
 
-    def _work_out(self, customer_id: str, first_seen_in: date, last_month: date) -> tuple[Transaction, ...]:
-        return history(self.customers[customer_id], first_seen_in, last_month)
+    def _work_out(self, customer_id: str, first_seen_in: date, last_month: date) -> History:
+        transactions = history(self.customers[customer_id], first_seen_in, last_month)
+        return History(begins_on=first_month(first_seen_in), transactions=transactions)
 
 
 def holds(customer: Customer, iban: str) -> bool:

@@ -51,7 +51,7 @@ def ledger(*entries: Transaction, balance: str = "0.00", overdraft: str | None =
         overdraft_limit=None if overdraft is None else Decimal(overdraft),
     )
     zoe = Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(account,))
-    return open_ledger(zoe, History(date(2025, 10, 1), entries), NOW, NOW)
+    return open_ledger(zoe, History(begins_on=date(2025, 10, 1), transactions=entries), NOW, NOW)
 
 
 def test_alices_balances_are_told_in_a_sentence(alice: Ledger) -> None:
