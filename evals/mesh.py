@@ -1,5 +1,6 @@
 """A mesh of an evaluation's own, on free ports and in a temporary folder, that can be made to forget everything."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,10 +13,11 @@ from typing import Any
 import aiohttp
 
 from services.project import reference
+from switchboard.ingress import exchange
 from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
 from switchboard.local.process import Process, free_ports, wait_until
 from switchboard.local.restate_server import AdminError
-from switchboard.testing.scripted_model import Customer
+from switchboard.testing import Customer
 
 ANSWER_TIMEOUT = timedelta(minutes=5)
 WHOLE_TIMEOUT = timedelta(seconds=30)
@@ -53,14 +55,11 @@ class EvalMesh:
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the demo model's control API: what it is to play, or how it is to answer."""
-        url = f"{self.mesh.addresses.service_url(DEMO_MODEL)}/demo/{path}"
-        async with self.http.request(method, url, json=body) as response:
-            return await self._answer(response)
+        return await self._exchange(method, f"{self.mesh.addresses.service_url(DEMO_MODEL)}/demo/{path}", body)
 
     async def call(self, target: str, body: Any) -> Any:
         """Call a handler that the ingress lets through, such as `Service/handler`. Raises HandlerFailed."""
-        async with self.http.post(f"{self.mesh.addresses.ingress_url}/{target}", json=body) as response:
-            return await self._answer(response)
+        return await self._exchange("POST", f"{self.mesh.addresses.ingress_url}/{target}", body)
 
     async def dump(self) -> Any:
         """The airline's records as they stand: all users, reservations and flights, by id."""
@@ -94,10 +93,13 @@ class EvalMesh:
         ours = [self.mesh.addresses.service_url(name) for name in self.mesh.names]
         return ours + [f"http://127.0.0.1:{process.port}" for process in self.beside]
 
-    async def _answer(self, response: aiohttp.ClientResponse) -> Any:
+    async def _exchange(self, method: str, url: str, body: Any) -> Any:
+        headers = {"content-type": "application/json"}
+        content = None if body is None else json.dumps(body).encode()
+        response = await exchange(self.http, method, url, content, headers)
         if response.status >= 300:
-            raise HandlerFailed(f"{response.url.path}: HTTP {response.status}: {await response.text()}")
-        return await response.json()
+            raise HandlerFailed(f"{url}: HTTP {response.status}: {response.content.decode(errors='replace')}")
+        return json.loads(response.content)
 
 
 @asynccontextmanager

@@ -1,20 +1,33 @@
-"""Talks to a mesh through Restate's ingress: a message is submitted once, its reply is waited for."""
+"""Client of a mesh, over Restate's ingress: submits a message once and waits for its reply.
+
+MeshError        the message is one sentence for a person, with what to do
+├─ MeshAway      nobody answers at the address, or it is not a mesh
+├─ TurnLost      the mesh accepted the message and could not finish it
+└─ Refused       a handler rejected the request; the same request will be rejected again
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import quote
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
-from switchboard.builtin.approvals.contract import APPROVALS
-from switchboard.local.problem import MeshAway, Refused, TurnLost
+from switchboard.ingress import (
+    SERVER_ERROR,
+    HandlerFailed,
+    IngressAway,
+    IngressLate,
+    NoMesh,
+    RestateIngress,
+    session_path,
+)
 from switchboard.messages import Wire
+from switchboard.retry import RetryPolicy
 from switchboard.session.contract import (
-    SESSION,
     TRANSCRIPT_PAGE_MAX_TURNS,
     CustomerRequest,
     Interruption,
@@ -26,61 +39,57 @@ from switchboard.session.contract import (
 )
 
 CONNECT_TIMEOUT = timedelta(seconds=3)
-ANSWER_TIMEOUT = timedelta(seconds=10)
-"""For everything but a reply: submitting, reading a transcript."""
+RETRIES = RetryPolicy(pause=timedelta(milliseconds=500), attempts_max=120)
+"""A minute of pauses: a Restate server is back from a restart within seconds."""
 
-REPLY_TIMEOUT = timedelta(minutes=30)
+ANSWER_TIMEOUT = timedelta(seconds=10) + RETRIES.pauses
+"""For every request but a reply: submitting, reading a transcript."""
+
+REPLY_TIMEOUT = timedelta(minutes=30) + RETRIES.pauses
 """A message waits for the ones before it in its session, each of which may take its ten minutes."""
 
-RECONNECT_PAUSE = timedelta(milliseconds=500)
-RECONNECTS_MAX = 120
-"""A minute: a Restate server is back from a restart within seconds."""
-
-LOST = "The connection broke. Nothing is lost; waiting up to a minute for the mesh to come back …"
+DISCONNECTED = "The connection broke. Nothing is lost; waiting up to a minute for the mesh to come back …"
 
 PAGES_MAX = 200
 
-Result = TypeVar("Result")
-Answer = TypeVar("Answer", bound=Wire)
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
-class _Accepted(BaseModel):
-    """Restate's answer to a message that it has taken."""
-
-    invocationId: str  # noqa: N815  # Restate's name for it
+class MeshError(Exception):
+    """A request to the mesh failed; the message is one sentence for a person, with what to do."""
 
 
-class _Health(BaseModel):
-    """Restate's answer to whether it is well."""
+class MeshAway(MeshError):
+    """No mesh answers at the address."""
 
 
-class _Refusal(BaseModel):
-    """Restate's answer when it, or a handler, says no. `source` is `invocation` when it was the handler."""
-
-    message: str
-    source: str = ""
+class TurnLost(MeshError):
+    """The mesh accepted the message and could not finish it."""
 
 
-class _Interrupted(Exception):
-    """The connection broke, or the server is just coming up: the same request may be sent again."""
+class Refused(MeshError):
+    """A handler rejected the request. `status` is the HTTP status; 0 when no request was sent."""
+
+    def __init__(self, sentence: str, status: int = 0) -> None:
+        super().__init__(sentence)
+        self.status = status
 
 
 class MeshClient:
-    """The sessions of one mesh. An async context manager.
+    """The sessions and staff services of one mesh. An async context manager; its methods raise MeshError.
 
-    Raises MeshAway when nobody answers, Refused with the session's own sentence for a 4xx, TurnLost when a message
-    failed inside the mesh. `tell` is given a sentence when the connection breaks and is waited for.
+    `notify` gets a sentence when the connection breaks and the client waits for the mesh to come back.
     """
 
-    def __init__(self, ingress_url: str, tell: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, ingress_url: str, notify: Callable[[str], None] = lambda _: None) -> None:
         self.url = ingress_url.rstrip("/")
-        self._tell = tell
-        self._reached = False
+        self._notify = notify
+        self._connected = False
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
-        )
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
+        self._http = aiohttp.ClientSession(timeout=timeout)
+        self._ingress = RestateIngress(self.url, self._http, RETRIES, on_failure=self._on_failure)
         return self
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -96,129 +105,107 @@ class MeshClient:
         signed_in: bool = True,
         headers: Mapping[str, str] | None = None,
     ) -> str:
-        """Hand a message in; the id of its invocation. The same key again is the same message, not a second one.
+        """Submit a message and return its invocation id. The same key again is the same message, not a second one.
 
         `handler` is `send`, or `steer` to stop the running turn first. `headers` are sent with it.
         """
-        # Plain JSON, not SendMessage: what a message may be is judged in one place, the session.
+        # Plain JSON, not SendMessage: only the session validates messages.
         message = {"customer_id": customer_id, "text": text, "signed_in": signed_in}
-        path = f"/{SESSION}/{quote(session_id, safe='')}/{handler}/send"
-        sent = {"idempotency-key": idempotency_key, **(headers or {})}
-        return (
-            await self._insist(lambda: self._request("POST", path, _Accepted, message, sent), ANSWER_TIMEOUT)
-        ).invocationId
+        path = session_path(session_id, handler)
+        with self._sentences():
+            submitted = await self._ingress.submit(path, message, ANSWER_TIMEOUT, idempotency_key, headers)
+        return submitted.invocation_id
 
     async def reply(self, invocation_id: str) -> SendReply:
-        """Wait for the reply to a message that was submitted, over broken connections and restarts of the mesh."""
-        path = f"/restate/invocation/{invocation_id}/attach"
-        return await self._insist(lambda: self._request("GET", path, SendReply), REPLY_TIMEOUT)
+        """Wait for the reply to a submitted message, over broken connections and restarts of the mesh."""
+        with self._sentences():
+            content = await self._reply(invocation_id)
+        return self._parse(SendReply, content)
 
     async def interrupt(self, session_id: str, customer_id: str) -> bool:
-        """Stop the turn that runs; False when none does."""
+        """Stop the running turn; False when none runs."""
         request = CustomerRequest(customer_id=customer_id)
-        return (await self._ask(session_id, "interrupt", request, Interruption)).interrupted
+        return (await self._session(session_id, "interrupt", request, Interruption)).interrupted
 
     async def healthy(self) -> None:
-        """Return when somebody answers at the address."""
-        await self._insist(lambda: self._request("GET", "/restate/health", _Health), ANSWER_TIMEOUT)
+        """Return when Restate answers at the address."""
+        with self._sentences():
+            await self._ingress.health(ANSWER_TIMEOUT)
 
     async def status(self, session_id: str, customer_id: str) -> SessionStatus:
-        return await self._ask(session_id, "status", CustomerRequest(customer_id=customer_id), SessionStatus)
+        return await self._session(session_id, "status", CustomerRequest(customer_id=customer_id), SessionStatus)
 
     async def turns(self, session_id: str, customer_id: str) -> list[TurnRecord]:
-        """The whole transcript, oldest turn first."""
+        """Return the whole transcript, oldest turn first."""
         turns: list[TurnRecord] = []
         for _ in range(PAGES_MAX):
             request = TranscriptRequest(
                 customer_id=customer_id, after=turns[-1].turn if turns else 0, limit=TRANSCRIPT_PAGE_MAX_TURNS
             )
-            page = await self._ask(session_id, "transcript", request, Transcript)
+            page = await self._session(session_id, "transcript", request, Transcript)
             turns += page.turns
             if not page.turns or page.turns[-1].turn >= page.turns_total:
                 break
         return turns
 
-    async def approvals(
-        self, handler: str, request: BaseModel, answer: type[Answer], idempotency_key: str | None = None
-    ) -> Answer:
-        """Ask the approvals, as staff. The same key again is the same decision, not a second one."""
-        return await self.staff(APPROVALS, handler, request, answer, idempotency_key)
-
     async def staff(
-        self, service: str, handler: str, request: BaseModel, answer: type[Answer], idempotency_key: str | None = None
+        self, service: str, handler: str, request: BaseModel, answer: type[Answer], idempotency_key: str = ""
     ) -> Answer:
-        """Ask a service that is for staff. The same key again is the same request, not a second one."""
-        path, body = f"/{service}/{handler}", request.model_dump(mode="json")
-        headers = {"idempotency-key": idempotency_key} if idempotency_key else None
-        return await self._insist(lambda: self._request("POST", path, answer, body, headers), ANSWER_TIMEOUT)
+        """Call a staff service. The same key again is the same request, not a second one."""
+        return await self._call(f"/{service}/{handler}", request, answer, idempotency_key)
 
-    async def _ask(self, session_id: str, handler: str, request: Wire, answer: type[Answer]) -> Answer:
-        path = f"/{SESSION}/{quote(session_id, safe='')}/{handler}"
-        body = request.model_dump(mode="json")
-        return await self._insist(lambda: self._request("POST", path, answer, body), ANSWER_TIMEOUT)
+    async def _session(self, session_id: str, handler: str, request: Wire, answer: type[Answer]) -> Answer:
+        return await self._call(session_path(session_id, handler), request, answer)
 
-    async def _insist(self, request: Callable[[], Awaitable[Result]], timeout: timedelta) -> Result:
-        """Send a request that may be sent twice, until it is answered. Nobody there at the first go ends it at once."""
+    async def _call(self, path: str, request: BaseModel, answer: type[Answer], idempotency_key: str = "") -> Answer:
+        with self._sentences():
+            content = await self._ingress.call(path, request, ANSWER_TIMEOUT, idempotency_key)
+        return self._parse(answer, content)
+
+    async def _reply(self, invocation_id: str) -> bytes:
         try:
-            async with asyncio.timeout(timeout.total_seconds() + RECONNECTS_MAX * RECONNECT_PAUSE.total_seconds()):
-                for attempt in range(RECONNECTS_MAX):
-                    try:
-                        return await request()
-                    except _Interrupted:
-                        if not self._reached:
-                            break
-                        if attempt == 0:
-                            self._tell(LOST)
-                    await asyncio.sleep(RECONNECT_PAUSE.total_seconds())
-        except TimeoutError:
-            raise TurnLost(
-                f"No answer from {self.url} in {timeout}. What was taken is not lost: see `switchboard transcript`."
-            ) from None
-        raise MeshAway(f"No mesh answers at {self.url}; start one with `switchboard up`.")
+            async with asyncio.timeout(REPLY_TIMEOUT.total_seconds()):
+                return await self._ingress.reply(invocation_id)
+        except TimeoutError as error:
+            raise IngressLate(f"no reply within {REPLY_TIMEOUT}") from error
 
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        answer: type[Result],
-        body: object = None,
-        headers: dict[str, str] | None = None,
-    ) -> Result:
-        try:
-            async with self._http.request(method, self.url + path, json=body, headers=headers) as response:
-                self._reached = True
-                content = await response.read()
-                status = response.status
-        except aiohttp.ClientConnectorError as error:
-            raise _Interrupted from error
-        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-            self._reached = True
-            raise _Interrupted from error
-        except aiohttp.InvalidURL as error:
-            raise Refused(f"{self.url!r} is not an address; give one such as http://127.0.0.1:8080.") from error
-        if status < 300:
-            return self._read(answer, content)
-        raise self._refusal(status, content)
-
-    def _read(self, answer: type[Result], content: bytes) -> Result:
-        assert issubclass(answer, BaseModel)
+    def _parse(self, answer: type[Answer], content: bytes) -> Answer:
         try:
             return answer.model_validate_json(content)
         except ValidationError:
             raise MeshAway(f"What answers at {self.url} is not a mesh of this version; is the address right?") from None
 
-    def _refusal(self, status: int, content: bytes) -> Exception:
-        """Who said no, and what can be done about it."""
+    def _on_failure(self, error: Exception, failures: int) -> None:
+        """Retry only once a Restate has answered at the address: a wrong address or no mesh ends it at once."""
+        if isinstance(error, IngressAway):
+            self._connected = self._connected or error.connected
+        if not self._connected:
+            raise error
+        if failures == 1:
+            self._notify(DISCONNECTED)
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        """Turn errors of the ingress into sentences for a person."""
         try:
-            refusal = _Refusal.model_validate_json(content)
-        except ValidationError:
-            return MeshAway(f"What answers at {self.url} is not a mesh (HTTP {status}); is the address right?")
-        if refusal.source == "invocation":
-            if status < 500:
-                return Refused(refusal.message, status)
-            return TurnLost(f"The mesh could not finish this ({refusal.message}); look at it in the Restate UI.")
-        if status >= 500:
-            return _Interrupted(refusal.message)
-        return MeshAway(
-            f"Restate at {self.url} has no mesh behind it ({refusal.message}); start one with `switchboard up`."
-        )
+            yield
+            self._connected = True
+        except IngressLate as error:
+            raise TurnLost(
+                f"{self.url} has not answered in time. Nothing that was accepted is lost: see `switchboard transcript`."
+            ) from error
+        except IngressAway as error:
+            raise MeshAway(f"No mesh answers at {self.url}; start one with `switchboard up`.") from error
+        except NoMesh as error:
+            raise MeshAway(
+                f"What answers at {self.url} is not a mesh ({error}). Is the address right, and is `switchboard up` "
+                "running?"
+            ) from error
+        except HandlerFailed as error:
+            if error.status < SERVER_ERROR:
+                raise Refused(error.message, error.status) from error
+            raise TurnLost(
+                f"The mesh could not finish this ({error.message}); look at it in the Restate UI."
+            ) from error
+        except aiohttp.InvalidURL as error:
+            raise Refused(f"{self.url!r} is not an address; give one such as http://127.0.0.1:8080.") from error

@@ -8,17 +8,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from switchboard.builtin.approvals.contract import Decided, InboxPage, InboxQuery, StaffDecision, Waiting
+from switchboard.builtin.approvals.contract import APPROVALS, Decided, InboxPage, InboxQuery, StaffDecision, Waiting
 from switchboard.cli.console import note
 from switchboard.client import MeshClient
-from switchboard.local.problem import Refused
+from switchboard.local.problem import InvalidCommand
 from switchboard.loop.decide import explain
 
 
 async def waiting(ingress_url: str) -> InboxPage:
     """The first page of what waits. Raises MeshAway when nobody answers."""
-    async with MeshClient(ingress_url, tell=note) as mesh:
-        return await mesh.approvals("list", InboxQuery(), InboxPage)
+    async with MeshClient(ingress_url, notify=note) as mesh:
+        return await mesh.staff(APPROVALS, "list", InboxQuery(), InboxPage)
 
 
 async def decide(ingress_url: str, verdict: Literal["approve", "reject"], approval_id: str, by: str, why: str) -> str:
@@ -26,9 +26,9 @@ async def decide(ingress_url: str, verdict: Literal["approve", "reject"], approv
     try:
         decision = StaffDecision(approval_id=approval_id, by=by, why=why)
     except ValidationError as error:
-        raise Refused(f"{explain(error)}.") from error
-    async with MeshClient(ingress_url, tell=note) as mesh:
-        return (await mesh.approvals(verdict, decision, Decided, idempotency_key=uuid.uuid4().hex)).summary
+        raise InvalidCommand(f"{explain(error)}.") from error
+    async with MeshClient(ingress_url, notify=note) as mesh:
+        return (await mesh.staff(APPROVALS, verdict, decision, Decided, idempotency_key=uuid.uuid4().hex)).summary
 
 
 def show(page: InboxPage, console: Console) -> None:

@@ -12,7 +12,7 @@ from switchboard.cli.console import err, fail, note, on_terminal, out
 from switchboard.cli.progress import progress
 from switchboard.cli.tracing import message_span, traces
 from switchboard.client import MeshClient
-from switchboard.local.problem import Refused
+from switchboard.local.problem import InvalidCommand
 from switchboard.local.restate_server import Admin
 from switchboard.session.contract import MESSAGE_MAX_BYTES, SendReply
 
@@ -54,7 +54,7 @@ async def ask(conversation: Conversation, text: str, progress_on: Console, inter
 
     With `interrupt` the turn that runs is stopped first; otherwise the message waits behind it.
     """
-    async with MeshClient(conversation.ingress_url, tell=note) as mesh:
+    async with MeshClient(conversation.ingress_url, notify=note) as mesh:
         handler, key = "steer" if interrupt else "send", uuid.uuid4().hex
         with message_span(conversation.session_id) as headers:
             who, signed_in = conversation.customer_id, conversation.signed_in
@@ -94,7 +94,7 @@ def message_text(words: list[str] | None) -> str:
     waits_for_typing = not words and sys.stdin.isatty()
     text = "" if waits_for_typing else sys.stdin.buffer.read(MESSAGE_MAX_BYTES + 1).decode(errors="replace").strip()
     if not text:
-        raise Refused('Write what to ask, for example: switchboard ask "how much is my balance?"')
+        raise InvalidCommand('Write what to ask, for example: switchboard ask "how much is my balance?"')
     return text
 
 

@@ -10,13 +10,13 @@ from rich.text import Text
 from switchboard.builtin.cases.contract import CASES, Case, CasePage, CaseQuery, CloseCase
 from switchboard.cli.console import note
 from switchboard.client import MeshClient
-from switchboard.local.problem import Refused
+from switchboard.local.problem import InvalidCommand
 from switchboard.loop.decide import explain
 
 
 async def open_cases(ingress_url: str) -> CasePage:
     """The first page of the open cases. Raises MeshAway when nobody answers."""
-    async with MeshClient(ingress_url, tell=note) as mesh:
+    async with MeshClient(ingress_url, notify=note) as mesh:
         return await mesh.staff(CASES, "list", CaseQuery(), CasePage)
 
 
@@ -25,8 +25,8 @@ async def close(ingress_url: str, case_id: str, by: str, outcome: str) -> str:
     try:
         closing = CloseCase(case_id=case_id, by=by, outcome=outcome)
     except ValidationError as error:
-        raise Refused(f"{explain(error)}.") from error
-    async with MeshClient(ingress_url, tell=note) as mesh:
+        raise InvalidCommand(f"{explain(error)}.") from error
+    async with MeshClient(ingress_url, notify=note) as mesh:
         closed = await mesh.staff(CASES, "close", closing, Case, idempotency_key=uuid.uuid4().hex)
     if closed.verified:
         return f"{closed.case_id} is closed; {closed.customer_id} is told."

@@ -8,8 +8,7 @@ from rich.text import Text
 from switchboard.cli.ask import Conversation, ask, interrupt_turn
 from switchboard.cli.console import err, note, out
 from switchboard.cli.transcript import show
-from switchboard.client import MeshClient
-from switchboard.local.problem import Problem
+from switchboard.client import MeshClient, MeshError
 from switchboard.session.contract import SendReply, SessionStatus, TurnRecord
 
 # input() then has line editing and a history; there is none on some platforms, and chat works without.
@@ -22,7 +21,7 @@ OVER = "The turn was over already; its answer is in /transcript."
 
 
 def chat(conversation: Conversation) -> None:
-    """Talk until /quit or the end of the input. Raises Problem only before the first prompt."""
+    """Talk until /quit or the end of the input. Raises MeshError only before the first prompt."""
     # A mesh that is not there should be known before anybody has typed a message.
     asyncio.run(knock(conversation))
     note(f"{conversation.customer_id} in session {conversation.session_id} · {HELP}")
@@ -57,7 +56,7 @@ def answer_line(conversation: Conversation, line: str) -> None:
                 note(HELP)
             case _:
                 show_answer(asyncio.run(ask(conversation, line, err)))
-    except Problem as problem:
+    except MeshError as problem:
         err.print(str(problem), style="red", markup=False, highlight=False)
     except KeyboardInterrupt:
         stop_turn(conversation)
@@ -66,7 +65,7 @@ def answer_line(conversation: Conversation, line: str) -> None:
 def stop_turn(conversation: Conversation) -> None:
     try:
         note(STOPPED if asyncio.run(interrupt_turn(conversation)) else OVER)
-    except Problem as problem:
+    except MeshError as problem:
         err.print(str(problem), style="red", markup=False, highlight=False)
 
 

@@ -6,7 +6,8 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from switchboard.local.problem import Problem
+from switchboard.client import MeshError, Refused
+from switchboard.local.problem import InvalidCommand, Problem
 
 WIDTH_MAX = 110
 """Columns; wider lines are hard to follow."""
@@ -37,8 +38,12 @@ def note(sentence: str) -> None:
 
 @contextmanager
 def in_a_sentence() -> Iterator[None]:
-    """What a person can act on ends the program with its sentence and its code; a defect keeps its traceback."""
+    """Print expected errors as one line and exit with their code; let bugs raise."""
     try:
         yield
+    except Refused as refusal:
+        fail(str(refusal), InvalidCommand.exit_code)
+    except MeshError as error:
+        fail(str(error), Problem.exit_code)
     except Problem as problem:
         fail(str(problem), problem.exit_code)

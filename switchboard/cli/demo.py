@@ -25,19 +25,20 @@ from switchboard.cli.outbox import sent_emails
 from switchboard.cli.progress import Watch
 from switchboard.cli.timeline import at_once, timeline
 from switchboard.cli.trace import Span
-from switchboard.client import MeshClient
+from switchboard.client import MeshClient, Refused
 from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.observe import TracePorts, observe_or_say
-from switchboard.local.problem import Problem, Refused
+from switchboard.local.problem import InvalidCommand, Problem
 from switchboard.local.process import StartFailed
 from switchboard.local.restate_server import Admin
+from switchboard.retry import poll
 from switchboard.runtime.mesh_file import MeshProject
 from switchboard.session.contract import SendReply
 from switchboard.testing.scenes import Says, Scene, pattern
 
 INDENT = 2
-TIMELINE_ATTEMPTS_MAX = 20
-TIMELINE_PAUSE = timedelta(milliseconds=50)
+TIMELINE_TIMEOUT = timedelta(seconds=2)
+TIMELINE_INTERVAL = timedelta(milliseconds=50)
 """The reply is there a moment before Restate's tables say so."""
 
 
@@ -75,16 +76,18 @@ def demo(project: MeshProject, folder: Path | None, observed: bool = False) -> i
 
 
 def scenes_of(project: MeshProject) -> Sequence[Scene]:
-    """Return the conversations that mesh.toml names. Raises Refused."""
+    """Return the conversations that mesh.toml names. Raises InvalidCommand."""
     named = project.definition.demo
     if named is None:
-        raise Refused('This mesh has no demo. Name its conversations in mesh.toml: demo = "package.module:SCENES".')
+        raise InvalidCommand(
+            'This mesh has no demo. Name its conversations in mesh.toml: demo = "package.module:SCENES".'
+        )
     module, _, name = named.partition(":")
     sys.path.insert(0, str(project.root))
     try:
         scenes: Sequence[Scene] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise Refused(f"mesh.toml: demo = {named!r} cannot be loaded: {error}.") from error
+        raise InvalidCommand(f"mesh.toml: demo = {named!r} cannot be loaded: {error}.") from error
     finally:
         sys.path.remove(str(project.root))
     return scenes
@@ -96,7 +99,7 @@ def own_folder(folder: Path | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="switchboard-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise Refused(f"{folder} is not empty; name a folder that is, or leave --folder out.")
+        raise InvalidCommand(f"{folder} is not empty; name a folder that is, or leave --folder out.")
     return folder
 
 
@@ -175,11 +178,13 @@ async def say(mesh: Mesh, scene: Scene, says: Says) -> Played:
 async def finished_turn(admin: Admin, invocation_id: str) -> Span | None:
     watch = Watch(admin, invocation_id)
     turn = await watch.look()
-    for _ in range(TIMELINE_ATTEMPTS_MAX):
-        if turn is not None and all(span.end is not None for span in turn.walk()):
-            break
-        await asyncio.sleep(TIMELINE_PAUSE.total_seconds())
+
+    async def finished() -> bool:
+        nonlocal turn
         turn = await watch.look()
+        return turn is not None and all(span.end is not None for span in turn.walk())
+
+    await poll(finished, TIMELINE_INTERVAL, TIMELINE_TIMEOUT)
     return turn
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from switchboard.builtin.outbox.contract import OUTBOX, Email
-from switchboard.local.problem import MeshAway
+from switchboard.client import MeshAway
 from switchboard.local.restate_server import Admin, AdminError
 
 

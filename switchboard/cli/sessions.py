@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from switchboard.local.problem import MeshAway
+from switchboard.client import MeshAway
 from switchboard.local.restate_server import Admin, AdminError
 from switchboard.session.contract import SESSION
 

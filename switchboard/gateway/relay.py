@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from switchboard.gateway.identity import Caller
-from switchboard.gateway.ingress import Ingress, NoMesh, Refused, RestateAway
+from switchboard.gateway.ingress import Ingress
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.spans import describe
+from switchboard.ingress import HandlerFailed, IngressAway, NoMesh
 from switchboard.messages import Wire
 from switchboard.session.contract import NO_AGENTS, NOTHING_WAITS, QUESTION_EXPIRED, ClaimedKey
 from switchboard.telemetry.spans import CANCELLED
@@ -102,7 +103,7 @@ class Relay:
             with told(GOES_ON):
                 try:
                     return await while_connected(self._reply(submitted.invocation_id), receive)
-                except Refused as error:
+                except HandlerFailed as error:
                     # Kept under its key for a day, and nothing was done: the next attempt has a key of its own.
                     if not (unserved(error) and submitted.before):
                         raise
@@ -150,9 +151,9 @@ def attempts(key: str) -> Iterator[str]:
     return (key if number == 0 else f"{key} {number}" for number in range(ATTEMPTS_MAX))
 
 
-def unserved(refused: Refused) -> bool:
+def unserved(failed: HandlerFailed) -> bool:
     """Whether a message ended without an agent, and with nothing done."""
-    return (refused.status, refused.message) == (503, NO_AGENTS)
+    return (failed.status, failed.message) == (503, NO_AGENTS)
 
 
 async def while_connected(reply: Awaitable[bytes], receive: Receive) -> bytes:
@@ -180,23 +181,23 @@ def told(away: str = AWAY) -> Iterator[None]:
     """Turn what goes wrong at Restate into what the client is told; `away` is for a Restate that does not answer."""
     try:
         yield
-    except RestateAway as error:
+    except IngressAway as error:
         logger.warning("Restate's ingress does not answer")
         raise Problem(503, "restate_away", away, RETRY_AFTER_S) from error
     except NoMesh as error:
         logger.error("Restate's ingress knows no sessions; are the mesh's services registered there?")
         raise Problem(503, "mesh_not_ready", NOT_READY, RETRY_AFTER_S) from error
-    except Refused as error:
+    except HandlerFailed as error:
         raise problem_of(error) from error
 
 
-def problem_of(refused: Refused) -> Problem:
+def problem_of(failed: HandlerFailed) -> Problem:
     """What a handler has said. Its sentences are for customers; the words of a defect are not."""
-    if refused.message == CANCELLED:
+    if failed.message == CANCELLED:
         return Problem(409, "stopped", STOPPED)
-    if unserved(refused):
-        return Problem(503, "no_agents", refused.message, RETRY_WITHOUT_AGENTS_S)
-    if refused.status < 500 and (refused.status != 409 or refused.message in DECIDED):
-        return Problem(refused.status, CODES.get(refused.status, "refused"), refused.message)
-    logger.error("a message could not be finished: status %s", refused.status)
+    if unserved(failed):
+        return Problem(503, "no_agents", failed.message, RETRY_WITHOUT_AGENTS_S)
+    if failed.status < 500 and (failed.status != 409 or failed.message in DECIDED):
+        return Problem(failed.status, CODES.get(failed.status, "refused"), failed.message)
+    logger.error("a message could not be finished: status %s", failed.status)
     return Problem(500, "turn_lost", LOST)

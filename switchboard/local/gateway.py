@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from switchboard.local.problem import Problem, Refused
+from switchboard.local.problem import InvalidCommand, Problem
 from switchboard.local.process import Process
 
 SECRET_FILE = "gateway-secret"
@@ -82,7 +82,7 @@ def local_token(folder: Path, customer_id: str, hours: int, signed_in: bool) -> 
     from switchboard.gateway.token import mint  # noqa: PLC0415
 
     if not 1 <= hours <= HOURS_MAX:
-        raise Refused(f"--hours is between 1 and {HOURS_MAX}.")
+        raise InvalidCommand(f"--hours is between 1 and {HOURS_MAX}.")
     if not (folder / SECRET_FILE).exists():
         raise Problem(f"No mesh was ever started in {folder}; run `switchboard up`, or name its folder with --folder.")
     settings = TokenSettings.model_validate(token_environment(secret_of(folder)))

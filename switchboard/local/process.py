@@ -18,6 +18,8 @@ from pathlib import Path
 
 import aiohttp
 
+from switchboard.retry import poll
+
 START_TIMEOUT = timedelta(seconds=60)
 STOP_TIMEOUT = timedelta(seconds=10)
 PROBE_INTERVAL = timedelta(milliseconds=50)
@@ -82,7 +84,7 @@ class Process:
 
     async def _ready(self) -> bool:
         if not self.alive:
-            raise StartFailed(f"{self.name} stopped at start: {self.last_words()} (all of it: {self.log})")
+            raise StartFailed(f"{self.name} stopped at start: {self.last_words()} (full output: {self.log})")
         return await answers(self.health)
 
     def last_words(self) -> str:
@@ -90,7 +92,7 @@ class Process:
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         if any(line.startswith(TRACEBACK) for line in lines[-TRACEBACK_MAX_LINES:]):
             return lines[-1]  # The error itself; the log has the traceback.
-        return " / ".join(lines[-LOG_TAIL_LINES:]) or "it said nothing"
+        return " / ".join(lines[-LOG_TAIL_LINES:]) or "it printed nothing"
 
     def how_ended(self, code: int) -> str:
         """In words; a code below zero is the signal that ended it."""
@@ -156,12 +158,8 @@ async def answers(url: str) -> bool:
 
 async def wait_until(ready: Callable[[], Awaitable[bool]], timeout: timedelta, otherwise: str) -> None:
     """Probe until it holds. Raises StartFailed with `otherwise` when the time is up."""
-    try:
-        async with asyncio.timeout(timeout.total_seconds()):
-            while not await ready():
-                await asyncio.sleep(PROBE_INTERVAL.total_seconds())
-    except TimeoutError as error:
-        raise StartFailed(f"{otherwise} ({timeout.total_seconds():.0f} s).") from error
+    if not await poll(ready, PROBE_INTERVAL, timeout):
+        raise StartFailed(f"{otherwise} ({timeout.total_seconds():.0f} s).")
 
 
 def refuse_taken_port(name: str, port: int) -> None:

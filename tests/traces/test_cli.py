@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 
-from switchboard.testing.scripted_model import says, scene
+from switchboard.testing import says, scene
 from tests.parts import PROJECT
 from tests.traces.observatory import Observed
 
@@ -15,7 +15,7 @@ async def test_ask_is_the_root_of_its_trace(observed: Observed) -> None:
     addresses = laboratory.mesh.addresses
     places = ["--ingress-url", addresses.ingress_url, "--admin-url", addresses.admin_url]
     asking = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli", "ask", "--new", *places, "hello"),
+        *(sys.executable, "-m", "switchboard.cli", "ask", "--new", *places, "hello"),
         env={**os.environ, **observed.observatory.environment},
         cwd=PROJECT,
         stdout=asyncio.subprocess.PIPE,

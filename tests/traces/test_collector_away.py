@@ -9,7 +9,7 @@ from pathlib import Path
 from switchboard.local.mesh import DEMO_MODEL
 from switchboard.local.process import free_ports
 from switchboard.telemetry.setup import COLLECTOR_AWAY
-from switchboard.testing.scripted_model import calls, says, scene
+from switchboard.testing import calls, says, scene
 from tests.laboratory import open_laboratory
 from tests.parts import PROJECT
 
@@ -48,7 +48,7 @@ async def test_ask_says_nothing_of_a_collector_that_is_away(tmp_path: Path) -> N
         addresses = laboratory.mesh.addresses
         places = ["--ingress-url", addresses.ingress_url, "--admin-url", addresses.admin_url]
         asking = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli", "ask", "--session", "away", *places, "hello"),
+            *(sys.executable, "-m", "switchboard.cli", "ask", "--session", "away", *places, "hello"),
             env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": away},
             cwd=PROJECT,
             stdout=asyncio.subprocess.PIPE,

@@ -10,11 +10,12 @@ from switchboard.gateway import body as bodies
 from switchboard.gateway.api import create_app
 from switchboard.gateway.edge import Edge
 from switchboard.gateway.identity import SharedSecret, Tokens
-from switchboard.gateway.ingress import Ingress, Submitted
+from switchboard.gateway.ingress import Ingress
 from switchboard.gateway.probes import Readiness
 from switchboard.gateway.relay import Relay
 from switchboard.gateway.settings import TokenSettings
 from switchboard.gateway.token import mint
+from switchboard.ingress import Submitted
 from switchboard.messages import Wire
 from switchboard.session.contract import ClaimedKey
 from switchboard.telemetry.logs import JsonFormatter

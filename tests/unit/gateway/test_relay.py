@@ -2,8 +2,8 @@
 
 import pytest
 
-from switchboard.gateway.ingress import Refused
 from switchboard.gateway.relay import problem_of
+from switchboard.ingress import HandlerFailed
 from switchboard.session.contract import NO_AGENTS, NOTHING_WAITS, QUESTION_EXPIRED
 
 TOLD = [
@@ -20,6 +20,6 @@ TOLD = [
 
 @pytest.mark.parametrize(("status", "message", "told", "code"), TOLD)
 def test_only_the_sessions_own_sentences_are_told(status: int, message: str, told: int, code: str) -> None:
-    problem = problem_of(Refused(status, message))
+    problem = problem_of(HandlerFailed(status, message))
     assert (problem.status, problem.code) == (told, code)
     assert "secret" not in problem.detail

@@ -1,6 +1,5 @@
 """Asks Restate's own tables which of the airline's objects keep something, and whether anything is still written."""
 
-import asyncio
 from datetime import timedelta
 
 import aiohttp
@@ -10,10 +9,11 @@ from services.tools.airline.customers.contract import AIRLINE_CUSTOMERS
 from services.tools.airline.flights.contract import FLIGHT_SEATS
 from services.tools.airline.reservations.contract import RESERVATION_DESK, RESERVATIONS
 from switchboard.messages import Wire
+from switchboard.retry import poll
 
 QUERY_TIMEOUT = timedelta(seconds=30)
 QUIET_TIMEOUT = timedelta(seconds=10)
-LOOK_AGAIN = timedelta(milliseconds=20)
+POLL_INTERVAL = timedelta(milliseconds=20)
 
 OBJECTS = (AIRLINE_CUSTOMERS, RESERVATIONS, FLIGHT_SEATS)
 QUOTED = ", ".join(f"'{name}'" for name in (*OBJECTS, RESERVATION_DESK))
@@ -49,12 +49,12 @@ async def changed_objects(admin_url: str) -> AllChanged:
     url = f"{admin_url.rstrip('/')}/query"
     timeout = aiohttp.ClientTimeout(total=QUERY_TIMEOUT.total_seconds())
     async with aiohttp.ClientSession(timeout=timeout) as http:
-        looks = int(QUIET_TIMEOUT / LOOK_AGAIN)
-        for _ in range(looks):
+
+        async def quiet() -> bool:
             counts = _Counts.model_validate_json(await query(http, url, UNDER_WAY))
-            if not any(row.busy for row in counts.rows):
-                break
-            await asyncio.sleep(LOOK_AGAIN.total_seconds())
+            return not any(row.busy for row in counts.rows)
+
+        await poll(quiet, POLL_INTERVAL, QUIET_TIMEOUT)
         return AllChanged.model_validate_json(await query(http, url, KEYS))
 
 

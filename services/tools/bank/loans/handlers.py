@@ -14,6 +14,14 @@ from services.tools.bank.accounts.contract import END_DEBITS
 from services.tools.bank.loans import book, early, policy, repayment
 from services.tools.bank.loans.book import Standing
 from services.tools.bank.loans.contract import (
+    GET_LOAN_SCHEDULE,
+    GRANT_LOAN,
+    JUDGE_EARLY_REPAYMENT,
+    LIST_LOANS,
+    QUOTE_EARLY_REPAYMENT,
+    REDUCE_LOAN,
+    REVOKE_LOAN,
+    UNDO_REDUCTION,
     EarlyTerms,
     GrantLoan,
     LoanChoice,
@@ -36,13 +44,13 @@ from services.tools.bank.loans.granted import Granted, grant, revoke, with_grant
 from services.tools.bank.lookups import BankRecords, known_customer
 from services.tools.bank.pin import Pin, keep_pin, read_pin, write_pin
 from services.tools.bank.records import Borrowing, Customer
+from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.policy import judge
 from switchboard.toolkit.refusal import Refusal
 from switchboard.toolkit.rpc import allowed, tell
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 GRANTED = "granted"
 REPAYMENTS = "repayments"
@@ -109,31 +117,28 @@ def loans_object(records: BankRecords) -> restate.VirtualObject:
 def add_reads(loans: restate.VirtualObject, look: Look) -> None:
     """Add the handlers that only read, which run side by side."""
 
-    @loans.handler(kind="shared")
-    async def list_loans(ctx: restate.ObjectSharedContext, request: PersonalInput) -> LoanOverview:
+    @implements(loans, LIST_LOANS, kind="shared")
+    async def list_loans(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> LoanOverview:
         """Every loan and credit line, as of today."""
-        await require_verified_customer(ctx, ctx.key(), request)
         seen = await look(ctx)
         return book.overview(seen.borrowing, seen.customer.currency, seen.today, seen.early)
 
-    @loans.handler(kind="shared")
+    @implements(loans, GET_LOAN_SCHEDULE, kind="shared")
     async def get_loan_schedule(ctx: restate.ObjectSharedContext, query: ScheduleQuery) -> LoanSchedule:
         """The payments of one loan. TerminalError 404 for a loan that is not this customer's."""
-        await require_verified_customer(ctx, ctx.key(), query)
         seen = await look(ctx)
         return book.schedule(seen.loan(query), query, seen.customer.currency)
 
-    @loans.handler(kind="shared")
+    @implements(loans, QUOTE_EARLY_REPAYMENT, kind="shared")
     async def quote_early_repayment(ctx: restate.ObjectSharedContext, query: RepaymentQuery) -> RepaymentQuote:
         """What it would cost. TerminalError 404 and 409 when it cannot be, or may not be."""
-        await require_verified_customer(ctx, ctx.key(), query)
         seen = await look(ctx)
         at = seen.loan(query)
         quoted = allowed(repayment.terms(at, query.amount, seen.customer.currency)).quote
         await judge_early(ctx, at, quoted)
         return quoted
 
-    @loans.handler(kind="shared")
+    @implements(loans, JUDGE_EARLY_REPAYMENT, kind="shared")
     async def judge_early_repayment(ctx: restate.ObjectSharedContext, request: RepayEarly) -> EarlyTerms:
         """Not a tool: the terms, if they are those that were confirmed. TerminalError 404 and 409."""
         seen = await look(ctx)
@@ -148,7 +153,7 @@ def add_reads(loans: restate.VirtualObject, look: Look) -> None:
 def add_early_repayment(loans: restate.VirtualObject, look_holding: LookHolding) -> None:
     """Add the two sides of an early repayment: book it, take it back."""
 
-    @loans.handler()
+    @implements(loans, REDUCE_LOAN)
     async def reduce_loan(ctx: restate.ObjectContext, request: Reduce) -> Reduced:
         """Book an early repayment, once for each id. TerminalError 409 when the loan has changed since the quote."""
         seen = await look_holding(ctx)
@@ -165,7 +170,7 @@ def add_early_repayment(loans: restate.VirtualObject, look_holding: LookHolding)
         tell_debits(ctx, seen, request.loan_id)
         return repayment.reduced_to(seen.loan(choice))
 
-    @loans.handler()
+    @implements(loans, UNDO_REDUCTION)
     async def undo_reduction(ctx: restate.ObjectContext, request: RepaymentRef) -> ReductionUndone:
         """Take an early repayment back, whether it has happened or not: what has not, never will."""
         seen = await look_holding(ctx)
@@ -180,7 +185,7 @@ def add_early_repayment(loans: restate.VirtualObject, look_holding: LookHolding)
 def add_granting(loans: restate.VirtualObject, look_holding: LookHolding) -> None:
     """Add the two sides of a new loan: grant it, take it back."""
 
-    @loans.handler()
+    @implements(loans, GRANT_LOAN)
     async def grant_loan(ctx: restate.ObjectContext, request: GrantLoan) -> LoanGranted:
         """Add an approved loan, once for each id. TerminalError 404 for an unknown customer."""
         seen = await look_holding(ctx)
@@ -190,7 +195,7 @@ def add_granting(loans: restate.VirtualObject, look_holding: LookHolding) -> Non
             tell_debits(ctx, seen._replace(granted=granted), loan.loan_id)
         return LoanGranted(loan_id=loan.loan_id, first_payment_on=loan.first_payment_on)
 
-    @loans.handler()
+    @implements(loans, REVOKE_LOAN)
     async def revoke_loan(ctx: restate.ObjectContext, request: RevokeLoan) -> LoanRevoked:
         """Take back a loan that could not be paid out. Does nothing when it was never granted."""
         seen = await look_holding(ctx)

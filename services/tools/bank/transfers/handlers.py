@@ -5,6 +5,13 @@ import restate
 from services.tools.bank.lookups import BankRecords
 from services.tools.bank.transfers import policy, schedule
 from services.tools.bank.transfers.contract import (
+    CARRY_OUT,
+    CARRY_OUT_ORDER,
+    END_TRANSFER,
+    FIND_RECIPIENT,
+    JUDGE_TRANSFER,
+    MOVE_BETWEEN_OWN_ACCOUNTS,
+    TRANSFER_MONEY,
     TRANSFERS,
     CarriedOut,
     Nothing,
@@ -18,10 +25,10 @@ from services.tools.bank.transfers.contract import (
 )
 from services.tools.bank.transfers.parties import owner, parties, recipients
 from services.tools.bank.transfers.saga import bring_to_an_end, transfer
+from switchboard import implements
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.policy import judge
 from switchboard.toolkit.rpc import allowed, notify
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 
 def transfers_service(records: BankRecords) -> restate.Service:
@@ -35,22 +42,19 @@ def transfers_service(records: BankRecords) -> restate.Service:
 def add_tools(transfers: restate.Service, records: BankRecords) -> None:
     """Add what a customer asks for now."""
 
-    @transfers.handler()
+    @implements(transfers, FIND_RECIPIENT)
     async def find_recipient(ctx: restate.Context, query: RecipientQuery) -> Recipient:
         """The customer who is meant. TerminalError 404 when that is nobody, or not sure."""
-        await require_verified_customer(ctx, query.customer_id, query)
         return allowed(policy.find_recipient(await recipients(ctx, records, query), query))
 
-    @transfers.handler()
+    @implements(transfers, TRANSFER_MONEY)
     async def transfer_money(ctx: restate.Context, request: TransferRequest) -> Transferred:
         """Send money to somebody. TerminalError 404, 409 and 422, with the reason, when it was not sent."""
-        await require_verified_customer(ctx, request.customer_id, request)
         return await judged_transfer(ctx, records, request)
 
-    @transfers.handler()
+    @implements(transfers, MOVE_BETWEEN_OWN_ACCOUNTS)
     async def move_between_own_accounts(ctx: restate.Context, request: OwnTransferRequest) -> Transferred:
         """Move money between a customer's own accounts. TerminalError as for `transfer_money`."""
-        await require_verified_customer(ctx, request.customer_id, request)
         order = allowed(policy.judge_own_transfer(await owner(ctx, records, request), request))
         return await transfer(ctx, order)
 
@@ -58,7 +62,7 @@ def add_tools(transfers: restate.Service, records: BankRecords) -> None:
 def add_orders(transfers: restate.Service, records: BankRecords) -> None:
     """Add what other services ask for: transfers that were put off, and the end of one that was stopped."""
 
-    @transfers.handler()
+    @implements(transfers, CARRY_OUT)
     async def carry_out(ctx: restate.Context, request: ScheduleRequest) -> Nothing:
         """Not a tool: make a scheduled transfer, and tell the customer how that went."""
         try:
@@ -68,14 +72,14 @@ def add_orders(transfers: restate.Service, records: BankRecords) -> None:
         notify(ctx, request.session_id, request.customer_id, told)
         return Nothing()
 
-    @transfers.handler()
+    @implements(transfers, JUDGE_TRANSFER)
     async def judge_transfer(ctx: restate.Context, request: TransferRequest) -> Nothing:
         """Not a tool: judge a transfer that is kept for later. TerminalError 404 and 409 when it may not be made."""
         order = allowed(policy.judge_transfer(await parties(ctx, records, request), request))
         await judge(ctx, "transfer", policy.refuse_transfer(order))
         return Nothing()
 
-    @transfers.handler()
+    @implements(transfers, CARRY_OUT_ORDER)
     async def carry_out_order(ctx: restate.Context, request: TransferRequest) -> CarriedOut:
         """Not a tool: make one transfer of a standing order; a refusal is an answer, for the order goes on."""
         try:
@@ -83,7 +87,7 @@ def add_orders(transfers: restate.Service, records: BankRecords) -> None:
         except restate.TerminalError as error:
             return CarriedOut(made=False, told=error.message)
 
-    @transfers.handler()
+    @implements(transfers, END_TRANSFER)
     async def end_transfer(ctx: restate.Context, request: Unfinished) -> Nothing:
         """Not a tool: bring a transfer that was stopped to one of its two ends, and say which."""
         ctx.resolve_awakeable(request.tell, await bring_to_an_end(ctx, request))

@@ -1,0 +1,240 @@
+"""Requests to Restate's ingress: paths, headers, how errors are classified, and which requests are sent again.
+
+`MeshClient` and the gateway are built on this. A failed request raises one of:
+
+IngressError
+├─ IngressAway        nobody answers, or Restate is starting or overloaded: the same request may be sent again
+│  └─ IngressLate     the request was sent and not answered in time
+├─ NoMesh             something answers and has no such handler: no services are registered, or a wrong address
+└─ HandlerFailed      the handler itself answered with an error
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NoReturn
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+from yarl import URL
+
+from switchboard.retry import Errors, OnFailure, RetryPolicy, ignore_failure, retry
+from switchboard.session.contract import SESSION
+
+HEALTH_PATH = "/restate/health"
+
+ATTACHED_FOR = timedelta(seconds=60)
+"""Reconnect after this long, so that a dead peer does not block until the overall timeout."""
+
+SOURCE_HANDLER = "invocation"
+"""Restate's name for the source of an error that a handler raised."""
+
+PREVIOUSLY_ACCEPTED = "PreviouslyAccepted"
+"""Restate's status of a request whose idempotency key it has seen before."""
+
+TOO_MANY_REQUESTS = 429
+SERVER_ERROR = 500
+
+Request = BaseModel | Mapping[str, object]
+
+
+class IngressError(Exception):
+    """A request to the ingress got no good answer."""
+
+
+class IngressAway(IngressError):
+    """Nobody answers, or Restate is starting or overloaded. The same request may be sent again.
+
+    `connected` is False while nothing shows that a Restate is at the address.
+    """
+
+    def __init__(self, reason: str, connected: bool = True) -> None:
+        super().__init__(reason)
+        self.connected = connected
+
+
+class IngressLate(IngressAway):
+    """The request was sent and not answered in time."""
+
+
+class NoMesh(IngressError):
+    """Something answers at the address and has no such handler."""
+
+
+class HandlerFailed(IngressError):
+    """The handler answered with an error. Below 500 its message is for the customer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP response, whatever its status."""
+
+    status: int
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A message that Restate has accepted: the id of its invocation, and whether its key was known before."""
+
+    invocation_id: str
+    before: bool
+
+
+class _Accepted(BaseModel):
+    """Restate's answer to a message that it has accepted."""
+
+    invocationId: str  # noqa: N815  # Restate's name for it
+    status: str = ""
+
+
+class _Error(BaseModel):
+    """Restate's answer when it, or a handler, refuses a request."""
+
+    message: str
+    source: str = ""
+
+
+class RestateIngress:
+    """One Restate ingress. It sends requests that may be sent twice until they are answered.
+
+    `retried` are the errors after which a request is sent again; `on_failure` gets each of them. `headers` returns
+    headers for every request that has a body.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        http: aiohttp.ClientSession,
+        policy: RetryPolicy,
+        retried: Errors = (IngressAway,),
+        on_failure: OnFailure = ignore_failure,
+        headers: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._http = http
+        self._policy = policy
+        self._retried = retried
+        self._on_failure = on_failure
+        self._headers = headers
+
+    async def call(
+        self,
+        path: str,
+        request: Request,
+        within: timedelta,
+        idempotency_key: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Call a handler and return its answer as JSON. Without a key the handler may run twice."""
+        body = encode(request)
+        sent = {**idempotency_header(idempotency_key), **(headers or {})}
+        return await self._retry(lambda: self.request("POST", path, body, sent), within)
+
+    async def submit(
+        self,
+        path: str,
+        request: Request,
+        within: timedelta,
+        idempotency_key: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> Submitted:
+        """Hand in a request to the handler at `path`, without its answer. The same key again submits nothing new."""
+        content = await self.call(f"{path}/send", request, within, idempotency_key, headers)
+        try:
+            accepted = _Accepted.model_validate_json(content)
+        except ValidationError as error:
+            raise NoMesh("its answer is not Restate's") from error
+        return Submitted(accepted.invocationId, accepted.status == PREVIOUSLY_ACCEPTED)
+
+    async def reply(self, invocation_id: str) -> bytes:
+        """Wait for the answer to a submitted request, as JSON. The caller sets the timeout."""
+        path = f"/restate/invocation/{quote(invocation_id, safe='')}/attach"
+        answer: bytes | None = None
+        while answer is None:
+            answer = await retry(lambda: self._attach(path), self._policy, (IngressAway,), on_failure=self._on_failure)
+        return answer
+
+    async def health(self, within: timedelta) -> None:
+        """Return when Restate answers."""
+        await self._retry(lambda: self.request("GET", HEALTH_PATH), within)
+
+    async def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Send a request once. Raises IngressError."""
+        sent = {"content-type": "application/json", **self._headers(), **(headers or {})} if body else {}
+        try:
+            response = await exchange(self._http, method, self.url + path, body, sent)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise IngressAway(str(error), connected=False) from error
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+            raise IngressAway(str(error)) from error
+        if response.status >= 300:
+            raise_for_error(response)
+        return response.content
+
+    async def _attach(self, path: str) -> bytes | None:
+        """None when it is time to reconnect."""
+        try:
+            async with asyncio.timeout(ATTACHED_FOR.total_seconds()):
+                return await self.request("GET", path)
+        except TimeoutError:
+            return None
+
+    async def _retry(self, attempt: Callable[[], Awaitable[bytes]], within: timedelta) -> bytes:
+        try:
+            return await retry(attempt, self._policy, self._retried, within, self._on_failure)
+        except TimeoutError as error:
+            raise IngressLate(f"no answer within {within}") from error
+
+
+async def exchange(
+    http: aiohttp.ClientSession, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+) -> Response:
+    """Send one HTTP request to exactly this address. Raises aiohttp's errors."""
+    try:
+        URL(url)  # With `encoded`, an address is parsed only when it is used.
+    except ValueError as error:
+        raise aiohttp.InvalidURL(url) from error
+    async with http.request(method, URL(url, encoded=True), data=body, headers=headers) as response:
+        return Response(response.status, await response.read())
+
+
+def encode(request: Request) -> bytes:
+    """Return a request as JSON."""
+    return (request.model_dump_json() if isinstance(request, BaseModel) else json.dumps(request)).encode()
+
+
+def raise_for_error(response: Response) -> NoReturn:
+    """Raise what an error response means, by who answered it: the handler, Restate, or something else."""
+    try:
+        error = _Error.model_validate_json(response.content)
+    except ValidationError:
+        reason = f"HTTP {response.status}"
+        if response.status >= SERVER_ERROR:
+            raise IngressAway(reason, connected=False) from None
+        raise NoMesh(reason) from None
+    if error.source == SOURCE_HANDLER:
+        raise HandlerFailed(response.status, error.message)
+    if response.status >= SERVER_ERROR or response.status == TOO_MANY_REQUESTS:
+        raise IngressAway(error.message)
+    raise NoMesh(error.message)
+
+
+def idempotency_header(key: str) -> dict[str, str]:
+    """The header that makes a request with this key run once; none without a key."""
+    return {"idempotency-key": key} if key else {}
+
+
+def session_path(session_id: str, handler: str) -> str:
+    """The path of a session's handler."""
+    return f"/{SESSION}/{quote(session_id, safe='')}/{handler}"

@@ -1,0 +1,173 @@
+"""The client of a mesh against a small HTTP server in place of Restate: retries, keys and errors."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
+
+from switchboard import client
+from switchboard.client import DISCONNECTED, MeshAway, MeshClient, Refused, TurnLost
+from switchboard.ingress import HandlerFailed, IngressAway, IngressError, NoMesh, Response, raise_for_error
+from switchboard.retry import RetryPolicy
+
+ACCEPTED = {"invocationId": "inv_1", "status": "Accepted"}
+REPLY = {"text": "hello", "agent": "Triage", "turn": 1, "hand_offs": [], "failed": False}
+
+Answers = Callable[[], web.Response | None]
+
+
+def answer(status: int, body: object) -> Answers:
+    return lambda: web.json_response(body, status=status)
+
+
+def refusal(status: int, message: str, source: str = "invocation") -> Answers:
+    return answer(status, {"message": message, "source": source})
+
+
+def page(status: int) -> Answers:
+    return lambda: web.Response(text="<html>", status=status)
+
+
+def broken() -> None:
+    """The connection is closed without an answer."""
+
+
+class Restate:
+    """Answers each request with the next of these; the last one again and again."""
+
+    def __init__(self, *answers: Answers) -> None:
+        self.answers = list(answers)
+        self.requests: list[tuple[str, str, str, bytes]] = []
+        self.url = ""
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        key = request.headers.get("idempotency-key", "")
+        self.requests.append((request.method, request.raw_path, key, await request.read()))
+        answer = (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])()
+        if answer is None:
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
+        return answer
+
+
+@asynccontextmanager
+async def mesh(*answers: Answers) -> AsyncIterator[tuple[Restate, MeshClient, list[str]]]:
+    restate, notes = Restate(*answers), list[str]()
+    async with RawTestServer(restate.handle) as server, MeshClient(str(server.make_url("")), notes.append) as opened:
+        yield restate, opened, notes
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "RETRIES", RetryPolicy(pause=timedelta(milliseconds=1), attempts_max=5))
+
+
+async def test_submit_sends_the_same_key_again_after_a_broken_connection() -> None:
+    async with mesh(broken, refusal(503, "starting", source="ingress"), answer(202, ACCEPTED)) as (
+        restate,
+        opened,
+        notes,
+    ):
+        assert await opened.submit("s/1", "alice", "hi", "key-1") == "inv_1"
+    assert [request[:3] for request in restate.requests] == [("POST", "/Session/s%2F1/send/send", "key-1")] * 3
+    assert json.loads(restate.requests[0][3]) == {"customer_id": "alice", "text": "hi", "signed_in": True}
+    assert notes == [DISCONNECTED]
+
+
+async def test_reply_attaches_again_after_a_broken_connection() -> None:
+    async with mesh(broken, answer(200, REPLY)) as (restate, opened, _):
+        assert (await opened.reply("inv_1")).text == "hello"
+    assert [request[1] for request in restate.requests] == ["/restate/invocation/inv_1/attach"] * 2
+
+
+async def test_client_waits_when_restate_is_overloaded() -> None:
+    async with mesh(refusal(429, "busy", source="ingress"), answer(202, ACCEPTED)) as (restate, opened, _):
+        assert await opened.submit("s", "alice", "hi", "key-1") == "inv_1"
+    assert len(restate.requests) == 2
+
+
+async def test_handler_refusal_is_raised_at_once_with_its_sentence() -> None:
+    async with mesh(refusal(403, "This is another customer's session.")) as (restate, opened, _):
+        with pytest.raises(Refused, match="another customer's") as raised:
+            await opened.status("s", "alice")
+    assert (raised.value.status, len(restate.requests)) == (403, 1)
+
+
+async def test_handler_failure_is_a_lost_turn() -> None:
+    async with mesh(refusal(500, "killed")) as (_, opened, _):
+        with pytest.raises(TurnLost, match="killed"):
+            await opened.reply("inv_1")
+
+
+@pytest.mark.parametrize(
+    ("answered", "reason"),
+    [
+        (refusal(404, "service 'Session' not found", source="ingress"), "service 'Session' not found"),
+        (page(404), "HTTP 404"),
+    ],
+    ids=["restate without services", "another server"],
+)
+async def test_address_without_a_mesh_is_said_at_once(answered: Answers, reason: str) -> None:
+    async with mesh(answered) as (restate, opened, _):
+        with pytest.raises(MeshAway, match=f"is not a mesh .{reason}."):
+            await opened.status("s", "alice")
+    assert len(restate.requests) == 1
+
+
+async def test_server_that_never_was_a_restate_is_not_waited_for() -> None:
+    async with mesh(page(502)) as (restate, opened, _):
+        with pytest.raises(MeshAway):
+            await opened.healthy()
+    assert len(restate.requests) == 1
+
+
+async def test_proxy_error_is_waited_out_once_restate_has_answered() -> None:
+    async with mesh(answer(200, {}), page(502), answer(202, ACCEPTED)) as (restate, opened, _):
+        await opened.healthy()
+        assert await opened.submit("s", "alice", "hi", "key-1") == "inv_1"
+    assert len(restate.requests) == 3
+
+
+async def test_lost_mesh_is_away_after_the_last_retry() -> None:
+    async with mesh(broken) as (restate, opened, _):
+        with pytest.raises(MeshAway, match="No mesh answers"):
+            await opened.status("s", "alice")
+    assert len(restate.requests) == 5
+
+
+async def test_answer_of_another_version_is_said() -> None:
+    async with mesh(answer(200, {"unexpected": 1})) as (_, opened, _):
+        with pytest.raises(MeshAway, match="not a mesh of this version"):
+            await opened.reply("inv_1")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://x:y"])
+async def test_invalid_address_is_refused(url: str) -> None:
+    async with MeshClient(url) as opened:
+        with pytest.raises(Refused, match="is not an address"):
+            await opened.healthy()
+
+
+CLASSES: list[tuple[int, dict[str, str] | None, type[IngressError]]] = [
+    (403, {"message": "no", "source": "invocation"}, HandlerFailed),
+    (503, {"message": "no agents", "source": "invocation"}, HandlerFailed),
+    (429, {"message": "full", "source": "invocation"}, HandlerFailed),
+    (429, {"message": "busy"}, IngressAway),
+    (503, {"message": "starting"}, IngressAway),
+    (404, {"message": "service not found"}, NoMesh),
+    (502, None, IngressAway),
+    (404, None, NoMesh),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "expected"), CLASSES)
+def test_error_is_classified_by_status_and_source(
+    status: int, body: dict[str, str] | None, expected: type[IngressError]
+) -> None:
+    with pytest.raises(expected):
+        raise_for_error(Response(status, json.dumps(body).encode() if body else b"<html>"))
