@@ -3,15 +3,15 @@
 import sys
 from collections.abc import Sequence
 
-from services.tools.airline.customers.handlers import customers
-from services.tools.airline.data.dataset import AirlineData, DataError, airline
+from services.tools.airline.customers.handlers import customers_object
+from services.tools.airline.data.dataset import AirlineData, DataError, data_set
 from services.tools.airline.faq.handlers import airline_faq
-from services.tools.airline.flights.handlers import flight_seats, flights
+from services.tools.airline.flights.handlers import flight_seats_object, flights_service
 from services.tools.airline.invoices.handlers import invoices
-from services.tools.airline.payments.handlers import card_processor
-from services.tools.airline.records.handlers import airline_records
+from services.tools.airline.payments.handlers import card_processor_object
+from services.tools.airline.records.handlers import airline_records_service
 from services.tools.airline.reservations.desk import desk as reservation_desk
-from services.tools.airline.reservations.handlers import reservations
+from services.tools.airline.reservations.handlers import reservations_object
 from services.tools.airline.seating.handlers import seat_changes
 from services.tools.bank.accounts.handlers import accounts_object
 from services.tools.bank.cards.handlers import cards_object
@@ -51,16 +51,18 @@ def tools(settings: ToolsSettings, bank: BankRecords, data: AirlineData) -> Sequ
     disputing = (dispute_desk(decide_within), disputes, dispute_case)
     knowing = (identity_checks_object(facts_on_record(bank, data.users)), identity_records)
     later = (transfers_service(bank), scheduled_transfers, reminders_object(ahead_min), calendar)
-    booking = (reservation_desk, reservations, customers, flights, flight_seats, seat_changes, card_processor, invoices)
-    staff = (calculator, case_desk, case_inbox, cases, airline_records)
+    flying = (flights_service(data), flight_seats_object(data), seat_changes, airline_faq)
+    kept = (reservations_object(data), customers_object(data), card_processor_object(data))
+    booking = (reservation_desk, *kept, *flying, invoices, airline_records_service(data))
+    staff = (calculator, case_desk, case_inbox, cases)
     banking = (*held, payment_network, *standing_orders, *lending, *disputing)
-    return [*banking, *knowing, *later, airline_faq, *booking, *staff, outbox]
+    return [*banking, *knowing, *later, *booking, *staff, outbox]
 
 
 def airline_data() -> AirlineData:
     """Read the airline's data set now: better no tools than tools that fail at the first customer."""
     try:
-        return airline()
+        return data_set()
     except DataError as error:
         sys.stderr.write(f"{error}\nAIRLINE_DATA_DIR names the data set; docs/airline-data.md has its format.\n")
         raise SystemExit(1) from error
@@ -68,4 +70,4 @@ def airline_data() -> AirlineData:
 
 if __name__ == "__main__":
     policy_mode()  # A value that is none ends the process now, not at the first decision.
-    serve([*tools(load(ToolsSettings), DemoBank.read(), airline_data())], "tools")
+    serve(tools(load(ToolsSettings), DemoBank.read(), airline_data()), "tools")

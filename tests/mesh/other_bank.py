@@ -150,4 +150,4 @@ def first(found: tuple[Customer, ...]) -> Customer | None:
 
 
 if __name__ == "__main__":
-    serve([*tools(load(ToolsSettings), OtherBank(), airline_data())], "other_bank")
+    serve(tools(load(ToolsSettings), OtherBank(), airline_data()), "other_bank")
