@@ -11,6 +11,8 @@ from switchboard.contract import FromIdentity, NoInput, PersonalInput, Text, Too
 from switchboard.messages import Wire as WireModel
 
 if TYPE_CHECKING:
+    from switchboard.runtime.serve import serve
+    from switchboard.session.sessions import Sessions
     from switchboard.toolkit.implement import implements
 
 __all__ = [
@@ -18,15 +20,19 @@ __all__ = [
     "FromIdentity",
     "NoInput",
     "PersonalInput",
+    "Sessions",
     "Text",
     "Tool",
     "ToolInput",
     "WireModel",
     "implements",
+    "serve",
 ]
 
 LAZY = {
+    "Sessions": "switchboard.session.sessions:Sessions",
     "implements": "switchboard.toolkit.implement:implements",
+    "serve": "switchboard.runtime.serve:serve",
 }
 """Names that are imported when they are first used, and where they are."""
 

@@ -28,6 +28,7 @@ from services.tools.bank.standing_orders.handlers import standing_order_desk, st
 from services.tools.bank.transfers.handlers import transfers_service
 from services.tools.bank.transfers.scheduled import scheduled_transfers_object
 from services.tools.known_customers import facts_on_record
+from switchboard import serve
 from switchboard.builtin.approvals.handlers import approvals, inbox
 from switchboard.builtin.calculator.handlers import calculator
 from switchboard.builtin.calendar.handlers import calendar
@@ -35,7 +36,7 @@ from switchboard.builtin.cases.handlers import case_desk, case_inbox, cases
 from switchboard.builtin.identity.handlers import identity_checks_object, identity_records
 from switchboard.builtin.outbox.handlers import outbox
 from switchboard.builtin.reminders.handlers import reminders_object
-from switchboard.runtime.serve import AnyService, serve
+from switchboard.runtime.serve import AnyService
 from switchboard.runtime.settings import load
 from switchboard.toolkit.policy import policy_mode
 from switchboard.toolkit.settings import ToolsSettings
@@ -70,4 +71,4 @@ def airline_data() -> AirlineData:
 
 if __name__ == "__main__":
     policy_mode()  # A value that is none ends the process now, not at the first decision.
-    serve(tools(load(ToolsSettings), DemoBank.read(), airline_data()), "tools")
+    serve(*tools(load(ToolsSettings), DemoBank.read(), airline_data()), name="tools")

@@ -70,7 +70,7 @@ class Beginning(Wire):
 BEGIN = restate.RunOptions(type_hint=Beginning, max_duration=NO_AGENTS_AFTER)
 
 
-class Sessions:
+class Conversations:
     """What a message does to its session. The handlers below are the doors to it."""
 
     def __init__(self, directory: Directory, settings: SessionSettings, first_agent: str) -> None:
@@ -209,7 +209,7 @@ class Sessions:
 
 def session_object(directory: Directory, settings: SessionSettings, first_agent: str) -> restate.VirtualObject:
     """The Session object, with its registry of agents and the agent that meets every new customer."""
-    sessions = Sessions(directory, settings, first_agent)
+    conversations = Conversations(directory, settings, first_agent)
     session = restate.VirtualObject(
         SESSION,
         description="A customer's conversation with the mesh, by session id.",
@@ -220,29 +220,29 @@ def session_object(directory: Directory, settings: SessionSettings, first_agent:
         invocation_retry_policy=RETRIES,
         invocation_context_managers=[traced(), in_session, refuse_bad_input],
     )
-    add_conversation(session, sessions)
-    add_views(session, sessions)
-    add_private_handlers(session, sessions)
+    add_conversation(session, conversations)
+    add_views(session, conversations)
+    add_private_handlers(session, conversations)
     return session
 
 
-def add_conversation(session: restate.VirtualObject, sessions: Sessions) -> None:
+def add_conversation(session: restate.VirtualObject, conversations: Conversations) -> None:
     """What a customer says and decides, and how a running turn is stopped."""
 
     @session.handler()
     async def send(ctx: restate.ObjectContext, message: SendMessage) -> SendReply:
         """Answer a customer's message. Messages of one session are answered one after the other."""
-        return await sessions.answer(ctx, message)
+        return await conversations.answer(ctx, message)
 
     @session.handler()
     async def confirm(ctx: restate.ObjectContext, decision: HeldDecision) -> SendReply:
         """The customer's yes: make exactly the calls that were shown, once."""
-        return await sessions.decide(ctx, decision, "yes")
+        return await conversations.decide(ctx, decision, "yes")
 
     @session.handler()
     async def decline(ctx: restate.ObjectContext, decision: HeldDecision) -> SendReply:
         """The customer's no: the calls that were shown are dropped."""
-        return await sessions.decide(ctx, decision, "no")
+        return await conversations.decide(ctx, decision, "no")
 
     @session.handler(kind="shared")
     async def interrupt(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> Interruption:
@@ -262,7 +262,7 @@ def add_conversation(session: restate.VirtualObject, sessions: Sessions) -> None
         return key
 
 
-def add_views(session: restate.VirtualObject, sessions: Sessions) -> None:
+def add_views(session: restate.VirtualObject, conversations: Conversations) -> None:
     """What can be read from outside at any time, also while a turn runs."""
 
     @session.handler(kind="shared")
@@ -285,28 +285,28 @@ def add_views(session: restate.VirtualObject, sessions: Sessions) -> None:
         """How the session stands: the active agent, the running turn, what is held, what was spent."""
         head, running = await own_head(ctx, request), await own_running(ctx, request)
         if head is None and running is not None:
-            head = begun_by(running, sessions.first_agent)
-        return await sessions.status(ctx, known(ctx, head), running)
+            head = begun_by(running, conversations.first_agent)
+        return await conversations.status(ctx, known(ctx, head), running)
 
 
-def add_private_handlers(session: restate.VirtualObject, sessions: Sessions) -> None:
+def add_private_handlers(session: restate.VirtualObject, conversations: Conversations) -> None:
     """What only the mesh itself may call."""
 
     @session.handler(ingress_private=True)
     async def notify(ctx: restate.ObjectContext, notification: Notification) -> None:
         """Tell the customer something that was not asked just now; from a workflow or a timer of the mesh."""
-        head = await own_head(ctx, notification) or begun_by(notification, sessions.first_agent)
+        head = await own_head(ctx, notification) or begun_by(notification, conversations.first_agent)
         at = datetime.fromtimestamp(await ctx.time(), tz=UTC)
         told = Finished(text=notification.text, added=(Notice(text=notification.text),))
         held = head.held.model_copy(update={"by_word": False}) if head.held else None
-        commit(ctx, head, at, told, sessions.settings, held)
+        commit(ctx, head, at, told, conversations.settings, held)
 
     @session.handler(ingress_private=True)
     async def fold(ctx: restate.ObjectContext, result: Folded) -> None:
         """Take over a summary of the oldest turns, which the models then see in their place."""
         head = known(ctx, await own_head(ctx, result))
-        ctx.set(HEAD, result.applied_to(head, sessions.settings))
-        count_fold(result.replies, sessions.settings)
+        ctx.set(HEAD, result.applied_to(head, conversations.settings))
+        count_fold(result.replies, conversations.settings)
 
 
 async def own_head(ctx: restate.ObjectContext | restate.ObjectSharedContext, request: CustomerRequest) -> Head | None:

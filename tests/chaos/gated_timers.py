@@ -3,8 +3,8 @@
 from services.tools.bank.data.demo import DemoBank
 from services.tools.bank.standing_orders.handlers import standing_orders_object
 from services.tools.bank.transfers.scheduled import scheduled_transfers_object
+from switchboard import serve
 from switchboard.builtin.reminders.handlers import reminders_object
-from switchboard.runtime.serve import serve
 from switchboard.runtime.settings import load
 from switchboard.toolkit.settings import ToolsSettings
 from tests.chaos.gated_tools import add_gates
@@ -18,4 +18,4 @@ if __name__ == "__main__":
     ]
     for gated in timers:
         add_gates(gated)
-    serve(timers, "gated_timers")
+    serve(*timers, name="gated_timers")

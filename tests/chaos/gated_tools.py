@@ -20,8 +20,9 @@ from services.tools.airline.payments.contract import CARD_PROCESSOR
 from services.tools.airline.reservations.contract import RESERVATIONS
 from services.tools.airline.reservations.desk import desk
 from services.tools.bank.data.demo import DemoBank
+from switchboard import serve
 from switchboard.builtin.outbox.handlers import outbox
-from switchboard.runtime.serve import AnyService, serve
+from switchboard.runtime.serve import AnyService
 from switchboard.runtime.settings import load
 from switchboard.toolkit.settings import ToolsSettings
 
@@ -61,4 +62,4 @@ if __name__ == "__main__":
     for service in services:
         if service.name in GATED:
             add_gates(service)
-    serve(services, "tools")
+    serve(*services, name="tools")

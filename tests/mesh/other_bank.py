@@ -16,8 +16,8 @@ from services.tools.bank.accounts.ledger import transaction_id
 from services.tools.bank.lookups import LookupContext
 from services.tools.bank.months import add_months, first_of_month
 from services.tools.bank.records import Account, Borrowing, CardData, Customer, History, InstalmentLoan, Person
+from switchboard import serve
 from switchboard.messages import Wire
-from switchboard.runtime.serve import serve
 from switchboard.runtime.settings import load
 from switchboard.toolkit.settings import ToolsSettings
 
@@ -150,4 +150,4 @@ def first(found: tuple[Customer, ...]) -> Customer | None:
 
 
 if __name__ == "__main__":
-    serve(tools(load(ToolsSettings), OtherBank(), airline_data()), "other_bank")
+    serve(*tools(load(ToolsSettings), OtherBank(), airline_data()), name="other_bank")

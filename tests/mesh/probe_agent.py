@@ -1,7 +1,6 @@
 """A small third agent for tests, as a deployment of its own: `python -m tests.mesh.probe_agent`."""
 
-from switchboard import Agent
-from switchboard.runtime.serve import serve_agent
+from switchboard import Agent, serve
 from tests.mesh.probe_contract import PROBE_TOOLS
 
 probe = Agent(
@@ -12,4 +11,4 @@ probe = Agent(
 )
 
 if __name__ == "__main__":
-    serve_agent(probe)
+    serve(probe)
