@@ -3,7 +3,7 @@
 import calendar
 import datetime as dt
 
-from services.tools.bank.data.months import MONTHS_A_YEAR
+from services.tools.bank.months import MONTHS_A_YEAR
 from services.tools.bank.standing_orders.contract import (
     Executed,
     Execution,
