@@ -38,7 +38,7 @@ from services.tools.bank.data.pin import Pin, keep_pin, read_pin, write_pin
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.refusal import NOT_FOUND
 from switchboard.toolkit.rpc import allowed
 from switchboard.toolkit.verified_customers import require_verified_customer
@@ -114,7 +114,7 @@ async def withdraw(ctx: restate.ObjectContext, request: Withdraw) -> Moved:
         return moved(ledger, move)
     allowed(policy.judge_withdrawal(ledger, request))
     if request.day_limit is not None:
-        await judge(ctx, "withdraw", policy.refuse_over_day_limit(ledger, request))
+        await enforce_policy(ctx, "withdraw", policy.refuse_over_day_limit(ledger, request))
     return booked(ctx, ledger, moves.withdrawal(request, ledger.now))
 
 

@@ -23,7 +23,7 @@ from switchboard.builtin.outbox.contract import DELIVER
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, tell
 from switchboard.toolkit.verified_customers import require_verified_customer
 
@@ -71,7 +71,7 @@ async def change_card_limits(ctx: restate.ObjectContext, request: CardLimits) ->
     wallet = await wallet_of(ctx, customer)
     card = allowed(policy.own_card(wallet, request.card_id))
     allowed(policy.refuse_currency(customer.currency_of(card.account), request))
-    await judge(ctx, "change_card_limits", policy.refuse_limits(card, request))
+    await enforce_policy(ctx, "change_card_limits", policy.refuse_limits(card, request))
     card = policy.limited(card, request)
     limits = f"{card.day_limit:,.2f} {request.currency} a day, {card.cash_limit:,.2f} {request.currency} of it as cash"
     return write(ctx, wallet, card, customer, f"Your {card.name} ({card.card_id}) can be used for {limits}.")
@@ -85,7 +85,7 @@ async def replace_card(ctx: restate.ObjectContext, request: ReplaceCard) -> Card
     now = await business_now(ctx)
     wallet = await wallet_of(ctx, customer)
     old = allowed(policy.own_card(wallet, request.card_id))
-    await judge(ctx, "replace_card", policy.refuse_replacement(wallet, now.date()))
+    await enforce_policy(ctx, "replace_card", policy.refuse_replacement(wallet, now.date()))
     replacement_id = ctx.uuid()
     card_id = f"CD-{replacement_id.hex[:ID_DIGITS].upper()}"
     new = policy.successor(old, card_id, ctx.random().randrange(policy.DIGITS_RANGE), now.year)

@@ -35,7 +35,7 @@ from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
 from switchboard.toolkit.journaled import as_set
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, ask, notify, tell
 from switchboard.toolkit.verified_customers import require_verified_customer
 
@@ -92,7 +92,9 @@ async def take_in(ctx: restate.Context, request: LoanRequest, decide_within: tim
     customer = customers().get(request.customer_id)
     if customer is None:
         raise restate.TerminalError(f"There is no customer {request.customer_id!r} at this bank.", status_code=404)
-    await judge(ctx, "apply_for_loan", policy.judge_request(request.amount, request.term_months, customer.currency))
+    await enforce_policy(
+        ctx, "apply_for_loan", policy.judge_request(request.amount, request.term_months, customer.currency)
+    )
     application = Application(
         application_id=f"LA-{ctx.uuid().hex[:ID_DIGITS].upper()}",
         currency=customer.currency,

@@ -37,7 +37,7 @@ from services.tools.bank.loans.granted import Granted, grant, revoke, with_grant
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.refusal import Refusal
 from switchboard.toolkit.rpc import allowed, tell
 from switchboard.toolkit.verified_customers import require_verified_customer
@@ -178,7 +178,9 @@ def tell_debits(ctx: restate.ObjectContext, seen: Seen, loan_id: str) -> None:
 
 
 async def judge_early(ctx: restate.ObjectSharedContext, at: Standing, quote: RepaymentQuote) -> None:
-    await judge(ctx, "repay_loan_early", policy.refuse_early(quote.amount, at.outstanding, at.overdue, quote.currency))
+    await enforce_policy(
+        ctx, "repay_loan_early", policy.refuse_early(quote.amount, at.outstanding, at.overdue, quote.currency)
+    )
 
 
 async def look(ctx: restate.ObjectSharedContext) -> Seen:

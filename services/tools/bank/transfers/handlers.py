@@ -18,7 +18,7 @@ from services.tools.bank.transfers.contract import (
 )
 from services.tools.bank.transfers.saga import bring_to_an_end, transfer
 from switchboard.toolkit.declare import tool_service
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, notify
 from switchboard.toolkit.verified_customers import require_verified_customer
 
@@ -61,7 +61,7 @@ async def carry_out(ctx: restate.Context, request: ScheduleRequest) -> Nothing:
 async def judge_transfer(ctx: restate.Context, request: TransferRequest) -> Nothing:
     """Not a tool: for those who keep a transfer for later. TerminalError 404 and 409 for one that may not be made."""
     order = allowed(policy.judge_transfer(customers(), request))
-    await judge(ctx, "transfer", policy.refuse_transfer(order))
+    await enforce_policy(ctx, "transfer", policy.refuse_transfer(order))
     return Nothing()
 
 
@@ -84,5 +84,5 @@ async def end_transfer(ctx: restate.Context, request: Unfinished) -> Nothing:
 async def judged_transfer(ctx: restate.Context, request: TransferRequest) -> Transferred:
     """A transfer to somebody else, with all rules; by the state of its moment, whenever it was ordered."""
     order = allowed(policy.judge_transfer(customers(), request))
-    await judge(ctx, "transfer", policy.refuse_transfer(order))
+    await enforce_policy(ctx, "transfer", policy.refuse_transfer(order))
     return await transfer(ctx, order)

@@ -25,7 +25,7 @@ from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.journaled import as_set
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, tell
 from switchboard.toolkit.verified_customers import require_verified_customer
 
@@ -55,7 +55,7 @@ def scheduled_transfers_object(ahead_min: timedelta) -> restate.VirtualObject:
         now = await business_now(ctx)
         plan = await read_plan(ctx)
         order = allowed(policy.judge_transfer(customers(), request))
-        await judge(ctx, "schedule_transfer", policy.refuse_transfer(order))
+        await enforce_policy(ctx, "schedule_transfer", policy.refuse_transfer(order))
         ahead = await as_set(ctx, AHEAD, ahead_min)
         scheduled = allowed(schedule.judge_schedule(plan, request, now, ahead))
         # Cancelled at the await, this leaves a timer. Its number is used up by then, so that it finds nothing.
