@@ -21,6 +21,7 @@ up: setup ## start a mesh and keep it in the foreground
 	@$(BIN)/switchboard up
 
 test: setup ## all tests, on a real Restate server that they start themselves
+	@$(BIN)/python -m scripts.tools || echo "The tests that need these programs are skipped."
 	@$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope
 
 tools: setup ## bring the OpenTelemetry collector, Jaeger, helm and promtool into .tools/bin
@@ -42,6 +43,8 @@ check: setup ## format, lint, types and the rules of the architecture
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }
+	@$(BIN)/deptry . > .deptry.log 2>&1 || { cat .deptry.log; exit 1; }
 	@$(BIN)/pytest tests/test_architecture.py
 
 format: setup ## mend what ruff can mend

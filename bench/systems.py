@@ -16,7 +16,7 @@ from switchboard.agent import HANDOFF_PREFIX
 from switchboard.local.mesh import DEMO_MODEL, DEMO_MODEL_NAME, Addresses, Mesh
 from switchboard.local.observe import Observe, TracePorts, why_off
 from switchboard.local.process import Process, free_ports
-from switchboard.testing.scripted_model import JSON, Customer, ScriptedModel
+from switchboard.testing import JSON, Customer, ScriptedModel
 
 ANSWER_TIMEOUT = timedelta(minutes=2)
 TRANSCRIPT_PAGE_TURNS = 50

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contract import AGENT
-from switchboard.testing.scripted_model import JSON, calls, says, scene
+from switchboard.testing import JSON, calls, says, scene
 
 TOOL_MS = 100
 """What every tool takes; the fan-out of any number of them cannot be faster."""

@@ -17,7 +17,7 @@ from switchboard.ingress import exchange
 from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
 from switchboard.local.process import Process, free_ports, wait_until
 from switchboard.local.restate_server import AdminError
-from switchboard.testing.scripted_model import Customer
+from switchboard.testing import Customer
 
 ANSWER_TIMEOUT = timedelta(minutes=5)
 WHOLE_TIMEOUT = timedelta(seconds=30)

@@ -18,9 +18,12 @@ from evals.tasks import BadFile, World, read_world
 from switchboard.local.process import StartFailed
 from switchboard.messages import Message
 from switchboard.session.contract import SendReply, Transcript
-from switchboard.testing.scripted_model import Answer, Customer
+from switchboard.testing import Answer, Customer
 
 SERVICES = ("triage", "airline", "tools")
+AGENT = "Airline"
+"""The recorded conversations are of an airline's agent."""
+
 CONFIRMATIONS_MAX = 24
 """In answer to one message: a recorded agent may write several times in a row."""
 
@@ -44,7 +47,11 @@ async def replay(data: Path, recordings: Sequence[Recording]) -> dict[str, Verdi
 async def play(mesh: EvalMesh, recording: Recording, base: World) -> Verdicts:
     """One recording: its customer's messages, and a yes to whatever the mesh asks; then the calls are compared."""
     customer_id = customer_of(recording, base)
-    played = recording.model_dump(mode="json") | {"customer_id": customer_id, "session": recording.session}
+    played = recording.model_dump(mode="json") | {
+        "agent": AGENT,
+        "customer_id": customer_id,
+        "session": recording.session,
+    }
     await mesh.control("PUT", "recordings", [played])
     customer = mesh.customer(customer_id, recording.session)
     failed: list[str] = []

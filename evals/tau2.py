@@ -25,7 +25,7 @@ from evals.tasks import BadFile, Records, first_difference, read_records
 from switchboard.local.process import StartFailed, free_ports
 from switchboard.messages import Message
 from switchboard.session.contract import SendReply, Transcript
-from switchboard.testing.scripted_model import Customer
+from switchboard.testing import Customer
 
 AGENT_FILE = Path(__file__).with_name("tau2_agent.py")
 SESSION = "tau2"

@@ -1,9 +1,9 @@
 """What a group of tools promises: names, inputs and outputs, and who may be asked about. Values, no I/O."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, is_dataclass
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_type_hints
 
 import pydantic_core
 from pydantic import BaseModel, ConfigDict, RootModel
@@ -18,6 +18,9 @@ FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 IdentityKey = Literal["customer_id", "session_id"]
 IdentityPart = IdentityKey | Literal["signed_in"]
+
+IDENTITY_FIELDS: tuple[IdentityPart, ...] = ("customer_id", "session_id", "signed_in")
+"""Names of input fields that only the session may fill, however they are spelled; an agent can add its own names."""
 
 
 class FromIdentity:
@@ -68,7 +71,10 @@ class Tool(Generic[Input, Output]):
     `service` and `handler` name the Restate handler; the handler's name is also the name that the model sees.
     `keyed_by` says which part of the identity is the virtual object's key; None for a plain service.
     `consent` makes it a call that only the customer's yes can start: it words the exact call as a question.
-    Raises ValueError at import for a name that no endpoint would accept.
+    `verified` says whether the tool is only for a verified customer. By default it is when it is keyed by the
+    customer's id or its input is a PersonalInput. `implements` then verifies the customer before the handler runs.
+    `internal` is for a tool that only other tools call: no agent may list it, and it does not verify anybody.
+    Raises ValueError at import for a declaration that is not safe or could not be served, and says what to write.
     """
 
     service: str
@@ -78,18 +84,27 @@ class Tool(Generic[Input, Output]):
     output: type[Output]
     keyed_by: IdentityKey | None = None
     consent: Callable[[Input], str] | None = None
+    verified: bool | None = None
+    internal: bool = False
 
     def __post_init__(self) -> None:
         if not FUNCTION_NAME.fullmatch(self.name):
             raise ValueError(f"tool {self.name!r}: a name is 1 to 64 letters, digits, '_' or '-'")
-        misplaced = misplaced_marks(self.input)
-        if misplaced:
-            # The model would see the field, and could say who the customer is.
-            raise ValueError(f"tool {self.name}: FromIdentity belongs directly on a field, not inside {misplaced[0]!r}")
+        problem = problem_with_marks(self.input)
+        problem = problem or (problem_with_internal(self) if self.internal else problem_with_identity(self))
+        if problem:
+            raise ValueError(f"tool {self.name}: {problem}")
 
     @property
     def name(self) -> str:
         return self.handler
+
+    @property
+    def requires_verified_customer(self) -> bool:
+        """Whether the customer has to be signed in or verified before the handler runs."""
+        if self.internal or self.verified is not None:
+            return bool(self.verified)
+        return self.keyed_by == "customer_id" or issubclass(self.input, PersonalInput)
 
     def parameters(self) -> dict[str, Any]:
         """JSON schema of what the model may fill in: the input without the fields that the loop fills."""
@@ -115,6 +130,15 @@ class Tool(Generic[Input, Output]):
             if isinstance(mark, FromIdentity)
         }
 
+    def customer_field(self) -> str | None:
+        """The input's field that the session fills with the customer's id, if there is one."""
+        return next((name for name, part in self.filled_fields().items() if part == "customer_id"), None)
+
+    def exposed_identity(self, names: Iterable[str] = IDENTITY_FIELDS) -> list[str]:
+        """The fields of these names that a model could fill in itself, at any depth of the input."""
+        reserved = {plain(name) for name in names}
+        return sorted({name for name in shown_fields(self.parameters()) if plain(name) in reserved})
+
     def key(self, identity: Identity) -> str | None:
         """The virtual object to call for this identity, or None for a plain service."""
         return getattr(identity, self.keyed_by) if self.keyed_by else None
@@ -125,15 +149,93 @@ def parse_json(text: str) -> Any:
     return pydantic_core.from_json(text, allow_inf_nan=False)
 
 
-def misplaced_marks(model: type[BaseModel]) -> list[str]:
-    """The fields in whose type, and not on which, a FromIdentity stands: in an optional, a list, a model inside."""
-    return [name for name, field in model.model_fields.items() if holds_mark(field.annotation)]
+def problem_with_internal(tool: Tool[Any, Any]) -> str | None:
+    """What contradicts `internal`, which takes the tool away from models and customers."""
+    if tool.verified:
+        return "an internal tool verifies nobody. Remove verified=True, the tool that calls it verifies the customer"
+    if tool.consent:
+        return "an internal tool asks nobody. Remove consent=, and declare it on the tool that an agent lists"
+    return None
 
 
-def holds_mark(annotation: Any) -> bool:
+def problem_with_identity(tool: Tool[Any, Any]) -> str | None:
+    """How a model could say who the customer is, or why a customer could not be verified."""
+    exposed = tool.exposed_identity()
+    if exposed:
+        return (
+            f"the model could set {exposed[0]!r}, and so say who the customer is. Have the session fill the field:"
+            f" `{exposed[0]}: Annotated[str, FromIdentity(...)]` directly in {tool.input.__name__}. Rename it if it is"
+            " no identity, or declare the tool internal=True if only other tools call it"
+        )
+    if not tool.requires_verified_customer:
+        return None
+    if not issubclass(tool.input, PersonalInput):
+        return (
+            f"it is for a verified customer, so {tool.input.__name__} must derive from PersonalInput, which tells the"
+            " session and whether the customer is signed in. Write verified=False if everybody may call it, or"
+            " internal=True if only other tools call it"
+        )
+    if tool.keyed_by != "customer_id" and tool.customer_field() is None:
+        return (
+            'it is for a verified customer, but nothing tells who that is. Write keyed_by="customer_id", or add'
+            f' `customer_id: Annotated[str, FromIdentity("customer_id")]` to {tool.input.__name__}'
+        )
+    return None
+
+
+def problem_with_marks(model: type[BaseModel]) -> str | None:
+    """Why the FromIdentity marks of an input would not keep the model from setting a field."""
+    for name, field in model.model_fields.items():
+        if holds_mark(field.annotation):
+            return (
+                f"FromIdentity belongs directly on a field, not inside {name!r}, where the model could set it. Write"
+                ' `customer_id: Annotated[str, FromIdentity("customer_id")]` in the input itself'
+            )
+        parts = [mark.part for mark in field.metadata if isinstance(mark, FromIdentity)]
+        if parts and (field.alias is not None or field.validation_alias is not None):
+            return f"the session fills {name!r}, so it must not have an alias, by which the model could set it"
+        if parts and name in IDENTITY_FIELDS and parts != [name]:
+            return f'{name!r} is filled from {parts[0]!r}. Write FromIdentity("{name}"), or rename the field'
+    return None
+
+
+def holds_mark(annotation: Any, seen: frozenset[int] = frozenset()) -> bool:
+    """Whether a FromIdentity mark stands in a type: in an optional, a list or a model inside."""
     if isinstance(annotation, FromIdentity):
         return True
+    if id(annotation) in seen:
+        return False  # A model that contains itself.
+    return any(holds_mark(part, seen | {id(annotation)}) for part in parts_of(annotation))
+
+
+def parts_of(annotation: Any) -> Iterator[Any]:
+    """The types and marks that a type is made of."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        fields = annotation.model_fields.values()
-        return any(holds_mark(mark) for field in fields for mark in (*field.metadata, field.annotation))
-    return any(holds_mark(part) for part in get_args(annotation))
+        for field in annotation.model_fields.values():
+            yield from (*field.metadata, field.annotation)
+    elif isinstance(annotation, type) and (is_dataclass(annotation) or hasattr(annotation, "__total__")):
+        # A dataclass, or a TypedDict of `typing` or of `typing_extensions`.
+        yield from get_type_hints(annotation, include_extras=True).values()
+    else:
+        yield from get_args(annotation)
+
+
+def shown_fields(schema: Any) -> Iterator[str]:
+    """The names of all fields, at any depth, in a JSON schema that a model is shown."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from shown_fields(part)
+    if not isinstance(schema, dict):
+        return
+    for keyword, value in schema.items():
+        if keyword == "properties":
+            yield from value
+        if keyword in ("properties", "$defs"):
+            yield from shown_fields(list(value.values()))
+        elif keyword not in ("default", "examples", "const", "enum"):
+            yield from shown_fields(value)
+
+
+def plain(name: str) -> str:
+    """A field's name without its spelling: customer_id, customerId and customer-id are one name."""
+    return name.replace("_", "").replace("-", "").casefold()

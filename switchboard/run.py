@@ -1,4 +1,4 @@
-"""Runs one service of the mesh by its name in mesh.toml: `python -m switchboard.run bank`."""
+"""Runs one service of the mesh by its name in mesh.toml: `python -m switchboard.run shop`."""
 
 import runpy
 import sys

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from switchboard.local.observe import find_tool
+from switchboard.local.restate_server import find_binary
+from switchboard.testing.parts import REQUIRE_ALL, need
+
+__all__ = ["PROJECT", "REQUIRE_ALL", "need"]
 
 PROJECT = Path(__file__).resolve().parents[1]
-
-REQUIRE_ALL = "REQUIRE_ALL"
 
 TAU_AIRLINE_DIR = "TAU_AIRLINE_DIR"
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "tau-airline"
@@ -18,21 +20,18 @@ RESTATE_CRDS_DIR = "RESTATE_CRDS_DIR"
 CRDS_BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "crds"
 
 
-def need(part: str, found: object, mend: str) -> None:
-    """Go on when the part is there; else skip, or with REQUIRE_ALL=1 fail, saying which part and what brings it."""
-    if found:
-        return
-    why = f"needs {part}, which is not on this machine; {mend}"
-    if os.environ.get(REQUIRE_ALL) == "1":
-        pytest.fail(why, pytrace=False)
-    pytest.skip(why)
-
-
 def need_tool(name: str, part: str) -> str:
     """The path of a program that `make tools` brings."""
     found = find_tool(name)
     need(part, found, "`make tools` brings it")
     return str(found)
+
+
+def need_restate_server() -> Path:
+    """The path of the Restate server."""
+    found = find_binary("restate-server")
+    need("restate-server", found, "`make setup` gets it through npm")
+    return Path(str(found))
 
 
 def need_collector() -> str:

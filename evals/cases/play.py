@@ -18,7 +18,7 @@ from switchboard.cli.outbox import sent_emails
 from switchboard.local.process import wait_until
 from switchboard.messages import Identity, Message, ToolResult
 from switchboard.session.contract import Transcript
-from switchboard.testing.scripted_model import Answer, Customer
+from switchboard.testing import Answer, Customer
 
 AIRLINE_NOW = "2026-05-15T15:00:00-05:00"
 """The airline's clock, by which the days of its own data set are counted: so that a case can name a day."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from switchboard.testing.scripted_model import Answer, Customer
+from switchboard.testing import Answer, Customer
 
 QUESTION = "how much is my balance?"
 AGENT = "Bank"

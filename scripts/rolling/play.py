@@ -15,7 +15,7 @@ from services.project import reference
 from switchboard.cli.approvals import decide, waiting
 from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.process import Process, free_ports, wait_until
-from switchboard.testing.scripted_model import Answer, Customer
+from switchboard.testing import Answer, Customer
 
 WITHIN = timedelta(seconds=60)
 DRAIN_DELAY = timedelta(seconds=1)

@@ -83,4 +83,5 @@ airline = Agent(
         TRANSFER_TO_HUMAN_AGENTS,
     ),
     steps_max=STEPS_MAX,
+    identity_fields=("user_id",),
 )

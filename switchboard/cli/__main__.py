@@ -250,6 +250,28 @@ def doctor(ingress_url: IngressUrl = INGRESS_URL, admin_url: AdminUrl = ADMIN_UR
 
 
 @app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The project's name, which is also the name of its new folder.")],
+) -> None:
+    """Make a folder with a mesh of your own: an agent, two tools, tests, an image and values for Kubernetes."""
+    from switchboard.cli.console import in_a_sentence, out
+    from switchboard.cli.new import new as make
+
+    with in_a_sentence():
+        out.print(make(name, Path.cwd()), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def values() -> None:
+    """Print the values of the chart agent-mesh that mesh.toml decides: services, images and replicas."""
+    from switchboard.cli.console import in_a_sentence, out
+    from switchboard.cli.values import values_text
+
+    with in_a_sentence():
+        out.out(values_text(this_mesh().definition), end="", highlight=False)
+
+
+@app.command()
 def demo(
     folder: Annotated[Path | None, typer.Option(help="Keep the logs here; a temporary folder otherwise.")] = None,
     observe: Observed = False,

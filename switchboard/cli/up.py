@@ -141,8 +141,8 @@ async def run(project: MeshProject, folder: Path, ports: PortChoice, observed: b
             show(mesh, model, off)
             await until_stopped(mesh, stop)
     finally:
-        # What runs in a service has some seconds to come to an end.
-        note("Stopping …")
+        if any(process.alive for process in mesh.processes):
+            note("Stopping …")  # Services get some seconds to finish their work.
         stop.cancel()
         await mesh.stop()
 

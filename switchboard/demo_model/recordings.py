@@ -16,9 +16,6 @@ from switchboard.demo_model.wire import ApiError, Call, Item, Message, NewCall, 
 
 RECORDINGS_MAX = 10_000
 
-DEFAULT_AGENT = "Airline"
-"""Who plays a recording that does not say so: the field's recordings are of an airline's agent."""
-
 SKIPPED_TOOLS = frozenset({"think"})
 """Tools by which a recorded agent spoke to itself. No agent of ours has them, and nothing came of them."""
 
@@ -194,10 +191,10 @@ def parse_recordings(raw: object) -> Recordings:
 
 
 def _recording(entry: Mapping[str, object], where: str) -> Recording:
-    agent, customer = entry.get("agent", DEFAULT_AGENT), entry.get("customer_id", "")
+    agent, customer = entry.get("agent"), entry.get("customer_id", "")
     messages = entry["messages"]
     if not isinstance(agent, str) or not isinstance(customer, str):
-        raise FormatError(f"{where}: agent and customer_id must be texts")
+        raise FormatError(f"{where}: name the agent that plays it; agent and customer_id must be texts")
     assert isinstance(messages, list)
     said: list[str] = []
     turns: list[list[RecordedTurn]] = []

@@ -193,12 +193,16 @@ class Mesh:
 FIND_MODULES = """
 import importlib.util, sys
 for name in sys.argv[1:]:
+    found, why = None, "there is no module of that name"
     try:
         found = importlib.util.find_spec(name)
-    except ModuleNotFoundError:
-        found = None
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):
+            why = f"its package cannot be imported: {error!r}"
+    except BaseException as error:
+        why = f"its package cannot be imported: {error!r}"
     if found is None:
-        print(name)
+        print(name, " ".join(why.split()), sep="\\t")
 """
 
 
@@ -209,7 +213,9 @@ async def refuse_missing_modules(project: MeshProject, names: Sequence[str]) -> 
         *(sys.executable, "-c", FIND_MODULES, *modules.values()), cwd=project.root, stdout=asyncio.subprocess.PIPE
     )
     printed, _ = await python.communicate()
-    missing = set(printed.decode().split())
-    wrong = [f"services.{name}: there is no module {module!r}" for name, module in modules.items() if module in missing]
+    reasons = dict(line.split("\t", 1) for line in printed.decode().splitlines() if "\t" in line)
+    wrong = [
+        f"services.{name}.module: {module}: {reasons[module]}" for name, module in modules.items() if module in reasons
+    ]
     if wrong:
         raise StartFailed(f"{MESH_FILE}: {'; '.join(wrong)}. Modules are searched in {project.root}.")

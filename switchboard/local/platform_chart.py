@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from switchboard.local.places import CHECKOUT
 
 IN_CHECKOUT = CHECKOUT / "deploy" / "helm" / "mesh-platform" / "values.yaml"
@@ -25,5 +23,8 @@ def jaeger_config() -> dict[str, Any]:
 
 
 def _values(chart: str, key: str) -> dict[str, Any]:
+    # Imported here: a mesh without --observe, and a test of one, does not need it.
+    import yaml  # noqa: PLC0415
+
     config: dict[str, Any] = yaml.safe_load(VALUES.read_text())[chart][key]
     return config

@@ -84,7 +84,7 @@ class Process:
 
     async def _ready(self) -> bool:
         if not self.alive:
-            raise StartFailed(f"{self.name} stopped at start: {self.last_words()} (all of it: {self.log})")
+            raise StartFailed(f"{self.name} stopped at start: {self.last_words()} (full output: {self.log})")
         return await answers(self.health)
 
     def last_words(self) -> str:
@@ -92,7 +92,7 @@ class Process:
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         if any(line.startswith(TRACEBACK) for line in lines[-TRACEBACK_MAX_LINES:]):
             return lines[-1]  # The error itself; the log has the traceback.
-        return " / ".join(lines[-LOG_TAIL_LINES:]) or "it said nothing"
+        return " / ".join(lines[-LOG_TAIL_LINES:]) or "it printed nothing"
 
     def how_ended(self, code: int) -> str:
         """In words; a code below zero is the signal that ended it."""

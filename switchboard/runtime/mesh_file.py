@@ -1,11 +1,11 @@
 """Reads mesh.toml: which services a mesh has, and how each one is started."""
 
 import os
-import re
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -25,8 +25,22 @@ EXAMPLE_MAX_CHARS = 200
 Uses = Literal["model", "restate-admin", "prices"]
 """What a service needs besides Restate: the model's key, Restate's admin API, or the prices of model calls."""
 
-ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
+MESH_NAME = r"^[a-z][a-z0-9-]{0,39}$"
+SERVICE_NAME = r"^[a-z]([a-z0-9_-]{0,38}[a-z0-9])?$"
+MODULE_NAME = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
+DEMO_NAME = r"^[\w.]+:\w+$"
+
+IN_WORDS = {
+    MESH_NAME: "a mesh's name has 1 to 40 lower-case letters, digits or '-', and begins with a letter",
+    SERVICE_NAME: "a service's name has 1 to 40 lower-case letters, digits, '_' or '-', begins with a letter and ends"
+    " with a letter or digit",
+    MODULE_NAME: "a module's name is written as in an import: shop.front",
+    DEMO_NAME: "write it as module:NAME",
+}
+"""What each pattern accepts."""
+
+ServiceName = Annotated[str, StringConstraints(pattern=SERVICE_NAME)]
+ModuleName = Annotated[str, StringConstraints(pattern=MODULE_NAME)]
 
 
 class MeshFileError(Exception):
@@ -59,9 +73,9 @@ class MeshDefinition(_Strict):
     `switchboard up` suggests to try.
     """
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+    name: Annotated[str, StringConstraints(pattern=MESH_NAME)]
     services: Mapping[ServiceName, ServiceDefinition] = Field(min_length=1)
-    demo: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")] | None = None
+    demo: Annotated[str, StringConstraints(pattern=DEMO_NAME)] | None = None
     example: str = Field("hello", min_length=1, max_length=EXAMPLE_MAX_CHARS)
 
     @model_validator(mode="after")
@@ -126,7 +140,11 @@ def read_mesh_file(path: Path) -> MeshDefinition:
     except tomllib.TOMLDecodeError as error:
         raise MeshFileError(f"{shown(path)} is not valid TOML: {error}.") from error
     except ValidationError as error:
-        raise MeshFileError(f"{shown(path)}: {'; '.join(problems(error))}.") from error
+        raise MeshFileError(sentence(f"{shown(path)}: {'; '.join(problems(error))}")) from error
+
+
+def sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
 def shown(path: Path) -> str:
@@ -138,17 +156,46 @@ def shown(path: Path) -> str:
 
 
 def problems(error: ValidationError) -> list[str]:
-    """Each problem with the place in the file, in words."""
-    return [
-        problem_text(".".join(str(part) for part in each["loc"]), each["type"], each["msg"]) for each in error.errors()
-    ]
+    """Return each problem with its place in the file, in words.
+
+    A misspelled key is one problem: that the right key is missing is left out.
+    """
+    errors = error.errors()
+    missing = {tuple(each["loc"]) for each in errors if each["type"] == "missing"}
+    found = []
+    for each in errors:
+        if each["type"] == "extra_forbidden":
+            *table, key = each["loc"]
+            meant = meant_by(str(key), known_keys(table))
+            missing.discard((*table, meant))
+            found.append(unknown_key(each["loc"], meant))
+    others = [each for each in errors if each["type"] not in ("missing", "extra_forbidden")]
+    found += [f"{place(where)} is missing" for where in sorted(missing, key=place)]
+    return found + [problem_text(each["loc"], each["type"], each["msg"], each.get("ctx", {})) for each in others]
 
 
-def problem_text(where: str, kind: str, message: str) -> str:
-    where = re.sub(r"\.\[key\]$", "", where)
-    if kind == "extra_forbidden":
-        table, _, key = where.rpartition(".")
-        known = MeshDefinition if not table else ServiceDefinition
-        return f"{where}: unknown key {key!r}; known are {', '.join(known.model_fields)}"
-    text = message.removeprefix("Value error, ")
-    return f"{where}: {text}" if where else text
+def known_keys(table: Sequence[int | str]) -> list[str]:
+    """Return the keys that a table may have."""
+    return list((ServiceDefinition if table else MeshDefinition).model_fields)
+
+
+def meant_by(key: str, known: Sequence[str]) -> str:
+    """Return the known key that was most likely meant; empty when none is close."""
+    return next(iter(get_close_matches(key, known, 1)), "")
+
+
+def unknown_key(where: Sequence[int | str], meant: str) -> str:
+    known = ", ".join(known_keys(where[:-1]))
+    return f"{place(where)} is an unknown key; " + (f"did you mean {meant!r}?" if meant else f"the keys are {known}")
+
+
+def place(where: Sequence[int | str]) -> str:
+    """Return the place in the file as TOML writes it: services.bank.port."""
+    return ".".join(str(part) for part in where if part != "[key]")
+
+
+def problem_text(where: Sequence[int | str], kind: str, message: str, context: Mapping[str, object]) -> str:
+    text = message.removeprefix("Value error, ").replace("Input should be", "it must be")
+    if kind == "string_pattern_mismatch":
+        text = IN_WORDS[str(context["pattern"])]
+    return f"{place(where)}: {text}" if where else text

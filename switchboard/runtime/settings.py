@@ -1,38 +1,21 @@
 """The one place that reads the environment: once, at start, naming everything that is missing or wrong at once."""
 
 import sys
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from switchboard.telemetry.logs import LogFormat
+from switchboard.telemetry.settings import TelemetrySettings
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 
-class ServerSettings(BaseSettings):
+class ServerSettings(TelemetrySettings):
     """Where a service listens, and whose requests it takes."""
 
     host: str = Field("127.0.0.1", validation_alias="HOST", description="Address to listen on.")
     port: int = Field(9080, validation_alias="PORT", ge=1, le=65535, description="Port to listen on.")
-    log_level: str = Field("INFO", validation_alias="LOG_LEVEL", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
-    log_format: LogFormat = Field(
-        "auto", validation_alias="LOG_FORMAT", description="`auto` is text on a terminal and JSON elsewhere."
-    )
-    otlp_endpoint: AnyHttpUrl | None = Field(
-        None,
-        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
-        description="A collector of spans, by OTLP over HTTP, such as http://127.0.0.1:4318; none when unset.",
-    )
-    otel_service_name: str | None = Field(
-        None, validation_alias="OTEL_SERVICE_NAME", description="The process in traces; by default what it serves."
-    )
-    telemetry_content: Literal["off", "full"] = Field(
-        "off",
-        validation_alias="TELEMETRY_CONTENT",
-        description="`full` puts what people and models wrote into logs and spans: for development only.",
-    )
     restate_identity_key: str | None = Field(
         None,
         validation_alias="RESTATE_IDENTITY_KEY",

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from opentelemetry import trace
 
-from switchboard.runtime.settings import ServerSettings
 from switchboard.telemetry import spans
 from switchboard.telemetry.logs import set_up_logging, show_content
+from switchboard.telemetry.settings import TelemetrySettings
 
 EXPORT_DELAY = timedelta(milliseconds=500)
 """A process that is killed loses the spans of so long."""
@@ -23,7 +23,7 @@ _sending: set[str] = set()
 COLLECTOR_AWAY = "The collector at %s does not take spans; the mesh goes on without. This is said once: %s"
 
 
-def set_up_telemetry(service: str, settings: ServerSettings) -> None:
+def set_up_telemetry(service: str, settings: TelemetrySettings) -> None:
     """Called once, before the first request. `service` is the name of the process in traces."""
     show_content(settings.telemetry_content == "full")
     set_up_logging(settings.log_level, settings.log_format)

@@ -1,0 +1,17 @@
+"""For tests of agents and tools on a real mesh; the pytest plugin is `switchboard.testing.plugin`."""
+
+from switchboard.testing.customer import JSON, Answer, Customer
+from switchboard.testing.laboratory import Laboratory, open_laboratory
+from switchboard.testing.scripted_model import ScriptedModel, calls, says, scene
+
+__all__ = [
+    "JSON",
+    "Answer",
+    "Customer",
+    "Laboratory",
+    "ScriptedModel",
+    "calls",
+    "open_laboratory",
+    "says",
+    "scene",
+]

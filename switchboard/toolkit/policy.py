@@ -1,7 +1,7 @@
 """Policy enforcement: each decision is journaled, logged and counted once, and POLICY says what it does.
 
-Only for what a business may decide one way or the other. What cannot be done (money that is not there, an account
-that does not exist) is refused by `switchboard.toolkit.rpc.allowed`, whatever POLICY says.
+Only for rules that the business may decide otherwise. What is impossible (money that is not there, an account that
+does not exist) is refused by `switchboard.toolkit.rpc.allowed`, whatever POLICY says.
 """
 
 import logging

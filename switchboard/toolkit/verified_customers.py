@@ -36,6 +36,7 @@ IS_PROVEN = Tool(
     input=SessionRef,
     output=Proven,
     keyed_by="customer_id",
+    internal=True,
 )
 
 

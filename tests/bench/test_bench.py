@@ -8,7 +8,7 @@ from bench.results import Results, median_ratio, spread
 from bench.systems import AGENTS, BARE, COLLECTOR_AWAY, OURS, TRACED, good_results
 from bench.workload import FAN_OUTS, LOOK_UPS, STORY_REPLY, fan_out, script
 from switchboard.demo_model.script import parse_script
-from switchboard.testing.scripted_model import JSON
+from switchboard.testing import JSON
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from switchboard.local.process import Process
-from switchboard.testing.scripted_model import JSON, Answer, Customer
+from switchboard.testing import JSON, Answer, Customer
 from tests.chaos.bank_gates import Gates, gates
 from tests.laboratory import Laboratory
 from tests.mesh.money import Teller, payment

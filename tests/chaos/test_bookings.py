@@ -16,7 +16,7 @@ import pytest
 from services.tools.airline.data.dataset import DEFAULT_DATA
 from services.tools.airline.reservations.writing import BENCHMARK_IDS
 from switchboard.local.process import Process
-from switchboard.testing.scripted_model import JSON, Answer, Customer
+from switchboard.testing import JSON, Answer, Customer
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import (
     YES,

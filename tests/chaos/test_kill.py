@@ -7,7 +7,7 @@ from uuid import uuid4
 import aiohttp
 
 from switchboard.local.process import Process
-from switchboard.testing.scripted_model import JSON, Answer, Customer, calls, says, scene
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from switchboard.local.process import free_ports
-from switchboard.testing.scripted_model import JSON
+from switchboard.testing import JSON
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import ahead, at_rest, booking, held, more, states, world
 

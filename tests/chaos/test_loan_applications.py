@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from switchboard.local.process import Process
-from switchboard.testing.scripted_model import JSON, Customer, calls, says, scene
+from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.chaos.bank_gates import Gates, gates
 from tests.laboratory import Laboratory
 from tests.mesh.lending import (

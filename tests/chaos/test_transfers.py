@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from switchboard.local.process import Process, free_ports
-from switchboard.testing.scripted_model import JSON, Answer, Customer, calls, says, scene
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.money import DONE, TO_BANK, YES, Teller, kept, payment, sends
 

@@ -29,9 +29,11 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"COLUMNS": "100"} | more
 
 
-def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, folder: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder, this one by default."""
     return subprocess.run(
         [sys.executable, "-m", "switchboard.cli", *arguments],
+        cwd=folder,
         env=environment(**more),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -13,7 +13,7 @@ import pytest
 
 from services.project import reference
 from switchboard.cli.up import show
-from switchboard.local import observe
+from switchboard.local import places
 from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.observe import Observe, TracePorts, find_tool, observe_or_say, why_off
 from switchboard.local.restate_server import find_binary
@@ -26,9 +26,12 @@ SPANS_ARRIVE_WITHIN_SECONDS = 20
 @pytest.fixture
 def no_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with none of the programs; the folder is where `make tools` would put them."""
-    monkeypatch.setattr(observe, "TOOLS", tmp_path)
+    monkeypatch.setattr(places, "CHECKOUT", tmp_path)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    return tmp_path
+    tools = tmp_path / ".tools" / "bin"
+    tools.mkdir(parents=True)
+    return tools
 
 
 def put(folder: Path, name: str) -> None:

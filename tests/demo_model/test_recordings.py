@@ -83,7 +83,7 @@ def made(name: str, call_id: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def engine() -> Engine:
-    entry = {"session": "s-1", "customer_id": ME, "messages": MESSAGES, "reward": 1}
+    entry = {"session": "s-1", "agent": "Airline", "customer_id": ME, "messages": MESSAGES, "reward": 1}
     return Engine(recordings=parse_recordings([entry]))
 
 
@@ -167,7 +167,7 @@ def test_a_summary_is_no_turn_of_the_recording(engine: Engine) -> None:
 def test_a_text_before_a_text_or_a_call_goes_along_with_it() -> None:
     texts = [{"role": "assistant", "content": part} for part in ("One", "Two")]
     calling = recorded_call("get_user_details") | {"content": "Looking."}
-    entry = {"task_id": 7, "trial": 2, "messages": [*user("Hello"), texts[0], calling, *texts]}
+    entry = {"task_id": 7, "trial": 2, "agent": "Airline", "messages": [*user("Hello"), texts[0], calling, *texts]}
     [(session, recording)] = parse_recordings([entry]).by_session.items()
     assert session == "recording-7-2"
     assert [(turn.text, len(turn.calls)) for turn in recording.turns[0]] == [("One\n\nLooking.", 1), ("One\n\nTwo", 0)]
@@ -178,12 +178,15 @@ def test_a_text_before_a_text_or_a_call_goes_along_with_it() -> None:
     [
         ({}, "list"),
         ([{}], "messages"),
-        ([{"messages": MESSAGES}, {"messages": MESSAGES}], "no other"),
-        ([{"messages": [{"role": "assistant", "content": "Hi"}]}], "speak first"),
-        ([{"messages": [*user("Hi"), {"role": "assistant", "content": 7}]}], "content"),
-        ([{"messages": [*user("Hi"), {"role": "assistant", "tool_calls": [{}]}]}], r"tool_calls\[0\]"),
-        ([{"messages": [{"role": "robot"}]}], r"messages\[0\]"),
-        ([{"messages": [], "customer_id": 7}], "customer_id"),
+        ([{"agent": "Airline", "messages": MESSAGES}] * 2, "no other"),
+        ([{"agent": "Airline", "messages": [{"role": "assistant", "content": "Hi"}]}], "speak first"),
+        ([{"agent": "Airline", "messages": [*user("Hi"), {"role": "assistant", "content": 7}]}], "content"),
+        (
+            [{"agent": "Airline", "messages": [*user("Hi"), {"role": "assistant", "tool_calls": [{}]}]}],
+            r"tool_calls\[0\]",
+        ),
+        ([{"agent": "Airline", "messages": [{"role": "robot"}]}], r"messages\[0\]"),
+        ([{"agent": "Airline", "messages": [], "customer_id": 7}], "customer_id"),
     ],
 )
 def test_a_recording_that_cannot_be_played_says_where(raw: object, complaint: str) -> None:
@@ -193,7 +196,7 @@ def test_a_recording_that_cannot_be_played_says_where(raw: object, complaint: st
 
 def test_a_server_starts_with_the_recordings_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "recorded.json"
-    file.write_text(json.dumps([{"task_id": 0, "trial": 1, "messages": MESSAGES}]))
+    file.write_text(json.dumps([{"task_id": 0, "trial": 1, "agent": "Airline", "messages": MESSAGES}]))
     assert list(read_recordings(file).by_session) == ["recording-0-1"]
     monkeypatch.setenv("DEMO_MODEL_MODE", "recordings")
     with pytest.raises(SettingsError, match="DEMO_MODEL_RECORDINGS"):

@@ -16,7 +16,7 @@ from switchboard.gateway.settings import TokenSettings
 from switchboard.gateway.token import mint
 from switchboard.local.gateway import GatewayPorts, gateway_process, token_environment
 from switchboard.local.process import Process, free_ports
-from switchboard.testing.scripted_model import JSON
+from switchboard.testing import JSON
 from tests.laboratory import Laboratory
 
 SECRET = "a secret of the tests, long enough for HS256"

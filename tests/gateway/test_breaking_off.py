@@ -11,7 +11,7 @@ import pytest
 
 from switchboard.gateway.__main__ import BACKLOG_CONNECTIONS, CONNECTIONS_PER_REQUEST
 from switchboard.local.process import wait_until
-from switchboard.testing.scripted_model import JSON, calls, says, scene
+from switchboard.testing import JSON, calls, says, scene
 from tests.gateway.front import Answer, Gateway, Visitor, open_gateway
 from tests.gateway.test_sessions_api import LONG_MS, problem, unique
 from tests.laboratory import STARTS_WITHIN, Laboratory

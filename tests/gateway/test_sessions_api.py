@@ -9,7 +9,7 @@ import pytest
 
 from switchboard.gateway.contract import ProblemDetails
 from switchboard.session.contract import MESSAGE_MAX_BYTES
-from switchboard.testing.scripted_model import calls, says, scene
+from switchboard.testing import calls, says, scene
 from tests.gateway.front import Answer, Gateway, open_gateway
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from switchboard.local.process import free_ports
-from switchboard.testing.scripted_model import says, scene
+from switchboard.testing import says, scene
 from tests.gateway.front import open_gateway
 from tests.gateway.test_breaking_off import messages
 from tests.gateway.test_sessions_api import problem, unique

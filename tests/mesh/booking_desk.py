@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.tools.airline.data.schedule import AIRLINE_ZONE
-from switchboard.testing.scripted_model import JSON, Answer, Customer, calls, says, scene
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
 TO_AIRLINE = calls(("handoff_to_Airline", {"reason": "a booking"}))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from switchboard.testing.scripted_model import JSON, Answer, Customer, calls, says, scene
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
 APPLY = "I want a loan"

@@ -9,7 +9,7 @@ import pytest
 from services.airline.agent import airline
 from services.tools.airline.data.dataset import DEFAULT_DATA
 from switchboard.builtin.cases.contract import Case
-from switchboard.testing.scripted_model import JSON, Customer, calls, says, scene
+from switchboard.testing import JSON, Customer, calls, says, scene
 from switchboard.toolkit.verified_customers import VERIFY_FIRST
 from tests.laboratory import SOON, Laboratory, open_laboratory
 from tests.mesh.booking_desk import DONE, TO_AIRLINE, YES, ahead, at_rest, booking, does, last_result, states, told

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from services.tools.bank.standing_orders.policy import due_at
-from switchboard.testing.scripted_model import JSON, Customer, calls, says, scene
+from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.money import DONE, TO_BANK, TOO_MUCH_FOR_DAVE, YES, Teller, instant, kept, payment, put_off
 

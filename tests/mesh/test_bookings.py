@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from switchboard.testing.scripted_model import JSON
+from switchboard.testing import JSON
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import (
     ALICES_THREE,

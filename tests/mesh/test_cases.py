@@ -3,7 +3,7 @@
 import asyncio
 
 from switchboard.builtin.cases.contract import OPEN_OF_CUSTOMER_MAX, OPEN_OF_SESSION_MAX
-from switchboard.testing.scripted_model import JSON, Customer, calls, says, scene
+from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import DONE, TO_AIRLINE, last_result, told
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from switchboard.session.consent import read_consent
-from switchboard.testing.scripted_model import JSON, Customer, calls, says, scene
+from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "a payment"}))

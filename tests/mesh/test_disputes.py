@@ -4,7 +4,7 @@ import asyncio
 from decimal import Decimal
 
 from services.tools.bank.disputes.contract import OPEN_MAX
-from switchboard.testing.scripted_model import JSON, Customer, calls, says, scene
+from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.lending import staff, waits
 from tests.mesh.money import DONE, TO_BANK, YES, Teller, kept

@@ -3,7 +3,7 @@
 from collections import Counter
 from statistics import mean
 
-from switchboard.testing.scripted_model import calls, says, scene
+from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory
 
 TURNS = 60

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.bank.agent import bank
-from switchboard.testing.scripted_model import JSON, Answer, Customer, calls, says, scene
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.lending import staff
 from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment

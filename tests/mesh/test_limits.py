@@ -11,7 +11,7 @@ import pytest
 
 from switchboard.local.process import free_ports
 from switchboard.session.contract import NO_AGENTS
-from switchboard.testing.scripted_model import calls, says, scene
+from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory, open_laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))

@@ -9,7 +9,7 @@ from switchboard.loop.decisions import MODEL_ATTEMPTS
 from switchboard.loop.fanout import TOOL_RESULT_MAX_BYTES
 from switchboard.loop.turn import MODEL_DOWN, NOTHING_LOST, STEPS_USED_UP
 from switchboard.messages import Note
-from switchboard.testing.scripted_model import JSON, Customer, calls, says, scene
+from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))

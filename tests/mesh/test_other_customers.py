@@ -2,7 +2,7 @@
 
 import pytest
 
-from switchboard.testing.scripted_model import JSON, calls, says, scene
+from switchboard.testing import JSON, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import BOB, TO_AIRLINE, YES, ahead, at_rest, booking, does, reads, told, world
 

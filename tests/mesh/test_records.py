@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from switchboard.testing.scripted_model import JSON
+from switchboard.testing import JSON
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import ahead, at_rest, booking, does, reads, told
 

@@ -1,7 +1,7 @@
 """Agents that come and go: Restate's registry is the only list there is."""
 
 from switchboard.local.process import free_ports
-from switchboard.testing.scripted_model import calls, says, scene
+from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory
 
 

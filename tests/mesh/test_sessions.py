@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from switchboard.testing.scripted_model import calls, says, scene
+from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory
 
 PARTIES = 1_000

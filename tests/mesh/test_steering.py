@@ -4,7 +4,7 @@ import asyncio
 from uuid import uuid4
 
 from switchboard.loop.turn import NOTHING_LOST, UNFIT
-from switchboard.testing.scripted_model import Customer, calls, says, scene
+from switchboard.testing import Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from switchboard.testing.scripted_model import JSON, Customer, calls, says, scene
+from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.money import DONE, TO_BANK, TOO_MUCH_FOR_DAVE, YES, Teller, instant, payment, put_off
 

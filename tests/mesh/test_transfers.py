@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from switchboard.testing.scripted_model import calls, says, scene
+from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment, sends
 

@@ -9,7 +9,7 @@ import prometheus_client
 from switchboard.local.process import StartFailed, free_ports
 from switchboard.session.introspection import Introspection
 from switchboard.session.restate_metrics import ATTEMPTS_MIN, look
-from switchboard.testing.scripted_model import calls, says, scene
+from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))

@@ -13,7 +13,7 @@ from scripts.rolling.next_bank import ADDED
 from scripts.rolling.play import NEXT_BANK, TURNS_SEEN_MIN, play
 from switchboard.local.process import Process, free_ports
 from switchboard.local.restate_server import AdminError, find_binary
-from switchboard.testing.scripted_model import Answer, Customer, calls, says, scene
+from switchboard.testing import Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.parts import PROJECT, need
 

@@ -28,6 +28,7 @@ def knows_the_customer(tool: Tool[Any, Any]) -> bool:
 def test_a_tool_that_knows_the_customer_asks_whether_it_is_them(tool: Tool[Any, Any]) -> None:
     if knows_the_customer(tool) and tool.name not in FOR_ANYBODY:
         assert issubclass(tool.input, PersonalInput)
+        assert tool.requires_verified_customer
     hidden = {"signed_in", "session_id"} & set(tool.parameters()["properties"])
     assert not hidden, "the model could say that the customer is signed in"
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 
-from switchboard.testing.scripted_model import says, scene
+from switchboard.testing import says, scene
 from tests.parts import PROJECT
 from tests.traces.observatory import Observed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from switchboard.local.mesh import DEMO_MODEL
 from switchboard.local.process import free_ports
 from switchboard.telemetry.setup import COLLECTOR_AWAY
-from switchboard.testing.scripted_model import calls, says, scene
+from switchboard.testing import calls, says, scene
 from tests.laboratory import open_laboratory
 from tests.parts import PROJECT
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from prometheus_client.parser import text_string_to_metric_families
 
 from switchboard.local.process import Process
-from switchboard.testing.scripted_model import JSON, calls, says, scene
+from switchboard.testing import JSON, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.traces.observatory import Observed
 

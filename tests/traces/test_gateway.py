@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from switchboard.testing.scripted_model import calls, says, scene
+from switchboard.testing import calls, says, scene
 from tests.gateway.front import Gateway, open_gateway
 from tests.traces.observatory import Observed
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from switchboard.local.mesh import DEMO_MODEL
-from switchboard.testing.scripted_model import calls, says, scene
+from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory, open_laboratory
 from tests.traces.observatory import Observed, open_observatory
 

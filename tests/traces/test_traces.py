@@ -2,7 +2,7 @@
 
 import asyncio
 
-from switchboard.testing.scripted_model import JSON, Answer, Customer, calls, says, scene
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.traces.observatory import RESTATE, Observed, Trace
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))

@@ -2,10 +2,10 @@
 
 import json
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 import pytest
-from pydantic import BaseModel, Field, create_model
+from pydantic import Field
 
 from switchboard import Agent, FromIdentity, NoInput, Tool, ToolInput
 from switchboard.loop.decide import CALLS_MAX, Act, Answer, ApprovedCall, AskAgain, HandOver, Judged, decide
@@ -25,7 +25,7 @@ class Done(Wire):
     done: bool
 
 
-BALANCE = Tool("Accounts", "get_balance", "The balance.", NoInput, Done, keyed_by="customer_id")
+BALANCE = Tool("Accounts", "get_balance", "The balance.", NoInput, Done, keyed_by="customer_id", verified=False)
 PAY = Tool("Payments", "pay", "Pay.", Payment, Done)
 BANK = Agent(name="Bank", handles="money", instructions="Help.", tools=(BALANCE, PAY))
 
@@ -160,25 +160,6 @@ def test_a_tool_is_keyed_by_the_identity() -> None:
 def test_a_wrong_declaration_fails_where_it_is_written(broken: object) -> None:
     with pytest.raises(ValueError, match=r"agent|tool"):
         broken()  # type: ignore[operator]
-
-
-class Inside(BaseModel):
-    customer_id: Annotated[str, FromIdentity("customer_id")]
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        Annotated[str, FromIdentity("customer_id")] | None,
-        list[Annotated[str, FromIdentity("customer_id")]],
-        Inside,
-        list[Inside] | None,
-    ],
-)
-def test_an_identity_that_the_model_could_set_is_refused_where_it_is_declared(kind: Any) -> None:
-    wrong = create_model("Wrong", __base__=ToolInput, customer=(kind, ...))
-    with pytest.raises(ValueError, match="FromIdentity belongs directly on a field"):
-        Tool("Payments", "pay", "Pay.", wrong, Done)
 
 
 def test_a_question_is_one_line_whatever_is_in_the_arguments() -> None:

@@ -37,7 +37,7 @@ AGENT = Agent(
     name="Bank",
     handles="money",
     instructions="Help.",
-    tools=(Tool("Accounts", "get_balance", "The balance.", NoInput, Done, keyed_by="customer_id"),),
+    tools=(Tool("Accounts", "get_balance", "The balance.", NoInput, Done),),
 )
 REQUEST = TurnRequest(
     identity=Identity(session_id="s-1", customer_id="alice"),

@@ -127,6 +127,7 @@ ASK_FOR_APPROVAL = Tool(
     purpose="Put something before staff.",
     input=AskForApproval,
     output=Noted,
+    internal=True,
 )
 REMIND = Tool(
     service=INBOX,
@@ -134,6 +135,7 @@ REMIND = Tool(
     purpose="Remind staff of what still waits.",
     input=ApprovalRef,
     output=Noted,
+    internal=True,
 )
 WITHDRAW = Tool(
     service=INBOX,
@@ -141,6 +143,7 @@ WITHDRAW = Tool(
     purpose="Take back what need not be decided any more.",
     input=ApprovalRef,
     output=Noted,
+    internal=True,
 )
 EXPIRE = Tool(
     service=INBOX,
@@ -148,6 +151,7 @@ EXPIRE = Tool(
     purpose="Decline what staff have not decided in time; answers with the decision that counts.",
     input=Expire,
     output=Decision,
+    internal=True,
 )
 DECIDE = Tool(
     service=INBOX,
@@ -155,6 +159,7 @@ DECIDE = Tool(
     purpose="A staff member's decision; refused when there is one already.",
     input=Decide,
     output=Decided,
+    internal=True,
 )
 LIST_WAITING = Tool(
     service=INBOX,
@@ -162,4 +167,5 @@ LIST_WAITING = Tool(
     purpose="What waits for staff.",
     input=InboxQuery,
     output=InboxPage,
+    internal=True,
 )

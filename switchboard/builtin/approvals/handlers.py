@@ -12,11 +12,15 @@ import restate
 from switchboard.builtin.approvals import policy
 from switchboard.builtin.approvals.contract import (
     APPROVALS,
+    ASK_FOR_APPROVAL,
     DECIDE,
+    EXPIRE,
     INBOX,
     INBOX_KEY,
     LIST_WAITING,
     NO_STAFF,
+    REMIND,
+    WITHDRAW,
     ApprovalRef,
     AskForApproval,
     Decide,
@@ -33,6 +37,7 @@ from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import onward
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import staff_service, tool_object
+from switchboard.toolkit.implement import implements
 from switchboard.toolkit.rpc import allowed, ask
 
 logger = logging.getLogger(__name__)
@@ -66,7 +71,7 @@ async def reject(ctx: restate.Context, request: StaffDecision) -> Decided:
     return await ask(ctx, DECIDE, Decide(approved=False, **request.model_dump()), INBOX_KEY)
 
 
-@inbox.handler()
+@implements(inbox, ASK_FOR_APPROVAL)
 async def ask_for_approval(ctx: restate.ObjectContext, request: AskForApproval) -> Noted:
     """Put something before staff."""
     approval_id = request.waiting.approval_id
@@ -80,7 +85,7 @@ async def ask_for_approval(ctx: restate.ObjectContext, request: AskForApproval) 
     return Noted(changed=True)
 
 
-@inbox.handler()
+@implements(inbox, REMIND)
 async def remind(ctx: restate.ObjectContext, request: ApprovalRef) -> Noted:
     """Count a reminder. Does nothing when it does not wait any more."""
     item = await item_of(ctx, request.approval_id)
@@ -92,7 +97,7 @@ async def remind(ctx: restate.ObjectContext, request: ApprovalRef) -> Noted:
     return Noted(changed=True)
 
 
-@inbox.handler()
+@implements(inbox, WITHDRAW)
 async def withdraw(ctx: restate.ObjectContext, request: ApprovalRef) -> Noted:
     """Take it off the list, undecided. Does nothing when it does not wait."""
     if await item_of(ctx, request.approval_id) is None:
@@ -101,7 +106,7 @@ async def withdraw(ctx: restate.ObjectContext, request: ApprovalRef) -> Noted:
     return Noted(changed=True)
 
 
-@inbox.handler()
+@implements(inbox, DECIDE)
 async def decide(ctx: restate.ObjectContext, request: Decide) -> Decided:
     """Write down the first decision and send it to whoever waits for it. TerminalError 404 and 409 as for `approve`."""
     item = await item_of(ctx, request.approval_id)
@@ -115,7 +120,7 @@ async def decide(ctx: restate.ObjectContext, request: Decide) -> Decided:
     return Decided(summary=policy.sentence(decision), decision=decision)
 
 
-@inbox.handler()
+@implements(inbox, EXPIRE)
 async def expire(ctx: restate.ObjectContext, request: Expire) -> Decision:
     """Decline it for want of a decision; where staff were faster, theirs is the answer."""
     decided = await decision_on(ctx, request.approval_id)
@@ -135,7 +140,7 @@ async def expire(ctx: restate.ObjectContext, request: Expire) -> Decision:
     return decision
 
 
-@inbox.handler(kind="shared")
+@implements(inbox, LIST_WAITING, kind="shared")
 async def list_waiting(ctx: restate.ObjectSharedContext, query: InboxQuery) -> InboxPage:
     """A page of what waits, the oldest first."""
     queue = await waiting_ids(ctx)

@@ -6,13 +6,14 @@ from switchboard.builtin.calculator.arithmetic import NotArithmetic, value
 from switchboard.builtin.calculator.contract import CALCULATE, Calculate
 from switchboard.contract import Text
 from switchboard.toolkit.declare import tool_service
+from switchboard.toolkit.implement import implements
 
 BAD_REQUEST = 400
 
 calculator = tool_service(CALCULATE.service, "Arithmetic, exact to cents.")
 
 
-@calculator.handler()
+@implements(calculator, CALCULATE)
 async def calculate(_ctx: restate.Context, request: Calculate) -> Text:
     """The value of an expression. 400, with the reason, for what is none."""
     try:

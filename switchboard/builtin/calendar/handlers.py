@@ -4,15 +4,16 @@ from datetime import timedelta
 
 import restate
 
-from switchboard.builtin.calendar.contract import DateQuery, FoundDate, spell_day
+from switchboard.builtin.calendar.contract import FIND_DATE, DateQuery, FoundDate, spell_day
 from switchboard.builtin.calendar.dates import coming
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_service
+from switchboard.toolkit.implement import implements
 
 calendar = tool_service("Calendar", "Today's date and the dates of days to come, in UTC.")
 
 
-@calendar.handler()
+@implements(calendar, FIND_DATE)
 async def find_date(ctx: restate.Context, query: DateQuery) -> FoundDate:
     """The day that is meant, and today. A weekday is looked for after `days_ahead`."""
     today = (await business_now(ctx)).date()

@@ -84,10 +84,32 @@ TRANSFER_TO_HUMAN_AGENTS = Tool(
     purpose="Hand the customer's matter to human staff, with a summary, when the tools and the policy do not cover it.",
     input=TransferToHumanAgents,
     output=Text,
+    verified=False,
 )
 
 # From here on: what other tools ask the inbox for. No agent lists these.
 
-OPEN_CASE = Tool(service=CASE_INBOX, handler="open_case", purpose="Put a case before staff.", input=Case, output=Case)
-CLOSE_CASE = Tool(service=CASE_INBOX, handler="close_case", purpose="Close a case.", input=CloseCase, output=Case)
-LIST_CASES = Tool(service=CASE_INBOX, handler="list_cases", purpose="The open cases.", input=CaseQuery, output=CasePage)
+OPEN_CASE = Tool(
+    service=CASE_INBOX,
+    handler="open_case",
+    purpose="Put a case before staff.",
+    input=Case,
+    output=Case,
+    internal=True,
+)
+CLOSE_CASE = Tool(
+    service=CASE_INBOX,
+    handler="close_case",
+    purpose="Close a case.",
+    input=CloseCase,
+    output=Case,
+    internal=True,
+)
+LIST_CASES = Tool(
+    service=CASE_INBOX,
+    handler="list_cases",
+    purpose="The open cases.",
+    input=CaseQuery,
+    output=CasePage,
+    internal=True,
+)

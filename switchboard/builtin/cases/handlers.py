@@ -17,6 +17,7 @@ from switchboard.builtin.cases.contract import (
     INBOX_KEY,
     LIST_CASES,
     OPEN_CASE,
+    TRANSFER_TO_HUMAN_AGENTS,
     Case,
     CasePage,
     CaseQuery,
@@ -34,6 +35,7 @@ from switchboard.builtin.cases.policy import (
 from switchboard.contract import PersonalInput, Text
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import staff_service, tool_object, tool_service
+from switchboard.toolkit.implement import implements
 from switchboard.toolkit.refusal import Refusal
 from switchboard.toolkit.rpc import allowed, ask, notify
 from switchboard.toolkit.verified_customers import is_verified_customer
@@ -63,7 +65,7 @@ class Forget(ToolInput):
     case_id: str
 
 
-@case_desk.handler()
+@implements(case_desk, TRANSFER_TO_HUMAN_AGENTS)
 async def transfer_to_human_agents(ctx: restate.Context, request: TransferToHumanAgents) -> Text:
     """Open a case, once for each call. 409 when too many are open."""
     case_id = f"{CASE_PREFIX}{ctx.uuid().hex[:ID_LENGTH]}"
@@ -91,7 +93,7 @@ async def close(ctx: restate.Context, request: CloseCase) -> Case:
     return await ask(ctx, CLOSE_CASE, request, INBOX_KEY)
 
 
-@case_inbox.handler()
+@implements(case_inbox, OPEN_CASE)
 async def open_case(ctx: restate.ObjectContext, request: Case) -> Case:
     """Keep a case, once for each id. 409 when there are cases enough of this session, this customer or of all."""
     waiting, unverified = await open_ids(ctx), await open_ids(ctx, UNVERIFIED)
@@ -108,7 +110,7 @@ async def open_case(ctx: restate.ObjectContext, request: Case) -> Case:
     return request
 
 
-@case_inbox.handler()
+@implements(case_inbox, CLOSE_CASE)
 async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
     """Close a case and tell its session. 404 and 409 as for `close`.
 
@@ -137,7 +139,7 @@ async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
     return closed
 
 
-@case_inbox.handler(kind="shared")
+@implements(case_inbox, LIST_CASES, kind="shared")
 async def list_cases(ctx: restate.ObjectSharedContext, query: CaseQuery) -> CasePage:
     """A page of the open cases."""
     waiting = await open_ids(ctx)

@@ -7,13 +7,14 @@ from switchboard.builtin.faq.contract import Answers, Question
 from switchboard.builtin.faq.search import Articles
 from switchboard.contract import Tool
 from switchboard.toolkit.declare import tool_service
+from switchboard.toolkit.implement import implements
 
 
 def faq_service(tool: Tool[Question, Answers], description: str, articles: Articles) -> restate.Service:
     """Build the service that answers `tool` from these articles."""
     faq = tool_service(tool.service, description)
 
-    @faq.handler(name=tool.handler)
+    @implements(faq, tool)
     async def search_faq(_ctx: restate.Context, request: Question) -> Answers:
         """Return the one or two articles that fit a question, or say that none fits."""
         return search.search(request.question, articles)

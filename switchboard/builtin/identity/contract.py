@@ -65,6 +65,7 @@ VERIFY_IDENTITY = Tool(
     input=NamedFacts,
     output=Verified,
     keyed_by="customer_id",
+    verified=False,
 )
 
 # From here on: what other tools ask the object for, and staff. No agent lists these.
@@ -99,4 +100,5 @@ LIST_TRIES = Tool(
     input=NoInput,
     output=TryList,
     keyed_by="customer_id",
+    internal=True,
 )

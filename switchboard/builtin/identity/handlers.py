@@ -13,6 +13,7 @@ from switchboard.builtin.identity import policy
 from switchboard.builtin.identity.contract import (
     IDENTITY_RECORDS,
     LIST_TRIES,
+    VERIFY_IDENTITY,
     NamedFacts,
     RecordQuery,
     TryList,
@@ -22,8 +23,9 @@ from switchboard.builtin.identity.facts import FactsOnRecord, all_right
 from switchboard.builtin.identity.policy import Record
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import staff_service, tool_object
+from switchboard.toolkit.implement import implements
 from switchboard.toolkit.rpc import ask
-from switchboard.toolkit.verified_customers import IDENTITY_CHECKS, Proven, SessionRef
+from switchboard.toolkit.verified_customers import IDENTITY_CHECKS, IS_PROVEN, Proven, SessionRef
 
 RECORD = "record"
 
@@ -34,7 +36,7 @@ def identity_checks_object(facts_on_record: FactsOnRecord) -> restate.VirtualObj
     """Build the object that verifies customers; `facts_on_record` looks up what is known of a customer by id."""
     identity_checks = tool_object(IDENTITY_CHECKS, "Who has proven to be a customer; the key is the customer's id.")
 
-    @identity_checks.handler()
+    @implements(identity_checks, VERIFY_IDENTITY)
     async def verify_identity(ctx: restate.ObjectContext, named: NamedFacts) -> Verified:
         """Compare the given facts with the record. A wrong try is a result and not an error: it is recorded."""
         now = await business_now(ctx)
@@ -47,13 +49,13 @@ def identity_checks_object(facts_on_record: FactsOnRecord) -> restate.VirtualObj
             logger.warning("session %s: a try to be customer %s is %s", named.session_id, ctx.key(), entry.outcome)
         return policy.told(record, entry)
 
-    @identity_checks.handler(kind="shared")
+    @implements(identity_checks, IS_PROVEN, kind="shared")
     async def is_proven(ctx: restate.ObjectSharedContext, request: SessionRef) -> Proven:
         """Return whether the customer was verified in that session, not too long ago."""
         now = await business_now(ctx)
         return Proven(proven=policy.proven(await read_record(ctx), request.session_id, now))
 
-    @identity_checks.handler(kind="shared")
+    @implements(identity_checks, LIST_TRIES, kind="shared")
     async def list_tries(ctx: restate.ObjectSharedContext, _: NoInput) -> TryList:
         """Return the record, newest first."""
         return policy.listed(await read_record(ctx))

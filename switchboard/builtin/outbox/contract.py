@@ -47,6 +47,7 @@ DELIVER = Tool(
     input=Delivery,
     output=Email,
     keyed_by="customer_id",
+    internal=True,
 )
 LIST_EMAILS = Tool(
     service=OUTBOX,
@@ -55,4 +56,5 @@ LIST_EMAILS = Tool(
     input=NoInput,
     output=EmailList,
     keyed_by="customer_id",
+    internal=True,
 )

@@ -9,17 +9,18 @@ import restate
 
 from switchboard import NoInput
 from switchboard.builtin.outbox import sent as outgoing
-from switchboard.builtin.outbox.contract import OUTBOX, Delivery, Email, EmailList
+from switchboard.builtin.outbox.contract import DELIVER, LIST_EMAILS, OUTBOX, Delivery, Email, EmailList
 from switchboard.builtin.outbox.sent import Sent
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
+from switchboard.toolkit.implement import implements
 
 SENT = "sent"
 
 outbox = tool_object(OUTBOX, "E-mails to a customer, each id sent once; the key is the customer's id.")
 
 
-@outbox.handler()
+@implements(outbox, DELIVER)
 async def deliver(ctx: restate.ObjectContext, request: Delivery) -> Email:
     """Send an e-mail; an id that was sent before is not sent again, and answered with what was sent."""
     now = await business_now(ctx)
@@ -29,7 +30,7 @@ async def deliver(ctx: restate.ObjectContext, request: Delivery) -> Email:
     return email
 
 
-@outbox.handler(kind="shared")
+@implements(outbox, LIST_EMAILS, kind="shared")
 async def list_emails(ctx: restate.ObjectSharedContext, _request: NoInput) -> EmailList:
     """What was sent to the customer, oldest first."""
     return outgoing.list_emails(await ctx.get(SENT, type_hint=Sent) or Sent())

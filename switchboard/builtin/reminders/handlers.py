@@ -10,6 +10,9 @@ import restate
 
 from switchboard.builtin.reminders import policy
 from switchboard.builtin.reminders.contract import (
+    CANCEL_REMINDER,
+    LIST_REMINDERS,
+    REMIND_ME,
     REMINDERS,
     ReminderCancelled,
     ReminderList,
@@ -21,9 +24,9 @@ from switchboard.builtin.reminders.policy import Book, Pending
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
+from switchboard.toolkit.implement import implements
 from switchboard.toolkit.journaled import as_set
 from switchboard.toolkit.rpc import allowed, notify
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 BOOK = "book"
 AHEAD = "ahead at least"
@@ -42,10 +45,9 @@ def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
             ctx.set(BOOK, book.without(found))
             notify(ctx, found.session_id, ctx.key(), policy.notice(found.reminder))
 
-    @reminders.handler()
+    @implements(reminders, REMIND_ME)
     async def remind_me(ctx: restate.ObjectContext, request: RemindMe) -> ReminderSet:
         """Keep a reminder and start its timer. TerminalError 409 when it may not be."""
-        await require_verified_customer(ctx, ctx.key(), request)
         now = await business_now(ctx)
         book = await read_book(ctx)
         ahead = await as_set(ctx, AHEAD, ahead_min)
@@ -59,10 +61,9 @@ def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
         ctx.set(BOOK, book.numbered_on().with_entry(entry))
         return policy.set_(reminder)
 
-    @reminders.handler()
+    @implements(reminders, CANCEL_REMINDER)
     async def cancel_reminder(ctx: restate.ObjectContext, request: ReminderRef) -> ReminderCancelled:
         """Drop a reminder. TerminalError 404 for one that has come or never was."""
-        await require_verified_customer(ctx, ctx.key(), request)
         book = await read_book(ctx)
         found = allowed(policy.judge_cancellation(book, request.reminder_id))
         ctx.set(BOOK, book.without(found))
@@ -70,10 +71,9 @@ def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
         ctx.cancel_invocation(found.timer_id)
         return policy.cancelled(found.reminder)
 
-    @reminders.handler(kind="shared")
-    async def list_reminders(ctx: restate.ObjectSharedContext, request: PersonalInput) -> ReminderList:
+    @implements(reminders, LIST_REMINDERS, kind="shared")
+    async def list_reminders(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> ReminderList:
         """What is still to come, the next first."""
-        await require_verified_customer(ctx, ctx.key(), request)
         return policy.listed(await read_book(ctx))
 
     return reminders

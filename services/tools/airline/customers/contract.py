@@ -84,6 +84,7 @@ PAY = Tool(
     input=Pay,
     output=Noted,
     keyed_by="customer_id",
+    internal=True,
 )
 UNDO_PAYMENT = Tool(
     service=AIRLINE_CUSTOMERS,
@@ -92,6 +93,7 @@ UNDO_PAYMENT = Tool(
     input=OperationRef,
     output=Noted,
     keyed_by="customer_id",
+    internal=True,
 )
 SETTLE_PAYMENT = Tool(
     service=AIRLINE_CUSTOMERS,
@@ -100,6 +102,7 @@ SETTLE_PAYMENT = Tool(
     input=OperationRef,
     output=Noted,
     keyed_by="customer_id",
+    internal=True,
 )
 CREDIT = Tool(
     service=AIRLINE_CUSTOMERS,
@@ -108,6 +111,7 @@ CREDIT = Tool(
     input=Credit,
     output=Noted,
     keyed_by="customer_id",
+    internal=True,
 )
 ADD_CERTIFICATE = Tool(
     service=AIRLINE_CUSTOMERS,
@@ -116,6 +120,7 @@ ADD_CERTIFICATE = Tool(
     input=AddCertificate,
     output=Text,
     keyed_by="customer_id",
+    internal=True,
 )
 LIST_COMPENSATIONS = Tool(
     service=AIRLINE_CUSTOMERS,
@@ -124,4 +129,5 @@ LIST_COMPENSATIONS = Tool(
     input=NoInput,
     output=Compensations,
     keyed_by="customer_id",
+    internal=True,
 )

@@ -13,7 +13,14 @@ import restate
 
 from services.tools.airline.customers import profile as profiles
 from services.tools.airline.customers.contract import (
+    ADD_CERTIFICATE,
     AIRLINE_CUSTOMERS,
+    CREDIT,
+    GET_USER_DETAILS,
+    LIST_COMPENSATIONS,
+    PAY,
+    SETTLE_PAYMENT,
+    UNDO_PAYMENT,
     AddCertificate,
     Compensations,
     Credit,
@@ -26,14 +33,13 @@ from services.tools.airline.customers.profile import BENCHMARK_CERTIFICATES, Pro
 from services.tools.airline.data.dataset import airline
 from services.tools.airline.data.records import User, as_number
 from services.tools.airline.settings import AirlineIds
-from switchboard import NoInput
+from switchboard import NoInput, implements
 from switchboard.contract import Text
 from switchboard.messages import Wire
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.refusal import NOT_FOUND
 from switchboard.toolkit.rpc import allowed
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 PROFILE = "profile"
 CERTIFICATE_DIGITS = 7
@@ -52,42 +58,41 @@ ON_RECORD = restate.RunOptions[OnRecord](type_hint=OnRecord)
 customers = tool_object(AIRLINE_CUSTOMERS, "The airline's customers; the key is the customer's id.")
 
 
-@customers.handler(kind="shared")
-async def get_user_details(ctx: restate.ObjectSharedContext, request: GetUserDetails) -> User:
+@implements(customers, GET_USER_DETAILS, kind="shared")
+async def get_user_details(ctx: restate.ObjectSharedContext, _request: GetUserDetails) -> User:
     """The customer's profile. 404 for somebody whom the airline does not know."""
-    await require_verified_customer(ctx, ctx.key(), request)
     return (await profile_of(ctx)).user
 
 
-@customers.handler()
+@implements(customers, PAY)
 async def pay(ctx: restate.ObjectContext, request: Pay) -> Noted:
     """Pay with the customer's own methods, once for each id. 404 for another's, 409 for one that cannot bear it."""
     before = await profile_to_change(ctx)
     return keep(ctx, before, allowed(profiles.pay(before, request)))
 
 
-@customers.handler()
+@implements(customers, UNDO_PAYMENT)
 async def undo_payment(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
     """Give the payments back. Does nothing when they were never made, or stand."""
     before = await profile_to_change(ctx)
     return keep(ctx, before, profiles.undo(before, request.operation_id))
 
 
-@customers.handler()
+@implements(customers, SETTLE_PAYMENT)
 async def settle_payment(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
     """The payments stand, from now on for good."""
     before = await profile_to_change(ctx)
     return keep(ctx, before, profiles.settle(before, request.operation_id))
 
 
-@customers.handler()
+@implements(customers, CREDIT)
 async def credit(ctx: restate.ObjectContext, request: Credit) -> Noted:
     """Put money back on a gift card."""
     before = await profile_to_change(ctx)
     return keep(ctx, before, profiles.credit(before, request))
 
 
-@customers.handler()
+@implements(customers, ADD_CERTIFICATE)
 async def add_certificate(ctx: restate.ObjectContext, request: AddCertificate) -> Text:
     """Give the customer a certificate. 409 when they were given one for the same cause."""
     before = await profile_to_change(ctx)
@@ -98,7 +103,7 @@ async def add_certificate(ctx: restate.ObjectContext, request: AddCertificate) -
     return Text(f"Certificate {certificate_id} added to user {ctx.key()} with amount {as_number(request.amount)}.")
 
 
-@customers.handler(kind="shared")
+@implements(customers, LIST_COMPENSATIONS, kind="shared")
 async def list_compensations(ctx: restate.ObjectSharedContext, _request: NoInput) -> Compensations:
     """For what the customer was compensated."""
     return Compensations(causes=(await profile_of(ctx)).compensated)

@@ -197,6 +197,7 @@ FLIGHT_ON_DAY = Tool(
     purpose="One flight on one day with its free seats.",
     input=NoInput,
     output=FlightOnDay,
+    internal=True,
 )
 TAKE_SEATS = Tool(
     service=FLIGHT_SEATS,
@@ -204,6 +205,7 @@ TAKE_SEATS = Tool(
     purpose="Take seats for a reservation: all of them, or none.",
     input=TakeSeats,
     output=SeatCount,
+    internal=True,
 )
 GIVE_BACK_SEATS = Tool(
     service=FLIGHT_SEATS,
@@ -211,6 +213,7 @@ GIVE_BACK_SEATS = Tool(
     purpose="The seats of a hold are not needed, or not any more.",
     input=GiveBackSeats,
     output=SeatCount,
+    internal=True,
 )
 SEAT_MAP = Tool(
     service=FLIGHT_SEATS,
@@ -218,6 +221,7 @@ SEAT_MAP = Tool(
     purpose="Every seat of one flight on one day.",
     input=SeatMapOf,
     output=SeatMap,
+    internal=True,
 )
 MOVE_SEAT = Tool(
     service=FLIGHT_SEATS,
@@ -225,4 +229,5 @@ MOVE_SEAT = Tool(
     purpose="Move a passenger of a reservation to a free seat.",
     input=MoveSeat,
     output=SeatMoved,
+    internal=True,
 )

@@ -19,6 +19,14 @@ from services.tools.airline.flights.contract import (
     FLIGHT_ON_DAY,
     FLIGHT_SEATS,
     FLIGHTS,
+    GET_FLIGHT_STATUS,
+    GIVE_BACK_SEATS,
+    LIST_ALL_AIRPORTS,
+    MOVE_SEAT,
+    SEARCH_DIRECT_FLIGHT,
+    SEARCH_ONESTOP_FLIGHT,
+    SEAT_MAP,
+    TAKE_SEATS,
     Airports,
     DirectFlights,
     FlightOnDay,
@@ -35,7 +43,7 @@ from services.tools.airline.flights.contract import (
     seats_key,
 )
 from services.tools.airline.flights.seating import Aboard, Holds
-from switchboard import NoInput
+from switchboard import NoInput, implements
 from switchboard.contract import Text
 from switchboard.messages import Wire
 from switchboard.toolkit.declare import tool_object, tool_service
@@ -78,13 +86,13 @@ flights = tool_service(FLIGHTS, "Flights between airports: on sale or not, and h
 flight_seats = tool_object(FLIGHT_SEATS, "The seats of one flight on one day; the key is `{flight_number}/{date}`.")
 
 
-@flights.handler()
+@implements(flights, LIST_ALL_AIRPORTS)
 async def list_all_airports(_ctx: restate.Context, _request: NoInput) -> Airports:
     """Every airport that is flown to."""
     return Airports(airline().airports)
 
 
-@flights.handler()
+@implements(flights, SEARCH_DIRECT_FLIGHT)
 async def search_direct_flight(ctx: restate.Context, request: FlightSearch) -> DirectFlights:
     """The direct flights on sale; none for an airport that is not flown to."""
     keys = (await ctx.run_typed("search", direct_of, KEYS, request)).keys
@@ -98,7 +106,7 @@ def direct_of(request: FlightSearch) -> Keys:
     return Keys(keys=tuple(search.direct(data, origin, destination, search.day_of(request.date, today(now)), now)))
 
 
-@flights.handler()
+@implements(flights, SEARCH_ONESTOP_FLIGHT)
 async def search_onestop_flight(ctx: restate.Context, request: FlightSearch) -> OneStopFlights:
     """The connections on sale with one stop; none for an airport that is not flown to. As many as a model is shown."""
     pairs = (await ctx.run_typed("search", one_stop_of, PAIRS, request)).pairs
@@ -113,7 +121,7 @@ def one_stop_of(request: FlightSearch) -> Pairs:
     return Pairs(pairs=tuple(search.one_stop(data, origin, destination, search.day_of(request.date, today(now)), now)))
 
 
-@flights.handler()
+@implements(flights, GET_FLIGHT_STATUS)
 async def get_flight_status(ctx: restate.Context, request: FlightStatusRequest) -> Text:
     """How a flight is doing. 404 for a flight or a day that is not known."""
     found = await ctx.run_typed("flight", status_of, ON_RECORD, request)
@@ -134,7 +142,7 @@ async def on_days(ctx: restate.Context, keys: Sequence[search.FlightKey]) -> dic
     return {key: await read(FLIGHT_ON_DAY, call) for key, call in zip(keys, calls, strict=True)}
 
 
-@flight_seats.handler(kind="shared")
+@implements(flight_seats, FLIGHT_ON_DAY, kind="shared")
 async def as_it_stands(ctx: restate.ObjectSharedContext, _request: NoInput) -> FlightOnDay:
     """The flight, with its free seats when it is on sale. 404 when it does not fly on that day."""
     found = await flight_of(ctx)
@@ -146,7 +154,7 @@ async def as_it_stands(ctx: restate.ObjectSharedContext, _request: NoInput) -> F
     return FlightOnDay(**schedule, date=found.date, day=fields, late_every_day=found.late_every_day)
 
 
-@flight_seats.handler()
+@implements(flight_seats, TAKE_SEATS)
 async def take_seats(ctx: restate.ObjectContext, request: TakeSeats) -> SeatCount:
     """Take seats, once for each id. 404 when it does not fly, 409 when it is not on sale or has too few seats."""
     found = await flight_of(ctx)
@@ -158,7 +166,7 @@ async def take_seats(ctx: restate.ObjectContext, request: TakeSeats) -> SeatCoun
     return SeatCount(seats_total=request.seats_total)
 
 
-@flight_seats.handler()
+@implements(flight_seats, GIVE_BACK_SEATS)
 async def give_back_seats(ctx: restate.ObjectContext, request: GiveBackSeats) -> SeatCount:
     """The seats of the hold are free again. Does nothing when there is none under that id."""
     plan, before = aboard(await flight_of(ctx)), await holds_of(ctx)
@@ -168,14 +176,14 @@ async def give_back_seats(ctx: restate.ObjectContext, request: GiveBackSeats) ->
     return SeatCount(seats_total=len(hold.seats) if hold else 0)
 
 
-@flight_seats.handler(kind="shared")
+@implements(flight_seats, SEAT_MAP, kind="shared")
 async def seat_map(ctx: restate.ObjectSharedContext, request: SeatMapOf) -> SeatMap:
     """Every seat, front to back, free or not. 404 when it does not fly on that day."""
     plan = aboard(await flight_of(ctx))
     return SeatMap(seats=seating.seat_map(plan, await holds_of(ctx), request.reservation_id))
 
 
-@flight_seats.handler()
+@implements(flight_seats, MOVE_SEAT)
 async def move_seat(ctx: restate.ObjectContext, request: MoveSeat) -> SeatMoved:
     """Move a passenger to a free seat. 404 for a seat that does not exist, 409 for one that they cannot have."""
     found = await flight_of(ctx)

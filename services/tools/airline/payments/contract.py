@@ -32,6 +32,7 @@ AUTHORISE_CARD = Tool(
     purpose="Charge a credit card.",
     input=CardMovement,
     output=Moved,
+    internal=True,
 )
 VOID_CARD = Tool(
     service=CARD_PROCESSOR,
@@ -39,6 +40,7 @@ VOID_CARD = Tool(
     purpose="Call the charge of a credit card off.",
     input=NoInput,
     output=Moved,
+    internal=True,
 )
 CREDIT_CARD = Tool(
     service=CARD_PROCESSOR,
@@ -46,4 +48,5 @@ CREDIT_CARD = Tool(
     purpose="Give money back to a credit card.",
     input=CardMovement,
     output=Moved,
+    internal=True,
 )

@@ -9,8 +9,15 @@ from decimal import Decimal
 import restate
 
 from services.tools.airline.data.dataset import airline
-from services.tools.airline.payments.contract import CARD_PROCESSOR, CardMovement, Moved
-from switchboard import NoInput
+from services.tools.airline.payments.contract import (
+    AUTHORISE_CARD,
+    CARD_PROCESSOR,
+    CREDIT_CARD,
+    VOID_CARD,
+    CardMovement,
+    Moved,
+)
+from switchboard import NoInput, implements
 from switchboard.messages import Wire
 from switchboard.money import Money
 from switchboard.toolkit.declare import tool_object
@@ -42,7 +49,7 @@ def provider_says(payment_id: str) -> Answer:
     return Answer(declined=airline().extras.declined_cards.get(payment_id, ""))
 
 
-@card_processor.handler()
+@implements(card_processor, AUTHORISE_CARD)
 async def authorise(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
     """Charge a card, once for each key. 402 when the card is declined."""
     made = await ctx.get(MOVEMENT, type_hint=Movement)
@@ -59,7 +66,7 @@ async def authorise(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
     return Moved(amount=made.amount)
 
 
-@card_processor.handler()
+@implements(card_processor, VOID_CARD)
 async def void(ctx: restate.ObjectContext, _request: NoInput) -> Moved:
     """Call the charge off. Does nothing when it was never made."""
     made = await ctx.get(MOVEMENT, type_hint=Movement)
@@ -69,7 +76,7 @@ async def void(ctx: restate.ObjectContext, _request: NoInput) -> Moved:
     return Moved(amount=NOTHING)
 
 
-@card_processor.handler()
+@implements(card_processor, CREDIT_CARD)
 async def credit(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
     """Give money back to a card, once for each key."""
     made = await ctx.get(MOVEMENT, type_hint=Movement)

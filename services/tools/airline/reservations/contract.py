@@ -246,5 +246,10 @@ class Record(Wire):
 
 
 READ_RECORD = Tool(
-    service=RESERVATIONS, handler="read_record", purpose="A reservation, whoever's it is.", input=NoInput, output=Record
+    service=RESERVATIONS,
+    handler="read_record",
+    purpose="A reservation, whoever's it is.",
+    input=NoInput,
+    output=Record,
+    internal=True,
 )

@@ -15,7 +15,14 @@ from services.tools.airline.data.records import Reservation
 from services.tools.airline.reservations import compensation, policy, reading, writing
 from services.tools.airline.reservations.compensation import Claim
 from services.tools.airline.reservations.contract import (
+    BOOK_RESERVATION,
+    CANCEL_RESERVATION,
+    GET_RESERVATION_DETAILS,
     RESERVATION_DESK,
+    SEND_CERTIFICATE,
+    UPDATE_RESERVATION_BAGGAGES,
+    UPDATE_RESERVATION_FLIGHTS,
+    UPDATE_RESERVATION_PASSENGERS,
     BookReservation,
     CancelReservation,
     GetReservationDetails,
@@ -27,28 +34,26 @@ from services.tools.airline.reservations.contract import (
 from services.tools.airline.reservations.operation import Operation
 from services.tools.airline.reservations.prices import bags_price, change_price
 from services.tools.airline.reservations.travel import keys_of
-from switchboard import NoInput
+from switchboard import NoInput, implements
 from switchboard.contract import Text
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.refusal import Refusal
 from switchboard.toolkit.rpc import ask
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 desk = tool_service(RESERVATION_DESK, "Reservations: looked at, booked, cancelled, changed; the policy is kept here.")
 
 
-@desk.handler()
+@implements(desk, GET_RESERVATION_DETAILS)
 async def get_reservation_details(ctx: restate.Context, request: GetReservationDetails) -> Reservation:
     """One reservation. 404, in the same words, for one that is somebody else's and for one that does not exist."""
-    await require_verified_customer(ctx, request.user_id, request)
     return (await reading.own(ctx, request.user_id, request.reservation_id)).reservation
 
 
-@desk.handler()
+@implements(desk, BOOK_RESERVATION)
 async def book_reservation(ctx: restate.Context, request: BookReservation) -> Reservation:
     """Book and pay: all of it or nothing. 402, 404 and 409, with the reason, when it cannot be."""
-    who = await reading.comer(ctx, request.user_id, request)
+    who = await reading.comer(ctx, request.user_id)
     user, now = who.user, who.moment.now
     flights = await reading.as_they_stand(ctx, keys_of(request.flights))
     await enforce_policy(
@@ -70,10 +75,10 @@ async def book_reservation(ctx: restate.Context, request: BookReservation) -> Re
     return kept.reservation
 
 
-@desk.handler()
+@implements(desk, CANCEL_RESERVATION)
 async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -> Reservation:
     """Cancel and refund. 404 for a reservation that is not the customer's, 409 when the policy does not allow it."""
-    found = await reading.standing(ctx, request.user_id, request.reservation_id, request)
+    found = await reading.standing(ctx, request.user_id, request.reservation_id)
     kept, flights = found.kept, found.flights
     await enforce_policy(
         ctx,
@@ -92,10 +97,10 @@ async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -
     return after.reservation
 
 
-@desk.handler()
+@implements(desk, UPDATE_RESERVATION_FLIGHTS)
 async def update_reservation_flights(ctx: restate.Context, request: UpdateReservationFlights) -> Reservation:
     """Change flights or cabin, and pay or be refunded the difference: all of it or nothing. 402, 404 and 409."""
-    found = await reading.standing(ctx, request.user_id, request.reservation_id, request, request.flights)
+    found = await reading.standing(ctx, request.user_id, request.reservation_id, request.flights)
     user, kept, flights, now = found.user, found.kept, found.flights, found.moment.now
     before = kept.reservation
     await enforce_policy(
@@ -118,10 +123,10 @@ async def update_reservation_flights(ctx: restate.Context, request: UpdateReserv
     return after.reservation
 
 
-@desk.handler()
+@implements(desk, UPDATE_RESERVATION_PASSENGERS)
 async def update_reservation_passengers(ctx: restate.Context, request: UpdateReservationPassengers) -> Reservation:
     """Change the passengers. 404 and 409."""
-    found = await reading.standing(ctx, request.user_id, request.reservation_id, request)
+    found = await reading.standing(ctx, request.user_id, request.reservation_id)
     before = found.kept.reservation
     await enforce_policy(
         ctx,
@@ -138,10 +143,10 @@ async def update_reservation_passengers(ctx: restate.Context, request: UpdateRes
     return after.reservation
 
 
-@desk.handler()
+@implements(desk, UPDATE_RESERVATION_BAGGAGES)
 async def update_reservation_baggages(ctx: restate.Context, request: UpdateReservationBaggages) -> Reservation:
     """Add bags, and pay for them: all of it or nothing. 402, 404 and 409."""
-    found = await reading.standing(ctx, request.user_id, request.reservation_id, request)
+    found = await reading.standing(ctx, request.user_id, request.reservation_id)
     user, before = found.user, found.kept.reservation
     await enforce_policy(
         ctx,
@@ -160,10 +165,10 @@ async def update_reservation_baggages(ctx: restate.Context, request: UpdateReser
     return after.reservation
 
 
-@desk.handler()
+@implements(desk, SEND_CERTIFICATE)
 async def send_certificate(ctx: restate.Context, request: SendCertificate) -> Text:
     """Give the customer a certificate. 404 and 409 when the policy does not allow it, or not of that amount."""
-    who = await reading.comer(ctx, request.user_id, request)
+    who = await reading.comer(ctx, request.user_id)
     own = await reading.all_own(ctx, who.user)
     compensated = (await ask(ctx, LIST_COMPENSATIONS, NoInput(), request.user_id)).causes
     claims = [Claim(kept, kept.reservation.reservation_id in compensated) for kept in own]

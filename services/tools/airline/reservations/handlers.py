@@ -14,8 +14,13 @@ from services.tools.airline.data.dataset import airline, dated, is_relative
 from services.tools.airline.data.records import Reservation
 from services.tools.airline.data.schedule import today
 from services.tools.airline.reservations import keeping
-from services.tools.airline.reservations.contract import RESERVATIONS, Record
+from services.tools.airline.reservations.contract import READ_RECORD, RESERVATIONS, Record
 from services.tools.airline.reservations.keeping import (
+    CLAIM_ID,
+    FIND,
+    SETTLE_WRITE,
+    UNDO_WRITE,
+    WRITE,
     Claimed,
     Found,
     Kept,
@@ -24,7 +29,7 @@ from services.tools.airline.reservations.keeping import (
     Slot,
     WriteReservation,
 )
-from switchboard import NoInput, ToolInput
+from switchboard import NoInput, ToolInput, implements
 from switchboard.messages import Wire
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.rpc import allowed
@@ -55,13 +60,13 @@ class OnRecord(Wire):
 ON_RECORD = restate.RunOptions[OnRecord](type_hint=OnRecord)
 
 
-@reservations.handler(kind="shared")
+@implements(reservations, FIND, kind="shared")
 async def find(ctx: restate.ObjectSharedContext, _request: NoInput) -> Found:
     """The reservation, if there is one, with what it went through here."""
     return Found(kept=await as_it_stands(ctx))
 
 
-@reservations.handler(kind="shared")
+@implements(reservations, READ_RECORD, kind="shared")
 async def read_record(ctx: restate.ObjectSharedContext, _request: NoInput) -> Record:
     """The reservation, if there is one."""
     kept = await as_it_stands(ctx)
@@ -93,7 +98,7 @@ async def open_on(ctx: restate.ObjectContext, request: Opening) -> Opened:
     return Opened(opened_on=request.opened_on)
 
 
-@reservations.handler()
+@implements(reservations, CLAIM_ID)
 async def claim_id(ctx: restate.ObjectContext, request: OperationRef) -> Claimed:
     """Whether the id is the new reservation's now; not when it is another's."""
     slot = await ctx.get(SLOT, type_hint=Slot)
@@ -104,7 +109,7 @@ async def claim_id(ctx: restate.ObjectContext, request: OperationRef) -> Claimed
     return Claimed(claimed=claimed is not None)
 
 
-@reservations.handler()
+@implements(reservations, WRITE)
 async def write(ctx: restate.ObjectContext, request: WriteReservation) -> Noted:
     """Change the reservation, once for each id. 409 when it has changed since it was read, or is being changed."""
     slot = await slot_of(ctx)
@@ -112,7 +117,7 @@ async def write(ctx: restate.ObjectContext, request: WriteReservation) -> Noted:
     return Noted(changed=True)
 
 
-@reservations.handler()
+@implements(reservations, SETTLE_WRITE)
 async def settle_write(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
     """The write stands. Does nothing when it is not open."""
     slot = await ctx.get(SLOT, type_hint=Slot)
@@ -122,7 +127,7 @@ async def settle_write(ctx: restate.ObjectContext, request: OperationRef) -> Not
     return Noted(changed=slot.operation_id == request.operation_id)
 
 
-@reservations.handler()
+@implements(reservations, UNDO_WRITE)
 async def undo_write(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
     """Back to what was before the write. Does nothing when it is not open."""
     slot = await ctx.get(SLOT, type_hint=Slot)

@@ -78,13 +78,21 @@ class Noted(Wire):
     changed: bool
 
 
-FIND = Tool(service=RESERVATIONS, handler="find", purpose="A reservation.", input=NoInput, output=Found)
+FIND = Tool(
+    service=RESERVATIONS,
+    handler="find",
+    purpose="A reservation.",
+    input=NoInput,
+    output=Found,
+    internal=True,
+)
 CLAIM_ID = Tool(
     service=RESERVATIONS,
     handler="claim_id",
     purpose="Take an id for a new reservation, unless it is another's.",
     input=OperationRef,
     output=Claimed,
+    internal=True,
 )
 WRITE = Tool(
     service=RESERVATIONS,
@@ -92,9 +100,15 @@ WRITE = Tool(
     purpose="Change a reservation. The write has to be settled or undone afterwards.",
     input=WriteReservation,
     output=Noted,
+    internal=True,
 )
 SETTLE_WRITE = Tool(
-    service=RESERVATIONS, handler="settle_write", purpose="The write stands.", input=OperationRef, output=Noted
+    service=RESERVATIONS,
+    handler="settle_write",
+    purpose="The write stands.",
+    input=OperationRef,
+    output=Noted,
+    internal=True,
 )
 UNDO_WRITE = Tool(
     service=RESERVATIONS,
@@ -102,6 +116,7 @@ UNDO_WRITE = Tool(
     purpose="The write, or the claim of an id, falls.",
     input=OperationRef,
     output=Noted,
+    internal=True,
 )
 
 

@@ -16,11 +16,9 @@ from services.tools.airline.reservations.contract import FlightChoice
 from services.tools.airline.reservations.keeping import FIND, Kept
 from services.tools.airline.reservations.travel import FlightKey, Flights, FlightState, keys_of
 from switchboard import NoInput
-from switchboard.contract import PersonalInput
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.refusal import NOT_FOUND
 from switchboard.toolkit.rpc import ask, read, start
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +41,8 @@ class Standing:
     flights: Flights
 
 
-async def comer(ctx: restate.Context, user_id: str, request: PersonalInput) -> Comer:
-    """How every write begins: the customer, admitted, and the moment. Raises TerminalError 401 and 404."""
-    await require_verified_customer(ctx, user_id, request)
+async def comer(ctx: restate.Context, user_id: str) -> Comer:
+    """Return who asks for a write, and the moment at which every rule is checked. Raises TerminalError 404."""
     moment = await airline_moment(ctx)
     user = await ask(ctx, GET_USER_DETAILS, GetUserDetails(user_id=user_id, signed_in=True), user_id)
     return Comer(user, moment)
@@ -55,11 +52,10 @@ async def standing(
     ctx: restate.Context,
     user_id: str,
     reservation_id: str,
-    request: PersonalInput,
     wanted: Sequence[FlightChoice] = (),
 ) -> Standing:
-    """How a write on a reservation begins; `wanted` are flights that it asks for. TerminalError 401 and 404."""
-    who = await comer(ctx, user_id, request)
+    """How a write on a reservation begins; `wanted` are flights that it asks for. TerminalError 404."""
+    who = await comer(ctx, user_id)
     kept = await own(ctx, user_id, reservation_id)
     flights = await as_they_stand(ctx, keys_of((*kept.reservation.flights, *wanted)))
     return Standing(who.user, who.moment, kept, flights)

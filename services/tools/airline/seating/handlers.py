@@ -19,35 +19,34 @@ from services.tools.airline.flights.contract import (
 from services.tools.airline.reservations.contract import GET_RESERVATION_DETAILS, GetReservationDetails
 from services.tools.airline.seating import policy, telling
 from services.tools.airline.seating.contract import (
+    CHANGE_SEAT,
+    GET_SEAT_MAP,
     SEAT_CHANGES,
     SeatChanged,
     SeatChangeRequest,
     SeatChoice,
     SeatMapRequest,
 )
-from switchboard import NoInput
+from switchboard import NoInput, implements
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.refusal import NOT_FOUND
 from switchboard.toolkit.rpc import allowed, ask, read, start
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 seat_changes = tool_service(SEAT_CHANGES, "Seats of a customer's bookings: which are free, and the change to another.")
 
 
-@seat_changes.handler()
+@implements(seat_changes, GET_SEAT_MAP)
 async def get_seat_map(ctx: restate.Context, request: SeatMapRequest) -> SeatChoice:
     """The free seats that the passenger could have. 404 and 409 when their seat cannot be changed."""
-    await require_verified_customer(ctx, request.customer_id, request)
     reservation, flight, passenger = await to_change(ctx, request)
     asked = SeatMapOf(reservation_id=reservation.reservation_id)
     seats = await ask(ctx, SEAT_MAP, asked, seats_key(flight.flight_number, flight.date))
     return allowed(telling.choice(reservation, flight, seats, passenger))
 
 
-@seat_changes.handler()
+@implements(seat_changes, CHANGE_SEAT)
 async def change_seat(ctx: restate.Context, request: SeatChangeRequest) -> SeatChanged:
     """Move a passenger to another seat. 404 and 409, with the reason, when it cannot be."""
-    await require_verified_customer(ctx, request.customer_id, request)
     reservation, flight, passenger = await to_change(ctx, request)
     wanted = MoveSeat(reservation_id=reservation.reservation_id, passenger=passenger, seat=request.seat)
     moved = await ask(ctx, MOVE_SEAT, wanted, seats_key(flight.flight_number, flight.date))

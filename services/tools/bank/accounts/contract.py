@@ -303,6 +303,7 @@ WITHDRAW = Tool(
     input=Withdraw,
     output=Moved,
     keyed_by="customer_id",
+    internal=True,
 )
 DEPOSIT = Tool(
     service="Accounts",
@@ -311,6 +312,7 @@ DEPOSIT = Tool(
     input=MoveMoney,
     output=Moved,
     keyed_by="customer_id",
+    internal=True,
 )
 UNDO_MOVE = Tool(
     service="Accounts",
@@ -319,6 +321,7 @@ UNDO_MOVE = Tool(
     input=MoveRef,
     output=Undone,
     keyed_by="customer_id",
+    internal=True,
 )
 
 
@@ -333,6 +336,7 @@ FIND_TRANSACTION = Tool(
     input=FindTransaction,
     output=Transaction,
     keyed_by="customer_id",
+    internal=True,
 )
 
 
@@ -363,6 +367,7 @@ END_DEBITS = Tool(
     input=LoanDebits,
     output=DebitsEnd,
     keyed_by="customer_id",
+    internal=True,
 )
 
 

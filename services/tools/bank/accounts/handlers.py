@@ -12,6 +12,15 @@ import restate
 
 from services.tools.bank.accounts import moves, policy, reports
 from services.tools.bank.accounts.contract import (
+    COMPARE_MONTHS,
+    DEPOSIT,
+    END_DEBITS,
+    FIND_TRANSACTION,
+    GET_BALANCE,
+    LIST_TRANSACTIONS,
+    SUMMARIZE_SPENDING,
+    UNDO_MOVE,
+    WITHDRAW,
     Balances,
     DebitsEnd,
     FindTransaction,
@@ -35,13 +44,13 @@ from services.tools.bank.accounts.moves import Move, Moves
 from services.tools.bank.accounts.periods import PeriodRefused
 from services.tools.bank.data.bank import customers
 from services.tools.bank.data.pin import Pin, keep_pin, read_pin, write_pin
+from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.refusal import NOT_FOUND
 from switchboard.toolkit.rpc import allowed
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 MOVES = "moves"
 ENDED_DEBITS = "ended_debits"
@@ -51,37 +60,33 @@ Report = TypeVar("Report")
 accounts = tool_object("Accounts", "Balances and transactions of one customer, by customer id.")
 
 
-@accounts.handler(kind="shared")
-async def get_balance(ctx: restate.ObjectSharedContext, request: PersonalInput) -> Balances:
+@implements(accounts, GET_BALANCE, kind="shared")
+async def get_balance(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> Balances:
     """Every account with its balance, as of now."""
-    await require_verified_customer(ctx, ctx.key(), request)
     return reports.balances(await read_ledger(ctx))
 
 
-@accounts.handler(kind="shared")
+@implements(accounts, LIST_TRANSACTIONS, kind="shared")
 async def list_transactions(ctx: restate.ObjectSharedContext, query: TransactionQuery) -> TransactionList:
     """The newest transactions that match. TerminalError 400 for a period without records, 404 for no account."""
-    await require_verified_customer(ctx, ctx.key(), query)
     ledger = await read_ledger(ctx)
     return answered(lambda: reports.transactions(ledger, query))
 
 
-@accounts.handler(kind="shared")
+@implements(accounts, SUMMARIZE_SPENDING, kind="shared")
 async def summarize_spending(ctx: restate.ObjectSharedContext, query: SpendingQuery) -> Spending:
     """What was spent, added up. TerminalError 400 for a period without records."""
-    await require_verified_customer(ctx, ctx.key(), query)
     ledger = await read_ledger(ctx)
     return answered(lambda: reports.spending(ledger, query))
 
 
-@accounts.handler(kind="shared")
+@implements(accounts, COMPARE_MONTHS, kind="shared")
 async def compare_months(ctx: restate.ObjectSharedContext, query: MonthsQuery) -> MonthTable:
     """What was spent, by category and month."""
-    await require_verified_customer(ctx, ctx.key(), query)
     return month_table(await read_ledger(ctx), query)
 
 
-@accounts.handler(kind="shared")
+@implements(accounts, FIND_TRANSACTION, kind="shared")
 async def find_transaction(ctx: restate.ObjectSharedContext, request: FindTransaction) -> Transaction:
     """One booked transaction. TerminalError 404 when it is not this customer's."""
     found = (await read_ledger(ctx)).find(request.transaction_id)
@@ -106,7 +111,7 @@ async def pin(ctx: restate.ObjectContext, first_seen: Pin) -> None:
     await write_pin(ctx, first_seen)
 
 
-@accounts.handler()
+@implements(accounts, WITHDRAW)
 async def withdraw(ctx: restate.ObjectContext, request: Withdraw) -> Moved:
     """Take money from an account. TerminalError 404, 409 or 429 when the account does not give it."""
     ledger = await writable_ledger(ctx)
@@ -118,7 +123,7 @@ async def withdraw(ctx: restate.ObjectContext, request: Withdraw) -> Moved:
     return booked(ctx, ledger, moves.withdrawal(request, ledger.now))
 
 
-@accounts.handler()
+@implements(accounts, DEPOSIT)
 async def deposit(ctx: restate.ObjectContext, request: MoveMoney) -> Moved:
     """Put money on an account. TerminalError 404, 409 or 429 when the account does not take it."""
     ledger = await writable_ledger(ctx)
@@ -128,7 +133,7 @@ async def deposit(ctx: restate.ObjectContext, request: MoveMoney) -> Moved:
     return booked(ctx, ledger, moves.deposit(request, ledger.now))
 
 
-@accounts.handler()
+@implements(accounts, UNDO_MOVE)
 async def undo(ctx: restate.ObjectContext, request: MoveRef) -> Undone:
     """Undo a move, whether it has happened or not: what has not, never will."""
     ledger = await writable_ledger(ctx)
@@ -138,7 +143,7 @@ async def undo(ctx: restate.ObjectContext, request: MoveRef) -> Undone:
     return Undone(stands=False)
 
 
-@accounts.handler()
+@implements(accounts, END_DEBITS)
 async def end_debits(ctx: restate.ObjectContext, request: LoanDebits) -> DebitsEnd:
     """Note when the debits of a loan end. Whoever says it twice says the same; the latest counts."""
     refuse_stranger(ctx.key())

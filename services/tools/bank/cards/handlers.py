@@ -9,6 +9,11 @@ import restate
 from services.tools.bank.cards import policy
 from services.tools.bank.cards.contract import (
     CARDS,
+    CHANGE_CARD_LIMITS,
+    FREEZE_CARD,
+    LIST_CARDS,
+    REPLACE_CARD,
+    UNFREEZE_CARD,
     CardChanged,
     CardChoice,
     CardLimits,
@@ -19,13 +24,13 @@ from services.tools.bank.cards.contract import (
 from services.tools.bank.cards.policy import KeptCard, Wallet
 from services.tools.bank.data.bank import Customer, customers
 from services.tools.bank.data.people import people
+from switchboard import implements
 from switchboard.builtin.outbox.contract import DELIVER
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, tell
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 WALLET = "wallet"
 ID_DIGITS = 8
@@ -34,18 +39,16 @@ ID_DIGITS = 8
 cards = tool_object(CARDS, "Debit and credit cards of one customer, by customer id.")
 
 
-@cards.handler(kind="shared")
-async def list_cards(ctx: restate.ObjectSharedContext, request: PersonalInput) -> CardList:
+@implements(cards, LIST_CARDS, kind="shared")
+async def list_cards(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> CardList:
     """Every card that was not replaced."""
-    await require_verified_customer(ctx, ctx.key(), request)
     customer = known(ctx.key())
     return policy.listed(await wallet_of(ctx, customer), customer)
 
 
-@cards.handler()
+@implements(cards, FREEZE_CARD)
 async def freeze_card(ctx: restate.ObjectContext, request: CardChoice) -> CardChanged:
     """Freeze a card; one that is frozen stays so. TerminalError 404 and 409."""
-    await require_verified_customer(ctx, ctx.key(), request)
     customer = known(ctx.key())
     wallet = await wallet_of(ctx, customer)
     card = allowed(policy.choose(wallet, request)).model_copy(update={"frozen": True})
@@ -53,20 +56,18 @@ async def freeze_card(ctx: restate.ObjectContext, request: CardChoice) -> CardCh
     return write(ctx, wallet, card, customer, told)
 
 
-@cards.handler()
+@implements(cards, UNFREEZE_CARD)
 async def unfreeze_card(ctx: restate.ObjectContext, request: UnfreezeCard) -> CardChanged:
     """Make a frozen card usable. TerminalError 404 and 409."""
-    await require_verified_customer(ctx, ctx.key(), request)
     customer = known(ctx.key())
     wallet = await wallet_of(ctx, customer)
     card = allowed(policy.own_card(wallet, request.card_id)).model_copy(update={"frozen": False})
     return write(ctx, wallet, card, customer, f"Your {card.name} ({card.card_id}) can be used again.")
 
 
-@cards.handler()
+@implements(cards, CHANGE_CARD_LIMITS)
 async def change_card_limits(ctx: restate.ObjectContext, request: CardLimits) -> CardChanged:
     """Set a card's limits. TerminalError 404 and 409."""
-    await require_verified_customer(ctx, ctx.key(), request)
     customer = known(ctx.key())
     wallet = await wallet_of(ctx, customer)
     card = allowed(policy.own_card(wallet, request.card_id))
@@ -77,10 +78,9 @@ async def change_card_limits(ctx: restate.ObjectContext, request: CardLimits) ->
     return write(ctx, wallet, card, customer, f"Your {card.name} ({card.card_id}) can be used for {limits}.")
 
 
-@cards.handler()
+@implements(cards, REPLACE_CARD)
 async def replace_card(ctx: restate.ObjectContext, request: ReplaceCard) -> CardChanged:
     """The old card is dead, the new one on its way. TerminalError 404 and 409, also for one that was replaced."""
-    await require_verified_customer(ctx, ctx.key(), request)
     customer = known(ctx.key())
     now = await business_now(ctx)
     wallet = await wallet_of(ctx, customer)

@@ -161,6 +161,7 @@ NOTE_DISPUTE = Tool(
     input=DisputeCase,
     output=DisputeOpened,
     keyed_by="customer_id",
+    internal=True,
 )
 ASK_LEAVE = Tool(
     service=DISPUTES,
@@ -169,6 +170,7 @@ ASK_LEAVE = Tool(
     input=DisputeRef,
     output=Leave,
     keyed_by="customer_id",
+    internal=True,
 )
 CLOSE_DISPUTE = Tool(
     service=DISPUTES,
@@ -177,6 +179,7 @@ CLOSE_DISPUTE = Tool(
     input=DisputeClosing,
     output=Noted,
     keyed_by="customer_id",
+    internal=True,
 )
 TAKE_BACK_CREDIT = Tool(
     service=DISPUTE_DESK,
@@ -184,6 +187,7 @@ TAKE_BACK_CREDIT = Tool(
     purpose="Undo what was done for a case that could not be finished, and close it.",
     input=DisputeCase,
     output=Noted,
+    internal=True,
 )
 RUN_DISPUTE = Tool(
     service=DISPUTE_CASE,
@@ -191,6 +195,7 @@ RUN_DISPUTE = Tool(
     purpose="Have a case decided, and credit the money.",
     input=DisputeCase,
     output=Noted,
+    internal=True,
 )
 DISPUTE_DECIDED = Tool(
     service=DISPUTE_CASE,
@@ -198,4 +203,5 @@ DISPUTE_DECIDED = Tool(
     purpose="Take in what staff decided.",
     input=Decision,
     output=Noted,
+    internal=True,
 )

@@ -12,12 +12,14 @@ from services.tools.bank.disputes.contract import (
     CLOSE_DISPUTE,
     DISPUTE_CASE,
     DISPUTE_DECIDED,
+    RUN_DISPUTE,
     TAKE_BACK_CREDIT,
     DisputeCase,
     DisputeClosing,
     DisputeRef,
     Noted,
 )
+from switchboard import implements
 from switchboard.builtin.approvals.contract import (
     INBOX_KEY,
     NO_STAFF,
@@ -40,7 +42,7 @@ logger = logging.getLogger(__name__)
 dispute_case = tool_workflow(DISPUTE_CASE, "One dispute of a card payment; the key is the dispute's id.")
 
 
-@dispute_case.main()
+@implements(dispute_case, RUN_DISPUTE, kind="workflow")
 async def run(ctx: restate.WorkflowContext, case: DisputeCase) -> Noted:
     """Decide, credit, close. The end is sent to the customer's record, which tells the customer."""
     try:
@@ -59,7 +61,7 @@ async def run(ctx: restate.WorkflowContext, case: DisputeCase) -> Noted:
     return Noted(changed=True)
 
 
-@dispute_case.handler()
+@implements(dispute_case, DISPUTE_DECIDED)
 async def decided(ctx: restate.WorkflowSharedContext, decision: Decision) -> Noted:
     """What staff decided; the inbox sends it once."""
     await ctx.promise(DECISION, type_hint=Decision).resolve(decision)

@@ -180,6 +180,7 @@ OPEN_APPLICATION = Tool(
     input=Application,
     output=LoanApplication,
     keyed_by="customer_id",
+    internal=True,
 )
 MARK_WAITING = Tool(
     service=LOAN_APPLICATIONS,
@@ -188,6 +189,7 @@ MARK_WAITING = Tool(
     input=ApplicationRef,
     output=Done,
     keyed_by="customer_id",
+    internal=True,
 )
 CLOSE_APPLICATION = Tool(
     service=LOAN_APPLICATIONS,
@@ -196,6 +198,7 @@ CLOSE_APPLICATION = Tool(
     input=Closing,
     output=Done,
     keyed_by="customer_id",
+    internal=True,
 )
 TAKE_BACK = Tool(
     service=LOAN_DESK,
@@ -203,6 +206,7 @@ TAKE_BACK = Tool(
     purpose="Undo what was done for an application that could not be finished, and close it.",
     input=Application,
     output=Closing,
+    internal=True,
 )
 RUN_APPLICATION = Tool(
     service=LOAN_APPLICATION,
@@ -210,6 +214,7 @@ RUN_APPLICATION = Tool(
     purpose="Check an application, have it decided, and grant the loan.",
     input=Application,
     output=Closing,
+    internal=True,
 )
 DECIDED_BY_STAFF = Tool(
     service=LOAN_APPLICATION,
@@ -217,4 +222,5 @@ DECIDED_BY_STAFF = Tool(
     purpose="Take in what staff decided.",
     input=Decision,
     output=Done,
+    internal=True,
 )

@@ -25,6 +25,7 @@ from services.tools.bank.loan_applications.contract import (
     LENT_PRODUCT,
     LOAN_APPLICATION,
     MARK_WAITING,
+    RUN_APPLICATION,
     TAKE_BACK,
     Application,
     ApplicationRef,
@@ -34,6 +35,7 @@ from services.tools.bank.loan_applications.contract import (
 from services.tools.bank.loan_applications.policy import Figures, Verdict
 from services.tools.bank.loan_applications.records import loan_id_of
 from services.tools.bank.loans.contract import GRANT_LOAN, LIST_LOANS, GrantLoan
+from switchboard import implements
 from switchboard.builtin.approvals.contract import (
     INBOX_KEY,
     WITHDRAW,
@@ -61,7 +63,7 @@ logger = logging.getLogger(__name__)
 loan_application = tool_workflow(LOAN_APPLICATION, "One application for a loan; the key is the application's id.")
 
 
-@loan_application.main()
+@implements(loan_application, RUN_APPLICATION, kind="workflow")
 async def run(ctx: restate.WorkflowContext, application: Application) -> Closing:
     """Check, decide, grant. The end is sent to the customer's record, which tells the customer."""
     ref = application.application_id
@@ -83,7 +85,7 @@ async def run(ctx: restate.WorkflowContext, application: Application) -> Closing
     return closing
 
 
-@loan_application.handler()
+@implements(loan_application, DECIDED_BY_STAFF)
 async def decided(ctx: restate.WorkflowSharedContext, decision: Decision) -> Done:
     """What staff decided; the inbox sends it once."""
     await ctx.promise(DECISION, type_hint=Decision).resolve(decision)

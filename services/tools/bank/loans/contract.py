@@ -253,6 +253,7 @@ GRANT_LOAN = Tool(
     input=GrantLoan,
     output=LoanGranted,
     keyed_by="customer_id",
+    internal=True,
 )
 
 REVOKE_LOAN = Tool(
@@ -262,6 +263,7 @@ REVOKE_LOAN = Tool(
     input=RevokeLoan,
     output=LoanRevoked,
     keyed_by="customer_id",
+    internal=True,
 )
 
 
@@ -309,6 +311,7 @@ JUDGE_EARLY_REPAYMENT = Tool(
     input=RepayEarly,
     output=EarlyTerms,
     keyed_by="customer_id",
+    internal=True,
 )
 REDUCE_LOAN = Tool(
     service="Loans",
@@ -317,6 +320,7 @@ REDUCE_LOAN = Tool(
     input=Reduce,
     output=Reduced,
     keyed_by="customer_id",
+    internal=True,
 )
 UNDO_REDUCTION = Tool(
     service="Loans",
@@ -325,4 +329,5 @@ UNDO_REDUCTION = Tool(
     input=RepaymentRef,
     output=ReductionUndone,
     keyed_by="customer_id",
+    internal=True,
 )

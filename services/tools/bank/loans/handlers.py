@@ -15,6 +15,14 @@ from services.tools.bank.data.pin import Pin, keep_pin, read_pin, write_pin
 from services.tools.bank.loans import book, early, policy, repayment
 from services.tools.bank.loans.book import Standing
 from services.tools.bank.loans.contract import (
+    GET_LOAN_SCHEDULE,
+    GRANT_LOAN,
+    JUDGE_EARLY_REPAYMENT,
+    LIST_LOANS,
+    QUOTE_EARLY_REPAYMENT,
+    REDUCE_LOAN,
+    REVOKE_LOAN,
+    UNDO_REDUCTION,
     EarlyTerms,
     GrantLoan,
     LoanChoice,
@@ -34,13 +42,13 @@ from services.tools.bank.loans.contract import (
 )
 from services.tools.bank.loans.early import Repayments
 from services.tools.bank.loans.granted import Granted, grant, revoke, with_granted
+from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.refusal import Refusal
 from switchboard.toolkit.rpc import allowed, tell
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 GRANTED = "granted"
 REPAYMENTS = "repayments"
@@ -70,26 +78,23 @@ class Seen(NamedTuple):
         return allowed(self.find(choice))
 
 
-@loans.handler(kind="shared")
-async def list_loans(ctx: restate.ObjectSharedContext, request: PersonalInput) -> LoanOverview:
+@implements(loans, LIST_LOANS, kind="shared")
+async def list_loans(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> LoanOverview:
     """Every loan and credit line, as of today."""
-    await require_verified_customer(ctx, ctx.key(), request)
     seen = await look(ctx)
     return book.overview(seen.customer, seen.pinned_on, seen.today, seen.early)
 
 
-@loans.handler(kind="shared")
+@implements(loans, GET_LOAN_SCHEDULE, kind="shared")
 async def get_loan_schedule(ctx: restate.ObjectSharedContext, query: ScheduleQuery) -> LoanSchedule:
     """The payments of one loan. TerminalError 404 for a loan that is not this customer's."""
-    await require_verified_customer(ctx, ctx.key(), query)
     seen = await look(ctx)
     return book.schedule(seen.loan(query), query, seen.customer.currency)
 
 
-@loans.handler(kind="shared")
+@implements(loans, QUOTE_EARLY_REPAYMENT, kind="shared")
 async def quote_early_repayment(ctx: restate.ObjectSharedContext, query: RepaymentQuery) -> RepaymentQuote:
     """What it would cost. TerminalError 404 and 409 when it cannot be, or may not be."""
-    await require_verified_customer(ctx, ctx.key(), query)
     seen = await look(ctx)
     at = seen.loan(query)
     quoted = allowed(repayment.terms(at, query.amount, seen.customer.currency)).quote
@@ -97,7 +102,7 @@ async def quote_early_repayment(ctx: restate.ObjectSharedContext, query: Repayme
     return quoted
 
 
-@loans.handler(kind="shared")
+@implements(loans, JUDGE_EARLY_REPAYMENT, kind="shared")
 async def judge_early_repayment(ctx: restate.ObjectSharedContext, request: RepayEarly) -> EarlyTerms:
     """Not a tool: the terms, if they are those that were confirmed. TerminalError 404 and 409."""
     seen = await look(ctx)
@@ -109,7 +114,7 @@ async def judge_early_repayment(ctx: restate.ObjectSharedContext, request: Repay
     return terms
 
 
-@loans.handler()
+@implements(loans, REDUCE_LOAN)
 async def reduce_loan(ctx: restate.ObjectContext, request: Reduce) -> Reduced:
     """Book an early repayment; an id that was booked before is not booked again. TerminalError 409 when it is late."""
     seen = await look_holding(ctx)
@@ -127,7 +132,7 @@ async def reduce_loan(ctx: restate.ObjectContext, request: Reduce) -> Reduced:
     return repayment.reduced_to(seen.loan(choice))
 
 
-@loans.handler()
+@implements(loans, UNDO_REDUCTION)
 async def undo_reduction(ctx: restate.ObjectContext, request: RepaymentRef) -> ReductionUndone:
     """Take an early repayment back, whether it has happened or not: what has not, never will."""
     seen = await look_holding(ctx)
@@ -139,7 +144,7 @@ async def undo_reduction(ctx: restate.ObjectContext, request: RepaymentRef) -> R
     return ReductionUndone(undone=made is not None)
 
 
-@loans.handler()
+@implements(loans, GRANT_LOAN)
 async def grant_loan(ctx: restate.ObjectContext, request: GrantLoan) -> LoanGranted:
     """Add an approved loan; an id that was granted before is not granted again. TerminalError 404 for no customer."""
     seen = await look_holding(ctx)
@@ -150,7 +155,7 @@ async def grant_loan(ctx: restate.ObjectContext, request: GrantLoan) -> LoanGran
     return LoanGranted(loan_id=loan.loan_id, first_payment_on=loan.first_payment_on)
 
 
-@loans.handler()
+@implements(loans, REVOKE_LOAN)
 async def revoke_loan(ctx: restate.ObjectContext, request: RevokeLoan) -> LoanRevoked:
     """Take back a loan that could not be paid out. Does nothing when it was never granted."""
     seen = await look_holding(ctx)

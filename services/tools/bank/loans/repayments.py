@@ -14,26 +14,26 @@ from services.tools.bank.loans.contract import (
     JUDGE_EARLY_REPAYMENT,
     LOAN_REPAYMENTS,
     REDUCE_LOAN,
+    REPAY_LOAN_EARLY,
     UNDO_REDUCTION,
     RepaidEarly,
     RepayEarly,
     RepaymentRef,
 )
+from switchboard import implements
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.rpc import ask, tell
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 logger = logging.getLogger(__name__)
 
 loan_repayments = tool_service(LOAN_REPAYMENTS, "Early repayments of loans.")
 
 
-@loan_repayments.handler()
+@implements(loan_repayments, REPAY_LOAN_EARLY)
 async def repay_loan_early(ctx: restate.Context, request: RepayEarly) -> RepaidEarly:
     """Repay, for the fee that was confirmed. TerminalError 404 and 409, with the reason, when nothing was repaid."""
     customer = request.customer_id
-    await require_verified_customer(ctx, customer, request)
     judged = await ask(ctx, JUDGE_EARLY_REPAYMENT, request, customer)
     repayment_id = str(ctx.uuid())
     move_id = f"{repayment_id}.out"

@@ -43,6 +43,7 @@ SUBMIT_PAYMENT = Tool(
     purpose="Send a payment to another bank, once for each id.",
     input=OutsidePayment,
     output=Submitted,
+    internal=True,
 )
 CALL_OFF_PAYMENT = Tool(
     service=PAYMENT_NETWORK,
@@ -50,4 +51,5 @@ CALL_OFF_PAYMENT = Tool(
     purpose="See to it that a payment never leaves, if it has not yet.",
     input=CallOff,
     output=CalledOff,
+    internal=True,
 )

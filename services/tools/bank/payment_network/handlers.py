@@ -7,7 +7,16 @@ would hand it on inside `ctx.run_typed`; the refusals, and what may be called of
 import restate
 
 from services.tools.bank.payment_network import policy
-from services.tools.bank.payment_network.contract import PAYMENT_NETWORK, CalledOff, CallOff, OutsidePayment, Submitted
+from services.tools.bank.payment_network.contract import (
+    CALL_OFF_PAYMENT,
+    PAYMENT_NETWORK,
+    SUBMIT_PAYMENT,
+    CalledOff,
+    CallOff,
+    OutsidePayment,
+    Submitted,
+)
+from switchboard import implements
 from switchboard.messages import Wire
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
@@ -26,7 +35,7 @@ class SentPayment(Wire):
     submitted: Submitted
 
 
-@payment_network.handler()
+@implements(payment_network, SUBMIT_PAYMENT)
 async def submit(ctx: restate.ObjectContext, payment: OutsidePayment) -> Submitted:
     """Send it, once. TerminalError 409 when it was called off, 422 when the recipient's bank refuses it."""
     before = await ctx.get(PAYMENT, type_hint=SentPayment)
@@ -40,7 +49,7 @@ async def submit(ctx: restate.ObjectContext, payment: OutsidePayment) -> Submitt
     return submitted
 
 
-@payment_network.handler()
+@implements(payment_network, CALL_OFF_PAYMENT)
 async def call_off(ctx: restate.ObjectContext, _: CallOff) -> CalledOff:
     """Whether it had left before: what has not, never will."""
     if await ctx.get(PAYMENT, type_hint=SentPayment) is not None:

@@ -167,6 +167,7 @@ EXECUTE_ORDER = Tool(
     purpose="Make one transfer of a standing order.",
     input=Execution,
     output=Noted,
+    internal=True,
 )
 NOTE_EXECUTION = Tool(
     service=STANDING_ORDERS,
@@ -175,4 +176,5 @@ NOTE_EXECUTION = Tool(
     input=Executed,
     output=Noted,
     keyed_by="customer_id",
+    internal=True,
 )

@@ -13,7 +13,11 @@ from restate.context import SendHandle
 
 from services.tools.bank.standing_orders import policy
 from services.tools.bank.standing_orders.contract import (
+    CANCEL_STANDING_ORDER,
+    CHANGE_STANDING_ORDER,
+    CREATE_STANDING_ORDER,
     EXECUTE_ORDER,
+    LIST_STANDING_ORDERS,
     NOTE_EXECUTION,
     STANDING_ORDER_DESK,
     STANDING_ORDERS,
@@ -29,12 +33,12 @@ from services.tools.bank.standing_orders.contract import (
 )
 from services.tools.bank.standing_orders.policy import Kept, Orders
 from services.tools.bank.transfers.contract import CARRY_OUT_ORDER, JUDGE_TRANSFER, TransferRequest
+from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
 from switchboard.toolkit.journaled import as_set
 from switchboard.toolkit.rpc import allowed, ask, notify, tell
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 ORDERS = "orders"
 AHEAD = "ahead at least"
@@ -42,7 +46,7 @@ AHEAD = "ahead at least"
 standing_order_desk = tool_service(STANDING_ORDER_DESK, "Has the transfers of standing orders made.")
 
 
-@standing_order_desk.handler()
+@implements(standing_order_desk, EXECUTE_ORDER)
 async def execute(ctx: restate.Context, request: Execution) -> Noted:
     """Make one transfer, and tell the customer when it could not be made."""
     transfer = TransferRequest(**request.model_dump(exclude={"order_id", "number"}))
@@ -79,10 +83,9 @@ def standing_orders_object(ahead_min: timedelta) -> restate.VirtualObject:
             ctx.set(ORDERS, orders.with_order(policy.with_timer(following, await timer.invocation_id())))
         return Noted(changed=True)
 
-    @standing_orders.handler()
+    @implements(standing_orders, CREATE_STANDING_ORDER)
     async def create_standing_order(ctx: restate.ObjectContext, request: StandingOrderRequest) -> OrderKept:
         """Keep an order and start its timer. TerminalError 404 or 409 for one that could never be carried out."""
-        await require_verified_customer(ctx, ctx.key(), request)
         now = await business_now(ctx)
         orders = await read_orders(ctx)
         allowed(policy.refuse_too_many(orders))
@@ -103,20 +106,18 @@ def standing_orders_object(ahead_min: timedelta) -> restate.VirtualObject:
 def add_upkeep(standing_orders: restate.VirtualObject) -> None:
     """What needs no timer."""
 
-    @standing_orders.handler()
+    @implements(standing_orders, CHANGE_STANDING_ORDER)
     async def change_standing_order(ctx: restate.ObjectContext, request: OrderChange) -> OrderKept:
         """Change what is sent from the next transfer on. TerminalError 404 and 409."""
-        await require_verified_customer(ctx, ctx.key(), request)
         orders = await read_orders(ctx)
         order = allowed(policy.judge_change(orders, request))
         await ask(ctx, JUDGE_TRANSFER, order.transfer())
         ctx.set(ORDERS, orders.with_order(order))
         return policy.answer("Changed:", order)
 
-    @standing_orders.handler()
+    @implements(standing_orders, CANCEL_STANDING_ORDER)
     async def cancel_standing_order(ctx: restate.ObjectContext, request: OrderRef) -> OrderKept:
         """End an order. TerminalError 404 for one that is none of the customer's."""
-        await require_verified_customer(ctx, ctx.key(), request)
         orders = await read_orders(ctx)
         order = allowed(policy.judge_ref(orders, request.order_id))
         ctx.set(ORDERS, orders.without(order.order_id))
@@ -125,13 +126,12 @@ def add_upkeep(standing_orders: restate.VirtualObject) -> None:
             ctx.cancel_invocation(order.timer_id)
         return policy.answer("Cancelled, nothing more is sent by", order)
 
-    @standing_orders.handler(kind="shared")
-    async def list_standing_orders(ctx: restate.ObjectSharedContext, request: PersonalInput) -> OrderList:
+    @implements(standing_orders, LIST_STANDING_ORDERS, kind="shared")
+    async def list_standing_orders(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> OrderList:
         """The orders that go on."""
-        await require_verified_customer(ctx, ctx.key(), request)
         return policy.listed(await read_orders(ctx))
 
-    @standing_orders.handler()
+    @implements(standing_orders, NOTE_EXECUTION)
     async def note_execution(ctx: restate.ObjectContext, request: Executed) -> Noted:
         """Not a tool: what became of the latest transfer."""
         ctx.set(ORDERS, policy.noted(await read_orders(ctx), request))

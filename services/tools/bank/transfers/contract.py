@@ -347,6 +347,7 @@ CARRY_OUT = Tool(
     purpose="Make a scheduled transfer and tell the customer.",
     input=ScheduleRequest,
     output=Nothing,
+    internal=True,
 )
 JUDGE_TRANSFER = Tool(
     service=TRANSFERS,
@@ -354,6 +355,7 @@ JUDGE_TRANSFER = Tool(
     purpose="Whether a transfer could be made and may be made, the money and the limit of the day aside.",
     input=TransferRequest,
     output=Nothing,
+    internal=True,
 )
 CARRY_OUT_ORDER = Tool(
     service=TRANSFERS,
@@ -361,6 +363,7 @@ CARRY_OUT_ORDER = Tool(
     purpose="Make one transfer of a standing order, and say how that went.",
     input=TransferRequest,
     output=CarriedOut,
+    internal=True,
 )
 END_TRANSFER = Tool(
     service=TRANSFERS,
@@ -368,4 +371,5 @@ END_TRANSFER = Tool(
     purpose="Bring a transfer that was stopped to one of its two ends.",
     input=Unfinished,
     output=Nothing,
+    internal=True,
 )

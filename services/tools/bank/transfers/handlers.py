@@ -5,6 +5,13 @@ import restate
 from services.tools.bank.data.bank import customers
 from services.tools.bank.transfers import policy, schedule
 from services.tools.bank.transfers.contract import (
+    CARRY_OUT,
+    CARRY_OUT_ORDER,
+    END_TRANSFER,
+    FIND_RECIPIENT,
+    JUDGE_TRANSFER,
+    MOVE_BETWEEN_OWN_ACCOUNTS,
+    TRANSFER_MONEY,
     TRANSFERS,
     CarriedOut,
     Nothing,
@@ -17,36 +24,33 @@ from services.tools.bank.transfers.contract import (
     Unfinished,
 )
 from services.tools.bank.transfers.saga import bring_to_an_end, transfer
+from switchboard import implements
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, notify
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 transfers = tool_service(TRANSFERS, "Transfers of money between accounts, at this bank and to others.")
 
 
-@transfers.handler()
+@implements(transfers, FIND_RECIPIENT)
 async def find_recipient(ctx: restate.Context, query: RecipientQuery) -> Recipient:
     """The customer who is meant. TerminalError 404 when that is nobody, or not sure."""
-    await require_verified_customer(ctx, query.customer_id, query)
     return allowed(policy.find_recipient(customers(), query))
 
 
-@transfers.handler()
+@implements(transfers, TRANSFER_MONEY)
 async def transfer_money(ctx: restate.Context, request: TransferRequest) -> Transferred:
     """Send money to somebody. TerminalError 404, 409 and 422, with the reason, when it was not sent."""
-    await require_verified_customer(ctx, request.customer_id, request)
     return await judged_transfer(ctx, request)
 
 
-@transfers.handler()
+@implements(transfers, MOVE_BETWEEN_OWN_ACCOUNTS)
 async def move_between_own_accounts(ctx: restate.Context, request: OwnTransferRequest) -> Transferred:
     """Move money between a customer's own accounts. TerminalError as for `transfer_money`."""
-    await require_verified_customer(ctx, request.customer_id, request)
     return await transfer(ctx, allowed(policy.judge_own_transfer(customers(), request)))
 
 
-@transfers.handler()
+@implements(transfers, CARRY_OUT)
 async def carry_out(ctx: restate.Context, request: ScheduleRequest) -> Nothing:
     """Not a tool: make a scheduled transfer, and tell the customer how that went."""
     try:
@@ -57,7 +61,7 @@ async def carry_out(ctx: restate.Context, request: ScheduleRequest) -> Nothing:
     return Nothing()
 
 
-@transfers.handler()
+@implements(transfers, JUDGE_TRANSFER)
 async def judge_transfer(ctx: restate.Context, request: TransferRequest) -> Nothing:
     """Not a tool: for those who keep a transfer for later. TerminalError 404 and 409 for one that may not be made."""
     order = allowed(policy.judge_transfer(customers(), request))
@@ -65,7 +69,7 @@ async def judge_transfer(ctx: restate.Context, request: TransferRequest) -> Noth
     return Nothing()
 
 
-@transfers.handler()
+@implements(transfers, CARRY_OUT_ORDER)
 async def carry_out_order(ctx: restate.Context, request: TransferRequest) -> CarriedOut:
     """Not a tool: make one transfer of a standing order; a refusal is an answer, for the order goes on."""
     try:
@@ -74,7 +78,7 @@ async def carry_out_order(ctx: restate.Context, request: TransferRequest) -> Car
         return CarriedOut(made=False, told=error.message)
 
 
-@transfers.handler()
+@implements(transfers, END_TRANSFER)
 async def end_transfer(ctx: restate.Context, request: Unfinished) -> Nothing:
     """Not a tool: bring a transfer that was stopped to one of its two ends, and say which."""
     ctx.resolve_awakeable(request.tell, await bring_to_an_end(ctx, request))

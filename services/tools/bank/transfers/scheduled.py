@@ -12,7 +12,10 @@ import restate
 from services.tools.bank.data.bank import customers
 from services.tools.bank.transfers import policy, schedule
 from services.tools.bank.transfers.contract import (
+    CANCEL_SCHEDULED,
     CARRY_OUT,
+    LIST_SCHEDULED,
+    SCHEDULE_TRANSFER,
     SCHEDULED_TRANSFERS,
     ScheduleCancelled,
     ScheduleKept,
@@ -21,13 +24,13 @@ from services.tools.bank.transfers.contract import (
     ScheduleRequest,
 )
 from services.tools.bank.transfers.schedule import Pending, Plan
+from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.journaled import as_set
 from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, tell
-from switchboard.toolkit.verified_customers import require_verified_customer
 
 PLAN = "plan"
 AHEAD = "ahead at least"
@@ -48,10 +51,9 @@ def scheduled_transfers_object(ahead_min: timedelta) -> restate.VirtualObject:
             ctx.set(PLAN, plan.without(found))
             tell(ctx, CARRY_OUT, found.request)
 
-    @scheduled_transfers.handler()
+    @implements(scheduled_transfers, SCHEDULE_TRANSFER)
     async def schedule_transfer(ctx: restate.ObjectContext, request: ScheduleRequest) -> ScheduleKept:
         """Keep a transfer and start its timer. TerminalError 404 or 409 for one that could never be made."""
-        await require_verified_customer(ctx, ctx.key(), request)
         now = await business_now(ctx)
         plan = await read_plan(ctx)
         order = allowed(policy.judge_transfer(customers(), request))
@@ -66,10 +68,9 @@ def scheduled_transfers_object(ahead_min: timedelta) -> restate.VirtualObject:
         ctx.set(PLAN, plan.numbered_on().with_entry(Pending(request=request, scheduled=scheduled, timer_id=timer_id)))
         return schedule.kept(scheduled)
 
-    @scheduled_transfers.handler()
+    @implements(scheduled_transfers, CANCEL_SCHEDULED)
     async def cancel_scheduled(ctx: restate.ObjectContext, request: ScheduleRef) -> ScheduleCancelled:
         """Drop a transfer. TerminalError 404 for one that is being made, was made or never was."""
-        await require_verified_customer(ctx, ctx.key(), request)
         plan = await read_plan(ctx)
         found = allowed(schedule.judge_cancellation(plan, request.schedule_id))
         ctx.set(PLAN, plan.without(found))
@@ -77,10 +78,9 @@ def scheduled_transfers_object(ahead_min: timedelta) -> restate.VirtualObject:
         ctx.cancel_invocation(found.timer_id)
         return schedule.cancelled(found.scheduled)
 
-    @scheduled_transfers.handler(kind="shared")
-    async def list_scheduled(ctx: restate.ObjectSharedContext, request: PersonalInput) -> ScheduleList:
+    @implements(scheduled_transfers, LIST_SCHEDULED, kind="shared")
+    async def list_scheduled(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> ScheduleList:
         """What is still to come, the next first."""
-        await require_verified_customer(ctx, ctx.key(), request)
         now = await business_now(ctx)
         return schedule.listed(await read_plan(ctx), now.date())
 

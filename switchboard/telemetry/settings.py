@@ -1,0 +1,30 @@
+"""The settings of logs and traces, read from the environment."""
+
+from typing import Literal
+
+from pydantic import AnyHttpUrl, Field
+from pydantic_settings import BaseSettings
+
+from switchboard.telemetry.logs import LogFormat
+
+
+class TelemetrySettings(BaseSettings):
+    """What a process logs, and where it sends its spans."""
+
+    log_level: str = Field("INFO", validation_alias="LOG_LEVEL", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_format: LogFormat = Field(
+        "auto", validation_alias="LOG_FORMAT", description="`auto` is text on a terminal and JSON elsewhere."
+    )
+    otlp_endpoint: AnyHttpUrl | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="A collector of spans, by OTLP over HTTP, such as http://127.0.0.1:4318; none when unset.",
+    )
+    otel_service_name: str | None = Field(
+        None, validation_alias="OTEL_SERVICE_NAME", description="The process in traces; by default what it serves."
+    )
+    telemetry_content: Literal["off", "full"] = Field(
+        "off",
+        validation_alias="TELEMETRY_CONTENT",
+        description="`full` puts what people and models wrote into logs and spans: for development only.",
+    )

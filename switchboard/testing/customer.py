@@ -1,0 +1,60 @@
+"""A customer for tests, who writes to a real mesh through Restate's ingress."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+
+from switchboard.ingress import encode, exchange, idempotency_header, session_path
+
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The ingress's answer: the HTTP status and the JSON body."""
+
+    status: int
+    body: JSON
+
+    @property
+    def text(self) -> str:
+        return str(self.body.get("text", self.body.get("message", "")))
+
+
+@dataclass
+class Customer:
+    """A customer at the ingress, in one session; a new session unless one is named."""
+
+    ingress_url: str
+    http: aiohttp.ClientSession
+    customer_id: str = "alice"
+    session: str = field(default_factory=lambda: f"s-{uuid4()}")
+    signed_in: bool = True
+
+    async def says(self, text: Any, idempotency_key: str | None = None) -> Answer:
+        """Send a message and wait for the reply."""
+        return await self._call("send", {**self.identity, "text": text}, idempotency_key or "")
+
+    async def asks(self, handler: str, **request: Any) -> Answer:
+        """Call another handler of the session: `transcript`, `status`, …"""
+        return await self._call(handler, {**self.identity, **request})
+
+    @property
+    def identity(self) -> JSON:
+        """The customer's identity, in the form that the gateway sends."""
+        return {"customer_id": self.customer_id} | ({} if self.signed_in else {"signed_in": False})
+
+    async def messages(self) -> list[JSON]:
+        """All messages of the session's transcript."""
+        answer = await self.asks("transcript", limit=50)
+        return [message for turn in answer.body["turns"] for message in turn["messages"]]
+
+    async def _call(self, handler: str, body: JSON, idempotency_key: str = "") -> Answer:
+        """Send once and without retries: a test decides what a broken connection means. Raises aiohttp's errors."""
+        url = self.ingress_url + session_path(self.session, handler)
+        headers = {"content-type": "application/json", **idempotency_header(idempotency_key)}
+        response = await exchange(self.http, "POST", url, encode(body), headers)
+        return Answer(response.status, json.loads(response.content))

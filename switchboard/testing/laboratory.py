@@ -1,0 +1,89 @@
+"""A real mesh for tests: Restate, the services of mesh.toml and the demo model, on free ports of this machine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
+from switchboard.local.process import wait_until
+from switchboard.local.restate_server import AdminError
+from switchboard.runtime.mesh_file import MeshProject
+from switchboard.testing.customer import Customer
+from switchboard.testing.scripted_model import ScriptedModel
+
+HAPPENS_WITHIN = timedelta(seconds=90)
+ANSWERS_WITHIN = aiohttp.ClientTimeout(total=120)
+
+ALWAYS_REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
+"""Makes Restate suspend and replay a handler at every await, so that a handler that is not deterministic fails."""
+
+
+@dataclass
+class Laboratory:
+    """A running mesh, customers for it, and its scripted model. `replays` when every await is replayed."""
+
+    mesh: Mesh
+    http: aiohttp.ClientSession
+    model: ScriptedModel
+    replays: bool
+
+    def customer(self, customer_id: str = "alice", **more: Any) -> Customer:
+        """Return a customer with a new session; `session` and `signed_in` can be given."""
+        return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, **more)
+
+    async def invocations(self, session: str, target: str = "%") -> list[dict[str, Any]]:
+        """Return the invocations that a session's messages caused, oldest first.
+
+        `depth` is 0 for the message itself. `target` is a handler's name, such as `get_balance`; all by default.
+        """
+        columns = "id, target, status, invoked_by_id, created_at, running_at, completed_at, completion_result"
+        rows = await self.mesh.admin.query(f"SELECT {columns} FROM sys_invocation ORDER BY created_at")
+        found = {row["id"] for row in rows if row["target"].startswith(f"Session/{session}/send")}
+        tree = [{**row, "depth": 0} for row in rows if row["id"] in found]
+        for parent in tree:
+            children = [row for row in rows if row.get("invoked_by_id") == parent["id"]]
+            tree += [{**row, "depth": parent["depth"] + 1} for row in children]
+        return [row for row in tree if target in ("%", row["target"].rsplit("/", 1)[-1])]
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        """Wait until the condition holds; it may be a coroutine function. Raises StartFailed after 90 seconds."""
+
+        async def ready() -> bool:
+            found = holds()
+            try:
+                return bool(await found if asyncio.iscoroutine(found) else found)
+            except AdminError:  # A Restate that has just restarted cannot answer queries yet.
+                return False
+
+        await wait_until(ready, timeout=HAPPENS_WITHIN, otherwise="what the test waits for did not happen")
+
+
+@asynccontextmanager
+async def open_laboratory(
+    project: MeshProject,
+    folder: Path,
+    replays: bool = False,
+    environment: Mapping[str, str] | None = None,
+    restate_environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[Laboratory]:
+    """Start a project's mesh with the demo model, and stop it at the end. Raises StartFailed.
+
+    `folder` takes Restate's data and the logs. `environment` is added to every service's environment.
+    """
+    mesh = Mesh(
+        project,
+        folder,
+        Addresses.free(project.definition),
+        environment=environment,
+        restate_environment={**(ALWAYS_REPLAY if replays else {}), **(restate_environment or {})},
+    )
+    # The client's default allows only a hundred requests at once.
+    connector = aiohttp.TCPConnector(limit=0)
+    async with mesh, aiohttp.ClientSession(connector=connector, timeout=ANSWERS_WITHIN) as http:
+        yield Laboratory(mesh, http, ScriptedModel(mesh.addresses.service_url(DEMO_MODEL), http), replays)

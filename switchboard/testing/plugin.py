@@ -1,0 +1,68 @@
+"""The pytest plugin: fixtures with a real mesh, of the mesh.toml in pytest's root folder or above it.
+
+The fixtures live as long as the test session, in its event loop. Tests must run in the same loop, so a project's pytest
+configuration says:
+
+    asyncio_mode = "auto"
+    asyncio_default_fixture_loop_scope = "session"
+    asyncio_default_test_loop_scope = "session"
+"""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from switchboard.local.mesh import Mesh
+from switchboard.local.process import StartFailed
+from switchboard.local.restate_server import find_binary
+from switchboard.runtime.mesh_file import MeshFileError, MeshProject
+from switchboard.testing.customer import Customer
+from switchboard.testing.laboratory import Laboratory, open_laboratory
+from switchboard.testing.parts import need
+from switchboard.testing.scripted_model import ScriptedModel
+
+ALWAYS_REPLAY_OPTION = "--always-replay"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("switchboard").addoption(
+        ALWAYS_REPLAY_OPTION,
+        action="store_true",
+        help="Make Restate replay every handler at every await, which finds handlers that are not deterministic.",
+    )
+
+
+@pytest.fixture(scope="session")
+async def laboratory(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Laboratory]:
+    """The running mesh with what a test needs to look into it: invocations, logs, Restate's admin API."""
+    need("restate-server", find_binary("restate-server"), "run `npm install` in your mesh's folder to get it")
+    try:
+        project = MeshProject.find(request.config.rootpath)
+    except MeshFileError as error:
+        pytest.fail(str(error), pytrace=False)
+    replays = bool(request.config.getoption(ALWAYS_REPLAY_OPTION))
+    try:
+        async with open_laboratory(project, tmp_path_factory.mktemp("mesh"), replays) as opened:
+            yield opened
+    except StartFailed as failure:
+        pytest.fail(str(failure), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def mesh(laboratory: Laboratory) -> Mesh:
+    """The running mesh: its addresses, its processes, and Restate's admin API."""
+    return laboratory.mesh
+
+
+@pytest.fixture(scope="session")
+def model(laboratory: Laboratory) -> ScriptedModel:
+    """The demo model. `await model.plays(scene(...))` scripts its answers; `await model.follows_rules()` ends that."""
+    return laboratory.model
+
+
+@pytest.fixture(scope="session")
+def customer(laboratory: Laboratory) -> Callable[..., Customer]:
+    """Makes customers: `customer("alice")` returns a Customer with a new session."""
+    return laboratory.customer

@@ -1,0 +1,173 @@
+"""Wrong input ends a command with one clear sentence and an exit code, and leaves nothing behind."""
+
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from switchboard.cli.new import new
+from switchboard.local.problem import Refused
+from switchboard.local.process import free_ports
+from tests.cli.conftest import run, service_port_base
+from tests.parts import need_restate_server
+
+GOOD = """
+name = "shop"
+[services.front]
+module = "front"
+port = 9181
+"""
+
+
+def project(folder: Path, mesh: str, **modules: str) -> Path:
+    (folder / "mesh.toml").write_text(mesh)
+    for name, source in modules.items():
+        (folder / f"{name}.py").write_text(source)
+    return folder
+
+
+def free_port_options() -> list[str]:
+    ingress, admin, node, gateway, metrics = free_ports(5)
+    return [
+        *("--ingress-port", str(ingress), "--admin-port", str(admin), "--node-port", str(node)),
+        *("--gateway-port", str(gateway), "--gateway-metrics-port", str(metrics)),
+        *("--service-port-base", str(service_port_base())),
+    ]
+
+
+def assert_one_sentence(done: "subprocess.CompletedProcess[str]", *words: str) -> None:
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.endswith((".\n", "?\n", ")\n"))
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def running_in(folder: Path) -> list[str]:
+    """The processes that were started in this folder or with it in their command."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(folder) in command or (process / "cwd").readlink() == folder:
+                found.append(command)
+        except OSError:  # It has ended by now, or is another user's.
+            continue
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mesh", "words"),
+    [
+        (GOOD.replace("module", "modul"), ("services.front.modul is an unknown key; did you mean 'module'?",)),
+        (GOOD + "colour = 'red'", ("services.front.colour is an unknown key; the keys are module, port, image",)),
+        (GOOD.replace("port = 9181", ""), ("services.front.port is missing",)),
+        (GOOD.replace("9181", '"many"'), ("services.front.port: it must be a valid integer",)),
+        (GOOD.replace('"shop"', '"My Shop"'), ("name: a mesh's name has 1 to 40 lower-case letters",)),
+        (GOOD.replace("services.front", "services.Front"), ("services.Front: a service's name has 1 to 40",)),
+        (GOOD.replace('"front"', '"front.py:app"'), ("services.front.module: a module's name is written as",)),
+        (GOOD.replace("=", "is"), ("mesh.toml is not valid TOML", "line 2")),
+        ('name = "shop"', ("services is missing",)),
+        (GOOD + '[services.tools]\nmodule = "tools"\nport = 9181', ("front and tools have the same port 9181",)),
+        (GOOD.replace("services.front", "services.gateway"), ("'gateway' is a service of the framework",)),
+        (GOOD.replace("9181", "9099"), ("front has port 9099, which the demo model uses",)),
+    ],
+)
+@pytest.mark.parametrize("command", ["up", "values"])
+def test_a_wrong_mesh_file_is_refused(tmp_path: Path, command: str, mesh: str, words: tuple[str, ...]) -> None:
+    assert_one_sentence(run(command, folder=project(tmp_path, mesh)), "mesh.toml", *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["mesh.toml"]
+
+
+@pytest.mark.parametrize("command", ["up", "values", "demo"])
+def test_a_folder_without_a_mesh_file_is_refused(tmp_path: Path, command: str) -> None:
+    done = run(command, folder=tmp_path)
+    assert_one_sentence(done, f"There is no mesh.toml in {tmp_path} or above it.", "switchboard new NAME")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("module", "sources", "words"),
+    [
+        ("frnt", {}, ("services.front.module: frnt: there is no module of that name", "Modules are searched in")),
+        ("broken.front", {"broken": "raise RuntimeError('no database')"}, ("RuntimeError('no database')",)),
+        ("broken.front", {"broken": "import no_such_package"}, ("No module named 'no_such_package'",)),
+    ],
+    ids=["missing", "package that raises", "package that lacks a dependency"],
+)
+def test_up_refuses_modules_that_cannot_be_found(
+    tmp_path: Path, module: str, sources: dict[str, str], words: tuple[str, ...]
+) -> None:
+    need_restate_server()
+    folder = project(tmp_path, GOOD.replace('"front"', f'"{module}"'), **sources)
+    assert_one_sentence(run("up", *free_port_options(), folder=folder), *words)
+    assert not running_in(folder)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("raise RuntimeError('no database')", ("front stopped at start: RuntimeError: no database",)),
+        ("print('hello')", ("front stopped at start: hello",)),
+        ("", ("front stopped at start: it printed nothing",)),
+        ("def broken(:", ("front stopped at start: SyntaxError",)),
+    ],
+    ids=["raises", "ends at once", "empty", "no Python"],
+)
+def test_up_ends_when_a_module_stops_at_start(tmp_path: Path, source: str, words: tuple[str, ...]) -> None:
+    need_restate_server()
+    folder = project(tmp_path, GOOD, front=source)
+    assert_one_sentence(run("up", *free_port_options(), folder=folder), *words, "logs/front.log")
+    assert not running_in(folder)
+
+
+def test_up_names_a_taken_port_and_the_option_that_chooses_another(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        folder = project(tmp_path, GOOD.replace("9181", str(port)), front="")
+        options = free_port_options()[:-2]
+        assert_one_sentence(run("up", *options, folder=folder), f"port {port}", "front", "--service-port-base")
+    assert not running_in(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["My-Shop", "shop_1", "1shop", "", "../shop", "s" * 41, "json", "class", "switchboard"]
+)
+def test_new_refuses_a_name_that_cannot_be_one(tmp_path: Path, name: str) -> None:
+    assert_one_sentence(run("new", name, folder=tmp_path), f"{name!r} cannot be a project's name")
+    assert not list(tmp_path.iterdir())
+
+
+def test_new_refuses_a_folder_that_is_not_empty(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "notes.txt").write_text("mine")
+    assert_one_sentence(run("new", "shop", folder=tmp_path), "shop is a folder that is not empty; nothing was changed")
+    assert [path.name for path in tmp_path.rglob("*")] == ["shop", "notes.txt"]
+
+
+def test_new_refuses_a_name_that_a_file_has(tmp_path: Path) -> None:
+    (tmp_path / "shop").write_text("mine")
+    assert_one_sentence(run("new", "shop", folder=tmp_path), "shop is a file; nothing was changed")
+    assert (tmp_path / "shop").read_text() == "mine"
+
+
+def test_new_leaves_nothing_when_it_cannot_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("switchboard.cli.new.write_project", fail)
+    with pytest.raises(Refused, match="No space left on device"):
+        new("shop", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_new_uses_a_folder_that_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    assert run("new", "shop", folder=tmp_path).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["shop"]
+    assert (tmp_path / "shop" / "mesh.toml").is_file()
