@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
 from switchboard.cli.values import values_text
-from switchboard.local.problem import Refused
+from switchboard.local.problem import InvalidCommand
 from switchboard.runtime.mesh_file import IN_WORDS, MESH_FILE, MESH_NAME, read_mesh_file
 
 DISTRIBUTION = "switchboard-mesh"
@@ -32,7 +32,7 @@ FOLDER_MODE = 0o755
 
 
 def new(name: str, parent: Path) -> str:
-    """Make the folder `name` in `parent` and return the next steps. Raises Refused; then nothing is left behind."""
+    """Make the folder `name` in `parent` and return the next steps. Raises InvalidCommand; then nothing is left behind."""
     module = module_name(name)
     folder = parent / name
     refuse_used(folder, name)
@@ -46,17 +46,17 @@ def new(name: str, parent: Path) -> str:
             shutil.rmtree(draft, ignore_errors=True)
             raise
     except OSError as error:
-        raise Refused(f"Cannot make {folder}: {error.strerror}.") from error
+        raise InvalidCommand(f"Cannot make {folder}: {error.strerror}.") from error
     return next_steps(name)
 
 
 def module_name(name: str) -> str:
-    """Return the name of the project's package. Raises Refused for a name that cannot be one."""
+    """Return the name of the project's package. Raises InvalidCommand for a name that cannot be one."""
     if not re.fullmatch(MESH_NAME, name):
-        raise Refused(f"{name!r} cannot be a project's name: {IN_WORDS[MESH_NAME]}.")
+        raise InvalidCommand(f"{name!r} cannot be a project's name: {IN_WORDS[MESH_NAME]}.")
     module = name.replace("-", "_")
     if keyword.iskeyword(module) or module in sys.stdlib_module_names or is_installed(module):
-        raise Refused(f"{name!r} cannot be a project's name: Python has a module or keyword {module!r} already.")
+        raise InvalidCommand(f"{name!r} cannot be a project's name: Python has a module or keyword {module!r} already.")
     return module
 
 
@@ -67,11 +67,11 @@ def is_installed(module: str) -> bool:
 
 
 def refuse_used(folder: Path, name: str) -> None:
-    """Raise Refused unless the folder is missing or empty."""
+    """Raise InvalidCommand unless the folder is missing or empty."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     what = "is a folder that is not empty" if folder.is_dir() else "is a file"
-    raise Refused(f"{folder} {what}; nothing was changed. Choose another name than {name!r}, or another folder.")
+    raise InvalidCommand(f"{folder} {what}; nothing was changed. Choose another name than {name!r}, or another folder.")
 
 
 def write_project(folder: Path, name: str, module: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from switchboard.local.listeners import in_use
 from switchboard.local.process import free_ports
+from tests.parts import PROJECT
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -29,8 +30,13 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"COLUMNS": "100"} | more
 
 
-def run(*arguments: str, folder: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder, this one by default."""
+def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command here."""
+    return run_in(PROJECT, *arguments, **more)
+
+
+def run_in(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder."""
     return subprocess.run(
         [sys.executable, "-m", "switchboard.cli", *arguments],
         cwd=folder,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from switchboard.cli.new import new
-from switchboard.local.problem import Refused
+from switchboard.local.problem import InvalidCommand
 from switchboard.local.process import free_ports
-from tests.cli.conftest import run, service_port_base
+from tests.cli.conftest import run_in, service_port_base
 from tests.parts import need_restate_server
 
 GOOD = """
@@ -78,13 +78,13 @@ def running_in(folder: Path) -> list[str]:
 )
 @pytest.mark.parametrize("command", ["up", "values"])
 def test_a_wrong_mesh_file_is_refused(tmp_path: Path, command: str, mesh: str, words: tuple[str, ...]) -> None:
-    assert_one_sentence(run(command, folder=project(tmp_path, mesh)), "mesh.toml", *words)
+    assert_one_sentence(run_in(project(tmp_path, mesh), command), "mesh.toml", *words)
     assert [path.name for path in tmp_path.iterdir()] == ["mesh.toml"]
 
 
 @pytest.mark.parametrize("command", ["up", "values", "demo"])
 def test_a_folder_without_a_mesh_file_is_refused(tmp_path: Path, command: str) -> None:
-    done = run(command, folder=tmp_path)
+    done = run_in(tmp_path, command)
     assert_one_sentence(done, f"There is no mesh.toml in {tmp_path} or above it.", "switchboard new NAME")
     assert not list(tmp_path.iterdir())
 
@@ -103,7 +103,7 @@ def test_up_refuses_modules_that_cannot_be_found(
 ) -> None:
     need_restate_server()
     folder = project(tmp_path, GOOD.replace('"front"', f'"{module}"'), **sources)
-    assert_one_sentence(run("up", *free_port_options(), folder=folder), *words)
+    assert_one_sentence(run_in(folder, "up", *free_port_options()), *words)
     assert not running_in(folder)
 
 
@@ -120,7 +120,7 @@ def test_up_refuses_modules_that_cannot_be_found(
 def test_up_ends_when_a_module_stops_at_start(tmp_path: Path, source: str, words: tuple[str, ...]) -> None:
     need_restate_server()
     folder = project(tmp_path, GOOD, front=source)
-    assert_one_sentence(run("up", *free_port_options(), folder=folder), *words, "logs/front.log")
+    assert_one_sentence(run_in(folder, "up", *free_port_options()), *words, "logs/front.log")
     assert not running_in(folder)
 
 
@@ -131,7 +131,7 @@ def test_up_names_a_taken_port_and_the_option_that_chooses_another(tmp_path: Pat
         port = taken.getsockname()[1]
         folder = project(tmp_path, GOOD.replace("9181", str(port)), front="")
         options = free_port_options()[:-2]
-        assert_one_sentence(run("up", *options, folder=folder), f"port {port}", "front", "--service-port-base")
+        assert_one_sentence(run_in(folder, "up", *options), f"port {port}", "front", "--service-port-base")
     assert not running_in(folder)
 
 
@@ -139,20 +139,20 @@ def test_up_names_a_taken_port_and_the_option_that_chooses_another(tmp_path: Pat
     "name", ["My-Shop", "shop_1", "1shop", "", "../shop", "s" * 41, "json", "class", "switchboard"]
 )
 def test_new_refuses_a_name_that_cannot_be_one(tmp_path: Path, name: str) -> None:
-    assert_one_sentence(run("new", name, folder=tmp_path), f"{name!r} cannot be a project's name")
+    assert_one_sentence(run_in(tmp_path, "new", name), f"{name!r} cannot be a project's name")
     assert not list(tmp_path.iterdir())
 
 
 def test_new_refuses_a_folder_that_is_not_empty(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "notes.txt").write_text("mine")
-    assert_one_sentence(run("new", "shop", folder=tmp_path), "shop is a folder that is not empty; nothing was changed")
+    assert_one_sentence(run_in(tmp_path, "new", "shop"), "shop is a folder that is not empty; nothing was changed")
     assert [path.name for path in tmp_path.rglob("*")] == ["shop", "notes.txt"]
 
 
 def test_new_refuses_a_name_that_a_file_has(tmp_path: Path) -> None:
     (tmp_path / "shop").write_text("mine")
-    assert_one_sentence(run("new", "shop", folder=tmp_path), "shop is a file; nothing was changed")
+    assert_one_sentence(run_in(tmp_path, "new", "shop"), "shop is a file; nothing was changed")
     assert (tmp_path / "shop").read_text() == "mine"
 
 
@@ -161,13 +161,13 @@ def test_new_leaves_nothing_when_it_cannot_finish(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("switchboard.cli.new.write_project", fail)
-    with pytest.raises(Refused, match="No space left on device"):
+    with pytest.raises(InvalidCommand, match="No space left on device"):
         new("shop", tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_new_uses_a_folder_that_is_empty(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
-    assert run("new", "shop", folder=tmp_path).returncode == 0
+    assert run_in(tmp_path, "new", "shop").returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["shop"]
     assert (tmp_path / "shop" / "mesh.toml").is_file()

@@ -9,7 +9,7 @@ from services.project import reference
 from switchboard.cli.values import CHART_USES, chart_values, service_values
 from switchboard.runtime.mesh_file import MeshDefinition, Uses
 from tests.charts.rendering import of_kind, render, values
-from tests.cli.conftest import run
+from tests.cli.conftest import run_in
 from tests.parts import PROJECT
 
 CHART = "agent-mesh"
@@ -70,6 +70,6 @@ def test_the_chart_renders_exactly_the_services_of_another_mesh(tmp_path: Path) 
 
 
 def test_the_command_prints_the_values() -> None:
-    printed = run("values", folder=PROJECT)
+    printed = run_in(PROJECT, "values")
     assert (printed.returncode, printed.stderr) == (0, "")
     assert yaml.safe_load(printed.stdout) == {"services": values(CHART)["services"]}
