@@ -1,7 +1,7 @@
 """What is put off, with a gate before and after each handler, served apart: `python -m tests.chaos.gated_timers`."""
 
 from services.tools.bank.standing_orders.handlers import standing_orders_object
-from services.tools.bank.transfers.scheduled import scheduled_transfers_object
+from services.tools.bank.transfers.scheduled_transfers import scheduled_transfers_object
 from switchboard.builtin.reminders.handlers import reminders_object
 from switchboard.runtime.serve import serve
 from switchboard.runtime.settings import load

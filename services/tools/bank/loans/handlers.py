@@ -12,7 +12,7 @@ import restate
 from services.tools.bank.accounts.contract import END_DEBITS
 from services.tools.bank.data.bank import Customer, customers
 from services.tools.bank.data.pin import Pin, keep_pin, read_pin, write_pin
-from services.tools.bank.loans import book, early, policy, repayment
+from services.tools.bank.loans import book, early, policy, repayment_terms
 from services.tools.bank.loans.book import Standing
 from services.tools.bank.loans.contract import (
     GET_LOAN_SCHEDULE,
@@ -97,7 +97,7 @@ async def quote_early_repayment(ctx: restate.ObjectSharedContext, query: Repayme
     """What it would cost. TerminalError 404 and 409 when it cannot be, or may not be."""
     seen = await look(ctx)
     at = seen.loan(query)
-    quoted = allowed(repayment.terms(at, query.amount, seen.customer.currency)).quote
+    quoted = allowed(repayment_terms.terms(at, query.amount, seen.customer.currency)).quote
     await judge_early(ctx, at, quoted)
     return quoted
 
@@ -107,7 +107,7 @@ async def judge_early_repayment(ctx: restate.ObjectSharedContext, request: Repay
     """Not a tool: the terms, if they are those that were confirmed. TerminalError 404 and 409."""
     seen = await look(ctx)
     at = seen.loan(LoanChoice(loan_id=request.loan_id))
-    terms = allowed(repayment.terms(at, request.amount, seen.customer.currency))
+    terms = allowed(repayment_terms.terms(at, request.amount, seen.customer.currency))
     refused = policy.refuse_other_terms(request, terms.quote.fee, terms.quote.currency)
     allowed(refused)
     await judge_early(ctx, at, terms.quote)
@@ -120,7 +120,7 @@ async def reduce_loan(ctx: restate.ObjectContext, request: Reduce) -> Reduced:
     seen = await look_holding(ctx)
     choice = LoanChoice(loan_id=request.loan_id)
     if seen.early.find(request.repayment_id):
-        return repayment.reduced_to(seen.loan(choice))
+        return repayment_terms.reduced_to(seen.loan(choice))
     at = seen.loan(choice)
     allowed(policy.refuse_impossible(request.amount, at.outstanding, seen.customer.currency))
     if request.repayment_id in seen.early.undone or request.after_payments != at.paid:
@@ -129,7 +129,7 @@ async def reduce_loan(ctx: restate.ObjectContext, request: Reduce) -> Reduced:
     seen = seen._replace(early=early.book(seen.early, request, seen.today))
     ctx.set(REPAYMENTS, seen.early)
     tell_debits(ctx, seen, request.loan_id)
-    return repayment.reduced_to(seen.loan(choice))
+    return repayment_terms.reduced_to(seen.loan(choice))
 
 
 @implements(loans, UNDO_REDUCTION)
@@ -162,7 +162,7 @@ async def revoke_loan(ctx: restate.ObjectContext, request: RevokeLoan) -> LoanRe
     if seen.granted.find(request.loan_id) is None:
         return LoanRevoked(revoked=False)
     ctx.set(GRANTED, revoke(seen.granted, request.loan_id))
-    tell(ctx, END_DEBITS, repayment.no_debits(seen.loan(LoanChoice(loan_id=request.loan_id))), ctx.key())
+    tell(ctx, END_DEBITS, repayment_terms.no_debits(seen.loan(LoanChoice(loan_id=request.loan_id))), ctx.key())
     return LoanRevoked(revoked=True)
 
 
@@ -177,7 +177,7 @@ def tell_debits(ctx: restate.ObjectContext, seen: Seen, loan_id: str) -> None:
     at = seen.find(LoanChoice(loan_id=loan_id))
     if isinstance(at, Refusal):
         return
-    debits = repayment.debits(at, granted=seen.granted.find(loan_id) is not None)
+    debits = repayment_terms.debits(at, granted=seen.granted.find(loan_id) is not None)
     if debits is not None:
         tell(ctx, END_DEBITS, debits, ctx.key())
 

@@ -3,7 +3,7 @@
 import restate
 
 from services.tools.bank.data.bank import customers
-from services.tools.bank.transfers import policy, schedule
+from services.tools.bank.transfers import plan, policy
 from services.tools.bank.transfers.contract import (
     CARRY_OUT,
     CARRY_OUT_ORDER,
@@ -23,7 +23,7 @@ from services.tools.bank.transfers.contract import (
     TransferRequest,
     Unfinished,
 )
-from services.tools.bank.transfers.saga import bring_to_an_end, transfer
+from services.tools.bank.transfers.execution import bring_to_an_end, transfer
 from switchboard import implements
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.policy import enforce_policy
@@ -54,9 +54,9 @@ async def move_between_own_accounts(ctx: restate.Context, request: OwnTransferRe
 async def carry_out(ctx: restate.Context, request: ScheduleRequest) -> Nothing:
     """Not a tool: make a scheduled transfer, and tell the customer how that went."""
     try:
-        told = schedule.made((await judged_transfer(ctx, request)).summary)
+        told = plan.made((await judged_transfer(ctx, request)).summary)
     except restate.TerminalError as error:
-        told = schedule.failed(request, error.message)
+        told = plan.failed(request, error.message)
     notify(ctx, request.session_id, request.customer_id, told)
     return Nothing()
 
