@@ -10,7 +10,7 @@ UNKNOWN = "Interrupted. It is not known whether this was done. Find out before i
 
 
 @dataclass(frozen=True)
-class Account:
+class CallReport:
     """The names of a turn's tools, by what is known of their calls. Hand-offs and held calls are not among them."""
 
     done: tuple[str, ...]
@@ -27,7 +27,7 @@ class Account:
         return " ".join(part for part in parts if part)
 
 
-def account_of(messages: Sequence[Message]) -> Account:
+def report_calls(messages: Sequence[Message]) -> CallReport:
     """What is known of the calls of these messages."""
     done, failed, unknown = [], [], []
     for call, result in calls_and_results(messages):
@@ -40,7 +40,7 @@ def account_of(messages: Sequence[Message]) -> Account:
             done.append(name)
         else:
             failed.append(name)
-    return Account(tuple(done), tuple(failed), tuple(unknown))
+    return CallReport(tuple(done), tuple(failed), tuple(unknown))
 
 
 def close_open_calls(messages: Sequence[Message]) -> tuple[Message, ...]:

@@ -10,7 +10,7 @@ import restate
 from switchboard.loop.call_report import UNKNOWN
 from switchboard.loop.decide import AWAITS_CONSENT, ApprovedCall, Judged
 from switchboard.messages import HeldCall, Identity, ToolResult
-from switchboard.telemetry.spans import onward
+from switchboard.telemetry.spans import propagation_headers
 
 TOOL_RESULT_MAX_BYTES = 16 * 1024
 """What a model is fed of one result. More is cut, and the model is told."""
@@ -53,7 +53,7 @@ async def fan_out(ctx: restate.Context, calls: Sequence[Judged], identity: Ident
 
 
 def start(ctx: restate.Context, call: ApprovedCall, identity: Identity, decided_ns: int) -> CallFuture:
-    tool, headers = call.tool, onward(call.call_id, decided_ns)
+    tool, headers = call.tool, propagation_headers(call.call_id, decided_ns)
     return ctx.generic_call(tool.service, tool.handler, call.body.encode(), key=tool.key(identity), headers=headers)
 
 

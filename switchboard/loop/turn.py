@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import restate
 
 from switchboard.agent import Agent
-from switchboard.loop.call_report import account_of, close_open_calls
+from switchboard.loop.call_report import close_open_calls, report_calls
 from switchboard.loop.decide import Act, Answer, AskAgain, HandOver, decide, release, released_calls
 from switchboard.loop.decisions import ask
 from switchboard.loop.fanout import fan_out
@@ -89,7 +89,7 @@ def question(held: tuple[HeldCall, ...]) -> Question:
 
 def apology(why: str, added: list[Message]) -> TurnOutcome:
     """The turn failed, the session did not. What was done is said, so that nobody asks for it a second time."""
-    account = account_of(added)
+    account = report_calls(added)
     happened = f"{account.sentence()} {ASK_FIRST}" if account.done or account.unknown else NOTHING_LOST
     text = f"{why} {happened}"
     return TurnOutcome(next=Reply(text=text, failed=True), added=(*added, Notice(text=text)))

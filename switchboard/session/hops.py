@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import restate
 from pydantic import ValidationError
 
-from switchboard.loop.call_report import account_of, close_open_calls
+from switchboard.loop.call_report import close_open_calls, report_calls
 from switchboard.loop.decide import released_calls
 from switchboard.messages import (
     Card,
@@ -27,7 +27,7 @@ from switchboard.session.directory import TURN_HANDLER, Directory
 from switchboard.session.state import NOBODY_KNOWS, Finished, Head, Opening, Running, finished, stopped_text
 from switchboard.session.window import flat
 from switchboard.telemetry.logs import private
-from switchboard.telemetry.spans import onward
+from switchboard.telemetry.spans import propagation_headers
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ async def take_turn(
     ctx: restate.ObjectContext, agent: str, request: TurnRequest, stops: Stops, at: datetime
 ) -> TurnOutcome:
     """Call an agent, at that time. Whatever becomes of it, the session has an outcome to go on with."""
-    headers = onward(sent_ns=round(at.timestamp() * 1e9))
+    headers = propagation_headers(sent_ns=round(at.timestamp() * 1e9))
     turn = ctx.generic_call(agent, TURN_HANDLER, request.model_dump_json().encode(), headers=headers)
     # A cancellation of this very message surfaces here, outside the `except`: then nothing is written at all.
     completed, _ = await restate.wait_completed(turn, stops.told, stops.deadline)
@@ -159,7 +159,7 @@ def lost(request: TurnRequest, agent: str, ending: Interrupted | Reply, *last: M
 
 
 def apologise(text: str, agents: list[str], added: list[Message]) -> Finished:
-    account = account_of(added)
+    account = report_calls(added)
     text = f"{text} {account.sentence() or TRY_AGAIN}"
     return Finished(text=text, agents=tuple(agents), added=(*added, Notice(text=text)), failed=True)
 

@@ -28,7 +28,7 @@ from switchboard.session.settings import SessionSettings
 from switchboard.session.state import Finished
 from switchboard.session.storage import HEAD, begun_by, commit, known, own_head, own_running
 from switchboard.session.summaries import Folded
-from switchboard.telemetry.spans import onward, traced
+from switchboard.telemetry.spans import propagation_headers, traced
 
 JOURNAL_RETENTION = timedelta(days=1)
 """How long the journal of a message can be read in the Restate UI after its reply."""
@@ -85,7 +85,9 @@ def add_conversation(session: restate.VirtualObject, conversation: Conversation)
         """Stop the running turn and answer this message instead: `send`, without waiting behind what it replaces."""
         await stop_running(ctx, message)
         # It was written while a turn ran: whatever that turn asks at its end, this is no answer to it.
-        return await ctx.object_call(send, ctx.key(), message.model_copy(update={"seen": 0}), headers=onward())
+        return await ctx.object_call(
+            send, ctx.key(), message.model_copy(update={"seen": 0}), headers=propagation_headers()
+        )
 
     @session.handler(kind="shared", journal_retention=timedelta(0), idempotency_retention=CLAIM_RETENTION)
     async def claim(ctx: restate.ObjectSharedContext, key: ClaimedKey) -> ClaimedKey:

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from switchboard.loop.call_report import account_of
+from switchboard.loop.call_report import report_calls
 from switchboard.messages import (
     HeldCall,
     Message,
@@ -190,7 +190,7 @@ def trimmed(head: Head) -> tuple[Head, Window]:
 
 def stopped_text(why: str, added: Sequence[Message], known: bool) -> str:
     """What a customer is told of a turn that was cut short: what of it was done, what was not, what nobody knows."""
-    account = account_of(added)
+    account = report_calls(added)
     if not known:
         return " ".join(part for part in (why, account.sentence(), NOBODY_KNOWS) if part)
     return f"{why} {account.sentence() or 'Nothing had been done.'}"

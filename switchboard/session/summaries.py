@@ -25,7 +25,7 @@ from switchboard.session.contract import SESSION, CustomerRequest
 from switchboard.session.settings import SessionSettings
 from switchboard.session.state import Head, spent
 from switchboard.session.window import Window, flat, folded
-from switchboard.telemetry.spans import CONVERSATION, describe, onward, traced
+from switchboard.telemetry.spans import CONVERSATION, describe, propagation_headers, traced
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def ask_for_summary(ctx: restate.ObjectContext, head: Head, oldest: Window) -> N
         messages=flat(oldest),
         through_turn=oldest[-1].turn,
     )
-    ctx.generic_send(SUMMARIES, "summarize", request.model_dump_json().encode(), headers=onward())
+    ctx.generic_send(SUMMARIES, "summarize", request.model_dump_json().encode(), headers=propagation_headers())
 
 
 def summaries_service(models: Sequence[Model]) -> restate.Service:
@@ -109,7 +109,7 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
             replies=(reply.model_copy(update={"calls": (), "text": ""}),) if reply else (),
         )
         body = result.model_dump_json().encode()
-        ctx.generic_send(SESSION, "fold", body, key=request.identity.session_id, headers=onward())
+        ctx.generic_send(SESSION, "fold", body, key=request.identity.session_id, headers=propagation_headers())
 
     return service
 

@@ -223,7 +223,7 @@ def at_end(end: Callable[[HandlerSpan], None]) -> None:
         span.ends.append(end)
 
 
-def onward(call_id: str = "", sent_ns: int = 0) -> dict[str, str]:
+def propagation_headers(call_id: str = "", sent_ns: int = 0) -> dict[str, str]:
     """The headers of a durable call, by which the callee's span hangs below ours.
 
     The same bytes at every attempt, or Restate would find that the call is not the one in the journal: only what the

@@ -1,4 +1,4 @@
-"""How one tool calls another: by the other's contract, durably, with types; and how it tells a customer something."""
+"""Durable calls from one tool to another, by the other's contract; and messages to customers."""
 
 from typing import TypeVar
 
@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from switchboard import Tool
 from switchboard.messages import Wire
-from switchboard.telemetry.spans import onward
+from switchboard.telemetry.spans import propagation_headers
 from switchboard.toolkit.refusal import Refusal
 
 Input = TypeVar("Input", bound=BaseModel)
@@ -16,7 +16,7 @@ Allowed = TypeVar("Allowed")
 
 
 class Notification(Wire):
-    """What a session takes to tell its customer; the part of its contract that tools have to know."""
+    """The input of the session handler `notify`: a message for its customer."""
 
     customer_id: str
     text: str
@@ -25,29 +25,31 @@ class Notification(Wire):
 def start(
     ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None
 ) -> restate.RestateDurableCallFuture[bytes]:
-    """Begin a call of several at once: start all, wait with one `gather`, then `read` each."""
-    return ctx.generic_call(tool.service, tool.handler, request.model_dump_json().encode(), key=key, headers=onward())
+    """Start one of several calls: start all, wait once with `gather`, then `read` each."""
+    body = request.model_dump_json().encode()
+    return ctx.generic_call(tool.service, tool.handler, body, key=key, headers=propagation_headers())
 
 
 async def read(tool: Tool[Input, Output], answer: restate.RestateDurableCallFuture[bytes]) -> Output:
-    """The answer of a call that was started. Its TerminalError is raised here."""
+    """Return the result of a call that was started. Raises the tool's TerminalError."""
     return tool.output.model_validate_json(await answer)
 
 
-async def ask(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None) -> Output:
-    """Call a tool and wait for its answer. Its TerminalError is raised here."""
+async def call_tool(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None) -> Output:
+    """Call a tool and return its result. Raises the tool's TerminalError."""
     return await read(tool, start(ctx, tool, request, key))
 
 
-def tell(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None) -> None:
-    """Send to a tool, to be done whatever becomes of this handler."""
-    ctx.generic_send(tool.service, tool.handler, request.model_dump_json().encode(), key=key, headers=onward())
+def send_tool(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None) -> None:
+    """Send a call to a tool without waiting. It is carried out even if this handler fails or is cancelled."""
+    body = request.model_dump_json().encode()
+    ctx.generic_send(tool.service, tool.handler, body, key=key, headers=propagation_headers())
 
 
-def notify(ctx: restate.Context, session_id: str, customer_id: str, text: str) -> None:
-    """Tell the customer of a session something that they did not ask just now. It arrives once, whoever is down."""
+def notify_customer(ctx: restate.Context, session_id: str, customer_id: str, text: str) -> None:
+    """Send a message to the customer of a session. It arrives exactly once, also after crashes and restarts."""
     body = Notification(customer_id=customer_id, text=text).model_dump_json().encode()
-    ctx.generic_send("Session", "notify", body, key=session_id, headers=onward())
+    ctx.generic_send("Session", "notify", body, key=session_id, headers=propagation_headers())
 
 
 def allowed(judged: Allowed | Refusal) -> Allowed:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from switchboard.contract import Tool
 from switchboard.telemetry.logs import private
-from switchboard.toolkit.rpc import read, start, tell
+from switchboard.toolkit.rpc import read, send_tool, start
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
@@ -49,11 +49,11 @@ class Saga:
 
         Whether an interrupted step was done is not known, so the undoing has to do nothing where nothing was done.
         """
-        self._undoings.append(partial(tell, self.ctx, tool, request, key))
+        self._undoings.append(partial(send_tool, self.ctx, tool, request, key))
 
     def settle_by(self, tool: Tool[Input, Output], request: Input, key: str | None = None) -> None:
         """Register what a step is sent when the saga has succeeded: it may forget how to undo."""
-        self._settlings.append(partial(tell, self.ctx, tool, request, key))
+        self._settlings.append(partial(send_tool, self.ctx, tool, request, key))
 
     async def step(self, tool: Tool[Input, Output], request: Input, key: str | None = None) -> Output:
         """Call a tool. Raises TerminalError when it refuses, with `otherwise` added, or when we are cancelled."""

@@ -5,7 +5,7 @@ import restate
 from switchboard.contract import PersonalInput, Tool, ToolInput
 from switchboard.messages import Wire
 from switchboard.toolkit.refusal import Refusal
-from switchboard.toolkit.rpc import allowed, ask
+from switchboard.toolkit.rpc import allowed, call_tool
 
 IDENTITY_CHECKS = "IdentityChecks"
 """The Restate object that knows which sessions have verified a customer; the key is the customer's id."""
@@ -54,4 +54,4 @@ async def is_verified_customer(ctx: restate.Context, customer_id: str, request: 
     """Return whether the customer is signed in or was verified in this session."""
     if request.signed_in:
         return True
-    return (await ask(ctx, IS_PROVEN, SessionRef(session_id=request.session_id), customer_id)).proven
+    return (await call_tool(ctx, IS_PROVEN, SessionRef(session_id=request.session_id), customer_id)).proven

@@ -20,7 +20,7 @@ from services.tools.bank.accounts.handlers import accounts_object
 from services.tools.bank.data.demo import DemoBank
 from switchboard import serve
 from switchboard.messages import Wire
-from switchboard.toolkit.rpc import ask
+from switchboard.toolkit.rpc import call_tool
 
 HELD_BY = "held_by"
 
@@ -48,17 +48,17 @@ async def lock(ctx: restate.ObjectSharedContext, request: Go) -> None:
 
 @vault.handler(kind="shared")
 async def withdraw(ctx: restate.ObjectSharedContext, request: Withdraw) -> Moved:
-    return await ask(ctx, WITHDRAW, request, ctx.key())
+    return await call_tool(ctx, WITHDRAW, request, ctx.key())
 
 
 @vault.handler(kind="shared")
 async def deposit(ctx: restate.ObjectSharedContext, request: MoveMoney) -> Moved:
-    return await ask(ctx, DEPOSIT, request, ctx.key())
+    return await call_tool(ctx, DEPOSIT, request, ctx.key())
 
 
 @vault.handler(kind="shared")
 async def undo(ctx: restate.ObjectSharedContext, request: MoveRef) -> Undone:
-    return await ask(ctx, UNDO_MOVE, request, ctx.key())
+    return await call_tool(ctx, UNDO_MOVE, request, ctx.key())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a customer is told of a turn's calls, and that every call has its result."""
 
-from switchboard.loop.call_report import Account, account_of, close_open_calls
+from switchboard.loop.call_report import CallReport, close_open_calls, report_calls
 from switchboard.messages import Message, ModelReply, ToolCall, ToolResult, UserText
 
 
@@ -22,8 +22,8 @@ def test_calls_are_told_by_what_is_known_of_them() -> None:
         result("4", ok=False, outcome="held"),
         result("5"),
     ]
-    account = account_of(messages)
-    assert account == Account(done=("get balance",), failed=("make transfer",), unknown=("pay",))
+    account = report_calls(messages)
+    assert account == CallReport(done=("get balance",), failed=("make transfer",), unknown=("pay",))
     assert account.sentence() == "Done: get balance. Not done: make transfer. I do not know whether it was done: pay."
 
 
@@ -34,7 +34,7 @@ def test_an_id_that_is_used_again_belongs_to_its_own_step() -> None:
         asks(("1", "get_balance")),
         result("1", ok=False),
     ]
-    assert account_of(messages) == Account(done=("make transfer",), failed=("get balance",), unknown=())
+    assert report_calls(messages) == CallReport(done=("make transfer",), failed=("get balance",), unknown=())
 
 
 def test_a_call_without_a_result_is_given_one_in_its_step() -> None:

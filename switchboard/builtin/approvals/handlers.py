@@ -34,11 +34,11 @@ from switchboard.builtin.approvals.contract import (
 )
 from switchboard.builtin.approvals.counting import count_asked, count_decision
 from switchboard.telemetry.logs import private
-from switchboard.telemetry.spans import onward
+from switchboard.telemetry.spans import propagation_headers
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import staff_service, tool_object
 from switchboard.toolkit.implement import implements
-from switchboard.toolkit.rpc import allowed, ask
+from switchboard.toolkit.rpc import allowed, call_tool
 
 logger = logging.getLogger(__name__)
 
@@ -56,19 +56,19 @@ inbox = tool_object(INBOX, "What waits for staff, and what they decided.")
 @approvals.handler(name="list")
 async def list_approvals(ctx: restate.Context, query: InboxQuery) -> InboxPage:
     """What waits: for whom, since when, until when, and the facts."""
-    return await ask(ctx, LIST_WAITING, query, INBOX_KEY)
+    return await call_tool(ctx, LIST_WAITING, query, INBOX_KEY)
 
 
 @approvals.handler()
 async def approve(ctx: restate.Context, request: StaffDecision) -> Decided:
     """Say yes. TerminalError 404 when nothing waits under the id, 409, naming the first, after another decision."""
-    return await ask(ctx, DECIDE, Decide(approved=True, **request.model_dump()), INBOX_KEY)
+    return await call_tool(ctx, DECIDE, Decide(approved=True, **request.model_dump()), INBOX_KEY)
 
 
 @approvals.handler()
 async def reject(ctx: restate.Context, request: StaffDecision) -> Decided:
     """Say no. TerminalError 404 when nothing waits under the id, 409, naming the first, after another decision."""
-    return await ask(ctx, DECIDE, Decide(approved=False, **request.model_dump()), INBOX_KEY)
+    return await call_tool(ctx, DECIDE, Decide(approved=False, **request.model_dump()), INBOX_KEY)
 
 
 @implements(inbox, ASK_FOR_APPROVAL)
@@ -116,7 +116,7 @@ async def decide(ctx: restate.ObjectContext, request: Decide) -> Decided:
     await write_down(ctx, decision)
     count_decision(item, decision)
     body = decision.model_dump_json().encode()
-    ctx.generic_send(item.tell.service, item.tell.handler, body, key=item.tell.key, headers=onward())
+    ctx.generic_send(item.tell.service, item.tell.handler, body, key=item.tell.key, headers=propagation_headers())
     return Decided(summary=policy.sentence(decision), decision=decision)
 
 

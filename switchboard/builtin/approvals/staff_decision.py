@@ -14,7 +14,7 @@ from switchboard.builtin.approvals.contract import (
     Decision,
     Expire,
 )
-from switchboard.toolkit.rpc import ask, tell
+from switchboard.toolkit.rpc import call_tool, send_tool
 
 DECISION = "decision"
 """The durable promise that staff keep."""
@@ -31,7 +31,7 @@ async def decision_of_staff(
     The workflow's own handler resolves the promise DECISION. `undecided` is the reason at the deadline.
     """
     ref = question.waiting.approval_id
-    tell(ctx, ASK_FOR_APPROVAL, question, INBOX_KEY)
+    send_tool(ctx, ASK_FOR_APPROVAL, question, INBOX_KEY)
     promised = ctx.promise(DECISION, type_hint=Decision).value()
     # All timers start now, so that a mesh that was down does not move the deadline.
     *reminders, deadline = [ctx.sleep(within * share) for share in (*REMIND_AT, 1)]
@@ -39,9 +39,9 @@ async def decision_of_staff(
         completed, _ = await restate.wait_completed(promised, reminder)
         if promised in completed:
             return await promised
-        tell(ctx, REMIND, ApprovalRef(approval_id=ref), INBOX_KEY)
+        send_tool(ctx, REMIND, ApprovalRef(approval_id=ref), INBOX_KEY)
     completed, _ = await restate.wait_completed(promised, deadline)
     if promised in completed:
         return await promised
     # The inbox knows who was first: staff may have decided just now, with their answer still on its way to us.
-    return await ask(ctx, EXPIRE, Expire(approval_id=ref, why=undecided), INBOX_KEY)
+    return await call_tool(ctx, EXPIRE, Expire(approval_id=ref, why=undecided), INBOX_KEY)

@@ -37,7 +37,7 @@ from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import staff_service, tool_object, tool_service
 from switchboard.toolkit.implement import implements
 from switchboard.toolkit.refusal import Refusal
-from switchboard.toolkit.rpc import allowed, ask, notify
+from switchboard.toolkit.rpc import allowed, call_tool, notify_customer
 from switchboard.toolkit.verified_customers import is_verified_customer
 
 TRANSFERRED = "Transfer successful"
@@ -77,20 +77,20 @@ async def transfer_to_human_agents(ctx: restate.Context, request: TransferToHuma
         summary=request.summary,
         opened_at=await business_now(ctx),
     )
-    await ask(ctx, OPEN_CASE, opened, INBOX_KEY)
+    await call_tool(ctx, OPEN_CASE, opened, INBOX_KEY)
     return Text(TRANSFERRED)
 
 
 @cases.handler(name="list")
 async def list_open(ctx: restate.Context, query: CaseQuery) -> CasePage:
     """The open cases, the oldest first."""
-    return await ask(ctx, LIST_CASES, query, INBOX_KEY)
+    return await call_tool(ctx, LIST_CASES, query, INBOX_KEY)
 
 
 @cases.handler()
 async def close(ctx: restate.Context, request: CloseCase) -> Case:
     """Close a case; its customer is told. 404 when there is none of that id, 409, naming who, when it is closed."""
-    return await ask(ctx, CLOSE_CASE, request, INBOX_KEY)
+    return await call_tool(ctx, CLOSE_CASE, request, INBOX_KEY)
 
 
 @implements(case_inbox, OPEN_CASE)
@@ -135,7 +135,7 @@ async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
     else:
         ctx.clear(customer_key(case.customer_id))
     ctx.object_send(forget, ctx.key(), Forget(case_id=request.case_id), send_delay=CLOSED_KEPT_FOR)
-    notify(ctx, case.session_id, case.customer_id, closing_notice(closed, known))
+    notify_customer(ctx, case.session_id, case.customer_id, closing_notice(closed, known))
     return closed
 
 

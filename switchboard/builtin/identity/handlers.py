@@ -25,7 +25,7 @@ from switchboard.builtin.identity.policy import Record
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import staff_service, tool_object
 from switchboard.toolkit.implement import implements
-from switchboard.toolkit.rpc import ask
+from switchboard.toolkit.rpc import call_tool
 from switchboard.toolkit.verified_customers import IDENTITY_CHECKS, IS_PROVEN, Proven, SessionRef
 
 RECORD = "record"
@@ -80,7 +80,7 @@ identity_records = staff_service(
 @identity_records.handler(name="list")
 async def list_records(ctx: restate.Context, query: RecordQuery) -> TryList:
     """Return each try to verify as this customer, for staff: when, in which session, by which facts, the outcome."""
-    return await ask(ctx, LIST_TRIES, NoInput(), query.customer_id)
+    return await call_tool(ctx, LIST_TRIES, NoInput(), query.customer_id)
 
 
 async def read_record(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> Record:

@@ -22,7 +22,7 @@ from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.implement import implements
 from switchboard.toolkit.journaled import as_set
-from switchboard.toolkit.rpc import allowed, notify
+from switchboard.toolkit.rpc import allowed, notify_customer
 from switchboard.toolkit.timers import Timers, WakeUp
 
 BOOK = Timers("book", Book)
@@ -40,7 +40,7 @@ def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
         found = book.find(request.reminder_id)
         if found:
             BOOK.write(ctx, book.without(found.entry_id))
-            notify(ctx, found.session_id, ctx.key(), policy.notice(found.reminder))
+            notify_customer(ctx, found.session_id, ctx.key(), policy.notice(found.reminder))
 
     @implements(reminders, REMIND_ME)
     async def remind_me(ctx: restate.ObjectContext, request: RemindMe) -> ReminderSet:

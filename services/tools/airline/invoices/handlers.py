@@ -9,7 +9,7 @@ from services.tools.airline.reservations.contract import GET_RESERVATION_DETAILS
 from switchboard import implements
 from switchboard.builtin.outbox.contract import DELIVER
 from switchboard.toolkit.declare import tool_service
-from switchboard.toolkit.rpc import ask
+from switchboard.toolkit.rpc import call_tool
 
 invoices = tool_service(EMAIL_INVOICE.service, "Invoices for a customer's bookings, by e-mail.")
 
@@ -20,11 +20,11 @@ async def email_invoice(ctx: restate.Context, request: InvoiceRequest) -> Invoic
     asked = GetReservationDetails(
         user_id=request.customer_id, reservation_id=request.confirmation_number, signed_in=True
     )
-    reservation = await ask(ctx, GET_RESERVATION_DETAILS, asked)
+    reservation = await call_tool(ctx, GET_RESERVATION_DETAILS, asked)
     profile = GetUserDetails(user_id=request.customer_id, signed_in=True)
-    user = await ask(ctx, GET_USER_DETAILS, profile, request.customer_id)
+    user = await call_tool(ctx, GET_USER_DETAILS, profile, request.customer_id)
     invoice = invoicing.build(reservation, user)
     # The id is the same on every attempt of this invocation, and with it the outbox knows an e-mail that it has sent.
     delivery = invoicing.compose(invoice, email_id=str(ctx.uuid()))
-    await ask(ctx, DELIVER, delivery, request.customer_id)
+    await call_tool(ctx, DELIVER, delivery, request.customer_id)
     return invoicing.confirm(invoice)

@@ -39,7 +39,7 @@ from switchboard.contract import Text
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.refusal import Refusal
-from switchboard.toolkit.rpc import ask
+from switchboard.toolkit.rpc import call_tool
 
 desk = tool_service(RESERVATION_DESK, "Reservations: looked at, booked, cancelled, changed; the policy is kept here.")
 
@@ -170,7 +170,7 @@ async def send_certificate(ctx: restate.Context, request: SendCertificate) -> Te
     """Give the customer a certificate. 404 and 409 when the policy does not allow it, or not of that amount."""
     who = await reading.comer(ctx, request.user_id)
     own = await reading.all_own(ctx, who.user)
-    compensated = (await ask(ctx, LIST_COMPENSATIONS, NoInput(), request.user_id)).causes
+    compensated = (await call_tool(ctx, LIST_COMPENSATIONS, NoInput(), request.user_id)).causes
     claims = [Claim(kept, kept.reservation.reservation_id in compensated) for kept in own]
     held = (flight for kept in own if kept.reservation.status is None for flight in kept.reservation.flights)
     flights = await reading.as_they_stand(ctx, keys_of(held))

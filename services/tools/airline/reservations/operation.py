@@ -28,7 +28,7 @@ from services.tools.airline.settings import AirlineIds
 from switchboard import NoInput
 from switchboard.builtin.outbox.contract import DELIVER
 from switchboard.contract import Text
-from switchboard.toolkit.rpc import ask, tell
+from switchboard.toolkit.rpc import call_tool, send_tool
 from switchboard.toolkit.saga import Saga
 
 
@@ -123,14 +123,14 @@ class Operation:
         """All steps stand, and the customer is written of it."""
         self._saga.settle()
         email = telling.letter(self.user, reservation, what, email_id=self.operation_id)
-        tell(self.ctx, DELIVER, email, self.user.user_id)
+        send_tool(self.ctx, DELIVER, email, self.user.user_id)
 
     def give_back_seats(self, before: Kept, flights: Iterable[FlightKey]) -> None:
         """The seats that the reservation had on these flights before."""
         for key in flights:
             seats = seats_key(*key)
             hold_id = before.holds.get(seats, before.reservation.reservation_id)
-            tell(self.ctx, GIVE_BACK_SEATS, GiveBackSeats(hold_id=hold_id), seats)
+            send_tool(self.ctx, GIVE_BACK_SEATS, GiveBackSeats(hold_id=hold_id), seats)
 
     def refund_cards(self, paid: Mapping[str, Decimal]) -> None:
         """What the cards have paid. What goes back to gift cards is for accounting, by the payment history.
@@ -145,7 +145,7 @@ class Operation:
             given -= kept_back
             if amount > kept_back:
                 key = f"{self.operation_id}-{number}"
-                tell(self.ctx, CREDIT_CARD, self._movement(payment_id, amount - kept_back), key)
+                send_tool(self.ctx, CREDIT_CARD, self._movement(payment_id, amount - kept_back), key)
 
     async def refund(self, payment_id: str, amount: Decimal) -> None:
         """The difference to a cheaper flight, at once: whoever looks after the answer sees it on the gift card."""
@@ -154,12 +154,12 @@ class Operation:
         if self._is_card(payment_id):
             self.refund_cards({payment_id: amount})
             return
-        tell(self.ctx, customers.CREDIT, Credit(payment_id=payment_id, amount=amount), self.user.user_id)
+        send_tool(self.ctx, customers.CREDIT, Credit(payment_id=payment_id, amount=amount), self.user.user_id)
         # The object takes its messages in order, so this is answered after the credit. A cancellation comes too late
         # for the change; all it can shorten is the waiting.
         with suppress(restate.TerminalError):
             settled = customers.OperationRef(operation_id=self.operation_id)
-            await ask(self.ctx, customers.SETTLE_PAYMENT, settled, self.user.user_id)
+            await call_tool(self.ctx, customers.SETTLE_PAYMENT, settled, self.user.user_id)
 
     def _is_card(self, payment_id: str) -> bool:
         method = self.user.payment_methods.get(payment_id)

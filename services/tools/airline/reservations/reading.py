@@ -18,7 +18,7 @@ from services.tools.airline.reservations.travel import FlightKey, Flights, Fligh
 from switchboard import NoInput
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.refusal import NOT_FOUND
-from switchboard.toolkit.rpc import ask, read, start
+from switchboard.toolkit.rpc import call_tool, read, start
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Standing:
 async def comer(ctx: restate.Context, user_id: str) -> Comer:
     """Return who asks for a write, and the moment at which every rule is checked. Raises TerminalError 404."""
     moment = await airline_moment(ctx)
-    user = await ask(ctx, GET_USER_DETAILS, GetUserDetails(user_id=user_id, signed_in=True), user_id)
+    user = await call_tool(ctx, GET_USER_DETAILS, GetUserDetails(user_id=user_id, signed_in=True), user_id)
     return Comer(user, moment)
 
 
@@ -66,7 +66,7 @@ async def own(ctx: restate.Context, user_id: str, reservation_id: str) -> Kept:
 
     One refusal for another's and for nobody's: it tells nothing.
     """
-    kept = (await ask(ctx, FIND, NoInput(), reservation_id)).kept
+    kept = (await call_tool(ctx, FIND, NoInput(), reservation_id)).kept
     if kept is not None and kept.reservation.user_id == user_id:
         return kept
     logger.warning("refused: customer %s asked for reservation %s, not theirs", user_id, private(reservation_id))

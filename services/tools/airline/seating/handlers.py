@@ -30,7 +30,7 @@ from services.tools.airline.seating.contract import (
 from switchboard import NoInput, implements
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.refusal import NOT_FOUND
-from switchboard.toolkit.rpc import allowed, ask, read, start
+from switchboard.toolkit.rpc import allowed, call_tool, read, start
 
 seat_changes = tool_service(SEAT_CHANGES, "Seats of a customer's bookings: which are free, and the change to another.")
 
@@ -40,7 +40,7 @@ async def get_seat_map(ctx: restate.Context, request: SeatMapRequest) -> SeatCho
     """The free seats that the passenger could have. 404 and 409 when their seat cannot be changed."""
     reservation, flight, passenger = await to_change(ctx, request)
     asked = SeatMapOf(reservation_id=reservation.reservation_id)
-    seats = await ask(ctx, SEAT_MAP, asked, seats_key(flight.flight_number, flight.date))
+    seats = await call_tool(ctx, SEAT_MAP, asked, seats_key(flight.flight_number, flight.date))
     return allowed(telling.choice(reservation, flight, seats, passenger))
 
 
@@ -49,7 +49,7 @@ async def change_seat(ctx: restate.Context, request: SeatChangeRequest) -> SeatC
     """Move a passenger to another seat. 404 and 409, with the reason, when it cannot be."""
     reservation, flight, passenger = await to_change(ctx, request)
     wanted = MoveSeat(reservation_id=reservation.reservation_id, passenger=passenger, seat=request.seat)
-    moved = await ask(ctx, MOVE_SEAT, wanted, seats_key(flight.flight_number, flight.date))
+    moved = await call_tool(ctx, MOVE_SEAT, wanted, seats_key(flight.flight_number, flight.date))
     return telling.changed(reservation, flight, moved)
 
 
@@ -58,7 +58,7 @@ async def to_change(ctx: restate.Context, request: SeatMapRequest) -> tuple[Rese
     asked = GetReservationDetails(
         user_id=request.customer_id, reservation_id=request.confirmation_number, signed_in=True
     )
-    reservation = await ask(ctx, GET_RESERVATION_DETAILS, asked)
+    reservation = await call_tool(ctx, GET_RESERVATION_DETAILS, asked)
     now = await airline_now(ctx)
     calls = [
         start(ctx, FLIGHT_ON_DAY, NoInput(), seats_key(flight.flight_number, flight.date))

@@ -30,7 +30,7 @@ from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.policy import enforce_policy
-from switchboard.toolkit.rpc import allowed, tell
+from switchboard.toolkit.rpc import allowed, send_tool
 
 WALLET = "wallet"
 ID_DIGITS = 8
@@ -106,7 +106,7 @@ def add_changes(cards: restate.VirtualObject, records: BankRecords) -> None:
         dead = policy.replaced(old, card_id, now.date())
         # The letter is sent with the write, and nothing is awaited from here on.
         letter = policy.card_letter(old, new, person, request.reason, str(replacement_id))
-        tell(ctx, DELIVER, letter, ctx.key())
+        send_tool(ctx, DELIVER, letter, ctx.key())
         told = (
             f"Your {old.name} ({old.card_id}) is dead. A new one ending in {new.last_digits} ({card_id}) is on its way."
         )

@@ -38,7 +38,7 @@ from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
 from switchboard.toolkit.journaled import as_set
 from switchboard.toolkit.policy import enforce_policy
-from switchboard.toolkit.rpc import allowed, ask, notify, tell
+from switchboard.toolkit.rpc import allowed, call_tool, notify_customer, send_tool
 
 RECORDS = "records"
 
@@ -56,7 +56,7 @@ def dispute_desk(decide_within: timedelta) -> restate.Service:
     async def open_dispute(ctx: restate.Context, request: DisputeRequest) -> Dispute:
         """Take a dispute in and answer at once. TerminalError 404 or 409 when it cannot be taken."""
         customer = request.customer_id
-        paid = await ask(ctx, FIND_TRANSACTION, FindTransaction(transaction_id=request.transaction_id), customer)
+        paid = await call_tool(ctx, FIND_TRANSACTION, FindTransaction(transaction_id=request.transaction_id), customer)
         now = await business_now(ctx)
         allowed(policy.refuse_impossible(paid, request))
         await enforce_policy(ctx, "open_dispute", policy.refuse_dispute(paid, now))
@@ -72,16 +72,16 @@ def dispute_desk(decide_within: timedelta) -> restate.Service:
             decide_within_seconds=within.total_seconds(),
             **request.model_dump(exclude={"signed_in"}),
         )
-        return (await ask(ctx, NOTE_DISPUTE, case, customer)).dispute
+        return (await call_tool(ctx, NOTE_DISPUTE, case, customer)).dispute
 
     @implements(desk, TAKE_BACK_CREDIT)
     async def take_back(ctx: restate.Context, case: DisputeCase) -> Noted:
         """The compensation, an invocation of its own. By its id, undoing a credit that was not made does nothing."""
-        credit = await ask(ctx, UNDO_MOVE, MoveRef(move_id=case.dispute_id), case.customer_id)
+        credit = await call_tool(ctx, UNDO_MOVE, MoveRef(move_id=case.dispute_id), case.customer_id)
         why = "You have used the money already, so it is yours." if credit.stands else policy.NOT_FINISHED
         status = "accepted" if credit.stands else "undecided"
         closing = DisputeClosing(dispute_id=case.dispute_id, status=status, why=why)
-        tell(ctx, CLOSE_DISPUTE, closing, case.customer_id)
+        send_tool(ctx, CLOSE_DISPUTE, closing, case.customer_id)
         return Noted(changed=not credit.stands)
 
     return desk
@@ -95,7 +95,7 @@ async def note_dispute(ctx: restate.ObjectContext, case: DisputeCase) -> Dispute
     allowed(policy.refuse_too_many(before, case.opened_at))
     record = Record(case=case)
     ctx.set(RECORDS, before.with_record(record))
-    tell(ctx, RUN_DISPUTE, case, case.dispute_id)
+    send_tool(ctx, RUN_DISPUTE, case, case.dispute_id)
     return DisputeOpened(dispute=policy.view(record))
 
 
@@ -113,7 +113,7 @@ async def ask_leave(ctx: restate.ObjectContext, request: DisputeRef) -> Leave:
 
 @implements(disputes, CLOSE_DISPUTE)
 async def close_dispute(ctx: restate.ObjectContext, closing: DisputeClosing) -> Noted:
-    """Note how a case ended, once, and tell the customer."""
+    """Note how a case ended, once, and notify the customer."""
     now = await business_now(ctx)
     before = await read(ctx)
     record = before.find(closing.dispute_id)
@@ -121,7 +121,7 @@ async def close_dispute(ctx: restate.ObjectContext, closing: DisputeClosing) -> 
         return Noted(changed=False)
     after = policy.closed(record, closing, now)
     ctx.set(RECORDS, before.with_record(after))
-    notify(ctx, record.case.session_id, ctx.key(), policy.sentence(after))
+    notify_customer(ctx, record.case.session_id, ctx.key(), policy.sentence(after))
     return Noted(changed=True)
 
 

@@ -35,7 +35,7 @@ from switchboard.money import spell
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_workflow
-from switchboard.toolkit.rpc import ask, tell
+from switchboard.toolkit.rpc import call_tool, send_tool
 
 logger = logging.getLogger(__name__)
 
@@ -48,16 +48,16 @@ async def run(ctx: restate.WorkflowContext, case: DisputeCase) -> Noted:
     try:
         closing = await decide(ctx, case)
         if closing.status == "accepted":
-            await ask(ctx, DEPOSIT, policy.credit(case), case.customer_id)
+            await call_tool(ctx, DEPOSIT, policy.credit(case), case.customer_id)
     except restate.TerminalError as error:
         # Refused for good, or an operator has cancelled this: the customer has to hear of it.
         logger.error("dispute %s could not be finished: %s", case.dispute_id, private(error.message))
         # Sent, not called: a second cancellation would reach into calls.
-        tell(ctx, WITHDRAW, ApprovalRef(approval_id=case.dispute_id), INBOX_KEY)
-        tell(ctx, TAKE_BACK_CREDIT, case)
+        send_tool(ctx, WITHDRAW, ApprovalRef(approval_id=case.dispute_id), INBOX_KEY)
+        send_tool(ctx, TAKE_BACK_CREDIT, case)
         raise
     # Sent, not called: from here on nothing can fail or be cancelled.
-    tell(ctx, CLOSE_DISPUTE, closing, case.customer_id)
+    send_tool(ctx, CLOSE_DISPUTE, closing, case.customer_id)
     return Noted(changed=True)
 
 
@@ -70,7 +70,7 @@ async def decided(ctx: restate.WorkflowSharedContext, decision: Decision) -> Not
 
 async def decide(ctx: restate.WorkflowContext, case: DisputeCase) -> DisputeClosing:
     """By its amount where that is small, by staff where it is not."""
-    leave = await ask(ctx, ASK_LEAVE, DisputeRef(dispute_id=case.dispute_id), case.customer_id)
+    leave = await call_tool(ctx, ASK_LEAVE, DisputeRef(dispute_id=case.dispute_id), case.customer_id)
     if leave.at_once:
         return DisputeClosing(dispute_id=case.dispute_id, status="accepted", why=policy.AT_ONCE)
     now = await business_now(ctx)

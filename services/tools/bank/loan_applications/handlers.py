@@ -42,7 +42,7 @@ from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
 from switchboard.toolkit.journaled import as_set
 from switchboard.toolkit.policy import enforce_policy
-from switchboard.toolkit.rpc import allowed, ask, notify, tell
+from switchboard.toolkit.rpc import allowed, call_tool, notify_customer, send_tool
 
 RECORDS = "records"
 
@@ -79,7 +79,7 @@ async def undo(ctx: restate.Context, application: Application) -> Closing:
     By ids, so undoing what was not done does nothing. Where the money was spent already, the loan stands.
     """
     loan_id = loan_id_of(application.application_id)
-    payout = await ask(ctx, UNDO_MOVE, MoveRef(move_id=loan_id), application.customer_id)
+    payout = await call_tool(ctx, UNDO_MOVE, MoveRef(move_id=loan_id), application.customer_id)
     closing = Closing(
         application_id=application.application_id,
         approved=payout.stands,
@@ -87,8 +87,8 @@ async def undo(ctx: restate.Context, application: Application) -> Closing:
         loan_id=loan_id if payout.stands else None,
     )
     if not payout.stands:
-        tell(ctx, REVOKE_LOAN, RevokeLoan(loan_id=loan_id), application.customer_id)
-    tell(ctx, CLOSE_APPLICATION, closing, application.customer_id)
+        send_tool(ctx, REVOKE_LOAN, RevokeLoan(loan_id=loan_id), application.customer_id)
+    send_tool(ctx, CLOSE_APPLICATION, closing, application.customer_id)
     return closing
 
 
@@ -108,7 +108,7 @@ async def take_in(
         **request.model_dump(exclude={"signed_in"}),
     )
     # Should this be cancelled while it waits, the application is either on record and under way, or it is neither.
-    return await ask(ctx, OPEN_APPLICATION, application, request.customer_id)
+    return await call_tool(ctx, OPEN_APPLICATION, application, request.customer_id)
 
 
 @implements(loan_applications, OPEN_APPLICATION)
@@ -118,7 +118,7 @@ async def open_application(ctx: restate.ObjectContext, application: Application)
     allowed(records.refuse_second(known))
     new = records.opened(known, application)
     ctx.set(RECORDS, new)
-    tell(ctx, RUN_APPLICATION, application, application.application_id)
+    send_tool(ctx, RUN_APPLICATION, application, application.application_id)
     return records.view(new.records[-1])
 
 
@@ -133,7 +133,7 @@ async def mark_waiting(ctx: restate.ObjectContext, request: ApplicationRef) -> D
 
 @implements(loan_applications, CLOSE_APPLICATION)
 async def close_application(ctx: restate.ObjectContext, closing: Closing) -> Done:
-    """Note how it ended, and tell the customer in the session in which they applied. Only the first end counts."""
+    """Note how it ended, and notify the customer in the session in which they applied. Only the first end counts."""
     now = await business_now(ctx)
     known = await read(ctx)
     changed = records.closed(known, closing, now)
@@ -141,7 +141,7 @@ async def close_application(ctx: restate.ObjectContext, closing: Closing) -> Don
     if record is None or changed == known:
         return Done(changed=False)
     ctx.set(RECORDS, changed)
-    notify(ctx, record.application.session_id, ctx.key(), records.sentence(record))
+    notify_customer(ctx, record.application.session_id, ctx.key(), records.sentence(record))
     return Done(changed=True)
 
 

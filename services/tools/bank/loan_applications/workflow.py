@@ -52,7 +52,7 @@ from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_workflow
 from switchboard.toolkit.policy import refusal_applies
-from switchboard.toolkit.rpc import ask, read, start, tell
+from switchboard.toolkit.rpc import call_tool, read, send_tool, start
 
 BY_FIGURES = "Switchboard"
 BANK = "Harbour Bank"
@@ -74,14 +74,14 @@ async def run(ctx: restate.WorkflowContext, application: Application) -> Closing
         # A check or the grant was refused for good, or an operator has cancelled this: the customer has to hear of it.
         logger.error("application %s could not be finished: %s", ref, private(error.message))
         # Sent, not called: a second cancellation would reach into calls.
-        tell(ctx, WITHDRAW, ApprovalRef(approval_id=ref), INBOX_KEY)
-        tell(ctx, TAKE_BACK, application)
+        send_tool(ctx, WITHDRAW, ApprovalRef(approval_id=ref), INBOX_KEY)
+        send_tool(ctx, TAKE_BACK, application)
         raise
     closing = Closing(
         application_id=ref, approved=decision.approved, why=decision.why, decided_at=decision.at, loan_id=loan_id
     )
     # Sent, not called: from here on nothing can fail or be cancelled.
-    tell(ctx, CLOSE_APPLICATION, closing, application.customer_id)
+    send_tool(ctx, CLOSE_APPLICATION, closing, application.customer_id)
     return closing
 
 
@@ -130,7 +130,7 @@ async def refer(
 ) -> Decision:
     """Have staff decide it."""
     within = timedelta(seconds=application.decide_within_seconds)
-    tell(ctx, MARK_WAITING, ApplicationRef(application_id=application.application_id), application.customer_id)
+    send_tool(ctx, MARK_WAITING, ApplicationRef(application_id=application.application_id), application.customer_id)
     asked = question(application, found, verdict, now, within)
     return await decision_of_staff(ctx, asked, within, policy.undecided(within))
 
@@ -175,6 +175,6 @@ async def grant(ctx: restate.WorkflowContext, application: Application) -> str:
         category="loan_payments",
         reference=f"Loan {loan_id}",
     )
-    await ask(ctx, GRANT_LOAN, loan, application.customer_id)
-    await ask(ctx, DEPOSIT, payout, application.customer_id)
+    await call_tool(ctx, GRANT_LOAN, loan, application.customer_id)
+    await call_tool(ctx, DEPOSIT, payout, application.customer_id)
     return loan_id

@@ -50,7 +50,7 @@ from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.refusal import Refusal
-from switchboard.toolkit.rpc import allowed, tell
+from switchboard.toolkit.rpc import allowed, send_tool
 
 GRANTED = "granted"
 REPAYMENTS = "repayments"
@@ -202,7 +202,7 @@ def add_granting(loans: restate.VirtualObject, look_holding: LookHolding) -> Non
         if seen.granted.find(request.loan_id) is None:
             return LoanRevoked(revoked=False)
         ctx.set(GRANTED, revoke(seen.granted, request.loan_id))
-        tell(ctx, END_DEBITS, repayment_terms.no_debits(seen.loan(LoanChoice(loan_id=request.loan_id))), ctx.key())
+        send_tool(ctx, END_DEBITS, repayment_terms.no_debits(seen.loan(LoanChoice(loan_id=request.loan_id))), ctx.key())
         return LoanRevoked(revoked=True)
 
 
@@ -213,7 +213,7 @@ def tell_debits(ctx: restate.ObjectContext, seen: Seen, loan_id: str) -> None:
         return
     debits = repayment_terms.debits(at, granted=seen.granted.find(loan_id) is not None)
     if debits is not None:
-        tell(ctx, END_DEBITS, debits, ctx.key())
+        send_tool(ctx, END_DEBITS, debits, ctx.key())
 
 
 async def judge_early(ctx: restate.ObjectSharedContext, at: Standing, quote: RepaymentQuote) -> None:

@@ -20,7 +20,7 @@ from services.tools.bank.loans.contract import (
 )
 from switchboard import implements
 from switchboard.toolkit.declare import tool_service
-from switchboard.toolkit.rpc import ask
+from switchboard.toolkit.rpc import call_tool
 from switchboard.toolkit.saga import Saga
 
 loan_repayments = tool_service(LOAN_REPAYMENTS, "Early repayments of loans.")
@@ -30,7 +30,7 @@ loan_repayments = tool_service(LOAN_REPAYMENTS, "Early repayments of loans.")
 async def repay_loan_early(ctx: restate.Context, request: RepayEarly) -> RepaidEarly:
     """Repay, for the fee that was confirmed. TerminalError 404 and 409, with the reason, when nothing was repaid."""
     customer = request.customer_id
-    judged = await ask(ctx, JUDGE_EARLY_REPAYMENT, request, customer)
+    judged = await call_tool(ctx, JUDGE_EARLY_REPAYMENT, request, customer)
     repayment_id = str(ctx.uuid())
     move_id = f"{repayment_id}.out"
     with Saga(ctx, f"early repayment {repayment_id}") as saga:

@@ -38,7 +38,7 @@ from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
 from switchboard.toolkit.journaled import as_set
-from switchboard.toolkit.rpc import allowed, ask, notify, tell
+from switchboard.toolkit.rpc import allowed, call_tool, notify_customer, send_tool
 from switchboard.toolkit.timers import Timers, WakeUp
 
 ORDERS = Timers("orders", Orders)
@@ -49,12 +49,12 @@ standing_order_desk = tool_service(STANDING_ORDER_DESK, "Has the transfers of st
 
 @implements(standing_order_desk, EXECUTE_ORDER)
 async def execute(ctx: restate.Context, request: Execution) -> Noted:
-    """Make one transfer, and tell the customer when it could not be made."""
+    """Make one transfer, and notify the customer when it could not be made."""
     transfer = TransferRequest(**request.model_dump(exclude={"order_id", "number"}))
-    done = await ask(ctx, CARRY_OUT_ORDER, transfer)
+    done = await call_tool(ctx, CARRY_OUT_ORDER, transfer)
     if not done.made:
-        notify(ctx, request.session_id, request.customer_id, policy.failed(request, done.told))
-    tell(ctx, NOTE_EXECUTION, Executed(order_id=request.order_id, told=done.told), request.customer_id)
+        notify_customer(ctx, request.session_id, request.customer_id, policy.failed(request, done.told))
+    send_tool(ctx, NOTE_EXECUTION, Executed(order_id=request.order_id, told=done.told), request.customer_id)
     return Noted(changed=done.made)
 
 
@@ -77,7 +77,7 @@ def standing_orders_object(ahead_min: timedelta) -> restate.VirtualObject:
         following = policy.advanced(order)
         # Written, sent and waited for in one breath: whoever cancels this cannot come between them.
         ORDERS.write(ctx, orders.without(order.entry_id) if following.over else orders.with_entry(following))
-        tell(ctx, EXECUTE_ORDER, order.execution())
+        send_tool(ctx, EXECUTE_ORDER, order.execution())
         if not following.over:
             timer_id = await ORDERS.start(ctx, wake_up(following, now))
             ORDERS.write(ctx, orders.with_entry(policy.with_timer(following, timer_id)))
@@ -91,7 +91,7 @@ def standing_orders_object(ahead_min: timedelta) -> restate.VirtualObject:
         allowed(policy.refuse_too_many(orders))
         ahead = await as_set(ctx, AHEAD, ahead_min)
         order = allowed(policy.judge_order(orders, request, now, ahead))
-        await ask(ctx, JUDGE_TRANSFER, order.transfer())
+        await call_tool(ctx, JUDGE_TRANSFER, order.transfer())
         await ORDERS.add(ctx, orders, wake_up(order, now), partial(policy.with_timer, order))
         return policy.answer("Set up as", order)
 
@@ -107,7 +107,7 @@ def add_upkeep(standing_orders: restate.VirtualObject) -> None:
         """Change what is sent from the next transfer on. TerminalError 404 and 409."""
         orders = await ORDERS.read(ctx)
         order = allowed(policy.judge_change(orders, request))
-        await ask(ctx, JUDGE_TRANSFER, order.transfer())
+        await call_tool(ctx, JUDGE_TRANSFER, order.transfer())
         ORDERS.write(ctx, orders.with_entry(order))
         return policy.answer("Changed:", order)
 

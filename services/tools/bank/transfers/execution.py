@@ -16,7 +16,7 @@ from services.tools.bank.transfers import policy
 from services.tools.bank.transfers.contract import END_TRANSFER, Ended, Transferred, Unfinished
 from services.tools.bank.transfers.policy import Order
 from switchboard.telemetry.logs import private
-from switchboard.toolkit.rpc import ask, tell
+from switchboard.toolkit.rpc import call_tool, send_tool
 from switchboard.toolkit.saga import Saga
 
 logger = logging.getLogger(__name__)
@@ -39,9 +39,9 @@ async def transfer(ctx: restate.Context, order: Order) -> Transferred:
 async def hand_over(ctx: restate.Context, order: Order, into: str) -> None:
     """The second side: on the recipient's account, or out of the bank."""
     if order.payee.customer is None:
-        await ask(ctx, SUBMIT_PAYMENT, order.payment(), into)
+        await call_tool(ctx, SUBMIT_PAYMENT, order.payment(), into)
     else:
-        await ask(ctx, DEPOSIT, order.deposit(into), order.payee.customer.customer_id)
+        await call_tool(ctx, DEPOSIT, order.deposit(into), order.payee.customer.customer_id)
 
 
 async def end(ctx: restate.Context, order: Order, out: str, into: str, why: restate.TerminalError) -> None:
@@ -54,7 +54,7 @@ async def end(ctx: restate.Context, order: Order, out: str, into: str, why: rest
         deposit_id=into,
         tell=told_id,
     )
-    tell(ctx, END_TRANSFER, unfinished)
+    send_tool(ctx, END_TRANSFER, unfinished)
     ended = await told  # A second cancellation surfaces here; the ending goes on without us.
     if not ended.whole:
         logger.info("transfer %s was undone: %s", out.removesuffix(".out"), private(why.message))
@@ -64,9 +64,9 @@ async def end(ctx: restate.Context, order: Order, out: str, into: str, why: rest
 async def bring_to_an_end(ctx: restate.Context, request: Unfinished) -> Ended:
     """Whether the second side was done or not, it now stands or never will; the withdrawal goes with it."""
     if request.recipient_id:
-        whole = (await ask(ctx, UNDO_MOVE, MoveRef(move_id=request.deposit_id), request.recipient_id)).stands
+        whole = (await call_tool(ctx, UNDO_MOVE, MoveRef(move_id=request.deposit_id), request.recipient_id)).stands
     else:
-        whole = (await ask(ctx, CALL_OFF_PAYMENT, CallOff(), request.deposit_id)).sent
+        whole = (await call_tool(ctx, CALL_OFF_PAYMENT, CallOff(), request.deposit_id)).sent
     if not whole:
-        await ask(ctx, UNDO_MOVE, MoveRef(move_id=request.withdrawal_id), request.payer_id)
+        await call_tool(ctx, UNDO_MOVE, MoveRef(move_id=request.withdrawal_id), request.payer_id)
     return Ended(whole=whole)

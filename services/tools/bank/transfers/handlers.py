@@ -28,7 +28,7 @@ from services.tools.bank.transfers.parties import owner, parties, recipients
 from switchboard import implements
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.policy import enforce_policy
-from switchboard.toolkit.rpc import allowed, notify
+from switchboard.toolkit.rpc import allowed, notify_customer
 
 
 def transfers_service(records: BankRecords) -> restate.Service:
@@ -69,7 +69,7 @@ def add_orders(transfers: restate.Service, records: BankRecords) -> None:
             told = plan.made((await judged_transfer(ctx, records, request)).summary)
         except restate.TerminalError as error:
             told = plan.failed(request, error.message)
-        notify(ctx, request.session_id, request.customer_id, told)
+        notify_customer(ctx, request.session_id, request.customer_id, told)
         return Nothing()
 
     @implements(transfers, JUDGE_TRANSFER)

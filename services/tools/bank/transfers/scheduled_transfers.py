@@ -37,7 +37,7 @@ from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.journaled import as_set
 from switchboard.toolkit.policy import enforce_policy
-from switchboard.toolkit.rpc import allowed, tell
+from switchboard.toolkit.rpc import allowed, send_tool
 from switchboard.toolkit.timers import Timers, WakeUp
 
 PLAN = Timers("plan", Plan)
@@ -57,7 +57,7 @@ def scheduled_transfers_object(records: BankRecords, ahead_min: timedelta) -> re
         found = plan.find(request.schedule_id)
         if found:
             PLAN.write(ctx, plan.without(found.entry_id))
-            tell(ctx, CARRY_OUT, found.request)
+            send_tool(ctx, CARRY_OUT, found.request)
 
     @implements(scheduled_transfers, SCHEDULE_TRANSFER)
     async def schedule_transfer(ctx: restate.ObjectContext, request: ScheduleRequest) -> ScheduleKept:
