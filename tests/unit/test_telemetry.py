@@ -109,7 +109,7 @@ def test_errors_are_of_few_kinds(error: Exception, named: str) -> None:
 
 def test_outside_of_an_invocation_there_is_nothing_to_trace() -> None:
     assert spans.current() is None
-    assert spans.onward(call_id="c") == {}
+    assert spans.propagation_headers(call_id="c") == {}
     assert spans.first_parent() == ""
     spans.describe({"a": "b"})
     spans.link(PARENT)
