@@ -13,11 +13,10 @@ from services.demo import SCENES
 from services.tools.airline.data.dataset import DEFAULT_DATA, AirlineData, read_data
 from services.tools.airline.flights.contract import TakeSeats, seats_key
 from services.tools.airline.flights.search import one_stop
-from services.tools.airline.flights.seating import POSITIONS, Aboard, Holds, free_seats, move, take
+from services.tools.airline.flights.seat_inventory import POSITIONS, Aboard, Holds, free_seats, move, take
 from services.tools.bank.accounts.contract import Category, Period, SpendingQuery, Transaction, TransactionQuery
-from services.tools.bank.accounts.ledger import Ledger, open_ledger
+from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.reports import balances, spending, transactions
-from services.tools.bank.data.bank import customers
 from services.tools.bank.disputes.contract import AT_ONCE_MAX, OPEN_MAX
 from services.tools.bank.disputes.policy import refuse_dispute
 from services.tools.bank.loan_applications.policy import figures, judge, offer
@@ -27,6 +26,7 @@ from switchboard.testing.scenes import pattern
 from switchboard.toolkit.refusal import Refusal
 from tests.mesh.lending import LARGE, SMALL
 from tests.mesh.money import past_month
+from tests.services.bank.demo import CUSTOMERS, borrowing_of, ledger_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,7 +58,7 @@ def instants() -> Iterator[datetime]:
 
 
 def first_seen(customer_id: str, now: datetime) -> Ledger:
-    return open_ledger(customer_id, now, now)
+    return ledger_of(customer_id, now, now)
 
 
 def paid(ledger: Ledger, *categories: Category, period: Period = "last_90_days", limit: int = 50) -> list[Transaction]:
@@ -88,7 +88,7 @@ def test_the_banks_replies_to_the_demo_hold_on_every_day() -> None:
             holds(balance, balances(alice).summary, today),
             holds(gambling, spent[0].summary, today),
             spent[1].total > 0,
-            holds(loans, overview(alice.customer, today, today).summary, today),
+            holds(loans, overview(borrowing_of("alice", today), "EUR", today).summary, today),
         )
         if not all(right):
             wrong.append((now, right))
@@ -130,8 +130,9 @@ def test_the_search_of_the_banking_test_finds_one_payment_on_every_day() -> None
 def verdict(customer_id: str, amount: Decimal, payment: Decimal, now: datetime) -> tuple[str, str, str]:
     """How an application is judged, by which rule it is declined, and the income that staff see."""
     ledger, today = first_seen(customer_id, now), now.date()
+    owed = borrowing_of(customer_id, today)
     salary, spent = transactions(ledger, SALARY), spending(ledger, SpendingQuery())
-    found = figures(salary, overview(ledger.customer, today, today), spent, payment)
+    found = figures(salary, overview(owed, ledger.customer.currency, today), spent, payment)
     judged = judge(amount, found)
     return judged.outcome, (judged.refused and judged.refused.rule) or "", str(found.monthly_income)
 
@@ -157,7 +158,7 @@ def test_a_loan_of_the_tests_is_judged_alike_on_every_day(
 
 def test_demo_cards_are_valid_for_years() -> None:
     """The demo shows cards that can be used: the data set is not a calendar that runs out."""
-    for customer in customers().values():
+    for customer in CUSTOMERS.values():
         assert all(card.expires >= CARDS_VALID_UNTIL for card in customer.cards), customer.name
 
 

@@ -16,13 +16,15 @@ from services.tools.bank.accounts.contract import (
     Undone,
     Withdraw,
 )
-from services.tools.bank.accounts.handlers import accounts
+from services.tools.bank.accounts.handlers import accounts_object
+from services.tools.bank.data.demo import DemoBank
 from switchboard import serve
 from switchboard.messages import Wire
 from switchboard.toolkit.rpc import ask
 
 HELD_BY = "held_by"
 
+accounts = accounts_object(DemoBank.read())
 vault = restate.VirtualObject("Vault", description="For tests: an account's lock, and moves of money.")
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from services.tools.bank.data.months import add_months, first_of_month
+from services.tools.bank.months import add_months, first_of_month
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
@@ -80,6 +80,13 @@ class Teller:
         customer, answer = await self.asks(customer_id, call)
         assert answer.status == 200, answer
         return await self.last_result(customer)
+
+    async def confirms(self, customer_id: str, call: tuple[str, Any]) -> tuple[Customer, JSON]:
+        """What a tool answers when the customer has said yes to its call."""
+        customer, asked = await self.asks(customer_id, call)
+        assert asked.body["confirmation"], asked
+        await customer.says("yes")
+        return customer, await self.last_result(customer)
 
     async def last_result(self, customer: Customer) -> JSON:
         results = [message for message in await customer.messages() if message["kind"] == "tool"]

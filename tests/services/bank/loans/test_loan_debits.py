@@ -6,15 +6,15 @@ from decimal import Decimal
 import pytest
 
 from services.tools.bank.accounts.contract import LoanDebits, SpendingQuery
-from services.tools.bank.accounts.ledger import Ledger, open_ledger
+from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.reports import spending
-from services.tools.bank.data.bank import customers
-from services.tools.bank.data.months import add_months
-from services.tools.bank.loans import repayment
+from services.tools.bank.loans import repayment_terms
 from services.tools.bank.loans.book import Standing, standing
 from services.tools.bank.loans.contract import GrantLoan
 from services.tools.bank.loans.early import EarlyRepayment
 from services.tools.bank.loans.granted import Granted, grant, with_granted
+from services.tools.bank.months import add_months
+from tests.services.bank.demo import borrowing_of, ledger_of
 
 PINNED = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LOAN = GrantLoan(
@@ -31,18 +31,18 @@ NAME = "Harbour Bank loan LN-3F9A1C07B2D4"
 
 def at(today: date, *early: EarlyRepayment) -> Standing:
     granted, _ = grant(Granted(), LOAN)
-    (loan,) = with_granted(customers()["erin"], granted, PINNED.date()).loans
-    return standing(loan, PINNED.date(), today, early)
+    (loan,) = with_granted(borrowing_of("erin", PINNED.date()), granted).loans
+    return standing(loan, today, early)
 
 
 def debits(of: Standing) -> LoanDebits:
-    told = repayment.debits(of, granted=True)
+    told = repayment_terms.debits(of, granted=True)
     assert told is not None
     return told
 
 
 def ledger(today: date, *told: LoanDebits) -> Ledger:
-    return open_ledger("erin", PINNED, datetime.combine(today, time(0, 0), tzinfo=UTC), ended=told)
+    return ledger_of("erin", PINNED, datetime.combine(today, time(0, 0), tzinfo=UTC), ended=told)
 
 
 def debited(today: date, told: LoanDebits) -> list[tuple[date, Decimal]]:
@@ -101,11 +101,11 @@ def test_an_early_repayment_ends_the_debits_sooner(amount: str) -> None:
 
 
 def test_a_loan_that_was_taken_back_is_not_debited() -> None:
-    assert debited(add_months(FIRST_DUE, 40), repayment.no_debits(at(FIRST_DUE))) == []
+    assert debited(add_months(FIRST_DUE, 40), repayment_terms.no_debits(at(FIRST_DUE))) == []
 
 
 def test_what_an_account_kept_before_debits_could_begin_still_cuts_the_demo_datas_own() -> None:
     kept = {"debited_as": "Harbour Bank car loan", "last_on": "2026-12-01", "last_amount": "7.00"}
     old = LoanDebits.model_validate(kept)
-    booked = open_ledger("alice", PINNED, datetime(2027, 3, 2, tzinfo=UTC), ended=(old,)).booked
+    booked = ledger_of("alice", PINNED, datetime(2027, 3, 2, tzinfo=UTC), ended=(old,)).booked
     assert [str(entry.amount) for entry in booked if entry.merchant == old.debited_as][:2] == ["-7.00", "-310.62"]
