@@ -1,6 +1,7 @@
-"""The words that an author of agents and tools needs. Everything else in this package is its own business.
+"""The public names of the framework: what an author of agents and tools writes.
 
-Importing a name that talks to Restate imports Restate; the declarations (`Agent`, `Tool` and their inputs) do not.
+The declarations, such as Agent and Tool, import pydantic only. A name that talks to Restate is imported when it is
+first used, so that a process that only reads declarations stays small.
 """
 
 from importlib import import_module
@@ -13,7 +14,15 @@ from switchboard.messages import Wire as WireModel
 if TYPE_CHECKING:
     from switchboard.runtime.serve import serve
     from switchboard.session.sessions import Sessions
+    from switchboard.toolkit.clock import business_now
+    from switchboard.toolkit.declare import tool_object, tool_service, tool_workflow
     from switchboard.toolkit.implement import implements
+    from switchboard.toolkit.refusal import Refusal
+    from switchboard.toolkit.rpc import allowed
+    from switchboard.toolkit.rpc import ask as call_tool
+    from switchboard.toolkit.rpc import notify as notify_customer
+    from switchboard.toolkit.rpc import tell as send_tool
+    from switchboard.toolkit.saga import Saga
     from switchboard.toolkit.toolset import Toolset
 
 __all__ = [
@@ -21,30 +30,55 @@ __all__ = [
     "FromIdentity",
     "NoInput",
     "PersonalInput",
+    "Refusal",
+    "Saga",
     "Sessions",
     "Text",
     "Tool",
     "ToolInput",
     "Toolset",
     "WireModel",
+    "allowed",
+    "business_now",
+    "call_tool",
     "implements",
+    "notify_customer",
+    "send_tool",
     "serve",
+    "tool_object",
+    "tool_service",
+    "tool_workflow",
 ]
 
-LAZY = {
+IMPORTED_WHEN_USED = {
+    "Refusal": "switchboard.toolkit.refusal:Refusal",
+    "Saga": "switchboard.toolkit.saga:Saga",
     "Sessions": "switchboard.session.sessions:Sessions",
     "Toolset": "switchboard.toolkit.toolset:Toolset",
+    "allowed": "switchboard.toolkit.rpc:allowed",
+    "business_now": "switchboard.toolkit.clock:business_now",
+    "call_tool": "switchboard.toolkit.rpc:ask",
     "implements": "switchboard.toolkit.implement:implements",
+    "notify_customer": "switchboard.toolkit.rpc:notify",
+    "send_tool": "switchboard.toolkit.rpc:tell",
     "serve": "switchboard.runtime.serve:serve",
+    "tool_object": "switchboard.toolkit.declare:tool_object",
+    "tool_service": "switchboard.toolkit.declare:tool_service",
+    "tool_workflow": "switchboard.toolkit.declare:tool_workflow",
 }
-"""Names that are imported when they are first used, and where they are."""
+"""Where the public names are that need Restate; type checkers see the same names above."""
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
-    if name not in LAZY:
+    if name not in IMPORTED_WHEN_USED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, attribute = LAZY[name].partition(":")
+    module, _, attribute = IMPORTED_WHEN_USED[name].partition(":")
     found = getattr(import_module(module), attribute)
     globals()[name] = found
     return found
+
+
+def __dir__() -> list[str]:
+    """Return the public names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})

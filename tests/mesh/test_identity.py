@@ -7,6 +7,7 @@ import pytest
 
 from services.bank.agent import bank
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
+from switchboard.toolkit.verified_customers import VERIFY_FIRST
 from tests.laboratory import Laboratory
 from tests.mesh.lending import staff
 from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment
@@ -85,7 +86,7 @@ def test_the_table_holds_every_tool_of_the_bank() -> None:
 @pytest.mark.parametrize("tool", sorted(CALLS))
 async def test_a_tool_refuses_who_is_not_known_to_be_the_customer(laboratory: Laboratory, tool: str) -> None:
     result = await call(laboratory, guest(laboratory), tool, CALLS[tool])
-    assert (result["ok"], result["content"][:27]) == (False, "You are not signed in. So t"), result
+    assert (result["ok"], result["content"]) == (False, VERIFY_FIRST), result
 
 
 async def test_two_right_facts_open_the_door_in_this_session_only(laboratory: Laboratory) -> None:

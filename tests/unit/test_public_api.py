@@ -1,0 +1,95 @@
+"""The public names of the framework. A name that disappears breaks the meshes of users."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import switchboard
+
+PUBLIC = {
+    "Agent",
+    "FromIdentity",
+    "NoInput",
+    "PersonalInput",
+    "Refusal",
+    "Saga",
+    "Sessions",
+    "Text",
+    "Tool",
+    "ToolInput",
+    "Toolset",
+    "WireModel",
+    "allowed",
+    "business_now",
+    "call_tool",
+    "implements",
+    "notify_customer",
+    "send_tool",
+    "serve",
+    "tool_object",
+    "tool_service",
+    "tool_workflow",
+}
+
+BASE_ONLY = """
+import sys
+class Refuser:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names}:
+            raise ImportError(f"{{name}} must not be imported here")
+sys.meta_path.insert(0, Refuser())
+{code}
+"""
+
+EXTRAS = {"fastapi", "jwt", "cryptography", "starlette", "yaml", "rich", "typer", "pytest", "watchfiles"}
+"""What pyproject.toml lists as extras of the gateway, the command line, the tests and the demo model."""
+
+WITH_A_SERVER = {"restate", "aiohttp", "openai", "granian", "prometheus_client", "opentelemetry", "uvloop"}
+"""What a process needs only when it serves or calls something."""
+
+
+def imported_without(names: set[str], code: str) -> None:
+    """Run the code in a new interpreter in which these packages cannot be imported."""
+    program = BASE_ONLY.format(names=sorted(names), code=code)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_public_names_stay() -> None:
+    assert set(switchboard.__all__) == PUBLIC
+    assert len(switchboard.__all__) == len(PUBLIC)
+    assert set(dir(switchboard)) >= PUBLIC
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_public_name_can_be_imported(name: str) -> None:
+    assert getattr(switchboard, name).__doc__
+
+
+def test_type_checkers_see_every_name_that_is_imported_when_used() -> None:
+    tree = ast.parse(Path(switchboard.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.asname or alias.name: f"{node.module}:{alias.name}"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == switchboard.IMPORTED_WHEN_USED
+
+
+def test_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'switchboard' has no attribute 'serve_agent'"):
+        _ = switchboard.serve_agent
+
+
+def test_declarations_need_no_server() -> None:
+    declarations = "Agent, FromIdentity, NoInput, PersonalInput, Text, Tool, ToolInput, WireModel"
+    imported_without(WITH_A_SERVER | EXTRAS, f"from switchboard import {declarations}")
+
+
+def test_public_names_need_no_extra() -> None:
+    imported_without(EXTRAS, "from switchboard import *")
