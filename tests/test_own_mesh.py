@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from switchboard.local.process import Process, free_ports
 from tests.charts.rendering import HELM_DIR, of_kind, render
 from tests.cli.conftest import start_up, without_meshes
 from tests.parts import PROJECT, need_restate_server
@@ -157,6 +158,31 @@ def test_tiltfile_of_a_new_mesh_builds_an_image_for_each_workload(shop: Installa
     }
     used = {each["spec"]["template"]["spec"]["containers"][0]["image"] for each in asked.workloads}
     assert used == {f"{name}:tilt" for name in built}
+
+
+async def test_image_of_a_new_mesh_runs_a_service(shop: Installation, wheel: Path, tmp_path: Path) -> None:
+    """By the Dockerfile's two steps: install requirements.in with the wheels beside it, and run the service by name."""
+    dockerfile = (shop.project / "Dockerfile").read_text()
+    assert "--find-links wheels -r requirements.in" in dockerfile
+    assert "exec python -m switchboard.run $SERVICE" in dockerfile
+    programs = new_environment(tmp_path / "venv")
+    pins = ("--constraint", str(PROJECT / "requirements" / "dev.txt"))
+    wheels = ("--find-links", str(wheel.parent), "--only-binary", ":all:")
+    install(programs, *pins, *wheels, "--requirements", str(shop.project / "requirements.in"))
+    (port,) = free_ports(1)
+    service = Process(
+        name="tools",
+        command=[str(programs / "python"), "-m", "switchboard.run", "tools"],
+        environment={"PORT": str(port), "HOST": "127.0.0.1", "OPENAI_API_KEY": ""},
+        port=port,
+        health=f"http://127.0.0.1:{port}/health",
+        log=tmp_path / "tools.log",
+        folder=shop.project,
+    )
+    try:
+        await service.start()
+    finally:
+        await service.stop()
 
 
 def test_new_mesh_pins_the_restate_server_and_the_base_image_of_this_repository(shop: Installation) -> None:
