@@ -9,8 +9,8 @@ from services.tools.airline.flights.handlers import flight_seats, flights
 from services.tools.airline.invoices.handlers import invoices
 from services.tools.airline.payments.handlers import card_processor
 from services.tools.airline.records.handlers import airline_records
-from services.tools.airline.reservations.desk import desk as reservation_desk
 from services.tools.airline.reservations.handlers import reservations
+from services.tools.airline.reservations.service import reservation_service
 from services.tools.airline.seating.handlers import seat_changes
 from services.tools.bank.accounts.handlers import accounts
 from services.tools.bank.cards.handlers import cards
@@ -59,6 +59,7 @@ if __name__ == "__main__":
     disputing = (dispute_desk(settings.approval_deadline), disputes, dispute_case)
     knowing = (identity_checks_object(facts_on_record), identity_records)
     later = (transfers, scheduled_transfers, reminders_object(settings.timer_ahead_min), calendar)
-    booking = (reservation_desk, reservations, customers, flights, flight_seats, seat_changes, card_processor, invoices)
+    reserving = (reservation_service, reservations, flights, flight_seats, seat_changes)
+    booking = (*reserving, customers, card_processor, invoices)
     staff = (calculator, case_desk, case_inbox, cases, airline_records)
     serve([*banking, *lending, *disputing, *knowing, *later, airline_faq, *booking, *staff, outbox], "tools")

@@ -18,12 +18,12 @@ from restate.extensions import current_context
 from services.tools.airline.customers.handlers import customers
 from services.tools.airline.flights.handlers import flight_seats
 from services.tools.airline.payments.handlers import card_processor
-from services.tools.airline.reservations.desk import desk
 from services.tools.airline.reservations.handlers import reservations
+from services.tools.airline.reservations.service import reservation_service
 from switchboard.builtin.outbox.handlers import outbox
 
 GATES = Path(os.environ.get("GATES", os.devnull))
-GATED = (desk, flight_seats, customers, card_processor, reservations, outbox)
+GATED = (reservation_service, flight_seats, customers, card_processor, reservations, outbox)
 LOOK_SECONDS = 0.01
 
 
