@@ -63,6 +63,9 @@ pins: $(UV) ## renew the exact versions and hashes in requirements/
 	@$(COMPILE) pyproject.toml --extra demo -c requirements/all.txt -o requirements/demo_model.txt
 	@$(COMPILE) pyproject.toml --extra live -c requirements/all.txt -o requirements/live.txt
 
+dates: setup ## the demo, the cases and some tests on other days than today; needs faketime
+	@$(BIN)/python -m scripts.dates
+
 charts: setup ## write the tables of values in the charts' READMEs
 	@$(BIN)/python -m scripts.chart_readme
 
@@ -99,4 +102,4 @@ node_modules/.synced: package-lock.json
 	  || { echo "npm could not get the Restate server: is its registry reachable? See the lines above."; exit 1; }
 	@touch $@
 
-.PHONY: help setup demo up test tools evals bench check format pins charts golden clean
+.PHONY: help setup demo up test tools evals bench check format pins dates charts golden clean

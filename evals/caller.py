@@ -4,11 +4,11 @@ import restate
 
 from services.airline.agent import airline
 from services.bank.agent import bank
+from switchboard import serve
 from switchboard.loop.decide import Act, ApprovedCall, decide, release
 from switchboard.loop.fanout import start
 from switchboard.messages import HeldCall, Identity, ModelReply, ToolCall, ToolResult, Wire
 from switchboard.runtime.invocations import RETRIES, refuse_bad_input
-from switchboard.runtime.serve import serve
 
 CALLER = "EvalCaller"
 
@@ -51,4 +51,4 @@ async def call(ctx: restate.Context, request: PlayedCall) -> ToolResult:
 
 
 if __name__ == "__main__":
-    serve([caller])
+    serve(caller)

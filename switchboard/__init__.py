@@ -11,22 +11,31 @@ from switchboard.contract import FromIdentity, NoInput, PersonalInput, Text, Too
 from switchboard.messages import Wire as WireModel
 
 if TYPE_CHECKING:
+    from switchboard.runtime.serve import serve
+    from switchboard.session.sessions import Sessions
     from switchboard.toolkit.implement import implements
+    from switchboard.toolkit.toolset import Toolset
 
 __all__ = [
     "Agent",
     "FromIdentity",
     "NoInput",
     "PersonalInput",
+    "Sessions",
     "Text",
     "Tool",
     "ToolInput",
+    "Toolset",
     "WireModel",
     "implements",
+    "serve",
 ]
 
 LAZY = {
+    "Sessions": "switchboard.session.sessions:Sessions",
+    "Toolset": "switchboard.toolkit.toolset:Toolset",
     "implements": "switchboard.toolkit.implement:implements",
+    "serve": "switchboard.runtime.serve:serve",
 }
 """Names that are imported when they are first used, and where they are."""
 

@@ -1,7 +1,7 @@
 """The benchmark's agent as a deployment of its own: `python -m bench.ours.agent`."""
 
 from bench.contract import bench
-from switchboard.runtime.serve import serve_agent
+from switchboard import serve
 
 if __name__ == "__main__":
-    serve_agent(bench)
+    serve(bench)

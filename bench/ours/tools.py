@@ -4,7 +4,7 @@ import restate
 
 from bench import work
 from bench.contract import BENCH_TOOLS, LookUp, Said, Wait
-from switchboard.runtime.serve import serve
+from switchboard import serve
 from switchboard.toolkit.declare import tool_service
 
 bench_tools = tool_service(BENCH_TOOLS, "Tools of the benchmark.")
@@ -23,4 +23,4 @@ async def look_up(ctx: restate.Context, request: LookUp) -> Said:
 
 
 if __name__ == "__main__":
-    serve([bench_tools])
+    serve(bench_tools)

@@ -82,4 +82,4 @@ if __name__ == "__main__":
     base_url = str(endpoint.base_url) if endpoint.base_url else None
     set_tracing_disabled(True)
     set_default_openai_client(connect(endpoint.api_key.get_secret_value(), base_url), use_for_tracing=False)
-    serve([durable_object(agent(endpoint.model))])
+    serve(durable_object(agent(endpoint.model)))

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from services.bank.agent import bank
-from switchboard.runtime.serve import serve_agent
+from switchboard import serve
 
 ADDED = "- When a customer thanks you, wish them a good day.\n"
 
 if __name__ == "__main__":
-    serve_agent(replace(bank, instructions=bank.instructions + ADDED))
+    serve(replace(bank, instructions=bank.instructions + ADDED))

@@ -6,14 +6,15 @@ from typing import Any
 
 import restate
 
-from services.tools.bank.loans.handlers import loans
+from services.tools.bank.data.demo import DemoBank
+from services.tools.bank.loans.handlers import loans_object
 from switchboard.runtime.serve import listen
 from switchboard.runtime.settings import ServerSettings, load
 
 LOOK_SECONDS = 0.02
 LIST_LOANS = "/invoke/Loans/list_loans"
 
-app = restate.app([loans])
+app = restate.app([loans_object(DemoBank.read())])
 
 
 async def gated(scope: Any, receive: Any, send: Any) -> None:

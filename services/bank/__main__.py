@@ -1,7 +1,7 @@
 """Runs the bank agent: `python -m services.bank`."""
 
 from services.bank.agent import bank
-from switchboard.runtime.serve import serve_agent
+from switchboard import serve
 
 if __name__ == "__main__":
-    serve_agent(bank)
+    serve(bank)

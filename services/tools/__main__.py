@@ -1,30 +1,34 @@
 """Runs all tools as one deployment: `python -m services.tools`."""
 
 import sys
+from collections.abc import Sequence
 
-from services.tools.airline.customers.handlers import customers
-from services.tools.airline.data.dataset import DataError, airline
+from services.tools.airline.customers.handlers import customers_object
+from services.tools.airline.data.dataset import AirlineData, DataError, data_set
 from services.tools.airline.faq.handlers import airline_faq
-from services.tools.airline.flights.handlers import flight_seats, flights
+from services.tools.airline.flights.handlers import flight_seats_object, flights_service
 from services.tools.airline.invoices.handlers import invoices
-from services.tools.airline.payments.handlers import card_processor
-from services.tools.airline.records.handlers import airline_records
-from services.tools.airline.reservations.handlers import reservations
+from services.tools.airline.payments.handlers import card_processor_object
+from services.tools.airline.records.handlers import airline_records_service
+from services.tools.airline.reservations.handlers import reservations_object
 from services.tools.airline.reservations.service import reservation_service
 from services.tools.airline.seating.handlers import seat_changes
-from services.tools.bank.accounts.handlers import accounts
-from services.tools.bank.cards.handlers import cards
+from services.tools.bank.accounts.handlers import accounts_object
+from services.tools.bank.cards.handlers import cards_object
+from services.tools.bank.data.demo import DemoBank
 from services.tools.bank.disputes.handlers import dispute_desk, disputes
 from services.tools.bank.disputes.workflow import dispute_case
 from services.tools.bank.loan_applications.handlers import loan_applications, loan_desk
 from services.tools.bank.loan_applications.workflow import loan_application
-from services.tools.bank.loans.handlers import loans
+from services.tools.bank.loans.handlers import loans_object
 from services.tools.bank.loans.repayment_service import loan_repayments
+from services.tools.bank.lookups import BankRecords
 from services.tools.bank.payment_network.handlers import payment_network
 from services.tools.bank.standing_orders.handlers import standing_order_desk, standing_orders_object
-from services.tools.bank.transfers.handlers import transfers
+from services.tools.bank.transfers.handlers import transfers_service
 from services.tools.bank.transfers.scheduled_transfers import scheduled_transfers_object
 from services.tools.known_customers import facts_on_record
+from switchboard import serve
 from switchboard.builtin.approvals.handlers import approvals, inbox
 from switchboard.builtin.calculator.handlers import calculator
 from switchboard.builtin.calendar.handlers import calendar
@@ -32,34 +36,39 @@ from switchboard.builtin.cases.handlers import case_desk, case_inbox, cases
 from switchboard.builtin.identity.handlers import identity_checks_object, identity_records
 from switchboard.builtin.outbox.handlers import outbox
 from switchboard.builtin.reminders.handlers import reminders_object
-from switchboard.runtime.serve import serve
+from switchboard.runtime.serve import AnyService
 from switchboard.runtime.settings import load
 from switchboard.toolkit.policy import policy_mode
 from switchboard.toolkit.settings import ToolsSettings
 
 
-def check_data() -> None:
+def tools(settings: ToolsSettings, bank: BankRecords, data: AirlineData) -> Sequence[AnyService]:
+    """Build all services. Another bank or airline hands in its own records."""
+    ahead_min, decide_within = settings.timer_ahead_min, settings.approval_deadline
+    lending = (loan_desk(bank, decide_within), loan_applications, loan_application, approvals, inbox)
+    scheduled_transfers = scheduled_transfers_object(bank, ahead_min)
+    standing_orders = (standing_orders_object(ahead_min), standing_order_desk)
+    held = (accounts_object(bank), loans_object(bank), loan_repayments, cards_object(bank))
+    disputing = (dispute_desk(decide_within), disputes, dispute_case)
+    knowing = (identity_checks_object(facts_on_record(bank, data.users)), identity_records)
+    later = (transfers_service(bank), scheduled_transfers, reminders_object(ahead_min), calendar)
+    flying = (flights_service(data), flight_seats_object(data), seat_changes, airline_faq)
+    kept = (reservations_object(data), customers_object(data), card_processor_object(data))
+    booking = (reservation_service, *kept, *flying, invoices, airline_records_service(data))
+    staff = (calculator, case_desk, case_inbox, cases)
+    banking = (*held, payment_network, *standing_orders, *lending, *disputing)
+    return [*banking, *knowing, *later, *booking, *staff, outbox]
+
+
+def airline_data() -> AirlineData:
     """Read the airline's data set now: better no tools than tools that fail at the first customer."""
     try:
-        airline()
+        return data_set()
     except DataError as error:
         sys.stderr.write(f"{error}\nAIRLINE_DATA_DIR names the data set; docs/airline-data.md has its format.\n")
         raise SystemExit(1) from error
 
 
 if __name__ == "__main__":
-    settings = load(ToolsSettings)
     policy_mode()  # A value that is none ends the process now, not at the first decision.
-    check_data()
-    desk = loan_desk(settings.approval_deadline)
-    lending = (desk, loan_applications, loan_application, approvals, inbox)
-    scheduled_transfers = scheduled_transfers_object(settings.timer_ahead_min)
-    standing_orders = (standing_orders_object(settings.timer_ahead_min), standing_order_desk)
-    banking = (accounts, loans, loan_repayments, cards, payment_network, *standing_orders)
-    disputing = (dispute_desk(settings.approval_deadline), disputes, dispute_case)
-    knowing = (identity_checks_object(facts_on_record), identity_records)
-    later = (transfers, scheduled_transfers, reminders_object(settings.timer_ahead_min), calendar)
-    reserving = (reservation_service, reservations, flights, flight_seats, seat_changes)
-    booking = (*reserving, customers, card_processor, invoices)
-    staff = (calculator, case_desk, case_inbox, cases, airline_records)
-    serve([*banking, *lending, *disputing, *knowing, *later, airline_faq, *booking, *staff, outbox], "tools")
+    serve(*tools(load(ToolsSettings), DemoBank.read(), airline_data()), name="tools")

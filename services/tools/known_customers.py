@@ -2,22 +2,29 @@
 
 from collections.abc import Mapping
 
-from services.tools.airline.data.dataset import airline
+import restate
+
 from services.tools.airline.data.records import User
-from services.tools.bank.data.people import Person, people
+from services.tools.bank.lookups import PeopleRecords
+from services.tools.bank.records import Person
 from switchboard.builtin.identity.facts import Known
+from switchboard.builtin.identity.handlers import FactsOnRecord
 
 
-def facts_on_record(customer_id: str) -> Known | None:
-    """Return a customer's facts on record; None for an unknown customer."""
-    return known_of(customer_id, people(), airline().users)
+def facts_on_record(people: PeopleRecords, users: Mapping[str, User]) -> FactsOnRecord:
+    """Build the lookup of a customer's facts, from the bank's records and the airline's."""
+
+    async def facts(ctx: restate.ObjectContext, customer_id: str) -> Known | None:
+        return known_of(await people.person(ctx, customer_id), users.get(customer_id))
+
+    return facts
 
 
-def known_of(customer_id: str, people: Mapping[str, Person], users: Mapping[str, User]) -> Known | None:
+def known_of(person: Person | None, user: User | None) -> Known | None:
     """Return a customer's facts; the airline's record counts only for customers that the bank does not have."""
-    if customer_id in people:
-        return of_person(people[customer_id])
-    return of_user(users[customer_id]) if customer_id in users else None
+    if person is not None:
+        return of_person(person)
+    return of_user(user) if user is not None else None
 
 
 def of_person(person: Person) -> Known:

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from functools import cache
+from typing import Any, Protocol, runtime_checkable
 
 import prometheus_client
 import restate
@@ -30,11 +32,66 @@ STOP_GRACE = timedelta(seconds=5)
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 Beside = Callable[[], Coroutine[Any, Any, None]]
 AnyService = restate.Service | restate.VirtualObject | restate.Workflow
+Models = Callable[[], Sequence[Model]]
+"""Reads the models from the environment; the same ones however often it is called."""
 
 
-def serve_agent(agent: Agent) -> None:
-    """Run an agent as a Restate service until SIGTERM. The environment says where and with which model."""
-    serve([agent_service(agent, models_from_environment())], agent.name.lower())
+@dataclass(frozen=True)
+class Served:
+    """What a part brings into a process: Restate services, and work that runs beside them in the same event loop."""
+
+    services: tuple[AnyService, ...]
+    beside: tuple[Beside, ...] = ()
+
+
+@runtime_checkable
+class Part(Protocol):
+    """What `serve` accepts besides agents and Restate services: Sessions, Toolset, or a part of your own."""
+
+    def served(self, models: Models) -> Served:
+        """Build the services. Only a part that calls `models()` needs a model's key in the environment."""
+        ...
+
+
+AnyPart = Agent | Part | AnyService
+
+
+def serve(*parts: AnyPart, name: str = "") -> None:
+    """Serve agents, toolsets, sessions and Restate services as one process, until SIGTERM or SIGINT.
+
+    The environment says where to listen and, when a part needs one, which model to use; what is missing ends the
+    process with one sentence for each variable. `name` is the process's name in traces: by default that of the first
+    agent, or else of the first service.
+    """
+    served = assemble(parts, cache(models_from_environment))
+    agents = [part.name for part in parts if isinstance(part, Agent)]
+    run(served, name or (agents or [served.services[0].name])[0].lower())
+
+
+def assemble(parts: Sequence[AnyPart], models: Models) -> Served:
+    """Return the services of all parts in their order. Raises ValueError for none, or for two of one name."""
+    if not parts:
+        raise ValueError("serve() has nothing to serve. Pass an Agent, a Toolset, Sessions or a Restate service")
+    served = [part_served(part, models) for part in parts]
+    services = tuple(service for each in served for service in each.services)
+    names = [service.name for service in services]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"serve() was given two services called {', '.join(twice)}. Give one of them another name")
+    return Served(services, tuple(beside for each in served for beside in each.beside))
+
+
+def part_served(part: AnyPart, models: Models) -> Served:
+    if isinstance(part, Agent):
+        return Served((agent_service(part, models()),))
+    if isinstance(part, Part):
+        return part.served(models)
+    if isinstance(part, AnyService):
+        return Served((part,))
+    raise TypeError(
+        f"serve() cannot serve {part!r}. Pass agents, toolsets, Sessions and Restate services, each as an argument of"
+        " its own: serve(one, another), not serve([one, another])"
+    )
 
 
 def models_from_environment() -> list[Model]:
@@ -67,33 +124,30 @@ def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
     return service
 
 
-def serve(services: Sequence[AnyService], name: str = "", beside: Beside | None = None) -> None:
-    """Serve Restate services until SIGTERM or SIGINT; ends with a sentence and exit code 1 if the port is taken.
-
-    `name` is the process's in traces; by default its first service's. `beside` runs in the same loop meanwhile.
-    """
+def run(served: Served, name: str) -> None:
+    """Serve until SIGTERM or SIGINT; ends with a sentence and exit code 1 if the port is taken."""
     settings = load(ServerSettings)
-    set_up_telemetry(name or services[0].name.lower(), settings)
+    set_up_telemetry(name, settings)
     refuse_taken_port(settings.host, settings.port)
     keys = [settings.restate_identity_key] if settings.restate_identity_key else None
-    app = with_metrics(restate.app(services=services, identity_keys=keys))
+    app = with_metrics(restate.app(services=served.services, identity_keys=keys))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(listen(app, settings, beside))
+        runner.run(listen(app, settings, served.beside))
 
 
-async def listen(app: ASGIApp, settings: ServerSettings, beside: Beside | None = None) -> None:
+async def listen(app: ASGIApp, settings: ServerSettings, beside: Sequence[Beside] = ()) -> None:
     # One process, one loop: what is killed is the service, whole, and `replicas` is the one way to scale it.
     server = Server(app, address=settings.host, port=settings.port, interface=Interfaces.ASGINL, log_enabled=False)
     loop = asyncio.get_running_loop()
     # Through the SDK's own hooks: it takes SIGTERM for itself at the first request, and would silence another handler.
     for signum in (2, 15):
         install_shutdown_hook(loop, lambda: stop(server, loop), signum)
-    work = asyncio.create_task(beside()) if beside else None
+    tasks = [asyncio.create_task(work()) for work in beside]
     try:
         await server.serve()
     finally:
-        if work is not None:
-            work.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 def stop(server: Server, loop: asyncio.AbstractEventLoop) -> None:

@@ -7,23 +7,27 @@ look, kill or cancel while a step of milliseconds is not begun, or is done and n
 
 import asyncio
 import os
-import runpy
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-import restate
 from restate.extensions import current_context
 
-from services.tools.airline.customers.handlers import customers
-from services.tools.airline.flights.handlers import flight_seats
-from services.tools.airline.payments.handlers import card_processor
-from services.tools.airline.reservations.handlers import reservations
+from services.tools.__main__ import airline_data, tools
+from services.tools.airline.customers.contract import AIRLINE_CUSTOMERS
+from services.tools.airline.flights.contract import FLIGHT_SEATS
+from services.tools.airline.payments.contract import CARD_PROCESSOR
+from services.tools.airline.reservations.contract import RESERVATIONS
 from services.tools.airline.reservations.service import reservation_service
+from services.tools.bank.data.demo import DemoBank
+from switchboard import serve
 from switchboard.builtin.outbox.handlers import outbox
+from switchboard.runtime.serve import AnyService
+from switchboard.runtime.settings import load
+from switchboard.toolkit.settings import ToolsSettings
 
 GATES = Path(os.environ.get("GATES", os.devnull))
-GATED = (reservation_service, flight_seats, customers, card_processor, reservations, outbox)
+GATED = {reservation_service.name, FLIGHT_SEATS, AIRLINE_CUSTOMERS, CARD_PROCESSOR, RESERVATIONS, outbox.name}
 LOOK_SECONDS = 0.01
 
 
@@ -48,12 +52,14 @@ def gates_of(handler: str) -> Callable[[], AbstractAsyncContextManager[None]]:
     return gates
 
 
-def add_gates(service: restate.Service | restate.VirtualObject) -> None:
+def add_gates(service: AnyService) -> None:
     for name, handler in service.handlers.items():
         handler.context_managers = [*(handler.context_managers or []), gates_of(name)]
 
 
 if __name__ == "__main__":
-    for gated in GATED:
-        add_gates(gated)
-    runpy.run_module("services.tools", run_name="__main__")
+    services = tools(load(ToolsSettings), DemoBank.read(), airline_data())
+    for service in services:
+        if service.name in GATED:
+            add_gates(service)
+    serve(*services, name="tools")

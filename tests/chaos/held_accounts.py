@@ -16,13 +16,15 @@ from services.tools.bank.accounts.contract import (
     Undone,
     Withdraw,
 )
-from services.tools.bank.accounts.handlers import accounts
+from services.tools.bank.accounts.handlers import accounts_object
+from services.tools.bank.data.demo import DemoBank
+from switchboard import serve
 from switchboard.messages import Wire
-from switchboard.runtime.serve import serve
 from switchboard.toolkit.rpc import ask
 
 HELD_BY = "held_by"
 
+accounts = accounts_object(DemoBank.read())
 vault = restate.VirtualObject("Vault", description="For tests: an account's lock, and moves of money.")
 
 
@@ -60,4 +62,4 @@ async def undo(ctx: restate.ObjectSharedContext, request: MoveRef) -> Undone:
 
 
 if __name__ == "__main__":
-    serve([accounts, vault])
+    serve(accounts, vault)

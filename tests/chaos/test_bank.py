@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from switchboard.local.process import Process
 from tests.laboratory import Laboratory
+from tests.mesh.money import Teller
 
 THREE_QUESTIONS = "what is my balance, how much did I spend on groceries last month and which loans do I have?"
 TOOLS = {"Accounts/alice/get_balance", "Accounts/alice/summarize_spending", "Loans/alice/list_loans"}
@@ -24,6 +25,7 @@ def held(process: Process) -> Iterator[None]:
 
 
 async def test_three_tools_run_at_once_and_survive_the_bank(laboratory: Laboratory) -> None:
+    balance = await Teller(laboratory).balance("alice")
     await laboratory.model.follows_rules()
     customer = laboratory.customer("alice")
 
@@ -38,7 +40,7 @@ async def test_three_tools_run_at_once_and_survive_the_bank(laboratory: Laborato
         await laboratory.mesh.services["bank"].start()
     answer = await message
     assert (answer.status, answer.body["agent"], answer.body["failed"]) == (200, "Bank", False)
-    assert "2,431.80" in answer.text
+    assert f"{balance:,.2f} EUR in Checking" in answer.text
     rows = [row for row in await laboratory.invocations(customer.session) if row["depth"] == 2]
     assert sorted(row["target"] for row in rows) == sorted(TOOLS)
     assert {row["status"] for row in rows} == {"completed"}

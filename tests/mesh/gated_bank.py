@@ -10,8 +10,9 @@ from typing import Any
 
 import restate
 
-from services.tools.bank.accounts.handlers import accounts
-from services.tools.bank.loans.handlers import loans
+from services.tools.bank.accounts.handlers import accounts_object
+from services.tools.bank.data.demo import DemoBank
+from services.tools.bank.loans.handlers import loans_object
 from services.tools.bank.payment_network.handlers import payment_network
 from switchboard.runtime.serve import listen
 from switchboard.runtime.settings import ServerSettings, load
@@ -28,5 +29,6 @@ async def gated(scope: Any, receive: Any, send: Any) -> None:
 
 
 if __name__ == "__main__":
-    app = restate.app([accounts, loans, payment_network])
+    bank = DemoBank.read()
+    app = restate.app([accounts_object(bank), loans_object(bank), payment_network])
     asyncio.run(listen(gated, load(ServerSettings)))

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from services.tools.bank.months import add_months, first_of_month
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
@@ -22,6 +23,9 @@ AHEAD_S = (4, 8, 16, 32)
 TOO_MUCH_FOR_DAVE = "4999.00"
 """Within what may be sent at once. Dave is overdrawn: no test may make him rich."""
 
+MONTHS_PAST = 5
+"""The payments of so many months ago can be disputed on no day of this month."""
+
 NAMES = {"alice": "Alice Adler", "bob": "Bob Brandt", "carol": "Carol Chen", "dave": "Dave Dietz"}
 
 
@@ -36,6 +40,11 @@ def payment(to: str, amount: str, **more: Any) -> JSON:
 
 def instant(seconds: float) -> str:
     return f"{datetime.now(UTC) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def past_month(today: date) -> str:
+    """A month on record whose payments are all too old to be disputed."""
+    return f"{add_months(first_of_month(today), -MONTHS_PAST):%Y-%m}"
 
 
 async def put_off(ask: Callable[[str], Awaitable[tuple[Customer, JSON]]]) -> tuple[Customer, JSON]:
@@ -71,6 +80,13 @@ class Teller:
         customer, answer = await self.asks(customer_id, call)
         assert answer.status == 200, answer
         return await self.last_result(customer)
+
+    async def confirms(self, customer_id: str, call: tuple[str, Any]) -> tuple[Customer, JSON]:
+        """What a tool answers when the customer has said yes to its call."""
+        customer, asked = await self.asks(customer_id, call)
+        assert asked.body["confirmation"], asked
+        await customer.says("yes")
+        return customer, await self.last_result(customer)
 
     async def last_result(self, customer: Customer) -> JSON:
         results = [message for message in await customer.messages() if message["kind"] == "tool"]

@@ -2,8 +2,7 @@
 
 import os
 
-from switchboard import Agent
-from switchboard.runtime.serve import serve_agent
+from switchboard import Agent, serve
 
 if __name__ == "__main__":
-    serve_agent(Agent(name=os.environ["NEWCOMER"], handles="What nobody did before.", instructions="You are new."))
+    serve(Agent(name=os.environ["NEWCOMER"], handles="What nobody did before.", instructions="You are new."))

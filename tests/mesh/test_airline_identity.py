@@ -27,7 +27,7 @@ FOR_ANYBODY: dict[str, JSON] = {
 }
 """What has no customer in it."""
 
-HERS = "EF2204"
+HERS, SEAT = "EF2204", "8A"
 DAY, LATER = ahead(70), ahead(71)
 CARD = "credit_card_1005"
 PASSENGER = {"first_name": "Carol", "last_name": "Chen", "dob": "1979-07-30"}
@@ -35,23 +35,28 @@ BOOKING = booking("SB310", DAY, (CARD, 143), destination="FCO", passengers=[PASS
 FLIGHTS = [{"flight_number": "SB310", "date": LATER.isoformat()}]
 
 
-def personal(number: str) -> dict[str, JSON]:
-    """A call of every tool that is a customer's own, about a reservation of hers; cancelling comes last."""
-    which, seat = {"reservation_id": number}, {"confirmation_number": number}
+def personal(number: str, seat: str) -> dict[str, JSON]:
+    """A call of every tool that is a customer's own, about a reservation of hers; cancelling comes last.
+
+    `seat` is one on the flight of DAY. Which of its seats are free is another thing on every day.
+    """
+    which, booked = {"reservation_id": number}, {"confirmation_number": number}
     return {
         "get_user_details": {},
         "get_reservation_details": which,
         "book_reservation": BOOKING,
         "update_reservation_passengers": {**which, "passengers": [{**PASSENGER, "first_name": "Caroline"}]},
         "update_reservation_baggages": {**which, "total_baggages": 1, "nonfree_baggages": 0, "payment_id": CARD},
+        "get_seat_map": booked,
+        "change_seat": {**booked, "seat": seat},
         "update_reservation_flights": {**which, "cabin": "economy", "flights": FLIGHTS, "payment_id": CARD},
-        "get_seat_map": seat,
-        "change_seat": {**seat, "seat": "20C"},
-        "email_invoice": seat,
+        "email_invoice": booked,
         "send_certificate": {**which, "amount": 100},
         "cancel_reservation": which,
     }
 
+
+REFUSED = personal(HERS, SEAT)
 
 NO_GROUND = "(rule K3)"
 """How `send_certificate` ends for a customer who is known: no flight of hers is late. The rules say no."""
@@ -78,14 +83,14 @@ async def kept(laboratory: Laboratory) -> dict[str, JSON]:
 
 
 def test_the_tables_hold_every_tool_of_the_airline() -> None:
-    assert {tool.name for tool in airline.tools} == personal(HERS).keys() | FOR_ANYBODY.keys() | {"verify_identity"}
+    assert {tool.name for tool in airline.tools} == REFUSED.keys() | FOR_ANYBODY.keys() | {"verify_identity"}
 
 
-@pytest.mark.parametrize("tool", sorted(personal(HERS)))
+@pytest.mark.parametrize("tool", sorted(REFUSED))
 async def test_a_tool_refuses_who_is_not_known_to_be_the_customer(laboratory: Laboratory, tool: str) -> None:
     await at_rest(laboratory)
     before = await kept(laboratory)
-    result = await call(laboratory, laboratory.customer("carol", signed_in=False), tool, personal(HERS)[tool])
+    result = await call(laboratory, laboratory.customer("carol", signed_in=False), tool, REFUSED[tool])
     assert (result["ok"], result["content"]) == (False, VERIFY_FIRST)
     await at_rest(laboratory)
     assert await kept(laboratory) == before
@@ -95,7 +100,8 @@ async def test_after_two_facts_every_tool_works_in_this_session_and_in_no_other(
     guest, other = (laboratory.customer("carol", signed_in=False) for _ in range(2))
     assert told(await call(laboratory, guest, "verify_identity", CAROL))["verified"]
     number = told(await call(laboratory, guest, "book_reservation", BOOKING))["reservation_id"]
-    for tool, arguments in personal(number).items():
+    seats = told(await call(laboratory, guest, "get_seat_map", {"confirmation_number": number}))
+    for tool, arguments in personal(number, seats["free_aisle"][-1]).items():
         if tool == "book_reservation":
             continue
         result = await call(laboratory, guest, tool, arguments)

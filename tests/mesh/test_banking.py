@@ -8,21 +8,13 @@ from uuid import uuid4
 import pytest
 
 from services.tools.bank.standing_orders.policy import due_at
-from switchboard.testing import JSON, Customer, calls, says, scene
+from switchboard.testing import JSON, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.money import DONE, TO_BANK, TOO_MUCH_FOR_DAVE, YES, Teller, instant, kept, payment, put_off
 
 FRENCH_IBAN = "FR7630006000011234567890189"
 TWO_REPAYMENTS = (("6000", "60.00"), ("2100", "21.00"))
 """Amounts and fees; either shortens the loan by months."""
-
-
-async def after_yes(teller: Teller, customer_id: str, call: tuple[str, JSON]) -> tuple[Customer, JSON]:
-    """What a tool answers when the customer has said yes to its call."""
-    customer, asked = await teller.asks(customer_id, call)
-    assert asked.body["confirmation"], asked
-    await customer.says("yes")
-    return customer, await teller.last_result(customer)
 
 
 async def test_money_leaves_for_another_bank_once_and_on_a_yes(laboratory: Laboratory) -> None:
@@ -46,7 +38,7 @@ async def test_currencies_are_told_apart_and_arrive_on_an_account_of_their_own(l
     told = await teller.does("carol", ("get_balance", {}))
     assert {total["currency"] for total in told["totals"]} == {"EUR", "USD"}
     terms = payment("erin", "10.00", recipient_name="Erin Evans", account="checking-usd") | {"currency": "USD"}
-    await after_yes(teller, "carol", ("transfer_money", terms))
+    await teller.confirms("carol", ("transfer_money", terms))
     assert await teller.balance("carol", "checking-usd") == dollars - 10
     assert await teller.balance("erin", "checking-usd") == erins + 10
     assert await teller.balance("carol", "checking") == euros
@@ -85,7 +77,7 @@ async def test_a_standing_order_is_carried_out_once_over_a_restart_and_waits_for
 ) -> None:
     teller = Teller(laboratory)
     before = await teller.moved_to("bob")
-    _, told = await put_off(lambda at: after_yes(teller, "carol", standing("13.00", at, reference="rent")))
+    _, told = await put_off(lambda at: teller.confirms("carol", standing("13.00", at, reference="rent")))
     order_id, first_at = told["order"]["order_id"], datetime.fromisoformat(told["order"]["next_at"])
     assert await teller.moved_to("bob") == before or datetime.now(UTC) >= first_at
     processes = [laboratory.mesh.restate, laboratory.mesh.services["tools"]]
@@ -101,9 +93,9 @@ async def test_a_standing_order_is_carried_out_once_over_a_restart_and_waits_for
     (mine,) = [order for order in listed if order["order_id"] == order_id]
     assert datetime.fromisoformat(mine["next_at"]) == due_at(first_at, "month", 1)
     change = {"order_id": order_id, "amount": "14.00", "currency": "EUR"}
-    _, changed = await after_yes(teller, "carol", ("change_standing_order", change))
+    _, changed = await teller.confirms("carol", ("change_standing_order", change))
     assert changed["order"]["amount"] == "14.00"
-    _, over = await after_yes(teller, "carol", ("cancel_standing_order", {"order_id": order_id}))
+    _, over = await teller.confirms("carol", ("cancel_standing_order", {"order_id": order_id}))
     assert over["summary"].startswith(f"Cancelled, nothing more is sent by {order_id}: 14.00 EUR to Bob Brandt")
     timers = "SELECT id FROM sys_invocation WHERE status = 'scheduled' AND target LIKE 'StandingOrders/carol/due'"
     assert await laboratory.mesh.admin.query(timers) == []
@@ -113,7 +105,7 @@ async def test_a_transfer_of_a_standing_order_that_fails_is_told_and_the_order_g
     teller = Teller(laboratory)
     await teller.refuse_rich_dave()
     before = await teller.moved_to("dave")
-    dave, told = await put_off(lambda at: after_yes(teller, "dave", standing(TOO_MUCH_FOR_DAVE, at)))
+    dave, told = await put_off(lambda at: teller.confirms("dave", standing(TOO_MUCH_FOR_DAVE, at)))
     order_id = told["order"]["order_id"]
     await teller.noticed(
         dave, f"A transfer of your standing order {order_id}, 4,999.00 EUR to Bob Brandt, was not made:"
@@ -121,13 +113,13 @@ async def test_a_transfer_of_a_standing_order_that_fails_is_told_and_the_order_g
     order = await last_of(teller, "dave", order_id)
     assert order["number"] == 1
     assert await teller.moved_to("dave") == before
-    await after_yes(teller, "dave", ("cancel_standing_order", {"order_id": order_id}))
+    await teller.confirms("dave", ("cancel_standing_order", {"order_id": order_id}))
 
 
 async def test_a_standing_order_that_may_never_be_made_is_not_kept(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     for amount, starts, why in (("5000.01", instant(60), "At most 5,000.00 EUR"), ("5.00", "2020-01-01", "the past")):
-        _, told = await after_yes(teller, "carol", standing(amount, starts))
+        _, told = await teller.confirms("carol", standing(amount, starts))
         assert why in told["refused"]
 
 
@@ -136,20 +128,20 @@ async def test_a_card_is_frozen_at_once_and_all_else_asks(laboratory: Laboratory
     frozen = await teller.does("erin", ("freeze_card", {}))
     assert frozen["summary"] == "Your debit card ending in 6819 (CD-6819) is frozen: nothing can be paid with it."
     assert (await teller.does("erin", ("list_cards", {})))["cards"][0]["status"] == "frozen"
-    _, usable = await after_yes(teller, "erin", ("unfreeze_card", {"card_id": "CD-6819"}))
+    _, usable = await teller.confirms("erin", ("unfreeze_card", {"card_id": "CD-6819"}))
     assert usable["card"]["status"] == "active"
     limits = {"card_id": "CD-6819", "day_limit": "900", "currency": "GBP"}
-    _, changed = await after_yes(teller, "erin", ("change_card_limits", limits))
+    _, changed = await teller.confirms("erin", ("change_card_limits", limits))
     assert changed["card"]["day_limit"] == "900.00"
-    _, refused = await after_yes(teller, "erin", ("change_card_limits", {**limits, "cash_limit": "901"}))
+    _, refused = await teller.confirms("erin", ("change_card_limits", {**limits, "cash_limit": "901"}))
     assert "its limit cannot be higher" in refused["refused"]
-    _, others = await after_yes(teller, "erin", ("replace_card", {"card_id": "CD-4417", "reason": "lost"}))
+    _, others = await teller.confirms("erin", ("replace_card", {"card_id": "CD-4417", "reason": "lost"}))
     assert others["refused"].startswith("You have no card CD-4417.")
 
 
 async def test_a_replaced_card_is_dead_and_one_letter_says_so(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
-    _, told = await after_yes(teller, "bob", ("replace_card", {"card_id": "CD-9953", "reason": "stolen"}))
+    _, told = await teller.confirms("bob", ("replace_card", {"card_id": "CD-9953", "reason": "stolen"}))
     new = told["card"]["card_id"]
     assert (told["card"]["status"], told["card"]["account"]) == ("active", "checking")
     dead = await teller.does("bob", ("freeze_card", {"card_id": "CD-9953"}))
@@ -169,10 +161,10 @@ async def test_a_loan_is_repaid_early_for_the_fee_that_was_confirmed(laboratory:
     assert (quote["loan_id"], quote["fee"], quote["total"]) == ("LN-1120", "10.00", "1010.00")
     owed = await outstanding(teller, "LN-1120")
     wanted = {"loan_id": "LN-1120", "amount": "1000", "currency": "EUR"}
-    _, wrong = await after_yes(teller, "carol", ("repay_loan_early", {**wanted, "fee": "9.99"}))
+    _, wrong = await teller.confirms("carol", ("repay_loan_early", {**wanted, "fee": "9.99"}))
     assert wrong["refused"].startswith("The fee is 10.00 EUR, not 9.99 EUR.")
     assert (await outstanding(teller, "LN-1120"), await teller.moved_to("carol")) == (owed, before)
-    _, told = await after_yes(teller, "carol", ("repay_loan_early", {**wanted, "fee": "10"}))
+    _, told = await teller.confirms("carol", ("repay_loan_early", {**wanted, "fee": "10"}))
     assert told["summary"].startswith("Repaid 1,000.00 EUR of your loan LN-1120, with a fee of 10.00 EUR.")
     assert await outstanding(teller, "LN-1120") == owed - 1000
     assert await teller.moved_to("carol") == before - 1010

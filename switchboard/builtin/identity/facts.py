@@ -14,9 +14,6 @@ STREET = re.compile(r"(?<=[a-z])(?:strasse|str)\b|\b(?:strasse|str|street|st)\b"
 Known = Mapping[FactName, tuple[str, ...]]
 """A customer's facts on record: for each fact every accepted spelling, and none where the fact is unknown."""
 
-FactsOnRecord = Callable[[str], Known | None]
-"""Looks up a customer's facts by customer id; None for an unknown customer. The mesh provides it."""
-
 
 def all_right(known: Known | None, named: NamedFacts) -> bool:
     """Return whether every given fact is right. Returns False if the customer is unknown."""

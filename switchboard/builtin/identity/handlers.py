@@ -5,6 +5,7 @@ reset the limit. A verification holds for its session only. Staff read the recor
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 
 import restate
 
@@ -19,7 +20,7 @@ from switchboard.builtin.identity.contract import (
     TryList,
     Verified,
 )
-from switchboard.builtin.identity.facts import FactsOnRecord, all_right
+from switchboard.builtin.identity.facts import Known, all_right
 from switchboard.builtin.identity.policy import Record
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import staff_service, tool_object
@@ -28,6 +29,12 @@ from switchboard.toolkit.rpc import ask
 from switchboard.toolkit.verified_customers import IDENTITY_CHECKS, IS_PROVEN, Proven, SessionRef
 
 RECORD = "record"
+
+FactsOnRecord = Callable[[restate.ObjectContext, str], Awaitable[Known | None]]
+"""Looks up a customer's facts by customer id; None for an unknown customer. The mesh provides it.
+
+Facts that can change, such as those in a database, are looked up inside of `ctx.run_typed`, which journals them.
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +48,7 @@ def identity_checks_object(facts_on_record: FactsOnRecord) -> restate.VirtualObj
         """Compare the given facts with the record. A wrong try is a result and not an error: it is recorded."""
         now = await business_now(ctx)
         record = await read_record(ctx)
-        right = all_right(facts_on_record(ctx.key()), named)
+        right = all_right(await facts_on_record(ctx, ctx.key()), named)
         entry = policy.judge_try(record, named, right, now)
         record = policy.recorded(record, entry)
         ctx.set(RECORD, record)

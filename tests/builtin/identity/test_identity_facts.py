@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from services.tools.airline.data.dataset import DEFAULT_DATA, read_data
 from services.tools.airline.data.records import Address, Name, User
-from services.tools.bank.data.people import people
+from services.tools.bank.data.people import read_people
 from services.tools.known_customers import known_of, of_person, of_user
 from switchboard.builtin.identity import policy
 from switchboard.builtin.identity.contract import LOCKED_FOR, WRONG_A_DAY_MAX, NamedFacts
@@ -16,6 +16,7 @@ from switchboard.builtin.identity.facts import all_right
 from switchboard.builtin.identity.policy import TRIES_KEPT, VERIFIED_FOR, Record
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PEOPLE = read_people()
 RIGHT = {"date_of_birth": "1988-04-17", "email": "alice@example.com"}
 WRONG = {"date_of_birth": "1988-04-18", "email": "alice@example.com"}
 
@@ -44,7 +45,7 @@ def named(session_id: str = "s", **facts: Any) -> NamedFacts:
     ids=str,
 )
 def test_the_same_fact_is_right_however_it_is_written(customer_id: str, facts: dict[str, str], right: bool) -> None:
-    assert all_right(known_of(customer_id, people(), {}), named(**facts)) is right
+    assert all_right(known_of(PEOPLE.get(customer_id), None), named(**facts)) is right
 
 
 UMA = User(
@@ -84,34 +85,34 @@ BORN = {"date_of_birth": "1990-04-05"}
     ids=str,
 )
 def test_who_is_the_airlines_customer_alone_is_known_by_its_record(facts: dict[str, str], right: bool) -> None:
-    assert all_right(known_of(UMA.user_id, people(), {UMA.user_id: UMA}), named(**facts)) is right
+    assert all_right(known_of(PEOPLE.get(UMA.user_id), UMA), named(**facts)) is right
 
 
 def test_what_is_empty_on_record_is_not_right() -> None:
     nowhere = Address(address1="", address2="", city="", country="", state="", zip="")
     blank = UMA.model_copy(update={"address": nowhere, "email": "", "dob": ""})
-    known = known_of(UMA.user_id, {}, {UMA.user_id: blank})
+    known = known_of(None, blank)
     assert not all_right(known, named(address="-", email="-"))
     assert not all_right(known, named(address="-", phone="-"))
 
 
 def test_a_record_of_the_airline_counts_for_nobody_who_is_on_record_elsewhere() -> None:
     alike = UMA.model_copy(update={"user_id": "alice"})
-    known = known_of("alice", people(), {"alice": alike})
+    known = known_of(PEOPLE["alice"], alike)
     assert not all_right(known, named(date_of_birth=UMA.dob, email=UMA.email))
     assert all_right(known, named(**RIGHT))
 
 
-@pytest.mark.parametrize("customer_id", sorted(read_data(DEFAULT_DATA).users.keys() | people().keys()))
+@pytest.mark.parametrize("customer_id", sorted(read_data(DEFAULT_DATA).users.keys() | PEOPLE.keys()))
 def test_the_bank_and_the_airline_know_the_same_of_a_customer(customer_id: str) -> None:
-    person, user = people()[customer_id], read_data(DEFAULT_DATA).users[customer_id]
+    person, user = PEOPLE[customer_id], read_data(DEFAULT_DATA).users[customer_id]
     assert f"{user.name.first_name} {user.name.last_name}" == person.name
     facts = {"date_of_birth": user.dob, "email": user.email, "address": of_user(user)["address"][0]}
     assert all_right(of_person(person), named(**facts))
 
 
 def test_a_passenger_of_that_name_was_born_on_that_day() -> None:
-    born = {person.name: str(person.date_of_birth) for person in people().values()}
+    born = {person.name: str(person.date_of_birth) for person in PEOPLE.values()}
     flying = [one for booked in read_data(DEFAULT_DATA).reservations.values() for one in booked.passengers]
     known = [(f"{one.first_name} {one.last_name}", one.dob) for one in flying]
     assert [pair for pair in known if born.get(pair[0], pair[1]) != pair[1]] == []
@@ -211,5 +212,5 @@ def test_what_was_wrong_is_not_said() -> None:
 
 
 def test_everybody_is_on_record() -> None:
-    assert sorted(people()) == ["alice", "bob", "carol", "dave", "erin"]
-    assert all(person.date_of_birth < date(2008, 1, 1) for person in people().values())
+    assert sorted(PEOPLE) == ["alice", "bob", "carol", "dave", "erin"]
+    assert all(person.date_of_birth < date(2008, 1, 1) for person in PEOPLE.values())

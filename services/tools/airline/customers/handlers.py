@@ -30,7 +30,7 @@ from services.tools.airline.customers.contract import (
     Pay,
 )
 from services.tools.airline.customers.profile import BENCHMARK_CERTIFICATES, Profile
-from services.tools.airline.data.dataset import airline
+from services.tools.airline.data.dataset import AirlineData
 from services.tools.airline.data.records import User, as_number
 from services.tools.airline.settings import AirlineIds
 from switchboard import NoInput, implements
@@ -55,58 +55,61 @@ class OnRecord(Wire):
 
 ON_RECORD = restate.RunOptions[OnRecord](type_hint=OnRecord)
 
-customers = tool_object(AIRLINE_CUSTOMERS, "The airline's customers; the key is the customer's id.")
+
+def customers_object(data: AirlineData) -> restate.VirtualObject:
+    """Build the object; `data` has the customers as they were before they paid anything here."""
+    customers = tool_object(AIRLINE_CUSTOMERS, "The airline's customers; the key is the customer's id.")
+
+    @implements(customers, GET_USER_DETAILS, kind="shared")
+    async def get_user_details(ctx: restate.ObjectSharedContext, _request: GetUserDetails) -> User:
+        """The customer's profile. 404 for somebody whom the airline does not know."""
+        return (await profile_of(ctx, data)).user
+
+    @implements(customers, LIST_COMPENSATIONS, kind="shared")
+    async def list_compensations(ctx: restate.ObjectSharedContext, _request: NoInput) -> Compensations:
+        """For what the customer was compensated."""
+        return Compensations(causes=(await profile_of(ctx, data)).compensated)
+
+    add_payments(customers, data)
+    return customers
 
 
-@implements(customers, GET_USER_DETAILS, kind="shared")
-async def get_user_details(ctx: restate.ObjectSharedContext, _request: GetUserDetails) -> User:
-    """The customer's profile. 404 for somebody whom the airline does not know."""
-    return (await profile_of(ctx)).user
+def add_payments(customers: restate.VirtualObject, data: AirlineData) -> None:
+    """Add the handlers that change what a customer has to pay with."""
 
+    @implements(customers, PAY)
+    async def pay(ctx: restate.ObjectContext, request: Pay) -> Noted:
+        """Pay with the customer's own methods, once for each id. 404 for another's, 409 for one that cannot bear it."""
+        before = await profile_to_change(ctx, data)
+        return keep(ctx, before, allowed(profiles.pay(before, request)))
 
-@implements(customers, PAY)
-async def pay(ctx: restate.ObjectContext, request: Pay) -> Noted:
-    """Pay with the customer's own methods, once for each id. 404 for another's, 409 for one that cannot bear it."""
-    before = await profile_to_change(ctx)
-    return keep(ctx, before, allowed(profiles.pay(before, request)))
+    @implements(customers, UNDO_PAYMENT)
+    async def undo_payment(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
+        """Give the payments back. Does nothing when they were never made, or stand."""
+        before = await profile_to_change(ctx, data)
+        return keep(ctx, before, profiles.undo(before, request.operation_id))
 
+    @implements(customers, SETTLE_PAYMENT)
+    async def settle_payment(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
+        """The payments stand, from now on for good."""
+        before = await profile_to_change(ctx, data)
+        return keep(ctx, before, profiles.settle(before, request.operation_id))
 
-@implements(customers, UNDO_PAYMENT)
-async def undo_payment(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
-    """Give the payments back. Does nothing when they were never made, or stand."""
-    before = await profile_to_change(ctx)
-    return keep(ctx, before, profiles.undo(before, request.operation_id))
+    @implements(customers, CREDIT)
+    async def credit(ctx: restate.ObjectContext, request: Credit) -> Noted:
+        """Put money back on a gift card."""
+        before = await profile_to_change(ctx, data)
+        return keep(ctx, before, profiles.credit(before, request))
 
-
-@implements(customers, SETTLE_PAYMENT)
-async def settle_payment(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
-    """The payments stand, from now on for good."""
-    before = await profile_to_change(ctx)
-    return keep(ctx, before, profiles.settle(before, request.operation_id))
-
-
-@implements(customers, CREDIT)
-async def credit(ctx: restate.ObjectContext, request: Credit) -> Noted:
-    """Put money back on a gift card."""
-    before = await profile_to_change(ctx)
-    return keep(ctx, before, profiles.credit(before, request))
-
-
-@implements(customers, ADD_CERTIFICATE)
-async def add_certificate(ctx: restate.ObjectContext, request: AddCertificate) -> Text:
-    """Give the customer a certificate. 409 when they were given one for the same cause."""
-    before = await profile_to_change(ctx)
-    ids = certificate_ids(ctx.random(), request.ids)
-    after, certificate_id = allowed(profiles.add_certificate(before, request, ids))
-    keep(ctx, before, after)
-    logger.info("customer %s was given %s over %s", ctx.key(), certificate_id, private(request.amount))
-    return Text(f"Certificate {certificate_id} added to user {ctx.key()} with amount {as_number(request.amount)}.")
-
-
-@implements(customers, LIST_COMPENSATIONS, kind="shared")
-async def list_compensations(ctx: restate.ObjectSharedContext, _request: NoInput) -> Compensations:
-    """For what the customer was compensated."""
-    return Compensations(causes=(await profile_of(ctx)).compensated)
+    @implements(customers, ADD_CERTIFICATE)
+    async def add_certificate(ctx: restate.ObjectContext, request: AddCertificate) -> Text:
+        """Give the customer a certificate. 409 when they were given one for the same cause."""
+        before = await profile_to_change(ctx, data)
+        ids = certificate_ids(ctx.random(), request.ids)
+        after, certificate_id = allowed(profiles.add_certificate(before, request, ids))
+        keep(ctx, before, after)
+        logger.info("customer %s was given %s over %s", ctx.key(), certificate_id, private(request.amount))
+        return Text(f"Certificate {certificate_id} added to user {ctx.key()} with amount {as_number(request.amount)}.")
 
 
 def certificate_ids(drawn: random.Random, ids: AirlineIds) -> Iterator[str]:
@@ -121,25 +124,25 @@ def keep(ctx: restate.ObjectContext, before: Profile, after: Profile) -> Noted:
     return Noted(changed=after != before)
 
 
-async def profile_of(ctx: restate.ObjectSharedContext) -> Profile:
+async def profile_of(ctx: restate.ObjectSharedContext, data: AirlineData) -> Profile:
     """The customer as they stand, for a handler that only tells. Raises TerminalError 404.
 
     The data set is read outside of the journal: the last thing that is read, it decides nothing but the answer.
     """
-    return await ctx.get(PROFILE, type_hint=Profile) or known(user_of(ctx.key()).user)
+    return await ctx.get(PROFILE, type_hint=Profile) or known(user_of(data, ctx.key()).user)
 
 
-async def profile_to_change(ctx: restate.ObjectContext) -> Profile:
+async def profile_to_change(ctx: restate.ObjectContext, data: AirlineData) -> Profile:
     """The customer as they stand. Raises TerminalError 404.
 
     What the data set says is journaled: a replay with another set would write another profile.
     """
     kept = await ctx.get(PROFILE, type_hint=Profile)
-    return kept or known((await ctx.run_typed("customer", user_of, ON_RECORD, ctx.key())).user)
+    return kept or known((await ctx.run_typed("customer", user_of, ON_RECORD, data, ctx.key())).user)
 
 
-def user_of(user_id: str) -> OnRecord:
-    return OnRecord(user=airline().users.get(user_id))
+def user_of(data: AirlineData, user_id: str) -> OnRecord:
+    return OnRecord(user=data.users.get(user_id))
 
 
 def known(user: User | None) -> Profile:

@@ -6,7 +6,7 @@ The format is in docs/airline-data.md.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -190,7 +190,6 @@ def check(folder: Path, data: AirlineData) -> None:
             raise DataError(f"{folder / 'users.json'}: {user.user_id}: there is no reservation {lost[0]}")
 
 
-@cache
-def airline() -> AirlineData:
-    """The data set that the settings name, read at the first use. Raises DataError."""
+def data_set() -> AirlineData:
+    """Read the data set that the settings name. Raises DataError."""
     return read_data(airline_settings().data_dir or DEFAULT_DATA)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import restate
 
-from services.tools.airline.data.dataset import airline
+from services.tools.airline.data.dataset import AirlineData
 from services.tools.airline.payments.contract import (
     AUTHORISE_CARD,
     CARD_PROCESSOR,
@@ -25,8 +25,6 @@ from switchboard.toolkit.declare import tool_object
 MOVEMENT = "movement"
 NOTHING = Decimal("0.00")
 PAYMENT_REQUIRED = 402
-
-card_processor = tool_object(CARD_PROCESSOR, "Charges of credit cards; the key is the idempotency key.")
 
 
 class Movement(Wire):
@@ -45,42 +43,46 @@ class Answer(Wire):
 ANSWER = restate.RunOptions[Answer](type_hint=Answer)
 
 
-def provider_says(payment_id: str) -> Answer:
-    return Answer(declined=airline().extras.declined_cards.get(payment_id, ""))
+def provider_says(data: AirlineData, payment_id: str) -> Answer:
+    return Answer(declined=data.extras.declined_cards.get(payment_id, ""))
 
 
-@implements(card_processor, AUTHORISE_CARD)
-async def authorise(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
-    """Charge a card, once for each key. 402 when the card is declined."""
-    made = await ctx.get(MOVEMENT, type_hint=Movement)
-    if made is None:
-        payment_id = request.card_token.rpartition("/")[2]
-        answer = await ctx.run_typed("provider", provider_says, ANSWER, payment_id)
-        if answer.declined:
-            raise restate.TerminalError(
-                f"{payment_id} was declined: {answer.declined}. Choose another payment method.",
-                status_code=PAYMENT_REQUIRED,
-            )
-        made = Movement(card_token=request.card_token, amount=request.amount)
-        ctx.set(MOVEMENT, made)
-    return Moved(amount=made.amount)
+def card_processor_object(data: AirlineData) -> restate.VirtualObject:
+    """Build the object; `data` says which cards the provider declines."""
+    card_processor = tool_object(CARD_PROCESSOR, "Charges of credit cards; the key is the idempotency key.")
 
+    @implements(card_processor, AUTHORISE_CARD)
+    async def authorise(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
+        """Charge a card, once for each key. 402 when the card is declined."""
+        made = await ctx.get(MOVEMENT, type_hint=Movement)
+        if made is None:
+            payment_id = request.card_token.rpartition("/")[2]
+            answer = await ctx.run_typed("provider", provider_says, ANSWER, data, payment_id)
+            if answer.declined:
+                raise restate.TerminalError(
+                    f"{payment_id} was declined: {answer.declined}. Choose another payment method.",
+                    status_code=PAYMENT_REQUIRED,
+                )
+            made = Movement(card_token=request.card_token, amount=request.amount)
+            ctx.set(MOVEMENT, made)
+        return Moved(amount=made.amount)
 
-@implements(card_processor, VOID_CARD)
-async def void(ctx: restate.ObjectContext, _request: NoInput) -> Moved:
-    """Call the charge off. Does nothing when it was never made."""
-    made = await ctx.get(MOVEMENT, type_hint=Movement)
-    if made is not None:
-        made = made.model_copy(update={"amount": NOTHING})
-        ctx.set(MOVEMENT, made)
-    return Moved(amount=NOTHING)
+    @implements(card_processor, VOID_CARD)
+    async def void(ctx: restate.ObjectContext, _request: NoInput) -> Moved:
+        """Call the charge off. Does nothing when it was never made."""
+        made = await ctx.get(MOVEMENT, type_hint=Movement)
+        if made is not None:
+            made = made.model_copy(update={"amount": NOTHING})
+            ctx.set(MOVEMENT, made)
+        return Moved(amount=NOTHING)
 
+    @implements(card_processor, CREDIT_CARD)
+    async def credit(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
+        """Give money back to a card, once for each key."""
+        made = await ctx.get(MOVEMENT, type_hint=Movement)
+        if made is None:
+            made = Movement(card_token=request.card_token, amount=-request.amount)
+            ctx.set(MOVEMENT, made)
+        return Moved(amount=made.amount)
 
-@implements(card_processor, CREDIT_CARD)
-async def credit(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
-    """Give money back to a card, once for each key."""
-    made = await ctx.get(MOVEMENT, type_hint=Movement)
-    if made is None:
-        made = Movement(card_token=request.card_token, amount=-request.amount)
-        ctx.set(MOVEMENT, made)
-    return Moved(amount=made.amount)
+    return card_processor

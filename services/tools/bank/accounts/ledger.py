@@ -1,21 +1,17 @@
-"""A customer's transactions and balances at an instant, from the demo data and what was moved since. Pure."""
+"""A customer's transactions and balances at an instant, from the records and what was moved since. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import lru_cache
 from hashlib import sha256
 from heapq import merge
 
 from services.tools.bank.accounts.contract import LoanDebits, Transaction
 from services.tools.bank.accounts.moves import ZERO, Move, Moves
-from services.tools.bank.data.bank import HISTORY_MONTHS, Account, Customer, OneOff, Recurring, customers
-from services.tools.bank.data.months import add_months, first_of_month, months_between
+from services.tools.bank.months import add_months
+from services.tools.bank.records import Account, Customer, History
 from switchboard.messages import Wire
-
-HISTORIES_KEPT = 64
-"""One for each customer and month in which they were first seen."""
 
 NO_MOVES = Moves()
 
@@ -27,19 +23,16 @@ TRANSACTION_ID_DIGITS = 10
 class Ledger:
     """What the bank knows of one customer at `now`. `history` is newest first and may hold what is yet to come.
 
-    `pinned_at` is the instant to which the demo data is relative; both instants are UTC. `moves` is what was really
-    done since, on top of the demo data.
+    `pinned_at` is the instant at which the customer was first seen; both instants are UTC. `moves` is what the mesh has
+    done since, on top of the records, which begin on the day `records_from`.
     """
 
     customer: Customer
     history: tuple[Transaction, ...]
+    records_from: date
     pinned_at: datetime
     now: datetime
     moves: Moves = NO_MOVES
-
-    @property
-    def records_from(self) -> date:
-        return first_month(self.pinned_at.date())
 
     @property
     def booked(self) -> tuple[Transaction, ...]:
@@ -85,19 +78,19 @@ def with_debits(ended: tuple[LoanDebits, ...], latest: LoanDebits) -> tuple[Loan
 
 
 def open_ledger(
-    customer_id: str,
+    customer: Customer,
+    history: History,
     pinned_at: datetime,
     now: datetime,
     moves: Moves = NO_MOVES,
     ended: tuple[LoanDebits, ...] = (),
 ) -> Ledger:
-    """The ledger of a customer of this bank. Raises KeyError for anybody else."""
-    customer = customers()[customer_id]
-    entries = known_history(customer_id, first_of_month(pinned_at.date()), first_of_month(now.date()))
+    """The ledger of a customer, with the debits of loans that were granted here or repaid early."""
+    entries = history.transactions
     for debits in ended:
         granted = debits.first_on is not None
         entries = with_granted(entries, customer, debits, now) if granted else without_debits(entries, debits)
-    return Ledger(customer, entries, pinned_at, now, moves)
+    return Ledger(customer, entries, history.begins_on, pinned_at, now, moves)
 
 
 def without_debits(entries: tuple[Transaction, ...], ended: LoanDebits) -> tuple[Transaction, ...]:
@@ -145,61 +138,6 @@ def debit(customer: Customer, debits: LoanDebits, due_on: date) -> Transaction:
 def transaction_id(of: str) -> str:
     """A short id, always the same for the same words."""
     return f"TX-{sha256(of.encode()).hexdigest()[:TRANSACTION_ID_DIGITS].upper()}"
-
-
-def of_demo_data(customer: Customer, rule: Recurring | OneOff, booked_at: datetime, amount: Decimal) -> Transaction:
-    # By what it is and when: the same on every day on which one looks.
-    named = f"{customer.customer_id} {booked_at.isoformat()} {rule.account} {rule.merchant} {amount}"
-    return Transaction(
-        transaction_id=transaction_id(named),
-        booked_at=booked_at,
-        account=rule.account,
-        merchant=rule.merchant,
-        category=rule.category,
-        amount=amount,
-        currency=customer.currency_of(rule.account),
-    )
-
-
-# By id and months, which are few: the same few hundred transactions answer every question of a month.
-@lru_cache(maxsize=HISTORIES_KEPT)
-def known_history(customer_id: str, pinned_month: date, last_month: date) -> tuple[Transaction, ...]:
-    return history(customers()[customer_id], pinned_month, last_month)
-
-
-def history(customer: Customer, pinned_month: date, last_month: date) -> tuple[Transaction, ...]:
-    """All transactions from 13 months before `pinned_month` to the end of `last_month`, newest first.
-
-    Months are given by their first days. What recurs goes on after the pin: a salary does not stop because a demo
-    was started.
-    """
-    entries = [*recurring_entries(customer, pinned_month, last_month), *single_entries(customer, pinned_month)]
-    return tuple(sorted(entries, key=lambda entry: entry.booked_at, reverse=True))
-
-
-def recurring_entries(customer: Customer, pinned_month: date, last_month: date) -> Iterator[Transaction]:
-    begin = first_month(pinned_month)
-    for rule in customer.recurring:
-        end = last_month if rule.last_months_ago is None else add_months(pinned_month, -rule.last_months_ago)
-        for index in range(months_between(begin, end) + 1):
-            yield from entries_of_month(customer, rule, add_months(begin, index), index)
-
-
-def entries_of_month(customer: Customer, rule: Recurring, month: date, index: int) -> Iterator[Transaction]:
-    """One rule's payments in the `index`-th month of the history; the amounts take turns through all months."""
-    for turn, day in enumerate(rule.days, start=index * len(rule.days)):
-        yield of_demo_data(customer, rule, at(month, day, rule.time), rule.amounts[turn % len(rule.amounts)])
-
-
-def single_entries(customer: Customer, pinned_month: date) -> Iterator[Transaction]:
-    for once in customer.once:
-        booked_at = at(add_months(pinned_month, -once.months_ago), once.day, once.time)
-        yield of_demo_data(customer, once, booked_at, once.amount)
-
-
-def first_month(pinned_on: date) -> date:
-    """The first day of the month in which the history begins."""
-    return add_months(first_of_month(pinned_on), 1 - HISTORY_MONTHS)
 
 
 def at(month: date, day: int, clock: time) -> datetime:

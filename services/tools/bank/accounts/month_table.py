@@ -8,7 +8,7 @@ from services.tools.bank.accounts.contract import Category, MonthRow, MonthsQuer
 from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.periods import month_label
 from services.tools.bank.accounts.reports import NOT_SPENDING, ZERO, plain
-from services.tools.bank.data.months import add_months, first_of_month
+from services.tools.bank.months import add_months, first_of_month
 from switchboard.money import spell
 
 Cells = dict[tuple[Category, str], Decimal]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from services.tools.bank.accounts.contract import Period
-from services.tools.bank.data.months import MONTHS_A_YEAR, add_months, first_of_month
+from services.tools.bank.months import MONTHS_A_YEAR, add_months, first_of_month
 
 LAST_DAYS = 90
 """Days of `last_90_days`, today among them."""

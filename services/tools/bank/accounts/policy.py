@@ -3,7 +3,7 @@
 from services.tools.bank.accounts.contract import MoveMoney, Withdraw, account_title
 from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.moves import ZERO
-from services.tools.bank.data.bank import Account
+from services.tools.bank.records import Account
 from switchboard.money import spell
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 

@@ -24,7 +24,7 @@ from services.tools.bank.accounts.contract import (
 )
 from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.periods import Span, resolve
-from services.tools.bank.data.bank import Account
+from services.tools.bank.records import Account
 from switchboard.money import spell
 
 MERCHANTS_MAX = 5

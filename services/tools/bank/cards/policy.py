@@ -18,8 +18,7 @@ from services.tools.bank.cards.contract import (
     CardStatus,
     ReplaceReason,
 )
-from services.tools.bank.data.bank import CardData, Customer
-from services.tools.bank.data.people import Person
+from services.tools.bank.records import CardData, Customer, Person
 from switchboard.builtin.outbox.contract import Delivery
 from switchboard.messages import Wire
 from switchboard.money import Money, spell

@@ -11,7 +11,6 @@ from datetime import timedelta
 import restate
 
 from services.tools.bank.accounts.contract import UNDO_MOVE, MoveRef
-from services.tools.bank.data.bank import customers
 from services.tools.bank.loan_applications import policy, records
 from services.tools.bank.loan_applications.contract import (
     APPLY_FOR_LOAN,
@@ -35,6 +34,7 @@ from services.tools.bank.loan_applications.contract import (
 )
 from services.tools.bank.loan_applications.records import Records, loan_id_of
 from services.tools.bank.loans.contract import REVOKE_LOAN, RevokeLoan
+from services.tools.bank.lookups import BankRecords, known_customer
 from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.telemetry.logs import private
@@ -56,14 +56,14 @@ logger = logging.getLogger(__name__)
 loan_applications = tool_object(LOAN_APPLICATIONS, "A customer's loan applications; the key is the customer's id.")
 
 
-def loan_desk(decide_within: timedelta) -> restate.Service:
+def loan_desk(bank: BankRecords, decide_within: timedelta) -> restate.Service:
     """The service that takes applications in. `decide_within` is the time that staff have for one."""
     desk = tool_service(LOAN_DESK, "Takes in applications for loans.")
 
     @implements(desk, APPLY_FOR_LOAN)
     async def apply_for_loan(ctx: restate.Context, request: LoanRequest) -> LoanApplication:
         """Take an application in and answer at once. TerminalError 404, 409 or 422 when it cannot be taken."""
-        return await take_in(ctx, request, decide_within)
+        return await take_in(ctx, bank, request, decide_within)
 
     @implements(desk, TAKE_BACK)
     async def take_back(ctx: restate.Context, application: Application) -> Closing:
@@ -92,10 +92,10 @@ async def undo(ctx: restate.Context, application: Application) -> Closing:
     return closing
 
 
-async def take_in(ctx: restate.Context, request: LoanRequest, decide_within: timedelta) -> LoanApplication:
-    customer = customers().get(request.customer_id)
-    if customer is None:
-        raise restate.TerminalError(f"There is no customer {request.customer_id!r} at this bank.", status_code=404)
+async def take_in(
+    ctx: restate.Context, bank: BankRecords, request: LoanRequest, decide_within: timedelta
+) -> LoanApplication:
+    customer = await known_customer(ctx, bank, request.customer_id)
     await enforce_policy(
         ctx, "apply_for_loan", policy.judge_request(request.amount, request.term_months, customer.currency)
     )

@@ -5,9 +5,6 @@ from datetime import date
 from decimal import Decimal
 
 from services.tools.bank.amortisation import Instalment, monthly_payment, to_cents
-from services.tools.bank.data.bank import CreditLine as CreditLineData
-from services.tools.bank.data.bank import Customer, InstalmentLoan
-from services.tools.bank.data.months import add_months, first_of_month, months_between
 from services.tools.bank.loans.contract import (
     CreditLine,
     Loan,
@@ -19,6 +16,9 @@ from services.tools.bank.loans.contract import (
     ScheduleQuery,
 )
 from services.tools.bank.loans.early import EarlyRepayment, Repayments, course
+from services.tools.bank.months import add_months, payments_due
+from services.tools.bank.records import Borrowing, InstalmentLoan
+from services.tools.bank.records import CreditLine as CreditLineData
 from switchboard.money import spell
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
@@ -82,38 +82,29 @@ class Standing:
         return add_months(self.first_due_on, index)
 
 
-def standing(loan: InstalmentLoan, pinned_on: date, today: date, early: tuple[EarlyRepayment, ...] = ()) -> Standing:
-    """Where a loan of the demo data is today. A payment is made on the day it is due, unless the loan is in arrears."""
+def standing(loan: InstalmentLoan, today: date, early: tuple[EarlyRepayment, ...] = ()) -> Standing:
+    """Where a loan is today. A payment is made on the day it is due, unless the loan is in arrears."""
     came = course(loan, early)
-    instalments = came.instalments
-    first_due_on = add_months(first_of_month(pinned_on), -loan.first_payment_months_ago).replace(day=loan.due_day)
-    due = min(fallen_due(first_due_on, today), len(instalments))
-    paid = due
-    if loan.missed_payments:
-        paid = max(min(due, fallen_due(first_due_on, pinned_on) - loan.missed_payments), 0)
-    return Standing(loan, came.opening, instalments, first_due_on, due, paid)
+    due = min(payments_due(loan.first_payment_on, today), len(came.instalments))
+    paid = due if loan.payments_made is None else min(due, loan.payments_made)
+    return Standing(loan, came.opening, came.instalments, loan.first_payment_on, due, paid)
 
 
-def fallen_due(first_due_on: date, today: date) -> int:
-    """How many monthly dates, from `first_due_on` on, have come by today."""
-    return max(months_between(first_due_on, today) + (today.day >= first_due_on.day), 0)
-
-
-def overview(customer: Customer, pinned_on: date, today: date, early: Repayments = NONE_YET) -> LoanOverview:
+def overview(borrowing: Borrowing, currency: str, today: date, early: Repayments = NONE_YET) -> LoanOverview:
     """All loans and credit lines of the customer, and what they cost together."""
-    stand = (standing(loan, pinned_on, today, early.of(loan.loan_id)) for loan in customer.loans)
-    loans = tuple(describe(at, customer.currency) for at in stand)
-    lines = tuple(credit_line(line, today, customer.currency) for line in customer.credit_lines)
+    stand = (standing(loan, today, early.of(loan.loan_id)) for loan in borrowing.loans)
+    loans = tuple(describe(at, currency) for at in stand)
+    lines = tuple(credit_line(line, today, currency) for line in borrowing.credit_lines)
     open_loans = [loan for loan in loans if loan.status != "paid_off"]
     outstanding = sum((*(loan.outstanding for loan in loans), *(line.used for line in lines)), ZERO)
     monthly = sum((*(loan.monthly_payment for loan in open_loans), *(line.minimum_payment for line in lines)), ZERO)
     return LoanOverview(
-        summary=overview_sentence(loans, lines, outstanding, monthly, customer.currency),
+        summary=overview_sentence(loans, lines, outstanding, monthly, currency),
         loans=loans,
         credit_lines=lines,
         total_outstanding=outstanding,
         total_monthly_payment=monthly,
-        currency=customer.currency,
+        currency=currency,
     )
 
 
@@ -135,7 +126,7 @@ def describe(at: Standing, currency: str) -> Loan:
 
 
 def credit_line(line: CreditLineData, today: date, currency: str) -> CreditLine:
-    """A credit line as it stands; what is used does not change, as nothing of the demo pays by card."""
+    """A credit line as it stands; what is used does not change, as nothing here pays by card."""
     this_month = today.replace(day=line.due_day)
     next_payment_on = this_month if today < this_month else add_months(this_month, 1)
     return CreditLine(
@@ -164,11 +155,9 @@ def overview_sentence(
     return f"You have {held}; {amounts}" + (f"; {spell(overdue, currency)} is overdue." if overdue else ".")
 
 
-def choose(
-    customer: Customer, choice: LoanChoice, pinned_on: date, today: date, early: Repayments = NONE_YET
-) -> Standing | Refusal:
+def choose(borrowing: Borrowing, choice: LoanChoice, today: date, early: Repayments = NONE_YET) -> Standing | Refusal:
     """The loan that is meant. 404 when there is none such, or more than one."""
-    stand = [standing(loan, pinned_on, today, early.of(loan.loan_id)) for loan in customer.loans]
+    stand = [standing(loan, today, early.of(loan.loan_id)) for loan in borrowing.loans]
     found = [at for at in stand if choice.loan_id in (None, at.loan.loan_id)]
     if choice.product:
         found = [at for at in found if at.loan.product.casefold().startswith(choice.product)]

@@ -6,8 +6,8 @@ from datetime import date
 from decimal import Decimal
 
 from services.tools.bank.amortisation import Instalment, monthly_payment, plan, rest_of_plan
-from services.tools.bank.data.bank import InstalmentLoan
 from services.tools.bank.loans.contract import LoanId, Reduce
+from services.tools.bank.records import InstalmentLoan
 from switchboard.messages import Wire
 from switchboard.money import Money
 

@@ -1,10 +1,10 @@
-"""Loans that were granted since the customer was first seen, beside those of the demo data. Pure."""
+"""Loans that were granted here, beside those on record. Pure."""
 
 from datetime import date
 
-from services.tools.bank.data.bank import Customer, InstalmentLoan
-from services.tools.bank.data.months import DAY_IN_EVERY_MONTH_MAX, add_months, months_between
 from services.tools.bank.loans.contract import GrantLoan, LoanId, Percent
+from services.tools.bank.months import DAY_IN_EVERY_MONTH_MAX, add_months
+from services.tools.bank.records import Borrowing, InstalmentLoan
 from switchboard.messages import Wire
 from switchboard.money import Money
 
@@ -51,21 +51,10 @@ def a_month_after(day: date) -> date:
     return add_months(day.replace(day=min(day.day, DAY_IN_EVERY_MONTH_MAX)), 1)
 
 
-def with_granted(customer: Customer, granted: Granted, pinned_on: date) -> Customer:
-    """The customer with the granted loans among theirs, in the demo data's words: dates count from the pin."""
-    return customer.model_copy(
-        update={"loans": (*customer.loans, *(as_demo_data(loan, pinned_on) for loan in granted.loans))}
-    )
+def with_granted(borrowing: Borrowing, granted: Granted) -> Borrowing:
+    """Return all loans and credit lines, with the loans that were granted here."""
+    return borrowing.model_copy(update={"loans": (*borrowing.loans, *map(as_record, granted.loans))})
 
 
-def as_demo_data(loan: GrantedLoan, pinned_on: date) -> InstalmentLoan:
-    return InstalmentLoan(
-        loan_id=loan.loan_id,
-        product=loan.product,
-        principal=loan.principal,
-        annual_rate_percent=loan.annual_rate_percent,
-        term_months=loan.term_months,
-        first_payment_months_ago=months_between(loan.first_payment_on, pinned_on),
-        due_day=loan.first_payment_on.day,
-        debited_as=f"{DEBITED_AS} {loan.loan_id}",
-    )
+def as_record(loan: GrantedLoan) -> InstalmentLoan:
+    return InstalmentLoan(**loan.model_dump(), debited_as=f"{DEBITED_AS} {loan.loan_id}")

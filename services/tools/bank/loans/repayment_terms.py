@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from services.tools.bank.accounts.contract import LoanDebits, MoveMoney, Withdraw
-from services.tools.bank.data.months import add_months
 from services.tools.bank.loans import policy
 from services.tools.bank.loans.book import Standing
 from services.tools.bank.loans.contract import (
@@ -15,6 +14,7 @@ from services.tools.bank.loans.contract import (
     RepaymentQuote,
 )
 from services.tools.bank.loans.early import Course, reduced
+from services.tools.bank.months import add_months
 from switchboard.money import spell
 from switchboard.toolkit.refusal import Refusal
 

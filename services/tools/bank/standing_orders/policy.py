@@ -5,7 +5,7 @@ import datetime as dt
 
 from pydantic import ConfigDict, Field
 
-from services.tools.bank.data.months import MONTHS_A_YEAR
+from services.tools.bank.months import MONTHS_A_YEAR
 from services.tools.bank.standing_orders.contract import (
     Executed,
     Execution,

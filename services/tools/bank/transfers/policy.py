@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.tools.bank.accounts.contract import IBAN, Moved, MoveMoney, Withdraw, account_title, masked_iban
-from services.tools.bank.data.bank import Account, Customer
 from services.tools.bank.payment_network.contract import OutsidePayment
+from services.tools.bank.records import Account, Customer
 from services.tools.bank.transfers.contract import (
     DAY_MAX,
     TRANSFER_MAX,
@@ -107,7 +107,7 @@ def find_recipient(customers: Customers, query: RecipientQuery) -> Recipient | R
     by_iban = at_this_bank(customers, wanted)
     named = [customer for customer in customers.values() if same_name(customer.name, name)]
     if by_iban:
-        found = [customer for customer in named if customer is by_iban[0]]
+        found = [customer for customer in named if customer.customer_id == by_iban[0].customer_id]
     else:
         # By the name alone, or by an id that goes with it.
         by_name = same_name(query.recipient, name)
@@ -166,7 +166,8 @@ def judge_order(
     source = payer.find_account(source_ref)
     if source is None:
         return Refusal(f"You have no {account_title(source_ref)} account.", NOT_FOUND)
-    for account, whose in ((source, "Your"), (payee.account, "Your" if payee.customer is payer else "The recipient's")):
+    own = payee.customer is not None and payee.customer.customer_id == payer.customer_id
+    for account, whose in ((source, "Your"), (payee.account, "Your" if own else "The recipient's")):
         if account is not None and account.currency != currency:
             named = f"{whose} {account_title(account.account)}" if whose == "Your" else f"{whose} account"
             why = f"{named} is in {account.currency}, and this is an amount in {currency}: nothing is exchanged."

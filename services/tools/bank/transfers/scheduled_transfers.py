@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import restate
 
-from services.tools.bank.data.bank import customers
+from services.tools.bank.lookups import BankRecords
 from services.tools.bank.transfers import policy
 from services.tools.bank.transfers.contract import (
     CANCEL_SCHEDULED,
@@ -21,6 +21,7 @@ from services.tools.bank.transfers.contract import (
     ScheduleRef,
     ScheduleRequest,
 )
+from services.tools.bank.transfers.parties import parties
 from services.tools.bank.transfers.plan import (
     Pending,
     Plan,
@@ -43,7 +44,7 @@ PLAN = Timers("plan", Plan)
 AHEAD = "ahead at least"
 
 
-def scheduled_transfers_object(ahead_min: timedelta) -> restate.VirtualObject:
+def scheduled_transfers_object(records: BankRecords, ahead_min: timedelta) -> restate.VirtualObject:
     """The object; transfers are due at least `ahead_min` from now."""
     scheduled_transfers = tool_object(
         SCHEDULED_TRANSFERS, "A customer's transfers to come; the key is the customer's id."
@@ -63,7 +64,7 @@ def scheduled_transfers_object(ahead_min: timedelta) -> restate.VirtualObject:
         """Keep a transfer and start its timer. TerminalError 404 or 409 for one that could never be made."""
         now = await business_now(ctx)
         plan = await PLAN.read(ctx)
-        order = allowed(policy.judge_transfer(customers(), request))
+        order = allowed(policy.judge_transfer(await parties(ctx, records, request), request))
         await enforce_policy(ctx, "schedule_transfer", policy.refuse_transfer(order))
         ahead = await as_set(ctx, AHEAD, ahead_min)
         scheduled = allowed(judge_schedule(plan, request, now, ahead))

@@ -10,9 +10,12 @@ from services.tools.bank.accounts.contract import (
     TRANSACTIONS_MAX,
     TransactionQuery,
 )
-from services.tools.bank.accounts.handlers import accounts
+from services.tools.bank.accounts.handlers import accounts_object
 from switchboard import Tool, ToolInput
 from switchboard.messages import Wire
+from tests.services.bank.demo import DEMO
+
+accounts = accounts_object(DEMO)
 
 
 @pytest.mark.parametrize("tool", [GET_BALANCE, LIST_TRANSACTIONS, SUMMARIZE_SPENDING], ids=lambda tool: tool.name)

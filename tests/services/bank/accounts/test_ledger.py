@@ -6,17 +6,22 @@ from decimal import Decimal
 import pytest
 
 from services.tools.bank.accounts.contract import LoanDebits
-from services.tools.bank.accounts.ledger import Ledger, history, open_ledger, with_debits, without_debits
-from services.tools.bank.data.bank import HISTORY_MONTHS, Account, Customer, OneOff, Recurring, customers
+from services.tools.bank.accounts.ledger import Ledger, with_debits, without_debits
+from services.tools.bank.data.bank import HISTORY_MONTHS, DemoCustomer, OneOff, Recurring
+from services.tools.bank.data.history import first_month, history
+from services.tools.bank.records import Account
+from tests.services.bank.demo import CUSTOMERS, ledger_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NOVEMBER = date(2026, 11, 1)
 OPENING = Decimal("100.00")
 
 
-def customer(recurring: tuple[Recurring, ...] = (), once: tuple[OneOff, ...] = ()) -> Customer:
+def customer(recurring: tuple[Recurring, ...] = (), once: tuple[OneOff, ...] = ()) -> DemoCustomer:
     account = Account(account="checking", iban="DE00", currency="EUR", balance=OPENING)
-    return Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(account,), recurring=recurring, once=once)
+    return DemoCustomer(
+        customer_id="zoe", name="Zoe", currency="EUR", accounts=(account,), recurring=recurring, once=once
+    )
 
 
 def weekly(**more: int) -> Recurring:
@@ -32,8 +37,9 @@ def bet(months_ago: int, day: int, at: time = time(20)) -> OneOff:
     )
 
 
-def ledger(of: Customer, now: datetime, pinned_at: datetime = NOW) -> Ledger:
-    return Ledger(of, history(of, pinned_at.date().replace(day=1), now.date().replace(day=1)), pinned_at, now)
+def ledger(of: DemoCustomer, now: datetime, pinned_at: datetime = NOW) -> Ledger:
+    month = pinned_at.date().replace(day=1)
+    return Ledger(of, history(of, month, now.date().replace(day=1)), first_month(month), pinned_at, now)
 
 
 def test_a_history_covers_its_months_newest_first() -> None:
@@ -88,11 +94,6 @@ def test_later_months_do_not_shift_the_history() -> None:
     assert [e.booked_at.month for e in later if e.merchant == "Bets"] == [10, 8]
 
 
-def test_only_customers_of_the_bank_have_a_ledger() -> None:
-    with pytest.raises(KeyError):
-        open_ledger("mallory", NOW, NOW)
-
-
 def test_the_debits_of_a_loan_that_was_repaid_end() -> None:
     payments = weekly().model_copy(update={"merchant": "Bank car loan", "category": "loan_payments"})
     entries = history(customer((payments, weekly())), NOVEMBER, date(2027, 1, 1))
@@ -108,7 +109,7 @@ def test_the_debits_of_a_loan_that_was_repaid_end() -> None:
 
 
 def test_a_transaction_keeps_its_id_and_shares_it_with_no_other() -> None:
-    for customer_id in customers():
-        ids = [entry.transaction_id for entry in open_ledger(customer_id, NOW, NOW).history]
+    for customer_id in CUSTOMERS:
+        ids = [entry.transaction_id for entry in ledger_of(customer_id, NOW, NOW).history]
         assert len(set(ids)) == len(ids)
-        assert ids == [entry.transaction_id for entry in open_ledger(customer_id, NOW, NOW).history]
+        assert ids == [entry.transaction_id for entry in ledger_of(customer_id, NOW, NOW).history]

@@ -6,20 +6,20 @@ from decimal import Decimal
 import pytest
 
 from services.tools.bank.accounts.contract import MONTHS_MAX, MonthsQuery, SpendingQuery, TransactionQuery
-from services.tools.bank.accounts.ledger import Ledger, open_ledger
+from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.month_table import month_table
 from services.tools.bank.accounts.reports import AccountUnknown, balances, spending, transactions
-from services.tools.bank.data.bank import customers
 from switchboard.loop.fanout import TOOL_RESULT_MAX_BYTES
+from tests.services.bank.demo import CUSTOMERS, ledger_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def of(customer_id: str) -> Ledger:
-    return open_ledger(customer_id, NOW, NOW)
+    return ledger_of(customer_id, NOW, NOW)
 
 
-@pytest.mark.parametrize("customer_id", sorted(customers()))
+@pytest.mark.parametrize("customer_id", sorted(CUSTOMERS))
 def test_rows_and_columns_add_up_to_what_the_summaries_say(customer_id: str) -> None:
     table = month_table(of(customer_id), MonthsQuery(months=4))
     assert table.months == ("2026-08", "2026-09", "2026-10", "2026-11")

@@ -8,10 +8,11 @@ import pytest
 
 from services.tools.bank.accounts import moves, policy, reports
 from services.tools.bank.accounts.contract import TransactionQuery, Withdraw
-from services.tools.bank.accounts.ledger import Ledger, open_ledger
+from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.moves import MOVES_LISTED, MOVES_MAX, REMEMBERED_FOR, Moves
-from services.tools.bank.data.bank import Account
+from services.tools.bank.records import Account
 from switchboard.toolkit.refusal import Refusal
+from tests.services.bank.demo import ledger_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -23,7 +24,7 @@ def ask(amount: str = "10.00", move_id: str = "m", **more: Any) -> Withdraw:
 
 def bobs(so_far: Moves | None = None, now: datetime = NOW) -> Ledger:
     """86.42 on the account, and an overdraft of 500."""
-    return open_ledger("bob", NOW, now, so_far or Moves())
+    return ledger_of("bob", NOW, now, so_far or Moves())
 
 
 def withdrawn(*requests: Withdraw, at: datetime = NOW) -> Moves:

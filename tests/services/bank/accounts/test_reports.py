@@ -16,15 +16,16 @@ from services.tools.bank.accounts.contract import (
 from services.tools.bank.accounts.ledger import Ledger, open_ledger
 from services.tools.bank.accounts.periods import PeriodRefused
 from services.tools.bank.accounts.reports import balances, spending, transactions
-from services.tools.bank.data.bank import Account, Customer, customers
+from services.tools.bank.records import Account, Customer, History
 from switchboard.loop.fanout import TOOL_RESULT_MAX_BYTES
+from tests.services.bank.demo import CUSTOMERS, ledger_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def alice() -> Ledger:
-    return open_ledger("alice", NOW, NOW)
+    return ledger_of("alice", NOW, NOW)
 
 
 def entry(day: int, category: str, amount: str, merchant: str = "Shop") -> Transaction:
@@ -49,9 +50,8 @@ def ledger(*entries: Transaction, balance: str = "0.00", overdraft: str | None =
         balance=Decimal(balance),
         overdraft_limit=None if overdraft is None else Decimal(overdraft),
     )
-    return Ledger(
-        Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(account,), recurring=()), entries, NOW, NOW
-    )
+    zoe = Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(account,))
+    return open_ledger(zoe, History(begins_on=date(2025, 10, 1), transactions=entries), NOW, NOW)
 
 
 def test_alices_balances_are_told_in_a_sentence(alice: Ledger) -> None:
@@ -154,10 +154,10 @@ def test_a_list_is_narrowed_by_category_and_account(alice: Ledger, query: Transa
     assert all(query.account in (None, found.account) for found in told.transactions)
 
 
-@pytest.mark.parametrize("customer_id", sorted(customers()))
+@pytest.mark.parametrize("customer_id", sorted(CUSTOMERS))
 def test_the_longest_list_fits_into_what_a_model_is_fed(customer_id: str) -> None:
     longest = TransactionQuery(period="this_year", limit=TRANSACTIONS_MAX)
-    told = transactions(open_ledger(customer_id, NOW, NOW), longest)
+    told = transactions(ledger_of(customer_id, NOW, NOW), longest)
     assert len(told.transactions) == TRANSACTIONS_MAX
     assert len(told.model_dump_json().encode()) < TOOL_RESULT_MAX_BYTES
 

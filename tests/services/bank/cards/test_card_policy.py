@@ -8,11 +8,10 @@ import pytest
 from services.tools.bank.cards import policy
 from services.tools.bank.cards.contract import CardChoice, CardLimits, ReplaceCard, limits_question, replace_question
 from services.tools.bank.cards.policy import CARDS_KEPT, KeptCard, Wallet
-from services.tools.bank.data.bank import customers
-from services.tools.bank.data.people import people
 from switchboard.toolkit.refusal import Refusal
+from tests.services.bank.demo import CUSTOMERS, PEOPLE
 
-ALICE = customers()["alice"]
+ALICE = CUSTOMERS["alice"]
 TODAY = date(2026, 11, 23)
 
 
@@ -41,7 +40,7 @@ def test_the_card_that_is_meant_is_the_customers_own(choice: dict[str, str], fou
 
 
 def test_an_only_card_need_not_be_named() -> None:
-    daves = policy.choose(policy.first_wallet(customers()["dave"].cards), CardChoice())
+    daves = policy.choose(policy.first_wallet(CUSTOMERS["dave"].cards), CardChoice())
     assert isinstance(daves, KeptCard)
 
 
@@ -91,7 +90,7 @@ def test_a_replaced_card_is_dead_for_good_and_its_successor_takes_its_place() ->
     assert isinstance(dead, Refusal)
     assert dead.rule == "C4"
     assert "replaced by CD-0A1B2C3D" in dead.why
-    letter = policy.card_letter(old, new, people()["alice"], "lost", "e-1")
+    letter = policy.card_letter(old, new, PEOPLE["alice"], "lost", "e-1")
     assert (letter.to, letter.email_id) == ("alice@example.com", "e-1")
     assert "Lindenstraße 12, 10115 Berlin" in letter.body
 

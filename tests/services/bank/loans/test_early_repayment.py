@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from services.tools.bank.data.bank import InstalmentLoan
 from services.tools.bank.loans import early, policy, repayment_terms
 from services.tools.bank.loans.book import Standing, standing
 from services.tools.bank.loans.contract import EarlyTerms, Reduce, RepayEarly, repayment_question
 from services.tools.bank.loans.early import EarlyRepayment, Repayments
+from services.tools.bank.months import add_months
+from services.tools.bank.records import InstalmentLoan
 from switchboard.toolkit.refusal import Refusal
 
 TODAY = date(2026, 11, 23)
@@ -24,7 +25,7 @@ def loan(payments_made: int = 10) -> InstalmentLoan:
         principal=Decimal("10000.00"),
         annual_rate_percent=Decimal("6.00"),
         term_months=24,
-        first_payment_months_ago=payments_made - 1,
+        first_payment_on=add_months(date(2026, 11, 1), 1 - payments_made),
         debited_as="Bank car loan",
     )
 
@@ -41,7 +42,7 @@ def made(amount: str, after: int, repayment_id: str = "r1") -> EarlyRepayment:
 
 
 def at(*entries: EarlyRepayment, payments_made: int = 10) -> Standing:
-    return standing(loan(payments_made), TODAY, TODAY, entries)
+    return standing(loan(payments_made), TODAY, entries)
 
 
 def terms(of: Standing, amount: str | None) -> EarlyTerms:

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from services.tools.bank.data.bank import customers
 from services.tools.bank.loans.book import Standing, choose, overview, schedule
 from services.tools.bank.loans.contract import GrantLoan, LoanChoice, ScheduleQuery
 from services.tools.bank.loans.granted import Granted, a_month_after, grant, revoke, with_granted
+from tests.services.bank.demo import borrowing_of
 
 PINNED = date(2026, 11, 23)
 LOAN = GrantLoan(
@@ -57,9 +57,9 @@ def test_the_first_payment_is_a_month_later(day: date, later: date) -> None:
 )
 def test_a_granted_loan_comes_along_like_any_other(today: date, paid: int, next_on: date) -> None:
     granted, _ = grant(Granted(), LOAN)
-    erin = with_granted(customers()["erin"], granted, PINNED)
-    (loan,) = overview(erin, PINNED, today).loans
+    erin = with_granted(borrowing_of("erin", PINNED), granted)
+    (loan,) = overview(erin, "GBP", today).loans
     assert (loan.paid_months, loan.next_payment_on, loan.monthly_payment) == (paid, next_on, Decimal("447.27"))
-    at = choose(erin, LoanChoice(), PINNED, today)
+    at = choose(erin, LoanChoice(), today)
     assert isinstance(at, Standing)
     assert schedule(at, ScheduleQuery(), "GBP").payments[0].due_on == next_on

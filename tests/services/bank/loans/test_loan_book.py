@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.tools.bank.data.bank import CreditLine, Customer, InstalmentLoan, customers
+from services.tools.bank.data.bank import DemoLoan
 from services.tools.bank.loans.book import Standing, choose, overview, schedule, standing
 from services.tools.bank.loans.contract import (
     SCHEDULE_PAYMENTS_DEFAULT,
@@ -15,15 +15,18 @@ from services.tools.bank.loans.contract import (
     LoanSchedule,
     ScheduleQuery,
 )
+from services.tools.bank.records import Borrowing, CreditLine, InstalmentLoan
 from switchboard.loop.fanout import TOOL_RESULT_MAX_BYTES
 from switchboard.toolkit.refusal import Refusal
+from tests.services.bank.demo import CUSTOMERS, borrowing_of
 
 PINNED = date(2026, 11, 23)
 LAST_PAYMENT = "443.11"  # of 10,000 at 6 % over 24 months; all others are 443.21
 
 
 def loan(first_payment_months_ago: int = 0, due_day: int = 1, missed_payments: int = 0) -> InstalmentLoan:
-    return InstalmentLoan(
+    """As the demo data tells it, of a customer who is first seen on the day PINNED."""
+    told = DemoLoan(
         loan_id="LN-0001",
         product="Car loan",
         principal=Decimal("10000.00"),
@@ -33,19 +36,16 @@ def loan(first_payment_months_ago: int = 0, due_day: int = 1, missed_payments: i
         due_day=due_day,
         missed_payments=missed_payments,
     )
-
-
-def holder(*loans: InstalmentLoan) -> Customer:
-    return Customer(customer_id="zoe", name="Zoe", currency="EUR", accounts=(), recurring=(), loans=loans)
+    return told.dated(PINNED)
 
 
 def told_of(of: InstalmentLoan, **query: int) -> LoanSchedule:
-    at = choose(holder(of), LoanChoice(loan_id="LN-0001"), PINNED, PINNED)
+    at = choose(Borrowing(loans=(of,)), LoanChoice(loan_id="LN-0001"), PINNED)
     assert isinstance(at, Standing)
     return schedule(at, ScheduleQuery(**query), "EUR")
 
 
-def card_holder(used: str) -> Customer:
+def used_card(used: str) -> Borrowing:
     line = CreditLine(
         credit_line_id="CL-0001",
         product="Card",
@@ -55,7 +55,7 @@ def card_holder(used: str) -> Customer:
         minimum_payment_percent=Decimal("5.00"),
         due_day=15,
     )
-    return holder().model_copy(update={"credit_lines": (line,)})
+    return Borrowing(credit_lines=(line,))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def card_holder(used: str) -> Customer:
 def test_a_loan_comes_along_with_the_months(
     of: InstalmentLoan, today: date, paid: int, status: str, next_payment_on: date | None
 ) -> None:
-    at = standing(of, PINNED, today)
+    at = standing(of, today)
     assert (at.paid, at.status, at.next_payment_on) == (paid, status, next_payment_on)
 
 
@@ -87,11 +87,11 @@ def test_a_loan_comes_along_with_the_months(
     [(PINNED, "886.42"), (date(2026, 12, 1), "1329.63"), (date(2030, 1, 1), "7091.26")],  # 2, 3 and all 16 payments
 )
 def test_a_loan_in_arrears_stays_unpaid(today: date, overdue: str) -> None:
-    assert str(standing(loan(9, missed_payments=2), PINNED, today).overdue) == overdue
+    assert str(standing(loan(9, missed_payments=2), today).overdue) == overdue
 
 
 def test_before_the_first_payment_all_is_outstanding() -> None:
-    assert str(standing(loan(-1), PINNED, PINNED).outstanding) == "10000.00"
+    assert str(standing(loan(-1), PINNED).outstanding) == "10000.00"
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,12 @@ def test_before_the_first_payment_all_is_outstanding() -> None:
 def test_the_demo_customers_loans_are_the_same_on_whatever_day_they_are_first_seen(
     customer_id: str, summary: str, first_seen: date
 ) -> None:
-    assert overview(customers()[customer_id], first_seen, first_seen).summary == summary
+    borrowing, currency = borrowing_of(customer_id, first_seen), CUSTOMERS[customer_id].currency
+    assert overview(borrowing, currency, first_seen).summary == summary
 
 
 def test_totals_leave_out_what_is_paid_off() -> None:
-    told = overview(holder(loan(99), loan(0)), PINNED, PINNED)
+    told = overview(Borrowing(loans=(loan(99), loan(0))), "EUR", PINNED)
     assert [entry.status for entry in told.loans] == ["paid_off", "active"]
     assert str(told.total_monthly_payment) == "443.21"
     assert str(told.total_outstanding) == "9606.79"
@@ -135,7 +136,7 @@ def test_totals_leave_out_what_is_paid_off() -> None:
 def test_a_credit_line_asks_for_its_minimum(
     used: str, minimum: str, available: str, next_payment_on: date | None
 ) -> None:
-    (told,) = overview(card_holder(used), PINNED, PINNED).credit_lines
+    (told,) = overview(used_card(used), "EUR", PINNED).credit_lines
     assert (str(told.minimum_payment), str(told.available)) == (minimum, available)
     assert told.next_payment_on == next_payment_on
 
@@ -149,7 +150,7 @@ def test_a_credit_line_asks_for_its_minimum(
     ],
 )
 def test_the_next_payment_of_a_credit_line_lies_ahead(today: date, next_payment_on: date) -> None:
-    (told,) = overview(card_holder("742.18"), PINNED, today).credit_lines
+    (told,) = overview(used_card("742.18"), "EUR", today).credit_lines
     assert told.next_payment_on == next_payment_on
 
 
@@ -203,7 +204,7 @@ def test_a_whole_plan_can_be_read_page_by_page_and_adds_up_to_the_loan() -> None
 
 
 def test_the_longest_page_fits_into_what_a_model_is_fed() -> None:
-    at = choose(customers()["carol"], LoanChoice(product="home"), PINNED, PINNED)
+    at = choose(borrowing_of("carol", PINNED), LoanChoice(product="home"), PINNED)
     assert isinstance(at, Standing)
     told = schedule(at, ScheduleQuery(first=1, limit=SCHEDULE_PAYMENTS_MAX), "EUR")
     assert len(told.payments) == SCHEDULE_PAYMENTS_MAX
@@ -230,5 +231,5 @@ ALICES = "Your loans: LN-2041 (car loan), LN-1873 (student loan)."
 def test_the_loan_that_is_meant_is_the_customers_own(
     customer_id: str, loan_id: str | None, product: LoanProduct | None, found: str
 ) -> None:
-    at = choose(customers()[customer_id], LoanChoice(loan_id=loan_id, product=product), PINNED, PINNED)
+    at = choose(borrowing_of(customer_id, PINNED), LoanChoice(loan_id=loan_id, product=product), PINNED)
     assert (at.why if isinstance(at, Refusal) else at.loan.loan_id) == found

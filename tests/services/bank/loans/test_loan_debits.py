@@ -6,15 +6,15 @@ from decimal import Decimal
 import pytest
 
 from services.tools.bank.accounts.contract import LoanDebits, SpendingQuery
-from services.tools.bank.accounts.ledger import Ledger, open_ledger
+from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.reports import spending
-from services.tools.bank.data.bank import customers
-from services.tools.bank.data.months import add_months
 from services.tools.bank.loans import repayment_terms
 from services.tools.bank.loans.book import Standing, standing
 from services.tools.bank.loans.contract import GrantLoan
 from services.tools.bank.loans.early import EarlyRepayment
 from services.tools.bank.loans.granted import Granted, grant, with_granted
+from services.tools.bank.months import add_months
+from tests.services.bank.demo import borrowing_of, ledger_of
 
 PINNED = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LOAN = GrantLoan(
@@ -31,8 +31,8 @@ NAME = "Harbour Bank loan LN-3F9A1C07B2D4"
 
 def at(today: date, *early: EarlyRepayment) -> Standing:
     granted, _ = grant(Granted(), LOAN)
-    (loan,) = with_granted(customers()["erin"], granted, PINNED.date()).loans
-    return standing(loan, PINNED.date(), today, early)
+    (loan,) = with_granted(borrowing_of("erin", PINNED.date()), granted).loans
+    return standing(loan, today, early)
 
 
 def debits(of: Standing) -> LoanDebits:
@@ -42,7 +42,7 @@ def debits(of: Standing) -> LoanDebits:
 
 
 def ledger(today: date, *told: LoanDebits) -> Ledger:
-    return open_ledger("erin", PINNED, datetime.combine(today, time(0, 0), tzinfo=UTC), ended=told)
+    return ledger_of("erin", PINNED, datetime.combine(today, time(0, 0), tzinfo=UTC), ended=told)
 
 
 def debited(today: date, told: LoanDebits) -> list[tuple[date, Decimal]]:
@@ -107,5 +107,5 @@ def test_a_loan_that_was_taken_back_is_not_debited() -> None:
 def test_what_an_account_kept_before_debits_could_begin_still_cuts_the_demo_datas_own() -> None:
     kept = {"debited_as": "Harbour Bank car loan", "last_on": "2026-12-01", "last_amount": "7.00"}
     old = LoanDebits.model_validate(kept)
-    booked = open_ledger("alice", PINNED, datetime(2027, 3, 2, tzinfo=UTC), ended=(old,)).booked
+    booked = ledger_of("alice", PINNED, datetime(2027, 3, 2, tzinfo=UTC), ended=(old,)).booked
     assert [str(entry.amount) for entry in booked if entry.merchant == old.debited_as][:2] == ["-7.00", "-310.62"]

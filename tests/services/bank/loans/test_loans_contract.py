@@ -4,9 +4,12 @@ import pytest
 from pydantic import ValidationError
 
 from services.tools.bank.loans.contract import GET_LOAN_SCHEDULE, LIST_LOANS, ScheduleQuery
-from services.tools.bank.loans.handlers import loans
+from services.tools.bank.loans.handlers import loans_object
 from switchboard import Tool, ToolInput
 from switchboard.messages import Wire
+from tests.services.bank.demo import DEMO
+
+loans = loans_object(DEMO)
 
 
 @pytest.mark.parametrize("tool", [LIST_LOANS, GET_LOAN_SCHEDULE], ids=lambda tool: tool.name)

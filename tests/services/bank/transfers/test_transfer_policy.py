@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.tools.bank.data.bank import customers
 from services.tools.bank.transfers import plan as plans
 from services.tools.bank.transfers import policy
 from services.tools.bank.transfers.contract import (
@@ -25,6 +24,7 @@ from services.tools.bank.transfers.payee import same_name
 from services.tools.bank.transfers.plan import Pending, Plan
 from services.tools.bank.transfers.policy import Order
 from switchboard.toolkit.refusal import Refusal
+from tests.services.bank.demo import CUSTOMERS
 
 BOBS_IBAN = "DE92500105170731209953"
 ERINS_IBAN = "GB29NWBK60161331926819"
@@ -131,7 +131,7 @@ def test_what_could_not_be_asked_in_plain_words_is_no_request(field: dict[str, s
     ids=str,
 )
 def test_which_transfers_are_made(fields: dict[str, Any], told: str | None) -> None:
-    judged = policy.judge_transfer(customers(), ask(**fields))
+    judged = policy.judge_transfer(CUSTOMERS, ask(**fields))
     assert isinstance(judged, Order) if told is None else isinstance(judged, Refusal) and told in judged.why
 
 
@@ -147,7 +147,7 @@ def test_which_transfers_are_made(fields: dict[str, Any], told: str | None) -> N
     ids=str,
 )
 def test_what_the_rules_say_of_a_transfer(fields: dict[str, Any], rule: str) -> None:
-    order = policy.judge_transfer(customers(), ask(**fields))
+    order = policy.judge_transfer(CUSTOMERS, ask(**fields))
     assert isinstance(order, Order)
     refused = policy.refuse_transfer(order)
     assert rule == "" if refused is None else rule and f"{refused.rule}: {refused.why}".startswith(rule)
@@ -183,7 +183,7 @@ def test_a_wrong_name_is_told_the_same_of_every_account_and_of_none(name: str, c
     said = set()
     for recipient in STRANGERS:
         request = ask(recipient=recipient, recipient_name=name, currency=currency, amount="9999.00")
-        refused = policy.judge_transfer(customers(), request)
+        refused = policy.judge_transfer(CUSTOMERS, request)
         assert isinstance(refused, Refusal)
         said.add((refused.why.replace(repr(recipient), "ID"), refused.status_code, refused.rule))
     assert len(said) == 1
@@ -212,7 +212,7 @@ def test_an_iban_that_cannot_be_one_is_no_request(iban: str, real: bool) -> None
 
 
 def test_a_payment_to_another_bank_is_limited_and_says_so() -> None:
-    order = policy.judge_transfer(customers(), ask(recipient=FRENCH_IBAN, recipient_name="Zoé Petit", reference="rent"))
+    order = policy.judge_transfer(CUSTOMERS, ask(recipient=FRENCH_IBAN, recipient_name="Zoé Petit", reference="rent"))
     assert isinstance(order, Order)
     assert order.outside
     assert order.withdrawal("t.out").day_limit == DAY_MAX
@@ -222,7 +222,7 @@ def test_a_payment_to_another_bank_is_limited_and_says_so() -> None:
 
 
 def test_both_sides_book_the_same_amount_and_name_each_other() -> None:
-    order = policy.judge_transfer(customers(), ask(reference="dinner"))
+    order = policy.judge_transfer(CUSTOMERS, ask(reference="dinner"))
     assert isinstance(order, Order)
     out, into = order.withdrawal("t.out"), order.deposit("t.in")
     assert (out.amount, out.counterparty, out.day_limit) == (Decimal("50.00"), "Bob Brandt", DAY_MAX)
@@ -231,7 +231,7 @@ def test_both_sides_book_the_same_amount_and_name_each_other() -> None:
 
 
 def test_moves_between_own_accounts_are_not_limited() -> None:
-    order = policy.judge_transfer(customers(), ask(recipient=ALICES_SAVINGS, recipient_name="Alice Adler"))
+    order = policy.judge_transfer(CUSTOMERS, ask(recipient=ALICES_SAVINGS, recipient_name="Alice Adler"))
     assert isinstance(order, Order)
     assert order.withdrawal("t.out").day_limit is None
     assert (order.withdrawal("t.out").counterparty, order.deposit("t.in").account) == ("Own savings", "savings")
@@ -258,7 +258,7 @@ def test_moves_between_own_accounts_are_not_limited() -> None:
 )
 def test_a_recipient_is_found_by_who_knows_the_full_name(wanted: str, name: str | None, recipient: str | None) -> None:
     query = RecipientQuery(customer_id="alice", recipient=wanted, recipient_name=name)
-    found = policy.find_recipient(customers(), query)
+    found = policy.find_recipient(CUSTOMERS, query)
     assert (None if isinstance(found, Refusal) else found.recipient) == recipient
     assert recipient == BOBS_IBAN or "9953" not in str(found).replace(wanted, "")
 
@@ -268,7 +268,7 @@ def test_who_does_not_know_the_name_is_told_the_same_of_every_recipient(name: st
     told = set()
     for wanted in (*STRANGERS, FRENCH_IBAN):
         query = RecipientQuery(customer_id="alice", recipient=wanted, recipient_name=name)
-        refused = policy.find_recipient(customers(), query)
+        refused = policy.find_recipient(CUSTOMERS, query)
         assert isinstance(refused, Refusal)
         told.add((refused.why.replace(repr(wanted), "ID"), refused.status_code))
     assert len(told) == 1

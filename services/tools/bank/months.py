@@ -1,4 +1,4 @@
-"""Arithmetic on calendar months, by which demo data and due dates are told."""
+"""Arithmetic on calendar months, for due dates and for demo data."""
 
 from datetime import date
 
@@ -24,3 +24,8 @@ def add_months(day: date, months: int) -> date:
 def months_between(earlier: date, later: date) -> int:
     """How many months the month of `later` lies after the month of `earlier`; the days do not matter."""
     return (later.year - earlier.year) * MONTHS_A_YEAR + later.month - earlier.month
+
+
+def payments_due(first_due_on: date, today: date) -> int:
+    """Return how many monthly dates, from `first_due_on` on, have come by today."""
+    return max(months_between(first_due_on, today) + (today.day >= first_due_on.day), 0)

@@ -1,0 +1,227 @@
+"""What the demo, the cases and the tests on a mesh take for granted of the demo's data holds on every day."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from services.demo import SCENES
+from services.tools.airline.data.dataset import DEFAULT_DATA, AirlineData, read_data
+from services.tools.airline.flights.contract import TakeSeats, seats_key
+from services.tools.airline.flights.search import one_stop
+from services.tools.airline.flights.seat_inventory import POSITIONS, Aboard, Holds, free_seats, move, take
+from services.tools.bank.accounts.contract import Category, Period, SpendingQuery, Transaction, TransactionQuery
+from services.tools.bank.accounts.ledger import Ledger
+from services.tools.bank.accounts.reports import balances, spending, transactions
+from services.tools.bank.disputes.contract import AT_ONCE_MAX, OPEN_MAX
+from services.tools.bank.disputes.policy import refuse_dispute
+from services.tools.bank.loan_applications.policy import figures, judge, offer
+from services.tools.bank.loan_applications.workflow import SALARY
+from services.tools.bank.loans.book import overview
+from switchboard.testing.scenes import pattern
+from switchboard.toolkit.refusal import Refusal
+from tests.mesh.lending import LARGE, SMALL
+from tests.mesh.money import past_month
+from tests.services.bank.demo import CUSTOMERS, borrowing_of, ledger_of
+
+ROOT = Path(__file__).parents[1]
+
+FIRST, LAST = date(2027, 3, 1), date(2029, 2, 28)
+"""Two years, with a 29th of February."""
+
+BEGINS, ENDS = time.min, time(23, 59, 59)
+
+NAMED_SEAT = re.compile(r"""seat['"]?(?:: | to )['"]?([1-9]\d?[A-F])\b""", re.IGNORECASE)
+"""A seat as a call names it, `"seat": "10B"`, and as a customer does, `my seat to 10b`."""
+
+
+@cache
+def airline() -> AirlineData:
+    """The shipped data, whatever the settings name."""
+    return read_data(DEFAULT_DATA)
+
+
+CARDS_VALID_UNTIL = "2036-01"
+
+
+def days() -> Iterator[date]:
+    return (FIRST + timedelta(days=number) for number in range((LAST - FIRST).days + 1))
+
+
+def instants() -> Iterator[datetime]:
+    """The first second and the last one of every day."""
+    return (datetime.combine(day, clock, UTC) for day in days() for clock in (BEGINS, ENDS))
+
+
+def first_seen(customer_id: str, now: datetime) -> Ledger:
+    return ledger_of(customer_id, now, now)
+
+
+def paid(ledger: Ledger, *categories: Category, period: Period = "last_90_days", limit: int = 50) -> list[Transaction]:
+    queries = [TransactionQuery(category=category, period=period, limit=limit) for category in categories]
+    return [entry for query in queries for entry in transactions(ledger, query).transactions]
+
+
+def replies(text: str) -> tuple[str, ...]:
+    """What the demo expects to be told, where it says so."""
+    return next(says.reply for scene in SCENES for says in scene.says if says.text == text)
+
+
+def holds(wanted: tuple[str, ...], told: str, day: date) -> bool:
+    return all(re.search(pattern(wish, day), told) for wish in wanted)
+
+
+def test_the_banks_replies_to_the_demo_hold_on_every_day() -> None:
+    balance, gambling = replies("how much is my balance?"), replies("how much did I spend on gambling last month?")
+    loans = replies("give me an overview of my outstanding loans and credit")
+    wrong = []
+    for now in instants():
+        alice, today = first_seen("alice", now), now.date()
+        spent = [
+            spending(alice, SpendingQuery(period="last_month", category=name)) for name in ("gambling", "groceries")
+        ]
+        right = (
+            holds(balance, balances(alice).summary, today),
+            holds(gambling, spent[0].summary, today),
+            spent[1].total > 0,
+            holds(loans, overview(borrowing_of("alice", today), "EUR", today).summary, today),
+        )
+        if not all(right):
+            wrong.append((now, right))
+    assert not wrong
+
+
+def test_the_payments_that_tests_dispute_are_there_on_every_day() -> None:
+    wrong = []
+    for now in instants():
+        erin, carol = first_seen("erin", now), first_seen("carol", now)
+        recent, past = paid(erin, "groceries", limit=10), paid(erin, "groceries", period=past_month(now.date()))
+        small, large = Decimal("10.00"), -AT_ONCE_MAX
+        of_staff = [next((entry for entry in recent[index:] if entry.amount < large), None) for index in (1, 4)]
+        many = paid(carol, "groceries", "restaurants", "shopping", "health")
+        right = (
+            -recent[0].amount >= small,
+            None not in of_staff and of_staff[0] != of_staff[1],
+            not any(refuse_dispute(entry, now) for entry in recent[:8]),
+            bool(paid(erin, "rent")),
+            bool(past) and all(refuse_dispute(entry, now) for entry in past),
+            sum(entry.amount < large for entry in many) >= OPEN_MAX + 2,
+        )
+        if not all(right):
+            wrong.append((now, right))
+    assert not wrong
+
+
+def test_the_search_of_the_banking_test_finds_one_payment_on_every_day() -> None:
+    search = TransactionQuery(
+        merchant="lucky spin", period="last_month", amount_min=Decimal(30), amount_max=Decimal(80)
+    )
+    found = {
+        tuple(str(entry.amount) for entry in transactions(first_seen("alice", now), search).transactions)
+        for now in instants()
+    }
+    assert found == {("-75.00",)}
+
+
+def verdict(customer_id: str, amount: Decimal, payment: Decimal, now: datetime) -> tuple[str, str, str]:
+    """How an application is judged, by which rule it is declined, and the income that staff see."""
+    ledger, today = first_seen(customer_id, now), now.date()
+    owed = borrowing_of(customer_id, today)
+    salary, spent = transactions(ledger, SALARY), spending(ledger, SpendingQuery())
+    found = figures(salary, overview(owed, ledger.customer.currency, today), spent, payment)
+    judged = judge(amount, found)
+    return judged.outcome, (judged.refused and judged.refused.rule) or "", str(found.monthly_income)
+
+
+@pytest.mark.parametrize(
+    ("customer_id", "amount", "months", "judged"),
+    [
+        ("alice", "8000", 48, ("refer", "", "3280.00")),
+        ("bob", "1500", 60, ("approve", "", "2140.00")),
+        ("carol", LARGE, 60, ("refer", "", "5460.00")),
+        ("dave", SMALL, 12, ("decline", "L3", "1890.00")),
+        ("erin", SMALL, 12, ("approve", "", "1620.00")),
+    ],
+)
+def test_a_loan_of_the_tests_is_judged_alike_on_every_day(
+    customer_id: str, amount: str, months: int, judged: tuple[str, str, str]
+) -> None:
+    asked = Decimal(amount)
+    payment = offer(asked, months).monthly_payment
+    mornings = (datetime.combine(day, BEGINS, UTC) for day in days())
+    assert {verdict(customer_id, asked, payment, now) for now in mornings} == {judged}
+
+
+def test_demo_cards_are_valid_for_years() -> None:
+    """The demo shows cards that can be used: the data set is not a calendar that runs out."""
+    for customer in CUSTOMERS.values():
+        assert all(card.expires >= CARDS_VALID_UNTIL for card in customer.cards), customer.name
+
+
+def on_sale(number: str, day: date) -> Aboard:
+    """A flight of the shipped data on a day to come, with nothing taken yet."""
+    data = airline()
+    found = data.on_day(number, day.isoformat(), datetime.combine(day - timedelta(days=2), BEGINS, UTC))
+    assert found is not None
+    return Aboard(
+        seats_key(number, day.isoformat()),
+        found.available_seats or {},
+        data.parties(number, day.isoformat()),
+        data.extras.free_seats.get(number, ()),
+        data.extras.assigned_seats.get(number, {}),
+    )
+
+
+def named_seats() -> dict[str, set[str]]:
+    """By seat: the files that name it in a conversation or in a call."""
+    paths = [ROOT / "services/demo.py", *(ROOT / "evals/cases").glob("*.yaml")]
+    paths += [path for folder in ("mesh", "chaos", "gateway", "traces") for path in ROOT.glob(f"tests/{folder}/*.py")]
+    named: dict[str, set[str]] = {}
+    for path in paths:
+        for seat in NAMED_SEAT.findall(path.read_text()):
+            named.setdefault(seat.upper(), set()).add(path.relative_to(ROOT).as_posix())
+    return named
+
+
+def test_a_seat_is_named_only_where_the_data_set_says_whose_it_is() -> None:
+    """Strangers have other seats on every day: who needs a free one asks for the seat map."""
+    extras = airline().extras
+    said = set(extras.free_seats["SB245"])
+    said |= {seat for seats in extras.assigned_seats["SB245"].values() for seat in seats}
+    named = named_seats()
+    assert "services/demo.py" in named["10B"]
+    assert {seat: paths for seat, paths in named.items() if seat not in said} == {}
+
+
+def test_the_seats_that_the_data_set_keeps_free_can_be_moved_to_on_every_day() -> None:
+    wanted = airline().extras.free_seats["SB245"]
+    refused = [
+        (day, seat)
+        for day in days()
+        for seat in wanted
+        if isinstance(move(on_sale("SB245", day), Holds(), "SB245", "AB4568", 1, seat), Refusal)
+    ]
+    assert not refused
+
+
+def test_a_booking_finds_a_free_aisle_seat_to_move_to_on_every_day() -> None:
+    """Two passengers of the tests on SB310, in economy."""
+    booking = TakeSeats(hold_id="H", reservation_id="R", cabin="economy", seats_total=2)
+    for day in days():
+        plane = on_sale("SB310", day)
+        booked = take(plane, Holds(), "SB310", booking)
+        assert isinstance(booked, Holds), day
+        aisle = [seat for seat in free_seats(plane, booked, "economy") if POSITIONS[seat[-1]] == "aisle"]
+        assert aisle, day
+        assert not isinstance(move(plane, booked, "SB310", "R", 2, aisle[-1]), Refusal), day
+
+
+def test_the_connection_of_the_bookings_test_is_on_sale_on_every_day() -> None:
+    for day in days():
+        now = datetime.combine(day - timedelta(days=50), BEGINS, UTC)
+        found = one_stop(airline(), "LHR", "LIS", day.isoformat(), now)
+        assert [(one, two) for (one, _), (two, _) in found] == [("SB103", "SB245")], day

@@ -1,0 +1,79 @@
+"""What serve() makes of its parts."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from switchboard import Agent, Sessions
+from switchboard.models.model import Model
+from switchboard.runtime import serve as serving
+from switchboard.runtime.serve import AnyPart, Served, assemble, serve
+from switchboard.toolkit.declare import tool_object, tool_service
+
+FIRST = Agent(name="First", handles="Everything.", instructions="Help.")
+RECORDS = tool_service("Records", "Records.")
+ACCOUNTS = tool_object("Accounts", "Accounts.")
+
+
+def no_models() -> Sequence[Model]:
+    return ()
+
+
+def unread() -> Sequence[Model]:
+    raise AssertionError("the model's settings were read")
+
+
+def test_parts_are_served_in_their_order() -> None:
+    served = assemble((Sessions(first_agent=FIRST), FIRST, RECORDS, ACCOUNTS), no_models)
+    assert [service.name for service in served.services] == ["Session", "Summaries", "First", "Records", "Accounts"]
+    assert len(served.beside) == 1  # The watch over Restate's tables.
+    assert inspect.iscoroutinefunction(served.beside[0].func)  # type: ignore[attr-defined]
+
+
+def test_tools_need_no_model() -> None:
+    assert assemble((RECORDS, ACCOUNTS), unread) == Served((RECORDS, ACCOUNTS))
+
+
+@pytest.mark.parametrize("part", [FIRST, Sessions(first_agent=FIRST)])
+def test_agents_and_sessions_need_a_model(part: AnyPart) -> None:
+    with pytest.raises(AssertionError, match="settings were read"):
+        assemble((part,), unread)
+
+
+def given(*parts: Any) -> Callable[[], Any]:
+    return lambda: assemble(parts, no_models)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "why"),
+    [
+        (given(), ValueError, "nothing to serve. Pass an Agent"),
+        (given(RECORDS, RECORDS), ValueError, "two services called Records. Give one of them another name"),
+        (given([RECORDS]), TypeError, r"each as an argument of its own: serve\(one, another\)"),
+        (given("records"), TypeError, "cannot serve 'records'"),
+    ],
+)
+def test_wrong_parts_are_refused(wrong: Callable[[], Any], error: type[Exception], why: str) -> None:
+    with pytest.raises(error, match=why):
+        wrong()
+
+
+@pytest.mark.parametrize(
+    ("parts", "name", "served_as"),
+    [
+        ((Sessions(first_agent=FIRST), FIRST), "", "first"),
+        ((RECORDS, FIRST), "", "first"),
+        ((ACCOUNTS, RECORDS), "", "accounts"),
+        ((ACCOUNTS, RECORDS), "tools", "tools"),
+    ],
+)
+def test_process_is_named_after_its_agent_or_its_first_service(
+    monkeypatch: pytest.MonkeyPatch, parts: tuple[AnyPart, ...], name: str, served_as: str
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(serving, "run", lambda served, name: ran.append(name))
+    monkeypatch.setattr(serving, "models_from_environment", no_models)
+    serve(*parts, name=name)
+    assert ran == [served_as]
