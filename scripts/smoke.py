@@ -1,5 +1,7 @@
 """Holds a short conversation with a mesh and checks each reply: `python scripts/smoke.py`. It needs nothing but Python.
 
+It runs where our packages are not installed, so it does not use `switchboard.client`.
+
 It goes through the gateway with --gateway and a customer's token, or straight to Restate's ingress. It only reads, so
 it can be held as often as one likes.
 """

@@ -10,8 +10,8 @@ from services.tools.airline.flights.handlers import flight_seats_object, flights
 from services.tools.airline.invoices.handlers import invoices
 from services.tools.airline.payments.handlers import card_processor_object
 from services.tools.airline.records.handlers import airline_records_service
-from services.tools.airline.reservations.desk import desk as reservation_desk
 from services.tools.airline.reservations.handlers import reservations_object
+from services.tools.airline.reservations.service import reservation_service
 from services.tools.airline.seating.handlers import seat_changes
 from services.tools.bank.accounts.handlers import accounts_object
 from services.tools.bank.cards.handlers import cards_object
@@ -54,7 +54,7 @@ def tools(settings: ToolsSettings, bank: BankRecords, data: AirlineData) -> Sequ
     later = (transfers_service(bank), scheduled_transfers, reminders_object(ahead_min), calendar)
     flying = (flights_service(data), flight_seats_object(data), seat_changes, airline_faq)
     kept = (reservations_object(data), customers_object(data), card_processor_object(data))
-    booking = (reservation_desk, *kept, *flying, invoices, airline_records_service(data))
+    booking = (reservation_service, *kept, *flying, invoices, airline_records_service(data))
     staff = (calculator, case_desk, case_inbox, cases)
     banking = (*held, payment_network, *standing_orders, *lending, *disputing)
     return [*banking, *knowing, *later, *booking, *staff, outbox]

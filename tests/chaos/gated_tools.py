@@ -18,7 +18,7 @@ from services.tools.airline.customers.contract import AIRLINE_CUSTOMERS
 from services.tools.airline.flights.contract import FLIGHT_SEATS
 from services.tools.airline.payments.contract import CARD_PROCESSOR
 from services.tools.airline.reservations.contract import RESERVATIONS
-from services.tools.airline.reservations.desk import desk
+from services.tools.airline.reservations.service import reservation_service
 from services.tools.bank.data.demo import DemoBank
 from switchboard import serve
 from switchboard.builtin.outbox.handlers import outbox
@@ -27,7 +27,7 @@ from switchboard.runtime.settings import load
 from switchboard.toolkit.settings import ToolsSettings
 
 GATES = Path(os.environ.get("GATES", os.devnull))
-GATED = {desk.name, FLIGHT_SEATS, AIRLINE_CUSTOMERS, CARD_PROCESSOR, RESERVATIONS, outbox.name}
+GATED = {reservation_service.name, FLIGHT_SEATS, AIRLINE_CUSTOMERS, CARD_PROCESSOR, RESERVATIONS, outbox.name}
 LOOK_SECONDS = 0.01
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import pytest
 
 from services.tools.airline.data.dataset import DEFAULT_DATA
-from services.tools.airline.reservations.writing import BENCHMARK_IDS
+from services.tools.airline.reservations.changes import BENCHMARK_IDS
 from switchboard.local.process import Process
 from switchboard.testing import JSON, Answer, Customer
 from tests.laboratory import Laboratory

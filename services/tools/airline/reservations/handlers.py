@@ -13,20 +13,20 @@ from services.tools.airline.clock import airline_clock
 from services.tools.airline.data.dataset import AirlineData, dated, is_relative
 from services.tools.airline.data.records import Reservation
 from services.tools.airline.data.schedule import today
-from services.tools.airline.reservations import keeping
+from services.tools.airline.reservations import record
 from services.tools.airline.reservations.contract import READ_RECORD, RESERVATIONS, Record
-from services.tools.airline.reservations.keeping import (
+from services.tools.airline.reservations.record import (
     CLAIM_ID,
     FIND,
     SETTLE_WRITE,
     UNDO_WRITE,
     WRITE,
+    Acknowledged,
     Claimed,
     Found,
-    Kept,
-    Noted,
     OperationRef,
-    Slot,
+    ReservationState,
+    StoredReservation,
     WriteReservation,
 )
 from switchboard import NoInput, ToolInput, implements
@@ -71,8 +71,8 @@ def reservations_object(data: AirlineData) -> restate.VirtualObject:
         ctx.set(OPENED_ON, request.opened_on.isoformat())
         return Opened(opened_on=request.opened_on)
 
-    async def as_it_stands(ctx: restate.ObjectSharedContext) -> Kept | None:
-        slot = await ctx.get(SLOT, type_hint=Slot)
+    async def current_reservation(ctx: restate.ObjectSharedContext) -> StoredReservation | None:
+        slot = await ctx.get(SLOT, type_hint=ReservationState)
         if slot is not None:
             return slot.kept
         found = await on_record(ctx, data)
@@ -88,12 +88,12 @@ def reservations_object(data: AirlineData) -> restate.VirtualObject:
     @implements(reservations, FIND, kind="shared")
     async def find(ctx: restate.ObjectSharedContext, _request: NoInput) -> Found:
         """The reservation, if there is one, with what it went through here."""
-        return Found(kept=await as_it_stands(ctx))
+        return Found(kept=await current_reservation(ctx))
 
     @implements(reservations, READ_RECORD, kind="shared")
     async def read_record(ctx: restate.ObjectSharedContext, _request: NoInput) -> Record:
         """The reservation, if there is one."""
-        kept = await as_it_stands(ctx)
+        kept = await current_reservation(ctx)
         return Record(reservation=kept.reservation if kept else None)
 
     add_writes(reservations, data)
@@ -106,51 +106,51 @@ def add_writes(reservations: restate.VirtualObject, data: AirlineData) -> None:
     @implements(reservations, CLAIM_ID)
     async def claim_id(ctx: restate.ObjectContext, request: OperationRef) -> Claimed:
         """Whether the id is the new reservation's now; not when it is another's."""
-        slot = await ctx.get(SLOT, type_hint=Slot)
+        slot = await ctx.get(SLOT, type_hint=ReservationState)
         is_taken = slot is not None or (await on_record(ctx, data)).reservation is not None
-        claimed = keeping.claim(slot, is_taken, request.operation_id)
+        claimed = record.claim(slot, is_taken, request.operation_id)
         if claimed is not None:
             ctx.set(SLOT, claimed)
         return Claimed(claimed=claimed is not None)
 
     @implements(reservations, WRITE)
-    async def write(ctx: restate.ObjectContext, request: WriteReservation) -> Noted:
+    async def write(ctx: restate.ObjectContext, request: WriteReservation) -> Acknowledged:
         """Change the reservation, once for each id. 409 when it has changed since it was read, or is being changed."""
-        slot = await slot_of(ctx, data)
-        ctx.set(SLOT, allowed(keeping.write(slot, request)))
-        return Noted(changed=True)
+        slot = await state_of(ctx, data)
+        ctx.set(SLOT, allowed(record.write(slot, request)))
+        return Acknowledged(changed=True)
 
     @implements(reservations, SETTLE_WRITE)
-    async def settle_write(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
+    async def settle_write(ctx: restate.ObjectContext, request: OperationRef) -> Acknowledged:
         """The write stands. Does nothing when it is not open."""
-        slot = await ctx.get(SLOT, type_hint=Slot)
+        slot = await ctx.get(SLOT, type_hint=ReservationState)
         if slot is None:
-            return Noted(changed=False)
-        ctx.set(SLOT, keeping.settle(slot, request.operation_id))
-        return Noted(changed=slot.operation_id == request.operation_id)
+            return Acknowledged(changed=False)
+        ctx.set(SLOT, record.settle(slot, request.operation_id))
+        return Acknowledged(changed=slot.operation_id == request.operation_id)
 
     @implements(reservations, UNDO_WRITE)
-    async def undo_write(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
+    async def undo_write(ctx: restate.ObjectContext, request: OperationRef) -> Acknowledged:
         """Back to what was before the write. Does nothing when it is not open."""
-        slot = await ctx.get(SLOT, type_hint=Slot)
+        slot = await ctx.get(SLOT, type_hint=ReservationState)
         if slot is None or slot.operation_id != request.operation_id:
-            return Noted(changed=False)
-        before = keeping.undo(slot, request.operation_id)
+            return Acknowledged(changed=False)
+        before = record.undo(slot, request.operation_id)
         if before is None:
             ctx.clear(SLOT)
         else:
             ctx.set(SLOT, before)
-        return Noted(changed=True)
+        return Acknowledged(changed=True)
 
 
-async def slot_of(ctx: restate.ObjectContext, data: AirlineData) -> Slot:
+async def state_of(ctx: restate.ObjectContext, data: AirlineData) -> ReservationState:
     """The slot as it stands; a reservation of the data set with the day that its reader has had kept."""
-    slot = await ctx.get(SLOT, type_hint=Slot)
+    slot = await ctx.get(SLOT, type_hint=ReservationState)
     if slot is not None:
         return slot
     kept_day = await ctx.get(OPENED_ON, type_hint=str)
     found = await on_record(ctx, data)
-    return Slot(kept=from_data(found, date.fromisoformat(kept_day) if kept_day else found.today))
+    return ReservationState(kept=from_data(found, date.fromisoformat(kept_day) if kept_day else found.today))
 
 
 async def on_record(ctx: restate.ObjectContext | restate.ObjectSharedContext, data: AirlineData) -> OnRecord:
@@ -163,5 +163,5 @@ def read_record_of(data: AirlineData, reservation_id: str) -> OnRecord:
     return OnRecord(today=today(airline_clock()), reservation=data.reservations.get(reservation_id))
 
 
-def from_data(found: OnRecord, opened_on: date) -> Kept | None:
-    return Kept(reservation=dated(found.reservation, opened_on)) if found.reservation else None
+def from_data(found: OnRecord, opened_on: date) -> StoredReservation | None:
+    return StoredReservation(reservation=dated(found.reservation, opened_on)) if found.reservation else None

@@ -1,4 +1,4 @@
-"""One write of the desk as a saga: its steps, each with what undoes it, and what is done once it stands."""
+"""One write of the reservation service as a saga: its steps, their undoing, and what follows when all succeeded."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -19,10 +19,10 @@ from services.tools.airline.flights.contract import (
     seats_key,
 )
 from services.tools.airline.payments.contract import AUTHORISE_CARD, CREDIT_CARD, VOID_CARD, CardMovement, card_token
-from services.tools.airline.reservations import keeping, telling
+from services.tools.airline.reservations import emails, record
 from services.tools.airline.reservations.contract import PaymentPart
-from services.tools.airline.reservations.keeping import Kept, WriteReservation
-from services.tools.airline.reservations.travel import FlightKey
+from services.tools.airline.reservations.itinerary import FlightKey
+from services.tools.airline.reservations.record import StoredReservation, WriteReservation
 from services.tools.airline.rules import CURRENCY
 from services.tools.airline.settings import AirlineIds
 from switchboard import NoInput
@@ -52,14 +52,14 @@ class Operation:
 
     async def claim_id(self, ids: Iterable[str]) -> str:
         """An id that no other reservation has. Raises TerminalError 409 when none was found."""
-        claim = keeping.OperationRef(operation_id=self.operation_id)
+        claim = record.OperationRef(operation_id=self.operation_id)
         for reservation_id in ids:
-            self._saga.undo_by(keeping.UNDO_WRITE, claim, reservation_id)
-            if (await self._saga.step(keeping.CLAIM_ID, claim, reservation_id)).claimed:
+            self._saga.undo_by(record.UNDO_WRITE, claim, reservation_id)
+            if (await self._saga.step(record.CLAIM_ID, claim, reservation_id)).claimed:
                 return reservation_id
         raise restate.TerminalError(f"No id was free. {self._saga.otherwise} Try again.", status_code=409)
 
-    async def take_seats(self, kept: Kept, flights: Iterable[FlightKey]) -> Kept:
+    async def take_seats(self, kept: StoredReservation, flights: Iterable[FlightKey]) -> StoredReservation:
         """A seat for each passenger on each flight, in the reservation's cabin; the reservation with these seats."""
         reservation, taken = kept.reservation, {}
         for key in flights:
@@ -98,14 +98,14 @@ class Operation:
         request = Pay(operation_id=self.operation_id, parts=parts, reservation_id=reservation_id)
         await self._saga.step(customers.PAY, request, self.user.user_id)
 
-    async def write(self, kept: Kept) -> None:
+    async def write(self, kept: StoredReservation) -> None:
         """The reservation as it is to be. Refused when it has changed since it was read."""
         reservation_id = kept.reservation.reservation_id
-        written = keeping.OperationRef(operation_id=self.operation_id)
-        self._saga.undo_by(keeping.UNDO_WRITE, written, reservation_id)
-        self._saga.settle_by(keeping.SETTLE_WRITE, written, reservation_id)
+        written = record.OperationRef(operation_id=self.operation_id)
+        self._saga.undo_by(record.UNDO_WRITE, written, reservation_id)
+        self._saga.settle_by(record.SETTLE_WRITE, written, reservation_id)
         request = WriteReservation(operation_id=self.operation_id, revision=kept.revision, kept=kept)
-        await self._saga.step(keeping.WRITE, request, reservation_id)
+        await self._saga.step(record.WRITE, request, reservation_id)
 
     async def add_certificate(self, amount: Decimal, cause: str, ids: AirlineIds) -> Text:
         given = customers.OperationRef(operation_id=self.operation_id)
@@ -122,10 +122,10 @@ class Operation:
     def finish(self, reservation: Reservation, what: str) -> None:
         """All steps stand, and the customer is written of it."""
         self._saga.settle()
-        email = telling.letter(self.user, reservation, what, email_id=self.operation_id)
+        email = emails.confirmation_email(self.user, reservation, what, email_id=self.operation_id)
         send_tool(self.ctx, DELIVER, email, self.user.user_id)
 
-    def give_back_seats(self, before: Kept, flights: Iterable[FlightKey]) -> None:
+    def give_back_seats(self, before: StoredReservation, flights: Iterable[FlightKey]) -> None:
         """The seats that the reservation had on these flights before."""
         for key in flights:
             seats = seats_key(*key)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from services.tools.airline.data.records import Cabin, Membership, Reservation
 from services.tools.airline.reservations.contract import BookReservation, FlightChoice
-from services.tools.airline.reservations.travel import FlightKey, Flights, key_of
+from services.tools.airline.reservations.itinerary import FlightKey, Flights, key_of
 from services.tools.airline.rules import BAG_PRICE, INSURANCE_PRICE
 
 FREE_BAGS: dict[Membership, dict[Cabin, int]] = {

@@ -9,7 +9,6 @@ from typing import Any
 
 from services.tools.airline.data.records import FlightDay, PaymentMethod, Reservation, User
 from services.tools.airline.data.schedule import AIRLINE_ZONE, at
-from services.tools.airline.reservations.compensation import Claim, may_compensate
 from services.tools.airline.reservations.contract import (
     BookReservation,
     CancelReservation,
@@ -18,14 +17,12 @@ from services.tools.airline.reservations.contract import (
     UpdateReservationFlights,
     UpdateReservationPassengers,
 )
-from services.tools.airline.reservations.policy import (
-    may_add_bags,
-    may_book,
-    may_cancel,
-    may_change_flights,
-    may_change_passengers,
-)
-from services.tools.airline.reservations.travel import Flights, FlightState
+from services.tools.airline.reservations.itinerary import Flights, FlightState
+from services.tools.airline.reservations.policy.baggage import may_add_bags
+from services.tools.airline.reservations.policy.booking import may_book
+from services.tools.airline.reservations.policy.cancellation import may_cancel
+from services.tools.airline.reservations.policy.changes import may_change_flights, may_change_passengers
+from services.tools.airline.reservations.policy.compensation import Claim, may_compensate
 from switchboard.toolkit.refusal import Refusal
 
 NOW = dt.datetime(2030, 5, 10, 12, tzinfo=AIRLINE_ZONE)

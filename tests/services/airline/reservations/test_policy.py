@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.tools.airline.reservations.compensation import Claim
-from services.tools.airline.reservations.keeping import Disruption, Kept
-from services.tools.airline.reservations.travel import key_of
+from services.tools.airline.reservations.itinerary import key_of
+from services.tools.airline.reservations.policy.compensation import Claim
+from services.tools.airline.reservations.record import Disruption, StoredReservation
 from services.tools.airline.rules import RULES
 from switchboard.toolkit.refusal import Refusal
 from tests.services.airline.reservations.policy_world import (
@@ -183,7 +183,7 @@ BAGS: list[Case] = [
     ("to what is cancelled", "C10", bags(HALF_CANCELLED, total=2, paid=1)),
 ]  # fmt: skip
 
-HELD = Claim(Kept(reservation=reservation(passengers=2)))
+HELD = Claim(StoredReservation(reservation=reservation(passengers=2)))
 LATE_THEN = Disruption(flight_number="XX002", date=DAY, status="delayed", cabin="economy")
 DROPPED_THEN = LATE_THEN.model_copy(update={"status": "cancelled"})
 LATE_AND_BUSINESS = LATE_THEN.model_copy(update={"cabin": "business"})
@@ -191,19 +191,19 @@ LATE_AND_BUSINESS = LATE_THEN.model_copy(update={"cabin": "business"})
 
 def rebooked(*before: Disruption, **more: Any) -> Claim:
     """On another flight now; `before` was noted by the change."""
-    return Claim(Kept(reservation=reservation("XX004", **more), changed=True, disruptions=before))
+    return Claim(StoredReservation(reservation=reservation("XX004", **more), changed=True, disruptions=before))
 
 
 CHANGED_EARLIER = Claim(HELD.kept.model_copy(update={"changed": True}))
 LEFT_LONG_AGO = Claim(
-    Kept(reservation=reservation("XX004"), changed=True, former_flights=HELD.kept.reservation.flights)
+    StoredReservation(reservation=reservation("XX004"), changed=True, former_flights=HELD.kept.reservation.flights)
 )
-OTHER = Claim(Kept(reservation=reservation("XX003", reservation_id="CD5678", passengers=3)))
+OTHER = Claim(StoredReservation(reservation=reservation("XX003", reservation_id="CD5678", passengers=3)))
 BOOKED_HERE = Claim(HELD.kept.model_copy(update={"holds": {f"XX002/{DAY}": "op1"}}))
 
 
 def held(**more: Any) -> Claim:
-    return Claim(Kept(reservation=reservation(**more)))
+    return Claim(StoredReservation(reservation=reservation(**more)))
 
 
 COMPENSATION: list[Case] = [

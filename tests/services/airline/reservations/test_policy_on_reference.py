@@ -15,7 +15,7 @@ import pytest
 from services.tools.airline.rules import RULES
 from switchboard.toolkit.refusal import Refusal
 from tests.parts import needs_tau_airline, tau_airline
-from tests.services.airline.reservations.desk import INPUTS, Data, Desk
+from tests.services.airline.reservations.reference_service import INPUTS, Data, Desk
 
 pytestmark = needs_tau_airline
 

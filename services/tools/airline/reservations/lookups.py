@@ -1,4 +1,4 @@
-"""What the desk reads before it decides: the customer, their own reservations, flights as they stand."""
+"""Lookups before a write is decided: the customer, their own reservations, and the current state of flights."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -13,8 +13,8 @@ from services.tools.airline.data.records import Reservation, User
 from services.tools.airline.data.schedule import at
 from services.tools.airline.flights.contract import FLIGHT_ON_DAY, FlightOnDay, seats_key
 from services.tools.airline.reservations.contract import FlightChoice
-from services.tools.airline.reservations.keeping import FIND, Kept
-from services.tools.airline.reservations.travel import FlightKey, Flights, FlightState, keys_of
+from services.tools.airline.reservations.itinerary import FlightKey, Flights, FlightState, keys_of
+from services.tools.airline.reservations.record import FIND, StoredReservation
 from switchboard import NoInput
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.refusal import NOT_FOUND
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Comer:
+class Caller:
     """Who asks for a write, and when."""
 
     user: User
@@ -32,36 +32,36 @@ class Comer:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ReservationContext:
     """What a write on a reservation is decided on: who asks and when, the reservation, and flights as they stand."""
 
     user: User
     moment: Moment
-    kept: Kept
+    kept: StoredReservation
     flights: Flights
 
 
-async def comer(ctx: restate.Context, user_id: str) -> Comer:
+async def caller(ctx: restate.Context, user_id: str) -> Caller:
     """Return who asks for a write, and the moment at which every rule is checked. Raises TerminalError 404."""
     moment = await airline_moment(ctx)
     user = await call_tool(ctx, GET_USER_DETAILS, GetUserDetails(user_id=user_id, signed_in=True), user_id)
-    return Comer(user, moment)
+    return Caller(user, moment)
 
 
-async def standing(
+async def reservation_context(
     ctx: restate.Context,
     user_id: str,
     reservation_id: str,
     wanted: Sequence[FlightChoice] = (),
-) -> Standing:
+) -> ReservationContext:
     """How a write on a reservation begins; `wanted` are flights that it asks for. TerminalError 404."""
-    who = await comer(ctx, user_id)
-    kept = await own(ctx, user_id, reservation_id)
-    flights = await as_they_stand(ctx, keys_of((*kept.reservation.flights, *wanted)))
-    return Standing(who.user, who.moment, kept, flights)
+    who = await caller(ctx, user_id)
+    kept = await own_reservation(ctx, user_id, reservation_id)
+    flights = await current_flights(ctx, keys_of((*kept.reservation.flights, *wanted)))
+    return ReservationContext(who.user, who.moment, kept, flights)
 
 
-async def own(ctx: restate.Context, user_id: str, reservation_id: str) -> Kept:
+async def own_reservation(ctx: restate.Context, user_id: str, reservation_id: str) -> StoredReservation:
     """The customer's reservation. Raises TerminalError 404, and leaves a line for those who watch for probing.
 
     One refusal for another's and for nobody's: it tells nothing.
@@ -77,7 +77,7 @@ async def own(ctx: restate.Context, user_id: str, reservation_id: str) -> Kept:
     )
 
 
-async def all_own(ctx: restate.Context, user: User) -> list[Kept]:
+async def own_reservations(ctx: restate.Context, user: User) -> list[StoredReservation]:
     """All reservations of a customer."""
     calls = [start(ctx, FIND, NoInput(), reservation_id) for reservation_id in user.reservations]
     await restate.gather(*calls)
@@ -85,7 +85,7 @@ async def all_own(ctx: restate.Context, user: User) -> list[Kept]:
     return [kept for kept in found if kept is not None and kept.reservation.user_id == user.user_id]
 
 
-async def as_they_stand(ctx: restate.Context, keys: Iterable[FlightKey]) -> Flights:
+async def current_flights(ctx: restate.Context, keys: Iterable[FlightKey]) -> Flights:
     """The flights with the seats that are free now; one that does not fly on its day is left out."""
     wanted = list(dict.fromkeys(keys))
     # All are started before any is awaited: the journal then holds them in one order on every replay.

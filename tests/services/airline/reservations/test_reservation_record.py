@@ -3,13 +3,21 @@
 import datetime as dt
 
 from services.tools.airline.data.dataset import DEFAULT_DATA, read_data
-from services.tools.airline.reservations.keeping import Kept, Slot, WriteReservation, claim, settle, undo, write
+from services.tools.airline.reservations.record import (
+    ReservationState,
+    StoredReservation,
+    WriteReservation,
+    claim,
+    settle,
+    undo,
+    write,
+)
 from switchboard.toolkit.refusal import Refusal
 
 BOOKED = read_data(DEFAULT_DATA).reservation("AB4568", dt.date(2026, 3, 10))
 assert BOOKED is not None
-KEPT = Kept(reservation=BOOKED)
-STANDS = Slot(kept=KEPT)
+KEPT = StoredReservation(reservation=BOOKED)
+STANDS = ReservationState(kept=KEPT)
 
 
 def cancelling(operation_id: str, revision: int = 0) -> WriteReservation:
@@ -17,9 +25,9 @@ def cancelling(operation_id: str, revision: int = 0) -> WriteReservation:
     return WriteReservation(operation_id=operation_id, revision=revision, kept=gone)
 
 
-def written(slot: Slot, request: WriteReservation) -> Slot:
+def written(slot: ReservationState, request: WriteReservation) -> ReservationState:
     after = write(slot, request)
-    assert isinstance(after, Slot), after
+    assert isinstance(after, ReservationState), after
     return after
 
 
@@ -47,7 +55,7 @@ def test_no_second_write_while_one_is_open_nor_on_what_has_changed() -> None:
 
 def test_an_id_is_claimed_by_one_and_freed_when_nothing_comes_of_it() -> None:
     mine = claim(None, is_taken=False, operation_id="op1")
-    assert mine == Slot(operation_id="op1")
+    assert mine == ReservationState(operation_id="op1")
     assert claim(mine, is_taken=False, operation_id="op1") == mine
     assert claim(mine, is_taken=False, operation_id="op2") is None
     assert claim(None, is_taken=True, operation_id="op1") is None

@@ -1,4 +1,4 @@
-"""What a write makes of a reservation: booked, cancelled, changed. Pure; whether it may be is the policy's to say."""
+"""A reservation after it was booked, cancelled or changed. Pure; the policy says whether it may be."""
 
 import datetime as dt
 import random
@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from services.tools.airline.data.records import Payment, Reservation, ReservedFlight
 from services.tools.airline.data.schedule import spell
-from services.tools.airline.reservations.compensation import noted
 from services.tools.airline.reservations.contract import (
     BookReservation,
     FlightChoice,
@@ -15,9 +14,10 @@ from services.tools.airline.reservations.contract import (
     UpdateReservationFlights,
     UpdateReservationPassengers,
 )
-from services.tools.airline.reservations.keeping import Kept
+from services.tools.airline.reservations.itinerary import FlightKey, Flights, FlightState, key_of, keys_of
+from services.tools.airline.reservations.policy.compensation import with_disruptions
 from services.tools.airline.reservations.prices import fare, new_fares
-from services.tools.airline.reservations.travel import FlightKey, Flights, FlightState, key_of, keys_of
+from services.tools.airline.reservations.record import StoredReservation
 from services.tools.airline.settings import AirlineIds
 
 BENCHMARK_IDS = ("HATHAT", "HATHAU", "HATHAV")
@@ -34,7 +34,7 @@ def new_ids(drawn: random.Random, ids: AirlineIds) -> Iterator[str]:
         yield "".join(drawn.choice(ID_LETTERS) for _ in range(ID_LENGTH))
 
 
-def booked(request: BookReservation, reservation_id: str, flights: Flights, now: dt.datetime) -> Kept:
+def booked(request: BookReservation, reservation_id: str, flights: Flights, now: dt.datetime) -> StoredReservation:
     fares = [fare(flights, key_of(choice), request.cabin) for choice in request.flights]
     reservation = Reservation(
         reservation_id=reservation_id,
@@ -54,7 +54,7 @@ def booked(request: BookReservation, reservation_id: str, flights: Flights, now:
         nonfree_baggages=request.nonfree_baggages,
         insurance=request.insurance,
     )
-    return Kept(reservation=reservation)
+    return StoredReservation(reservation=reservation)
 
 
 def reserved(choice: FlightChoice, price: Decimal, way: ReservedFlight | FlightState) -> ReservedFlight:
@@ -68,14 +68,16 @@ def reserved(choice: FlightChoice, price: Decimal, way: ReservedFlight | FlightS
     )
 
 
-def cancelled(kept: Kept, flights: Flights) -> Kept:
+def cancelled(kept: StoredReservation, flights: Flights) -> StoredReservation:
     """The reservation cancelled, and every payment given back. `flights` are its flights as they stand."""
     paid = kept.reservation.payment_history
     back = tuple(Payment(payment_id=payment.payment_id, amount=-payment.amount) for payment in paid)
-    return having(noted(kept, flights), status="cancelled", payment_history=(*paid, *back))
+    return with_fields(with_disruptions(kept, flights), status="cancelled", payment_history=(*paid, *back))
 
 
-def with_flights(kept: Kept, request: UpdateReservationFlights, flights: Flights, price: Decimal) -> Kept:
+def with_flights(
+    kept: StoredReservation, request: UpdateReservationFlights, flights: Flights, price: Decimal
+) -> StoredReservation:
     """The reservation with other flights or another cabin, the difference in price among its payments.
 
     What asks for neither changes nothing: it is no answer to a disruption.
@@ -83,7 +85,7 @@ def with_flights(kept: Kept, request: UpdateReservationFlights, flights: Flights
     fares = new_fares(kept.reservation, request.flights, request.cabin, flights)
     ways: dict[FlightKey, ReservedFlight | FlightState] = {**flights}
     ways |= {key_of(flight): flight for flight in kept.reservation.flights}
-    changed = having(
+    changed = with_fields(
         kept,
         cabin=request.cabin,
         flights=tuple(
@@ -93,17 +95,17 @@ def with_flights(kept: Kept, request: UpdateReservationFlights, flights: Flights
     )
     if request.cabin == kept.reservation.cabin and keys_of(request.flights) == keys_of(kept.reservation.flights):
         return changed
-    return changed.model_copy(update={"changed": True, "disruptions": noted(kept, flights).disruptions})
+    return changed.model_copy(update={"changed": True, "disruptions": with_disruptions(kept, flights).disruptions})
 
 
-def with_passengers(kept: Kept, request: UpdateReservationPassengers) -> Kept:
-    return having(kept, passengers=tuple(person.record() for person in request.passengers))
+def with_passengers(kept: StoredReservation, request: UpdateReservationPassengers) -> StoredReservation:
+    return with_fields(kept, passengers=tuple(person.record() for person in request.passengers))
 
 
-def with_bags(kept: Kept, request: UpdateReservationBaggages, price: Decimal) -> Kept:
+def with_bags(kept: StoredReservation, request: UpdateReservationBaggages, price: Decimal) -> StoredReservation:
     """The reservation with more bags. Those that were paid stay so, also when a better cabin makes them free by now:
     they are not paid a second time in a cabin that does not."""
-    return having(
+    return with_fields(
         kept,
         total_baggages=request.total_baggages,
         nonfree_baggages=max(request.nonfree_baggages, kept.reservation.nonfree_baggages),
@@ -117,7 +119,7 @@ def paid_on_top(reservation: Reservation, payment_id: str, price: Decimal) -> tu
     return (*reservation.payment_history, *added)
 
 
-def having(kept: Kept, **fields: object) -> Kept:
+def with_fields(kept: StoredReservation, **fields: object) -> StoredReservation:
     return kept.model_copy(update={"reservation": kept.reservation.model_copy(update=fields)})
 
 

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ValidationError
 
 from services.tools.airline.data.records import Flight, Payment, PaymentMethod, Reservation, ReservedFlight, User
 from services.tools.airline.data.schedule import AIRLINE_ZONE
-from services.tools.airline.reservations.compensation import Claim, claim_for, noted
 from services.tools.airline.reservations.contract import (
     BookReservation,
     CancelReservation,
@@ -21,16 +20,14 @@ from services.tools.airline.reservations.contract import (
     UpdateReservationFlights,
     UpdateReservationPassengers,
 )
-from services.tools.airline.reservations.keeping import Kept
-from services.tools.airline.reservations.policy import (
-    may_add_bags,
-    may_book,
-    may_cancel,
-    may_change_flights,
-    may_change_passengers,
-)
+from services.tools.airline.reservations.itinerary import FlightKey, Flights, FlightState, flight_state, key_of
+from services.tools.airline.reservations.policy.baggage import may_add_bags
+from services.tools.airline.reservations.policy.booking import may_book
+from services.tools.airline.reservations.policy.cancellation import may_cancel
+from services.tools.airline.reservations.policy.changes import may_change_flights, may_change_passengers
+from services.tools.airline.reservations.policy.compensation import Claim, claim_for, with_disruptions
 from services.tools.airline.reservations.prices import bags_price, booking_price, change_price, new_fares
-from services.tools.airline.reservations.travel import FlightKey, Flights, FlightState, flight_state, key_of
+from services.tools.airline.reservations.record import StoredReservation
 from switchboard.toolkit.refusal import Refusal
 
 NOW = dt.datetime(2024, 5, 15, 15, tzinfo=AIRLINE_ZONE)
@@ -71,7 +68,7 @@ class Desk:
     customer: str
     users: dict[str, User] = field(default_factory=dict)
     reservations: dict[str, Reservation] = field(default_factory=dict)
-    noted: dict[str, Kept] = field(default_factory=dict)
+    noted: dict[str, StoredReservation] = field(default_factory=dict)
     compensated: set[str] = field(default_factory=set)
     taken: dict[tuple[FlightKey, str], int] = field(default_factory=dict)
 
@@ -226,13 +223,13 @@ class Desk:
         self.users[self.customer] = user.model_copy(update={"payment_methods": {**user.payment_methods, number: given}})
         return None
 
-    def kept(self, reservation: Reservation) -> Kept:
+    def kept(self, reservation: Reservation) -> StoredReservation:
         """With what was noted of it before."""
-        before = self.noted.get(reservation.reservation_id, Kept(reservation=reservation))
+        before = self.noted.get(reservation.reservation_id, StoredReservation(reservation=reservation))
         return before.model_copy(update={"reservation": reservation})
 
     def note(self, reservation: Reservation, flights: Flights) -> None:
-        self.noted[reservation.reservation_id] = noted(self.kept(reservation), flights)
+        self.noted[reservation.reservation_id] = with_disruptions(self.kept(reservation), flights)
 
     def settle(self, reservation: Reservation, payment_id: str, price: Decimal, **changes: Any) -> None:
         history = reservation.payment_history

@@ -1,4 +1,4 @@
-"""With what a booking or a change may be paid: the customer's own means, how many, and what each can bear. Pure."""
+"""Payment-method rules for bookings and changes: ownership, count and balance (rules P1 to P6). Pure."""
 
 from decimal import Decimal
 
@@ -8,17 +8,17 @@ from services.tools.airline.rules import CERTIFICATES_MAX, CREDIT_CARDS_MAX, CUR
 from switchboard.money import spell
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
-MEANS_MAX: dict[MeansKind, tuple[int, str]] = {
+METHODS_MAX: dict[MeansKind, tuple[int, str]] = {
     "certificate": (CERTIFICATES_MAX, "travel certificate"),
     "credit_card": (CREDIT_CARDS_MAX, "credit card"),
     "gift_card": (GIFT_CARDS_MAX, "gift cards"),
 }
 
 
-def refuse_means_mix(request: BookReservation, user: User) -> Refusal | None:
+def refuse_method_mix(request: BookReservation, user: User) -> Refusal | None:
     used = {part.payment_id for part in request.payment_methods}
     kinds = [user.payment_methods[means].source for means in used if means in user.payment_methods]
-    for kind, (most, name) in MEANS_MAX.items():
+    for kind, (most, name) in METHODS_MAX.items():
         if kinds.count(kind) > most:
             return Refusal(
                 f"A booking is paid with at most {most} {name}, and {kinds.count(kind)} were named."
@@ -28,12 +28,12 @@ def refuse_means_mix(request: BookReservation, user: User) -> Refusal | None:
     return None
 
 
-def refuse_means(request: BookReservation, user: User) -> Refusal | None:
+def refuse_methods(request: BookReservation, user: User) -> Refusal | None:
     """Each means is the user's and bears all its parts together."""
     for means_id in dict.fromkeys(part.payment_id for part in request.payment_methods):
         amount = sum((part.amount for part in request.payment_methods if part.payment_id == means_id), Decimal())
         means = user.payment_methods.get(means_id)
-        refusal = refuse_burden(means, amount) if means else unknown_means(means_id, user)
+        refusal = refuse_insufficient(means, amount) if means else unknown_method(means_id, user)
         if refusal:
             return refusal
     return None
@@ -52,17 +52,17 @@ def refuse_sum(request: BookReservation, price: Decimal) -> Refusal | None:
     )
 
 
-def refuse_single_means(means_id: str, user: User, price: Decimal) -> Refusal | None:
+def refuse_single_method(means_id: str, user: User, price: Decimal) -> Refusal | None:
     """The one means that pays for a change, or takes the refund."""
     means = user.payment_methods.get(means_id)
     if means is None:
-        return unknown_means(means_id, user)
+        return unknown_method(means_id, user)
     if means.source == "certificate":
         return Refusal("A travel certificate cannot pay for a change. Name a credit card or a gift card.", rule="P6")
-    return refuse_burden(means, price)
+    return refuse_insufficient(means, price)
 
 
-def refuse_burden(means: PaymentMethod, amount: Decimal) -> Refusal | None:
+def refuse_insufficient(means: PaymentMethod, amount: Decimal) -> Refusal | None:
     """A credit card has no limit that the airline knows."""
     if means.source == "credit_card" or amount <= (means.amount or Decimal()):
         return None
@@ -73,6 +73,6 @@ def refuse_burden(means: PaymentMethod, amount: Decimal) -> Refusal | None:
     )
 
 
-def unknown_means(means_id: str, user: User) -> Refusal:
+def unknown_method(means_id: str, user: User) -> Refusal:
     names = ", ".join(user.payment_methods) or "none"
     return Refusal(f"There is no {means_id} in the customer's profile. There are: {names}.", NOT_FOUND, "P1")

@@ -1,8 +1,8 @@
-"""What is kept of a reservation, and what the desk asks the object that keeps it. Values and pure functions.
+"""The stored record of a reservation: its values, the object's internal tools, and its transitions. Pure.
 
-A write stays open until whoever asked for it says that it stands, or undoes it; meanwhile no other write is let in.
-So undoing one is going back to what was before it. A write names the revision that it was decided on: where the
-reservation has changed since, it is refused, and decided anew.
+A write stays open until its caller settles or undoes it; meanwhile no other write is accepted. So undoing a write
+restores the record before it. A write names the revision that it was decided on: when the reservation has changed
+since, the write is refused and has to be decided again.
 """
 
 from typing import Literal
@@ -28,7 +28,7 @@ class Disruption(Wire):
     cabin: Cabin
 
 
-class Kept(Wire):
+class StoredReservation(Wire):
     """A reservation as it stands, and what it went through here.
 
     `holds` says under which id it has its seats on a flight, by the flight's key; where it says nothing, under its own.
@@ -44,18 +44,18 @@ class Kept(Wire):
     disruptions: tuple[Disruption, ...] = ()
 
 
-class Slot(Wire):
+class ReservationState(Wire):
     """What an object keeps under its id: nothing yet while the id is only claimed; and the write that is open."""
 
-    kept: Kept | None = None
+    kept: StoredReservation | None = None
     operation_id: str = ""
-    before: Kept | None = None
+    before: StoredReservation | None = None
 
 
 class Found(Wire):
     """What there is under an id."""
 
-    kept: Kept | None
+    kept: StoredReservation | None
 
 
 class OperationRef(ToolInput):
@@ -67,14 +67,14 @@ class WriteReservation(ToolInput):
 
     operation_id: str
     revision: int
-    kept: Kept
+    kept: StoredReservation
 
 
 class Claimed(Wire):
     claimed: bool
 
 
-class Noted(Wire):
+class Acknowledged(Wire):
     changed: bool
 
 
@@ -99,7 +99,7 @@ WRITE = Tool(
     handler="write",
     purpose="Change a reservation. The write has to be settled or undone afterwards.",
     input=WriteReservation,
-    output=Noted,
+    output=Acknowledged,
     internal=True,
 )
 SETTLE_WRITE = Tool(
@@ -107,7 +107,7 @@ SETTLE_WRITE = Tool(
     handler="settle_write",
     purpose="The write stands.",
     input=OperationRef,
-    output=Noted,
+    output=Acknowledged,
     internal=True,
 )
 UNDO_WRITE = Tool(
@@ -115,19 +115,19 @@ UNDO_WRITE = Tool(
     handler="undo_write",
     purpose="The write, or the claim of an id, falls.",
     input=OperationRef,
-    output=Noted,
+    output=Acknowledged,
     internal=True,
 )
 
 
-def claim(slot: Slot | None, is_taken: bool, operation_id: str) -> Slot | None:
+def claim(slot: ReservationState | None, is_taken: bool, operation_id: str) -> ReservationState | None:
     """The slot claimed for a new reservation; None when the id is another's."""
     if slot is not None and slot.operation_id == operation_id:
         return slot
-    return None if slot is not None or is_taken else Slot(operation_id=operation_id)
+    return None if slot is not None or is_taken else ReservationState(operation_id=operation_id)
 
 
-def write(slot: Slot, request: WriteReservation) -> Slot | Refusal:
+def write(slot: ReservationState, request: WriteReservation) -> ReservationState | Refusal:
     """The slot after the write; the same when it was made before under that id."""
     reservation_id = request.kept.reservation.reservation_id
     if slot.operation_id not in ("", request.operation_id):
@@ -138,16 +138,16 @@ def write(slot: Slot, request: WriteReservation) -> Slot | Refusal:
     if present != request.revision:
         return Refusal(f"Reservation {reservation_id} has been changed meanwhile. Look at it again.")
     written = request.kept.model_copy(update={"revision": present + 1})
-    return Slot(kept=written, operation_id=request.operation_id, before=slot.kept)
+    return ReservationState(kept=written, operation_id=request.operation_id, before=slot.kept)
 
 
-def settle(slot: Slot, operation_id: str) -> Slot:
+def settle(slot: ReservationState, operation_id: str) -> ReservationState:
     """The write stands; the same when it is not open."""
-    return Slot(kept=slot.kept) if slot.operation_id == operation_id else slot
+    return ReservationState(kept=slot.kept) if slot.operation_id == operation_id else slot
 
 
-def undo(slot: Slot, operation_id: str) -> Slot | None:
+def undo(slot: ReservationState, operation_id: str) -> ReservationState | None:
     """What was before the write, None when that is nothing; the same when it is not open."""
     if slot.operation_id != operation_id:
         return slot
-    return Slot(kept=slot.before) if slot.before else None
+    return ReservationState(kept=slot.before) if slot.before else None

@@ -1,4 +1,4 @@
-"""What a customer is written of a reservation that was made, cancelled or changed. Pure."""
+"""The e-mail to a customer whose reservation was made, cancelled or changed. Pure."""
 
 from services.tools.airline.data.records import Reservation, User
 from services.tools.airline.reservations.prices import owed_bags
@@ -7,7 +7,7 @@ from switchboard.builtin.outbox.contract import Delivery
 from switchboard.money import spell
 
 
-def letter(user: User, reservation: Reservation, what: str, email_id: str) -> Delivery:
+def confirmation_email(user: User, reservation: Reservation, what: str, email_id: str) -> Delivery:
     """The e-mail to the customer; `what` has become of the reservation, in a word or two."""
     flights = "\n".join(
         f"{flight.flight_number} {flight.origin} to {flight.destination} on {flight.date}"

@@ -15,8 +15,8 @@ from typing import Literal
 from services.tools.airline.data.records import User
 from services.tools.airline.flights.contract import seats_key
 from services.tools.airline.reservations.contract import SendCertificate
-from services.tools.airline.reservations.keeping import DISRUPTIONS_MAX, Disruption, Kept
-from services.tools.airline.reservations.travel import Flights, FlightState, key_of
+from services.tools.airline.reservations.itinerary import Flights, FlightState, key_of
+from services.tools.airline.reservations.record import DISRUPTIONS_MAX, Disruption, StoredReservation
 from services.tools.airline.rules import (
     CANCELLED_FLIGHT_COMPENSATION,
     CURRENCY,
@@ -39,7 +39,7 @@ AMOUNTS: dict[Status, Decimal] = {
 class Claim:
     """A reservation with what it went through here, and whether a certificate was given for it."""
 
-    kept: Kept
+    kept: StoredReservation
     compensated: bool = False
 
 
@@ -51,7 +51,7 @@ class Ground:
     dealt_with: bool
 
 
-def disruptions_now(kept: Kept, flights: Flights) -> tuple[Disruption, ...]:
+def disruptions_now(kept: StoredReservation, flights: Flights) -> tuple[Disruption, ...]:
     """What is wrong now with flights that the reservation holds. A delay that was known when a flight was booked here
     is none, or whoever books a flight that is late every day would live on it."""
     reservation = kept.reservation
@@ -66,11 +66,11 @@ def disruptions_now(kept: Kept, flights: Flights) -> tuple[Disruption, ...]:
     )
 
 
-def known_at_booking(kept: Kept, flight: FlightState) -> bool:
+def known_at_booking(kept: StoredReservation, flight: FlightState) -> bool:
     return flight.late_every_day and seats_key(flight.flight_number, flight.date) in kept.holds
 
 
-def noted(kept: Kept, flights: Flights) -> Kept:
+def with_disruptions(kept: StoredReservation, flights: Flights) -> StoredReservation:
     """The reservation with what is wrong with its flights now, for a write that changes or cancels it. What was noted
     of a flight before stays as it was."""
     known = {(one.flight_number, one.date) for one in kept.disruptions}
