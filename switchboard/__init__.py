@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from switchboard.runtime.serve import serve
     from switchboard.session.sessions import Sessions
     from switchboard.toolkit.implement import implements
+    from switchboard.toolkit.toolset import Toolset
 
 __all__ = [
     "Agent",
@@ -24,6 +25,7 @@ __all__ = [
     "Text",
     "Tool",
     "ToolInput",
+    "Toolset",
     "WireModel",
     "implements",
     "serve",
@@ -31,6 +33,7 @@ __all__ = [
 
 LAZY = {
     "Sessions": "switchboard.session.sessions:Sessions",
+    "Toolset": "switchboard.toolkit.toolset:Toolset",
     "implements": "switchboard.toolkit.implement:implements",
     "serve": "switchboard.runtime.serve:serve",
 }

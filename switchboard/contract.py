@@ -71,8 +71,9 @@ class Tool(Generic[Input, Output]):
     `service` and `handler` name the Restate handler; the handler's name is also the name that the model sees.
     `keyed_by` says which part of the identity is the virtual object's key; None for a plain service.
     `consent` makes it a call that only the customer's yes can start: it words the exact call as a question.
-    `verified` says whether the tool is only for a verified customer. By default it is when it is keyed by the
-    customer's id or its input is a PersonalInput. `implements` then verifies the customer before the handler runs.
+    `verified` says whether the tool is only for a verified customer. By default it is when it knows the customer: when
+    it is keyed by the customer's id, has a field filled with it, or takes a PersonalInput. `implements` then verifies
+    the customer before the handler runs.
     `internal` is for a tool that only other tools call: no agent may list it, and it does not verify anybody.
     Raises ValueError at import for a declaration that is not safe or could not be served, and says what to write.
     """
@@ -104,7 +105,8 @@ class Tool(Generic[Input, Output]):
         """Whether the customer has to be signed in or verified before the handler runs."""
         if self.internal or self.verified is not None:
             return bool(self.verified)
-        return self.keyed_by == "customer_id" or issubclass(self.input, PersonalInput)
+        own = self.keyed_by == "customer_id" or self.customer_field() is not None
+        return own or issubclass(self.input, PersonalInput)
 
     def parameters(self) -> dict[str, Any]:
         """JSON schema of what the model may fill in: the input without the fields that the loop fills."""

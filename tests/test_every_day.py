@@ -13,7 +13,7 @@ from services.demo import SCENES
 from services.tools.airline.data.dataset import DEFAULT_DATA, AirlineData, read_data
 from services.tools.airline.flights.contract import TakeSeats, seats_key
 from services.tools.airline.flights.search import one_stop
-from services.tools.airline.flights.seating import POSITIONS, Aboard, Holds, free_seats, move, take
+from services.tools.airline.flights.seat_inventory import POSITIONS, Aboard, Holds, free_seats, move, take
 from services.tools.bank.accounts.contract import Category, Period, SpendingQuery, Transaction, TransactionQuery
 from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.reports import balances, spending, transactions

@@ -21,12 +21,12 @@ from services.tools.bank.disputes.workflow import dispute_case
 from services.tools.bank.loan_applications.handlers import loan_applications, loan_desk
 from services.tools.bank.loan_applications.workflow import loan_application
 from services.tools.bank.loans.handlers import loans_object
-from services.tools.bank.loans.repayments import loan_repayments
+from services.tools.bank.loans.repayment_service import loan_repayments
 from services.tools.bank.lookups import BankRecords
 from services.tools.bank.payment_network.handlers import payment_network
 from services.tools.bank.standing_orders.handlers import standing_order_desk, standing_orders_object
 from services.tools.bank.transfers.handlers import transfers_service
-from services.tools.bank.transfers.scheduled import scheduled_transfers_object
+from services.tools.bank.transfers.scheduled_transfers import scheduled_transfers_object
 from services.tools.known_customers import facts_on_record
 from switchboard import serve
 from switchboard.builtin.approvals.handlers import approvals, inbox

@@ -32,7 +32,7 @@ FOLDER_MODE = 0o755
 
 
 def new(name: str, parent: Path) -> str:
-    """Make the folder `name` in `parent` and return the next steps. Raises InvalidCommand; then nothing is left behind."""
+    """Make the folder `name` in `parent` and return the next steps. Raises InvalidCommand; then no file is left."""
     module = module_name(name)
     folder = parent / name
     refuse_used(folder, name)

@@ -2,9 +2,10 @@
 
 import re
 
+from switchboard.stems import stem
+
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_DOUBLED_END = re.compile(r"([bdgmnprt])\1$")
 
 # Words that say how something is asked, never what is asked for.
 STOP_WORDS = frozenset(
@@ -22,26 +23,6 @@ STOP_WORDS = frozenset(
     hello hi hey greeting morning evening afternoon day thanks thank thx cheers welcome bye goodbye hallo moin danke
     """.split()
 )
-
-_IRREGULAR = {
-    "spent": "spend",
-    "paid": "pay",
-    "flew": "fly",
-    "flown": "fly",
-    "flies": "fly",
-    "lost": "lose",
-    "bought": "buy",
-    "sent": "send",
-    "owed": "owe",
-    "owing": "owe",
-    "borrowed": "borrow",
-    "children": "child",
-    "cancellation": "cancel",
-    "cancelled": "cancel",
-    "bus": "bus",
-    "status": "status",
-    "gas": "gas",
-}
 
 # Each line is one meaning; the first word stands for the others.
 _SYNONYMS = """
@@ -68,21 +49,6 @@ _SYNONYMS = """
     pet dog cat animal
     pay payment
 """
-
-
-def stem(word: str) -> str:
-    """The stem of one lower-case word; not a real word, only equal for forms of the same word."""
-    if word in _IRREGULAR:
-        word = _IRREGULAR[word]
-    elif word.endswith("ies") and len(word) > 4:
-        word = word[:-3] + "y"
-    elif word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
-        word = word[:-1]
-    for suffix in ("ing", "ed"):
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
-            word = _DOUBLED_END.sub(r"\1", word[: -len(suffix)])
-            break
-    return word[:-1] if word.endswith("e") and len(word) > 3 else word
 
 
 def _meanings() -> dict[str, str]:

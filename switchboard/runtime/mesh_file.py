@@ -190,7 +190,7 @@ def unknown_key(where: Sequence[int | str], meant: str) -> str:
 
 
 def place(where: Sequence[int | str]) -> str:
-    """Return the place in the file as TOML writes it: services.bank.port."""
+    """Return the place in the file as TOML writes it: services.shop.port."""
     return ".".join(str(part) for part in where if part != "[key]")
 
 

@@ -1,11 +1,7 @@
 """The pytest plugin: fixtures with a real mesh, of the mesh.toml in pytest's root folder or above it.
 
-The fixtures live as long as the test session, in its event loop. Tests must run in the same loop, so a project's pytest
-configuration says:
-
-    asyncio_mode = "auto"
-    asyncio_default_fixture_loop_scope = "session"
-    asyncio_default_test_loop_scope = "session"
+The mesh lives as long as the test session, in its event loop, which the tests must share. So a project's pytest
+configuration has the lines of SETTINGS.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +17,12 @@ from switchboard.testing.laboratory import Laboratory, open_laboratory
 from switchboard.testing.parts import need
 from switchboard.testing.scripted_model import ScriptedModel
 
+SETTINGS = {
+    "asyncio_mode": "auto",
+    "asyncio_default_fixture_loop_scope": "session",
+    "asyncio_default_test_loop_scope": "session",
+}
+
 ALWAYS_REPLAY_OPTION = "--always-replay"
 
 
@@ -32,19 +34,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.fixture(scope="session")
-async def laboratory(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Laboratory]:
-    """The running mesh with what a test needs to look into it: invocations, logs, Restate's admin API."""
-    need("restate-server", find_binary("restate-server"), "run `npm install` in your mesh's folder to get it")
+def is_set(config: pytest.Config, name: str, value: str) -> bool:
     try:
-        project = MeshProject.find(request.config.rootpath)
+        return str(config.getini(name)) == value
+    except ValueError:  # Without pytest-asyncio, pytest does not know its settings.
+        return False
+
+
+@pytest.fixture(scope="session")
+def mesh_project(request: pytest.FixtureRequest) -> MeshProject:
+    """The project whose mesh the other fixtures start."""
+    need("restate-server", find_binary("restate-server"), "run `npm install` in your mesh's folder to get it")
+    if not all(is_set(request.config, name, value) for name, value in SETTINGS.items()):
+        lines = ", ".join(f'{name} = "{value}"' for name, value in SETTINGS.items())
+        pytest.fail(f"The mesh's fixtures need pytest-asyncio and, in pytest's configuration: {lines}.", pytrace=False)
+    try:
+        return MeshProject.find(request.config.rootpath)
     except MeshFileError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+async def laboratory(
+    request: pytest.FixtureRequest, mesh_project: MeshProject, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Laboratory]:
+    """The running mesh with what a test needs to look into it: invocations, logs, Restate's admin API."""
     replays = bool(request.config.getoption(ALWAYS_REPLAY_OPTION))
     try:
-        async with open_laboratory(project, tmp_path_factory.mktemp("mesh"), replays) as opened:
+        async with open_laboratory(mesh_project, tmp_path_factory.mktemp("mesh"), replays) as opened:
             yield opened
     except StartFailed as failure:
         pytest.fail(str(failure), pytrace=False)

@@ -2,7 +2,7 @@
 
 from services.tools.bank.data.demo import DemoBank
 from services.tools.bank.standing_orders.handlers import standing_orders_object
-from services.tools.bank.transfers.scheduled import scheduled_transfers_object
+from services.tools.bank.transfers.scheduled_transfers import scheduled_transfers_object
 from switchboard import serve
 from switchboard.builtin.reminders.handlers import reminders_object
 from switchboard.runtime.settings import load

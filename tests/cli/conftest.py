@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,24 +23,28 @@ SERVICES = 4
 DEMO_MODEL_OFFSET = 18
 
 
-def environment(**more: str) -> dict[str, str]:
-    """Ours, without what would lead a command to a mesh or a model of the machine it runs on."""
+OURS = (sys.executable, "-m", "switchboard.cli")
+"""The command as this environment has it."""
+
+
+def without_meshes(**more: str) -> dict[str, str]:
+    """Our environment, without what would lead a command to a mesh or a model of the machine it runs on."""
     ours = re.compile("RESTATE_|OPENAI_|SWITCHBOARD_|OTEL_|TRACES_|TELEMETRY_|GATEWAY_")
     kept = {name: value for name, value in os.environ.items() if not ours.match(name)}
     return kept | {"COLUMNS": "100"} | more
 
 
 def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command here."""
+    """Run the command in this repository; `more` is added to its environment."""
     return run_in(PROJECT, *arguments, **more)
 
 
 def run_in(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a folder."""
     return subprocess.run(
-        [sys.executable, "-m", "switchboard.cli", *arguments],
+        [*OURS, *arguments],
         cwd=folder,
-        env=environment(**more),
+        env=without_meshes(**more),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -94,7 +98,14 @@ def service_port_base() -> int:
     raise AssertionError("no consecutive free ports")
 
 
-def start_up(folder: Path, *more: str) -> Up:
+def start_up(
+    folder: Path,
+    *more: str,
+    command: Sequence[str] = OURS,
+    project: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Up:
+    """Start `switchboard up` in a project's folder, this one by default."""
     ingress, admin, node, gateway, metrics = free_ports(5)
     options = [
         *("--folder", str(folder), "--service-port-base", str(service_port_base())),
@@ -103,8 +114,9 @@ def start_up(folder: Path, *more: str) -> Up:
         *more,
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "switchboard.cli", "up", *options],
-        env=environment(),
+        [*command, "up", *options],
+        cwd=project,
+        env=without_meshes() if environment is None else dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

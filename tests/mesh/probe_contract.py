@@ -55,7 +55,7 @@ class Notify(ToolInput):
 
 
 def probe_tool(handler: str, purpose: str, takes: Any, gives: Any = Ok, consent: Any = None) -> Tool[Any, Any]:
-    return Tool("ProbeTools", handler, purpose, takes, gives, consent=consent)
+    return Tool("ProbeTools", handler, purpose, takes, gives, consent=consent, verified=False)
 
 
 PROBE_TOOLS = (

@@ -14,6 +14,7 @@ import restate
 from switchboard import serve
 from switchboard.toolkit.declare import tool_service
 from tests.mesh.probe_contract import Asked, Big, Meet, Notify, Ok, Pay, Refuse, Wait, WhoAmI
+from tests.mesh.probe_policies import policies
 
 FAILURES = 2
 LOG = Path(os.environ.get("PROBE_LOG", os.devnull))
@@ -121,4 +122,4 @@ async def who_am_i(ctx: restate.Context, request: WhoAmI) -> Asked:
 
 
 if __name__ == "__main__":
-    serve(probe_tools)
+    serve(probe_tools, policies)

@@ -58,7 +58,7 @@ async def test_a_refusal_is_counted_once_and_names_its_rule(laboratory: Laborato
     assert (after[0] - before[0], after[1] - before[1]) == (1, 2)
     assert "policy may_cancel" in {row["name"] for row in await journaled(laboratory)}
     log = laboratory.mesh.log("tools").read_text()
-    assert "policy may_cancel, customer dave: refused by rule X3" in log
+    assert "policy X3: may_cancel of customer dave is refused: " in log
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import starlark
@@ -107,23 +108,32 @@ class Evaluation:
 
 
 def evaluate(subcommand: str = "up", environment: Mapping[str, str] | None = None, **flags: object) -> Evaluation:
-    """Run the Tiltfile as `tilt SUBCOMMAND -- --flag value` would. Raises starlark.StarlarkError."""
+    """Run this repository's Tiltfile as `tilt SUBCOMMAND -- --flag value` would. Raises starlark.StarlarkError."""
+    return evaluate_in(PROJECT, subcommand, environment or {}, flags)
+
+
+def evaluate_in(
+    project: Path, subcommand: str, environment: Mapping[str, str], flags: Mapping[str, object]
+) -> Evaluation:
+    """Run the Tiltfile of a project's folder."""
     # Asked here: inside of Starlark a skip would be an error.
     need_helm()
     evaluation = Evaluation()
     module = starlark.Module()
-    for name, builtin in builtins(evaluation, environment or {}, flags).items():
+    for name, builtin in builtins(evaluation, environment, flags, project).items():
         module.add_callable(name, builtin)
     module["_subcommand"] = subcommand
     dialect = starlark.Dialect.extended()
     dialect.enable_top_level_stmt = True
     every = [starlark.LibraryExtension.StructType]
-    program = starlark.parse("Tiltfile", PRELUDE + (PROJECT / "Tiltfile").read_text(), dialect)
+    program = starlark.parse("Tiltfile", PRELUDE + (project / "Tiltfile").read_text(), dialect)
     starlark.eval(module, program, starlark.Globals.extended_by(every))
     return evaluation
 
 
-def builtins(evaluation: Evaluation, environment: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, Any]:
+def builtins(
+    evaluation: Evaluation, environment: Mapping[str, str], flags: Mapping[str, object], project: Path
+) -> dict[str, Any]:
     defined: set[str] = set()
 
     def plain(name: str) -> Any:
@@ -138,8 +148,8 @@ def builtins(evaluation: Evaluation, environment: Mapping[str, str], flags: Mapp
         return dict(flags)
 
     def templated(chart: str, name: str, namespace: str, values: list[str], set: list[str]) -> str:  # noqa: A002
-        command = ["template", name, str(PROJECT / chart), "--namespace", namespace]
-        command += [word for file in values for word in ("--values", str(PROJECT / file))]
+        command = ["template", name, str(project / chart), "--namespace", namespace]
+        command += [word for file in values for word in ("--values", str(project / file))]
         command += [word for setting in set for word in ("--set", setting)]
         evaluation.helm_commands.append(command)
         done = helm(*command)
@@ -152,7 +162,7 @@ def builtins(evaluation: Evaluation, environment: Mapping[str, str], flags: Mapp
         "helm": templated,
         "decode_yaml_stream": lambda text: list(yaml.safe_load_all(text)),
         "encode_yaml_stream": lambda objects: yaml.safe_dump_all(objects),
-        "_exists": lambda path: os.path.exists(PROJECT / path),
+        "_exists": lambda path: os.path.exists(project / path),
         "_basename": os.path.basename,
         "_getenv": lambda name, default="": environment.get(name, default),
         "_define_string": lambda name, **_: defined.add(name),

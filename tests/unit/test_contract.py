@@ -129,7 +129,8 @@ def test_mark_that_would_not_hide_its_field_is_refused(given: type[ToolInput], w
     [
         (lambda: tool(keyed_by="customer_id"), r"NoInput must derive from PersonalInput.*Write verified=False"),
         (lambda: tool(OpenedFor), r"nothing tells who that is. Write keyed_by="),
-        (lambda: tool(takes(customer_id=(CustomerId, ...)), verified=True), "must derive from PersonalInput"),
+        (lambda: tool(takes(whose=(CustomerId, ...))), "must derive from PersonalInput"),
+        (lambda: tool(takes(about=(str, ...)), verified=True), "must derive from PersonalInput"),
         (lambda: tool(OpenedFor, keyed_by="session_id"), "nothing tells who that is"),
         (lambda: tool(PersonalInput, verified=True, internal=True), r"verifies nobody. Remove verified=True"),
         (lambda: tool(internal=True, consent=lambda _: "Go on?"), r"asks nobody. Remove consent="),
@@ -148,6 +149,7 @@ def test_contradiction_is_refused_with_what_to_write(declare: Callable[[], Any],
         (tool(PersonalInput, keyed_by="customer_id"), True),
         (tool(ForCustomer), True),
         (tool(ForCustomer, verified=False), False),
+        (tool(takes(whose=(CustomerId, ...)), verified=False), False),
         (tool(NoInput, keyed_by="customer_id", verified=False), False),
         (tool(NoInput, keyed_by="session_id"), False),
         (tool(ForCustomer, internal=True), False),
@@ -176,4 +178,4 @@ def test_agent_refuses_names_by_which_its_domain_identifies_customers() -> None:
     assert agent(named).tools == (named,)
     with pytest.raises(ValueError, match=r"with 'look' the model could set 'user_id'.*FromIdentity"):
         agent(named, identity_fields=("user_id",))
-    agent(tool(takes(user_id=(CustomerId, ...))), identity_fields=("user_id",))
+    agent(tool(takes(user_id=(CustomerId, ...)), verified=False), identity_fields=("user_id",))

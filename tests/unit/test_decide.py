@@ -26,7 +26,7 @@ class Done(Wire):
 
 
 BALANCE = Tool("Accounts", "get_balance", "The balance.", NoInput, Done, keyed_by="customer_id", verified=False)
-PAY = Tool("Payments", "pay", "Pay.", Payment, Done)
+PAY = Tool("Payments", "pay", "Pay.", Payment, Done, verified=False)
 BANK = Agent(name="Bank", handles="money", instructions="Help.", tools=(BALANCE, PAY))
 
 
@@ -163,7 +163,7 @@ def test_a_wrong_declaration_fails_where_it_is_written(broken: object) -> None:
 
 
 def test_a_question_is_one_line_whatever_is_in_the_arguments() -> None:
-    tool = Tool("Payments", "pay", "Pay.", Payment, Done, consent=lambda payment: f"Pay {payment.to}?")
+    tool = Tool("Payments", "pay", "Pay.", Payment, Done, verified=False, consent=lambda payment: f"Pay {payment.to}?")
     agent = Agent(name="Bank", handles="money", instructions="", tools=(tool,))
     asked = reply(("pay", json.dumps({"to": "Bob?\n- Nothing else", "amount": "1"})))
     decision = decide(asked, agent, IDENTITY, ())

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from switchboard.builtin.faq.contract import Answers, Article
+from switchboard.stems import stem
 
 WORD = re.compile(r"[a-z0-9]+")
 STOP_WORDS = frozenset(
@@ -17,11 +18,6 @@ STOP_WORDS = frozenset(
     with would you your
     """.split()
 )
-# Longest first: only the first one that fits is cut off, and after it a last vowel ("baby" is "babies" less "ies").
-SUFFIXES = ("ations", "ation", "ings", "ing", "ies", "ied", "ed", "es", "s")
-LAST_VOWELS = ("e", "y")
-STEM_MIN_CHARS = 3
-
 KEYWORD_WEIGHT = 3
 TEXT_WEIGHT = 1
 FITS = KEYWORD_WEIGHT
@@ -79,14 +75,3 @@ def stems(text: str, stop_words: frozenset[str] = STOP_WORDS) -> frozenset[str]:
     """The stems of a text's words, without those that say nothing of its subject. "Wi-Fi" and "wifi" are one word."""
     joined = text.lower().replace("wi-fi", "wifi").replace("check-in", "checkin").replace("check in", "checkin")
     return frozenset(stem(word) for word in WORD.findall(joined) if word not in stop_words)
-
-
-def stem(word: str) -> str:
-    """A form of the word that its inflections share; not a word itself."""
-    return cut(cut(word, SUFFIXES), LAST_VOWELS)
-
-
-def cut(word: str, endings: tuple[str, ...]) -> str:
-    """The word without the first of the endings that leaves enough of it."""
-    fitting = (ending for ending in endings if word.endswith(ending) and len(word) - len(ending) >= STEM_MIN_CHARS)
-    return word.removesuffix(next(fitting, ""))

@@ -12,35 +12,24 @@ from switchboard.builtin.reminders.contract import (
     ReminderSet,
     RemindMe,
 )
-from switchboard.messages import Wire
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
+from switchboard.toolkit.timers import TimerBook, TimerEntry
 
 
-class Pending(Wire):
-    """A reminder that waits: whom it goes to, and the delayed call that will bring it."""
+class Pending(TimerEntry):
+    """A pending reminder: the session that gets it, and the delayed call that will send it."""
 
     reminder: Reminder
     session_id: str
     timer_id: str
 
+    @property
+    def entry_id(self) -> str:
+        return self.reminder.reminder_id
 
-class Book(Wire):
-    """A customer's reminders that wait, in the order in which they were set; `numbered` counts all there ever were."""
 
-    numbered: int = 0
-    pending: tuple[Pending, ...] = ()
-
-    def find(self, reminder_id: str) -> Pending | None:
-        return next((entry for entry in self.pending if entry.reminder.reminder_id == reminder_id), None)
-
-    def numbered_on(self) -> "Book":
-        return Book(numbered=self.numbered + 1, pending=self.pending)
-
-    def with_entry(self, entry: Pending) -> "Book":
-        return Book(numbered=self.numbered, pending=(*self.pending, entry))
-
-    def without(self, gone: Pending) -> "Book":
-        return Book(numbered=self.numbered, pending=tuple(entry for entry in self.pending if entry is not gone))
+class Book(TimerBook[Pending]):
+    """A customer's pending reminders."""
 
 
 def judge_reminder(book: Book, request: RemindMe, now: dt.datetime, ahead_min: dt.timedelta) -> Reminder | Refusal:
@@ -50,7 +39,7 @@ def judge_reminder(book: Book, request: RemindMe, now: dt.datetime, ahead_min: d
     due_at = due_on(request.at, now, ahead_min) if request.at else due_after(delay(request), now, ahead_min)
     if isinstance(due_at, Refusal):
         return due_at
-    return Reminder(reminder_id=f"R{book.numbered + 1}", text=request.text, due_at=due_at)
+    return Reminder(reminder_id=f"R{book.next_number}", text=request.text, due_at=due_at)
 
 
 def delay(request: RemindMe) -> dt.timedelta:
@@ -61,8 +50,7 @@ def judge_cancellation(book: Book, reminder_id: str) -> Pending | Refusal:
     """The reminder that may still be cancelled."""
     found = book.find(reminder_id)
     if found is None:
-        ids = ", ".join(entry.reminder.reminder_id for entry in book.pending) or "none"
-        return Refusal(f"No reminder {reminder_id} is still to come. There are: {ids}.", NOT_FOUND)
+        return Refusal(f"No reminder {reminder_id} is still to come. There are: {book.ids}.", NOT_FOUND)
     return found
 
 

@@ -47,7 +47,7 @@ def test_ids_are_never_used_twice() -> None:
     two = book(60, 60)
     found = two.find("R1")
     assert found is not None
-    assert policy.judge_reminder(two.without(found), ask(after=60), NOW, MINUTE) == Reminder(
+    assert policy.judge_reminder(two.without(found.entry_id), ask(after=60), NOW, MINUTE) == Reminder(
         reminder_id="R3", text="call", due_at=NOW + MINUTE
     )
 

@@ -14,7 +14,7 @@ from services.tools.airline.clock import airline_clock
 from services.tools.airline.data.dataset import AirlineData, Party
 from services.tools.airline.data.records import Day, Flight, FlightDay
 from services.tools.airline.data.schedule import is_day, late_every_day, today
-from services.tools.airline.flights import search, seating
+from services.tools.airline.flights import search, seat_inventory
 from services.tools.airline.flights.contract import (
     FLIGHT_ON_DAY,
     FLIGHT_SEATS,
@@ -42,7 +42,7 @@ from services.tools.airline.flights.contract import (
     TakeSeats,
     seats_key,
 )
-from services.tools.airline.flights.seating import Aboard, Holds
+from services.tools.airline.flights.seat_inventory import Aboard, Holds
 from switchboard import NoInput, implements
 from switchboard.contract import Text
 from switchboard.messages import Wire
@@ -152,7 +152,7 @@ def flight_seats_object(data: AirlineData) -> restate.VirtualObject:
         found = await flight_of(ctx, data)
         flight, fields = known_flight(found), known_day(found)
         if fields.available_seats is not None:
-            left = seating.available_seats(aboard(found), await holds_of(ctx))
+            left = seat_inventory.available_seats(aboard(found), await holds_of(ctx))
             fields = fields.model_copy(update={"available_seats": left})
         schedule = flight.model_dump(exclude={"dates"})
         return FlightOnDay(**schedule, date=found.date, day=fields, late_every_day=found.late_every_day)
@@ -164,7 +164,7 @@ def flight_seats_object(data: AirlineData) -> restate.VirtualObject:
         name, fields = f"Flight {found.flight_number} on {found.date}", known_day(found)
         if fields.status != "available":
             raise restate.TerminalError(f"{name} is not on sale: it is {fields.status}.", status_code=409)
-        after = allowed(seating.take(aboard(found), await holds_of(ctx), name, request))
+        after = allowed(seat_inventory.take(aboard(found), await holds_of(ctx), name, request))
         ctx.set(HOLDS, after)
         return SeatCount(seats_total=request.seats_total)
 
@@ -172,22 +172,22 @@ def flight_seats_object(data: AirlineData) -> restate.VirtualObject:
     async def give_back_seats(ctx: restate.ObjectContext, request: GiveBackSeats) -> SeatCount:
         """The seats of the hold are free again. Does nothing when there is none under that id."""
         plan, before = aboard(await flight_of(ctx, data)), await holds_of(ctx)
-        hold = seating.holds_now(plan, before).get(request.hold_id)
+        hold = seat_inventory.holds_now(plan, before).get(request.hold_id)
         if hold is not None:
-            ctx.set(HOLDS, seating.give_back(plan, before, request.hold_id))
+            ctx.set(HOLDS, seat_inventory.give_back(plan, before, request.hold_id))
         return SeatCount(seats_total=len(hold.seats) if hold else 0)
 
     @implements(flight_seats, SEAT_MAP, kind="shared")
     async def seat_map(ctx: restate.ObjectSharedContext, request: SeatMapOf) -> SeatMap:
         """Every seat, front to back, free or not. 404 when it does not fly on that day."""
         plan = aboard(await flight_of(ctx, data))
-        return SeatMap(seats=seating.seat_map(plan, await holds_of(ctx), request.reservation_id))
+        return SeatMap(seats=seat_inventory.seat_map(plan, await holds_of(ctx), request.reservation_id))
 
     @implements(flight_seats, MOVE_SEAT)
     async def move_seat(ctx: restate.ObjectContext, request: MoveSeat) -> SeatMoved:
         """Move a passenger to a free seat. 404 for a seat that does not exist, 409 for one that they cannot have."""
         found = await flight_of(ctx, data)
-        moved = seating.move(
+        moved = seat_inventory.move(
             aboard(found),
             await holds_of(ctx),
             f"{found.flight_number} on {found.date}",

@@ -31,13 +31,13 @@ from services.tools.airline.reservations.contract import (
     UpdateReservationFlights,
     UpdateReservationPassengers,
 )
-from services.tools.airline.reservations.deciding import decide
 from services.tools.airline.reservations.operation import Operation
 from services.tools.airline.reservations.prices import bags_price, change_price
 from services.tools.airline.reservations.travel import keys_of
 from switchboard import NoInput, implements
 from switchboard.contract import Text
 from switchboard.toolkit.declare import tool_service
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.refusal import Refusal
 from switchboard.toolkit.rpc import ask
 
@@ -56,12 +56,12 @@ async def book_reservation(ctx: restate.Context, request: BookReservation) -> Re
     who = await reading.comer(ctx, request.user_id)
     user, now = who.user, who.moment.now
     flights = await reading.as_they_stand(ctx, keys_of(request.flights))
-    await decide(
+    await enforce_policy(
         ctx,
-        request.user_id,
         "may_book",
-        may=partial(policy.may_book, request, user, flights, now),
-        can=partial(policy.can_book, request, user, flights, now),
+        partial(policy.may_book, request, user, flights, now),
+        impossible=partial(policy.can_book, request, user, flights, now),
+        customer_id=request.user_id,
     )
     operation = Operation(ctx, user, "Nothing was booked, and nothing is charged.")
     with operation:
@@ -80,12 +80,12 @@ async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -
     """Cancel and refund. 404 for a reservation that is not the customer's, 409 when the policy does not allow it."""
     found = await reading.standing(ctx, request.user_id, request.reservation_id)
     kept, flights = found.kept, found.flights
-    await decide(
+    await enforce_policy(
         ctx,
-        request.user_id,
         "may_cancel",
-        may=partial(policy.may_cancel, request, kept.reservation, flights, found.moment.now),
-        can=partial(policy.can_cancel, kept.reservation),
+        partial(policy.may_cancel, request, kept.reservation, flights, found.moment.now),
+        impossible=partial(policy.can_cancel, kept.reservation),
+        customer_id=request.user_id,
     )
     after = writing.cancelled(kept, flights)
     operation = Operation(ctx, found.user, "Nothing was cancelled.")
@@ -103,12 +103,12 @@ async def update_reservation_flights(ctx: restate.Context, request: UpdateReserv
     found = await reading.standing(ctx, request.user_id, request.reservation_id, request.flights)
     user, kept, flights, now = found.user, found.kept, found.flights, found.moment.now
     before = kept.reservation
-    await decide(
+    await enforce_policy(
         ctx,
-        request.user_id,
         "may_change_flights",
-        may=partial(policy.may_change_flights, request, user, before, flights, now),
-        can=partial(policy.can_change_flights, request, user, before, flights, now),
+        partial(policy.may_change_flights, request, user, before, flights, now),
+        impossible=partial(policy.can_change_flights, request, user, before, flights, now),
+        customer_id=request.user_id,
     )
     price = change_price(before, request.flights, request.cabin, flights)
     after = writing.with_flights(kept, request, flights, price)
@@ -128,12 +128,12 @@ async def update_reservation_passengers(ctx: restate.Context, request: UpdateRes
     """Change the passengers. 404 and 409."""
     found = await reading.standing(ctx, request.user_id, request.reservation_id)
     before = found.kept.reservation
-    await decide(
+    await enforce_policy(
         ctx,
-        request.user_id,
         "may_change_passengers",
-        may=partial(policy.may_change_passengers, request, before, found.flights, found.moment.now),
-        can=partial(policy.can_change_passengers, request, before),
+        partial(policy.may_change_passengers, request, before, found.flights, found.moment.now),
+        impossible=partial(policy.can_change_passengers, request, before),
+        customer_id=request.user_id,
     )
     after = writing.with_passengers(found.kept, request)
     operation = Operation(ctx, found.user, "Nothing was changed.")
@@ -148,12 +148,12 @@ async def update_reservation_baggages(ctx: restate.Context, request: UpdateReser
     """Add bags, and pay for them: all of it or nothing. 402, 404 and 409."""
     found = await reading.standing(ctx, request.user_id, request.reservation_id)
     user, before = found.user, found.kept.reservation
-    await decide(
+    await enforce_policy(
         ctx,
-        request.user_id,
         "may_add_bags",
-        may=partial(policy.may_add_bags, request, user, before, found.flights, found.moment.now),
-        can=partial(policy.can_add_bags, request, user, before),
+        partial(policy.may_add_bags, request, user, before, found.flights, found.moment.now),
+        impossible=partial(policy.can_add_bags, request, user, before),
+        customer_id=request.user_id,
     )
     price = bags_price(before, request.nonfree_baggages)
     operation = Operation(ctx, user, "Nothing was changed, and nothing is charged.")
@@ -174,12 +174,11 @@ async def send_certificate(ctx: restate.Context, request: SendCertificate) -> Te
     claims = [Claim(kept, kept.reservation.reservation_id in compensated) for kept in own]
     held = (flight for kept in own if kept.reservation.status is None for flight in kept.reservation.flights)
     flights = await reading.as_they_stand(ctx, keys_of(held))
-    await decide(
+    await enforce_policy(
         ctx,
-        request.user_id,
         "may_compensate",
-        may=partial(compensation.may_compensate, request, who.user, claims, flights),
-        can=lambda: None,
+        partial(compensation.may_compensate, request, who.user, claims, flights),
+        customer_id=request.user_id,
     )
     claim = compensation.claim_for(request, who.user, claims, flights)
     # Where the policy is not kept, a certificate is given for nothing that could be compensated twice.

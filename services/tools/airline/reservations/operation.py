@@ -1,10 +1,10 @@
 """One write of the desk as a saga: its steps, each with what undoes it, and what is done once it stands."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from types import TracebackType
+from typing import Self
 
 import restate
 
@@ -28,11 +28,8 @@ from services.tools.airline.settings import AirlineIds
 from switchboard import NoInput
 from switchboard.builtin.outbox.contract import DELIVER
 from switchboard.contract import Text
-from switchboard.telemetry.logs import private
 from switchboard.toolkit.rpc import ask, tell
 from switchboard.toolkit.saga import Saga
-
-logger = logging.getLogger(__name__)
 
 
 class Operation:
@@ -42,16 +39,16 @@ class Operation:
         self.ctx = ctx
         self.user = user
         self.operation_id = str(ctx.uuid())
-        self._saga = Saga(ctx, otherwise)
+        self._saga = Saga(ctx, f"operation {self.operation_id} of customer {user.user_id}", otherwise)
 
-    def __enter__(self) -> "Operation":
+    def __enter__(self) -> Self:
+        self._saga.__enter__()
         return self
 
-    def __exit__(self, _: object, error: BaseException | None, __: TracebackType | None) -> None:
-        if isinstance(error, restate.TerminalError):
-            self._saga.undo()
-            why, user_id = private(error.message), self.user.user_id
-            logger.info("operation %s of customer %s is undone: %s", self.operation_id, user_id, why)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._saga.__exit__(kind, error, traceback)
 
     async def claim_id(self, ids: Iterable[str]) -> str:
         """An id that no other reservation has. Raises TerminalError 409 when none was found."""

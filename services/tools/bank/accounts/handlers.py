@@ -49,7 +49,7 @@ from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.refusal import NOT_FOUND
 from switchboard.toolkit.rpc import allowed
 
@@ -147,7 +147,7 @@ def add_moves(accounts: restate.VirtualObject, writable_ledger: WritableLedger) 
             return moved(ledger, move)
         allowed(policy.judge_withdrawal(ledger, request))
         if request.day_limit is not None:
-            await judge(ctx, "withdraw", policy.refuse_over_day_limit(ledger, request))
+            await enforce_policy(ctx, "withdraw", policy.refuse_over_day_limit(ledger, request))
         return booked(ctx, ledger, moves.withdrawal(request, ledger.now))
 
     @implements(accounts, DEPOSIT)

@@ -29,7 +29,7 @@ from switchboard.builtin.outbox.contract import DELIVER
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, tell
 
 WALLET = "wallet"
@@ -82,7 +82,7 @@ def add_changes(cards: restate.VirtualObject, records: BankRecords) -> None:
         wallet = await wallet_of(ctx, customer)
         card = allowed(policy.own_card(wallet, request.card_id))
         allowed(policy.refuse_currency(customer.currency_of(card.account), request))
-        await judge(ctx, "change_card_limits", policy.refuse_limits(card, request))
+        await enforce_policy(ctx, "change_card_limits", policy.refuse_limits(card, request))
         card = policy.limited(card, request)
         day_limit, cash_limit = (
             f"{card.day_limit:,.2f} {request.currency}",
@@ -99,7 +99,7 @@ def add_changes(cards: restate.VirtualObject, records: BankRecords) -> None:
         now = await business_now(ctx)
         wallet = await wallet_of(ctx, customer)
         old = allowed(policy.own_card(wallet, request.card_id))
-        await judge(ctx, "replace_card", policy.refuse_replacement(wallet, now.date()))
+        await enforce_policy(ctx, "replace_card", policy.refuse_replacement(wallet, now.date()))
         replacement_id = ctx.uuid()
         card_id = f"CD-{replacement_id.hex[:ID_DIGITS].upper()}"
         new = policy.successor(old, card_id, ctx.random().randrange(policy.DIGITS_RANGE), now.year)

@@ -37,7 +37,7 @@ from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
 from switchboard.toolkit.journaled import as_set
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, ask, notify, tell
 
 RECORDS = "records"
@@ -59,7 +59,7 @@ def dispute_desk(decide_within: timedelta) -> restate.Service:
         paid = await ask(ctx, FIND_TRANSACTION, FindTransaction(transaction_id=request.transaction_id), customer)
         now = await business_now(ctx)
         allowed(policy.refuse_impossible(paid, request))
-        await judge(ctx, "open_dispute", policy.refuse_dispute(paid, now))
+        await enforce_policy(ctx, "open_dispute", policy.refuse_dispute(paid, now))
         # Journaled: a deploy with another setting in the middle of this must not change what was sent.
         within = await as_set(ctx, "staff time", decide_within)
         case = DisputeCase(
@@ -91,7 +91,7 @@ def dispute_desk(decide_within: timedelta) -> restate.Service:
 async def note_dispute(ctx: restate.ObjectContext, case: DisputeCase) -> DisputeOpened:
     """Note a case and set it going. TerminalError 409 when it was disputed before, or too many are."""
     before = await read(ctx)
-    await judge(ctx, "note_dispute", policy.refuse_again(before, case.transaction_id))
+    await enforce_policy(ctx, "note_dispute", policy.refuse_again(before, case.transaction_id))
     allowed(policy.refuse_too_many(before, case.opened_at))
     record = Record(case=case)
     ctx.set(RECORDS, before.with_record(record))

@@ -41,7 +41,7 @@ from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
 from switchboard.toolkit.journaled import as_set
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, ask, notify, tell
 
 RECORDS = "records"
@@ -96,7 +96,9 @@ async def take_in(
     ctx: restate.Context, bank: BankRecords, request: LoanRequest, decide_within: timedelta
 ) -> LoanApplication:
     customer = await known_customer(ctx, bank, request.customer_id)
-    await judge(ctx, "apply_for_loan", policy.judge_request(request.amount, request.term_months, customer.currency))
+    await enforce_policy(
+        ctx, "apply_for_loan", policy.judge_request(request.amount, request.term_months, customer.currency)
+    )
     application = Application(
         application_id=f"LA-{ctx.uuid().hex[:ID_DIGITS].upper()}",
         currency=customer.currency,

@@ -51,7 +51,7 @@ from switchboard.money import spell
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_workflow
-from switchboard.toolkit.policy import stands
+from switchboard.toolkit.policy import refusal_applies
 from switchboard.toolkit.rpc import ask, read, start, tell
 
 BY_FIGURES = "Switchboard"
@@ -96,10 +96,10 @@ async def decide(ctx: restate.WorkflowContext, application: Application) -> Deci
     """By the figures where they are clear, by staff where they are not."""
     found = await check(ctx, application)
     verdict = policy.judge(application.amount, found)
-    refusal_stands = await stands(ctx, "grant a loan", verdict.refused)
+    refused = await refusal_applies(ctx, "grant a loan", verdict.refused)
     now = await business_now(ctx)
     # What a rule would decline and POLICY lets pass is not approved by that: staff see it.
-    if verdict.outcome == "refer" or (verdict.refused and not refusal_stands):
+    if verdict.outcome == "refer" or (verdict.refused and not refused):
         return await refer(ctx, application, found, verdict, now)
     return Decision(
         approval_id=application.application_id,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import restate
 
 from services.tools.bank.accounts.contract import END_DEBITS
-from services.tools.bank.loans import book, early, policy, repayment
+from services.tools.bank.loans import book, early, policy, repayment_terms
 from services.tools.bank.loans.book import Standing
 from services.tools.bank.loans.contract import (
     GET_LOAN_SCHEDULE,
@@ -48,7 +48,7 @@ from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.refusal import Refusal
 from switchboard.toolkit.rpc import allowed, tell
 
@@ -134,7 +134,7 @@ def add_reads(loans: restate.VirtualObject, look: Look) -> None:
         """What it would cost. TerminalError 404 and 409 when it cannot be, or may not be."""
         seen = await look(ctx)
         at = seen.loan(query)
-        quoted = allowed(repayment.terms(at, query.amount, seen.customer.currency)).quote
+        quoted = allowed(repayment_terms.terms(at, query.amount, seen.customer.currency)).quote
         await judge_early(ctx, at, quoted)
         return quoted
 
@@ -143,7 +143,7 @@ def add_reads(loans: restate.VirtualObject, look: Look) -> None:
         """Not a tool: the terms, if they are those that were confirmed. TerminalError 404 and 409."""
         seen = await look(ctx)
         at = seen.loan(LoanChoice(loan_id=request.loan_id))
-        terms = allowed(repayment.terms(at, request.amount, seen.customer.currency))
+        terms = allowed(repayment_terms.terms(at, request.amount, seen.customer.currency))
         refused = policy.refuse_other_terms(request, terms.quote.fee, terms.quote.currency)
         allowed(refused)
         await judge_early(ctx, at, terms.quote)
@@ -159,7 +159,7 @@ def add_early_repayment(loans: restate.VirtualObject, look_holding: LookHolding)
         seen = await look_holding(ctx)
         choice = LoanChoice(loan_id=request.loan_id)
         if seen.early.find(request.repayment_id):
-            return repayment.reduced_to(seen.loan(choice))
+            return repayment_terms.reduced_to(seen.loan(choice))
         at = seen.loan(choice)
         allowed(policy.refuse_impossible(request.amount, at.outstanding, seen.customer.currency))
         if request.repayment_id in seen.early.undone or request.after_payments != at.paid:
@@ -168,7 +168,7 @@ def add_early_repayment(loans: restate.VirtualObject, look_holding: LookHolding)
         seen = seen._replace(early=early.book(seen.early, request, seen.today))
         ctx.set(REPAYMENTS, seen.early)
         tell_debits(ctx, seen, request.loan_id)
-        return repayment.reduced_to(seen.loan(choice))
+        return repayment_terms.reduced_to(seen.loan(choice))
 
     @implements(loans, UNDO_REDUCTION)
     async def undo_reduction(ctx: restate.ObjectContext, request: RepaymentRef) -> ReductionUndone:
@@ -202,7 +202,7 @@ def add_granting(loans: restate.VirtualObject, look_holding: LookHolding) -> Non
         if seen.granted.find(request.loan_id) is None:
             return LoanRevoked(revoked=False)
         ctx.set(GRANTED, revoke(seen.granted, request.loan_id))
-        tell(ctx, END_DEBITS, repayment.no_debits(seen.loan(LoanChoice(loan_id=request.loan_id))), ctx.key())
+        tell(ctx, END_DEBITS, repayment_terms.no_debits(seen.loan(LoanChoice(loan_id=request.loan_id))), ctx.key())
         return LoanRevoked(revoked=True)
 
 
@@ -211,10 +211,12 @@ def tell_debits(ctx: restate.ObjectContext, seen: Seen, loan_id: str) -> None:
     at = seen.find(LoanChoice(loan_id=loan_id))
     if isinstance(at, Refusal):
         return
-    debits = repayment.debits(at, granted=seen.granted.find(loan_id) is not None)
+    debits = repayment_terms.debits(at, granted=seen.granted.find(loan_id) is not None)
     if debits is not None:
         tell(ctx, END_DEBITS, debits, ctx.key())
 
 
 async def judge_early(ctx: restate.ObjectSharedContext, at: Standing, quote: RepaymentQuote) -> None:
-    await judge(ctx, "repay_loan_early", policy.refuse_early(quote.amount, at.outstanding, at.overdue, quote.currency))
+    await enforce_policy(
+        ctx, "repay_loan_early", policy.refuse_early(quote.amount, at.outstanding, at.overdue, quote.currency)
+    )

@@ -3,6 +3,8 @@
 import calendar
 import datetime as dt
 
+from pydantic import ConfigDict, Field
+
 from services.tools.bank.months import MONTHS_A_YEAR
 from services.tools.bank.standing_orders.contract import (
     Executed,
@@ -17,9 +19,9 @@ from services.tools.bank.standing_orders.contract import (
 from services.tools.bank.transfers.contract import TransferRequest, quoted
 from switchboard.builtin.calendar.contract import spell_day
 from switchboard.builtin.calendar.dates import due_on
-from switchboard.messages import Wire
 from switchboard.money import spell
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
+from switchboard.toolkit.timers import TimerBook, TimerEntry
 
 ORDERS_MAX = 50
 """Of one customer at the same time."""
@@ -27,8 +29,8 @@ ORDERS_MAX = 50
 WEEK = dt.timedelta(days=7)
 
 
-class Kept(Wire):
-    """An order as it is kept: what was confirmed, the day of its first transfer, and how far it has come."""
+class StoredOrder(TimerEntry):
+    """An order as it is stored: what was confirmed, the day of its first transfer, and the number of the next one."""
 
     order_id: str
     request: StandingOrderRequest
@@ -36,6 +38,10 @@ class Kept(Wire):
     number: int = 0
     timer_id: str = ""
     last: str = ""
+
+    @property
+    def entry_id(self) -> str:
+        return self.order_id
 
     @property
     def next_at(self) -> dt.datetime:
@@ -52,27 +58,13 @@ class Kept(Wire):
         return Execution(order_id=self.order_id, number=self.number, **self.transfer().model_dump())
 
 
-class Orders(Wire):
-    """A customer's orders, oldest first; `numbered` counts all there ever were."""
+class Orders(TimerBook[StoredOrder]):
+    """A customer's orders, oldest first."""
 
-    numbered: int = 0
-    kept: tuple[Kept, ...] = ()
+    # Restate keeps the entries under the name `kept`.
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_alias=True, validate_by_name=True)
 
-    def find(self, order_id: str) -> Kept | None:
-        return next((order for order in self.kept if order.order_id == order_id), None)
-
-    def with_number(self) -> "Orders":
-        return Orders(numbered=self.numbered + 1, kept=self.kept)
-
-    def with_order(self, order: Kept) -> "Orders":
-        """With it in the place of what is there under its id, or behind all."""
-        if self.find(order.order_id) is None:
-            return Orders(numbered=self.numbered, kept=(*self.kept, order))
-        kept = tuple(order if old.order_id == order.order_id else old for old in self.kept)
-        return Orders(numbered=self.numbered, kept=kept)
-
-    def without(self, order_id: str) -> "Orders":
-        return Orders(numbered=self.numbered, kept=tuple(old for old in self.kept if old.order_id != order_id))
+    pending: tuple[StoredOrder, ...] = Field((), alias="kept")
 
 
 def due_at(first_at: dt.datetime, every: Interval, number: int) -> dt.datetime:
@@ -85,34 +77,33 @@ def due_at(first_at: dt.datetime, every: Interval, number: int) -> dt.datetime:
 
 
 def refuse_too_many(orders: Orders) -> Refusal | None:
-    if len(orders.kept) >= ORDERS_MAX:
+    if len(orders.pending) >= ORDERS_MAX:
         return Refusal(f"There are {ORDERS_MAX} standing orders already; cancel one first.")
     return None
 
 
 def judge_order(
     orders: Orders, request: StandingOrderRequest, now: dt.datetime, ahead_min: dt.timedelta
-) -> Kept | Refusal:
+) -> StoredOrder | Refusal:
     """The order as it would be kept."""
     first_at = due_on(request.starts, now, ahead_min)
     if isinstance(first_at, Refusal):
         return first_at
-    order = Kept(order_id=f"S{orders.numbered + 1}", request=request, first_at=first_at)
+    order = StoredOrder(order_id=f"S{orders.next_number}", request=request, first_at=first_at)
     if order.over:
         return Refusal(f"It would end before its first transfer, on {spell_day(first_at.date())}. Name a later end.")
     return order
 
 
-def judge_ref(orders: Orders, order_id: str) -> Kept | Refusal:
+def judge_ref(orders: Orders, order_id: str) -> StoredOrder | Refusal:
     """The customer's order of that id."""
     found = orders.find(order_id)
     if found is None:
-        ids = ", ".join(order.order_id for order in orders.kept) or "none"
-        return Refusal(f"You have no standing order {order_id}. There are: {ids}.", NOT_FOUND)
+        return Refusal(f"You have no standing order {order_id}. There are: {orders.ids}.", NOT_FOUND)
     return found
 
 
-def judge_change(orders: Orders, change: OrderChange) -> Kept | Refusal:
+def judge_change(orders: Orders, change: OrderChange) -> StoredOrder | Refusal:
     """The order as it would go on."""
     found = judge_ref(orders, change.order_id)
     if isinstance(found, Refusal):
@@ -123,39 +114,39 @@ def judge_change(orders: Orders, change: OrderChange) -> Kept | Refusal:
     return found.model_copy(update={"request": found.request.model_copy(update=fields)})
 
 
-def advanced(order: Kept) -> Kept:
+def advanced(order: StoredOrder) -> StoredOrder:
     return order.model_copy(update={"number": order.number + 1})
 
 
-def with_timer(order: Kept, timer_id: str) -> Kept:
+def with_timer(order: StoredOrder, timer_id: str) -> StoredOrder:
     return order.model_copy(update={"timer_id": timer_id})
 
 
 def noted(orders: Orders, executed: Executed) -> Orders:
     """With the outcome of its latest transfer; an order that was cancelled meanwhile stays so."""
     found = orders.find(executed.order_id)
-    return orders.with_order(found.model_copy(update={"last": executed.told})) if found else orders
+    return orders.with_entry(found.model_copy(update={"last": executed.told})) if found else orders
 
 
-def view(order: Kept) -> StandingOrder:
+def view(order: StoredOrder) -> StandingOrder:
     fields = {"recipient_name", "amount", "currency", "account", "reference", "every", "ends_on"}
     return StandingOrder(
         order_id=order.order_id, next_at=order.next_at, last=order.last, **order.request.model_dump(include=fields)
     )
 
 
-def answer(told: str, order: Kept) -> OrderKept:
+def answer(told: str, order: StoredOrder) -> OrderKept:
     return OrderKept(summary=f"{told} {order.order_id}: {spelled(order)}.", order=view(order))
 
 
 def listed(orders: Orders) -> OrderList:
-    kept = sorted(orders.kept, key=lambda order: order.next_at)
+    kept = sorted(orders.pending, key=lambda order: order.next_at)
     each = "; ".join(f"{order.order_id}: {spelled(order)}" for order in kept)
     summary = f"Your standing orders: {each}." if kept else "You have no standing orders."
     return OrderList(summary=summary, orders=tuple(view(order) for order in kept))
 
 
-def spelled(order: Kept) -> str:
+def spelled(order: StoredOrder) -> str:
     request = order.request
     amount = spell(request.amount, request.currency)
     times = f"every {request.every}, next on {spell_day(order.next_at.date())}"

@@ -3,7 +3,7 @@
 import restate
 
 from services.tools.bank.lookups import BankRecords
-from services.tools.bank.transfers import policy, schedule
+from services.tools.bank.transfers import plan, policy
 from services.tools.bank.transfers.contract import (
     CARRY_OUT,
     CARRY_OUT_ORDER,
@@ -23,11 +23,11 @@ from services.tools.bank.transfers.contract import (
     TransferRequest,
     Unfinished,
 )
+from services.tools.bank.transfers.execution import bring_to_an_end, transfer
 from services.tools.bank.transfers.parties import owner, parties, recipients
-from services.tools.bank.transfers.saga import bring_to_an_end, transfer
 from switchboard import implements
 from switchboard.toolkit.declare import tool_service
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, notify
 
 
@@ -66,9 +66,9 @@ def add_orders(transfers: restate.Service, records: BankRecords) -> None:
     async def carry_out(ctx: restate.Context, request: ScheduleRequest) -> Nothing:
         """Not a tool: make a scheduled transfer, and tell the customer how that went."""
         try:
-            told = schedule.made((await judged_transfer(ctx, records, request)).summary)
+            told = plan.made((await judged_transfer(ctx, records, request)).summary)
         except restate.TerminalError as error:
-            told = schedule.failed(request, error.message)
+            told = plan.failed(request, error.message)
         notify(ctx, request.session_id, request.customer_id, told)
         return Nothing()
 
@@ -76,7 +76,7 @@ def add_orders(transfers: restate.Service, records: BankRecords) -> None:
     async def judge_transfer(ctx: restate.Context, request: TransferRequest) -> Nothing:
         """Not a tool: judge a transfer that is kept for later. TerminalError 404 and 409 when it may not be made."""
         order = allowed(policy.judge_transfer(await parties(ctx, records, request), request))
-        await judge(ctx, "transfer", policy.refuse_transfer(order))
+        await enforce_policy(ctx, "transfer", policy.refuse_transfer(order))
         return Nothing()
 
     @implements(transfers, CARRY_OUT_ORDER)
@@ -97,5 +97,5 @@ def add_orders(transfers: restate.Service, records: BankRecords) -> None:
 async def judged_transfer(ctx: restate.Context, records: BankRecords, request: TransferRequest) -> Transferred:
     """A transfer to somebody else, with all rules; by the state of its moment, whenever it was ordered."""
     order = allowed(policy.judge_transfer(await parties(ctx, records, request), request))
-    await judge(ctx, "transfer", policy.refuse_transfer(order))
+    await enforce_policy(ctx, "transfer", policy.refuse_transfer(order))
     return await transfer(ctx, order)

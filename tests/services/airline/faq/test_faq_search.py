@@ -4,7 +4,8 @@ import pytest
 
 from services.tools.airline.faq.handlers import ARTICLES
 from switchboard.builtin.faq.contract import Answers
-from switchboard.builtin.faq.search import ANSWERS_MAX, NOTHING_FITS, Articles, search, stem
+from switchboard.builtin.faq.search import ANSWERS_MAX, NOTHING_FITS, Articles, search
+from switchboard.stems import stem
 
 
 def found(question: str) -> Answers:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.tools.bank.loans import early, policy, repayment
+from services.tools.bank.loans import early, policy, repayment_terms
 from services.tools.bank.loans.book import Standing, standing
 from services.tools.bank.loans.contract import EarlyTerms, Reduce, RepayEarly, repayment_question
 from services.tools.bank.loans.early import EarlyRepayment, Repayments
@@ -46,7 +46,7 @@ def at(*entries: EarlyRepayment, payments_made: int = 10) -> Standing:
 
 
 def terms(of: Standing, amount: str | None) -> EarlyTerms:
-    judged = repayment.terms(of, Decimal(amount) if amount else None, "EUR")
+    judged = repayment_terms.terms(of, Decimal(amount) if amount else None, "EUR")
     assert isinstance(judged, EarlyTerms)
     return judged
 
@@ -77,11 +77,11 @@ def test_a_loan_that_is_repaid_whole_is_paid_off_and_ends_on_its_last_payment() 
     after = at(made(owed, 10))
     assert after.status == "paid_off"
     assert (after.remaining, after.outstanding, after.next_payment_on) == (0, Decimal(0), None)
-    debits = repayment.debits(after, granted=False)
+    debits = repayment_terms.debits(after, granted=False)
     assert debits is not None
     assert (debits.last_on, str(debits.last_amount), debits.first_on) == (date(2026, 11, 1), "443.21", None)
-    assert repayment.reduced_to(after).ends_on is None
-    assert isinstance(repayment.terms(after, Decimal("100"), "EUR"), Refusal)
+    assert repayment_terms.reduced_to(after).ends_on is None
+    assert isinstance(repayment_terms.terms(after, Decimal("100"), "EUR"), Refusal)
     never_paid = at(made("10000.00", 0), payments_made=0)
     assert never_paid.status == "paid_off"
     assert never_paid.outstanding == 0

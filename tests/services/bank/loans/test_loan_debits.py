@@ -8,7 +8,7 @@ import pytest
 from services.tools.bank.accounts.contract import LoanDebits, SpendingQuery
 from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.reports import spending
-from services.tools.bank.loans import repayment
+from services.tools.bank.loans import repayment_terms
 from services.tools.bank.loans.book import Standing, standing
 from services.tools.bank.loans.contract import GrantLoan
 from services.tools.bank.loans.early import EarlyRepayment
@@ -36,7 +36,7 @@ def at(today: date, *early: EarlyRepayment) -> Standing:
 
 
 def debits(of: Standing) -> LoanDebits:
-    told = repayment.debits(of, granted=True)
+    told = repayment_terms.debits(of, granted=True)
     assert told is not None
     return told
 
@@ -101,7 +101,7 @@ def test_an_early_repayment_ends_the_debits_sooner(amount: str) -> None:
 
 
 def test_a_loan_that_was_taken_back_is_not_debited() -> None:
-    assert debited(add_months(FIRST_DUE, 40), repayment.no_debits(at(FIRST_DUE))) == []
+    assert debited(add_months(FIRST_DUE, 40), repayment_terms.no_debits(at(FIRST_DUE))) == []
 
 
 def test_what_an_account_kept_before_debits_could_begin_still_cuts_the_demo_datas_own() -> None:

@@ -15,7 +15,7 @@ from services.tools.bank.standing_orders.contract import (
     change_question,
     order_question,
 )
-from services.tools.bank.standing_orders.policy import ORDERS_MAX, Kept, Orders, due_at
+from services.tools.bank.standing_orders.policy import ORDERS_MAX, Orders, StoredOrder, due_at
 from switchboard.toolkit.refusal import Refusal
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -28,9 +28,9 @@ def request(**more: Any) -> StandingOrderRequest:
     return StandingOrderRequest.model_validate(usual | terms | more)
 
 
-def kept(**more: Any) -> Kept:
+def kept(**more: Any) -> StoredOrder:
     order = policy.judge_order(Orders(), request(**more), NOW, AHEAD)
-    assert isinstance(order, Kept)
+    assert isinstance(order, StoredOrder)
     return order
 
 
@@ -89,18 +89,18 @@ def test_an_order_that_could_never_be_carried_out_is_refused(more: dict[str, str
 
 
 def test_there_is_an_end_to_how_many() -> None:
-    assert policy.refuse_too_many(Orders(kept=(kept(),) * (ORDERS_MAX - 1))) is None
-    assert policy.refuse_too_many(Orders(kept=(kept(),) * ORDERS_MAX)) is not None
+    assert policy.refuse_too_many(Orders(pending=(kept(),) * (ORDERS_MAX - 1))) is None
+    assert policy.refuse_too_many(Orders(pending=(kept(),) * ORDERS_MAX)) is not None
 
 
 def test_a_change_counts_from_the_next_transfer_on_and_a_cancelled_order_is_gone() -> None:
-    orders = Orders(numbered=1, kept=(kept(),))
+    orders = Orders(numbered=1, pending=(kept(),))
     change = OrderChange.model_validate({"order_id": "S1", "amount": "60.00", "currency": "EUR"})
     changed = policy.judge_change(orders, change)
-    assert isinstance(changed, Kept)
+    assert isinstance(changed, StoredOrder)
     assert str(changed.execution().amount) == "60.00"
     assert changed.execution().session_id == "s"
-    orders = policy.noted(orders.with_order(changed), Executed(order_id="S1", told="Sent."))
+    orders = policy.noted(orders.with_entry(changed), Executed(order_id="S1", told="Sent."))
     assert policy.listed(orders).orders[0].last == "Sent."
     gone = orders.without("S1")
     assert policy.noted(gone, Executed(order_id="S1", told="Late.")) == gone

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.tools.bank.transfers import policy, schedule
+from services.tools.bank.transfers import plan as plans
+from services.tools.bank.transfers import policy
 from services.tools.bank.transfers.contract import (
     DAY_MAX,
     OwnTransferRequest,
@@ -20,8 +21,8 @@ from services.tools.bank.transfers.contract import (
     transfer_question,
 )
 from services.tools.bank.transfers.payee import same_name
+from services.tools.bank.transfers.plan import Pending, Plan
 from services.tools.bank.transfers.policy import Order
-from services.tools.bank.transfers.schedule import Pending, Plan
 from switchboard.toolkit.refusal import Refusal
 from tests.services.bank.demo import CUSTOMERS
 
@@ -275,15 +276,15 @@ def test_who_does_not_know_the_name_is_told_the_same_of_every_recipient(name: st
 
 def test_a_schedule_is_kept_under_an_id_that_is_never_used_twice() -> None:
     request = ScheduleRequest.model_validate(payment(session_id="s", on="friday"))
-    first = schedule.judge_schedule(Plan(), request, NOW, timedelta(minutes=1))
+    first = plans.judge_schedule(Plan(), request, NOW, timedelta(minutes=1))
     assert isinstance(first, Scheduled)
-    assert schedule.kept(first).summary == (
+    assert plans.kept(first).summary == (
         "Scheduled as T1: 50.00 EUR to Bob Brandt on Friday, 27 November 2026 at 08:00 UTC."
     )
     plan = Plan().numbered_on().with_entry(Pending(request=request, scheduled=first, timer_id="t"))
-    gone = schedule.judge_cancellation(plan, "T1")
+    gone = plans.judge_cancellation(plan, "T1")
     assert isinstance(gone, Pending)
-    second = schedule.judge_schedule(plan.without(gone), request, NOW, timedelta(minutes=1))
+    second = plans.judge_schedule(plan.without(gone.entry_id), request, NOW, timedelta(minutes=1))
     assert isinstance(second, Scheduled)
     assert second.schedule_id == "T2"
-    assert isinstance(schedule.judge_cancellation(plan.without(gone), "T1"), Refusal)
+    assert isinstance(plans.judge_cancellation(plan.without(gone.entry_id), "T1"), Refusal)

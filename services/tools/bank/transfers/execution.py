@@ -17,21 +17,18 @@ from services.tools.bank.transfers.contract import END_TRANSFER, Ended, Transfer
 from services.tools.bank.transfers.policy import Order
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.rpc import ask, tell
+from switchboard.toolkit.saga import Saga
 
 logger = logging.getLogger(__name__)
 
 
 async def transfer(ctx: restate.Context, order: Order) -> Transferred:
-    """The saga. Raises TerminalError when nothing was moved."""
+    """Make a transfer. Raises TerminalError when nothing was moved."""
     transfer_id = ctx.uuid()
     out, into = f"{transfer_id}.out", f"{transfer_id}.in"
-    try:
-        moved = await ask(ctx, WITHDRAW, order.withdrawal(out), order.payer.customer_id)
-    except restate.TerminalError:
-        # Refused, or cancelled while it was on its way, done or not. The account takes its messages in the order in
-        # which they were sent, so the undoing comes after the withdrawal; it is sent, so cancelling does not reach it.
-        tell(ctx, UNDO_MOVE, MoveRef(move_id=out), order.payer.customer_id)
-        raise
+    with Saga(ctx, f"transfer {transfer_id}") as saga:
+        saga.undo_by(UNDO_MOVE, MoveRef(move_id=out), order.payer.customer_id)
+        moved = await saga.step(WITHDRAW, order.withdrawal(out), order.payer.customer_id)
     try:
         await hand_over(ctx, order, into)
     except restate.TerminalError as error:

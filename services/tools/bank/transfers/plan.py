@@ -12,39 +12,28 @@ from services.tools.bank.transfers.contract import (
 )
 from switchboard.builtin.calendar.contract import spell_instant
 from switchboard.builtin.calendar.dates import due_on
-from switchboard.messages import Wire
 from switchboard.money import spell
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
+from switchboard.toolkit.timers import TimerBook, TimerEntry
 
 PENDING_MAX = 50
 """Scheduled transfers of one customer that wait at the same time."""
 
 
-class Pending(Wire):
-    """A transfer that waits: as it was confirmed, as it is shown, and the delayed call that will bring it."""
+class Pending(TimerEntry):
+    """A pending transfer: as it was confirmed, as it is shown, and the delayed call that will start it."""
 
     request: ScheduleRequest
     scheduled: Scheduled
     timer_id: str
 
+    @property
+    def entry_id(self) -> str:
+        return self.scheduled.schedule_id
 
-class Plan(Wire):
-    """A customer's transfers that wait, in the order in which they were scheduled; `numbered` counts all there were."""
 
-    numbered: int = 0
-    pending: tuple[Pending, ...] = ()
-
-    def find(self, schedule_id: str) -> Pending | None:
-        return next((entry for entry in self.pending if entry.scheduled.schedule_id == schedule_id), None)
-
-    def numbered_on(self) -> "Plan":
-        return Plan(numbered=self.numbered + 1, pending=self.pending)
-
-    def with_entry(self, entry: Pending) -> "Plan":
-        return Plan(numbered=self.numbered, pending=(*self.pending, entry))
-
-    def without(self, gone: Pending) -> "Plan":
-        return Plan(numbered=self.numbered, pending=tuple(entry for entry in self.pending if entry is not gone))
+class Plan(TimerBook[Pending]):
+    """A customer's pending transfers."""
 
 
 def judge_schedule(
@@ -57,7 +46,7 @@ def judge_schedule(
     if isinstance(due_at, Refusal):
         return due_at
     return Scheduled(
-        schedule_id=f"T{plan.numbered + 1}",
+        schedule_id=f"T{plan.next_number}",
         recipient_name=request.recipient_name,
         amount=request.amount,
         currency=request.currency,
@@ -71,8 +60,7 @@ def judge_cancellation(plan: Plan, schedule_id: str) -> Pending | Refusal:
     """The transfer that can still be called off."""
     found = plan.find(schedule_id)
     if found is None:
-        ids = ", ".join(entry.scheduled.schedule_id for entry in plan.pending) or "none"
-        return Refusal(f"No scheduled transfer {schedule_id} is still to come. There are: {ids}.", NOT_FOUND)
+        return Refusal(f"No scheduled transfer {schedule_id} is still to come. There are: {plan.ids}.", NOT_FOUND)
     return found
 
 

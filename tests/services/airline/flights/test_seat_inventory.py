@@ -2,7 +2,7 @@
 
 from services.tools.airline.data.dataset import Party
 from services.tools.airline.flights.contract import TakeSeats
-from services.tools.airline.flights.seating import (
+from services.tools.airline.flights.seat_inventory import (
     Aboard,
     Holds,
     available_seats,

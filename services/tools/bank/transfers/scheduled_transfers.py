@@ -1,8 +1,6 @@
-"""Serves scheduled transfers: one Restate object a customer, and a delayed call to it for each transfer.
+"""Serves scheduled transfers: one Restate object a customer, and a timer for each transfer.
 
-What is kept in the object decides, and not the timer: a transfer is made when its call finds it still there, and is
-gone with that. So it is made once, and never after it was cancelled, in whatever order the two arrive. The object only
-sets it going: money is moved by the transfers, which hold no lock.
+The object only starts a transfer: money is moved by the transfers, which hold no lock.
 """
 
 from datetime import timedelta
@@ -10,7 +8,7 @@ from datetime import timedelta
 import restate
 
 from services.tools.bank.lookups import BankRecords
-from services.tools.bank.transfers import policy, schedule
+from services.tools.bank.transfers import policy
 from services.tools.bank.transfers.contract import (
     CANCEL_SCHEDULED,
     CARRY_OUT,
@@ -24,16 +22,25 @@ from services.tools.bank.transfers.contract import (
     ScheduleRequest,
 )
 from services.tools.bank.transfers.parties import parties
-from services.tools.bank.transfers.schedule import Pending, Plan
+from services.tools.bank.transfers.plan import (
+    Pending,
+    Plan,
+    cancelled,
+    judge_cancellation,
+    judge_schedule,
+    kept,
+    listed,
+)
 from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.journaled import as_set
-from switchboard.toolkit.policy import judge
+from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, tell
+from switchboard.toolkit.timers import Timers, WakeUp
 
-PLAN = "plan"
+PLAN = Timers("plan", Plan)
 AHEAD = "ahead at least"
 
 
@@ -46,47 +53,41 @@ def scheduled_transfers_object(records: BankRecords, ahead_min: timedelta) -> re
     @scheduled_transfers.handler()
     async def due(ctx: restate.ObjectContext, request: ScheduleRef) -> None:
         """Not a tool: the day has come. Have the transfer made, unless it was cancelled."""
-        plan = await read_plan(ctx)
+        plan = await PLAN.read(ctx)
         found = plan.find(request.schedule_id)
         if found:
-            ctx.set(PLAN, plan.without(found))
+            PLAN.write(ctx, plan.without(found.entry_id))
             tell(ctx, CARRY_OUT, found.request)
 
     @implements(scheduled_transfers, SCHEDULE_TRANSFER)
     async def schedule_transfer(ctx: restate.ObjectContext, request: ScheduleRequest) -> ScheduleKept:
         """Keep a transfer and start its timer. TerminalError 404 or 409 for one that could never be made."""
         now = await business_now(ctx)
-        plan = await read_plan(ctx)
+        plan = await PLAN.read(ctx)
         order = allowed(policy.judge_transfer(await parties(ctx, records, request), request))
-        await judge(ctx, "schedule_transfer", policy.refuse_transfer(order))
+        await enforce_policy(ctx, "schedule_transfer", policy.refuse_transfer(order))
         ahead = await as_set(ctx, AHEAD, ahead_min)
-        scheduled = allowed(schedule.judge_schedule(plan, request, now, ahead))
-        # Cancelled at the await, this leaves a timer. Its number is used up by then, so that it finds nothing.
-        ctx.set(PLAN, plan.numbered_on())
-        wake = ScheduleRef(schedule_id=scheduled.schedule_id)
-        timer = ctx.object_send(due, ctx.key(), wake, send_delay=scheduled.due_at - now)
-        timer_id = await timer.invocation_id()
-        ctx.set(PLAN, plan.numbered_on().with_entry(Pending(request=request, scheduled=scheduled, timer_id=timer_id)))
-        return schedule.kept(scheduled)
+        scheduled = allowed(judge_schedule(plan, request, now, ahead))
+        wake_up = WakeUp(due, ScheduleRef(schedule_id=scheduled.schedule_id), scheduled.due_at - now)
+
+        def pending(timer_id: str) -> Pending:
+            return Pending(request=request, scheduled=scheduled, timer_id=timer_id)
+
+        await PLAN.add(ctx, plan, wake_up, pending)
+        return kept(scheduled)
 
     @implements(scheduled_transfers, CANCEL_SCHEDULED)
     async def cancel_scheduled(ctx: restate.ObjectContext, request: ScheduleRef) -> ScheduleCancelled:
         """Drop a transfer. TerminalError 404 for one that is being made, was made or never was."""
-        plan = await read_plan(ctx)
-        found = allowed(schedule.judge_cancellation(plan, request.schedule_id))
-        ctx.set(PLAN, plan.without(found))
-        # Only to be tidy: the timer would find nothing, but it would wait for that up to a year.
-        ctx.cancel_invocation(found.timer_id)
-        return schedule.cancelled(found.scheduled)
+        plan = await PLAN.read(ctx)
+        found = allowed(judge_cancellation(plan, request.schedule_id))
+        PLAN.cancel(ctx, plan, found.entry_id, found.timer_id)
+        return cancelled(found.scheduled)
 
     @implements(scheduled_transfers, LIST_SCHEDULED, kind="shared")
     async def list_scheduled(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> ScheduleList:
         """What is still to come, the next first."""
         now = await business_now(ctx)
-        return schedule.listed(await read_plan(ctx), now.date())
+        return listed(await PLAN.read(ctx), now.date())
 
     return scheduled_transfers
-
-
-async def read_plan(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> Plan:
-    return await ctx.get(PLAN, type_hint=Plan) or Plan()

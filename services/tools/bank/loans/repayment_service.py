@@ -4,12 +4,10 @@ The saga holds no lock. Each side is done once by an id of its own, and each can
 and not called: cancelling the repayment does not reach them, and they do nothing where nothing was done.
 """
 
-import logging
-
 import restate
 
 from services.tools.bank.accounts.contract import UNDO_MOVE, WITHDRAW, MoveRef
-from services.tools.bank.loans import repayment
+from services.tools.bank.loans import repayment_terms
 from services.tools.bank.loans.contract import (
     JUDGE_EARLY_REPAYMENT,
     LOAN_REPAYMENTS,
@@ -21,11 +19,9 @@ from services.tools.bank.loans.contract import (
     RepaymentRef,
 )
 from switchboard import implements
-from switchboard.telemetry.logs import private
 from switchboard.toolkit.declare import tool_service
-from switchboard.toolkit.rpc import ask, tell
-
-logger = logging.getLogger(__name__)
+from switchboard.toolkit.rpc import ask
+from switchboard.toolkit.saga import Saga
 
 loan_repayments = tool_service(LOAN_REPAYMENTS, "Early repayments of loans.")
 
@@ -37,13 +33,11 @@ async def repay_loan_early(ctx: restate.Context, request: RepayEarly) -> RepaidE
     judged = await ask(ctx, JUDGE_EARLY_REPAYMENT, request, customer)
     repayment_id = str(ctx.uuid())
     move_id = f"{repayment_id}.out"
-    try:
-        moved = await ask(ctx, WITHDRAW, repayment.withdrawal(request, move_id), customer)
-        now = await ask(ctx, REDUCE_LOAN, repayment.reduction(request, judged, repayment_id), customer)
-    except restate.TerminalError as error:
-        logger.info("early repayment %s is undone: %s", repayment_id, private(error.message))
-        tell(ctx, UNDO_REDUCTION, RepaymentRef(repayment_id=repayment_id), customer)
-        tell(ctx, UNDO_MOVE, MoveRef(move_id=move_id), customer)
-        raise
+    with Saga(ctx, f"early repayment {repayment_id}") as saga:
+        saga.undo_by(UNDO_MOVE, MoveRef(move_id=move_id), customer)
+        saga.undo_by(UNDO_REDUCTION, RepaymentRef(repayment_id=repayment_id), customer)
+        moved = await saga.step(WITHDRAW, repayment_terms.withdrawal(request, move_id), customer)
+        reduction = repayment_terms.reduction(request, judged, repayment_id)
+        now = await saga.step(REDUCE_LOAN, reduction, customer)
     # It is repaid, and nothing is awaited from here to the answer: a cancellation now comes too late.
-    return repayment.repaid(request, now, moved.balance)
+    return repayment_terms.repaid(request, now, moved.balance)

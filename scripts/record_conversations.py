@@ -1,0 +1,85 @@
+"""Records conversations that are under way, for a later version to continue.
+
+`python -m scripts.record_conversations FILE` stops a mesh in the middle and packs Restate's data folder into FILE. Then
+tests/mesh/test_recorded_conversations.py starts the present code on that data. Record once for each release and keep
+the older files: users have journals of every version.
+"""
+
+import asyncio
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import aiohttp
+
+from services.project import reference
+from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
+from switchboard.local.restate_server import Ports
+from switchboard.testing import Customer, ScriptedModel, calls, says, scene
+
+PORTS = Addresses(
+    {"triage": 19_081, "bank": 19_082, "airline": 19_083, "tools": 19_084, DEMO_MODEL: 19_099},
+    Ports(18_080, 19_070, 15_122),
+)
+"""Always the same: an invocation under way is pinned to the address of its deployment."""
+
+FOREVER = "P3650D"
+LIMITS = {
+    "SWITCHBOARD_TIMER_AHEAD_MIN": "PT1S",
+    "SWITCHBOARD_APPROVAL_DEADLINE": FOREVER,
+    "SWITCHBOARD_TURN_DEADLINE": FOREVER,
+    "SWITCHBOARD_CONSENT_EXPIRES_AFTER": FOREVER,
+}
+"""Nothing that was recorded expires before it is continued."""
+
+ONE_PARTITION = {"RESTATE_DEFAULT_NUM_PARTITIONS": "1"}
+IN_FLIGHT_KEY = "recorded-turn"
+RETRY_AFTER_S = 25
+REMIND_AFTER = "PT60S"
+
+TO_BANK = calls(("handoff_to_Bank", {"reason": "a reminder"}))
+REMINDER = calls(("remind_me", {"text": "call the landlord", "after": REMIND_AFTER}))
+
+
+async def record(folder: Path) -> None:
+    """Leave behind: a finished turn, a held question, a waiting approval, a timer, and a turn in flight."""
+    async with (
+        Mesh(reference(), folder, PORTS, environment=LIMITS, restate_environment=ONE_PARTITION) as mesh,
+        aiohttp.ClientSession() as http,
+    ):
+        url = mesh.addresses.ingress_url
+        model = ScriptedModel(mesh.addresses.service_url(DEMO_MODEL), http)
+        await Customer(url, http, "alice", "finished").says("how much is my balance?")
+        for text in ("I want to apply for a loan of 8000 EUR over 48 months", "a new kitchen"):
+            await Customer(url, http, "alice", "held").says(text)
+        for text in ("I want to apply for a loan of 20000 EUR over 48 months", "a new kitchen", "yes"):
+            await Customer(url, http, "carol", "approval").says(text)
+        await model.plays(
+            scene("remind me", TO_BANK, agent="Triage"),
+            scene("remind me", REMINDER, says("Done."), agent="Bank") | {"steps_from": "hand_off"},
+        )
+        await Customer(url, http, "alice", "timer").says("remind me")
+        await model.follows_rules()
+        await model.fails({"kind": "http_429", "times": 1, "contains": "gambling", "retry_after_s": RETRY_AFTER_S})
+        message = {"customer_id": "alice", "text": "how much did I spend on gambling last month?"}
+        key = {"idempotency-key": IN_FLIGHT_KEY}
+        async with http.post(f"{url}/Session/in-flight/send/send", json=message, headers=key) as response:
+            response.raise_for_status()
+        await asyncio.sleep(RETRY_AFTER_S / 5)
+
+
+def pack(data: Path, to: Path) -> None:
+    """Pack Restate's data without its own logs."""
+    with tarfile.open(to, "w:xz") as archive:
+        archive.add(data, "restate", filter=lambda entry: None if Path(entry.name).name.startswith("LOG") else entry)
+
+
+def main(to: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="switchboard-record-") as folder:
+        asyncio.run(record(Path(folder)))
+        pack(Path(folder) / "restate", to)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

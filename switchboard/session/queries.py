@@ -1,0 +1,78 @@
+"""What can be read of a session from outside at any time, also while a turn runs."""
+
+import logging
+
+import restate
+
+from switchboard.session.contract import (
+    TRANSCRIPT_PAGE_MAX_BYTES,
+    CustomerRequest,
+    RunningTurn,
+    SessionStatus,
+    Transcript,
+    TranscriptRequest,
+    TurnRecord,
+)
+from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
+from switchboard.session.settings import SessionSettings
+from switchboard.session.state import Head, Running
+from switchboard.session.storage import begun_by, known, own_head, own_running, turn_key
+from switchboard.telemetry.logs import private
+
+logger = logging.getLogger(__name__)
+
+
+class SessionQueries:
+    """Reads one session: its transcript, and its status with the running turn."""
+
+    def __init__(self, introspection: Introspection, settings: SessionSettings, first_agent: str) -> None:
+        self.introspection = introspection
+        self.settings = settings
+        self.first_agent = first_agent
+
+    async def transcript(self, ctx: restate.ObjectSharedContext, request: TranscriptRequest) -> Transcript:
+        """Return a page of turns, up to a number of turns and of bytes."""
+        head = known(ctx, await own_head(ctx, request))
+        last = min(request.after + request.limit, head.turns_total)
+        turns: list[TurnRecord] = []
+        size_bytes = 0
+        for number in range(request.after + 1, last + 1):
+            turn = await ctx.get(turn_key(number), type_hint=TurnRecord)
+            if turn is None or size_bytes > TRANSCRIPT_PAGE_MAX_BYTES:
+                break
+            turns.append(turn)
+            size_bytes += len(turn.model_dump_json().encode())
+        return Transcript(turns=tuple(turns), turns_total=head.turns_total)
+
+    async def status(self, ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
+        head, running = await own_head(ctx, request), await own_running(ctx, request)
+        if head is None and running is not None:
+            head = begun_by(running, self.first_agent)
+        return await self.status_of(ctx, known(ctx, head), running)
+
+    async def status_of(self, ctx: restate.ObjectSharedContext, head: Head, running: Running | None) -> SessionStatus:
+        turn = None
+        if running is not None:
+            look = restate.RunOptions(type_hint=RunningTurn)
+            turn = await ctx.run_typed("look", self.running_turn, look, running)
+        return SessionStatus(
+            session_id=ctx.key(),
+            customer_id=head.customer_id,
+            signed_in=head.signed_in,
+            active_agent=head.active,
+            turns_total=head.turns_total,
+            running=turn,
+            confirmation=head.held.confirmation() if head.held else None,
+            spending=head.spending,
+            cost=head.cost,
+            budget=self.settings.session_budget,
+            currency=self.settings.currency,
+        )
+
+    async def running_turn(self, running: Running) -> RunningTurn:
+        """What the running turn calls; without the calls while Restate's tables cannot be read."""
+        try:
+            return await self.introspection.running_turn(running)
+        except LOOKUP_FAILURES as error:
+            logger.warning("cannot read what runs: %s", private(error))
+            return RunningTurn(since=running.since, calls=())
