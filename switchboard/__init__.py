@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from switchboard.toolkit.declare import tool_object, tool_service, tool_workflow
     from switchboard.toolkit.implement import implements
     from switchboard.toolkit.refusal import Refusal
-    from switchboard.toolkit.rpc import allowed
-    from switchboard.toolkit.rpc import ask as call_tool
-    from switchboard.toolkit.rpc import notify as notify_customer
-    from switchboard.toolkit.rpc import tell as send_tool
+    from switchboard.toolkit.rpc import allowed, call_tool, notify_customer, send_tool
     from switchboard.toolkit.saga import Saga
     from switchboard.toolkit.toolset import Toolset
 
@@ -57,10 +54,10 @@ IMPORTED_WHEN_USED = {
     "Toolset": "switchboard.toolkit.toolset:Toolset",
     "allowed": "switchboard.toolkit.rpc:allowed",
     "business_now": "switchboard.toolkit.clock:business_now",
-    "call_tool": "switchboard.toolkit.rpc:ask",
+    "call_tool": "switchboard.toolkit.rpc:call_tool",
     "implements": "switchboard.toolkit.implement:implements",
-    "notify_customer": "switchboard.toolkit.rpc:notify",
-    "send_tool": "switchboard.toolkit.rpc:tell",
+    "notify_customer": "switchboard.toolkit.rpc:notify_customer",
+    "send_tool": "switchboard.toolkit.rpc:send_tool",
     "serve": "switchboard.runtime.serve:serve",
     "tool_object": "switchboard.toolkit.declare:tool_object",
     "tool_service": "switchboard.toolkit.declare:tool_service",

@@ -61,7 +61,7 @@ class Try:
     parent: HandlerSpan | None
 
 
-async def ask(
+async def request_decision(
     ctx: restate.Context,
     agent: Agent,
     models: Sequence[Model],

@@ -7,7 +7,7 @@ import restate
 from switchboard.agent import Agent
 from switchboard.loop.call_report import close_open_calls, report_calls
 from switchboard.loop.decide import Act, Answer, AskAgain, HandOver, decide, release, released_calls
-from switchboard.loop.decisions import ask
+from switchboard.loop.decisions import request_decision
 from switchboard.loop.fanout import fan_out
 from switchboard.messages import (
     HeldCall,
@@ -55,7 +55,7 @@ async def take_steps(
         if released.cancelled:
             return TurnOutcome(next=Interrupted(), added=tuple(added))
     for step in range(agent.steps_max):
-        decided = await ask(ctx, agent, models, request, added, step)
+        decided = await request_decision(ctx, agent, models, request, added, step)
         if decided is None:
             return apology(MODEL_DOWN, added)
         reply = decided.reply

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import restate
 
 from switchboard.agent import Agent
-from switchboard.loop.decisions import ask
+from switchboard.loop.decisions import request_decision
 from switchboard.messages import (
     Identity,
     Message,
@@ -98,7 +98,7 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
         text = "\n".join([f"Summary of what was before:\n{request.summary}\n"] * bool(request.summary))
         text += "\n".join(line for message in request.messages for line in lines(message))
         turn = TurnRequest(identity=request.identity, transcript=(UserText(text=text),))
-        decided = await ask(ctx, summarizer, models, turn, [], 0)
+        decided = await request_decision(ctx, summarizer, models, turn, [], 0)
         reply = decided.reply if decided else None
         if reply is None or not reply.text.strip():
             logger.warning("no summary for session %s, it goes on without one", request.identity.session_id)

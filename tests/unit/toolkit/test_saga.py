@@ -37,7 +37,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(sagas, "start", start)
     monkeypatch.setattr(sagas, "read", read)
-    monkeypatch.setattr(sagas, "tell", tell)
+    monkeypatch.setattr(sagas, "send_tool", tell)
     monkeypatch.setattr(restate, "gather", gather)
     return done
 
