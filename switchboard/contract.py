@@ -1,12 +1,14 @@
 """What a group of tools promises: names, inputs and outputs, and who may be asked about. Values, no I/O."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, is_dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import pydantic_core
-from pydantic import BaseModel, ConfigDict, RootModel
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, RootModel
+from pydantic.fields import FieldInfo
 
 from switchboard.messages import Identity
 
@@ -30,6 +32,10 @@ class FromIdentity:
     """
 
     def __init__(self, part: IdentityPart) -> None:
+        if part not in IDENTITY_FIELDS:
+            raise ValueError(
+                f"FromIdentity({part!r}): a session has only {', '.join(IDENTITY_FIELDS)}. Write one of them"
+            )
         self.part = part
 
 
@@ -91,7 +97,7 @@ class Tool(Generic[Input, Output]):
     def __post_init__(self) -> None:
         if not FUNCTION_NAME.fullmatch(self.name):
             raise ValueError(f"tool {self.name!r}: a name is 1 to 64 letters, digits, '_' or '-'")
-        problem = problem_with_marks(self.input)
+        problem = problem_with_types(self) or problem_with_marks(self.input)
         problem = problem or (problem_with_internal(self) if self.internal else problem_with_identity(self))
         if problem:
             raise ValueError(f"tool {self.name}: {problem}")
@@ -139,7 +145,12 @@ class Tool(Generic[Input, Output]):
     def exposed_identity(self, names: Iterable[str] = IDENTITY_FIELDS) -> list[str]:
         """The fields of these names that a model could fill in itself, at any depth of the input."""
         reserved = {plain(name) for name in names}
-        return sorted({name for name in shown_fields(self.parameters()) if plain(name) in reserved})
+        hidden = self.filled_fields()
+        settable = {*shown_fields(self.parameters())}
+        for name, field in self.input.model_fields.items():
+            if name not in hidden:
+                settable |= {name, *aliases(field), *named_in(field.annotation)}
+        return sorted({name for name in settable if plain(name) in reserved})
 
     def key(self, identity: Identity) -> str | None:
         """The virtual object to call for this identity, or None for a plain service."""
@@ -149,6 +160,17 @@ class Tool(Generic[Input, Output]):
 def parse_json(text: str) -> Any:
     """A model's JSON. Raises ValueError only: also for what is nested without end, and for half a Unicode character."""
     return pydantic_core.from_json(text, allow_inf_nan=False)
+
+
+def problem_with_types(tool: Tool[Any, Any]) -> str | None:
+    """Why no call of the tool could be read or delivered."""
+    for what, found in (("input", tool.input), ("output", tool.output)):
+        if not (isinstance(found, type) and issubclass(found, BaseModel)):
+            base = "ToolInput" if what == "input" else "WireModel, or write Text"
+            return f"the {what} is {found!r}, and must be a pydantic model. Derive a class from {base}"
+    if tool.keyed_by not in (None, *get_args(IdentityKey)):
+        return f'keyed_by is "customer_id" or "session_id", not {tool.keyed_by!r}'
+    return None
 
 
 def problem_with_internal(tool: Tool[Any, Any]) -> str | None:
@@ -162,6 +184,11 @@ def problem_with_internal(tool: Tool[Any, Any]) -> str | None:
 
 def problem_with_identity(tool: Tool[Any, Any]) -> str | None:
     """How a model could say who the customer is, or why a customer could not be verified."""
+    if tool.input.model_config.get("extra") != "forbid":
+        return (
+            f"{tool.input.__name__} accepts fields that it does not declare, so the model could set any. Derive it from"
+            ' ToolInput, and keep extra="forbid"'
+        )
     exposed = tool.exposed_identity()
     if exposed:
         return (
@@ -188,6 +215,11 @@ def problem_with_identity(tool: Tool[Any, Any]) -> str | None:
 def problem_with_marks(model: type[BaseModel]) -> str | None:
     """Why the FromIdentity marks of an input would not keep the model from setting a field."""
     for name, field in model.model_fields.items():
+        if any(mark is FromIdentity for mark in field.metadata) or isinstance(field.default, FromIdentity):
+            return (
+                f"FromIdentity has no effect on {name!r}, so the model could set the field. Write"
+                f' `{name}: Annotated[str, FromIdentity("customer_id")]`'
+            )
         if holds_mark(field.annotation):
             return (
                 f"FromIdentity belongs directly on a field, not inside {name!r}, where the model could set it. Write"
@@ -196,6 +228,10 @@ def problem_with_marks(model: type[BaseModel]) -> str | None:
         parts = [mark.part for mark in field.metadata if isinstance(mark, FromIdentity)]
         if parts and (field.alias is not None or field.validation_alias is not None):
             return f"the session fills {name!r}, so it must not have an alias, by which the model could set it"
+        if len(parts) > 1:
+            return f"{name!r} has {len(parts)} FromIdentity marks. Keep one of them"
+        if parts and field.exclude:
+            return f"the session fills {name!r}, and the handler would not get it. Remove exclude=True"
         if parts and name in IDENTITY_FIELDS and parts != [name]:
             return f'{name!r} is filled from {parts[0]!r}. Write FromIdentity("{name}"), or rename the field'
     return None
@@ -203,11 +239,32 @@ def problem_with_marks(model: type[BaseModel]) -> str | None:
 
 def holds_mark(annotation: Any, seen: frozenset[int] = frozenset()) -> bool:
     """Whether a FromIdentity mark stands in a type: in an optional, a list or a model inside."""
-    if isinstance(annotation, FromIdentity):
+    if isinstance(annotation, FromIdentity) or annotation is FromIdentity:
         return True
     if id(annotation) in seen:
         return False  # A model that contains itself.
     return any(holds_mark(part, seen | {id(annotation)}) for part in parts_of(annotation))
+
+
+def named_in(annotation: Any, seen: frozenset[int] = frozenset()) -> Iterator[str]:
+    """The names of all fields in a type, at any depth, also where its JSON schema hides them."""
+    if id(annotation) in seen:
+        return
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, field in annotation.model_fields.items():
+            yield from (name, *aliases(field))
+    elif has_typed_fields(annotation):
+        yield from get_type_hints(annotation)
+    for part in parts_of(annotation):
+        yield from named_in(part, seen | {id(annotation)})
+
+
+def aliases(field: FieldInfo) -> Iterator[str]:
+    """All names besides its own by which a field can be filled."""
+    for alias in (field.alias, field.validation_alias):
+        for choice in alias.choices if isinstance(alias, AliasChoices) else (alias,):
+            path = choice.path if isinstance(choice, AliasPath) else (choice,)
+            yield from (part for part in path if isinstance(part, str))
 
 
 def parts_of(annotation: Any) -> Iterator[Any]:
@@ -215,11 +272,22 @@ def parts_of(annotation: Any) -> Iterator[Any]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for field in annotation.model_fields.values():
             yield from (*field.metadata, field.annotation)
-    elif isinstance(annotation, type) and (is_dataclass(annotation) or hasattr(annotation, "__total__")):
-        # A dataclass, or a TypedDict of `typing` or of `typing_extensions`.
+    elif has_typed_fields(annotation):
         yield from get_type_hints(annotation, include_extras=True).values()
+    elif isinstance(annotation, TypeVar):
+        yield from (annotation.__bound__, *annotation.__constraints__)
     else:
-        yield from get_args(annotation)
+        # A generic type, a type that `type X = ...` names, or a NewType.
+        yield from (*get_args(annotation), get_origin(annotation))
+        yield from (getattr(annotation, name, None) for name in ("__value__", "__supertype__"))
+
+
+def has_typed_fields(annotation: Any) -> bool:
+    """Whether it is a dataclass, a NamedTuple, or a TypedDict of `typing` or of `typing_extensions`."""
+    if not isinstance(annotation, type):
+        return False
+    is_named_tuple = issubclass(annotation, tuple) and hasattr(annotation, "_fields")
+    return is_dataclass(annotation) or is_named_tuple or hasattr(annotation, "__total__")
 
 
 def shown_fields(schema: Any) -> Iterator[str]:
@@ -239,5 +307,5 @@ def shown_fields(schema: Any) -> Iterator[str]:
 
 
 def plain(name: str) -> str:
-    """A field's name without its spelling: customer_id, customerId and customer-id are one name."""
-    return name.replace("_", "").replace("-", "").casefold()
+    """A field's name without its spelling: customer_id, customerId and "Customer ID" are one name."""
+    return "".join(letter for letter in unicodedata.normalize("NFKC", name).casefold() if letter.isalnum())

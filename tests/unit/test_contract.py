@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NamedTuple, NewType, TypedDict, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, RootModel, WithJsonSchema, create_model
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
+from typing_extensions import TypeAliasType
 
 from switchboard import Agent, FromIdentity, NoInput, Tool, ToolInput
 from switchboard.contract import PersonalInput, Text, holds_mark
@@ -34,6 +36,29 @@ class MarkInDataclass:
 
 class MarkInTypedDict(TypedDict):
     whose: CustomerId
+
+
+class NameInNamedTuple(NamedTuple):
+    customer_id: str
+
+
+class MarkInNamedTuple(NamedTuple):
+    whose: CustomerId
+
+
+CustomerIdAlias = TypeAliasType("CustomerIdAlias", CustomerId)
+"""As `type CustomerIdAlias = ...` makes it."""
+
+NewCustomerId = NewType("NewCustomerId", CustomerId)  # type: ignore[valid-newtype]
+Bound = TypeVar("Bound", bound=MarkInside)
+
+
+class Open(ToolInput):
+    model_config = ConfigDict(extra="allow")
+
+
+class Root(RootModel[dict[str, str]]):
+    """An input without fields of its own."""
 
 
 class Tree(BaseModel):
@@ -74,6 +99,11 @@ def tool(given: type[BaseModel] = NoInput, **more: Any) -> Tool[Any, Any]:
         list[MarkInside] | None,
         dict[str, tuple[MarkInside, ...]],
         MarkInDataclass,
+        MarkInNamedTuple,
+        CustomerIdAlias,
+        list[CustomerIdAlias],
+        NewCustomerId,
+        Bound,
     ],
 )
 def test_mark_inside_another_type_is_refused(kind: Any) -> None:
@@ -97,6 +127,14 @@ def test_mark_inside_a_typed_dict_is_found() -> None:
         (takes(about=(list[NameInside] | None, None)), "customer_id"),
         (takes(about=(dict[str, NameInside], ...)), "customer_id"),
         (takes(about=(NameInDataclass, ...)), "customer_id"),
+        (takes(about=(NameInNamedTuple, ...)), "customer_id"),
+        (takes(about=(Annotated[NameInside, WithJsonSchema({"type": "object"})], ...)), "customer_id"),
+        (takes(customer_id=(str, Field(alias="who"))), "customer_id"),
+        (takes(customer_id=(SkipJsonSchema[str], "")), "customer_id"),
+        (takes(who=(str, Field(validation_alias=AliasChoices("who", "customer_id")))), "customer_id"),
+        (takes(who=(str, Field(validation_alias=AliasPath("customer_id", 0)))), "customer_id"),
+        (takes(who=(str, Field(alias="Customer ID"))), "Customer ID"),
+        (takes(who=(str, Field(alias="\uff43ustomer.id"))), "\uff43ustomer.id"),
     ],
 )
 def test_identity_that_a_model_could_set_is_refused(given: type[ToolInput], exposed: str) -> None:
@@ -116,6 +154,10 @@ def test_identity_in_an_overridden_field_of_a_personal_input_is_refused() -> Non
         (takes(whose=(CustomerId, Field(alias="who"))), "must not have an alias"),
         (takes(whose=(CustomerId, Field(validation_alias="who"))), "must not have an alias"),
         (Camel, "must not have an alias"),
+        (takes(whose=(Annotated[str, FromIdentity], ...)), "FromIdentity has no effect on 'whose'.* Write"),
+        (takes(whose=(str, FromIdentity("customer_id"))), "FromIdentity has no effect on 'whose'.* Write"),
+        (takes(whose=(Annotated[CustomerId, FromIdentity("session_id")], ...)), "has 2 FromIdentity marks. Keep one"),
+        (takes(whose=(CustomerId, Field(exclude=True))), "would not get it. Remove exclude=True"),
         (takes(session_id=(CustomerId, ...)), r"'session_id' is filled from 'customer_id'. Write FromIdentity"),
     ],
 )
@@ -134,6 +176,12 @@ def test_mark_that_would_not_hide_its_field_is_refused(given: type[ToolInput], w
         (lambda: tool(OpenedFor, keyed_by="session_id"), "nothing tells who that is"),
         (lambda: tool(PersonalInput, verified=True, internal=True), r"verifies nobody. Remove verified=True"),
         (lambda: tool(internal=True, consent=lambda _: "Go on?"), r"asks nobody. Remove consent="),
+        (lambda: tool(Open), "accepts fields that it does not declare.* Derive it from ToolInput"),
+        (lambda: tool(Root), "accepts fields that it does not declare.* Derive it from ToolInput"),
+        (lambda: tool(str), "the input is <class 'str'>.* Derive a class from ToolInput"),  # type: ignore[arg-type]
+        (lambda: Tool("Records", "look", "", NoInput, None), "the output is None.* WireModel"),  # type: ignore[arg-type]
+        (lambda: tool(keyed_by="claim_id"), 'keyed_by is "customer_id" or "session_id", not \'claim_id\''),
+        (lambda: FromIdentity("customer"), "a session has only customer_id"),  # type: ignore[arg-type]
         (lambda: Tool("Records", "look up", "", NoInput, Text), "a name is 1 to 64 letters"),
     ],
 )
