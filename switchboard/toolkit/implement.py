@@ -33,7 +33,7 @@ def implements(
     refuse(tool, problem_with_service(service, tool, kind))
 
     def bind(function: Handler[Ctx, Input, Output]) -> Handler[Ctx, Input, Output]:
-        refuse(tool, problem_with_function(function, tool))
+        refuse(tool, problem_with_function(function, tool, contexts_of(service, kind)))
         return register(service, tool, kind, verifying(function, tool))
 
     return bind
@@ -103,14 +103,33 @@ def problem_with_service(service: AnyService, tool: Tool[Any, Any], kind: Kind |
     return None
 
 
-def problem_with_function(function: Callable[..., Any], tool: Tool[Any, Any]) -> str | None:
+def contexts_of(service: AnyService, kind: Kind | None) -> tuple[type[restate.Context], ...]:
+    """The contexts that a handler may ask for: the one it gets, and those that can do less."""
+    if isinstance(service, restate.Service):
+        return (restate.Context,)
+    if isinstance(service, restate.Workflow):
+        shared: tuple[type[restate.Context], ...] = (restate.WorkflowSharedContext,)
+        return (restate.WorkflowContext, *shared) if kind == "workflow" else shared
+    shared = (restate.ObjectSharedContext,)
+    return shared if kind == "shared" else (restate.ObjectContext, *shared)
+
+
+def problem_with_function(
+    function: Callable[..., Any], tool: Tool[Any, Any], contexts: tuple[type[restate.Context], ...]
+) -> str | None:
     """Why a function does not do what the tool promises, in words that follow its name."""
     if not inspect.iscoroutinefunction(function):
         return "the handler must be a coroutine. Write `async def`"
-    signature = inspect.signature(function, eval_str=True)
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except NameError as error:
+        return f"{error}. Import the type at the top of the module, outside of `if TYPE_CHECKING:`"
     parameters = list(signature.parameters.values())
-    if len(parameters) != 2:
-        return f"the handler takes two arguments: the context and the {tool.input.__name__}"
+    if [each.kind for each in parameters] != [inspect.Parameter.POSITIONAL_OR_KEYWORD] * 2:
+        return f"the handler takes two arguments, without *: the context and the {tool.input.__name__}"
+    asked = parameters[0].annotation
+    if not (isinstance(asked, type) and any(issubclass(context, asked) for context in contexts)):
+        return f"the handler's context is {written(asked)}. Annotate the first argument with {contexts[0].__name__}"
     for what, found, promised in (
         ("takes", parameters[1].annotation, tool.input),
         ("returns", signature.return_annotation, tool.output),

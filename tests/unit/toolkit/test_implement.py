@@ -47,6 +47,26 @@ async def no_input(ctx: restate.Context) -> Text:
     return Text("")
 
 
+async def by_keyword(ctx: restate.Context, *, request: NoInput) -> Text:
+    return Text("")
+
+
+async def any_number(ctx: restate.Context, *request: NoInput) -> Text:
+    return Text("")
+
+
+async def no_context(ctx: NoInput, request: NoInput) -> Text:
+    return Text("")
+
+
+async def of_object(ctx: restate.ObjectContext, request: NoInput) -> Text:
+    return Text("")
+
+
+async def unknown_type(ctx: restate.Context, request: "Missing") -> Text:  # type: ignore[name-defined]  # noqa: F821
+    return Text("")
+
+
 def no_coroutine(ctx: restate.Context, request: NoInput) -> Text:
     return Text("")
 
@@ -94,7 +114,14 @@ def served_twice() -> None:
         (lambda: bound(other_input), r"takes NoInput, and the handler takes Other. Annotate"),
         (lambda: bound(other_output), r"returns Text, and the handler returns NoInput. Annotate"),
         (lambda: bound(no_annotation), r"the handler returns what is not annotated. Annotate"),
-        (lambda: bound(no_input), "takes two arguments: the context and the NoInput"),
+        (lambda: bound(no_input), r"takes two arguments, without \*: the context and the NoInput"),
+        (lambda: bound(by_keyword), "takes two arguments"),
+        (lambda: bound(any_number), "takes two arguments"),
+        (lambda: bound(no_context), "the handler's context is NoInput. Annotate the first argument with Context"),
+        (lambda: bound(of_object), "the handler's context is ObjectContext. Annotate"),
+        (lambda: implements(keyed(), INNER, "shared")(of_object), "first argument with ObjectSharedContext"),
+        (lambda: implements(tool_workflow("Records", ""), INNER)(of_object), "with WorkflowSharedContext"),
+        (lambda: bound(unknown_type), "name 'Missing' is not defined. Import the type"),
         (lambda: bound(no_coroutine), "Write `async def`"),
     ],
 )
