@@ -207,5 +207,5 @@ class MeshClient:
             raise TurnLost(
                 f"The mesh could not finish this ({error.message}); look at it in the Restate UI."
             ) from error
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise Refused(f"{self.url!r} is not an address; give one such as http://127.0.0.1:8080.") from error

@@ -178,6 +178,8 @@ class RestateIngress:
             raise IngressAway(str(error), connected=False) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise IngressAway(str(error)) from error
+        except aiohttp.ClientResponseError as error:  # No HTTP, or redirects without end.
+            raise NoMesh("it does not answer as Restate does") from error
         if response.status >= 300:
             raise_for_error(response)
         return response.content

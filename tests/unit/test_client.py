@@ -1,5 +1,6 @@
 """The client of a mesh against a small HTTP server in place of Restate: retries, keys and errors."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -146,7 +147,20 @@ async def test_answer_of_another_version_is_said() -> None:
             await opened.reply("inv_1")
 
 
-@pytest.mark.parametrize("url", ["nonsense", "http://x:y"])
+async def test_address_of_another_protocol_is_no_mesh() -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        async with MeshClient(f"http://{host}:{port}") as opened:
+            with pytest.raises(MeshAway, match=r"is not a mesh.*Is the address right"):
+                await opened.status("s", "alice")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://x:y", "localhost:8080", "ftp://x"])
 async def test_invalid_address_is_refused(url: str) -> None:
     async with MeshClient(url) as opened:
         with pytest.raises(Refused, match="is not an address"):
