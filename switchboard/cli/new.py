@@ -30,6 +30,12 @@ VALUES_HEADER = """\
 
 FOLDER_MODE = 0o755
 
+TEMPLATE_FOLDERS = {"tests", "wheels"}
+"""Folders of every project, beside that of its package."""
+
+TEMPLATE_SERVICES = {"Orders", "IdentityChecks", "Session", "Summaries"}
+"""Restate services of every project. Its agent is a Restate service too, and needs another name."""
+
 
 def new(name: str, parent: Path) -> str:
     """Make the folder `name` in `parent` and return the next steps. Raises InvalidCommand; then no file is left."""
@@ -57,6 +63,8 @@ def module_name(name: str) -> str:
     module = name.replace("-", "_")
     if keyword.iskeyword(module) or module in sys.stdlib_module_names or is_installed(module):
         raise InvalidCommand(f"{name!r} cannot be a project's name: Python has a module or keyword {module!r} already.")
+    if module in TEMPLATE_FOLDERS:
+        raise InvalidCommand(f"{name!r} cannot be a project's name: every project has a folder {module!r} already.")
     return module
 
 
@@ -100,8 +108,9 @@ def filled(text: str, words: Mapping[str, str]) -> str:
 
 
 def agent_name(name: str) -> str:
-    """Return the agent's name: my-shop is MyShop."""
-    return "".join(part.capitalize() for part in name.split("-"))
+    """Return the agent's name: my-shop is MyShop, and orders is OrdersAgent."""
+    agent = "".join(part.capitalize() for part in name.split("-"))
+    return f"{agent}Agent" if agent in TEMPLATE_SERVICES else agent
 
 
 def next_steps(name: str) -> str:

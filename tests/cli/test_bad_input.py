@@ -135,10 +135,19 @@ def test_up_names_a_taken_port_and_the_option_that_chooses_another(tmp_path: Pat
     assert not running_in(folder)
 
 
-@pytest.mark.parametrize("name", ["My-Shop", "shop_1", "1shop", "", "../shop", "s" * 41, "json", "class"])
+@pytest.mark.parametrize("name", ["My-Shop", "shop_1", "1shop", "", "../shop", "s" * 41, "json", "class", "tests"])
 def test_new_refuses_a_name_that_cannot_be_one(tmp_path: Path, name: str) -> None:
     assert_one_sentence(run_in(tmp_path, "new", name), f"{name!r} cannot be a project's name")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "agent"), [("my-shop", "MyShop"), ("orders", "OrdersAgent"), ("session", "SessionAgent")]
+)
+def test_new_agent_has_no_name_of_another_service(tmp_path: Path, name: str, agent: str) -> None:
+    new(name, tmp_path)
+    orders = (tmp_path / name / name.replace("-", "_") / "orders.py").read_text()
+    assert f'name="{agent}"' in orders
 
 
 def test_new_refuses_a_folder_that_is_not_empty(tmp_path: Path) -> None:
