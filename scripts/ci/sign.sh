@@ -10,7 +10,8 @@ for each in "$@"; do
   test -s "$each" || fail "$each is not there, or is empty."
   if [[ $each == *.txt ]]; then
     while read -r reference; do
-      cosign sign --yes "$reference"
+      # Without a stdin of its own it would read the rest of the list.
+      cosign sign --yes "$reference" < /dev/null
     done < "$each"
   else
     cosign sign-blob --yes --bundle "$each.sigstore.json" "$each"
