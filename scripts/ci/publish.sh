@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Makes a release on GitHub of what is in dist/: `publish.sh v0.2.0`. It needs gh, and GH_TOKEN.
+set -euo pipefail
+# shellcheck source=scripts/ci/common.sh
+source "$(dirname "$0")/common.sh"
+
+tag=${1:?the tag, such as v0.2.0}
+notes=$(mktemp)
+trap 'rm -f "$notes"' EXIT
+scripts/ci/version.sh "$tag" notes > "$notes"
+mapfile -t files < <(find "$DIST" -type f | sort)
+test ${#files[@]} -gt 0 || fail "There is nothing in $DIST."
+gh release create "$tag" "${files[@]}" --verify-tag --title "$tag" --notes-file "$notes"
