@@ -101,7 +101,7 @@ def test_new_mesh_answers_its_first_question(shop: Installation, tmp_path: Path)
 def test_own_tests_of_a_new_mesh_pass(shop: Installation) -> None:
     done = shop.run("pytest", "-rA")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout
 
 
 def test_own_tests_of_a_new_mesh_pass_when_every_await_is_replayed(shop: Installation) -> None:
@@ -113,7 +113,7 @@ def test_own_tests_skip_or_fail_without_restate(shop: Installation) -> None:
     without_restate = {"PATH": os.pathsep.join([str(shop.programs), "/usr/bin", "/bin"])}
     skipped = shop.run("pytest", "-rs", **without_restate)
     assert skipped.returncode == 0
-    assert "2 skipped" in skipped.stdout
+    assert "3 skipped" in skipped.stdout
     assert "needs restate-server, which is not on this machine; run `npm install`" in skipped.stdout
     failed = shop.run("pytest", REQUIRE_ALL="1", **without_restate)
     assert failed.returncode == 1
