@@ -39,13 +39,13 @@ endif
 bench: setup .tools/venv-bench/.synced ## measure beside the peers, write docs/performance.md
 	@$(BIN)/python -m bench
 
-check: setup ## format, lint, types and the rules of the architecture
+check: setup ## format, lint, types, the rules of the architecture and the workflows' calls
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }
 	@$(BIN)/deptry . > .deptry.log 2>&1 || { cat .deptry.log; exit 1; }
-	@$(BIN)/pytest tests/test_architecture.py
+	@$(BIN)/pytest tests/test_architecture.py tests/scripts/test_workflows.py
 
 format: setup ## mend what ruff can mend
 	@$(BIN)/ruff format .
