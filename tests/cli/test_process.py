@@ -43,6 +43,6 @@ def test_a_port_that_one_process_was_given_no_other_one_is_given() -> None:
 
 def test_who_asks_for_no_port_takes_none() -> None:
     """He was given every port there is, and nobody after him any."""
-    draws = "from switchboard.cli import process; print(process.free_ports(0), len(process._reservations))"
+    draws = "from switchboard.local import process; print(process.free_ports(0), len(process._reservations))"
     done = subprocess.run([sys.executable, "-c", draws], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("[] 0\n", "")

@@ -95,13 +95,13 @@ def test_a_token_where_no_mesh_was_says_how_to_start_one(tmp_path: Path) -> None
 
 
 @needs_proc
-@pytest.mark.parametrize("service", ["tools", "gateway"])
-def test_a_service_that_dies_ends_the_mesh(up: Up, service: str) -> None:
+@pytest.mark.parametrize("module", ["services.tools", "switchboard.gateway"])
+def test_a_service_that_dies_ends_the_mesh(up: Up, module: str) -> None:
     children = up.children()
-    os.kill(up.child(f"services.{service}"), signal.SIGKILL)
+    os.kill(up.child(module), signal.SIGKILL)
     code, said = up.end()
     assert code == 1
-    assert f"{service} was killed (signal 9)" in said
+    assert f"{module.rpartition('.')[2]} was killed (signal 9)" in said
     assert all_gone(children)
 
 
