@@ -1,5 +1,6 @@
 """Runs one service of the mesh by its name in mesh.toml: `python -m switchboard.run shop`."""
 
+import importlib.util
 import runpy
 import sys
 
@@ -7,17 +8,34 @@ from switchboard.runtime.mesh_file import MeshFileError, find_mesh_file, read_me
 
 
 def main(arguments: list[str]) -> int:
-    """Run the service until it ends; 1 with one sentence on stderr when mesh.toml does not name it."""
+    """Run the service until it ends; 1 with one sentence on stderr when there is no such service or module."""
     if len(arguments) != 1:
         sys.stderr.write("Usage: python -m switchboard.run SERVICE\n")
         return 2
     try:
-        module = read_mesh_file(find_mesh_file()).module(arguments[0])
+        path = find_mesh_file()
+        module = read_mesh_file(path).module(arguments[0])
     except MeshFileError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    # The services' modules are beside mesh.toml, which may be above this folder.
+    sys.path.insert(0, str(path.parent))
+    if not is_found(module):
+        sys.stderr.write(
+            f"There is no module {module} in {path.parent}. Correct the service's `module` in {path.name}.\n"
+        )
+        return 1
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     return 0
+
+
+def is_found(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            return False
+        raise  # A package that the module needs.
 
 
 if __name__ == "__main__":

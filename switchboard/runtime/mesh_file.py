@@ -83,6 +83,11 @@ class MeshDefinition(_Strict):
         reserved = sorted(set(self.services) & set(BUILT_IN))
         if reserved:
             raise ValueError(f"{reserved[0]!r} is a service of the framework; choose another name")
+        alike = Counter(name.replace("_", "-") for name in self.services)
+        for deployed, count in alike.items():
+            if count > 1:
+                names = [name for name in self.services if name.replace("_", "-") == deployed]
+                raise ValueError(f"{' and '.join(names)} are both {deployed} on Kubernetes; rename one of them")
         ports = Counter(service.port for service in self.services.values())
         for port, count in ports.items():
             names = [name for name, service in self.services.items() if service.port == port]

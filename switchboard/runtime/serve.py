@@ -70,10 +70,10 @@ def serve(*parts: AnyPart, name: str = "") -> None:
 
 def assemble(parts: Sequence[AnyPart], models: Models) -> Served:
     """Return the services of all parts in their order. Raises ValueError for none, or for two of one name."""
-    if not parts:
-        raise ValueError("serve() has nothing to serve. Pass an Agent, a Toolset, Sessions or a Restate service")
     served = [part_served(part, models) for part in parts]
     services = tuple(service for each in served for service in each.services)
+    if not services:
+        raise ValueError("serve() has nothing to serve. Pass an Agent, a Toolset, Sessions or a Restate service")
     names = [service.name for service in services]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -84,7 +84,7 @@ def assemble(parts: Sequence[AnyPart], models: Models) -> Served:
 def part_served(part: AnyPart, models: Models) -> Served:
     if isinstance(part, Agent):
         return Served((agent_service(part, models()),))
-    if isinstance(part, Part):
+    if isinstance(part, Part) and not isinstance(part, type):
         return part.served(models)
     if isinstance(part, AnyService):
         return Served((part,))

@@ -96,7 +96,12 @@ class Toolset:
         return tool
 
     def served(self, models: Models) -> Served:
-        """Return the service, for `serve`."""
+        """Return the service, for `serve`. Raises ValueError while it has no tool."""
+        if not self.service.handlers:
+            raise ValueError(
+                f"toolset {self.name}: it has no tools. Decorate a function with its `tool`, in a module that is"
+                " imported before serve()"
+            )
         return Served((self.service,))
 
     def context_type(self, read_only: bool) -> type[restate.Context]:

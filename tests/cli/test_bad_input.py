@@ -72,6 +72,10 @@ def running_in(folder: Path) -> list[str]:
         (GOOD.replace("=", "is"), ("mesh.toml is not valid TOML", "line 2")),
         ('name = "shop"', ("services is missing",)),
         (GOOD + '[services.tools]\nmodule = "tools"\nport = 9181', ("front and tools have the same port 9181",)),
+        (
+            GOOD + '[services.a-b]\nmodule = "a"\nport = 9182\n[services.a_b]\nmodule = "b"\nport = 9183',
+            ("a-b and a_b are both a-b on Kubernetes; rename one of them",),
+        ),
         (GOOD.replace("services.front", "services.gateway"), ("'gateway' is a service of the framework",)),
         (GOOD.replace("9181", "9099"), ("front has port 9099, which the demo model uses",)),
     ],

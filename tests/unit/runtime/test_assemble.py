@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from switchboard import Agent, Sessions
+from switchboard import Agent, Sessions, Toolset
 from switchboard.models.model import Model
 from switchboard.runtime import serve as serving
-from switchboard.runtime.serve import AnyPart, Served, assemble, serve
+from switchboard.runtime.serve import AnyPart, Models, Served, assemble, serve
 from switchboard.toolkit.declare import tool_object, tool_service
 
 FIRST = Agent(name="First", handles="Everything.", instructions="Help.")
@@ -42,6 +42,13 @@ def test_agents_and_sessions_need_a_model(part: AnyPart) -> None:
         assemble((part,), unread)
 
 
+class NoServices:
+    """A part that brings nothing."""
+
+    def served(self, models: Models) -> Served:
+        return Served(())
+
+
 def given(*parts: Any) -> Callable[[], Any]:
     return lambda: assemble(parts, no_models)
 
@@ -50,6 +57,9 @@ def given(*parts: Any) -> Callable[[], Any]:
     ("wrong", "error", "why"),
     [
         (given(), ValueError, "nothing to serve. Pass an Agent"),
+        (given(NoServices()), ValueError, "nothing to serve. Pass an Agent"),
+        (given(Sessions), TypeError, "cannot serve <class"),
+        (given(Toolset("Policies")), ValueError, "Policies: it has no tools. Decorate a function"),
         (given(RECORDS, RECORDS), ValueError, "two services called Records. Give one of them another name"),
         (given([RECORDS]), TypeError, r"each as an argument of its own: serve\(one, another\)"),
         (given("records"), TypeError, "cannot serve 'records'"),
