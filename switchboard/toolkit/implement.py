@@ -103,19 +103,19 @@ def problem_with_service(service: AnyService, tool: Tool[Any, Any], kind: Kind |
     return None
 
 
-def contexts_of(service: AnyService, kind: Kind | None) -> tuple[type[restate.Context], ...]:
+def contexts_of(service: AnyService, kind: Kind | None) -> tuple[type[Any], ...]:
     """The contexts that a handler may ask for: the one it gets, and those that can do less."""
     if isinstance(service, restate.Service):
         return (restate.Context,)
     if isinstance(service, restate.Workflow):
-        shared: tuple[type[restate.Context], ...] = (restate.WorkflowSharedContext,)
+        shared: tuple[type[Any], ...] = (restate.WorkflowSharedContext,)
         return (restate.WorkflowContext, *shared) if kind == "workflow" else shared
     shared = (restate.ObjectSharedContext,)
     return shared if kind == "shared" else (restate.ObjectContext, *shared)
 
 
 def problem_with_function(
-    function: Callable[..., Any], tool: Tool[Any, Any], contexts: tuple[type[restate.Context], ...]
+    function: Callable[..., Any], tool: Tool[Any, Any], contexts: tuple[type[Any], ...]
 ) -> str | None:
     """Why a function does not do what the tool promises, in words that follow its name."""
     if not inspect.iscoroutinefunction(function):

@@ -49,7 +49,7 @@ class MarkInNamedTuple(NamedTuple):
 CustomerIdAlias = TypeAliasType("CustomerIdAlias", CustomerId)
 """As `type CustomerIdAlias = ...` makes it."""
 
-NewCustomerId = NewType("NewCustomerId", CustomerId)  # type: ignore[valid-newtype]
+NewCustomerId = NewType("NewCustomerId", CustomerId)
 Bound = TypeVar("Bound", bound=MarkInside)
 
 
