@@ -196,7 +196,7 @@ def show(mesh: Mesh, model: Mapping[str, str] | None, tracing_off: str = "") -> 
     table.add_row("Restate UI", f"{addresses.admin_url}/ui/", "turns and calls, as they run")
     if mesh.gateway is not None:
         table.add_row("gateway", f"http://127.0.0.1:{mesh.gateway.port}", "`switchboard token` opens it")
-    table.add_row("ingress", addresses.ingress_url, "trusts whoever reaches it")
+    table.add_row("ingress", addresses.ingress_url, "no authentication: keep it private")
     table.add_row("admin", addresses.admin_url, "registry and SQL")
     for name in mesh.names:
         table.add_row(name, addresses.service_url(name), "/metrics /health")
