@@ -111,7 +111,7 @@ def test_own_tests_of_a_new_mesh_pass_when_every_await_is_replayed(shop: Install
 
 def test_own_tests_skip_or_fail_without_restate(shop: Installation) -> None:
     without_restate = {"PATH": os.pathsep.join([str(shop.programs), "/usr/bin", "/bin"])}
-    skipped = shop.run("pytest", "-rs", **without_restate)
+    skipped = shop.run("pytest", "-rs", REQUIRE_ALL="", **without_restate)
     assert skipped.returncode == 0
     assert "3 skipped" in skipped.stdout
     assert "needs restate-server, which is not on this machine; run `npm install`" in skipped.stdout

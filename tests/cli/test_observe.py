@@ -16,19 +16,21 @@ from switchboard.cli.up import show
 from switchboard.local import places
 from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.observe import Observe, TracePorts, find_tool, observe_or_say, why_off
-from switchboard.local.restate_server import find_binary
 from tests.cli.conftest import all_gone, run, start_up
-from tests.parts import need, need_collector, need_jaeger
+from tests.parts import need_collector, need_jaeger, need_restate_server
 
 SPANS_ARRIVE_WITHIN_SECONDS = 20
 
 
 @pytest.fixture
 def no_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with none of the programs; the folder is where `make tools` would put them."""
+    """A machine with Restate's server and none of the programs that `make tools` brings; returns their empty folder."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "restate-server").symlink_to(need_restate_server())
     monkeypatch.setattr(places, "CHECKOUT", tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.setenv("PATH", str(programs))
     tools = tmp_path / ".tools" / "bin"
     tools.mkdir(parents=True)
     return tools
@@ -124,7 +126,6 @@ def test_what_observes_a_mesh_may_die_and_the_mesh_goes_on_and_says_so_once(tmp_
 def test_a_mesh_that_cannot_be_observed_says_so_among_its_addresses(
     no_tools: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
     started, off = observe_or_say(tmp_path, TracePorts.free())
     show(Mesh(reference(), tmp_path, Addresses.free(reference().definition), observe=started), None, off)
     printed = capsys.readouterr().out
