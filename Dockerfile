@@ -1,6 +1,6 @@
 # One image for each service:
 #   docker build --build-arg SERVICE=bank --tag ghcr.io/switchboard-mesh/switchboard-bank:0.1.0 .
-# `--target dev` is what `tilt up` builds: all sources, and a restart whenever one of them changes. docs/images.md says more.
+# `--target dev` is what `tilt up` builds: all sources, and a restart whenever one of them changes. docs/operate/images.md says more.
 
 # A tag can be moved. To build on one exact base, name its digest: --build-arg BASE=docker.io/library/python@sha256:…
 ARG BASE=docker.io/library/python:3.11.15-slim-trixie

@@ -33,10 +33,10 @@ ifdef TAU_AIRLINE_DIR
 	@$(BIN)/python -m evals.reference --data $(TAU_AIRLINE_DIR) --tasks $(TAU_AIRLINE_DIR)/tasks.json
 	@$(BIN)/python -m evals.recorded --data $(TAU_AIRLINE_DIR) --recordings $(TAU_AIRLINE_DIR)/recorded.json
 else
-	@echo "TAU_AIRLINE_DIR names no reference data, so no reference tasks and recordings were played; see docs/evals.md."
+	@echo "TAU_AIRLINE_DIR names no reference data, so no reference tasks and recordings were played; see docs/build/evals.md."
 endif
 
-bench: setup .tools/venv-bench/.synced ## measure beside the peers, write docs/performance.md
+bench: setup .tools/venv-bench/.synced ## measure beside the peers, write docs/operate/performance.md
 	@$(BIN)/python -m bench
 
 check: setup ## format, lint, types, the rules of the architecture and the workflows' calls

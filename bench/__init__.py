@@ -1,1 +1,1 @@
-"""Measures a whole mesh beside its peers, on the same work: `python -m bench` (docs/performance.md)."""
+"""Measures a whole mesh beside its peers, on the same work: `python -m bench` (docs/operate/performance.md)."""

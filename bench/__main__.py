@@ -1,4 +1,4 @@
-"""`python -m bench`: measure all in alternation, write bench/results.json and the tables of docs/performance.md."""
+"""`python -m bench`: measure all in alternation, write bench/results.json and docs/operate/performance.md."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ from switchboard.local.process import StartFailed
 
 PEER_PYTHON = PROJECT / ".tools" / "venv-bench" / "bin" / "python"
 RESULTS = PROJECT / "bench" / "results.json"
-DOCUMENT = PROJECT / "docs" / "performance.md"
+DOCUMENT = PROJECT / "docs" / "operate" / "performance.md"
 
 
 def main() -> int:

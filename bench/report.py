@@ -1,4 +1,4 @@
-"""Results as tables in Markdown, between two marks of docs/performance.md. Pure."""
+"""Results as tables in Markdown, between two marks of docs/operate/performance.md. Pure."""
 
 import statistics
 from collections.abc import Callable, Sequence

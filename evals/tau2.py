@@ -1,7 +1,7 @@
 """Lets tau2-bench's own runner talk to our mesh: text in, text out, the calls mirrored, the state checked by a dump.
 
 The mesh, and a bridge to it over HTTP, run here. The runner is started in an interpreter of its own, one that has
-tau2-bench, where evals/tau2_agent.py gives it its agent. `python -m evals.tau2 --help`, docs/evals.md.
+tau2-bench, where evals/tau2_agent.py gives it its agent. `python -m evals.tau2 --help`, docs/build/evals.md.
 """
 
 import argparse

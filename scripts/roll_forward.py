@@ -1,7 +1,7 @@
 """Rolls a new version of the bank agent out and back: `python -m scripts.roll_forward here | cluster --tag 0.1.1`.
 
 `here` starts a mesh of its own and needs nothing else. `cluster` changes the release that kubectl's context shows;
-`--dry-run` prints what it would do. docs/rolling-forward.md says what happens.
+`--dry-run` prints what it would do. docs/operate/upgrade.md says what happens.
 """
 
 import argparse

@@ -93,7 +93,7 @@ upgrade() {
   test "$(deployment_of tools)" = "$tools" || fail "The tools were rolled out, and only the bank was upgraded."
 }
 
-# In the order of docs/operations.md: the operator takes the finalizers off, so it goes last.
+# In the order of docs/operate/install.md: the operator takes the finalizers off, so it goes last.
 remove() {
   local left
   kubectl --namespace mesh delete rsd --all --wait --timeout=15m

@@ -80,7 +80,7 @@ class Cluster:
             raise StepFailed(
                 f"{self.release} was installed with the chart {in_words(found.versions)}, and {self.chart} is "
                 f"{in_words(ours)}: it would change the whole mesh, not the {self.service} alone. Nothing was done. "
-                "Check out the version that is installed, or upgrade the mesh to this chart first (docs/operations.md)."
+                "Check out the installed version, or upgrade the mesh to this chart first (docs/operate/upgrade.md)."
             )
         return found
 
@@ -137,7 +137,7 @@ class Cluster:
         return [name for name in with_pods if name.rpartition("-")[2] not in current]
 
     def wait_until_drained(self, within: timedelta = DRAINED_WITHIN) -> None:
-        """Raises StepFailed: something is paused or waits for long; docs/operations.md says what to look at."""
+        """Raises StepFailed: something is paused or waits for long; docs/operate/upgrade.md says what to look at."""
         until = time.monotonic() + within.total_seconds()
         while draining := self.draining():
             if time.monotonic() > until:

@@ -65,7 +65,9 @@ def airline_data() -> AirlineData:
     try:
         return data_set()
     except DataError as error:
-        sys.stderr.write(f"{error}\nAIRLINE_DATA_DIR names the data set; docs/airline-data.md has its format.\n")
+        sys.stderr.write(
+            f"{error}\nAIRLINE_DATA_DIR names the data set; docs/reference/airline-data.md has its format.\n"
+        )
         raise SystemExit(1) from error
 
 

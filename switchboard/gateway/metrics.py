@@ -1,4 +1,4 @@
-"""The gateway's metrics (docs/metrics.md), and the port of their own on which Prometheus reads them."""
+"""The gateway's metrics (docs/reference/metrics.md), and the port of their own on which Prometheus reads them."""
 
 from collections.abc import Callable
 from wsgiref.types import WSGIApplication

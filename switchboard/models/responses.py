@@ -73,7 +73,7 @@ class ResponsesModel:
         try:
             async with asyncio.timeout(self._call_timeout.total_seconds()):
                 # The client's own low-level call: `responses.create` spends more CPU on re-checking what is typed
-                # already than everything else in this service together (docs/performance.md).
+                # already than everything else in this service together (docs/operate/performance.md).
                 response = await self._client.post("/responses", cast_to=httpx2.Response, body=body)
                 return bytes(response.content)
         except TimeoutError as error:

@@ -57,5 +57,7 @@ def load(kind: type[AnySettings]) -> AnySettings:
             said = problem["msg"].removeprefix("Value error, ")
             # What is wrong with several of them together has no place of its own.
             sys.stderr.write(f"{where}: {said}\n" if where else f"{said}\n")
-        sys.stderr.write("Set these environment variables and start again; docs/configuration.md lists them all.\n")
+        sys.stderr.write(
+            "Set these environment variables and start again; docs/reference/configuration.md lists them all.\n"
+        )
         raise SystemExit(1) from error

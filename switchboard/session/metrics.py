@@ -1,4 +1,4 @@
-"""What is counted of messages, at the session: once, when the message is over (docs/metrics.md)."""
+"""What is counted of messages, at the session: once, when the message is over (docs/reference/metrics.md)."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Every metric of the loop, and the places where each is counted: once, whatever is replayed (docs/metrics.md)."""
+"""Every metric of the loop, and where each is counted: once, whatever is replayed (docs/reference/metrics.md)."""
 
 import time
 from collections.abc import Iterator

@@ -24,7 +24,7 @@ def shown() -> dict[str, str]:
     found = {
         f"README {n}": text for n, text in enumerate(BLOCK.findall((HELM_DIR / "agent-mesh/README.md").read_text()))
     }
-    for path in sorted((ROOT / "docs").glob("*.md")):
+    for path in sorted((ROOT / "docs").rglob("*.md")):
         blocks = [text for text in BLOCK.findall(path.read_text()) if text.startswith(FOR_THE_CHART)]
         found |= {f"{path.stem} {n}": text for n, text in enumerate(blocks)}
     return found
@@ -45,7 +45,7 @@ def test_there_are_examples() -> None:
 
 def settings() -> set[tuple[str, str, str]]:
     """(chart, flag, setting) of every `--set` that a page shows, but those whose value the reader has to fill in."""
-    pages = [*(ROOT / "docs").glob("*.md"), *HELM_DIR.glob("*/README.md"), ROOT / "README.md"]
+    pages = [*(ROOT / "docs").rglob("*.md"), *HELM_DIR.glob("*/README.md"), ROOT / "README.md"]
     found = {each for page in pages for each in SETTING.findall(page.read_text())}
     split = [(flag, setting.strip("'")) for flag, _, setting in (each.partition(" ") for each in found)]
     return {(chart_of(setting), flag, setting) for flag, setting in split if not MADE_UP.search(setting)}
@@ -73,7 +73,7 @@ def test_there_are_settings() -> None:
 
 
 def test_the_page_on_images_builds_every_image_that_the_chart_runs() -> None:
-    [loop] = re.findall(r"^for service in (.*); do$", (ROOT / "docs/images.md").read_text(), re.M)
+    [loop] = re.findall(r"^for service in (.*); do$", (ROOT / "docs/operate/images.md").read_text(), re.M)
     built = {f"switchboard-{service.replace('_', '-')}" for service in loop.split()}
     pods = pod_templates(render("agent-mesh"))
     images = {container["image"] for pod in pods for container in containers(pod.spec)}

@@ -1,4 +1,4 @@
-"""Who may talk to whom, as docs/network.md says: every pair and port, judged by the policies that the charts render."""
+"""Who may talk to whom, as docs/operate/network.md says: each pair and port, against the rendered policies."""
 
 import copy
 import re
@@ -15,7 +15,7 @@ from tests.charts.netpol import Network, Peer, Port
 from tests.charts.rendering import Manifest, Settings, named, of_kind, render
 from tests.parts import need
 
-TABLE = Path(__file__).resolve().parents[2] / "docs" / "network.md"
+TABLE = Path(__file__).resolve().parents[2] / "docs" / "operate" / "network.md"
 
 JWKS: Settings = {
     "gateway.auth": {
@@ -133,8 +133,8 @@ def test_exactly_the_listed_pairs_may_talk(variant: str, restate: Callable[[], l
     wanted, found = set(listed(VARIANTS[variant][1] | {whose})), judged(variant, manifests(variant), restate())
     here = {peer.name for peer in [*pods_of_the_mesh(manifests(variant)), *OTHERS]}
     wanted = {pair for pair in wanted if pair.source in here and pair.target in here}
-    assert sorted(map(str, found - wanted)) == [], "allowed, and not in docs/network.md"
-    assert sorted(map(str, wanted - found)) == [], "in docs/network.md, and not allowed"
+    assert sorted(map(str, found - wanted)) == [], "allowed, and not in docs/operate/network.md"
+    assert sorted(map(str, wanted - found)) == [], "in docs/operate/network.md, and not allowed"
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -268,7 +268,7 @@ def test_a_runbook_is_a_link_where_the_repository_can_be_read(base: str) -> None
     addresses = alerts_of({"monitoring.runbooks": base})
     assert set(addresses) == set(alerts_of({}))
     for alert, address in addresses.items():
-        assert address == f"https://git.example.org/mesh/blob/main/docs/alerts.md#{alert.lower()}"
+        assert address == f"https://git.example.org/mesh/blob/main/docs/operate/alerts.md#{alert.lower()}"
 
 
 @pytest.mark.parametrize("kind", ["PodMonitor", "PrometheusRule"])

@@ -73,7 +73,7 @@ def test_recordings_break_no_rule_and_lose_no_right_write(data: Path, capsys: py
     assert totals["misses"] == []
     assert status == 0
     assert totals["recordings"] == 100
-    # As docs/policy.md tells it, and as the same policy says it in memory.
+    # As docs/reference/policy-airline.md tells it, and as the same policy says it in memory.
     assert totals["writes"] == {
         "refused then, refused": 63,
         "right, made": 33,

@@ -47,16 +47,16 @@ def panels() -> set[str]:
 
 
 def test_a_runbook_names_panels_that_there_are() -> None:
-    runbooks = re.sub(r"\*\*.*?\*\*", "", (ROOT / "docs" / "alerts.md").read_text())
+    runbooks = re.sub(r"\*\*.*?\*\*", "", (ROOT / "docs" / "operate" / "alerts.md").read_text())
     named = {" ".join(words.split()) for words in re.findall(r"\*([^*]+)\*", runbooks)}
     assert len(named) > 5
     assert named - {"Switchboard"} <= panels()
 
 
 def documented() -> dict[str, set[str]]:
-    """The table of docs/metrics.md: labels by metric."""
+    """The table of docs/reference/metrics.md: labels by metric."""
     table = {}
-    for line in (ROOT / "docs" / "metrics.md").read_text().splitlines():
+    for line in (ROOT / "docs" / "reference" / "metrics.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) == 7 and (name := re.fullmatch(r"`(\w+)`", cells[1])):
             table[name[1]] = set(re.findall(r"`(\w+)`", cells[3]))
@@ -100,7 +100,7 @@ def test_each_alert_has_a_runbook_that_says_what_to_do(rule: dict[str, Any]) -> 
 
 
 def test_no_runbook_is_left_over() -> None:
-    headings = re.findall(r"^## (\w+)$", (ROOT / "docs" / "alerts.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^## (\w+)$", (ROOT / "docs" / "operate" / "alerts.md").read_text(), re.MULTILINE)
     assert set(headings) == {rule["alert"] for rule in alerts()}
 
 
@@ -126,7 +126,7 @@ def test_every_series_is_documented_or_scraped(where: str) -> None:
         if series in PROMETHEUS_OWN or series.startswith(SCRAPED):
             continue
         name = series if series in table else without_suffix(series)
-        assert name in table, f"{series} is not in docs/metrics.md"
+        assert name in table, f"{series} is not in docs/reference/metrics.md"
         assert labels <= table[name], f"{name} has no label {labels - table[name]}"
 
 

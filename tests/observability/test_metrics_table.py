@@ -1,4 +1,4 @@
-"""docs/metrics.md names what the services export: all of it, and nothing else."""
+"""docs/reference/metrics.md names what the services export: all of it, and nothing else."""
 
 import re
 
@@ -15,7 +15,7 @@ ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|", re.MULTILINE)
 
 def documented() -> dict[str, str]:
     """The table's metrics and their types."""
-    return dict(ROW.findall((PROJECT / "docs" / "metrics.md").read_text()))
+    return dict(ROW.findall((PROJECT / "docs" / "reference" / "metrics.md").read_text()))
 
 
 async def exported(gateway: Gateway) -> dict[str, str]:

@@ -90,6 +90,6 @@ async def test_an_address_that_restate_knows_routes_nothing_anew_unless_it_is_lo
 
 
 def test_the_documentation_shows_what_the_play_says() -> None:
-    shown = (PROJECT / "docs" / "rolling-forward.md").read_text()
+    shown = (PROJECT / "docs" / "operate" / "upgrade.md").read_text()
     for line in ("is drained, removed and stopped", "the turn that waited was finished by v1", "0 failed"):
         assert line in shown

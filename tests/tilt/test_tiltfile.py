@@ -152,7 +152,7 @@ def test_services_and_links_are_where_the_documentation_says(plain: Evaluation) 
         "Jaeger": "http://localhost:16686",
         "Gateway": "http://localhost:8000/v1/openapi.json",
     }
-    documented = (PROJECT / "docs" / "tilt.md").read_text()
+    documented = (PROJECT / "docs" / "operate" / "tilt.md").read_text()
     assert [url for url in links.values() if url not in documented] == []
 
 

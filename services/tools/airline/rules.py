@@ -1,4 +1,4 @@
-"""The airline's rules in words, numbered: the one source of the agent's instructions, refusals and docs/policy.md.
+"""The airline's rules in words: one source of instructions, refusals and docs/reference/policy-airline.md.
 
 A refusal names the number of the rule that it keeps. `kept_by` says who keeps a rule: `policy` is the pure functions of
 the reservations, asked before each write; `call` is the form of the tool's call, which cannot say otherwise; `saga` is

@@ -10,8 +10,8 @@ change. A handler may run again at any time and must then see the same answers (
   retries the query when it raises; a TerminalError ends the call with its message. Journaled answers stay in Restate
   for as long as its journals do, personal data among them.
 
-docs/bank-records.md shows how to hand in your own. Where a mesh changes from one way to the other, its invocations in
-flight need their old deployment until they end.
+docs/reference/bank-records.md shows how to supply your own. Where a mesh changes from one way to the other, invocations
+in flight need their old deployment until they end.
 """
 
 import datetime as dt

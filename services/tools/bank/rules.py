@@ -1,4 +1,4 @@
-"""The bank's policy in numbered rules: what the agent is told, what refusals refer to, what docs/policy-bank.md shows.
+"""The bank's policy in numbered rules, for the agent, for refusals and for docs/reference/policy-bank.md.
 
 Each figure is the one that the code goes by. Values only, no service is known here beyond its contract.
 """

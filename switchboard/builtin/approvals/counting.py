@@ -1,4 +1,4 @@
-"""What is counted of approvals: once, when what changed them is no replay (docs/metrics.md)."""
+"""What is counted of approvals: once, when what changed them is no replay (docs/reference/metrics.md)."""
 
 from prometheus_client import Counter, Histogram
 

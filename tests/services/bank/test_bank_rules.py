@@ -13,7 +13,7 @@ SOURCES = "\n".join(
     path.read_text() for path in (ROOT / "services/tools/bank").rglob("*.py") if path.name != "rules.py"
 )
 REFUSED_BY = re.compile(r'rule="([A-Z][0-9]{1,2})"|, "([A-Z][0-9]{1,2})"\)')
-PAGE = ROOT / "docs" / "policy-bank.md"
+PAGE = ROOT / "docs" / "reference" / "policy-bank.md"
 
 REFERRED_TO = {first or second for first, second in REFUSED_BY.findall(SOURCES)}
 

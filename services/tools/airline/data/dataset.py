@@ -1,6 +1,6 @@
 """Reads a data set of the airline, once per process, and checks it; knows nothing of what changed since.
 
-The format is in docs/airline-data.md.
+The format is in docs/reference/airline-data.md.
 """
 
 import datetime as dt

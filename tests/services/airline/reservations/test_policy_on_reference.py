@@ -118,7 +118,7 @@ def test_every_refusal_names_a_written_rule(writes: list[Write]) -> None:
 
 
 def test_the_table_of_recorded_writes(writes: list[Write]) -> None:
-    """As docs/policy.md tells it. A change of the policy that lets more through has to change these numbers."""
+    """Matches docs/reference/policy-airline.md. A policy change that lets more through has to change these numbers."""
     wrong = [write for write in writes if not write.right and write.accepted_then]
     assert len(writes) == 149
     assert len([write for write in writes if write.right]) == 37

@@ -1,11 +1,11 @@
-"""The rules in words: numbered once, told to the agent, and described in docs/policy.md as they are kept."""
+"""The rules in words: numbered once, told to the agent, and described in docs/reference/policy-airline.md."""
 
 from pathlib import Path
 
 from services.tools.airline.rules import POLICY, RULES, Rule, policy_text
 from tests.services.airline.reservations.test_policy import functions_by_rule
 
-DOCS = Path(__file__).resolve().parents[4] / "docs" / "policy.md"
+DOCS = Path(__file__).resolve().parents[4] / "docs" / "reference" / "policy-airline.md"
 
 
 def rows() -> list[list[str]]:
