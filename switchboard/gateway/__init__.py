@@ -1,1 +1,1 @@
-"""The HTTP edge of a mesh."""
+"""The HTTP gateway of a mesh."""

@@ -1,4 +1,4 @@
-"""Runs the HTTP edge of the mesh: `python -m switchboard.gateway`."""
+"""Runs the HTTP gateway of the mesh: `python -m switchboard.gateway`."""
 
 import asyncio
 import signal
@@ -12,13 +12,13 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from switchboard.gateway.api import create_app
-from switchboard.gateway.edge import Edge
-from switchboard.gateway.identity import Keys, SharedSecret, Tokens
+from switchboard.gateway.identity import Keys, SharedSecret, TokenVerifier
 from switchboard.gateway.ingress import CONNECT_TIMEOUT, Ingress
 from switchboard.gateway.jwks import ProviderKeys
 from switchboard.gateway.metrics import serve_metrics
+from switchboard.gateway.middleware import RequestMiddleware
 from switchboard.gateway.probes import Readiness, probe_pages
-from switchboard.gateway.relay import Relay
+from switchboard.gateway.sessions import SessionClient
 from switchboard.gateway.settings import GatewaySettings
 from switchboard.runtime.process import leave, refuse_taken_port
 from switchboard.runtime.settings import load
@@ -51,13 +51,13 @@ def main() -> None:
 async def serve(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT, then let what runs come to its end, within bounds."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
-    # The edge has the limit; the client's own would let only a hundred messages wait for their replies.
+    # The middleware sets the limit; the client's own would let only a hundred messages wait for their replies.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
-        relay = Relay(Ingress(str(settings.restate_ingress_url), http), settings.reply_timeout)
-        readiness = Readiness(relay.ready)
-        edge = edge_of(settings, http, relay, readiness)
+        session_client = SessionClient(Ingress(str(settings.restate_ingress_url), http), settings.reply_timeout)
+        readiness = Readiness(session_client.ready)
+        middleware = create_middleware(settings, http, session_client, readiness)
         server = Server(
-            edge,
+            middleware,
             address=settings.host,
             port=settings.port,
             interface=Interfaces.ASGINL,
@@ -80,23 +80,28 @@ async def serve(settings: GatewaySettings) -> None:
         if serving.done():
             serving.result()
             return
-        edge.stopping = readiness.stopping = True
+        middleware.stopping = readiness.stopping = True
         server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
-        if not await edge.idle(settings.stop_grace):
-            relay.leave()
-            await edge.idle(TOLD_WITHIN)
+        if not await middleware.idle(settings.stop_grace):
+            session_client.leave()
+            await middleware.idle(TOLD_WITHIN)
         await asyncio.sleep(WRITTEN_WITHIN.total_seconds())
         # Idle connections would hold the server for minutes, and its threads call into this loop to the last.
         leave()
         await asyncio.Event().wait()
 
 
-def edge_of(settings: GatewaySettings, http: aiohttp.ClientSession, relay: Relay, readiness: Readiness) -> Edge:
+def create_middleware(
+    settings: GatewaySettings, http: aiohttp.ClientSession, session_client: SessionClient, readiness: Readiness
+) -> RequestMiddleware:
     """The application with all that it depends on."""
-    return Edge(create_app(relay, Tokens(settings, keys_of(settings, http)), readiness), settings.requests_max)
+    return RequestMiddleware(
+        create_app(session_client, TokenVerifier(settings, create_keys(settings, http)), readiness),
+        settings.requests_max,
+    )
 
 
-def keys_of(settings: GatewaySettings, http: aiohttp.ClientSession) -> Keys:
+def create_keys(settings: GatewaySettings, http: aiohttp.ClientSession) -> Keys:
     """What tokens are checked with: of the two, the settings have one."""
     if settings.jwks_url is not None:
         return ProviderKeys(str(settings.jwks_url), http)

@@ -10,13 +10,13 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
-from switchboard.gateway.body import read_ahead
+from switchboard.gateway.body import buffer_body
 from switchboard.gateway.contract import Decision, IdempotencyKey, NewMessage, ProblemDetails, SessionId
-from switchboard.gateway.edge import CLIENT_GONE, IDEMPOTENCY_KEY
-from switchboard.gateway.identity import Caller, TokenRefused, Tokens
+from switchboard.gateway.identity import Caller, TokenRefused, TokenVerifier
+from switchboard.gateway.middleware import CLIENT_CLOSED_REQUEST, IDEMPOTENCY_KEY
 from switchboard.gateway.probes import Readiness, health, told
 from switchboard.gateway.problems import PROBLEM_JSON, Problem, on_defect, on_http_error, on_invalid, on_problem
-from switchboard.gateway.relay import ClientGone, Relay
+from switchboard.gateway.sessions import ClientDisconnected, SessionClient
 from switchboard.gateway.spans import describe
 from switchboard.messages import Wire
 from switchboard.session.contract import (
@@ -36,7 +36,8 @@ from switchboard.telemetry.spans import CONVERSATION
 
 OPENAPI = "/v1/openapi.json"
 
-# FastAPI would take a customer's traceparent for its own spans' parent, and log what people wrote: ours are in edge.py.
+# FastAPI would use a customer's traceparent as the parent of its spans, and log what customers write. Our own spans
+# and logs are in middleware.py.
 NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
 NO_TOKEN = "Send your token as `Authorization: Bearer …`."
@@ -52,26 +53,26 @@ CALLER = "switchboard.caller"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class ProvenFirst(APIRoute):
+class AuthenticatedRoute(APIRoute):
     """An address whose body is not read before its token was: without one, nobody may hold a place by dripping."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
-        async def proven_first(request: Request) -> Response:
+        async def authenticate_first(request: Request) -> Response:
             request.scope[CALLER] = await prove(request)
-            return await handle(Request(request.scope, await read_ahead(request.receive)))
+            return await handle(Request(request.scope, await buffer_body(request.receive)))
 
-        return proven_first
+        return authenticate_first
 
 
 bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of whoever signs customers in.")
 Key = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]
-sessions = APIRouter(prefix="/v1/sessions/{session_id}", responses=PROBLEMS, route_class=ProvenFirst)
+sessions = APIRouter(prefix="/v1/sessions/{session_id}", responses=PROBLEMS, route_class=AuthenticatedRoute)
 probes = APIRouter()
 
 
-def create_app(relay: Relay, tokens: Tokens, readiness: Readiness) -> FastAPI:
+def create_app(session_client: SessionClient, tokens: TokenVerifier, readiness: Readiness) -> FastAPI:
     """The API, with all that it depends on."""
     app = FastAPI(
         title="Switchboard",
@@ -81,7 +82,7 @@ def create_app(relay: Relay, tokens: Tokens, readiness: Readiness) -> FastAPI:
         redoc_url=None,
         telemetry=NO_TELEMETRY,
     )
-    app.state.relay, app.state.tokens, app.state.readiness = relay, tokens, readiness
+    app.state.session_client, app.state.tokens, app.state.readiness = session_client, tokens, readiness
     app.include_router(sessions)
     app.include_router(probes)
     app.add_exception_handler(Problem, on_problem)
@@ -105,7 +106,7 @@ async def prove(request: Request) -> Caller:
     credentials = await bearer(request)
     if credentials is None:
         raise unauthorized(NO_TOKEN, 'Bearer realm="switchboard"')
-    tokens: Tokens = request.app.state.tokens
+    tokens: TokenVerifier = request.app.state.tokens
     try:
         return await tokens.caller(credentials.credentials)
     except TokenRefused as error:
@@ -119,16 +120,20 @@ def unauthorized(detail: str, challenge: str) -> Problem:
     return problem
 
 
-Proven = Annotated[Caller, Depends(proven)]
+AuthenticatedCaller = Annotated[Caller, Depends(proven)]
 
 
 @sessions.post("/messages", response_model=SendReply)
 async def send_message(
-    request: Request, session_id: SessionId, message: NewMessage, caller: Proven, idempotency_key: Key = None
+    request: Request,
+    session_id: SessionId,
+    message: NewMessage,
+    caller: AuthenticatedCaller,
+    idempotency_key: Key = None,
 ) -> Response:
     """Send a message and wait for its reply. The first one begins the session, which then is this customer's."""
     asked = SendMessage(
-        customer_id=caller.customer_id, signed_in=caller.signed_in, text=sent_text(message.text), seen=message.seen
+        customer_id=caller.customer_id, signed_in=caller.signed_in, text=validated_text(message.text), seen=message.seen
     )
     handler = "steer" if message.interrupt else "send"
     return await deliver(request, caller, session_id, handler, asked, idempotency_key)
@@ -136,7 +141,11 @@ async def send_message(
 
 @sessions.post("/confirm", response_model=SendReply)
 async def confirm(
-    request: Request, session_id: SessionId, decision: Decision, caller: Proven, idempotency_key: Key = None
+    request: Request,
+    session_id: SessionId,
+    decision: Decision,
+    caller: AuthenticatedCaller,
+    idempotency_key: Key = None,
 ) -> Response:
     """Say yes to what a reply's `confirmation` has asked: exactly that is done, once."""
     return await decide(request, session_id, "confirm", decision, caller, idempotency_key)
@@ -144,7 +153,11 @@ async def confirm(
 
 @sessions.post("/decline", response_model=SendReply)
 async def decline(
-    request: Request, session_id: SessionId, decision: Decision, caller: Proven, idempotency_key: Key = None
+    request: Request,
+    session_id: SessionId,
+    decision: Decision,
+    caller: AuthenticatedCaller,
+    idempotency_key: Key = None,
 ) -> Response:
     """Say no to what a reply's `confirmation` has asked."""
     return await decide(request, session_id, "decline", decision, caller, idempotency_key)
@@ -158,35 +171,37 @@ async def decide(
 
 
 @sessions.post("/interrupt", response_model=Interruption)
-async def interrupt(request: Request, session_id: SessionId, caller: Proven, idempotency_key: Key = None) -> Response:
+async def interrupt(
+    request: Request, session_id: SessionId, caller: AuthenticatedCaller, idempotency_key: Key = None
+) -> Response:
     """Stop the turn that runs. Its message is answered with what was done and what was not."""
-    relay: Relay = request.app.state.relay
+    session_client: SessionClient = request.app.state.session_client
     asked = CustomerRequest(customer_id=caller.customer_id, signed_in=caller.signed_in)
     # Tried again after a broken connection, it must not stop the turn after the one that was meant.
-    key = told_key(request, idempotency_key)
-    return answer(await relay.ask(caller, session_id, "interrupt", asked, key))
+    key = effective_key(request, idempotency_key)
+    return answer(await session_client.ask(caller, session_id, "interrupt", asked, key))
 
 
 @sessions.get("/transcript", response_model=Transcript)
 async def transcript(
     request: Request,
     session_id: SessionId,
-    caller: Proven,
+    caller: AuthenticatedCaller,
     after: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)] = 20,
 ) -> Response:
     """What was said and done, the turns after number `after`, oldest first."""
-    relay: Relay = request.app.state.relay
+    session_client: SessionClient = request.app.state.session_client
     asked = TranscriptRequest(customer_id=caller.customer_id, signed_in=caller.signed_in, after=after, limit=limit)
-    return answer(await relay.ask(caller, session_id, "transcript", asked))
+    return answer(await session_client.ask(caller, session_id, "transcript", asked))
 
 
 @sessions.get("/status", response_model=SessionStatus)
-async def status(request: Request, session_id: SessionId, caller: Proven) -> Response:
+async def status(request: Request, session_id: SessionId, caller: AuthenticatedCaller) -> Response:
     """How the session stands, also while a turn runs."""
-    relay: Relay = request.app.state.relay
+    session_client: SessionClient = request.app.state.session_client
     asked = CustomerRequest(customer_id=caller.customer_id, signed_in=caller.signed_in)
-    return answer(await relay.ask(caller, session_id, "status", asked))
+    return answer(await session_client.ask(caller, session_id, "status", asked))
 
 
 @probes.get("/health", include_in_schema=False)
@@ -206,16 +221,16 @@ async def deliver(
     request: Request, caller: Caller, session_id: str, handler: str, asked: Wire, idempotency_key: str | None
 ) -> Response:
     """Hand in what must be done once."""
-    relay: Relay = request.app.state.relay
-    key = told_key(request, idempotency_key)
+    session_client: SessionClient = request.app.state.session_client
+    key = effective_key(request, idempotency_key)
     try:
-        content = await relay.deliver(caller, session_id, handler, asked, key, request.receive)
-    except ClientGone:
-        return Response(status_code=CLIENT_GONE)
+        content = await session_client.deliver(caller, session_id, handler, asked, key, request.receive)
+    except ClientDisconnected:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
     return answer(content)
 
 
-def told_key(request: Request, idempotency_key: str | None) -> str:
+def effective_key(request: Request, idempotency_key: str | None) -> str:
     """The client's key, or one of ours. It is told in any case: with it the same can be asked again."""
     key = idempotency_key or uuid4().hex
     request.scope[IDEMPOTENCY_KEY] = key
@@ -227,7 +242,7 @@ def answer(content: bytes) -> Response:
     return Response(content, media_type="application/json")
 
 
-def sent_text(text: str) -> str:
+def validated_text(text: str) -> str:
     """A message that a session takes. Raises Problem."""
     size = len(text.encode())
     if size > MESSAGE_MAX_BYTES:

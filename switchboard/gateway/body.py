@@ -24,7 +24,7 @@ Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 
 
-async def read_ahead(receive: Receive) -> Receive:
+async def buffer_body(receive: Receive) -> Receive:
     """What hands over the body as one event, and then whatever comes after it. Raises Problem 413 or 408."""
     try:
         async with asyncio.timeout(SENT_WITHIN.total_seconds()):

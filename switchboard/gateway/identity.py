@@ -67,7 +67,7 @@ def secret_key(secret: str) -> PyJWK:
     return PyJWK({"kty": "oct", "k": encoded}, algorithm="HS256")
 
 
-class Tokens:
+class TokenVerifier:
     """Reads tokens. The algorithm is the key's, never the token's word: so no `none`, and no public key as a secret."""
 
     def __init__(self, settings: TokenSettings, keys: Keys) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from switchboard.gateway.edge import App, Event
+from switchboard.gateway.middleware import App, Event
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.utils import base64url_encode
 
-from switchboard.gateway.identity import Caller, SharedSecret, TokenRefused, Tokens
+from switchboard.gateway.identity import Caller, SharedSecret, TokenRefused, TokenVerifier
 from switchboard.gateway.jwks import usable_keys
 from switchboard.gateway.settings import TokenSettings
 from switchboard.gateway.token import mint
@@ -139,19 +139,19 @@ RS_REFUSED = [
 @pytest.mark.parametrize(("what", "token", "why"), HS_REFUSED, ids=[what for what, _, _ in HS_REFUSED])
 async def test_with_a_shared_secret_no_token_of_these_proves_anything(what: str, token: str, why: str) -> None:
     with pytest.raises(TokenRefused, match=why):
-        await Tokens(settings(), SharedSecret(SECRET)).caller(token)
+        await TokenVerifier(settings(), SharedSecret(SECRET)).caller(token)
 
 
 @pytest.mark.parametrize(("what", "token", "why"), RS_REFUSED, ids=[what for what, _, _ in RS_REFUSED])
 async def test_with_a_provider_no_token_of_these_proves_anything(what: str, token: str, why: str) -> None:
     with pytest.raises(TokenRefused, match=why):
-        await Tokens(provider(), Listed()).caller(token)
+        await TokenVerifier(provider(), Listed()).caller(token)
 
 
 async def test_a_good_token_proves_its_customer() -> None:
-    secret = Tokens(settings(), SharedSecret(SECRET))
+    secret = TokenVerifier(settings(), SharedSecret(SECRET))
     assert await secret.caller(jwt.encode(claims(), SECRET, "HS256")) == Caller("alice", signed_in=True)
-    keys = Tokens(provider(), Listed())
+    keys = TokenVerifier(provider(), Listed())
     assert await keys.caller(jwt.encode(claims(), RSA_KEY, "RS256", {"kid": "rsa"})) == Caller("alice", True)
     assert await keys.caller(jwt.encode(claims(aud=["x", AUDIENCE]), EC_KEY, "ES256", {"kid": "ec"})) == Caller(
         "alice", True
@@ -160,11 +160,11 @@ async def test_a_good_token_proves_its_customer() -> None:
 
 async def test_clocks_may_differ_a_little() -> None:
     token = jwt.encode(claims(exp=datetime.now(UTC) - timedelta(seconds=5)), SECRET, "HS256")
-    assert (await Tokens(settings(), SharedSecret(SECRET)).caller(token)).customer_id == "alice"
+    assert (await TokenVerifier(settings(), SharedSecret(SECRET)).caller(token)).customer_id == "alice"
 
 
 async def test_an_issuer_and_an_audience_that_are_set_are_asked_for_with_a_secret_too() -> None:
-    tokens = Tokens(settings(GATEWAY_JWT_ISSUER=ISSUER, GATEWAY_JWT_AUDIENCE=AUDIENCE), SharedSecret(SECRET))
+    tokens = TokenVerifier(settings(GATEWAY_JWT_ISSUER=ISSUER, GATEWAY_JWT_AUDIENCE=AUDIENCE), SharedSecret(SECRET))
     assert await tokens.caller(jwt.encode(claims(), SECRET, "HS256"))
     for wrong in (claims(iss="https://evil"), claims(aud="another"), claims(iss=None), claims(aud=None)):
         with pytest.raises(TokenRefused):
@@ -172,7 +172,7 @@ async def test_an_issuer_and_an_audience_that_are_set_are_asked_for_with_a_secre
 
 
 async def test_the_customer_stands_in_the_claim_that_is_named() -> None:
-    tokens = Tokens(settings(GATEWAY_CUSTOMER_CLAIM="customer_number"), SharedSecret(SECRET))
+    tokens = TokenVerifier(settings(GATEWAY_CUSTOMER_CLAIM="customer_number"), SharedSecret(SECRET))
     token = jwt.encode(claims(sub="auth0|4711", customer_number="C-17"), SECRET, "HS256")
     assert (await tokens.caller(token)).customer_id == "C-17"
     with pytest.raises(TokenRefused, match="has no customer_number"):
@@ -194,7 +194,7 @@ SIGNED_IN = [
 
 @pytest.mark.parametrize(("acr", "counts", "signed_in"), SIGNED_IN)
 async def test_who_is_signed_in_says_the_context_class(acr: object, counts: str, signed_in: bool) -> None:
-    tokens = Tokens(settings(GATEWAY_SIGNED_IN_ACR=counts), SharedSecret(SECRET))
+    tokens = TokenVerifier(settings(GATEWAY_SIGNED_IN_ACR=counts), SharedSecret(SECRET))
     assert (await tokens.caller(jwt.encode(claims(acr=acr), SECRET, "HS256"))).signed_in == signed_in
 
 
@@ -204,7 +204,7 @@ async def test_who_is_signed_in_says_the_context_class(acr: object, counts: str,
 async def test_a_token_of_ours_is_believed(signed_in: bool, more: dict[str, str], acr: str) -> None:
     chosen = settings(GATEWAY_SIGNED_IN_ACR=acr, **more)
     token = mint(chosen, "bob", timedelta(minutes=1), datetime.now(UTC), signed_in)
-    assert await Tokens(chosen, SharedSecret(SECRET)).caller(token) == Caller("bob", signed_in)
+    assert await TokenVerifier(chosen, SharedSecret(SECRET)).caller(token) == Caller("bob", signed_in)
 
 
 def test_without_the_secret_no_token_is_made() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from switchboard.gateway.relay import problem_of
+from switchboard.gateway.sessions import problem_of
 from switchboard.ingress import HandlerFailed
 from switchboard.session.contract import NO_AGENTS, NOTHING_WAITS, QUESTION_EXPIRED
 

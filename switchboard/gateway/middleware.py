@@ -24,7 +24,7 @@ METHODS = ("GET", "POST")
 IDEMPOTENCY_KEY = "idempotency-key"
 """A header, and what of a request's scope holds it."""
 
-CLIENT_GONE = 499
+CLIENT_CLOSED_REQUEST = 499
 """How proxies note a client that has left before its answer."""
 
 BUSY = "The gateway has as many requests as it can take. Try again in a second, with the same Idempotency-Key."
@@ -39,7 +39,7 @@ Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class Edge:
+class RequestMiddleware:
     """An ASGI application around the API. `stopping` refuses what is new, `idle` waits for what runs."""
 
     def __init__(self, app: App, requests_max: int) -> None:
@@ -99,7 +99,7 @@ class Edge:
 
     async def _observed(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
-        status = CLIENT_GONE
+        status = CLIENT_CLOSED_REQUEST
         begun = time.perf_counter()
 
         async def noting(event: Event) -> None:

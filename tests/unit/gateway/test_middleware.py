@@ -8,11 +8,11 @@ import pytest
 
 from switchboard.gateway import body as bodies
 from switchboard.gateway.api import create_app
-from switchboard.gateway.edge import Edge
-from switchboard.gateway.identity import SharedSecret, Tokens
+from switchboard.gateway.identity import SharedSecret, TokenVerifier
 from switchboard.gateway.ingress import Ingress
+from switchboard.gateway.middleware import RequestMiddleware
 from switchboard.gateway.probes import Readiness
-from switchboard.gateway.relay import Relay
+from switchboard.gateway.sessions import SessionClient
 from switchboard.gateway.settings import TokenSettings
 from switchboard.gateway.token import mint
 from switchboard.ingress import Submitted
@@ -39,9 +39,11 @@ class Defect(Ingress):
         raise ValueError(f"cannot send {request}")
 
 
-def edge() -> Edge:
-    relay = Relay(Defect(), timedelta(seconds=1))
-    return Edge(create_app(relay, Tokens(SETTINGS, SharedSecret(SECRET)), Readiness(relay.ready)), 10)
+def middleware() -> RequestMiddleware:
+    session_client = SessionClient(Defect(), timedelta(seconds=1))
+    return RequestMiddleware(
+        create_app(session_client, TokenVerifier(SETTINGS, SharedSecret(SECRET)), Readiness(session_client.ready)), 10
+    )
 
 
 async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json", token: str | None = None) -> Answered:
@@ -50,7 +52,7 @@ async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json"
         token = mint(SETTINGS, "alice", timedelta(minutes=1), datetime.now(UTC))
     told = {"authorization": f"Bearer {token}", "content-type": kind}
     events = [body(chunk, more=True) for chunk in chunks[:-1]] + [body(chunks[-1], more=not ends)]
-    return await ask(edge(), "/v1/sessions/s/messages", told, events)
+    return await ask(middleware(), "/v1/sessions/s/messages", told, events)
 
 
 async def test_a_defect_is_told_without_a_word_of_it(caplog: pytest.LogCaptureFixture) -> None:

@@ -54,11 +54,11 @@ LOST = (
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """Whoever asked has left. What was handed in goes on."""
 
 
-class Relay:
+class SessionClient:
     """The sessions, as the API asks them. Raises Problem when there is no answer to give."""
 
     def __init__(self, ingress: Ingress, reply_timeout: timedelta) -> None:
@@ -73,19 +73,19 @@ class Relay:
     async def deliver(
         self, caller: Caller, session_id: str, handler: str, request: Wire, key: str, receive: Receive
     ) -> bytes:
-        """Hand a request in and wait for its reply, as JSON. Raises ClientGone when `receive` says so.
+        """Hand a request in and wait for its reply, as JSON. Raises ClientDisconnected when `receive` says so.
 
         It is taken before anything is waited for: killed after that, the same key finds it again.
         """
-        return await self._unless_leaving(self._deliver(caller, session_id, handler, request, key, receive))
+        return await self._unless_stopping(self._deliver(caller, session_id, handler, request, key, receive))
 
     async def ask(self, caller: Caller, session_id: str, handler: str, request: Wire, key: str = "") -> bytes:
         """What a handler answers at once, as JSON."""
-        sent_key = restate_key(caller, session_id, key) if key else ""
+        sent_key = scoped_key(caller, session_id, key) if key else ""
         if sent_key:
             await self._claim(session_id, handler, request, sent_key)
         with told():
-            return await self._unless_leaving(self._ingress.call(session_id, handler, request, sent_key))
+            return await self._unless_stopping(self._ingress.call(session_id, handler, request, sent_key))
 
     async def ready(self) -> bool:
         """Whether Restate can be asked."""
@@ -94,7 +94,7 @@ class Relay:
     async def _deliver(
         self, caller: Caller, session_id: str, handler: str, request: Wire, key: str, receive: Receive
     ) -> bytes:
-        claimed_key = restate_key(caller, session_id, key)
+        claimed_key = scoped_key(caller, session_id, key)
         await self._claim(session_id, handler, request, claimed_key)
         for sent_key in attempts(claimed_key):
             with told():
@@ -102,10 +102,10 @@ class Relay:
             describe("restate.invocation.id", submitted.invocation_id)
             with told(GOES_ON):
                 try:
-                    return await while_connected(self._reply(submitted.invocation_id), receive)
+                    return await while_client_connected(self._reply(submitted.invocation_id), receive)
                 except HandlerFailed as error:
                     # Kept under its key for a day, and nothing was done: the next attempt has a key of its own.
-                    if not (unserved(error) and submitted.before):
+                    if not (no_agent_found(error) and submitted.before):
                         raise
         raise Problem(503, "no_agents", NO_MORE_ATTEMPTS, RETRY_WITHOUT_AGENTS_S)
 
@@ -116,7 +116,7 @@ class Relay:
             if not await self._ingress.claim(session_id, ClaimedKey(digest=digest), key):
                 raise Problem(422, "key_reused", KEY_REUSED)
 
-    async def _unless_leaving(self, answer: Awaitable[bytes]) -> bytes:
+    async def _unless_stopping(self, answer: Awaitable[bytes]) -> bytes:
         """Wait for an answer until this process has to end. Raises Problem then, so that the key is told."""
         waiting, leaving = asyncio.ensure_future(answer), asyncio.ensure_future(self._leaving.wait())
         try:
@@ -136,7 +136,7 @@ class Relay:
             raise Problem(504, "reply_late", LATE) from error
 
 
-def restate_key(caller: Caller, session_id: str, key: str) -> str:
+def scoped_key(caller: Caller, session_id: str, key: str) -> str:
     """The key at Restate, which answers a repeated one before any handler has looked at who asks.
 
     So whose it is stands in it: neither a customer's nor a session id can hold a slash. So does what was proven, for
@@ -151,18 +151,18 @@ def attempts(key: str) -> Iterator[str]:
     return (key if number == 0 else f"{key} {number}" for number in range(ATTEMPTS_MAX))
 
 
-def unserved(failed: HandlerFailed) -> bool:
+def no_agent_found(failed: HandlerFailed) -> bool:
     """Whether a message ended without an agent, and with nothing done."""
     return (failed.status, failed.message) == (503, NO_AGENTS)
 
 
-async def while_connected(reply: Awaitable[bytes], receive: Receive) -> bytes:
-    """Wait for a reply as long as somebody is there to get it. Raises ClientGone."""
+async def while_client_connected(reply: Awaitable[bytes], receive: Receive) -> bytes:
+    """Wait for a reply as long as somebody is there to get it. Raises ClientDisconnected."""
     waiting, leaving = asyncio.ensure_future(reply), asyncio.ensure_future(gone(receive))
     try:
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
-            raise ClientGone
+            raise ClientDisconnected
         return waiting.result()
     finally:
         waiting.cancel()
@@ -195,7 +195,7 @@ def problem_of(failed: HandlerFailed) -> Problem:
     """What a handler has said. Its sentences are for customers; the words of a defect are not."""
     if failed.message == CANCELLED:
         return Problem(409, "stopped", STOPPED)
-    if unserved(failed):
+    if no_agent_found(failed):
         return Problem(503, "no_agents", failed.message, RETRY_WITHOUT_AGENTS_S)
     if failed.status < 500 and (failed.status != 409 or failed.message in DECIDED):
         return Problem(failed.status, CODES.get(failed.status, "refused"), failed.message)
