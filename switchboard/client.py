@@ -1,7 +1,7 @@
 """Client of a mesh, over Restate's ingress: submits a message once and waits for its reply.
 
 MeshError        the message is one sentence for a person, with what to do
-├─ MeshAway      nobody answers at the address, or it is not a mesh
+├─ MeshUnavailable      nobody answers at the address, or it is not a mesh
 ├─ TurnLost      the mesh accepted the message and could not finish it
 └─ Refused       a handler rejected the request; the same request will be rejected again
 """
@@ -19,9 +19,9 @@ from pydantic import BaseModel, ValidationError
 from switchboard.ingress import (
     SERVER_ERROR,
     HandlerFailed,
-    IngressAway,
-    IngressLate,
-    NoMesh,
+    IngressTimeout,
+    IngressUnavailable,
+    NotAMesh,
     RestateIngress,
     session_path,
 )
@@ -59,7 +59,7 @@ class MeshError(Exception):
     """A request to the mesh failed; the message is one sentence for a person, with what to do."""
 
 
-class MeshAway(MeshError):
+class MeshUnavailable(MeshError):
     """No mesh answers at the address."""
 
 
@@ -167,17 +167,19 @@ class MeshClient:
             async with asyncio.timeout(REPLY_TIMEOUT.total_seconds()):
                 return await self._ingress.reply(invocation_id)
         except TimeoutError as error:
-            raise IngressLate(f"no reply within {REPLY_TIMEOUT}") from error
+            raise IngressTimeout(f"no reply within {REPLY_TIMEOUT}") from error
 
     def _parse(self, answer: type[Answer], content: bytes) -> Answer:
         try:
             return answer.model_validate_json(content)
         except ValidationError:
-            raise MeshAway(f"What answers at {self.url} is not a mesh of this version; is the address right?") from None
+            raise MeshUnavailable(
+                f"What answers at {self.url} is not a mesh of this version; is the address right?"
+            ) from None
 
     def _on_failure(self, error: Exception, failures: int) -> None:
         """Retry only once a Restate has answered at the address: a wrong address or no mesh ends it at once."""
-        if isinstance(error, IngressAway):
+        if isinstance(error, IngressUnavailable):
             self._connected = self._connected or error.connected
         if not self._connected:
             raise error
@@ -190,14 +192,14 @@ class MeshClient:
         try:
             yield
             self._connected = True
-        except IngressLate as error:
+        except IngressTimeout as error:
             raise TurnLost(
                 f"{self.url} has not answered in time. Nothing that was accepted is lost: see `switchboard transcript`."
             ) from error
-        except IngressAway as error:
-            raise MeshAway(f"No mesh answers at {self.url}; start one with `switchboard up`.") from error
-        except NoMesh as error:
-            raise MeshAway(
+        except IngressUnavailable as error:
+            raise MeshUnavailable(f"No mesh answers at {self.url}; start one with `switchboard up`.") from error
+        except NotAMesh as error:
+            raise MeshUnavailable(
                 f"What answers at {self.url} is not a mesh ({error}). Is the address right, and is `switchboard up` "
                 "running?"
             ) from error

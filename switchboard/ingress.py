@@ -3,9 +3,9 @@
 `MeshClient` and the gateway are built on this. A failed request raises one of:
 
 IngressError
-├─ IngressAway        nobody answers, or Restate is starting or overloaded: the same request may be sent again
-│  └─ IngressLate     the request was sent and not answered in time
-├─ NoMesh             something answers and has no such handler: no services are registered, or a wrong address
+├─ IngressUnavailable        nobody answers, or Restate is starting or overloaded: the same request may be sent again
+│  └─ IngressTimeout     the request was sent and not answered in time
+├─ NotAMesh             something answers and has no such handler: no services are registered, or a wrong address
 └─ HandlerFailed      the handler itself answered with an error
 """
 
@@ -45,7 +45,7 @@ class IngressError(Exception):
     """A request to the ingress got no good answer."""
 
 
-class IngressAway(IngressError):
+class IngressUnavailable(IngressError):
     """Nobody answers, or Restate is starting or overloaded. The same request may be sent again.
 
     `connected` is False while nothing shows that a Restate is at the address.
@@ -56,11 +56,11 @@ class IngressAway(IngressError):
         self.connected = connected
 
 
-class IngressLate(IngressAway):
+class IngressTimeout(IngressUnavailable):
     """The request was sent and not answered in time."""
 
 
-class NoMesh(IngressError):
+class NotAMesh(IngressError):
     """Something answers at the address and has no such handler."""
 
 
@@ -115,7 +115,7 @@ class RestateIngress:
         url: str,
         http: aiohttp.ClientSession,
         policy: RetryPolicy,
-        retried: Errors = (IngressAway,),
+        retried: Errors = (IngressUnavailable,),
         on_failure: OnFailure = ignore_failure,
         headers: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
@@ -152,7 +152,7 @@ class RestateIngress:
         try:
             accepted = _Accepted.model_validate_json(content)
         except ValidationError as error:
-            raise NoMesh("its answer is not Restate's") from error
+            raise NotAMesh("its answer is not Restate's") from error
         return Submitted(accepted.invocationId, accepted.status == PREVIOUSLY_ACCEPTED)
 
     async def reply(self, invocation_id: str) -> bytes:
@@ -160,7 +160,9 @@ class RestateIngress:
         path = f"/restate/invocation/{quote(invocation_id, safe='')}/attach"
         answer: bytes | None = None
         while answer is None:
-            answer = await retry(lambda: self._attach(path), self._policy, (IngressAway,), on_failure=self._on_failure)
+            answer = await retry(
+                lambda: self._attach(path), self._policy, (IngressUnavailable,), on_failure=self._on_failure
+            )
         return answer
 
     async def health(self, within: timedelta) -> None:
@@ -175,11 +177,11 @@ class RestateIngress:
         try:
             response = await exchange(self._http, method, self.url + path, body, sent)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise IngressAway(str(error), connected=False) from error
+            raise IngressUnavailable(str(error), connected=False) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-            raise IngressAway(str(error)) from error
+            raise IngressUnavailable(str(error)) from error
         except aiohttp.ClientResponseError as error:  # No HTTP, or redirects without end.
-            raise NoMesh("it does not answer as Restate does") from error
+            raise NotAMesh("it does not answer as Restate does") from error
         if response.status >= 300:
             raise_for_error(response)
         return response.content
@@ -196,7 +198,7 @@ class RestateIngress:
         try:
             return await retry(attempt, self._policy, self._retried, within, self._on_failure)
         except TimeoutError as error:
-            raise IngressLate(f"no answer within {within}") from error
+            raise IngressTimeout(f"no answer within {within}") from error
 
 
 async def exchange(
@@ -223,13 +225,13 @@ def raise_for_error(response: Response) -> NoReturn:
     except ValidationError:
         reason = f"HTTP {response.status}"
         if response.status >= SERVER_ERROR:
-            raise IngressAway(reason, connected=False) from None
-        raise NoMesh(reason) from None
+            raise IngressUnavailable(reason, connected=False) from None
+        raise NotAMesh(reason) from None
     if error.source == SOURCE_HANDLER:
         raise HandlerFailed(response.status, error.message)
     if response.status >= SERVER_ERROR or response.status == TOO_MANY_REQUESTS:
-        raise IngressAway(error.message)
-    raise NoMesh(error.message)
+        raise IngressUnavailable(error.message)
+    raise NotAMesh(error.message)
 
 
 def idempotency_header(key: str) -> dict[str, str]:

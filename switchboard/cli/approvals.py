@@ -16,7 +16,7 @@ from switchboard.loop.decide import explain
 
 
 async def waiting(ingress_url: str) -> InboxPage:
-    """The first page of what waits. Raises MeshAway when nobody answers."""
+    """The first page of what waits. Raises MeshUnavailable when nobody answers."""
     async with MeshClient(ingress_url, notify=note) as mesh:
         return await mesh.staff(APPROVALS, "list", InboxQuery(), InboxPage)
 

@@ -15,7 +15,7 @@ from switchboard.loop.decide import explain
 
 
 async def open_cases(ingress_url: str) -> CasePage:
-    """The first page of the open cases. Raises MeshAway when nobody answers."""
+    """The first page of the open cases. Raises MeshUnavailable when nobody answers."""
     async with MeshClient(ingress_url, notify=note) as mesh:
         return await mesh.staff(CASES, "list", CaseQuery(), CasePage)
 

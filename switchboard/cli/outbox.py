@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from switchboard.builtin.outbox.contract import OUTBOX, Email
-from switchboard.client import MeshAway
+from switchboard.client import MeshUnavailable
 from switchboard.local.restate_server import Admin, AdminError
 
 
@@ -25,13 +25,13 @@ class _Sent(BaseModel):
 
 
 async def sent_emails(admin: Admin, customer_id: str | None = None) -> list[Email]:
-    """What was sent to a customer, or to all of them, oldest first. Raises MeshAway when nobody answers."""
+    """What was sent to a customer, or to all of them, oldest first. Raises MeshUnavailable when nobody answers."""
     try:
         rows = await admin.query(
             f"select service_key, value_utf8 from state where service_name = '{OUTBOX}' and key = 'sent'"
         )
     except (AdminError, aiohttp.ClientError) as error:
-        raise MeshAway(f"No mesh answers at {admin.url} ({error}); start one with `switchboard up`.") from error
+        raise MeshUnavailable(f"No mesh answers at {admin.url} ({error}); start one with `switchboard up`.") from error
     boxes = [_Row.model_validate(row) for row in rows]
     emails = [
         email

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from switchboard.client import MeshAway
+from switchboard.client import MeshUnavailable
 from switchboard.local.restate_server import Admin, AdminError
 from switchboard.session.contract import SESSION
 
@@ -64,11 +64,11 @@ class Seen:
 
 
 async def all_sessions(admin: Admin) -> list[Seen]:
-    """The sessions; those that run come first, then those that wait for a yes. Raises MeshAway."""
+    """The sessions; those that run come first, then those that wait for a yes. Raises MeshUnavailable."""
     try:
         rows = await admin.query(QUERY.format(service=SESSION, rows=ROWS_MAX))
     except (AdminError, aiohttp.ClientError) as error:
-        raise MeshAway(f"No mesh answers at {admin.url} ({error}); start one with `switchboard up`.") from error
+        raise MeshUnavailable(f"No mesh answers at {admin.url} ({error}); start one with `switchboard up`.") from error
     return read_sessions(rows, datetime.now(UTC))
 
 

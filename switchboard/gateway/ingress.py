@@ -10,9 +10,9 @@ from switchboard.gateway.metrics import RECONNECTS
 from switchboard.gateway.spans import trace_headers
 from switchboard.ingress import (
     HEALTH_PATH,
-    IngressAway,
     IngressError,
-    NoMesh,
+    IngressUnavailable,
+    NotAMesh,
     RestateIngress,
     Submitted,
     session_path,
@@ -43,7 +43,7 @@ class Ingress:
             http,
             RETRIES,
             # A Restate that has just come back knows no services for a moment.
-            retried=(IngressAway, NoMesh),
+            retried=(IngressUnavailable, NotAMesh),
             on_failure=lambda error, failures: RECONNECTS.inc(),
             headers=trace_headers,
         )
@@ -54,7 +54,7 @@ class Ingress:
         try:
             return ClaimedKey.model_validate_json(content) == key
         except ValidationError as error:
-            raise NoMesh("its answer is not a session's") from error
+            raise NotAMesh("its answer is not a session's") from error
 
     async def submit(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> Submitted:
         """Submit a message. The same key again is the same message, not a second one."""

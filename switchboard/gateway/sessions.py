@@ -12,7 +12,7 @@ from switchboard.gateway.identity import Caller
 from switchboard.gateway.ingress import Ingress
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.spans import describe
-from switchboard.ingress import HandlerFailed, IngressAway, NoMesh
+from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh
 from switchboard.messages import Wire
 from switchboard.session.contract import NO_AGENTS, NOTHING_WAITS, QUESTION_EXPIRED, ClaimedKey
 from switchboard.telemetry.spans import CANCELLED
@@ -181,10 +181,10 @@ def told(away: str = AWAY) -> Iterator[None]:
     """Turn what goes wrong at Restate into what the client is told; `away` is for a Restate that does not answer."""
     try:
         yield
-    except IngressAway as error:
+    except IngressUnavailable as error:
         logger.warning("Restate's ingress does not answer")
         raise Problem(503, "restate_away", away, RETRY_AFTER_S) from error
-    except NoMesh as error:
+    except NotAMesh as error:
         logger.error("Restate's ingress knows no sessions; are the mesh's services registered there?")
         raise Problem(503, "mesh_not_ready", NOT_READY, RETRY_AFTER_S) from error
     except HandlerFailed as error:

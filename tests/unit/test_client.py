@@ -11,8 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from switchboard import client
-from switchboard.client import DISCONNECTED, MeshAway, MeshClient, Refused, TurnLost
-from switchboard.ingress import HandlerFailed, IngressAway, IngressError, NoMesh, Response, raise_for_error
+from switchboard.client import DISCONNECTED, MeshClient, MeshUnavailable, Refused, TurnLost
+from switchboard.ingress import HandlerFailed, IngressError, IngressUnavailable, NotAMesh, Response, raise_for_error
 from switchboard.retry import RetryPolicy
 
 ACCEPTED = {"invocationId": "inv_1", "status": "Accepted"}
@@ -115,14 +115,14 @@ async def test_handler_failure_is_a_lost_turn() -> None:
 )
 async def test_address_without_a_mesh_is_said_at_once(answered: Answers, reason: str) -> None:
     async with mesh(answered) as (restate, opened, _):
-        with pytest.raises(MeshAway, match=f"is not a mesh .{reason}."):
+        with pytest.raises(MeshUnavailable, match=f"is not a mesh .{reason}."):
             await opened.status("s", "alice")
     assert len(restate.requests) == 1
 
 
 async def test_server_that_never_was_a_restate_is_not_waited_for() -> None:
     async with mesh(page(502)) as (restate, opened, _):
-        with pytest.raises(MeshAway):
+        with pytest.raises(MeshUnavailable):
             await opened.healthy()
     assert len(restate.requests) == 1
 
@@ -136,14 +136,14 @@ async def test_proxy_error_is_waited_out_once_restate_has_answered() -> None:
 
 async def test_lost_mesh_is_away_after_the_last_retry() -> None:
     async with mesh(broken) as (restate, opened, _):
-        with pytest.raises(MeshAway, match="No mesh answers"):
+        with pytest.raises(MeshUnavailable, match="No mesh answers"):
             await opened.status("s", "alice")
     assert len(restate.requests) == 5
 
 
 async def test_answer_of_another_version_is_said() -> None:
     async with mesh(answer(200, {"unexpected": 1})) as (_, opened, _):
-        with pytest.raises(MeshAway, match="not a mesh of this version"):
+        with pytest.raises(MeshUnavailable, match="not a mesh of this version"):
             await opened.reply("inv_1")
 
 
@@ -156,7 +156,7 @@ async def test_address_of_another_protocol_is_no_mesh() -> None:
     async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         async with MeshClient(f"http://{host}:{port}") as opened:
-            with pytest.raises(MeshAway, match=r"is not a mesh.*Is the address right"):
+            with pytest.raises(MeshUnavailable, match=r"is not a mesh.*Is the address right"):
                 await opened.status("s", "alice")
 
 
@@ -171,11 +171,11 @@ CLASSES: list[tuple[int, dict[str, str] | None, type[IngressError]]] = [
     (403, {"message": "no", "source": "invocation"}, HandlerFailed),
     (503, {"message": "no agents", "source": "invocation"}, HandlerFailed),
     (429, {"message": "full", "source": "invocation"}, HandlerFailed),
-    (429, {"message": "busy"}, IngressAway),
-    (503, {"message": "starting"}, IngressAway),
-    (404, {"message": "service not found"}, NoMesh),
-    (502, None, IngressAway),
-    (404, None, NoMesh),
+    (429, {"message": "busy"}, IngressUnavailable),
+    (503, {"message": "starting"}, IngressUnavailable),
+    (404, {"message": "service not found"}, NotAMesh),
+    (502, None, IngressUnavailable),
+    (404, None, NotAMesh),
 ]
 
 
