@@ -24,12 +24,12 @@ def message_span(session_id: str) -> Iterator[dict[str, str]]:
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
     from switchboard.telemetry.setup import send_spans  # noqa: PLC0415
-    from switchboard.telemetry.spans import CONVERSATION, TRACEPARENT, Attributes, below, traceparent  # noqa: PLC0415
+    from switchboard.telemetry.spans import CONVERSATION, TRACEPARENT, Attributes, child_span, traceparent  # noqa: PLC0415
 
     # That a collector is away is for the services to say; a person is shown a reply.
     logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
     logging.getLogger("opentelemetry").propagate = False
     send_spans(SERVICE, os.environ[ENDPOINT])
     attributes: Attributes = {CONVERSATION: session_id}
-    with below(None, "send message", SpanKind.CLIENT, attributes) as span:
+    with child_span(None, "send message", SpanKind.CLIENT, attributes) as span:
         yield {TRACEPARENT: traceparent(span.get_span_context())}

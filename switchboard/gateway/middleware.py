@@ -11,7 +11,7 @@ from opentelemetry.trace import Span
 
 from switchboard.gateway.metrics import ACTIVE, REQUESTS
 from switchboard.gateway.problems import Problem, respond
-from switchboard.gateway.spans import answered, request_span, trace_id
+from switchboard.gateway.spans import record_response, request_span, trace_id
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class RequestMiddleware:
                 self._note(span, method, route_of(scope), status, time.perf_counter() - begun)
 
     def _note(self, span: Span, method: str, route: str, status: int, seconds: float) -> None:
-        answered(span, method, route, status)
+        record_response(span, method, route, status)
         REQUESTS.labels(method, route, str(status)).observe(seconds)
         logger.info("%s %s %s in %.0f ms", method, route or "(no such address)", status, seconds * 1000)
 

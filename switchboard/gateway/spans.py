@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from switchboard.telemetry.spans import TRACEPARENT, below, traceparent
+from switchboard.telemetry.spans import TRACEPARENT, child_span, traceparent
 
 SERVER_ERROR = 500
 
@@ -15,13 +15,13 @@ SERVER_ERROR = 500
 def request_span(method: str) -> Iterator[Span]:
     """A span around a request. It has no parent: a customer could name another customer's trace."""
     with (
-        below(None, method, SpanKind.SERVER, {"http.request.method": method}) as span,
+        child_span(None, method, SpanKind.SERVER, {"http.request.method": method}) as span,
         trace.use_span(span, record_exception=False, set_status_on_exception=False),
     ):
         yield span
 
 
-def answered(span: Span, method: str, route: str, status: int) -> None:
+def record_response(span: Span, method: str, route: str, status: int) -> None:
     """Name the span as the semantic conventions for HTTP have it, and say how the request ended."""
     span.update_name(f"{method} {route}" if route else method)
     if route:

@@ -111,15 +111,15 @@ async def try_once(this: Try, model: Model, agent: Agent, request: TurnRequest, 
 
 async def call_once(this: Try, model: Model, agent: Agent, request: TurnRequest, added: list[Message]) -> Attempt:
     with model_call(this.parent, model.name, agent.name, this.number) as call:
-        call.asked((*request.transcript, *added))
+        call.record_request((*request.transcript, *added))
         try:
             reply = await model.ask(agent, request, added)
         except ModelRejected as error:
-            call.failed(error, "rejected", error.kind)
+            call.record_failure(error, "rejected", error.kind)
             return Attempt(why=str(error), final=True, ended_ns=time.time_ns())
         except ModelUnavailable as error:
-            call.failed(error, "unavailable", error.kind)
+            call.record_failure(error, "unavailable", error.kind)
             pause = None if error.retry_after is None else round(error.retry_after / timedelta(milliseconds=1))
             return Attempt(why=str(error), retry_after_ms=pause, ended_ns=time.time_ns())
-        call.answered(reply)
+        call.record_reply(reply)
         return Attempt(reply=reply, ended_ns=time.time_ns())

@@ -28,7 +28,7 @@ from switchboard.messages import (
     UserText,
 )
 from switchboard.models.model import RETRY_AFTER_MAX, ModelRejected, ModelUnavailable
-from switchboard.telemetry.metrics import MODEL_CALLS, MODEL_QUEUE, under_way
+from switchboard.telemetry.metrics import MODEL_CALLS, MODEL_QUEUE, in_flight
 from switchboard.telemetry.model_call import model_call_sent
 
 MODEL_CALL_TIMEOUT = timedelta(seconds=60)
@@ -58,11 +58,11 @@ class ResponsesModel:
 
     async def ask(self, agent: Agent, request: TurnRequest, added: Sequence[Message]) -> ModelReply:
         body = request_body(self.name, agent, request, added)
-        with under_way(MODEL_QUEUE):
+        with in_flight(MODEL_QUEUE):
             await self._queue.acquire()
         try:
             model_call_sent()
-            with under_way(MODEL_CALLS):
+            with in_flight(MODEL_CALLS):
                 content = await self._send(body)
             return read_reply(content, agent.name, self.name)
         finally:

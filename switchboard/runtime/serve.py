@@ -118,7 +118,7 @@ def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
         """Answer one message of a conversation, or name the agent who should."""
         describe({CONVERSATION: request.identity.session_id})
         outcome = await run_turn(ctx, agent, models, request)
-        metrics.turn_over(agent.name, outcome)
+        metrics.count_turn(agent.name, outcome)
         return outcome
 
     return service

@@ -24,7 +24,7 @@ from switchboard.session.settings import SessionSettings
 from switchboard.session.state import Finished, Head, Held, open_message, overspent
 from switchboard.session.storage import begun_by, commit, known, own_head, signed_in_by
 from switchboard.telemetry.logs import private
-from switchboard.telemetry.spans import current, first_parent, link
+from switchboard.telemetry.spans import current, link, parent_traceparent
 
 logger = logging.getLogger(__name__)
 
@@ -145,14 +145,14 @@ class Conversation:
         """The time and the agents. Raises 503 when none can be found for too long: nothing holds the session then."""
         span = current()
         try:
-            beginning = await ctx.run_typed("begin", self.look, BEGIN, first_parent())
+            beginning = await ctx.run_typed("begin", self.look, BEGIN, parent_traceparent())
         except restate.TerminalError as error:
             if error.status_code == CANCELLED_STATUS:
                 raise
             count_unserved()
             raise restate.TerminalError(NO_AGENTS, status_code=503) from error
         if span is not None:
-            span.settle(beginning.trace, beginning.at)
+            span.restore(beginning.trace, beginning.at)
         return beginning
 
     async def look(self, trace: str) -> Beginning:

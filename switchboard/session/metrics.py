@@ -14,7 +14,7 @@ from switchboard.messages import ModelReply
 from switchboard.session.settings import SessionSettings
 from switchboard.session.state import Finished, Held, model_replies
 from switchboard.telemetry import spans
-from switchboard.telemetry.metrics import TURN_SECONDS, seconds_of
+from switchboard.telemetry.metrics import TURN_SECONDS, elapsed_seconds
 
 CONFIRMATION_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 900)
 
@@ -46,19 +46,19 @@ def count_message(done: Finished, settings: SessionSettings, outcome: str = "") 
 
     def count(span: spans.HandlerSpan) -> None:
         MESSAGES.labels(outcome or outcome_of(done)).inc()
-        MESSAGE_DURATION.observe(seconds_of(span))
+        MESSAGE_DURATION.observe(elapsed_seconds(span))
         for giver, taker in pairwise(done.agents):
             HOPS.labels(giver, taker).inc()
         count_cost(model_replies(done.added), settings)
         if done.question is not None:
             CONFIRMATIONS.labels("asked").inc()
 
-    spans.at_end(count)
+    spans.on_end(count)
 
 
 def count_unserved() -> None:
     """Count a message that nobody could be asked to answer."""
-    spans.at_end(lambda span: MESSAGES.labels("unserved").inc())
+    spans.on_end(lambda span: MESSAGES.labels("unserved").inc())
 
 
 def count_answer(held: Held, said: Literal["yes", "no"] | None, at: datetime) -> None:
@@ -70,12 +70,12 @@ def count_answer(held: Held, said: Literal["yes", "no"] | None, at: datetime) ->
         if said is not None and held.asked_at is not None:
             CONFIRMATION_WAIT.observe(max((at - held.asked_at).total_seconds(), 0))
 
-    spans.at_end(count)
+    spans.on_end(count)
 
 
 def count_fold(replies: Sequence[ModelReply], settings: SessionSettings) -> None:
     """Count what a summary has cost."""
-    spans.at_end(lambda span: count_cost(replies, settings))
+    spans.on_end(lambda span: count_cost(replies, settings))
 
 
 def count_cost(replies: Sequence[ModelReply], settings: SessionSettings) -> None:

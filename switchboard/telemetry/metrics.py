@@ -51,33 +51,33 @@ TOOL_DURATION = Histogram(
 )
 
 
-def turn_over(agent: str, outcome: TurnOutcome) -> None:
+def count_turn(agent: str, outcome: TurnOutcome) -> None:
     """Count a turn when its end is no replay."""
 
     def count(span: spans.HandlerSpan) -> None:
-        TURNS.labels(agent, outcome_of(outcome)).inc()
-        TURN_DURATION.labels(agent).observe(seconds_of(span))
+        TURNS.labels(agent, turn_outcome(outcome)).inc()
+        TURN_DURATION.labels(agent).observe(elapsed_seconds(span))
         STEPS.labels(agent).inc(
             sum(isinstance(message, ModelReply) and bool(message.model) for message in outcome.added)
         )
 
-    spans.at_end(count)
+    spans.on_end(count)
 
 
-def tool_begun(span: spans.HandlerSpan, arguments: bytes) -> None:
+def count_tool_call(span: spans.HandlerSpan, arguments: bytes) -> None:
     """A call that a model asked for: it is counted when it is over."""
     if content_shown():
         span.attributes["gen_ai.tool.call.arguments"] = arguments.decode(errors="replace")
-    spans.at_end(tool_over)
+    spans.on_end(_count_tool_call)
 
 
-def tool_over(span: spans.HandlerSpan) -> None:
+def _count_tool_call(span: spans.HandlerSpan) -> None:
     """Count a call that a model asked for."""
-    TOOL_CALLS.labels(span.service, span.handler, ending_of(span.error)).inc()
-    TOOL_DURATION.labels(span.service, span.handler).observe(seconds_of(span))
+    TOOL_CALLS.labels(span.service, span.handler, tool_outcome(span.error)).inc()
+    TOOL_DURATION.labels(span.service, span.handler).observe(elapsed_seconds(span))
 
 
-def outcome_of(outcome: TurnOutcome) -> str:
+def turn_outcome(outcome: TurnOutcome) -> str:
     match outcome.next:
         case Reply(failed=failed):
             return "apology" if failed else "reply"
@@ -89,7 +89,7 @@ def outcome_of(outcome: TurnOutcome) -> str:
             return "interrupted"
 
 
-def ending_of(error: BaseException | None) -> str:
+def tool_outcome(error: BaseException | None) -> str:
     """`refused` is a tool's own no, with a 4xx; `failed` is all else that is not `ok`."""
     if error is None:
         return "ok"
@@ -98,12 +98,12 @@ def ending_of(error: BaseException | None) -> str:
     return "refused" if isinstance(error, restate.TerminalError) and error.status_code < SERVER_ERROR else "failed"
 
 
-def seconds_of(span: spans.HandlerSpan) -> float:
-    return max(time.time_ns() - span.begun_ns, 0) / 1e9
+def elapsed_seconds(span: spans.HandlerSpan) -> float:
+    return max(time.time_ns() - span.started_ns, 0) / 1e9
 
 
 @contextmanager
-def under_way(gauge: Gauge) -> Iterator[None]:
+def in_flight(gauge: Gauge) -> Iterator[None]:
     gauge.inc()
     try:
         yield

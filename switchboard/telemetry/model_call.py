@@ -21,7 +21,7 @@ _under_way: ContextVar["ModelCall | None"] = ContextVar("model_call", default=No
 
 @dataclass
 class ModelCall:
-    """One call of a model. Exactly one of `answered` and `failed` is called, unless the call is cut off."""
+    """One call of a model. Exactly one of `record_reply` and `record_failure` is called, unless the call is cut off."""
 
     span: Span
     model: str
@@ -31,13 +31,13 @@ class ModelCall:
     begun: float = field(default_factory=time.perf_counter)
     """Seconds, of a clock that only goes forward."""
 
-    def asked(self, messages: Sequence[Message]) -> None:
+    def record_request(self, messages: Sequence[Message]) -> None:
         """What the model is asked, where that may be seen: the newest of it, as all is in the span before."""
         if content_shown():
             newest = [message.model_dump(mode="json") for message in messages[-MESSAGES_SHOWN:]]
             self.span.set_attribute("gen_ai.input.messages", orjson.dumps(newest).decode())
 
-    def answered(self, reply: ModelReply) -> None:
+    def record_reply(self, reply: ModelReply) -> None:
         self.outcome, self.error_type = "ok", ""
         usage = reply.usage
         metrics.TOKENS.labels(self.model, self.agent, "input").inc(usage.input_tokens)
@@ -52,7 +52,7 @@ class ModelCall:
         if content_shown():
             self.span.set_attribute("gen_ai.output.messages", reply.model_dump_json())
 
-    def failed(self, error: Exception, outcome: str, kind: str) -> None:
+    def record_failure(self, error: Exception, outcome: str, kind: str) -> None:
         """`outcome` is `unavailable` or `rejected`, `kind` says why in a word."""
         self.outcome, self.error_type = outcome, kind
         spans.fail(self.span, error)
@@ -68,8 +68,8 @@ def model_call_sent() -> None:
         call.begun = now
 
 
-def seen_below(span: Span) -> AbstractContextManager[Span]:
-    """The span as the current one. What fails is named by ours (`spans.below`), not quoted by OpenTelemetry."""
+def use_span(span: Span) -> AbstractContextManager[Span]:
+    """The span as the current one. What fails is named by ours (`spans.child_span`), not quoted by OpenTelemetry."""
     return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
 
@@ -90,7 +90,7 @@ def model_call(parent: spans.HandlerSpan | None, model: str, agent: str, attempt
     session = parent.attributes.get(spans.CONVERSATION) if parent else None
     if session:
         attributes[spans.CONVERSATION] = session
-    with spans.below(parent, f"chat {model}", SpanKind.CLIENT, attributes) as span, seen_below(span):
+    with spans.child_span(parent, f"chat {model}", SpanKind.CLIENT, attributes) as span, use_span(span):
         call = ModelCall(span, model, agent)
         token = _under_way.set(call)
         try:

@@ -71,7 +71,7 @@ def send_spans(service: str, endpoint: str) -> None:
     trace.set_tracer_provider(provider)
     _sending.add(endpoint)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(OneWarning(endpoint))
+        handler.addFilter(WarnOnce(endpoint))
 
 
 def flush_spans() -> None:
@@ -81,7 +81,7 @@ def flush_spans() -> None:
         flush(EXPORT_TIMEOUT / timedelta(milliseconds=1))
 
 
-class OneWarning(logging.Filter):
+class WarnOnce(logging.Filter):
     """Says once that the collector is away, and not for every batch."""
 
     def __init__(self, endpoint: str) -> None:

@@ -33,7 +33,7 @@ FROM_INGRESS = "x-restate-ingress-path"
 NANOSECONDS = re.compile("[1-9][0-9]{18}")
 """A time in this century and the next two; nothing else is one."""
 
-SEEN_MAX = 50_000
+RECORDS_MAX = 50_000
 """Spans that a process remembers to have begun or sent. Older ones are over."""
 
 CONVERSATION = "gen_ai.conversation.id"
@@ -54,14 +54,14 @@ forced_ids: ContextVar[tuple[int, int | None] | None] = ContextVar("forced_ids",
 
 
 @dataclass
-class Seen:
+class SpanRecord:
     """What this process knows of a span: when it was first begun, and whether it has been sent."""
 
-    begun_ns: int
+    started_ns: int
     sent: bool = False
 
 
-_seen: OrderedDict[int, Seen] = OrderedDict()
+_records: OrderedDict[int, SpanRecord] = OrderedDict()
 
 
 @dataclass
@@ -82,7 +82,7 @@ class HandlerSpan:
     links: list[Link] = field(default_factory=list)
     ends: list[Callable[["HandlerSpan"], None]] = field(default_factory=list)
     error: BaseException | None = None
-    settled: bool = False
+    restored: bool = False
 
     @property
     def span_id(self) -> int:
@@ -109,27 +109,27 @@ class HandlerSpan:
         return traceparent(self.context)
 
     @property
-    def begun_ns(self) -> int:
+    def started_ns(self) -> int:
         """Nanoseconds since 1970: what the caller's journal says, else when this process first saw the invocation."""
         sent_at = self.headers.get(SENT_AT, "")
-        return int(sent_at) if NANOSECONDS.fullmatch(sent_at) else self.seen.begun_ns
+        return int(sent_at) if NANOSECONDS.fullmatch(sent_at) else self.record.started_ns
 
     @property
-    def seen(self) -> Seen:
-        return _seen.setdefault(self.span_id, Seen(time.time_ns()))
+    def record(self) -> SpanRecord:
+        return _records.setdefault(self.span_id, SpanRecord(time.time_ns()))
 
-    def settle(self, parent: str, begun_at: datetime) -> None:
+    def restore(self, parent: str, started_at: datetime) -> None:
         """Take over from the journal where in the trace this is: attempts differ in what they are told."""
         self.parent = parse(parent)
-        self.headers = {**self.headers, SENT_AT: str(round(begun_at.timestamp() * 1e9))}
-        self.settled = True
+        self.headers = {**self.headers, SENT_AT: str(round(started_at.timestamp() * 1e9))}
+        self.restored = True
 
     def send(self, error: BaseException | None) -> None:
         """The handler is over, and this is no replay of its end."""
-        seen = self.seen
-        if seen.sent or _replaying():
+        record = self.record
+        if record.sent or _replaying():
             return
-        seen.sent = True
+        record.sent = True
         self.error = error
         for end in self.ends:
             end(self)
@@ -140,11 +140,11 @@ class HandlerSpan:
         try:
             span = tracer.start_span(
                 self.name,
-                context=_below(self.parent),
+                context=_parent_context(self.parent),
                 kind=self.kind,
                 attributes=self.attributes,
                 links=links,
-                start_time=self.begun_ns,
+                start_time=self.started_ns,
             )
         finally:
             forced_ids.reset(token)
@@ -152,11 +152,15 @@ class HandlerSpan:
             fail(span, error)
         span.end()
 
-    def send_failed_attempt(self, error: Exception, begun_ns: int) -> None:
+    def send_failed_attempt(self, error: Exception, started_ns: int) -> None:
         """An attempt that Restate will repeat: a span of its own, below the handler's."""
         name = f"{self.name} (failed attempt)"
         span = tracer.start_span(
-            name, context=_below(self.context), kind=self.kind, attributes=self.attributes, start_time=begun_ns
+            name,
+            context=_parent_context(self.context),
+            kind=self.kind,
+            attributes=self.attributes,
+            start_time=started_ns,
         )
         fail(span, error)
         span.end()
@@ -176,8 +180,8 @@ def traced(operation: str = "") -> Callable[[], AbstractAsyncContextManager[None
             yield
             return
         span = _span_of(cast(ServerInvocationContext, ctx), operation)
-        seen, begun_ns = span.seen, time.time_ns()
-        seen.begun_ns = min(seen.begun_ns, begun_ns)
+        record, started_ns = span.record, time.time_ns()
+        record.started_ns = min(record.started_ns, started_ns)
         token = _current.set(span)
         try:
             yield
@@ -187,7 +191,7 @@ def traced(operation: str = "") -> Callable[[], AbstractAsyncContextManager[None
             span.send(error)
             raise
         except Exception as error:
-            span.send_failed_attempt(error, begun_ns)
+            span.send_failed_attempt(error, started_ns)
             raise
         else:
             span.send(None)
@@ -216,7 +220,7 @@ def link(parent: str) -> None:
         span.links.append(Link(linked))
 
 
-def at_end(end: Callable[[HandlerSpan], None]) -> None:
+def on_end(end: Callable[[HandlerSpan], None]) -> None:
     """Do something when the invocation is over, once, whatever is replayed: the place to count."""
     span = _current.get()
     if span is not None:
@@ -235,27 +239,29 @@ def propagation_headers(call_id: str = "", sent_ns: int = 0) -> dict[str, str]:
     headers = {CALL_ID: call_id} if call_id else {}
     if sent_ns:
         headers[SENT_AT] = str(sent_ns)
-    known = span.context if span.settled else span.given
+    known = span.context if span.restored else span.given
     if known is not None:
         headers[TRACEPARENT] = traceparent(span.as_parent(known))
     return headers
 
 
-def first_parent() -> str:
+def parent_traceparent() -> str:
     """Where in its trace this invocation is, for the journal: as W3C's traceparent; empty when nobody traces it."""
     span = _current.get()
     return traceparent(span.parent) if span and span.parent else ""
 
 
 @contextmanager
-def below(parent: HandlerSpan | None, name: str, kind: SpanKind, attributes: Attributes) -> Iterator[Span]:
+def child_span(parent: HandlerSpan | None, name: str, kind: SpanKind, attributes: Attributes) -> Iterator[Span]:
     """A span for what is done once and journaled: made inside of `ctx.run`, so that a replay makes none.
 
     `parent` is given, as the closure may run in another task than the one that made it.
     """
     if parent is not None:
         attributes = {"restate.invocation.id": parent.invocation_id, **attributes}
-    span = tracer.start_span(name, context=_below(parent.context if parent else None), kind=kind, attributes=attributes)
+    span = tracer.start_span(
+        name, context=_parent_context(parent.context if parent else None), kind=kind, attributes=attributes
+    )
     try:
         yield span
     except BaseException as error:
@@ -330,8 +336,8 @@ def _span_of(ctx: ServerInvocationContext, operation: str) -> HandlerSpan:
         attempt=attempt,
         attributes=attributes,
     )
-    if len(_seen) > SEEN_MAX:
-        _seen.popitem(last=False)
+    if len(_records) > RECORDS_MAX:
+        _records.popitem(last=False)
     return span
 
 
@@ -340,7 +346,7 @@ def _replaying() -> bool:
     return ctx is not None and bool(ctx.vm.is_replaying())
 
 
-def _below(parent: SpanContext | None) -> otel.Context:
+def _parent_context(parent: SpanContext | None) -> otel.Context:
     return trace.set_span_in_context(NonRecordingSpan(parent), otel.Context()) if parent else otel.Context()
 
 

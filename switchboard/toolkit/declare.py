@@ -7,7 +7,7 @@ import restate
 from restate.extensions import current_context
 
 from switchboard.runtime.invocations import RETRIES, refuse_bad_input
-from switchboard.telemetry.metrics import tool_begun
+from switchboard.telemetry.metrics import count_tool_call
 from switchboard.telemetry.spans import CALL_ID, current, traced
 
 
@@ -16,7 +16,7 @@ async def counted() -> AsyncIterator[None]:
     """Count an invocation that carries out a model's call."""
     span, ctx = current(), current_context()
     if span is not None and ctx is not None and CALL_ID in span.headers:
-        tool_begun(span, ctx.request().body)
+        count_tool_call(span, ctx.request().body)
     yield
 
 

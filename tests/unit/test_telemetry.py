@@ -9,7 +9,7 @@ import pytest
 import restate
 
 from switchboard.telemetry import logs, spans
-from switchboard.telemetry.setup import COLLECTOR_AWAY, OneWarning
+from switchboard.telemetry.setup import COLLECTOR_AWAY, WarnOnce
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -75,7 +75,7 @@ def test_logs_are_json_where_nobody_reads_them(capsys: pytest.CaptureFixture[str
 
 
 def test_a_collector_that_is_away_is_told_of_once() -> None:
-    filtered = OneWarning("http://collector")
+    filtered = WarnOnce("http://collector")
     first, second = (record("failed: %s", "refused", name="opentelemetry.exporter") for _ in range(2))
     other = record("failed", name="mesh")
     assert filtered.filter(first)
@@ -110,6 +110,6 @@ def test_errors_are_of_few_kinds(error: Exception, named: str) -> None:
 def test_outside_of_an_invocation_there_is_nothing_to_trace() -> None:
     assert spans.current() is None
     assert spans.propagation_headers(call_id="c") == {}
-    assert spans.first_parent() == ""
+    assert spans.parent_traceparent() == ""
     spans.describe({"a": "b"})
     spans.link(PARENT)

@@ -24,7 +24,7 @@ def count_asked(request: AskForApproval) -> None:
         for outcome in ("approved", "rejected", "expired"):
             APPROVALS.labels(kind, outcome)
 
-    spans.at_end(count)
+    spans.on_end(count)
 
 
 def count_decision(item: AskForApproval, decision: Decision) -> None:
@@ -36,4 +36,4 @@ def count_decision(item: AskForApproval, decision: Decision) -> None:
         APPROVALS.labels(item.tell.service, outcome).inc()
         APPROVAL_WAIT.labels(item.tell.service).observe(waited)
 
-    spans.at_end(count)
+    spans.on_end(count)
