@@ -1,7 +1,7 @@
 """What the benchmark's tools promise, and the agent that calls them. Values only."""
 
 from switchboard import Agent, Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 BENCH_TOOLS = "BenchTools"
 AGENT = "Bench"
@@ -19,7 +19,7 @@ class LookUp(ToolInput):
     name: str
 
 
-class Said(Wire):
+class Said(WireModel):
     said: str
 
 

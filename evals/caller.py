@@ -7,7 +7,7 @@ from services.bank.agent import bank
 from switchboard import serve
 from switchboard.loop.decide import Act, ApprovedCall, decide, release
 from switchboard.loop.fanout import start
-from switchboard.messages import HeldCall, Identity, ModelReply, ToolCall, ToolResult, Wire
+from switchboard.messages import HeldCall, Identity, ModelReply, ToolCall, ToolResult, WireModel
 from switchboard.runtime.invocations import RETRIES, refuse_bad_input
 
 CALLER = "EvalCaller"
@@ -22,7 +22,7 @@ caller = restate.Service(
 )
 
 
-class PlayedCall(Wire):
+class PlayedCall(WireModel):
     """A call as a model would write it, and for whom. What asks for consent has it."""
 
     agent: str

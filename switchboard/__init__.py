@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from switchboard.agent import Agent
 from switchboard.contract import FromIdentity, NoInput, PersonalInput, Text, Tool, ToolInput
-from switchboard.messages import Wire as WireModel
+from switchboard.messages import WireModel
 
 if TYPE_CHECKING:
     from switchboard.runtime.serve import serve

@@ -25,7 +25,7 @@ from switchboard.ingress import (
     RestateIngress,
     session_path,
 )
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.retry import RetryPolicy
 from switchboard.session.contract import (
     TRANSCRIPT_PAGE_MAX_TURNS,
@@ -154,7 +154,7 @@ class MeshClient:
         """Call a staff service. The same key again is the same request, not a second one."""
         return await self._call(f"/{service}/{handler}", request, answer, idempotency_key)
 
-    async def _session(self, session_id: str, handler: str, request: Wire, answer: type[Answer]) -> Answer:
+    async def _session(self, session_id: str, handler: str, request: WireModel, answer: type[Answer]) -> Answer:
         return await self._call(session_path(session_id, handler), request, answer)
 
     async def _call(self, path: str, request: BaseModel, answer: type[Answer], idempotency_key: str = "") -> Answer:

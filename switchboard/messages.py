@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Wire(BaseModel):
+class WireModel(BaseModel):
     """A value that crosses a process border, or is kept. It cannot be changed.
 
     A field that a reader does not know is passed over: while a new version is rolled out, or rolled back, services of
@@ -16,7 +16,7 @@ class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Identity(Wire):
+class Identity(WireModel):
     """Who is speaking. Set by the session, never by the model.
 
     `signed_in` is False while it is only said that this is the customer: nobody has proven it to the edge.
@@ -27,21 +27,21 @@ class Identity(Wire):
     signed_in: bool = True
 
 
-class Card(Wire):
+class Card(WireModel):
     """How one agent introduces itself to the others: the name to hand off to, and what it handles, in a sentence."""
 
     name: str
     handles: str
 
 
-class UserText(Wire):
+class UserText(WireModel):
     """What the customer wrote."""
 
     kind: Literal["user"] = "user"
     text: str
 
 
-class ToolCall(Wire):
+class ToolCall(WireModel):
     """A call the model asked for; `arguments` is the model's own JSON text, not yet checked."""
 
     call_id: str
@@ -49,7 +49,7 @@ class ToolCall(Wire):
     arguments: str
 
 
-class Usage(Wire):
+class Usage(WireModel):
     """Tokens as the endpoint counted them; zero where it does not say."""
 
     input_tokens: int = Field(0, ge=0)
@@ -62,7 +62,7 @@ class Usage(Wire):
         )
 
 
-class ModelReply(Wire):
+class ModelReply(WireModel):
     """One answer of the model: a text, calls, both, or (an ill model) neither."""
 
     kind: Literal["model"] = "model"
@@ -73,7 +73,7 @@ class ModelReply(Wire):
     usage: Usage = Usage()
 
 
-class ToolResult(Wire):
+class ToolResult(WireModel):
     """What became of one call. `content` is the tool's JSON when `ok`, else a sentence that says what went wrong.
 
     `outcome` is `held` while the call waits for the customer's yes, and `unknown` when the turn was cut short before
@@ -87,14 +87,14 @@ class ToolResult(Wire):
     outcome: Literal["known", "held", "unknown"] = "known"
 
 
-class Note(Wire):
+class Note(WireModel):
     """What the mesh itself tells the model, such as that its last answer was empty. Never shown to the customer."""
 
     kind: Literal["note"] = "note"
     text: str
 
 
-class Notice(Wire):
+class Notice(WireModel):
     """What the mesh itself tells the customer, such as that it could not finish. The model sees it as its own words."""
 
     kind: Literal["notice"] = "notice"
@@ -104,7 +104,7 @@ class Notice(Wire):
 Message = Annotated[UserText | ModelReply | ToolResult | Note | Notice, Field(discriminator="kind")]
 
 
-class HeldCall(Wire):
+class HeldCall(WireModel):
     """A call that waits for the customer's yes.
 
     `arguments` is what the model wrote, `body` the JSON that the tool will be sent, byte for byte, and `question` what
@@ -118,7 +118,7 @@ class HeldCall(Wire):
     question: str
 
 
-class TurnRequest(Wire):
+class TurnRequest(WireModel):
     """What an agent needs for one turn.
 
     `summary` stands for what was said before `transcript`, which ends with the message to answer. `peers` may be handed
@@ -132,7 +132,7 @@ class TurnRequest(Wire):
     confirmed: tuple[HeldCall, ...] = ()
 
 
-class Reply(Wire):
+class Reply(WireModel):
     """The turn is over; the text goes to the customer. `failed` says that the text is an apology, not an answer."""
 
     kind: Literal["reply"] = "reply"
@@ -140,7 +140,7 @@ class Reply(Wire):
     failed: bool = False
 
 
-class HandOff(Wire):
+class HandOff(WireModel):
     """The turn is over; the agent named `to` should take the next one, for the `reason` given."""
 
     kind: Literal["hand_off"] = "hand_off"
@@ -148,7 +148,7 @@ class HandOff(Wire):
     reason: str
 
 
-class Question(Wire):
+class Question(WireModel):
     """The turn is over; the customer is asked whether these calls, exactly these, should be made."""
 
     kind: Literal["question"] = "question"
@@ -156,14 +156,14 @@ class Question(Wire):
     held: tuple[HeldCall, ...]
 
 
-class Interrupted(Wire):
+class Interrupted(WireModel):
     """The turn was cut short; what it had done by then stands in the outcome's messages, as far as that is known."""
 
     kind: Literal["interrupted"] = "interrupted"
     known: bool = True
 
 
-class TurnOutcome(Wire):
+class TurnOutcome(WireModel):
     """How a turn ended, and what it adds to the transcript.
 
     A model and not a bare union: the SDK serializes a handler's declared pydantic model, and nothing less.

@@ -14,7 +14,7 @@ from agents import (  # type: ignore[import-not-found]
 from restate.ext.openai import DurableRunner, durable_function_tool, restate_context
 
 from bench.contract import AGENT, BENCH_TOOLS, INSTRUCTIONS, LookUp, Said, Wait
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.models.responses import connect
 from switchboard.runtime.serve import serve
 from switchboard.runtime.settings import ModelSettings as Endpoint
@@ -24,11 +24,11 @@ DURABLE = "DurableBench"
 STEPS_MAX = 8
 
 
-class Message(Wire):
+class Message(WireModel):
     text: str
 
 
-class Done(Wire):
+class Done(WireModel):
     """The same answer as that of the other peers (bench/peers/front.py)."""
 
     text: str

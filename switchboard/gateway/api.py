@@ -18,7 +18,7 @@ from switchboard.gateway.probes import Readiness, health, told
 from switchboard.gateway.problems import PROBLEM_JSON, Problem, on_defect, on_http_error, on_invalid, on_problem
 from switchboard.gateway.sessions import ClientDisconnected, SessionClient
 from switchboard.gateway.spans import describe
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.session.contract import (
     MESSAGE_MAX_BYTES,
     TRANSCRIPT_PAGE_MAX_TURNS,
@@ -218,7 +218,7 @@ async def ready(request: Request) -> Response:
 
 
 async def deliver(
-    request: Request, caller: Caller, session_id: str, handler: str, asked: Wire, idempotency_key: str | None
+    request: Request, caller: Caller, session_id: str, handler: str, asked: WireModel, idempotency_key: str | None
 ) -> Response:
     """Hand in what must be done once."""
     session_client: SessionClient = request.app.state.session_client

@@ -17,7 +17,7 @@ from switchboard.ingress import (
     Submitted,
     session_path,
 )
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.retry import RetryPolicy
 from switchboard.session.contract import ClaimedKey
 
@@ -56,11 +56,11 @@ class Ingress:
         except ValidationError as error:
             raise NotAMesh("its answer is not a session's") from error
 
-    async def submit(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> Submitted:
+    async def submit(self, session_id: str, handler: str, request: WireModel, idempotency_key: str) -> Submitted:
         """Submit a message. The same key again is the same message, not a second one."""
         return await self._restate.submit(session_path(session_id, handler), request, TAKEN_WITHIN, idempotency_key)
 
-    async def call(self, session_id: str, handler: str, request: Wire, idempotency_key: str = "") -> bytes:
+    async def call(self, session_id: str, handler: str, request: WireModel, idempotency_key: str = "") -> bytes:
         """Return the answer of a handler that answers at once, as JSON. Without a key the handler may run twice."""
         return await self._restate.call(session_path(session_id, handler), request, ANSWERED_WITHIN, idempotency_key)
 

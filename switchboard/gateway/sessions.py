@@ -13,7 +13,7 @@ from switchboard.gateway.ingress import Ingress
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.spans import describe
 from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.session.contract import NO_AGENTS, NOTHING_WAITS, QUESTION_EXPIRED, ClaimedKey
 from switchboard.telemetry.spans import CANCELLED
 
@@ -71,7 +71,7 @@ class SessionClient:
         self._leaving.set()
 
     async def deliver(
-        self, caller: Caller, session_id: str, handler: str, request: Wire, key: str, receive: Receive
+        self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str, receive: Receive
     ) -> bytes:
         """Hand a request in and wait for its reply, as JSON. Raises ClientDisconnected when `receive` says so.
 
@@ -79,7 +79,7 @@ class SessionClient:
         """
         return await self._unless_stopping(self._deliver(caller, session_id, handler, request, key, receive))
 
-    async def ask(self, caller: Caller, session_id: str, handler: str, request: Wire, key: str = "") -> bytes:
+    async def ask(self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str = "") -> bytes:
         """What a handler answers at once, as JSON."""
         sent_key = scoped_key(caller, session_id, key) if key else ""
         if sent_key:
@@ -92,7 +92,7 @@ class SessionClient:
         return await self._ingress.answers()
 
     async def _deliver(
-        self, caller: Caller, session_id: str, handler: str, request: Wire, key: str, receive: Receive
+        self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str, receive: Receive
     ) -> bytes:
         claimed_key = scoped_key(caller, session_id, key)
         await self._claim(session_id, handler, request, claimed_key)
@@ -109,7 +109,7 @@ class SessionClient:
                         raise
         raise Problem(503, "no_agents", NO_MORE_ATTEMPTS, RETRY_WITHOUT_AGENTS_S)
 
-    async def _claim(self, session_id: str, handler: str, request: Wire, key: str) -> None:
+    async def _claim(self, session_id: str, handler: str, request: WireModel, key: str) -> None:
         """Make sure that a key is for one request. Raises Problem 422 when another one has it."""
         digest = hashlib.sha256(f"{handler} {request.model_dump_json()}".encode()).hexdigest()
         with told():

@@ -9,7 +9,7 @@ from datetime import timedelta
 import restate
 
 from switchboard.agent import Agent
-from switchboard.messages import Message, ModelReply, TurnRequest, Wire
+from switchboard.messages import Message, ModelReply, TurnRequest, WireModel
 from switchboard.models.model import Model, ModelRejected, ModelUnavailable
 from switchboard.telemetry import metrics
 from switchboard.telemetry.logs import private
@@ -28,7 +28,7 @@ FIRST_PAUSE = timedelta(milliseconds=500)
 """Before the second attempt; doubled before each further one, unless the endpoint asks for another pause."""
 
 
-class Attempt(Wire):
+class Attempt(WireModel):
     """What came of asking a model once: a reply, or why there is none, and whether another attempt may help.
 
     `ended_ns` is when, in nanoseconds since 1970.

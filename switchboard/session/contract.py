@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from switchboard.messages import Message, Usage, Wire
+from switchboard.messages import Message, Usage, WireModel
 
 SESSION = "Session"
 
@@ -52,7 +52,7 @@ CustomerId = Annotated[
 ]
 
 
-class CustomerRequest(Wire):
+class CustomerRequest(WireModel):
     """Who asks: every request names the customer, and a session answers only its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,20 +76,20 @@ class SendMessage(CustomerRequest):
     )
 
 
-class ClaimedKey(Wire):
+class ClaimedKey(WireModel):
     """What an idempotency key was first used for, as a digest: so the same key with another request is known."""
 
     digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the handler's name and its input.")
 
 
-class AskedCall(Wire):
+class AskedCall(WireModel):
     """One call that waits for the customer's yes, in plain words."""
 
     tool: str
     question: str
 
 
-class Confirmation(Wire):
+class Confirmation(WireModel):
     """What the customer is asked to confirm; all of it together, or nothing."""
 
     held_id: str
@@ -97,7 +97,7 @@ class Confirmation(Wire):
     expires_at: datetime
 
 
-class SendReply(Wire):
+class SendReply(WireModel):
     """What the customer gets back."""
 
     text: str
@@ -116,7 +116,7 @@ class HeldDecision(CustomerRequest):
     held_id: str
 
 
-class Interruption(Wire):
+class Interruption(WireModel):
     """`interrupted` is False when no turn was running."""
 
     interrupted: bool
@@ -135,7 +135,7 @@ class TranscriptRequest(CustomerRequest):
     limit: int = Field(20, ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)
 
 
-class TurnRecord(Wire):
+class TurnRecord(WireModel):
     """One message and all that it led to. Written once, whole, when the reply is known."""
 
     turn: int
@@ -148,14 +148,14 @@ class TurnRecord(Wire):
     usage: Usage = Usage()
 
 
-class Transcript(Wire):
+class Transcript(WireModel):
     """`turns_total` says how many there are; ask again with `after` = the last one's number for more."""
 
     turns: tuple[TurnRecord, ...]
     turns_total: int
 
 
-class RunningCall(Wire):
+class RunningCall(WireModel):
     """One invocation of a turn that runs, as Restate sees it."""
 
     target: str
@@ -163,14 +163,14 @@ class RunningCall(Wire):
     since: datetime
 
 
-class RunningTurn(Wire):
+class RunningTurn(WireModel):
     """The message that is being answered, and what is called for it just now."""
 
     since: datetime
     calls: tuple[RunningCall, ...]
 
 
-class AgentSpending(Wire):
+class AgentSpending(WireModel):
     """What one agent's model calls have cost; the money is 0 for models without a price."""
 
     agent: str
@@ -178,7 +178,7 @@ class AgentSpending(Wire):
     cost: Decimal
 
 
-class SessionStatus(Wire):
+class SessionStatus(WireModel):
     """Answered at once, also while a turn runs."""
 
     session_id: str

@@ -6,7 +6,7 @@ from typing import Literal
 
 import restate
 
-from switchboard.messages import Card, Notice, Wire
+from switchboard.messages import Card, Notice, WireModel
 from switchboard.session.consent import read_consent
 from switchboard.session.contract import (
     NO_AGENTS,
@@ -36,7 +36,7 @@ NO_AGENTS_AFTER = timedelta(seconds=30)
 OVERSPENT = "I am sorry, this conversation has reached the limit of what it may cost. Please start a new one."
 
 
-class Beginning(Wire):
+class Beginning(WireModel):
     """What is looked up once, when a message arrives. `trace` is its place in a trace, as W3C's traceparent."""
 
     at: datetime

@@ -21,7 +21,7 @@ from switchboard.messages import (
     Reply,
     TurnOutcome,
     TurnRequest,
-    Wire,
+    WireModel,
 )
 from switchboard.session.directory import TURN_HANDLER, Directory
 from switchboard.session.state import NOBODY_KNOWS, Finished, Head, Opening, Running, finished, stopped_text
@@ -66,7 +66,7 @@ class Stops:
         ctx.set(RUNNING, running)
 
 
-class Agents(Wire):
+class Agents(WireModel):
     """Who is registered, and when that was."""
 
     cards: tuple[Card, ...]

@@ -16,7 +16,7 @@ from switchboard.messages import (
     Reply,
     Usage,
     UserText,
-    Wire,
+    WireModel,
 )
 from switchboard.session.contract import AgentSpending, AskedCall, Confirmation, TurnRecord
 from switchboard.session.settings import SessionSettings
@@ -27,7 +27,7 @@ NOT_CONFIRMED = "The customer did not confirm. These held calls were not made: {
 NOBODY_KNOWS = "I do not know what else of it was done. Ask me how it stands before you ask for it again."
 
 
-class Held(Wire):
+class Held(WireModel):
     """Calls of one step that wait for the customer's yes, and the agent that will make them.
 
     `asked_by` is the invocation that asked, `trace` its place in its trace. `by_word` is False once something else was
@@ -49,7 +49,7 @@ class Held(Wire):
         return Confirmation(held_id=self.held_id, calls=calls, expires_at=self.expires_at)
 
 
-class Head(Wire):
+class Head(WireModel):
     """All that a message needs to know of what was before it. Its size is bounded, so a turn's cost is as well.
 
     `folding` is the last turn that a summary under way will stand for; 0 when none is under way. `signed_in` never goes
@@ -75,7 +75,7 @@ class Head(Wire):
         return sum(agent.usage.input_tokens + agent.usage.output_tokens for agent in self.spending)
 
 
-class Running(Wire):
+class Running(WireModel):
     """A message that is being answered: whose, which invocation does so, and the awakeable that stops it."""
 
     customer_id: str
@@ -85,7 +85,7 @@ class Running(Wire):
     since: datetime
 
 
-class Finished(Wire):
+class Finished(WireModel):
     """How following a message through the agents ended. `agents` are those who had a turn, in order."""
 
     text: str
@@ -96,7 +96,7 @@ class Finished(Wire):
     question: Question | None = None
 
 
-class Opening(Wire):
+class Opening(WireModel):
     """What a message begins with: its `messages`, who takes it, and the calls that it says yes to.
 
     `settled` is set when no agent is needed.

@@ -17,7 +17,7 @@ from switchboard.messages import (
     ToolResult,
     TurnRequest,
     UserText,
-    Wire,
+    WireModel,
 )
 from switchboard.models.model import Model
 from switchboard.runtime.invocations import RETRIES, refuse_bad_input
@@ -45,7 +45,7 @@ At most {SUMMARY_MAX_CHARS // 8} words, no introduction.
 )
 
 
-class SummaryRequest(Wire):
+class SummaryRequest(WireModel):
     """The turns to be summarised through number `through_turn`, and the summary of what was before them."""
 
     identity: Identity

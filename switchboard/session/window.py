@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from switchboard.messages import Message, Wire
+from switchboard.messages import Message, WireModel
 
 WINDOW_MAX_BYTES = 16 * 1024
 """About 4,000 tokens of English; past it the older turns are summarised."""
@@ -14,7 +14,7 @@ WINDOW_LIMIT_BYTES = 2 * WINDOW_MAX_BYTES
 """While no summary can be had, the oldest turns are left out: a turn's cost is bounded, however long the session."""
 
 
-class WindowTurn(Wire):
+class WindowTurn(WireModel):
     """One turn as a model sees it; `size_bytes` is that of its messages in JSON."""
 
     turn: int

@@ -11,7 +11,7 @@ from functools import cache
 import prometheus_client
 import restate
 
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.runtime.settings import load
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.refusal import CONFLICT, Refusal, by_rule
@@ -29,7 +29,7 @@ Rules = Callable[[], Refusal | None]
 """Pure: reads nothing but what was read for it before."""
 
 
-class PolicyDecision(Wire):
+class PolicyDecision(WireModel):
     """What the policy says to an operation, and what becomes of it: `let_pass` is forbidden and done nevertheless."""
 
     function: str

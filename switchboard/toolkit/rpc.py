@@ -6,7 +6,7 @@ import restate
 from pydantic import BaseModel
 
 from switchboard import Tool
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.telemetry.spans import propagation_headers
 from switchboard.toolkit.refusal import Refusal
 
@@ -15,7 +15,7 @@ Output = TypeVar("Output", bound=BaseModel)
 Allowed = TypeVar("Allowed")
 
 
-class Notification(Wire):
+class Notification(WireModel):
     """The input of the session handler `notify`: a message for its customer."""
 
     customer_id: str

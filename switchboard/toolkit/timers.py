@@ -12,10 +12,10 @@ from typing import Any, Generic, Self, TypeVar
 import restate
 from pydantic import BaseModel
 
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 
-class TimerEntry(Wire):
+class TimerEntry(WireModel):
     """A pending entry. Subclasses add fields, among them the id of the delayed call."""
 
     @property
@@ -26,7 +26,7 @@ class TimerEntry(Wire):
 Entry = TypeVar("Entry", bound=TimerEntry)
 
 
-class TimerBook(Wire, Generic[Entry]):
+class TimerBook(WireModel, Generic[Entry]):
     """The pending entries, oldest first. `numbered` counts all there ever were, so that no id is used twice."""
 
     numbered: int = 0

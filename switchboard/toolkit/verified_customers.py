@@ -3,7 +3,7 @@
 import restate
 
 from switchboard.contract import PersonalInput, Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.toolkit.refusal import Refusal
 from switchboard.toolkit.rpc import allowed, call_tool
 
@@ -23,7 +23,7 @@ class SessionRef(ToolInput):
     session_id: str
 
 
-class Proven(Wire):
+class Proven(WireModel):
     """Whether the session's customer has proven who they are."""
 
     proven: bool

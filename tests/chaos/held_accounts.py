@@ -19,7 +19,7 @@ from services.tools.bank.accounts.contract import (
 from services.tools.bank.accounts.handlers import accounts_object
 from services.tools.bank.data.demo import DemoBank
 from switchboard import serve
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.toolkit.rpc import call_tool
 
 HELD_BY = "held_by"
@@ -28,7 +28,7 @@ accounts = accounts_object(DemoBank.read())
 vault = restate.VirtualObject("Vault", description="For tests: an account's lock, and moves of money.")
 
 
-class Go(Wire):
+class Go(WireModel):
     """Nothing to say."""
 
 

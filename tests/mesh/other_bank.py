@@ -17,7 +17,7 @@ from services.tools.bank.lookups import LookupContext
 from services.tools.bank.months import add_months, first_of_month
 from services.tools.bank.records import Account, Borrowing, CardData, Customer, History, InstalmentLoan, Person
 from switchboard import serve
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.runtime.settings import load
 from switchboard.toolkit.settings import ToolsSettings
 
@@ -28,13 +28,13 @@ SALARY_MONTHS = 6
 SALARY = Decimal("31500.00")
 
 
-class Found(Wire):
+class Found(WireModel):
     """The answer of a query for customers."""
 
     customers: tuple[Customer, ...] = ()
 
 
-class FoundPerson(Wire):
+class FoundPerson(WireModel):
     """The answer of a query for personal data."""
 
     person: Person | None

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from switchboard import FromIdentity, Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 
 class Wait(ToolInput):
@@ -30,11 +30,11 @@ class WhoAmI(ToolInput):
     session_id: Annotated[str, FromIdentity("session_id")]
 
 
-class Ok(Wire):
+class Ok(WireModel):
     said: str
 
 
-class Asked(Wire):
+class Asked(WireModel):
     customer_id: str
     session_id: str
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from switchboard import Agent, FromIdentity, NoInput, Tool, ToolInput
 from switchboard.loop.decide import CALLS_MAX, Act, Answer, ApprovedCall, AskAgain, HandOver, Judged, decide
-from switchboard.messages import Card, Identity, ModelReply, ToolCall, ToolResult, Wire
+from switchboard.messages import Card, Identity, ModelReply, ToolCall, ToolResult, WireModel
 
 IDENTITY = Identity(session_id="s-1", customer_id="alice")
 PEERS = (Card(name="Airline", handles="flights"), Card(name="Triage", handles="the rest"))
@@ -21,7 +21,7 @@ class Payment(ToolInput):
     amount: Annotated[Decimal, Field(gt=0)]
 
 
-class Done(Wire):
+class Done(WireModel):
     done: bool
 
 

@@ -23,13 +23,13 @@ from switchboard.messages import (
     TurnRequest,
     Usage,
     UserText,
-    Wire,
+    WireModel,
 )
 from switchboard.models.model import RETRY_AFTER_MAX, ModelRejected, ModelUnavailable
 from switchboard.models.responses import classify, items, read_reply, request_body, retry_after
 
 
-class Done(Wire):
+class Done(WireModel):
     done: bool
 
 

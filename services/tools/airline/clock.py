@@ -6,10 +6,10 @@ import restate
 from pydantic import AwareDatetime
 
 from services.tools.airline.settings import AirlineIds, airline_settings
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 
-class Moment(Wire):
+class Moment(WireModel):
     """The clock reading and the id setting of one handler; a replay uses these even if the settings changed."""
 
     now: AwareDatetime

@@ -12,12 +12,12 @@ from datetime import datetime
 import restate
 from pydantic import AwareDatetime
 
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 PINNED_AT = "demo_pinned_at"
 
 
-class Pin(Wire):
+class Pin(WireModel):
     """When a customer was first seen, UTC."""
 
     at: AwareDatetime

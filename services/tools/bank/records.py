@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from services.tools.bank.accounts.contract import AccountId, Transaction
 from services.tools.bank.loans.contract import LoanId, Percent
 from services.tools.bank.months import DAY_IN_EVERY_MONTH_MAX
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Currency, Money
 
 DayOfMonth = Annotated[int, Field(ge=1, le=DAY_IN_EVERY_MONTH_MAX)]
@@ -24,7 +24,7 @@ def in_every_month(day: dt.date) -> dt.date:
 FirstDueDate = Annotated[dt.date, AfterValidator(in_every_month)]
 
 
-class Account(Wire):
+class Account(WireModel):
     """An account; `balance` is the one at the instant at which the customer was first seen."""
 
     account: AccountId
@@ -34,7 +34,7 @@ class Account(Wire):
     overdraft_limit: Money | None = None
 
 
-class CardData(Wire):
+class CardData(WireModel):
     """A debit card, or the card of a credit line, at the time at which the customer was first seen.
 
     Limits are in the currency of its account.
@@ -49,7 +49,7 @@ class CardData(Wire):
     cash_limit: Money
 
 
-class Customer(Wire):
+class Customer(WireModel):
     """One customer of the bank. `currency` is that of their loans and cards; each account has its own."""
 
     customer_id: str
@@ -71,7 +71,7 @@ class Customer(Wire):
         return account.currency if account else self.currency
 
 
-class InstalmentLoan(Wire):
+class InstalmentLoan(WireModel):
     """A loan that is paid back monthly, from `first_payment_on`, a day that every month has.
 
     `payments_made` is given for a loan in arrears only: after that many payments none was made. All others make each
@@ -89,7 +89,7 @@ class InstalmentLoan(Wire):
     debited_as: str = ""
 
 
-class CreditLine(Wire):
+class CreditLine(WireModel):
     """A credit card or line of credit, at the time at which the customer was first seen."""
 
     credit_line_id: str
@@ -101,14 +101,14 @@ class CreditLine(Wire):
     due_day: DayOfMonth
 
 
-class Borrowing(Wire):
+class Borrowing(WireModel):
     """A customer's loans and credit lines; amounts are in the customer's currency."""
 
     loans: tuple[InstalmentLoan, ...] = ()
     credit_lines: tuple[CreditLine, ...] = ()
 
 
-class History(Wire):
+class History(WireModel):
     """A customer's transactions on all accounts from the day `begins_on`, newest first; later ones may be among them.
 
     Moves of money that the mesh itself has made are not in it: the Accounts object keeps those.
@@ -118,7 +118,7 @@ class History(Wire):
     transactions: tuple[Transaction, ...] = ()
 
 
-class Person(Wire):
+class Person(WireModel):
     """One customer's personal data: the facts that verify their identity, and the addresses for letters and e-mails."""
 
     customer_id: str

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from switchboard import Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 APPROVALS = "Approvals"
 INBOX = "ApprovalInbox"
@@ -24,14 +24,14 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=WHY_MAX_CHARS)]
 
 
-class Fact(Wire):
+class Fact(WireModel):
     """One figure that staff decide by, as it is shown to them."""
 
     name: str
     value: str
 
 
-class Waiting(Wire):
+class Waiting(WireModel):
     """What waits for a decision, for whom, and by which facts it may be decided. Times are UTC."""
 
     approval_id: str
@@ -43,7 +43,7 @@ class Waiting(Wire):
     reminders: int = Field(0, description="How often staff were reminded of it.")
 
 
-class Decision(Wire):
+class Decision(WireModel):
     """A decision: what, by whom, why, when (UTC)."""
 
     approval_id: str
@@ -60,7 +60,7 @@ class InboxQuery(ToolInput):
     limit: int = Field(PAGE_DEFAULT, ge=1, le=PAGE_MAX)
 
 
-class InboxPage(Wire):
+class InboxPage(WireModel):
     """What waits, the oldest first; `waiting_total` counts those of other pages too."""
 
     summary: str
@@ -76,7 +76,7 @@ class StaffDecision(ToolInput):
     why: Why = Field(description="The reason, in words that the customer may read.")
 
 
-class Decided(Wire):
+class Decided(WireModel):
     """The decision that counts."""
 
     summary: str
@@ -86,7 +86,7 @@ class Decided(Wire):
 # From here on: what other tools ask the inbox for. No agent lists these.
 
 
-class Door(Wire):
+class Door(WireModel):
     """The Restate handler that is sent the `Decision`."""
 
     service: str
@@ -115,7 +115,7 @@ class Decide(StaffDecision):
     approved: bool
 
 
-class Noted(Wire):
+class Noted(WireModel):
     """The inbox has taken it. `changed` is False when there was nothing to do."""
 
     changed: bool

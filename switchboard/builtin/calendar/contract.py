@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from switchboard import Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = (
@@ -80,7 +80,7 @@ class DateQuery(ToolInput):
     days_ahead: int = Field(0, ge=0, le=DAYS_AHEAD_MAX, description="Days after today; 1 is tomorrow.")
 
 
-class FoundDate(Wire):
+class FoundDate(WireModel):
     """The day that is meant, and today, both in UTC."""
 
     summary: str

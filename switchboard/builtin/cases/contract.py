@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.contract import PersonalInput, Text
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 CASES = "Cases"
 CASE_DESK = "CaseDesk"
@@ -36,7 +36,7 @@ class TransferToHumanAgents(PersonalInput):
     summary: Summary = Field(description="The customer's matter, and what was done about it")
 
 
-class Case(Wire):
+class Case(WireModel):
     """A customer's matter. Times are UTC; who closed it, when and how stands there once it is closed."""
 
     case_id: str
@@ -61,7 +61,7 @@ class CaseQuery(ToolInput):
     limit: int = Field(PAGE_DEFAULT, ge=1, le=PAGE_MAX)
 
 
-class CasePage(Wire):
+class CasePage(WireModel):
     """Open cases, the oldest first; `open_total` counts those of other pages too."""
 
     summary: str

@@ -9,7 +9,7 @@ from switchboard.builtin.cases.contract import (
     Case,
     CasePage,
 )
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 OPEN_MAX = 10_000
@@ -20,7 +20,7 @@ CLOSED_KEPT_FOR = timedelta(days=90)
 IN_HAND = "Our staff have this customer's cases in hand already"
 
 
-class OpenCase(Wire):
+class OpenCase(WireModel):
     """What has to be known of an open case to judge the next one."""
 
     case_id: str
@@ -28,7 +28,7 @@ class OpenCase(Wire):
     verified: bool
 
 
-class OpenCases(Wire):
+class OpenCases(WireModel):
     """The open cases that go by one customer's name, oldest first."""
 
     cases: tuple[OpenCase, ...] = ()

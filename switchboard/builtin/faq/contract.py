@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from switchboard import Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 QUESTION_MAX_CHARS = 500
 
@@ -17,12 +17,12 @@ class Question(ToolInput):
     )
 
 
-class Article(Wire):
+class Article(WireModel):
     title: str
     answer: str
 
 
-class Answers(Wire):
+class Answers(WireModel):
     """The articles that fit, the best first; `articles` is empty when none fits."""
 
     answer: str = Field(description="The best article's text, or that there is none")

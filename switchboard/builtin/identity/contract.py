@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from switchboard import FromIdentity, NoInput, Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.toolkit.verified_customers import IDENTITY_CHECKS
 
 IDENTITY_RECORDS = "IdentityRecords"
@@ -49,7 +49,7 @@ class NamedFacts(ToolInput):
         return tuple(name for name in names if getattr(self, name) is not None)
 
 
-class Verified(Wire):
+class Verified(WireModel):
     """Whether it is proven now. What was wrong is not said."""
 
     summary: str
@@ -71,7 +71,7 @@ VERIFY_IDENTITY = Tool(
 # From here on: what other tools ask the object for, and staff. No agent lists these.
 
 
-class Try(Wire):
+class Try(WireModel):
     """One try to prove it: when, in which session, by which facts, and what came of it. Never what was said."""
 
     at: AwareDatetime
@@ -86,7 +86,7 @@ class RecordQuery(ToolInput):
     customer_id: str = Field(min_length=1, max_length=64)
 
 
-class TryList(Wire):
+class TryList(WireModel):
     """The tries to prove to be one customer, newest first."""
 
     summary: str

@@ -12,7 +12,7 @@ from switchboard.builtin.identity.contract import (
     TryList,
     Verified,
 )
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 DAY = timedelta(days=1)
 
@@ -26,7 +26,7 @@ THANKS = "Thank you, you're verified. What can I do for you?"
 NOT_RIGHT = "That is not what we have on record."
 
 
-class Record(Wire):
+class Record(WireModel):
     """All tries to prove to be one customer, oldest first."""
 
     tries: tuple[Try, ...] = ()

@@ -5,7 +5,7 @@ import datetime as dt
 from pydantic import Field
 
 from switchboard import NoInput, Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 OUTBOX = "Outbox"
 
@@ -32,7 +32,7 @@ class Email(Delivery):
     sent_at: dt.datetime = Field(description="UTC")
 
 
-class EmailList(Wire):
+class EmailList(WireModel):
     """What was sent to one customer, oldest first."""
 
     summary: str

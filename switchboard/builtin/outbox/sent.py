@@ -3,13 +3,13 @@
 import datetime as dt
 
 from switchboard.builtin.outbox.contract import Delivery, Email, EmailList
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 EMAILS_KEPT = 100
 """Of one customer, the latest. An id is known for as long; its retries come within minutes."""
 
 
-class Sent(Wire):
+class Sent(WireModel):
     """A customer's e-mails, oldest first."""
 
     emails: tuple[Email, ...] = ()

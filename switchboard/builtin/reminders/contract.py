@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, m
 from switchboard import Tool
 from switchboard.builtin.calendar.contract import When
 from switchboard.contract import PersonalInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 REMINDERS = "Reminders"
 
@@ -43,7 +43,7 @@ class RemindMe(PersonalInput):
         return self
 
 
-class Reminder(Wire):
+class Reminder(WireModel):
     """A reminder that waits."""
 
     reminder_id: ReminderId
@@ -51,14 +51,14 @@ class Reminder(Wire):
     due_at: AwareDatetime
 
 
-class ReminderSet(Wire):
+class ReminderSet(WireModel):
     """The reminder will come."""
 
     summary: str
     reminder: Reminder
 
 
-class ReminderList(Wire):
+class ReminderList(WireModel):
     """What the customer will be reminded of, the next first."""
 
     summary: str
@@ -69,7 +69,7 @@ class ReminderRef(PersonalInput):
     reminder_id: ReminderId
 
 
-class ReminderCancelled(Wire):
+class ReminderCancelled(WireModel):
     """The reminder will not come."""
 
     summary: str

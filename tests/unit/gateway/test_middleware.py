@@ -16,7 +16,7 @@ from switchboard.gateway.sessions import SessionClient
 from switchboard.gateway.settings import TokenSettings
 from switchboard.gateway.token import mint
 from switchboard.ingress import Submitted
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.session.contract import ClaimedKey
 from switchboard.telemetry.logs import JsonFormatter
 from tests.unit.gateway.asgi import Answered, ask, body
@@ -35,7 +35,7 @@ class Defect(Ingress):
     async def claim(self, session_id: str, key: ClaimedKey, idempotency_key: str) -> bool:
         return True
 
-    async def submit(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> Submitted:
+    async def submit(self, session_id: str, handler: str, request: WireModel, idempotency_key: str) -> Submitted:
         raise ValueError(f"cannot send {request}")
 
 

@@ -8,7 +8,7 @@ from services.tools.airline.data.records import User
 from services.tools.airline.reservations.contract import PaymentPart, UserId
 from switchboard import NoInput, Tool, ToolInput
 from switchboard.contract import PersonalInput, Text
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Money
 
 AIRLINE_CUSTOMERS = "AirlineCustomers"
@@ -65,13 +65,13 @@ class AddCertificate(ToolInput):
     ids: Literal["random", "benchmark"] = "random"
 
 
-class Compensations(Wire):
+class Compensations(WireModel):
     """For what the customer was given certificates."""
 
     causes: tuple[str, ...]
 
 
-class Noted(Wire):
+class Noted(WireModel):
     """The customer's record has it now. `changed` is False when there was nothing to do."""
 
     changed: bool

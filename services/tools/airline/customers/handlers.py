@@ -35,7 +35,7 @@ from services.tools.airline.data.records import User, as_number
 from services.tools.airline.settings import AirlineIds
 from switchboard import NoInput, implements
 from switchboard.contract import Text
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.refusal import NOT_FOUND
@@ -47,7 +47,7 @@ CERTIFICATE_DIGITS = 7
 logger = logging.getLogger(__name__)
 
 
-class OnRecord(Wire):
+class OnRecord(WireModel):
     """What the data set has of a customer."""
 
     user: User | None

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from services.tools.airline.customers.contract import AddCertificate, Credit, Pay
 from services.tools.airline.data.records import PaymentMethod, User
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Money
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
@@ -21,7 +21,7 @@ COMPENSATIONS_MAX = 500
 """Of one customer: what is kept has a limit."""
 
 
-class OpenPayment(Wire):
+class OpenPayment(WireModel):
     """What an operation has done: taken from gift cards, taken certificates whole, added a reservation, or given a
     certificate."""
 
@@ -32,7 +32,7 @@ class OpenPayment(Wire):
     cause: str = Field("", description="For what it was given")
 
 
-class Profile(Wire):
+class Profile(WireModel):
     """All that is kept of a customer: the whole profile, once something in it has changed."""
 
     user: User

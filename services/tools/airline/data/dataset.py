@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from services.tools.airline.data import schedule
 from services.tools.airline.data.records import Cabin, Day, Flight, FlightDay, Reservation, ReservedFlight, User
 from services.tools.airline.settings import airline_settings
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 DEFAULT_DATA = Path(__file__).with_name("default")
 CITIES = Path(__file__).with_name("cities.json")
@@ -24,14 +24,14 @@ CITIES = Path(__file__).with_name("cities.json")
 RELATIVE = ("+", "-")
 """Begins a day that is counted from the one on which the reservation was first looked at."""
 
-Record = TypeVar("Record", bound=Wire)
+Record = TypeVar("Record", bound=WireModel)
 
 
 class DataError(Exception):
     """A data set that cannot be used; says which file and which record, and what is wrong with it."""
 
 
-class Extras(Wire):
+class Extras(WireModel):
     """What the benchmark's format has no place for; the file `extras.json` of a data set may be missing.
 
     `free_seats` are seats of a flight that no stranger ever takes, `assigned_seats` those that reservations have, by

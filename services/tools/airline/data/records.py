@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainSerializer, SerializerFunctionWrapHandler, model_serializer
 
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 
 def as_number(amount: Decimal) -> int | float:
@@ -31,7 +31,7 @@ Day = str
 """`2024-05-20`: a day of departure, by the airline's clock."""
 
 
-class WithoutNulls(Wire):
+class WithoutNulls(WireModel):
     """What is not there is left out of the JSON, as the data sets do."""
 
     @model_serializer(mode="wrap")
@@ -39,12 +39,12 @@ class WithoutNulls(Wire):
         return {name: value for name, value in serialize(self).items() if value is not None}
 
 
-class Name(Wire):
+class Name(WireModel):
     first_name: str
     last_name: str
 
 
-class Address(Wire):
+class Address(WireModel):
     address1: str
     address2: str
     city: str
@@ -53,7 +53,7 @@ class Address(Wire):
     zip: str
 
 
-class Passenger(Wire):
+class Passenger(WireModel):
     first_name: str
     last_name: str
     dob: str = Field(description="Date of birth, YYYY-MM-DD")
@@ -69,7 +69,7 @@ class PaymentMethod(WithoutNulls):
     last_four: str | None = None
 
 
-class User(Wire):
+class User(WireModel):
     """A customer as the airline knows them."""
 
     user_id: str
@@ -83,7 +83,7 @@ class User(Wire):
     reservations: tuple[str, ...]
 
 
-class ReservedFlight(Wire):
+class ReservedFlight(WireModel):
     """One flight of a reservation; `price` is for one passenger, as it was when it was booked."""
 
     flight_number: str
@@ -93,14 +93,14 @@ class ReservedFlight(Wire):
     price: Amount
 
 
-class Payment(Wire):
+class Payment(WireModel):
     """What was paid with which means; negative when it was given back."""
 
     payment_id: str
     amount: Amount
 
 
-class Reservation(Wire):
+class Reservation(WireModel):
     """A reservation as it stands. `status` is null until it is cancelled."""
 
     reservation_id: str
@@ -131,7 +131,7 @@ class FlightDay(WithoutNulls):
     actual_arrival_time_est: str | None = None
 
 
-class Flight(Wire):
+class Flight(WireModel):
     """A flight and its days. Scheduled times are HH:MM:SS, with `+1` when it lands on the day after."""
 
     flight_number: str

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, RootModel, StringConstraints
 from services.tools.airline.data.records import Amount, Cabin, Day, FlightDay
 from switchboard import NoInput, Tool, ToolInput
 from switchboard.contract import Text
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 FLIGHTS = "Flights"
 FLIGHT_SEATS = "FlightSeats"
@@ -48,7 +48,7 @@ class FlightStatusRequest(ToolInput):
     date: AnyDay = "today"
 
 
-class FlightOffer(Wire):
+class FlightOffer(WireModel):
     """A flight that can be booked, with what is free and what it costs for one passenger, by cabin."""
 
     flight_number: str
@@ -68,7 +68,7 @@ class DirectFlights(RootModel[tuple[FlightOffer, ...]]):
     model_config = ConfigDict(frozen=True)
 
 
-class NotShown(Wire):
+class NotShown(WireModel):
     """That there are more connections than one result has room for."""
 
     connections_not_shown: int
@@ -126,7 +126,7 @@ def seats_key(flight_number: str, day: Day) -> str:
     return f"{flight_number}/{day}"
 
 
-class FlightOnDay(Wire):
+class FlightOnDay(WireModel):
     """One flight on one day as it stands: its schedule, and seats and prices where it is on sale."""
 
     flight_number: str
@@ -154,11 +154,11 @@ class GiveBackSeats(ToolInput):
     hold_id: str
 
 
-class SeatCount(Wire):
+class SeatCount(WireModel):
     seats_total: int = Field(description="How many seats were taken, or are free again")
 
 
-class Seat(Wire):
+class Seat(WireModel):
     """A seat of a day's flight. `passenger` is whose it is of the reservation that was asked about, counted from 1."""
 
     seat: str
@@ -172,7 +172,7 @@ class SeatMapOf(ToolInput):
     reservation_id: str
 
 
-class SeatMap(Wire):
+class SeatMap(WireModel):
     """Every seat, front to back."""
 
     seats: tuple[Seat, ...]
@@ -186,7 +186,7 @@ class MoveSeat(ToolInput):
     seat: SeatNumber
 
 
-class SeatMoved(Wire):
+class SeatMoved(WireModel):
     seat: str
     former: str
 

@@ -45,7 +45,7 @@ from services.tools.airline.flights.contract import (
 from services.tools.airline.flights.seat_inventory import Aboard, Holds
 from switchboard import NoInput, implements
 from switchboard.contract import Text
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.toolkit.declare import tool_object, tool_service
 from switchboard.toolkit.refusal import NOT_FOUND
 from switchboard.toolkit.rpc import allowed, read, start
@@ -53,19 +53,19 @@ from switchboard.toolkit.rpc import allowed, read, start
 HOLDS = "holds"
 
 
-class Keys(Wire):
+class Keys(WireModel):
     """The flights that a search has found."""
 
     keys: tuple[search.FlightKey, ...]
 
 
-class Pairs(Wire):
+class Pairs(WireModel):
     """The connections that a search has found."""
 
     pairs: tuple[tuple[search.FlightKey, search.FlightKey], ...]
 
 
-class OnRecord(Wire):
+class OnRecord(WireModel):
     """What the data set and the clock say of one flight on one day, before any reservation made here."""
 
     flight_number: str

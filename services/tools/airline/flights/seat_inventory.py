@@ -12,7 +12,7 @@ from pydantic import Field
 from services.tools.airline.data.dataset import Party
 from services.tools.airline.data.records import Cabin
 from services.tools.airline.flights.contract import Position, Seat, TakeSeats
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 CABINS: Mapping[Cabin, tuple[range, str]] = {
@@ -33,7 +33,7 @@ POSITIONS: Mapping[str, Position] = {
 SUGGESTIONS_MAX = 3
 
 
-class Hold(Wire):
+class Hold(WireModel):
     """The seats of a party, in the order of its passengers."""
 
     reservation_id: str
@@ -41,7 +41,7 @@ class Hold(Wire):
     seats: tuple[str, ...]
 
 
-class Holds(Wire):
+class Holds(WireModel):
     """What changed on one flight on one day: holds by id. A party of the data set holds under its reservation's id,
     and null says that it has given its seats back."""
 

@@ -5,7 +5,7 @@ from pydantic import Field
 from services.tools.airline.reservations.contract import ReservationId, UserId
 from switchboard import Tool
 from switchboard.contract import PersonalInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Money
 
 
@@ -14,7 +14,7 @@ class InvoiceRequest(PersonalInput):
     confirmation_number: ReservationId
 
 
-class InvoiceSent(Wire):
+class InvoiceSent(WireModel):
     """An invoice that was sent by e-mail."""
 
     summary: str = Field(description="What was sent where, in one sentence")

@@ -6,18 +6,18 @@ from services.tools.airline.data.records import Reservation, User
 from services.tools.airline.invoices.contract import InvoiceSent
 from services.tools.airline.rules import BAG_PRICE, CURRENCY, INSURANCE_PRICE
 from switchboard.builtin.outbox.contract import Delivery
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import CENT, Money, spell
 
 
-class Position(Wire):
+class Position(WireModel):
     """One line of an invoice."""
 
     description: str
     amount: Money
 
 
-class Invoice(Wire):
+class Invoice(WireModel):
     """An invoice in the airline's currency; `paid` is what the payments add up to, less refunds."""
 
     number: str

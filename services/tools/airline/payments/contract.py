@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from switchboard import NoInput, Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Currency, Money
 
 CARD_PROCESSOR = "CardProcessor"
@@ -22,7 +22,7 @@ class CardMovement(ToolInput):
     currency: Currency
 
 
-class Moved(Wire):
+class Moved(WireModel):
     amount: Money = Field(description="From the card; negative when to it, 0 when nothing was moved, or it was voided")
 
 

@@ -18,7 +18,7 @@ from services.tools.airline.payments.contract import (
     Moved,
 )
 from switchboard import NoInput, implements
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Money
 from switchboard.toolkit.declare import tool_object
 
@@ -27,14 +27,14 @@ NOTHING = Decimal("0.00")
 PAYMENT_REQUIRED = 402
 
 
-class Movement(Wire):
+class Movement(WireModel):
     """What was moved, from the card, under this key."""
 
     card_token: str
     amount: Money
 
 
-class Answer(Wire):
+class Answer(WireModel):
     """What the provider says to a charge: why not, or nothing."""
 
     declined: str

@@ -2,7 +2,7 @@
 
 from services.tools.airline.data.records import Flight, Reservation, User
 from switchboard import ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 AIRLINE_RECORDS = "AirlineRecords"
 
@@ -11,7 +11,7 @@ class DumpRequest(ToolInput):
     changed_only: bool = False
 
 
-class Dump(Wire):
+class Dump(WireModel):
     """Records by id. Of a data set with flights of every day, the days that were booked stand beside them."""
 
     users: dict[str, User]

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from services.tools.airline.customers.contract import AIRLINE_CUSTOMERS
 from services.tools.airline.flights.contract import FLIGHT_SEATS
 from services.tools.airline.reservations.contract import RESERVATION_DESK, RESERVATIONS
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.retry import poll
 
 QUERY_TIMEOUT = timedelta(seconds=30)
@@ -25,14 +25,14 @@ UNDER_WAY = (
 )
 
 
-class Changed(Wire):
+class Changed(WireModel):
     """An object that keeps something."""
 
     service_name: str
     service_key: str
 
 
-class AllChanged(Wire):
+class AllChanged(WireModel):
     rows: tuple[Changed, ...]
 
 

@@ -9,7 +9,7 @@ from services.tools.airline.data.records import Cabin, Day, FlightType, Passenge
 from services.tools.airline.flights.contract import FlightNumber
 from switchboard import FromIdentity, NoInput, Tool, ToolInput
 from switchboard.contract import PersonalInput, Text
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Money
 
 RESERVATION_DESK = "ReservationDesk"
@@ -239,7 +239,7 @@ SEND_CERTIFICATE = Tool(
 # From here on: what other tools ask the object `Reservations` for. No agent lists these.
 
 
-class Record(Wire):
+class Record(WireModel):
     """What there is under an id, whoever's it is."""
 
     reservation: Reservation | None

@@ -30,7 +30,7 @@ from services.tools.airline.reservations.record import (
     WriteReservation,
 )
 from switchboard import NoInput, ToolInput, implements
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.rpc import allowed
 
@@ -44,11 +44,11 @@ class Opening(ToolInput):
     opened_on: date
 
 
-class Opened(Wire):
+class Opened(WireModel):
     opened_on: date
 
 
-class OnRecord(Wire):
+class OnRecord(WireModel):
     """What the data set has under an id, its days as they are written there, and the day that it is."""
 
     today: date

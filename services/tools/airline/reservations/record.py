@@ -12,14 +12,14 @@ from pydantic import Field
 from services.tools.airline.data.records import Cabin, Day, Reservation, ReservedFlight
 from services.tools.airline.reservations.contract import RESERVATIONS
 from switchboard import NoInput, Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.toolkit.refusal import Refusal
 
 DISRUPTIONS_MAX = 24
 """Of one reservation, the first ones: what is kept has a limit."""
 
 
-class Disruption(Wire):
+class Disruption(WireModel):
     """What was wrong with a flight of the reservation, and the cabin that it had, as the flight was dealt with."""
 
     flight_number: str
@@ -28,7 +28,7 @@ class Disruption(Wire):
     cabin: Cabin
 
 
-class StoredReservation(Wire):
+class StoredReservation(WireModel):
     """A reservation as it stands, and what it went through here.
 
     `holds` says under which id it has its seats on a flight, by the flight's key; where it says nothing, under its own.
@@ -44,7 +44,7 @@ class StoredReservation(Wire):
     disruptions: tuple[Disruption, ...] = ()
 
 
-class ReservationState(Wire):
+class ReservationState(WireModel):
     """What an object keeps under its id: nothing yet while the id is only claimed; and the write that is open."""
 
     kept: StoredReservation | None = None
@@ -52,7 +52,7 @@ class ReservationState(Wire):
     before: StoredReservation | None = None
 
 
-class Found(Wire):
+class Found(WireModel):
     """What there is under an id."""
 
     kept: StoredReservation | None
@@ -70,11 +70,11 @@ class WriteReservation(ToolInput):
     kept: StoredReservation
 
 
-class Claimed(Wire):
+class Claimed(WireModel):
     claimed: bool
 
 
-class Acknowledged(Wire):
+class Acknowledged(WireModel):
     changed: bool
 
 

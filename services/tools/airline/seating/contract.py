@@ -9,7 +9,7 @@ from services.tools.airline.flights.contract import FlightNumber, SeatNumber
 from services.tools.airline.reservations.contract import ReservationId, UserId
 from switchboard import Tool
 from switchboard.contract import PersonalInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 SEAT_CHANGES = "SeatChanges"
 
@@ -25,7 +25,7 @@ class SeatMapRequest(PersonalInput):
     )
 
 
-class SeatChoice(Wire):
+class SeatChoice(WireModel):
     """The seats that the booking could have on one of its flights, in the cabin that it paid for."""
 
     summary: str = Field(description="The choice in a few sentences")
@@ -43,7 +43,7 @@ class SeatChangeRequest(SeatMapRequest):
     seat: SeatNumber
 
 
-class SeatChanged(Wire):
+class SeatChanged(WireModel):
     """The booking has this seat now."""
 
     summary: str = Field(description="What changed, in one sentence")

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from switchboard import Tool, ToolInput
 from switchboard.contract import PersonalInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Currency, Money
 
 TRANSACTIONS_DEFAULT = 20
@@ -117,7 +117,7 @@ class MonthsQuery(PersonalInput):
     currency: Currency | None = Field(None, description="Of which accounts; the customer's own when left out.")
 
 
-class AccountBalance(Wire):
+class AccountBalance(WireModel):
     """One account as it stands now."""
 
     account: AccountId
@@ -128,14 +128,14 @@ class AccountBalance(Wire):
     currency: Currency
 
 
-class CurrencyTotal(Wire):
+class CurrencyTotal(WireModel):
     """A sum in one currency. Sums of different currencies are never added up."""
 
     total: Money
     currency: Currency
 
 
-class Balances(Wire):
+class Balances(WireModel):
     """All accounts of one customer."""
 
     summary: str
@@ -144,7 +144,7 @@ class Balances(Wire):
     as_of: AwareDatetime
 
 
-class Transaction(Wire):
+class Transaction(WireModel):
     """One booked payment."""
 
     transaction_id: TransactionId
@@ -157,7 +157,7 @@ class Transaction(Wire):
     reference: str = Field("", description="What the payer wrote on a transfer.")
 
 
-class TransactionList(Wire):
+class TransactionList(WireModel):
     """The transactions that match a query, newest first; `matching` counts those beyond the limit too."""
 
     summary: str
@@ -167,7 +167,7 @@ class TransactionList(Wire):
     transactions: tuple[Transaction, ...]
 
 
-class CategorySpending(Wire):
+class CategorySpending(WireModel):
     """What one category cost."""
 
     category: Category
@@ -175,7 +175,7 @@ class CategorySpending(Wire):
     payments: int
 
 
-class MerchantSpending(Wire):
+class MerchantSpending(WireModel):
     """What one merchant was paid."""
 
     merchant: str
@@ -183,7 +183,7 @@ class MerchantSpending(Wire):
     payments: int
 
 
-class Spending(Wire):
+class Spending(WireModel):
     """Money that left the accounts, added up; `transfers` count only when they are asked for."""
 
     summary: str
@@ -197,7 +197,7 @@ class Spending(Wire):
     other_currencies: tuple[CurrencyTotal, ...] = Field((), description="What was spent beside it, not in the total.")
 
 
-class MonthRow(Wire):
+class MonthRow(WireModel):
     """One category through the months; an amount for each of the table's months."""
 
     category: Category
@@ -205,7 +205,7 @@ class MonthRow(Wire):
     total: Money
 
 
-class MonthTable(Wire):
+class MonthTable(WireModel):
     """Spending by category (rows) and month (columns), the largest category first; income below it."""
 
     summary: str
@@ -278,7 +278,7 @@ class Withdraw(MoveMoney):
     day_limit: Money | None = None
 
 
-class Moved(Wire):
+class Moved(WireModel):
     """The move is booked. `balance` is the account's, as it stands now."""
 
     account: AccountId
@@ -290,7 +290,7 @@ class MoveRef(ToolInput):
     move_id: str = Field(min_length=1, max_length=64)
 
 
-class Undone(Wire):
+class Undone(WireModel):
     """`stands` when the move is not undone: money that came in and was spent already is not taken back."""
 
     stands: bool
@@ -355,7 +355,7 @@ class LoanDebits(ToolInput):
     account: AccountId = "checking"
 
 
-class DebitsEnd(Wire):
+class DebitsEnd(WireModel):
     debited_as: str
     last_on: date
 

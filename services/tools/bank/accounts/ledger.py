@@ -11,7 +11,7 @@ from services.tools.bank.accounts.contract import LoanDebits, Transaction
 from services.tools.bank.accounts.moves import ZERO, Move, Moves
 from services.tools.bank.months import add_months
 from services.tools.bank.records import Account, Customer, History
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 
 NO_MOVES = Moves()
 
@@ -67,7 +67,7 @@ class Ledger:
         )
 
 
-class EndedDebits(Wire):
+class EndedDebits(WireModel):
     """The debits of loans that were granted or repaid early; one entry for each loan."""
 
     debits: tuple[LoanDebits, ...] = ()

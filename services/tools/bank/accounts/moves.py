@@ -7,7 +7,7 @@ from decimal import Decimal
 from pydantic import AwareDatetime, Field
 
 from services.tools.bank.accounts.contract import AccountId, Category, MoveMoney, Withdraw
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Money
 
 MOVES_LISTED = 300
@@ -22,7 +22,7 @@ MOVES_MAX = 3_000
 ZERO = Decimal("0.00")
 
 
-class Move(Wire):
+class Move(WireModel):
     """One booked move; `amount` is negative when money left. `limited` counts towards the limit of its day."""
 
     move_id: str
@@ -35,14 +35,14 @@ class Move(Wire):
     limited: bool = False
 
 
-class CalledOff(Wire):
+class CalledOff(WireModel):
     """A move that was undone and must not be booked again, or that must never be booked."""
 
     move_id: str
     at: AwareDatetime
 
 
-class Moves(Wire):
+class Moves(WireModel):
     """A customer's moves, oldest first; `totals` is their sum on each account, those not listed any more included."""
 
     totals: dict[AccountId, Money] = Field(default_factory=dict)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from services.tools.bank.accounts.contract import AccountId
 from switchboard import Tool
 from switchboard.contract import PersonalInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, spell
 
 CARDS = "Cards"
@@ -37,7 +37,7 @@ class CardChoice(PersonalInput):
     kind: CardKind | None = Field(None, description="The kind of card, instead of its id.")
 
 
-class Card(Wire):
+class Card(WireModel):
     """One card as it stands."""
 
     card_id: CardId
@@ -51,14 +51,14 @@ class Card(Wire):
     currency: Currency
 
 
-class CardList(Wire):
+class CardList(WireModel):
     """The customer's cards; those that were replaced are left out."""
 
     summary: str
     cards: tuple[Card, ...]
 
 
-class CardChanged(Wire):
+class CardChanged(WireModel):
     """The card as it stands now."""
 
     summary: str

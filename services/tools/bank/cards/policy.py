@@ -20,7 +20,7 @@ from services.tools.bank.cards.contract import (
 )
 from services.tools.bank.records import CardData, Customer, Person
 from switchboard.builtin.outbox.contract import Delivery
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Money, spell
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
@@ -31,7 +31,7 @@ CARDS_KEPT = 50
 DIGITS_RANGE = 10_000
 
 
-class KeptCard(Wire):
+class KeptCard(WireModel):
     """A card as it is kept; `replaced_by` is the id of the card that came in its place on the day `replaced_on`."""
 
     card_id: CardId
@@ -56,7 +56,7 @@ class KeptCard(Wire):
         return f"{self.kind} card ending in {self.last_digits}"
 
 
-class Wallet(Wire):
+class Wallet(WireModel):
     """All cards of a customer, the oldest first."""
 
     cards: tuple[KeptCard, ...]

@@ -11,7 +11,7 @@ from services.tools.bank.accounts.contract import AccountId, Category
 from services.tools.bank.loans.contract import LoanId, Percent
 from services.tools.bank.months import add_months, first_of_month, payments_due
 from services.tools.bank.records import CreditLine, Customer, DayOfMonth, InstalmentLoan
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Money
 
 BANK_JSON = Path(__file__).with_name("bank.json")
@@ -22,7 +22,7 @@ HISTORY_MONTHS = 14
 MonthsAgo = Annotated[int, Field(ge=0, lt=HISTORY_MONTHS)]
 
 
-class Recurring(Wire):
+class Recurring(WireModel):
     """A payment on the same days of every month, for as long as the demo lives or until `last_months_ago`.
 
     `amounts` take turns, so that a weekly shop does not cost the same each time.
@@ -37,7 +37,7 @@ class Recurring(Wire):
     last_months_ago: MonthsAgo | None = None
 
 
-class OneOff(Wire):
+class OneOff(WireModel):
     """A payment that happened once."""
 
     months_ago: MonthsAgo
@@ -49,7 +49,7 @@ class OneOff(Wire):
     account: AccountId = "checking"
 
 
-class DemoLoan(Wire):
+class DemoLoan(WireModel):
     """A loan whose first payment fell due `first_payment_months_ago`.
 
     The last `missed_payments` of those due were not made; a loan with any stays unpaid. `debited_as` is the merchant of

@@ -9,7 +9,7 @@ from services.tools.bank.accounts.contract import AccountId, Category, Transacti
 from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.builtin.approvals.contract import Decision
 from switchboard.contract import PersonalInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, spell
 
 DISPUTE_DESK = "DisputeDesk"
@@ -60,7 +60,7 @@ class DisputeRequest(PersonalInput):
     words: Words = ""
 
 
-class Dispute(Wire):
+class Dispute(WireModel):
     """One case as it stands."""
 
     summary: str
@@ -76,7 +76,7 @@ class Dispute(Wire):
     decision: str | None = Field(None, description="Why it was decided so; null before that.")
 
 
-class DisputeList(Wire):
+class DisputeList(WireModel):
     """The customer's cases, newest first."""
 
     summary: str
@@ -132,7 +132,7 @@ class DisputeRef(ToolInput):
     dispute_id: DisputeId
 
 
-class DisputeOpened(Wire):
+class DisputeOpened(WireModel):
     dispute: Dispute
 
 
@@ -144,11 +144,11 @@ class DisputeClosing(ToolInput):
     why: str
 
 
-class Noted(Wire):
+class Noted(WireModel):
     changed: bool
 
 
-class Leave(Wire):
+class Leave(WireModel):
     """Whether the case may be credited without staff."""
 
     at_once: bool

@@ -19,7 +19,7 @@ from services.tools.bank.disputes.contract import (
     DisputeStatus,
 )
 from switchboard.builtin.approvals.contract import Decision, Fact
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import spell
 from switchboard.toolkit.refusal import Refusal
 
@@ -32,7 +32,7 @@ AT_ONCE = "The amount is small, so it is credited without further questions."
 NOT_FINISHED = "It could not be finished on our side, and nothing was credited. Please open it again."
 
 
-class Record(Wire):
+class Record(WireModel):
     """One case as it is kept. `at_once` when it was credited without staff."""
 
     case: DisputeCase
@@ -50,7 +50,7 @@ class Record(Wire):
         return self.is_open or now - self.case.opened_at < YEAR
 
 
-class Records(Wire):
+class Records(WireModel):
     """A customer's cases, oldest first."""
 
     records: tuple[Record, ...] = ()

@@ -9,7 +9,7 @@ from services.tools.bank.loans.contract import LoanId, Percent
 from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.builtin.approvals.contract import Decision
 from switchboard.contract import PersonalInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Currency, Money
 
 LOAN_DESK = "LoanDesk"
@@ -71,7 +71,7 @@ class ApplicationQuery(PersonalInput):
     application_id: ApplicationId
 
 
-class Offer(Wire):
+class Offer(WireModel):
     """What the loan would cost: equal monthly payments, the last one may differ by some cents."""
 
     annual_rate_percent: Percent
@@ -80,7 +80,7 @@ class Offer(Wire):
     total_interest: Money
 
 
-class LoanApplication(Wire):
+class LoanApplication(WireModel):
     """One application as it stands."""
 
     summary: str
@@ -96,7 +96,7 @@ class LoanApplication(Wire):
     loan_id: LoanId | None = Field(None, description="The loan, when it was approved.")
 
 
-class LoanApplicationList(Wire):
+class LoanApplicationList(WireModel):
     """The customer's applications, newest first."""
 
     summary: str
@@ -169,7 +169,7 @@ class Closing(ToolInput):
     loan_id: LoanId | None = None
 
 
-class Done(Wire):
+class Done(WireModel):
     changed: bool
 
 

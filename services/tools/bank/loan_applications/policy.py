@@ -21,7 +21,7 @@ from services.tools.bank.loan_applications.contract import (
 )
 from services.tools.bank.loans.contract import LoanOverview, Percent
 from switchboard.builtin.approvals.contract import Fact
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import CENT, Currency, Money, spell
 from switchboard.toolkit.refusal import Refusal
 
@@ -49,7 +49,7 @@ class Verdict:
     refused: Refusal | None = None
 
 
-class Figures(Wire):
+class Figures(WireModel):
     """What the checks found. `burden_percent` is that with the new loan; None without an income.
 
     `owed` is what is still owed on loans that were applied for here before.

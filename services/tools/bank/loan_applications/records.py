@@ -11,7 +11,7 @@ from services.tools.bank.loan_applications.contract import (
 )
 from services.tools.bank.loan_applications.policy import offer
 from services.tools.bank.loans.contract import LoanId
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import spell
 from switchboard.toolkit.refusal import Refusal
 
@@ -21,7 +21,7 @@ RECORDS_KEPT = 50
 UNKNOWN = "There is no loan application {id} among yours. Check the id, or ask for the list of your applications."
 
 
-class Record(Wire):
+class Record(WireModel):
     """One application as it is kept."""
 
     application: Application
@@ -35,7 +35,7 @@ class Record(Wire):
         return self.status in ("checking", "waiting_for_staff")
 
 
-class Records(Wire):
+class Records(WireModel):
     """A customer's applications, oldest first."""
 
     records: tuple[Record, ...] = ()

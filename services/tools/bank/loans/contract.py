@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from services.tools.bank.accounts.contract import AccountRef, account_title
 from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.contract import PersonalInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import CENT, Currency, Money, spell
 
 SCHEDULE_PAYMENTS_DEFAULT = 12
@@ -62,7 +62,7 @@ class RepaymentQuery(LoanChoice):
     amount: Money | None = Field(None, gt=0, description="How much of it to repay, fee not counted.")
 
 
-class Loan(Wire):
+class Loan(WireModel):
     """One loan that is paid back in equal monthly payments."""
 
     loan_id: LoanId
@@ -79,7 +79,7 @@ class Loan(Wire):
     currency: Currency
 
 
-class CreditLine(Wire):
+class CreditLine(WireModel):
     """One credit card or line of credit."""
 
     credit_line_id: str
@@ -93,7 +93,7 @@ class CreditLine(Wire):
     currency: Currency
 
 
-class LoanOverview(Wire):
+class LoanOverview(WireModel):
     """All loans and credit lines of one customer."""
 
     summary: str
@@ -104,7 +104,7 @@ class LoanOverview(Wire):
     currency: Currency
 
 
-class ScheduledPayment(Wire):
+class ScheduledPayment(WireModel):
     """One payment of a plan."""
 
     number: int
@@ -115,7 +115,7 @@ class ScheduledPayment(Wire):
     remaining: Money = Field(description="Still outstanding after this payment.")
 
 
-class LoanSchedule(Wire):
+class LoanSchedule(WireModel):
     """Payments of one loan's repayment plan, in order, from the first unpaid one where nothing else was asked for."""
 
     summary: str
@@ -129,7 +129,7 @@ class LoanSchedule(Wire):
     currency: Currency
 
 
-class RepaymentQuote(Wire):
+class RepaymentQuote(WireModel):
     """What an early repayment would cost today, and what it would change."""
 
     summary: str
@@ -157,7 +157,7 @@ class RepayEarly(PersonalInput):
     account: AccountRef = "checking"
 
 
-class RepaidEarly(Wire):
+class RepaidEarly(WireModel):
     """The loan is reduced and the money was taken."""
 
     summary: str
@@ -231,7 +231,7 @@ class GrantLoan(ToolInput):
     granted_on: date
 
 
-class LoanGranted(Wire):
+class LoanGranted(WireModel):
     loan_id: LoanId
     first_payment_on: date
 
@@ -242,7 +242,7 @@ class RevokeLoan(ToolInput):
     loan_id: LoanId
 
 
-class LoanRevoked(Wire):
+class LoanRevoked(WireModel):
     revoked: bool = Field(description="False when there was no such loan.")
 
 
@@ -281,7 +281,7 @@ class Reduce(ToolInput):
     after_payments: int
 
 
-class Reduced(Wire):
+class Reduced(WireModel):
     """The loan as it stands with the repayment."""
 
     outstanding: Money
@@ -293,11 +293,11 @@ class RepaymentRef(ToolInput):
     repayment_id: str
 
 
-class ReductionUndone(Wire):
+class ReductionUndone(WireModel):
     undone: bool = Field(description="False when it was never made; from now on it never will be.")
 
 
-class EarlyTerms(Wire):
+class EarlyTerms(WireModel):
     """What an early repayment was judged by, and what it would cost."""
 
     quote: RepaymentQuote

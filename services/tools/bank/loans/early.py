@@ -8,13 +8,13 @@ from decimal import Decimal
 from services.tools.bank.amortisation import Instalment, monthly_payment, plan, rest_of_plan
 from services.tools.bank.loans.contract import LoanId, Reduce
 from services.tools.bank.records import InstalmentLoan
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Money
 
 UNDONE_KEPT = 100
 
 
-class EarlyRepayment(Wire):
+class EarlyRepayment(WireModel):
     """One repayment as it is booked; it counts from the `after_payments`-th payment on."""
 
     repayment_id: str
@@ -25,7 +25,7 @@ class EarlyRepayment(Wire):
     on: date
 
 
-class Repayments(Wire):
+class Repayments(WireModel):
     """All early repayments of a customer, oldest first; `undone` must not be booked again, or must never be."""
 
     made: tuple[EarlyRepayment, ...] = ()

@@ -5,14 +5,14 @@ from datetime import date
 from services.tools.bank.loans.contract import GrantLoan, LoanId, Percent
 from services.tools.bank.months import DAY_IN_EVERY_MONTH_MAX, add_months
 from services.tools.bank.records import Borrowing, InstalmentLoan
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Money
 
 DEBITED_AS = "Harbour Bank loan"
 """With the loan's id: what its monthly debits are called on the account, so that no other loan's are meant."""
 
 
-class GrantedLoan(Wire):
+class GrantedLoan(WireModel):
     """One loan as it was granted."""
 
     loan_id: LoanId
@@ -23,7 +23,7 @@ class GrantedLoan(Wire):
     first_payment_on: date
 
 
-class Granted(Wire):
+class Granted(WireModel):
     """All loans of a customer that were granted, oldest first."""
 
     loans: tuple[GrantedLoan, ...] = ()

@@ -3,7 +3,7 @@
 from pydantic import AwareDatetime
 
 from switchboard import Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Currency, Money
 
 PAYMENT_NETWORK = "PaymentNetwork"
@@ -20,7 +20,7 @@ class OutsidePayment(ToolInput):
     reference: str
 
 
-class Submitted(Wire):
+class Submitted(WireModel):
     """The payment has left. It is an instant one: from here on nobody can take it back."""
 
     at: AwareDatetime
@@ -30,7 +30,7 @@ class CallOff(ToolInput):
     """Nothing to say: the payment's id is the key."""
 
 
-class CalledOff(Wire):
+class CalledOff(WireModel):
     """`sent` when the payment had left before; otherwise it never will."""
 
     sent: bool

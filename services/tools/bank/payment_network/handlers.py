@@ -17,7 +17,7 @@ from services.tools.bank.payment_network.contract import (
     Submitted,
 )
 from switchboard import implements
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.rpc import allowed
@@ -28,7 +28,7 @@ CALLED_OFF = "called_off"
 payment_network = tool_object(PAYMENT_NETWORK, "Payments to other banks; the key is the payment's idempotency key.")
 
 
-class SentPayment(Wire):
+class SentPayment(WireModel):
     """A payment as it has left."""
 
     payment: OutsidePayment

@@ -10,7 +10,7 @@ from services.tools.bank.transfers.contract import Reference, TransferRequest, q
 from switchboard import Tool, ToolInput
 from switchboard.builtin.calendar.contract import When, spell_day, spell_when
 from switchboard.contract import PersonalInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, spell
 
 STANDING_ORDERS = "StandingOrders"
@@ -30,7 +30,7 @@ class StandingOrderRequest(TransferRequest):
     ends_on: dt.date | None = Field(None, description="The last possible day; until it is cancelled when left out.")
 
 
-class StandingOrder(Wire):
+class StandingOrder(WireModel):
     """A standing order as it goes on."""
 
     order_id: OrderId
@@ -45,14 +45,14 @@ class StandingOrder(Wire):
     last: str = Field("", description="What became of the latest transfer of it.")
 
 
-class OrderKept(Wire):
+class OrderKept(WireModel):
     """How the order stands."""
 
     summary: str
     order: StandingOrder
 
 
-class OrderList(Wire):
+class OrderList(WireModel):
     """The orders that go on, the next to come first."""
 
     summary: str
@@ -157,7 +157,7 @@ class Executed(ToolInput):
     told: str
 
 
-class Noted(Wire):
+class Noted(WireModel):
     changed: bool
 
 

@@ -21,7 +21,7 @@ from services.tools.bank.accounts.contract import (
 from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.builtin.calendar.contract import When, spell_when
 from switchboard.contract import PersonalInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, spell
 
 TRANSFERS = "Transfers"
@@ -139,7 +139,7 @@ class RecipientQuery(PersonalInput):
     )
 
 
-class Recipient(Wire):
+class Recipient(WireModel):
     """A customer of this bank who can be sent money."""
 
     summary: str
@@ -180,7 +180,7 @@ class OwnTransferRequest(PersonalInput):
         return self
 
 
-class Transferred(Wire):
+class Transferred(WireModel):
     """The money is on the recipient's account, or on its way to another bank."""
 
     summary: str
@@ -197,7 +197,7 @@ class ScheduleRequest(TransferRequest):
     on: When
 
 
-class Scheduled(Wire):
+class Scheduled(WireModel):
     """A transfer that waits for its day."""
 
     schedule_id: ScheduleId
@@ -209,14 +209,14 @@ class Scheduled(Wire):
     due_at: AwareDatetime
 
 
-class ScheduleKept(Wire):
+class ScheduleKept(WireModel):
     """The transfer will be made when it is due."""
 
     summary: str
     scheduled: Scheduled
 
 
-class ScheduleList(Wire):
+class ScheduleList(WireModel):
     """The transfers that wait for their day, the next first."""
 
     summary: str
@@ -228,7 +228,7 @@ class ScheduleRef(PersonalInput):
     schedule_id: ScheduleId
 
 
-class ScheduleCancelled(Wire):
+class ScheduleCancelled(WireModel):
     """The transfer will not be made."""
 
     summary: str
@@ -324,17 +324,17 @@ class Unfinished(ToolInput):
     tell: str
 
 
-class Ended(Wire):
+class Ended(WireModel):
     """`whole` when the money has arrived and stays; otherwise nothing was moved."""
 
     whole: bool
 
 
-class Nothing(Wire):
+class Nothing(WireModel):
     """There is nothing to say."""
 
 
-class CarriedOut(Wire):
+class CarriedOut(WireModel):
     """What became of it, in words for the customer."""
 
     made: bool

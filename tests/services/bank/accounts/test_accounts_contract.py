@@ -12,14 +12,14 @@ from services.tools.bank.accounts.contract import (
 )
 from services.tools.bank.accounts.handlers import accounts_object
 from switchboard import Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from tests.services.bank.demo import DEMO
 
 accounts = accounts_object(DEMO)
 
 
 @pytest.mark.parametrize("tool", [GET_BALANCE, LIST_TRANSACTIONS, SUMMARIZE_SPENDING], ids=lambda tool: tool.name)
-def test_every_tool_has_a_shared_handler_of_its_types(tool: Tool[ToolInput, Wire]) -> None:
+def test_every_tool_has_a_shared_handler_of_its_types(tool: Tool[ToolInput, WireModel]) -> None:
     handler = accounts.handlers[tool.handler]
     assert tool.service == accounts.name
     assert handler.kind == "shared"

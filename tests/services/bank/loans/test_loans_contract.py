@@ -6,14 +6,14 @@ from pydantic import ValidationError
 from services.tools.bank.loans.contract import GET_LOAN_SCHEDULE, LIST_LOANS, ScheduleQuery
 from services.tools.bank.loans.handlers import loans_object
 from switchboard import Tool, ToolInput
-from switchboard.messages import Wire
+from switchboard.messages import WireModel
 from tests.services.bank.demo import DEMO
 
 loans = loans_object(DEMO)
 
 
 @pytest.mark.parametrize("tool", [LIST_LOANS, GET_LOAN_SCHEDULE], ids=lambda tool: tool.name)
-def test_every_tool_has_a_shared_handler_of_its_types(tool: Tool[ToolInput, Wire]) -> None:
+def test_every_tool_has_a_shared_handler_of_its_types(tool: Tool[ToolInput, WireModel]) -> None:
     handler = loans.handlers[tool.handler]
     assert tool.service == loans.name
     assert handler.kind == "shared"
