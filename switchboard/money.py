@@ -19,6 +19,6 @@ Money = Annotated[
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code, such as EUR.")]
 
 
-def spell(amount: Decimal, currency: str) -> str:
+def format_amount(amount: Decimal, currency: str) -> str:
     """An amount for people, such as "2,431.80 EUR"."""
     return f"{amount:,.2f} {currency}"

@@ -81,7 +81,7 @@ async def ask_for_approval(ctx: restate.ObjectContext, request: AskForApproval) 
     ctx.set(item_key(approval_id), request)
     ctx.set(QUEUE, [*queue, approval_id])
     count_asked(request)
-    logger.info("%s waits for staff until %s", approval_id, policy.spell_time(request.waiting.until))
+    logger.info("%s waits for staff until %s", approval_id, policy.format_time(request.waiting.until))
     return Noted(changed=True)
 
 
@@ -93,7 +93,7 @@ async def remind(ctx: restate.ObjectContext, request: ApprovalRef) -> Noted:
         return Noted(changed=False)
     waiting = item.waiting.model_copy(update={"reminders": item.waiting.reminders + 1})
     ctx.set(item_key(request.approval_id), item.model_copy(update={"waiting": waiting}))
-    logger.warning("%s still waits for staff, until %s", request.approval_id, policy.spell_time(waiting.until))
+    logger.warning("%s still waits for staff, until %s", request.approval_id, policy.format_time(waiting.until))
     return Noted(changed=True)
 
 

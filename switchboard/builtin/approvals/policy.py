@@ -21,7 +21,7 @@ def refusal(approval_id: str, decided: Decision | None) -> Refusal:
 def sentence(decision: Decision) -> str:
     verdict = "approved" if decision.approved else "rejected"
     why = decision.why.rstrip(".")
-    return f"{decision.approval_id} was {verdict} by {decision.by} at {spell_time(decision.at)}: {why}."
+    return f"{decision.approval_id} was {verdict} by {decision.by} at {format_time(decision.at)}: {why}."
 
 
 def page(waiting: tuple[Waiting, ...], total: int) -> InboxPage:
@@ -31,5 +31,5 @@ def page(waiting: tuple[Waiting, ...], total: int) -> InboxPage:
     return InboxPage(summary=summary, waiting=waiting, waiting_total=total)
 
 
-def spell_time(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -54,23 +54,23 @@ When = Annotated[
 ]
 
 
-def spell_when(when: str) -> str:
+def format_when(when: str) -> str:
     """A day or an instant for people, after "on": "the coming Friday", "Tuesday, 1 December 2026 at 17:30 UTC"."""
     if when in WEEKDAYS:
         return f"the coming {when.capitalize()}"
     if "T" not in when:
-        return spell_day(dt.date.fromisoformat(when))
-    return spell_instant(dt.datetime.fromisoformat(when))
+        return format_date(dt.date.fromisoformat(when))
+    return format_instant(dt.datetime.fromisoformat(when))
 
 
-def spell_day(day: dt.date) -> str:
+def format_date(day: dt.date) -> str:
     """Such as "Friday, 27 November 2026"; not by strftime, whose names follow the process's locale."""
     return f"{WEEKDAYS[day.weekday()].capitalize()}, {day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
-def spell_instant(at: dt.datetime) -> str:
+def format_instant(at: dt.datetime) -> str:
     """To the minute, or to the second where there are any."""
-    return f"{spell_day(at.date())} at {at:%H:%M:%S} UTC".replace(":00 UTC", " UTC")
+    return f"{format_date(at.date())} at {at:%H:%M:%S} UTC".replace(":00 UTC", " UTC")
 
 
 class DateQuery(ToolInput):

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from switchboard.builtin.calendar.contract import WEEKDAYS, spell_day, spell_instant
+from switchboard.builtin.calendar.contract import WEEKDAYS, format_date, format_instant
 from switchboard.toolkit.refusal import Refusal
 
 AHEAD_MAX = dt.timedelta(days=365)
@@ -23,13 +23,13 @@ def due_on(when: str, now: dt.datetime, ahead_min: dt.timedelta) -> dt.datetime 
     if when in WEEKDAYS:
         day = coming(when, today)
         if WEEKDAYS[today.weekday()] == when:
-            return Refusal(f"Today is {spell_day(today)}: say whether {today} or {day} is meant.")
+            return Refusal(f"Today is {format_date(today)}: say whether {today} or {day} is meant.")
         return within(dt.datetime.combine(day, DAYTIME), now, ahead_min)
     if "T" in when:
         return within(dt.datetime.fromisoformat(when), now, ahead_min)
     day = dt.date.fromisoformat(when)
     if day == today:
-        return Refusal(f"{spell_day(day)} is today: do it now, or give a time of today, such as {when}T20:00:00Z.")
+        return Refusal(f"{format_date(day)} is today: do it now, or give a time of today, such as {when}T20:00:00Z.")
     return within(dt.datetime.combine(day, DAYTIME), now, ahead_min)
 
 
@@ -44,7 +44,7 @@ def due_after(delay: dt.timedelta, now: dt.datetime, ahead_min: dt.timedelta) ->
 def within(at: dt.datetime, now: dt.datetime, ahead_min: dt.timedelta) -> dt.datetime | Refusal:
     """The instant, if it lies ahead: not sooner than `ahead_min`, not later than AHEAD_MAX."""
     if at < now:
-        return Refusal(f"{spell_instant(at)} lies in the past: now it is {spell_instant(now)}.")
+        return Refusal(f"{format_instant(at)} lies in the past: now it is {format_instant(now)}.")
     if at - now < ahead_min:
         seconds = int(ahead_min.total_seconds())
         return Refusal(f"That is too soon: it has to be at least {seconds} seconds ahead. Do it now instead.")
@@ -52,4 +52,4 @@ def within(at: dt.datetime, now: dt.datetime, ahead_min: dt.timedelta) -> dt.dat
 
 
 def too_late(now: dt.datetime) -> Refusal:
-    return Refusal(f"That is too far ahead: the last possible day is {spell_day((now + AHEAD_MAX).date())}.")
+    return Refusal(f"That is too far ahead: the last possible day is {format_date((now + AHEAD_MAX).date())}.")

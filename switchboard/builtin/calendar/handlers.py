@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import restate
 
-from switchboard.builtin.calendar.contract import FIND_DATE, DateQuery, FoundDate, spell_day
+from switchboard.builtin.calendar.contract import FIND_DATE, DateQuery, FoundDate, format_date
 from switchboard.builtin.calendar.dates import coming
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_service
@@ -20,7 +20,7 @@ async def find_date(ctx: restate.Context, query: DateQuery) -> FoundDate:
     day = today + timedelta(days=query.days_ahead)
     if query.weekday:
         day = coming(query.weekday, day)
-    summary = f"Today is {spell_day(today)}."
+    summary = f"Today is {format_date(today)}."
     if day != today:
-        summary = f"That is {spell_day(day)} ({day}). {summary}"
+        summary = f"That is {format_date(day)} ({day}). {summary}"
     return FoundDate(summary=summary, date=day, today=today)

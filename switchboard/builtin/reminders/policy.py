@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from switchboard.builtin.calendar.contract import spell_instant
+from switchboard.builtin.calendar.contract import format_instant
 from switchboard.builtin.calendar.dates import due_after, due_on
 from switchboard.builtin.reminders.contract import (
     PENDING_MAX,
@@ -55,22 +55,22 @@ def judge_cancellation(book: Book, reminder_id: str) -> Pending | Refusal:
 
 
 def set_(reminder: Reminder) -> ReminderSet:
-    return ReminderSet(summary=f"You will be reminded {spell(reminder)}.", reminder=reminder)
+    return ReminderSet(summary=f"You will be reminded {describe_reminder(reminder)}.", reminder=reminder)
 
 
 def cancelled(reminder: Reminder) -> ReminderCancelled:
-    return ReminderCancelled(summary=f"You will not be reminded {spell(reminder)}.", reminder=reminder)
+    return ReminderCancelled(summary=f"You will not be reminded {describe_reminder(reminder)}.", reminder=reminder)
 
 
 def listed(book: Book) -> ReminderList:
     reminders = tuple(sorted((entry.reminder for entry in book.pending), key=lambda reminder: reminder.due_at))
-    each = "; ".join(f"{reminder.reminder_id} {spell(reminder)}" for reminder in reminders)
+    each = "; ".join(f"{reminder.reminder_id} {describe_reminder(reminder)}" for reminder in reminders)
     summary = f"You will be reminded: {each}." if reminders else "You have no reminders."
     return ReminderList(summary=summary, reminders=reminders)
 
 
-def spell(reminder: Reminder) -> str:
-    return f"on {spell_instant(reminder.due_at.replace(microsecond=0))} of “{reminder.text}”"
+def describe_reminder(reminder: Reminder) -> str:
+    return f"on {format_instant(reminder.due_at.replace(microsecond=0))} of “{reminder.text}”"
 
 
 def notice(reminder: Reminder) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from switchboard.builtin.calendar.contract import When, spell_when
+from switchboard.builtin.calendar.contract import When, format_when
 from switchboard.builtin.calendar.dates import coming, due_after, due_on
 from switchboard.toolkit.refusal import Refusal
 
@@ -70,7 +70,7 @@ def test_after_how_long(delay: timedelta, due: datetime | str) -> None:
     ],
 )
 def test_a_day_is_told_in_words(when: str, told: str) -> None:
-    assert spell_when(TypeAdapter(When).validate_python(when)) == told
+    assert format_when(TypeAdapter(When).validate_python(when)) == told
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def today(now: dt.datetime) -> dt.date:
     return now.astimezone(AIRLINE_ZONE).date()
 
 
-def spell(moment: dt.datetime) -> str:
+def format_airline_time(moment: dt.datetime) -> str:
     """As records hold a moment: by the airline's clock, to the second, without a zone."""
     return moment.astimezone(AIRLINE_ZONE).replace(tzinfo=None, microsecond=0).isoformat()
 
@@ -68,7 +68,7 @@ def daily(flight: Flight, template: FlightDay, day: Day, now: dt.datetime) -> Fl
         return FlightDay(status="available", available_seats=template.available_seats, prices=template.prices)
     departure = at(day, template.estimated_departure_time_est or flight.scheduled_departure_time_est)
     arrival = at(day, template.estimated_arrival_time_est or flight.scheduled_arrival_time_est)
-    leaves, lands = spell(departure), spell(arrival)
+    leaves, lands = format_airline_time(departure), format_airline_time(arrival)
     if now < departure:
         waiting = "delayed" if template.status == "delayed" else "on time"
         return FlightDay(status=waiting, estimated_departure_time_est=leaves, estimated_arrival_time_est=lands)

@@ -7,7 +7,7 @@ from services.tools.airline.invoices.contract import InvoiceSent
 from services.tools.airline.rules import BAG_PRICE, CURRENCY, INSURANCE_PRICE
 from switchboard.builtin.outbox.contract import Delivery
 from switchboard.messages import WireModel
-from switchboard.money import CENT, Money, spell
+from switchboard.money import CENT, Money, format_amount
 
 
 class Position(WireModel):
@@ -63,17 +63,17 @@ def positions(reservation: Reservation) -> tuple[Position, ...]:
 
 def compose(invoice: Invoice, email_id: str) -> Delivery:
     """The e-mail with the invoice as text."""
-    lines = [f"{line.description}: {spell(line.amount, CURRENCY)}" for line in invoice.positions]
+    lines = [f"{line.description}: {format_amount(line.amount, CURRENCY)}" for line in invoice.positions]
     body = [
         f"Dear {invoice.bill_to},",
         "",
         f"this is the invoice for your booking {invoice.reservation_id}.",
         "",
         *lines,
-        f"Total: {spell(invoice.total, CURRENCY)}",
-        f"Paid: {spell(invoice.paid, CURRENCY)}",
+        f"Total: {format_amount(invoice.total, CURRENCY)}",
+        f"Paid: {format_amount(invoice.paid, CURRENCY)}",
     ]
-    subject = f"Invoice {invoice.number} over {spell(invoice.total, CURRENCY)}"
+    subject = f"Invoice {invoice.number} over {format_amount(invoice.total, CURRENCY)}"
     return Delivery(email_id=email_id, to=invoice.email, subject=subject, body="\n".join(body))
 
 
@@ -81,7 +81,7 @@ def confirm(invoice: Invoice) -> InvoiceSent:
     """What the customer is told; the address is hidden in part: more eyes see a conversation than a mailbox."""
     sent_to = mask(invoice.email)
     return InvoiceSent(
-        summary=f"Invoice {invoice.number} over {spell(invoice.total, CURRENCY)} was sent to {sent_to}.",
+        summary=f"Invoice {invoice.number} over {format_amount(invoice.total, CURRENCY)} was sent to {sent_to}.",
         invoice_number=invoice.number,
         confirmation_number=invoice.reservation_id,
         total=invoice.total,

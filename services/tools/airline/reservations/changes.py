@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from services.tools.airline.data.records import Payment, Reservation, ReservedFlight
-from services.tools.airline.data.schedule import spell
+from services.tools.airline.data.schedule import format_airline_time
 from services.tools.airline.reservations.contract import (
     BookReservation,
     FlightChoice,
@@ -49,7 +49,7 @@ def booked(request: BookReservation, reservation_id: str, flights: Flights, now:
         ),
         passengers=tuple(person.record() for person in request.passengers),
         payment_history=tuple(Payment(payment_id=p.payment_id, amount=p.amount) for p in request.payment_methods),
-        created_at=spell(now),
+        created_at=format_airline_time(now),
         total_baggages=request.total_baggages,
         nonfree_baggages=request.nonfree_baggages,
         insurance=request.insurance,

@@ -134,15 +134,15 @@ class SendCertificate(PersonalInput):
     reason: Literal["cancelled_flight", "delayed_flight"] | None = None
 
 
-def spell_flights(flights: tuple[FlightChoice, ...]) -> str:
+def format_flights(flights: tuple[FlightChoice, ...]) -> str:
     return ", ".join(f"{flight.flight_number} on {flight.date}" for flight in flights)
 
 
-def spell_names(passengers: tuple[PassengerDetails, ...]) -> str:
+def format_passengers(passengers: tuple[PassengerDetails, ...]) -> str:
     return ", ".join(f"{person.first_name} {person.last_name} (born {person.dob})" for person in passengers)
 
 
-def spell_bags(total: int, paid: int) -> str:
+def format_bags(total: int, paid: int) -> str:
     return f"{total} checked bag{'' if total == 1 else 's'}, {paid} of them paid"
 
 
@@ -152,8 +152,8 @@ def booking_question(request: BookReservation) -> str:
     parts = ", ".join(f"{part.amount:,.2f} from {part.payment_id}" for part in request.payment_methods)
     return (
         f"Book {request.origin} to {request.destination} ({request.flight_type.replace('_', ' ')}):"
-        f" {spell_flights(request.flights)}, in {request.cabin.replace('_', ' ')} for"
-        f" {spell_names(request.passengers)}, {spell_bags(request.total_baggages, request.nonfree_baggages)},"
+        f" {format_flights(request.flights)}, in {request.cabin.replace('_', ' ')} for"
+        f" {format_passengers(request.passengers)}, {format_bags(request.total_baggages, request.nonfree_baggages)},"
         f" {'with' if request.insurance == 'yes' else 'without'} travel insurance, and pay {total:,.2f}: {parts}?"
     )
 
@@ -167,17 +167,17 @@ def cancellation_question(request: CancelReservation) -> str:
 
 def flights_question(request: UpdateReservationFlights) -> str:
     return (
-        f"Change reservation {request.reservation_id} to {spell_flights(request.flights)} in"
+        f"Change reservation {request.reservation_id} to {format_flights(request.flights)} in"
         f" {request.cabin.replace('_', ' ')}, and pay or be refunded the difference in price with {request.payment_id}?"
     )
 
 
 def passengers_question(request: UpdateReservationPassengers) -> str:
-    return f"Change the passengers of reservation {request.reservation_id} to {spell_names(request.passengers)}?"
+    return f"Change the passengers of reservation {request.reservation_id} to {format_passengers(request.passengers)}?"
 
 
 def baggages_question(request: UpdateReservationBaggages) -> str:
-    bags = spell_bags(request.total_baggages, request.nonfree_baggages)
+    bags = format_bags(request.total_baggages, request.nonfree_baggages)
     return f"Change reservation {request.reservation_id} to {bags}, and pay for those added with {request.payment_id}?"
 
 

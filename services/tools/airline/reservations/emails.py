@@ -4,7 +4,7 @@ from services.tools.airline.data.records import Reservation, User
 from services.tools.airline.reservations.prices import owed_bags
 from services.tools.airline.rules import BAG_PRICE, CURRENCY
 from switchboard.builtin.outbox.contract import Delivery
-from switchboard.money import spell
+from switchboard.money import format_amount
 
 
 def confirmation_email(user: User, reservation: Reservation, what: str, email_id: str) -> Delivery:
@@ -15,7 +15,7 @@ def confirmation_email(user: User, reservation: Reservation, what: str, email_id
     )
     people = ", ".join(f"{person.first_name} {person.last_name}" for person in reservation.passengers)
     payments = "\n".join(
-        f"{spell(payment.amount, CURRENCY)} {payment.payment_id}" for payment in reservation.payment_history
+        f"{format_amount(payment.amount, CURRENCY)} {payment.payment_id}" for payment in reservation.payment_history
     )
     return Delivery(
         email_id=email_id,
@@ -34,5 +34,5 @@ def bags_due(user: User, reservation: Reservation) -> str:
         return ""
     return (
         f"\n\n{count} of its {reservation.total_baggages} checked bags {'is' if count == 1 else 'are'} not free in this"
-        f" cabin, and still to be paid: {spell(BAG_PRICE * count, CURRENCY)}."
+        f" cabin, and still to be paid: {format_amount(BAG_PRICE * count, CURRENCY)}."
     )

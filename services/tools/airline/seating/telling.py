@@ -21,7 +21,7 @@ def choice(reservation: Reservation, flight: ReservedFlight, seats: SeatMap, pas
     window, middle, aisle = (free(seats, reservation, kind) for kind in ("window", "middle", "aisle"))
     return SeatChoice(
         summary=(
-            f"Your seat on {flight.flight_number} on {spell_day(flight)} is {own}. Free in"
+            f"Your seat on {flight.flight_number} on {format_flight_date(flight)} is {own}. Free in"
             f" {reservation.cabin.replace('_', ' ')}: {named('window', window)}; {named('middle', middle)};"
             f" {named('aisle', aisle)}."
         ),
@@ -53,7 +53,7 @@ def changed(reservation: Reservation, flight: ReservedFlight, moved: SeatMoved) 
     """That the passenger has this seat now, or had it already."""
     state = f"{moved.seat} already" if moved.seat == moved.former else f"now {moved.seat}"
     return SeatChanged(
-        summary=f"Your seat on {flight.flight_number} on {spell_day(flight)} is {state}.",
+        summary=f"Your seat on {flight.flight_number} on {format_flight_date(flight)} is {state}.",
         confirmation_number=reservation.reservation_id,
         flight_number=flight.flight_number,
         date=dt.date.fromisoformat(flight.date),
@@ -62,5 +62,5 @@ def changed(reservation: Reservation, flight: ReservedFlight, moved: SeatMoved) 
     )
 
 
-def spell_day(flight: ReservedFlight) -> str:
+def format_flight_date(flight: ReservedFlight) -> str:
     return f"{dt.date.fromisoformat(flight.date):%-d %B}"

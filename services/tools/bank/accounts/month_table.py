@@ -9,7 +9,7 @@ from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.periods import month_label
 from services.tools.bank.accounts.reports import NOT_SPENDING, ZERO, plain
 from services.tools.bank.months import add_months, first_of_month
-from switchboard.money import spell
+from switchboard.money import format_amount
 
 Cells = dict[tuple[Category, str], Decimal]
 
@@ -63,8 +63,8 @@ def sentence(rows: Sequence[MonthRow], columns: Sequence[str], this_month: date,
     if not rows:
         return "You spent nothing in these months."
     by_month = ", ".join(
-        f"{spell(sum((row.amounts[index] for row in rows), ZERO), currency)} in {name}"
+        f"{format_amount(sum((row.amounts[index] for row in rows), ZERO), currency)} in {name}"
         for index, name in enumerate(columns)
     )
-    most = f"the most on {plain(rows[0].category)} ({spell(rows[0].total, currency)})"
+    most = f"the most on {plain(rows[0].category)} ({format_amount(rows[0].total, currency)})"
     return f"You spent {by_month}; {most}. {month_label(this_month)} is not over."

@@ -4,7 +4,7 @@ from services.tools.bank.accounts.contract import MoveMoney, Withdraw, account_t
 from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.moves import ZERO
 from services.tools.bank.records import Account
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 TOO_MANY = 429
@@ -34,8 +34,8 @@ def judge_withdrawal(ledger: Ledger, request: Withdraw) -> Account | Refusal:
     if request.amount > available:
         return Refusal(
             f"There is not enough money on the {account_title(account.account)} account:"
-            f" {spell(available, account.currency)} can be spent, overdraft included, and"
-            f" {spell(request.amount, account.currency)} is asked for.",
+            f" {format_amount(available, account.currency)} can be spent, overdraft included, and"
+            f" {format_amount(request.amount, account.currency)} is asked for.",
             rule="A1",
         )
     return account
@@ -50,8 +50,8 @@ def refuse_over_day_limit(ledger: Ledger, request: Withdraw) -> Refusal | None:
     if request.amount <= left:
         return None
     return Refusal(
-        f"That is over the limit of {spell(request.day_limit, request.currency)} a day:"
-        f" {spell(max(left, ZERO), request.currency)} can still be sent today.",
+        f"That is over the limit of {format_amount(request.day_limit, request.currency)} a day:"
+        f" {format_amount(max(left, ZERO), request.currency)} can still be sent today.",
         rule="T2",
     )
 

@@ -25,7 +25,7 @@ from services.tools.bank.accounts.contract import (
 from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.periods import Span, resolve
 from services.tools.bank.records import Account
-from switchboard.money import spell
+from switchboard.money import format_amount
 
 MERCHANTS_MAX = 5
 NUMBER_DIGITS_SHOWN = 4
@@ -73,7 +73,10 @@ def account_balance(ledger: Ledger, account: Account) -> AccountBalance:
 
 
 def balance_sentence(accounts: Sequence[AccountBalance]) -> str:
-    each = [f"{spell(account.balance, account.currency)} in {account_title(account.account)}" for account in accounts]
+    each = [
+        f"{format_amount(account.balance, account.currency)} in {account_title(account.account)}"
+        for account in accounts
+    ]
     return f"Your balance is {listed_words(each)}."
 
 
@@ -155,14 +158,16 @@ def spending_sentence(
     currency: str, query: SpendingQuery, span: Span, spent: Sequence[Transaction], others: Sequence[CurrencyTotal]
 ) -> str:
     on = f" on {plain(query.category)}" if query.category else ""
-    beside = "".join(f" Beside it you spent {spell(other.total, other.currency)}{on}." for other in others)
+    beside = "".join(f" Beside it you spent {format_amount(other.total, other.currency)}{on}." for other in others)
     if not spent:
         return f"You spent nothing{on} in {span.label}.{beside}"
-    sentence = f"You spent {spell(outflow(spent), currency)}{on} in {span.label}, in {count(len(spent), 'payment')}"
+    sentence = (
+        f"You spent {format_amount(outflow(spent), currency)}{on} in {span.label}, in {count(len(spent), 'payment')}"
+    )
     if query.category:
         return f"{sentence}.{beside}"
     category, amount, _ = totals(spent, lambda entry: entry.category)[0]
-    return f"{sentence}; the most on {plain(category)} ({spell(amount, currency)}).{beside}"
+    return f"{sentence}; the most on {plain(category)} ({format_amount(amount, currency)}).{beside}"
 
 
 def totals(spent: Sequence[Transaction], name_of: Callable[[Transaction], Name]) -> list[tuple[Name, Decimal, int]]:

@@ -9,7 +9,7 @@ from services.tools.bank.accounts.contract import AccountId
 from switchboard import Tool
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
-from switchboard.money import Currency, Money, spell
+from switchboard.money import Currency, Money, format_amount
 
 CARDS = "Cards"
 
@@ -103,9 +103,9 @@ def replace_question(request: ReplaceCard) -> str:
 def limits_question(request: CardLimits) -> str:
     limits = []
     if request.day_limit is not None:
-        limits.append(f"payments to {spell(request.day_limit, request.currency)} a day")
+        limits.append(f"payments to {format_amount(request.day_limit, request.currency)} a day")
     if request.cash_limit is not None:
-        limits.append(f"cash to {spell(request.cash_limit, request.currency)} a day")
+        limits.append(f"cash to {format_amount(request.cash_limit, request.currency)} a day")
     return f"Set the limits of your card {request.card_id}: {' and '.join(limits)}?"
 
 

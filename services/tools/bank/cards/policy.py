@@ -21,7 +21,7 @@ from services.tools.bank.cards.contract import (
 from services.tools.bank.records import CardData, Customer, Person
 from switchboard.builtin.outbox.contract import Delivery
 from switchboard.messages import WireModel
-from switchboard.money import Money, spell
+from switchboard.money import Money, format_amount
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 VALID_YEARS = 4
@@ -108,11 +108,15 @@ def refuse_limits(card: KeptCard, request: CardLimits) -> Refusal | None:
     day = card.day_limit if request.day_limit is None else request.day_limit
     cash = card.cash_limit if request.cash_limit is None else request.cash_limit
     if day > DAY_LIMIT_MAX:
-        return Refusal(f"At most {spell(DAY_LIMIT_MAX, request.currency)} a day can be paid by card.", rule="C1")
+        return Refusal(
+            f"At most {format_amount(DAY_LIMIT_MAX, request.currency)} a day can be paid by card.", rule="C1"
+        )
     if cash > CASH_LIMIT_MAX:
-        return Refusal(f"At most {spell(CASH_LIMIT_MAX, request.currency)} a day can be drawn as cash.", rule="C2")
+        return Refusal(
+            f"At most {format_amount(CASH_LIMIT_MAX, request.currency)} a day can be drawn as cash.", rule="C2"
+        )
     if cash > day:
-        why = f"Cash counts towards the {spell(day, request.currency)} of a day, so its limit cannot be higher."
+        why = f"Cash counts towards the {format_amount(day, request.currency)} of a day, so its limit cannot be higher."
         return Refusal(why, rule="C3")
     return None
 
@@ -183,7 +187,7 @@ def changed(told: str, card: KeptCard, customer: Customer) -> CardChanged:
 def listed(wallet: Wallet, customer: Customer) -> CardList:
     cards = tuple(view(card, customer) for card in wallet.valid)
     each = "; ".join(
-        f"{kept.card_id}, {kept.name}, {card.status}, {spell(card.day_limit, card.currency)} a day"
+        f"{kept.card_id}, {kept.name}, {card.status}, {format_amount(card.day_limit, card.currency)} a day"
         for kept, card in zip(wallet.valid, cards, strict=True)
     )
     return CardList(summary=f"Your cards: {each}." if cards else "You have no cards.", cards=cards)

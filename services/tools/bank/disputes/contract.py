@@ -10,7 +10,7 @@ from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.builtin.approvals.contract import Decision
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
-from switchboard.money import Currency, Money, spell
+from switchboard.money import Currency, Money, format_amount
 
 DISPUTE_DESK = "DisputeDesk"
 DISPUTES = "Disputes"
@@ -85,7 +85,7 @@ class DisputeList(WireModel):
 
 def dispute_question(request: DisputeRequest) -> str:
     words = f", in your words: “{request.words}”" if request.words else ""
-    amount, reason = spell(request.amount, request.currency), request.reason.replace("_", " ")
+    amount, reason = format_amount(request.amount, request.currency), request.reason.replace("_", " ")
     return f"Dispute {amount} of the payment {request.transaction_id}, because: {reason}{words}?"
 
 

@@ -20,7 +20,7 @@ from services.tools.bank.disputes.contract import (
 )
 from switchboard.builtin.approvals.contract import Decision, Fact
 from switchboard.messages import WireModel
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.toolkit.refusal import Refusal
 
 BANK = "Harbour Bank"
@@ -75,7 +75,9 @@ def refuse_impossible(paid: Transaction, request: DisputeRequest) -> Refusal | N
     if request.currency != paid.currency:
         return Refusal(f"That payment was in {paid.currency}, not in {request.currency}.", rule="T5")
     if request.amount > -paid.amount:
-        return Refusal(f"That payment was {spell(-paid.amount, paid.currency)}; dispute that, or less.", rule="D3")
+        return Refusal(
+            f"That payment was {format_amount(-paid.amount, paid.currency)}; dispute that, or less.", rule="D3"
+        )
     return None
 
 
@@ -151,8 +153,11 @@ def closing(case: DisputeCase, decision: Decision, staff: bool) -> DisputeClosin
 def facts(case: DisputeCase) -> tuple[Fact, ...]:
     """The case as staff see it."""
     return (
-        Fact(name="payment", value=f"{spell(case.paid, case.currency)} to {case.merchant}, {case.paid_at:%Y-%m-%d}"),
-        Fact(name="disputed", value=spell(case.amount, case.currency)),
+        Fact(
+            name="payment",
+            value=f"{format_amount(case.paid, case.currency)} to {case.merchant}, {case.paid_at:%Y-%m-%d}",
+        ),
+        Fact(name="disputed", value=format_amount(case.amount, case.currency)),
         Fact(name="reason", value=case.reason.replace("_", " ")),
         Fact(name="in the customer's words", value=case.words or "(none)"),
     )
@@ -187,7 +192,7 @@ def listed(records: Records) -> DisputeList:
 def sentence(record: Record) -> str:
     """How a case stands, and what comes next."""
     case = record.case
-    name = f"Your dispute {case.dispute_id} of {spell(case.amount, case.currency)} at {case.merchant}"
+    name = f"Your dispute {case.dispute_id} of {format_amount(case.amount, case.currency)} at {case.merchant}"
     match record.status:
         case "checking":
             return f"{name} was received, and you will be told the outcome."

@@ -31,7 +31,7 @@ from switchboard.builtin.approvals.contract import (
     Waiting,
 )
 from switchboard.builtin.approvals.staff_decision import DECISION, decision_of_staff
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_workflow
@@ -78,7 +78,7 @@ async def decide(ctx: restate.WorkflowContext, case: DisputeCase) -> DisputeClos
     question = AskForApproval(
         waiting=Waiting(
             approval_id=case.dispute_id,
-            title=f"Dispute of {spell(case.amount, case.currency)} at {case.merchant}",
+            title=f"Dispute of {format_amount(case.amount, case.currency)} at {case.merchant}",
             customer_id=case.customer_id,
             since=now,
             until=now + within,

@@ -22,7 +22,7 @@ from services.tools.bank.loan_applications.contract import (
 from services.tools.bank.loans.contract import LoanOverview, Percent
 from switchboard.builtin.approvals.contract import Fact
 from switchboard.messages import WireModel
-from switchboard.money import CENT, Currency, Money, spell
+from switchboard.money import CENT, Currency, Money, format_amount
 from switchboard.toolkit.refusal import Refusal
 
 BURDEN_GOOD_PERCENT = Decimal(35)
@@ -68,8 +68,8 @@ class Figures(WireModel):
 def judge_request(amount: Decimal, term_months: int, currency: str) -> Refusal | None:
     """Whether this can be applied for at all."""
     if not AMOUNT_MIN <= amount <= AMOUNT_MAX:
-        span = f"{spell(AMOUNT_MIN, currency)} to {spell(AMOUNT_MAX, currency)}"
-        why = f"Loans are from {span}, not {spell(amount, currency)}. Ask for an amount within that."
+        span = f"{format_amount(AMOUNT_MIN, currency)} to {format_amount(AMOUNT_MAX, currency)}"
+        why = f"Loans are from {span}, not {format_amount(amount, currency)}. Ask for an amount within that."
         return Refusal(why, UNPROCESSABLE, "L1")
     if not TERM_MIN_MONTHS <= term_months <= TERM_MAX_MONTHS:
         span = f"{TERM_MIN_MONTHS} to {TERM_MAX_MONTHS} months"
@@ -115,8 +115,8 @@ def judge(amount: Decimal, found: Figures) -> Verdict:
         return Verdict("decline", bad.why, bad)
     doubts = doubtful(found)
     if amount + found.owed > AUTOMATIC_MAX:
-        beside = f" with {spell(found.owed, found.currency)} that is owed already" if found.owed else ""
-        doubts.append(f"more than {spell(AUTOMATIC_MAX, found.currency)}{beside}")
+        beside = f" with {format_amount(found.owed, found.currency)} that is owed already" if found.owed else ""
+        doubts.append(f"more than {format_amount(AUTOMATIC_MAX, found.currency)}{beside}")
     if doubts:
         return Verdict("refer", f"For staff to decide: {', '.join(doubts)}.")
     return Verdict("approve", "Your income carries it, and nothing is overdue.")
@@ -125,7 +125,7 @@ def judge(amount: Decimal, found: Figures) -> Verdict:
 def clearly_bad(found: Figures) -> Refusal | None:
     """The rule that declines it, with the reason in a sentence for the customer."""
     if found.overdue:
-        overdue = spell(found.overdue, found.currency)
+        overdue = format_amount(found.overdue, found.currency)
         why = f"Payments of {overdue} on your present loans are overdue. Settle them, then apply again."
         return Refusal(why, rule="L3")
     if found.burden_percent is None:
@@ -146,7 +146,7 @@ def too_much(amount: Decimal, found: Figures) -> Refusal | None:
     """Many small loans are lent no more than a large one."""
     if amount + found.owed <= AMOUNT_MAX:
         return None
-    owed, most = spell(found.owed, found.currency), spell(AMOUNT_MAX, found.currency)
+    owed, most = format_amount(found.owed, found.currency), format_amount(AMOUNT_MAX, found.currency)
     why = f"You owe {owed} on personal loans already, and with this one it would be more than {most}. Apply for less."
     return Refusal(why, rule="L1")
 
@@ -169,10 +169,10 @@ def facts(found: Figures, cost: Offer, purpose: str, why: str) -> tuple[Fact, ..
     return (
         Fact(name="why it is here", value=why),
         Fact(name="purpose", value=purpose),
-        Fact(name="monthly payment", value=spell(cost.monthly_payment, found.currency)),
-        Fact(name="monthly income", value=spell(found.monthly_income, found.currency)),
-        Fact(name="present loan payments", value=f"{spell(found.monthly_payments, found.currency)} a month"),
-        Fact(name="owed on personal loans", value=spell(found.owed, found.currency)),
+        Fact(name="monthly payment", value=format_amount(cost.monthly_payment, found.currency)),
+        Fact(name="monthly income", value=format_amount(found.monthly_income, found.currency)),
+        Fact(name="present loan payments", value=f"{format_amount(found.monthly_payments, found.currency)} a month"),
+        Fact(name="owed on personal loans", value=format_amount(found.owed, found.currency)),
         Fact(name="payments with this loan", value=f"{found.burden_percent} % of the income"),
         Fact(name="gambling", value=f"{found.gambling_percent} % of the spending"),
     )
@@ -180,10 +180,10 @@ def facts(found: Figures, cost: Offer, purpose: str, why: str) -> tuple[Fact, ..
 
 def undecided(within: timedelta) -> str:
     """Why it was declined at the deadline, for the customer."""
-    return f"It could not be decided within {spell_time(within)}. Please apply again, or ask for a call."
+    return f"It could not be decided within {format_duration(within)}. Please apply again, or ask for a call."
 
 
-def spell_time(time: timedelta) -> str:
+def format_duration(time: timedelta) -> str:
     seconds = time.total_seconds()
     return f"{seconds / 3600:g} hours" if seconds % 3600 == 0 else f"{seconds:g} seconds"
 

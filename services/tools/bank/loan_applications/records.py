@@ -12,7 +12,7 @@ from services.tools.bank.loan_applications.contract import (
 from services.tools.bank.loan_applications.policy import offer
 from services.tools.bank.loans.contract import LoanId
 from switchboard.messages import WireModel
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.toolkit.refusal import Refusal
 
 RECORDS_KEPT = 50
@@ -119,7 +119,8 @@ def views(records: Records) -> LoanApplicationList:
 def sentence(record: Record) -> str:
     """How an application stands, and what comes next."""
     application = record.application
-    name = f"Your loan application {application.application_id} for {spell(application.amount, application.currency)}"
+    amount = format_amount(application.amount, application.currency)
+    name = f"Your loan application {application.application_id} for {amount}"
     match record.status:
         case "checking":
             return f"{name} was received: {terms(application)}. It is being checked, and you will be told the outcome."
@@ -135,7 +136,7 @@ def sentence(record: Record) -> str:
 
 def terms(application: Application) -> str:
     cost = offer(application.amount, application.term_months)
-    payment = spell(cost.monthly_payment, application.currency)
+    payment = format_amount(cost.monthly_payment, application.currency)
     return f"{cost.term_months} monthly payments of {payment}, at {cost.annual_rate_percent} % a year"
 
 

@@ -47,7 +47,7 @@ from switchboard.builtin.approvals.contract import (
 )
 from switchboard.builtin.approvals.staff_decision import DECISION, decision_of_staff
 from switchboard.contract import BY_THE_MESH
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_workflow
@@ -139,7 +139,7 @@ def question(
     application: Application, found: Figures, verdict: Verdict, now: datetime, within: timedelta
 ) -> AskForApproval:
     """The application as staff see it."""
-    amount, months = spell(application.amount, application.currency), application.term_months
+    amount, months = format_amount(application.amount, application.currency), application.term_months
     cost = policy.offer(application.amount, months)
     return AskForApproval(
         waiting=Waiting(

@@ -19,7 +19,7 @@ from services.tools.bank.loans.early import EarlyRepayment, Repayments, course
 from services.tools.bank.months import add_months, payments_due
 from services.tools.bank.records import Borrowing, InstalmentLoan
 from services.tools.bank.records import CreditLine as CreditLineData
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 ZERO = Decimal("0.00")
@@ -150,9 +150,9 @@ def overview_sentence(
     held = " and ".join(count(number, noun) for number, noun in groups if number)
     if not held:
         return "You have no open loans or credit lines."
-    amounts = f"{spell(outstanding, currency)} outstanding, {spell(monthly, currency)} due each month"
+    amounts = f"{format_amount(outstanding, currency)} outstanding, {format_amount(monthly, currency)} due each month"
     overdue = sum((loan.overdue for loan in running), ZERO)
-    return f"You have {held}; {amounts}" + (f"; {spell(overdue, currency)} is overdue." if overdue else ".")
+    return f"You have {held}; {amounts}" + (f"; {format_amount(overdue, currency)} is overdue." if overdue else ".")
 
 
 def choose(borrowing: Borrowing, choice: LoanChoice, today: date, early: Repayments = NONE_YET) -> Standing | Refusal:
@@ -205,11 +205,11 @@ def schedule_sentence(at: Standing, currency: str) -> str:
     if not remaining:
         return f"Your {name} is paid off."
     upcoming = at.instalments[at.paid]
-    first = f"{spell(upcoming.payment, currency)} ({spell(upcoming.interest, currency)} of it interest)"
+    first = f"{format_amount(upcoming.payment, currency)} ({format_amount(upcoming.interest, currency)} of it interest)"
     until = f"{count(remaining, 'payment')} until {at.ends_on}"
     which = "first unpaid payment" if at.overdue else "next payment"
     verb = "was" if at.overdue else "is"
-    owed = f"{spell(at.outstanding, currency)} is outstanding"
+    owed = f"{format_amount(at.outstanding, currency)} is outstanding"
     return f"The {which} of your {name} {verb} due on {at.due_on(at.paid)}: {first}; {until}; {owed}."
 
 

@@ -10,7 +10,7 @@ from services.tools.bank.accounts.contract import AccountRef, account_title
 from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
-from switchboard.money import CENT, Currency, Money, spell
+from switchboard.money import CENT, Currency, Money, format_amount
 
 SCHEDULE_PAYMENTS_DEFAULT = 12
 SCHEDULE_PAYMENTS_MAX = 60
@@ -172,8 +172,8 @@ class RepaidEarly(WireModel):
 
 
 def repayment_question(request: RepayEarly) -> str:
-    amount, fee = spell(request.amount, request.currency), spell(request.fee, request.currency)
-    total = spell(request.amount + request.fee, request.currency)
+    amount, fee = format_amount(request.amount, request.currency), format_amount(request.fee, request.currency)
+    total = format_amount(request.amount + request.fee, request.currency)
     return (
         f"Repay {amount} of your loan {request.loan_id} early, with a fee of {fee}: {total} from your"
         f" {account_title(request.account)}?"

@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from services.tools.bank.loans.contract import EARLY_MIN, FEE_PERCENT, FEE_SHORT_PERCENT, SHORT_PAYMENTS, RepayEarly
-from switchboard.money import CENT, spell
+from switchboard.money import CENT, format_amount
 from switchboard.toolkit.refusal import Refusal
 
 ZERO = Decimal("0.00")
@@ -20,17 +20,20 @@ def refuse_impossible(amount: Decimal, outstanding: Decimal, currency: str) -> R
     if not outstanding:
         return Refusal("This loan is paid off.")
     if amount > outstanding:
-        why = f"Only {spell(outstanding, currency)} is outstanding. Repay that, or less."
+        why = f"Only {format_amount(outstanding, currency)} is outstanding. Repay that, or less."
         return Refusal(why)
     return None
 
 
 def refuse_early(amount: Decimal, outstanding: Decimal, overdue: Decimal, currency: str) -> Refusal | None:
     if overdue:
-        why = f"{spell(overdue, currency)} of this loan is overdue. That has to be paid before more is repaid early."
+        owed = format_amount(overdue, currency)
+        why = f"{owed} of this loan is overdue. That has to be paid before more is repaid early."
         return Refusal(why, rule="L7")
     if amount < EARLY_MIN and amount != outstanding:
-        return Refusal(f"The least that can be repaid early is {spell(EARLY_MIN, currency)}, or all of it.", rule="L8")
+        return Refusal(
+            f"The least that can be repaid early is {format_amount(EARLY_MIN, currency)}, or all of it.", rule="L8"
+        )
     return None
 
 
@@ -39,6 +42,7 @@ def refuse_other_terms(request: RepayEarly, charged: Decimal, currency: str) -> 
     if request.currency != currency:
         return Refusal(f"This loan is in {currency}, not in {request.currency}.", rule="T5")
     if request.fee != charged:
-        why = f"The fee is {spell(charged, currency)}, not {spell(request.fee, currency)}. Ask for a quote, then again."
+        fee, named = format_amount(charged, currency), format_amount(request.fee, currency)
+        why = f"The fee is {fee}, not {named}. Ask for a quote, then again."
         return Refusal(why, rule="L9")
     return None

@@ -15,7 +15,7 @@ from services.tools.bank.loans.contract import (
 )
 from services.tools.bank.loans.early import Course, reduced
 from services.tools.bank.months import add_months
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.toolkit.refusal import Refusal
 
 BANK = "Harbour Bank"
@@ -49,11 +49,11 @@ def terms(at: Standing, asked: Decimal | None, currency: str) -> EarlyTerms | Re
 
 def sentence(at: Standing, amount: Decimal, fee: Decimal, left: int, saved: Decimal, currency: str) -> str:
     name = f"{at.loan.product} {at.loan.loan_id}"
-    costs = f"{spell(amount + fee, currency)}, {spell(fee, currency)} of it a fee"
+    costs = f"{format_amount(amount + fee, currency)}, {format_amount(fee, currency)} of it a fee"
     after = f"{left} of {at.remaining} payments are left then" if left else "then it is paid off"
     return (
-        f"To repay {spell(amount, currency)} of your {name} early costs {costs}; {after}, and you save"
-        f" {spell(saved, currency)} of interest."
+        f"To repay {format_amount(amount, currency)} of your {name} early costs {costs}; {after}, and you save"
+        f" {format_amount(saved, currency)} of interest."
     )
 
 
@@ -110,9 +110,10 @@ def no_debits(at: Standing) -> LoanDebits:
 
 
 def repaid(request: RepayEarly, now: Reduced, balance: Decimal) -> RepaidEarly:
-    amount, fee = spell(request.amount, request.currency), spell(request.fee, request.currency)
+    amount, fee = format_amount(request.amount, request.currency), format_amount(request.fee, request.currency)
+    outstanding = format_amount(now.outstanding, request.currency)
     left = (
-        f"{spell(now.outstanding, request.currency)} is outstanding now, the last payment is due on {now.ends_on}."
+        f"{outstanding} is outstanding now, the last payment is due on {now.ends_on}."
         if now.remaining_payments
         else "The loan is paid off."
     )

@@ -8,10 +8,10 @@ from pydantic import AwareDatetime, Field, model_validator
 from services.tools.bank.accounts.contract import AccountRef
 from services.tools.bank.transfers.contract import Reference, TransferRequest, quoted, terms
 from switchboard import Tool, ToolInput
-from switchboard.builtin.calendar.contract import When, spell_day, spell_when
+from switchboard.builtin.calendar.contract import When, format_date, format_when
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
-from switchboard.money import Currency, Money, spell
+from switchboard.money import Currency, Money, format_amount
 
 STANDING_ORDERS = "StandingOrders"
 STANDING_ORDER_DESK = "StandingOrderDesk"
@@ -81,15 +81,15 @@ class OrderRef(PersonalInput):
 
 
 def order_question(request: StandingOrderRequest) -> str:
-    until = f", the last on {spell_day(request.ends_on)} at most" if request.ends_on else ""
-    first = f"every {request.every}, first on {spell_when(request.starts)}{until}"
+    until = f", the last on {format_date(request.ends_on)} at most" if request.ends_on else ""
+    first = f"every {request.every}, first on {format_when(request.starts)}{until}"
     return f"Send {terms(request)} {first}{quoted(request.reference)}?"
 
 
 def change_question(request: OrderChange) -> str:
     changes = []
     if request.amount is not None and request.currency is not None:
-        changes.append(f"send {spell(request.amount, request.currency)} each time")
+        changes.append(f"send {format_amount(request.amount, request.currency)} each time")
     if request.reference is not None:
         changes.append(f"with the reference “{request.reference}”")
     return f"Change your standing order {request.order_id}: {' '.join(changes)}?"

@@ -17,9 +17,9 @@ from services.tools.bank.standing_orders.contract import (
     StandingOrderRequest,
 )
 from services.tools.bank.transfers.contract import TransferRequest, quoted
-from switchboard.builtin.calendar.contract import spell_day
+from switchboard.builtin.calendar.contract import format_date
 from switchboard.builtin.calendar.dates import due_on
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 from switchboard.toolkit.timers import TimerBook, TimerEntry
 
@@ -91,7 +91,7 @@ def judge_order(
         return first_at
     order = StoredOrder(order_id=f"S{orders.next_number}", request=request, first_at=first_at)
     if order.over:
-        return Refusal(f"It would end before its first transfer, on {spell_day(first_at.date())}. Name a later end.")
+        return Refusal(f"It would end before its first transfer, on {format_date(first_at.date())}. Name a later end.")
     return order
 
 
@@ -136,24 +136,24 @@ def view(order: StoredOrder) -> StandingOrder:
 
 
 def answer(told: str, order: StoredOrder) -> OrderKept:
-    return OrderKept(summary=f"{told} {order.order_id}: {spelled(order)}.", order=view(order))
+    return OrderKept(summary=f"{told} {order.order_id}: {describe_order(order)}.", order=view(order))
 
 
 def listed(orders: Orders) -> OrderList:
     kept = sorted(orders.pending, key=lambda order: order.next_at)
-    each = "; ".join(f"{order.order_id}: {spelled(order)}" for order in kept)
+    each = "; ".join(f"{order.order_id}: {describe_order(order)}" for order in kept)
     summary = f"Your standing orders: {each}." if kept else "You have no standing orders."
     return OrderList(summary=summary, orders=tuple(view(order) for order in kept))
 
 
-def spelled(order: StoredOrder) -> str:
+def describe_order(order: StoredOrder) -> str:
     request = order.request
-    amount = spell(request.amount, request.currency)
-    times = f"every {request.every}, next on {spell_day(order.next_at.date())}"
+    amount = format_amount(request.amount, request.currency)
+    times = f"every {request.every}, next on {format_date(order.next_at.date())}"
     return f"{amount} to {request.recipient_name} {times}{quoted(request.reference)}"
 
 
 def failed(execution: Execution, why: str) -> str:
     """What the customer is told when one transfer could not be made."""
-    what = f"{spell(execution.amount, execution.currency)} to {execution.recipient_name}"
+    what = f"{format_amount(execution.amount, execution.currency)} to {execution.recipient_name}"
     return f"A transfer of your standing order {execution.order_id}, {what}, was not made: {why} The order goes on."

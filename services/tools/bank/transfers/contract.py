@@ -19,10 +19,10 @@ from services.tools.bank.accounts.contract import (
     masked_iban,
 )
 from switchboard import FromIdentity, Tool, ToolInput
-from switchboard.builtin.calendar.contract import When, spell_when
+from switchboard.builtin.calendar.contract import When, format_when
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
-from switchboard.money import Currency, Money, spell
+from switchboard.money import Currency, Money, format_amount
 
 TRANSFERS = "Transfers"
 SCHEDULED_TRANSFERS = "ScheduledTransfers"
@@ -240,18 +240,18 @@ def transfer_question(request: TransferRequest) -> str:
 
 
 def schedule_question(request: ScheduleRequest) -> str:
-    return f"Send {terms(request)} on {spell_when(request.on)}{quoted(request.reference)}?"
+    return f"Send {terms(request)} on {format_when(request.on)}{quoted(request.reference)}?"
 
 
 def own_transfer_question(request: OwnTransferRequest) -> str:
-    amount = spell(request.amount, request.currency)
+    amount = format_amount(request.amount, request.currency)
     return f"Move {amount} from your {account_title(request.source)} to your {account_title(request.target)}?"
 
 
 def terms(request: TransferRequest) -> str:
     """How much, from where, to whom."""
     whom = masked_iban(request.recipient) if IBAN.fullmatch(request.recipient) else f"customer {request.recipient}"
-    amount = spell(request.amount, request.currency)
+    amount = format_amount(request.amount, request.currency)
     return f"{amount} from your {account_title(request.account)} to {request.recipient_name} ({whom})"
 
 

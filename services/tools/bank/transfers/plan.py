@@ -10,9 +10,9 @@ from services.tools.bank.transfers.contract import (
     ScheduleRequest,
     quoted,
 )
-from switchboard.builtin.calendar.contract import spell_instant
+from switchboard.builtin.calendar.contract import format_instant
 from switchboard.builtin.calendar.dates import due_on
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 from switchboard.toolkit.timers import TimerBook, TimerEntry
 
@@ -65,29 +65,31 @@ def judge_cancellation(plan: Plan, schedule_id: str) -> Pending | Refusal:
 
 
 def kept(scheduled: Scheduled) -> ScheduleKept:
-    return ScheduleKept(summary=f"Scheduled as {scheduled.schedule_id}: {spelled(scheduled)}.", scheduled=scheduled)
+    return ScheduleKept(
+        summary=f"Scheduled as {scheduled.schedule_id}: {describe_transfer(scheduled)}.", scheduled=scheduled
+    )
 
 
 def cancelled(scheduled: Scheduled) -> ScheduleCancelled:
-    return ScheduleCancelled(summary=f"Cancelled, not sent: {spelled(scheduled)}.", scheduled=scheduled)
+    return ScheduleCancelled(summary=f"Cancelled, not sent: {describe_transfer(scheduled)}.", scheduled=scheduled)
 
 
 def listed(plan: Plan, today: dt.date) -> ScheduleList:
     scheduled = tuple(sorted((entry.scheduled for entry in plan.pending), key=lambda entry: entry.due_at))
-    each = "; ".join(f"{entry.schedule_id}, {spelled(entry)}" for entry in scheduled)
+    each = "; ".join(f"{entry.schedule_id}, {describe_transfer(entry)}" for entry in scheduled)
     summary = f"Scheduled: {each}." if scheduled else "No transfers are scheduled."
     return ScheduleList(summary=summary, scheduled=scheduled, today=today)
 
 
-def spelled(scheduled: Scheduled) -> str:
-    amount = spell(scheduled.amount, scheduled.currency)
+def describe_transfer(scheduled: Scheduled) -> str:
+    amount = format_amount(scheduled.amount, scheduled.currency)
     reference = quoted(scheduled.reference)
-    return f"{amount} to {scheduled.recipient_name} on {spell_instant(scheduled.due_at)}{reference}"
+    return f"{amount} to {scheduled.recipient_name} on {format_instant(scheduled.due_at)}{reference}"
 
 
 def failed(request: ScheduleRequest, why: str) -> str:
     """What the customer is told when the transfer could not be made on its day."""
-    amount = spell(request.amount, request.currency)
+    amount = format_amount(request.amount, request.currency)
     return f"Your scheduled transfer of {amount} to {request.recipient_name} was not made: {why}"
 
 

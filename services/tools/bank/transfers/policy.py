@@ -19,7 +19,7 @@ from services.tools.bank.transfers.contract import (
     quoted,
 )
 from services.tools.bank.transfers.payee import same_name
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 Customers = Mapping[str, Customer]
@@ -181,7 +181,7 @@ def judge_order(
 def refuse_transfer(order: Order) -> Refusal | None:
     """What the written rules say of a transfer that could be made; the limit of the day is the account's to judge."""
     if not order.own and order.amount > TRANSFER_MAX:
-        most = spell(TRANSFER_MAX, order.currency)
+        most = format_amount(TRANSFER_MAX, order.currency)
         return Refusal(f"At most {most} can be sent at once. Send less, or in parts.", rule="T1")
     return None
 
@@ -220,8 +220,8 @@ def at_this_bank(customers: Customers, iban: str) -> tuple[Customer, Account] | 
 
 
 def transferred(order: Order, moved: Moved) -> Transferred:
-    amount, source = spell(order.amount, order.currency), account_title(order.source.account)
-    left = f"Your {source} now has {spell(moved.balance, moved.currency)}."
+    amount, source = format_amount(order.amount, order.currency), account_title(order.source.account)
+    left = f"Your {source} now has {format_amount(moved.balance, moved.currency)}."
     reference = quoted(order.reference)
     return Transferred(
         summary=f"Sent {amount} from your {source} to {order.recipient_words}{reference}. {left}",

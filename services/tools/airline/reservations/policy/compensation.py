@@ -22,7 +22,7 @@ from services.tools.airline.rules import (
     CURRENCY,
     DELAYED_FLIGHT_COMPENSATION,
 )
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 Reason = Literal["cancelled_flight", "delayed_flight"]
@@ -142,8 +142,8 @@ def refuse_ground(request: SendCertificate, user: User, claim: Claim, ground: Gr
     due = AMOUNTS[disruption.status] * len(reservation.passengers)
     if request.amount != due:
         return Refusal(
-            f"For the {disruption.status} flight of reservation {number} the certificate is {spell(due, CURRENCY)}, not"
-            f" {spell(request.amount, CURRENCY)}. Send exactly that.",
+            f"For the {disruption.status} flight of reservation {number} the certificate is"
+            f" {format_amount(due, CURRENCY)}, not {format_amount(request.amount, CURRENCY)}. Send exactly that.",
             rule="K5",
         )
     return None

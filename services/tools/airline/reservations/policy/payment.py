@@ -5,7 +5,7 @@ from decimal import Decimal
 from services.tools.airline.data.records import MeansKind, PaymentMethod, User
 from services.tools.airline.reservations.contract import BookReservation
 from services.tools.airline.rules import CERTIFICATES_MAX, CREDIT_CARDS_MAX, CURRENCY, GIFT_CARDS_MAX
-from switchboard.money import spell
+from switchboard.money import format_amount
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 METHODS_MAX: dict[MeansKind, tuple[int, str]] = {
@@ -46,8 +46,9 @@ def refuse_sum(request: BookReservation, price: Decimal) -> Refusal | None:
     if paid == price:
         return None
     return Refusal(
-        f"The price is {spell(price, CURRENCY)}, and the payments add up to {spell(paid, CURRENCY)}:"
-        f" {spell(abs(price - paid), CURRENCY)} too {'little' if paid < price else 'much'}. Agree on the parts anew.",
+        f"The price is {format_amount(price, CURRENCY)}, and the payments add up to {format_amount(paid, CURRENCY)}:"
+        f" {format_amount(abs(price - paid), CURRENCY)} too {'little' if paid < price else 'much'}."
+        " Agree on the parts anew.",
         rule="P3",
     )
 
@@ -67,8 +68,8 @@ def refuse_insufficient(means: PaymentMethod, amount: Decimal) -> Refusal | None
     if means.source == "credit_card" or amount <= (means.amount or Decimal()):
         return None
     return Refusal(
-        f"{means.id} holds {spell(means.amount or Decimal(), CURRENCY)}, which does not pay"
-        f" {spell(amount, CURRENCY)}. Choose another means of payment.",
+        f"{means.id} holds {format_amount(means.amount or Decimal(), CURRENCY)}, which does not pay"
+        f" {format_amount(amount, CURRENCY)}. Choose another means of payment.",
         rule="P4",
     )
 
