@@ -1,4 +1,4 @@
-"""The conversations that `make demo` plays and checks, as the README shows them. Values only."""
+"""Conversations that `make demo` plays and checks. The README shows the same ones."""
 
 from switchboard.testing.scenes import LAST_MONTH, Says, Scene
 
@@ -8,7 +8,7 @@ LOANS = rf"2 loans and 1 credit line; {AMOUNT} outstanding"
 
 SCENES = (
     Scene(
-        "A question, handed to the agent who knows",
+        "A question goes to the agent who can answer it",
         customer="alice",
         session="alice-bank",
         says=(
@@ -23,7 +23,7 @@ SCENES = (
         emails=0,
     ),
     Scene(
-        "A tool that acts: exactly one e-mail leaves",
+        "A tool with an effect: exactly one e-mail is sent",
         customer="alice",
         session="alice-trip",
         says=(
@@ -36,7 +36,7 @@ SCENES = (
         emails=1,
     ),
     Scene(
-        "A detail is missing: asked for, and remembered",
+        "The agent asks for a missing detail and remembers it",
         customer="alice",
         session="alice-seat",
         says=(
@@ -47,14 +47,14 @@ SCENES = (
         emails=1,
     ),
     Scene(
-        "The rules of travel",
+        "A question about the travel rules",
         customer="alice",
         session="alice-trip",
         says=(Says("how much can my bag weigh?", (r"23 kg",), agent="Airline"),),
         emails=1,
     ),
     Scene(
-        "Three tools side by side",
+        "Three tools run in parallel",
         customer="alice",
         session="alice-bank",
         says=(
@@ -68,7 +68,7 @@ SCENES = (
         emails=1,
     ),
     Scene(
-        "Nothing that binds without a yes; what is large, staff decide",
+        "Binding actions need a yes; staff decide on large loans",
         customer="alice",
         session="alice-loan",
         says=(
@@ -80,7 +80,7 @@ SCENES = (
         emails=1,
     ),
     Scene(
-        "A card is frozen at once",
+        "A card is frozen immediately",
         customer="alice",
         session="alice-card",
         says=(
@@ -93,7 +93,7 @@ SCENES = (
         emails=1,
     ),
     Scene(
-        "Not signed in: two facts first",
+        "Unauthenticated customers verify two facts first",
         customer="alice",
         session="alice-guest",
         signed_in=False,
@@ -109,14 +109,14 @@ SCENES = (
         emails=1,
     ),
     Scene(
-        "Another customer's booking: the tool refuses",
+        "Another customer's booking: the tool denies access",
         customer="bob",
         session="bob",
         says=(Says("please send me an invoice for booking AB4568", (r"no booking AB4568",), agent="Airline"),),
         emails=1,
     ),
     Scene(
-        "Another customer's session: it refuses",
+        "Another customer's session: the session denies access",
         customer="bob",
         session="alice-bank",
         says=(Says("how much is my balance?", (r"belongs to another customer",), refused=403),),

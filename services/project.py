@@ -1,4 +1,4 @@
-"""The reference mesh as a project, for what starts it: evaluations, measurements and tests."""
+"""Loads the reference mesh as a project, for evaluations, benchmarks and tests."""
 
 from functools import cache
 from pathlib import Path
@@ -8,5 +8,5 @@ from switchboard.runtime.mesh_file import MeshProject
 
 @cache
 def reference() -> MeshProject:
-    """Return the reference mesh: this repository's mesh.toml. Raises MeshFileError."""
+    """Return the project that this repository's mesh.toml describes. Raises MeshFileError."""
     return MeshProject.find(Path(__file__).parent)

@@ -1,4 +1,4 @@
-"""Runs the bank agent: `python -m services.bank`."""
+"""Serve the bank agent: `python -m services.bank`."""
 
 from services.bank.agent import bank
 from switchboard import serve

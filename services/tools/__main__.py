@@ -1,4 +1,4 @@
-"""Runs all tools as one deployment: `python -m services.tools`."""
+"""Serve all tools as one deployment: `python -m services.tools`."""
 
 import sys
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ from switchboard.toolkit.settings import ToolsSettings
 
 
 def tools(settings: ToolsSettings, bank: BankRecords, data: AirlineData) -> Sequence[AnyService]:
-    """Build all services. Another bank or airline hands in its own records."""
+    """Build all services. Another bank or airline passes in its own records."""
     ahead_min, decide_within = settings.timer_ahead_min, settings.approval_deadline
     lending = (loan_desk(bank, decide_within), loan_applications, loan_application, approvals, inbox)
     scheduled_transfers = scheduled_transfers_object(bank, ahead_min)
@@ -61,16 +61,16 @@ def tools(settings: ToolsSettings, bank: BankRecords, data: AirlineData) -> Sequ
 
 
 def airline_data() -> AirlineData:
-    """Read the airline's data set now: better no tools than tools that fail at the first customer."""
+    """Read the airline's data set. Exit with an error at startup rather than fail on the first customer's call."""
     try:
         return data_set()
     except DataError as error:
         sys.stderr.write(
-            f"{error}\nAIRLINE_DATA_DIR names the data set; docs/reference/airline-data.md has its format.\n"
+            f"{error}\nSet AIRLINE_DATA_DIR to the data set. docs/reference/airline-data.md describes its format.\n"
         )
         raise SystemExit(1) from error
 
 
 if __name__ == "__main__":
-    policy_mode()  # A value that is none ends the process now, not at the first decision.
+    policy_mode()  # An invalid POLICY ends the process at startup, not at the first decision.
     serve(*tools(load(ToolsSettings), DemoBank.read(), airline_data()), name="tools")

@@ -1,4 +1,4 @@
-"""The facts on record of the bank's and the airline's customers, by which they can verify their identity."""
+"""Looks up the facts on record with which the bank's and the airline's customers verify their identity."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from switchboard.builtin.identity.handlers import FactsOnRecord
 
 
 def facts_on_record(people: PeopleRecords, users: Mapping[str, User]) -> FactsOnRecord:
-    """Build the lookup of a customer's facts, from the bank's records and the airline's."""
+    """Build the lookup of a customer's facts from the records of the bank and of the airline."""
 
     async def facts(ctx: restate.ObjectContext, customer_id: str) -> Known | None:
         return known_of(await people.person(ctx, customer_id), users.get(customer_id))
@@ -21,7 +21,7 @@ def facts_on_record(people: PeopleRecords, users: Mapping[str, User]) -> FactsOn
 
 
 def known_of(person: Person | None, user: User | None) -> Known | None:
-    """Return a customer's facts; the airline's record counts only for customers that the bank does not have."""
+    """Return a customer's facts. The airline's record is used only for customers that the bank does not have."""
     if person is not None:
         return of_person(person)
     return of_user(user) if user is not None else None
@@ -37,7 +37,10 @@ def of_person(person: Person) -> Known:
 
 
 def of_user(user: User) -> Known:
-    """The airline's record has no phone number. State and country belong to an address, and are often left out."""
+    """Return the facts in an airline record, which has no phone number.
+
+    The address is accepted with or without its state and its country.
+    """
     at = user.address
     place = f"{at.address1} {at.address2} {at.zip} {at.city}"
     return {

@@ -1,4 +1,4 @@
-"""Runs the sessions, their summaries and the triage agent: `python -m services.triage`."""
+"""Serve the customer sessions, their summaries and the triage agent: `python -m services.triage`."""
 
 from services.triage.agent import triage
 from switchboard import Sessions, serve

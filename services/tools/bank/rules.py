@@ -1,6 +1,7 @@
-"""The bank's policy in numbered rules, for the agent, for refusals and for docs/reference/policy-bank.md.
+"""The bank's policy as numbered rules.
 
-Each figure is the one that the code goes by. Values only, no service is known here beyond its contract.
+The agent's instructions, the tools' refusals and docs/reference/policy-bank.md all use these rules. Every figure comes
+from the constant that the code enforces.
 """
 
 from dataclasses import dataclass
@@ -29,14 +30,14 @@ from services.tools.bank.loans.contract import EARLY_MIN, FEE_PERCENT, FEE_SHORT
 from services.tools.bank.transfers.contract import DAY_MAX, TRANSFER_MAX
 from switchboard.builtin.identity.contract import LOCKED_FOR, TRIES_MAX, WRONG_A_DAY_MAX
 
-Binding = Literal["always", "policy", "course"]
-"""`always`: refused whatever POLICY says. `policy`: refused while POLICY=enforce. `course`: what the tools do of
-themselves, so that there is nothing to refuse."""
+Binding = Literal["always", "policy", "automatic"]
+"""`always`: violations are refused whatever POLICY is set to. `policy`: violations are refused while POLICY=enforce.
+`automatic`: describes what the tools do by themselves, so there is nothing to refuse."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One written rule, and what it is kept by."""
+    """One written rule, and how it is enforced."""
 
     number: str
     text: str
@@ -50,97 +51,113 @@ def money(amount: Decimal) -> str:
 RULES = (
     Rule(
         "I1",
-        "Nothing of a customer's is shown or done before they are signed in, or have named two right facts out of date"
-        " of birth, e-mail, phone and postal address; one that is wrong makes all wrong.",
+        "Unauthenticated customers cannot see or change anything until they have signed in or verified two facts out of"
+        " date of birth, e-mail address, phone number and postal address. If one of the facts is wrong, the whole"
+        " attempt fails.",
         "always",
     ),
     Rule(
         "I2",
-        f"After {TRIES_MAX} wrong tries in a conversation the next one is taken {LOCKED_FOR.seconds // 60} minutes"
-        f" later; after {WRONG_A_DAY_MAX} for one customer within a day, in whatever conversations, a day later.",
-        "course",
+        f"After {TRIES_MAX} failed attempts in a conversation, the next attempt is accepted"
+        f" {LOCKED_FOR.seconds // 60} minutes later. After {WRONG_A_DAY_MAX} failed attempts for one customer within a"
+        " day, across all conversations, the next attempt is accepted a day later.",
+        "automatic",
     ),
     Rule(
         "A1",
-        "An account may go below zero as far as its overdraft allows, and no order takes it further. A payment of a"
-        " loan is debited on the day it is due, whatever is there.",
+        "An account can be overdrawn up to its overdraft limit, and no order can exceed that limit. A loan payment is"
+        " always debited on its due date, even if the balance is too low.",
         "always",
     ),
-    Rule("T1", f"At most {money(TRANSFER_MAX)} can be sent to somebody else at once.", "policy"),
+    Rule("T1", f"A single transfer to another person can be at most {money(TRANSFER_MAX)}.", "policy"),
     Rule(
         "T2",
-        f"At most {money(DAY_MAX)} in one currency can be sent to others on one day (UTC), from all accounts together,"
-        " scheduled transfers and standing orders among them.",
+        f"Transfers to other people can total at most {money(DAY_MAX)} per currency and day (UTC). The limit covers all"
+        " of the customer's accounts, scheduled transfers and standing orders.",
         "policy",
     ),
     Rule(
         "T3",
-        "At this bank the recipient's name has to be that of the account's holder, whether money is sent or a recipient"
-        " looked up by IBAN or id. Of an account under another name nothing is told, neither whose it is nor its"
-        " currency. At another bank the name is not compared.",
+        "For an account at this bank, the recipient's name must match the account holder's name. This applies to"
+        " transfers and to recipient lookups by IBAN or customer id. If the name does not match, neither the holder nor"
+        " the currency of the account is disclosed. For accounts at other banks, the name is not checked.",
         "always",
     ),
-    Rule("T4", "An IBAN has the length of its country and right check digits.", "always"),
-    Rule("T5", "The amount is in the currency of the accounts on both sides; nothing is exchanged.", "always"),
+    Rule("T4", "An IBAN must have the length that its country requires and valid check digits.", "always"),
+    Rule(
+        "T5",
+        "The amount must be in the currency of both the paying and the receiving account. There is no currency"
+        " conversion.",
+        "always",
+    ),
     Rule(
         "S1",
-        "Each transfer of a standing order, and a scheduled one, is judged by these rules on its day. The customer is"
-        " told of one that could not be made, and the standing order goes on.",
-        "course",
+        "Scheduled transfers and each transfer of a standing order are checked against these rules on the day they are"
+        " due. If a transfer fails, the customer is notified. The standing order continues.",
+        "automatic",
     ),
-    Rule("C1", f"A card can be used for at most {money(DAY_LIMIT_MAX)} a day.", "policy"),
-    Rule("C2", f"At most {money(CASH_LIMIT_MAX)} a day can be drawn as cash with a card.", "policy"),
-    Rule("C3", "A card's limit for cash is not above its limit for a day.", "policy"),
-    Rule("C4", "A card that was replaced is dead for good.", "always"),
+    Rule("C1", f"The daily limit of a card can be at most {money(DAY_LIMIT_MAX)}.", "policy"),
+    Rule("C2", f"The daily cash limit of a card can be at most {money(CASH_LIMIT_MAX)}.", "policy"),
+    Rule("C3", "The daily cash limit of a card cannot be higher than its daily limit.", "policy"),
+    Rule("C4", "A card that was replaced can no longer be used or changed.", "always"),
     Rule(
         "C5",
-        f"At most {REPLACEMENTS_MAX} of a customer's cards are replaced within {REPLACEMENT_DAYS} days.",
+        f"At most {REPLACEMENTS_MAX} of a customer's cards can be replaced within {REPLACEMENT_DAYS} days.",
         "policy",
     ),
     Rule(
         "L1",
-        f"Loans are from {money(AMOUNT_MIN)} to {money(AMOUNT_MAX)}; with what is still owed on personal loans, no more"
-        f" than {money(AMOUNT_MAX)} either.",
+        f"A loan can be between {money(AMOUNT_MIN)} and {money(AMOUNT_MAX)}. Together with the balance still owed on"
+        f" other personal loans, it cannot exceed {money(AMOUNT_MAX)}.",
         "policy",
     ),
-    Rule("L2", f"Loans run for {TERM_MIN_MONTHS} to {TERM_MAX_MONTHS} months.", "policy"),
-    Rule("L3", "Nobody gets a loan while payments of another one are overdue.", "policy"),
+    Rule("L2", f"The term of a loan is {TERM_MIN_MONTHS} to {TERM_MAX_MONTHS} months.", "policy"),
+    Rule("L3", "A customer with overdue payments on a loan cannot get another loan.", "policy"),
     Rule(
         "L4",
-        f"The payments of all loans together are at most {BURDEN_BAD_PERCENT} % of the monthly income; without a salary"
-        " in the last ninety days there is no loan.",
+        f"The payments of all loans together can be at most {BURDEN_BAD_PERCENT} % of the customer's monthly income."
+        " Without a salary in the last ninety days, no loan is granted.",
         "policy",
     ),
-    Rule("L5", f"There is no loan where gambling is more than {GAMBLING_BAD_PERCENT} % of the spending.", "policy"),
+    Rule("L5", f"No loan is granted if gambling is more than {GAMBLING_BAD_PERCENT} % of the spending.", "policy"),
     Rule(
         "L6",
-        f"More than {money(AUTOMATIC_MAX)}, with what is still owed on personal loans, is lent on a decision of staff"
-        " only.",
-        "course",
+        f"If the loan and the balance still owed on other personal loans are together more than {money(AUTOMATIC_MAX)},"
+        " the loan needs approval by staff.",
+        "automatic",
     ),
-    Rule("L7", "What is overdue on a loan is paid before more of it is repaid early.", "policy"),
-    Rule("L8", f"At least {money(EARLY_MIN)} is repaid early, or all that is outstanding.", "policy"),
+    Rule("L7", "Overdue payments of a loan must be paid before the loan can be repaid early.", "policy"),
+    Rule("L8", f"An early repayment must be at least {money(EARLY_MIN)}, or the whole outstanding balance.", "policy"),
     Rule(
         "L9",
-        f"An early repayment costs {FEE_PERCENT} % of its amount, or {FEE_SHORT_PERCENT} % when at most"
-        f" {SHORT_PAYMENTS} payments are left, and never more than the interest that it saves. The monthly payment"
-        " stays, the loan ends sooner.",
+        f"The fee for an early repayment is {FEE_PERCENT} % of its amount, or {FEE_SHORT_PERCENT} % if at most"
+        f" {SHORT_PAYMENTS} payments are left. The fee is never more than the interest saved. The monthly payment stays"
+        " the same and the loan ends sooner.",
         "always",
     ),
-    Rule("L10", "A customer has one application at a time; the next is taken when it is decided.", "always"),
+    Rule(
+        "L10",
+        "A customer can have one open loan application at a time. A new application is accepted once the previous one"
+        " is decided.",
+        "always",
+    ),
     Rule("D1", "Only card payments can be disputed.", "policy"),
-    Rule("D2", f"A payment can be disputed for {DAYS_MAX} days after it was booked.", "policy"),
-    Rule("D3", "No more of a payment is disputed than was paid.", "always"),
-    Rule("D4", "A payment is disputed once; one that staff never came to may be opened again.", "policy"),
+    Rule("D2", f"A payment can be disputed within {DAYS_MAX} days after it was booked.", "policy"),
+    Rule("D3", "The disputed amount cannot be higher than the payment.", "always"),
+    Rule(
+        "D4",
+        "A payment can be disputed only once. If staff did not decide in time, it can be disputed again.",
+        "policy",
+    ),
     Rule(
         "D5",
-        f"Up to {money(AT_ONCE_MAX)}, and {AT_ONCE_A_YEAR} times in a year, a dispute is credited at once; all else is"
-        " decided by staff.",
-        "course",
+        f"Disputes of up to {money(AT_ONCE_MAX)} are credited immediately, at most {AT_ONCE_A_YEAR} times a year. Staff"
+        " decide on all other disputes.",
+        "automatic",
     ),
     Rule(
         "D6",
-        f"At most {OPEN_MAX} disputes of a customer are open at a time, and {RECORDS_MAX} are opened within"
+        f"A customer can have at most {OPEN_MAX} open disputes, and can open at most {RECORDS_MAX} disputes within"
         f" {REMEMBERED_DAYS} days.",
         "always",
     ),
@@ -148,5 +165,5 @@ RULES = (
 
 
 def as_text() -> str:
-    """For an agent's instructions: a line for each rule."""
+    """Return the rules for an agent's instructions, one per line."""
     return "\n".join(f"- {rule.number}: {rule.text}" for rule in RULES)

@@ -1,4 +1,4 @@
-"""That the bank's rules have one source: the code refers to no other, keeps all of them, and the page shows them."""
+"""The bank's rules have one source: the code enforces exactly these rules, and the agent and the docs show them."""
 
 import re
 from pathlib import Path
@@ -18,30 +18,30 @@ PAGE = ROOT / "docs" / "reference" / "policy-bank.md"
 REFERRED_TO = {first or second for first, second in REFUSED_BY.findall(SOURCES)}
 
 IN_CONTRACTS = {"I1", "T4"}
-"""Enforced by the tools' contracts: which inputs a tool accepts, and that its customer must be verified."""
+"""Rules that the tools' contracts enforce: valid inputs, and that the customer must be verified."""
 
 
-def test_no_two_rules_share_a_number() -> None:
+def test_rule_numbers_are_unique() -> None:
     numbers = [rule.number for rule in RULES]
     assert len(set(numbers)) == len(numbers)
 
 
-def test_every_refusal_names_a_rule_that_is_written() -> None:
+def test_refusals_name_only_written_rules() -> None:
     assert {rule.number for rule in RULES} >= REFERRED_TO
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.number)
-def test_a_rule_that_binds_is_kept_by_the_code(rule: Rule) -> None:
+def test_every_binding_rule_is_enforced_by_the_code(rule: Rule) -> None:
     refers = rule.number in REFERRED_TO
-    if rule.binding == "course" or rule.number in IN_CONTRACTS:
+    if rule.binding == "automatic" or rule.number in IN_CONTRACTS:
         return
-    assert refers, f"nothing refuses by {rule.number}"
+    assert refers, f"No refusal names rule {rule.number}. Enforce the rule, or mark it as automatic."
 
 
-def test_the_agent_is_told_every_rule() -> None:
+def test_agent_instructions_contain_every_rule() -> None:
     assert all(f"- {rule.number}: {rule.text}" in bank.instructions for rule in RULES)
 
 
-def test_the_page_shows_the_rules_as_they_are() -> None:
+def test_docs_page_shows_the_current_rules() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if re.match(r"\| [A-Z][0-9]", line)]
     assert rows == [f"| {rule.number} | {rule.text} | {rule.binding} |" for rule in RULES]
