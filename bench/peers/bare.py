@@ -11,7 +11,7 @@ from switchboard.loop.decide import Act, Answer, Judged, decide
 from switchboard.messages import HeldCall, Identity, Message, ToolResult, TurnRequest, UserText
 from switchboard.models.model import Model
 from switchboard.runtime.serve import models_from_environment
-from switchboard.session.window import WINDOW_MAX_BYTES, Window, flat, newest, window_turn
+from switchboard.session.window import WINDOW_MAX_BYTES, Window, flatten, newest_turns, window_turn
 
 TOOLS: dict[str, Callable[[Any], Awaitable[Any]]] = {WAIT.name: work.wait, LOOK_UP.name: work.look_up}
 
@@ -26,7 +26,7 @@ class BareLoop:
     async def turn(self, session: str, text: str) -> Done:
         identity = Identity(session_id=session, customer_id="alice")
         window, said = self._windows.get(session, ()), UserText(text=text)
-        request = TurnRequest(identity=identity, transcript=(*flat(window), said))
+        request = TurnRequest(identity=identity, transcript=(*flatten(window), said))
         added: list[Message] = []
         for _ in range(bench.steps_max):
             reply = await self._model.ask(bench, request, added)
@@ -34,7 +34,7 @@ class BareLoop:
             match decide(reply, bench, identity, ()):
                 case Answer(text):
                     turn = window_turn(len(window), (said, *added))
-                    self._windows[session] = newest((*window, turn), WINDOW_MAX_BYTES)
+                    self._windows[session] = newest_turns((*window, turn), WINDOW_MAX_BYTES)
                     return Done(text, sum(isinstance(message, ToolResult) and message.ok for message in added))
                 case Act(calls):
                     added += await asyncio.gather(*map(make, calls))

@@ -30,7 +30,7 @@ from switchboard.session.contract import (
     SessionStatus,
     Transcript,
     TranscriptRequest,
-    readable,
+    check_text,
 )
 from switchboard.telemetry.spans import CONVERSATION
 
@@ -249,6 +249,6 @@ def validated_text(text: str) -> str:
         said = f"The message is {size} bytes long, at most {MESSAGE_MAX_BYTES} are taken. Send it in parts."
         raise Problem(413, "message_too_large", said)
     try:
-        return readable(text)
+        return check_text(text)
     except ValueError as error:
         raise Problem(400, "request_invalid", f"The message {error}.") from error

@@ -14,8 +14,8 @@ from switchboard.gateway.problems import Problem
 from switchboard.gateway.spans import describe
 from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh
 from switchboard.messages import WireModel
-from switchboard.session.contract import NO_AGENTS, NOTHING_WAITS, QUESTION_EXPIRED, ClaimedKey
-from switchboard.telemetry.spans import CANCELLED
+from switchboard.session.contract import NO_AGENTS, QUESTION_CLOSED, QUESTION_EXPIRED, ClaimedKey
+from switchboard.telemetry.spans import CANCELLATION_MESSAGE
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ RETRY_WITHOUT_AGENTS_S = 60
 CODES = {400: "request_invalid", 403: "session_forbidden", 404: "session_unknown", 409: "nothing_to_decide"}
 """What the session's own refusals are called. Its sentence comes with them."""
 
-DECIDED = (NOTHING_WAITS, QUESTION_EXPIRED)
+DECIDED = (QUESTION_CLOSED, QUESTION_EXPIRED)
 """Of 409, these are the session's. Restate says 409 as well, of what an operator has killed."""
 
 ATTEMPTS_MAX = 20
@@ -193,7 +193,7 @@ def told(away: str = AWAY) -> Iterator[None]:
 
 def problem_of(failed: HandlerFailed) -> Problem:
     """What a handler has said. Its sentences are for customers; the words of a defect are not."""
-    if failed.message == CANCELLED:
+    if failed.message == CANCELLATION_MESSAGE:
         return Problem(409, "stopped", STOPPED)
     if no_agent_found(failed):
         return Problem(503, "no_agents", failed.message, RETRY_WITHOUT_AGENTS_S)

@@ -26,7 +26,7 @@ from switchboard.telemetry import metrics
 from switchboard.telemetry.setup import set_up_telemetry
 from switchboard.telemetry.spans import CONVERSATION, describe, traced
 
-STOP_GRACE = timedelta(seconds=5)
+SHUTDOWN_GRACE = timedelta(seconds=5)
 """After SIGTERM; what still runs then is retried by Restate elsewhere."""
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
@@ -153,7 +153,7 @@ async def listen(app: ASGIApp, settings: ServerSettings, beside: Sequence[Beside
 def stop(server: Server, loop: asyncio.AbstractEventLoop) -> None:
     """Take no more requests, and leave after the grace: Restate's idle connections would hold us for minutes."""
     server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
-    loop.call_later(STOP_GRACE.total_seconds(), leave)
+    loop.call_later(SHUTDOWN_GRACE.total_seconds(), leave)
 
 
 def with_metrics(app: ASGIApp) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""Whether a message is an unambiguous yes or no. Pure, and on the side of neither when in doubt."""
+"""Recognises messages that are an unambiguous yes or no. Returns neither in doubt. Pure."""
 
 import re
 from typing import Literal
@@ -16,7 +16,7 @@ NO = frozenset(
     """.split()
 )
 
-# Of several words, only these whole phrases: "yes, but to Carol" is a new message, not a yes.
+# A message of several words counts only if it is one of these phrases. "yes, but to Carol" is a new message, not a yes.
 PHRASES_YES = frozenset(
     {
         "yes please",
@@ -68,12 +68,12 @@ PHRASES_NO = frozenset(
 
 
 def read_consent(text: str) -> Literal["yes", "no"] | None:
-    """`yes` or `no` when the whole message says nothing else; None for everything that could mean more."""
+    """Return `yes` or `no` if the whole message means just that, else None."""
     if re.search(r"[^\w\s.,!'’]", text):
-        return None  # A question mark, a thumb down: no bare yes.
-    said = " ".join(re.sub(r"[^\w\s]", "", text.casefold().replace("'", "").replace("’", "")).split())
-    if said in YES or said in PHRASES_YES:
+        return None  # A question mark or an emoji, for example, can change the meaning.
+    words = " ".join(re.sub(r"[^\w\s]", "", text.casefold().replace("'", "").replace("’", "")).split())
+    if words in YES or words in PHRASES_YES:
         return "yes"
-    if said in NO or said in PHRASES_NO:
+    if words in NO or words in PHRASES_NO:
         return "no"
     return None

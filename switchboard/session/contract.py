@@ -1,4 +1,4 @@
-"""What the Session object promises to the world outside: the only part of the mesh that customers can reach."""
+"""Public API of the Session object, the only part of the mesh that customers can reach."""
 
 import re
 from datetime import datetime
@@ -14,104 +14,109 @@ SESSION = "Session"
 MESSAGE_MAX_BYTES = 8 * 1024
 TRANSCRIPT_PAGE_MAX_TURNS = 50
 TRANSCRIPT_PAGE_MAX_BYTES = 1024 * 1024
-"""A page ends with the turn that passes it; the next page begins after that."""
+"""A page ends with the turn that exceeds this size. The next page starts after that turn."""
 
 SESSION_ID = r"[A-Za-z0-9._-]{1,64}"
-NO_SESSION_ID = "is no session id; one is 1 to 64 letters, digits, '.', '_' or '-', and neither '.' nor '..'"
+INVALID_SESSION_ID = (
+    "is not a valid session id: use 1 to 64 letters, digits, '.', '_' or '-', but not '.' or '..' alone"
+)
 
-PATH_STEPS = (".", "..")
-"""In an address these are no names: what is between here and there may leave them out, and ask another session."""
+DOT_SEGMENTS = (".", "..")
+"""Invalid as session ids: clients and proxies remove them from a URL's path, which would address another session."""
 
 
 def session_id(text: str) -> str:
-    """Refuse what no session can be called."""
-    if text in PATH_STEPS or not re.fullmatch(SESSION_ID, text):
-        raise ValueError(NO_SESSION_ID)
+    """Return `text` if it is a valid session id. Raises ValueError."""
+    if text in DOT_SEGMENTS or not re.fullmatch(SESSION_ID, text):
+        raise ValueError(INVALID_SESSION_ID)
     return text
 
 
-# The session's own reasons not to do something: only these are for customers, and mean that nothing was done.
-NO_AGENTS = "No agent can be reached just now. Nothing was done; please send your message again in a minute."
-NOTHING_WAITS = "Nothing waits for this decision: it was confirmed, declined or dropped before."
-QUESTION_EXPIRED = "The question has expired. Ask again for what you need."
+# Refusals that customers see. Each means that nothing was changed. The gateway recognises them by their text, and hides
+# the text of any other 409 or 503.
+NO_AGENTS = "Our agents are temporarily unavailable. No changes were made; please send your message again in a minute."
+QUESTION_CLOSED = "This question is no longer open. It was already confirmed, declined or dropped."
+QUESTION_EXPIRED = "This question has expired and no changes were made. Please send your request again."
 
 
-def readable(text: str) -> str:
-    """Refuse a message that says nothing, or more than a person would write."""
+def check_text(text: str) -> str:
+    """Return `text` if it is neither empty nor longer than MESSAGE_MAX_BYTES. Raises ValueError."""
     if not text.strip():
-        raise ValueError("is empty; write what you need")
+        raise ValueError("is empty; please write what you need")
     size = len(text.encode(errors="surrogatepass"))
     if size > MESSAGE_MAX_BYTES:
-        raise ValueError(f"is {size} bytes long, at most {MESSAGE_MAX_BYTES} are taken; send it in parts")
+        raise ValueError(
+            f"is {size} bytes long, but the limit is {MESSAGE_MAX_BYTES}; please split it into several messages"
+        )
     return text
 
 
 CustomerId = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9._@-]{1,64}$", description="The signed-in customer, as the identity provider names it."),
+    Field(pattern=r"^[A-Za-z0-9._@-]{1,64}$", description="The customer's id at the identity provider."),
 ]
 
 
 class CustomerRequest(WireModel):
-    """Who asks: every request names the customer, and a session answers only its own."""
+    """Names the customer who sends the request. A session answers only its own customer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     customer_id: CustomerId
     signed_in: bool = Field(
         True,
-        description="Whether the edge knows that this is the customer, and not only that somebody says so. Without "
-        "it, tools show and do nothing of the customer's until it was proven to them.",
+        description="Whether the edge has authenticated the customer. If not, tools show and change none of the "
+        "customer's data until the customer is verified.",
     )
 
 
 class SendMessage(CustomerRequest):
-    """One message of a customer."""
+    """One message from a customer."""
 
-    text: Annotated[str, AfterValidator(readable), Field(description="What the customer writes, at most 8 KiB.")]
+    text: Annotated[str, AfterValidator(check_text), Field(description="The message, at most 8 KiB.")]
     seen: int | None = Field(
         None,
         ge=0,
-        description="The last turn that the customer had seen when writing this: a yes is one to what was seen.",
+        description="The last turn that the customer had seen when writing this. A yes confirms only a question in it.",
     )
 
 
 class ClaimedKey(WireModel):
-    """What an idempotency key was first used for, as a digest: so the same key with another request is known."""
+    """Digest of the first request with an idempotency key. Detects reuse of the key for another request."""
 
     digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the handler's name and its input.")
 
 
-class AskedCall(WireModel):
-    """One call that waits for the customer's yes, in plain words."""
+class CallToConfirm(WireModel):
+    """One call that waits for the customer's yes, with the question that describes it."""
 
     tool: str
     question: str
 
 
 class Confirmation(WireModel):
-    """What the customer is asked to confirm; all of it together, or nothing."""
+    """The calls that the customer is asked to confirm, all together or none."""
 
     held_id: str
-    calls: tuple[AskedCall, ...]
+    calls: tuple[CallToConfirm, ...]
     expires_at: datetime
 
 
 class SendReply(WireModel):
-    """What the customer gets back."""
+    """The reply to a customer's message."""
 
     text: str
     agent: str = Field(description="The agent that answered.")
     turn: int = Field(description="The message's number in the session, from 1.")
     hand_offs: tuple[str, ...] = Field(description="The agents that the conversation was handed to, in order.")
-    failed: bool = Field(description="True when the text is an apology and not an answer.")
-    interrupted: bool = Field(False, description="True when the turn was stopped before its end.")
-    confirmation: Confirmation | None = Field(None, description="Set when the text asks for the customer's yes.")
-    trace_id: str = Field("", description="The trace of this message, in hexadecimal, for whoever looks into it.")
+    failed: bool = Field(description="True when the text is an apology instead of an answer.")
+    interrupted: bool = Field(False, description="True when the turn was stopped before it was finished.")
+    confirmation: Confirmation | None = Field(None, description="Set when the text asks the customer to confirm.")
+    trace_id: str = Field("", description="Trace id of this message, in hexadecimal, for troubleshooting.")
 
 
 class HeldDecision(CustomerRequest):
-    """The customer's yes or no to what a reply's `confirmation` has asked."""
+    """The customer's yes or no to the `confirmation` of a reply."""
 
     held_id: str
 
@@ -123,20 +128,20 @@ class Interruption(WireModel):
 
 
 class Notification(CustomerRequest):
-    """What the mesh has to tell a customer by itself: the outcome of an approval, a reminder."""
+    """A message that the mesh sends unprompted, such as the outcome of an approval or a reminder."""
 
-    text: Annotated[str, AfterValidator(readable)]
+    text: Annotated[str, AfterValidator(check_text)]
 
 
 class TranscriptRequest(CustomerRequest):
-    """A page of the transcript, oldest first: the turns after number `after`, at most `limit` of them."""
+    """Requests a page of the transcript, oldest turn first: at most `limit` turns after turn number `after`."""
 
     after: int = Field(0, ge=0)
     limit: int = Field(20, ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)
 
 
 class TurnRecord(WireModel):
-    """One message and all that it led to. Written once, whole, when the reply is known."""
+    """One message with everything that happened until its reply. Written once, when the reply is known."""
 
     turn: int
     at: datetime
@@ -149,14 +154,14 @@ class TurnRecord(WireModel):
 
 
 class Transcript(WireModel):
-    """`turns_total` says how many there are; ask again with `after` = the last one's number for more."""
+    """A page of turns. For the next page, set `after` to the number of the last turn; there are `turns_total` turns."""
 
     turns: tuple[TurnRecord, ...]
     turns_total: int
 
 
 class RunningCall(WireModel):
-    """One invocation of a turn that runs, as Restate sees it."""
+    """One invocation that belongs to the running turn, as Restate reports it."""
 
     target: str
     status: str
@@ -164,14 +169,14 @@ class RunningCall(WireModel):
 
 
 class RunningTurn(WireModel):
-    """The message that is being answered, and what is called for it just now."""
+    """The message that is being answered, with its calls in flight."""
 
     since: datetime
     calls: tuple[RunningCall, ...]
 
 
 class AgentSpending(WireModel):
-    """What one agent's model calls have cost; the money is 0 for models without a price."""
+    """Usage and cost of one agent's model calls. The cost is 0 for models without a price."""
 
     agent: str
     usage: Usage
@@ -179,7 +184,7 @@ class AgentSpending(WireModel):
 
 
 class SessionStatus(WireModel):
-    """Answered at once, also while a turn runs."""
+    """State of a session. Available at any time, also while a turn runs."""
 
     session_id: str
     customer_id: str

@@ -1,4 +1,4 @@
-"""What a message does to its session: from the customer's words to the reply that is written down."""
+"""How a session answers a message, from the customer's text to the stored reply."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -10,45 +10,46 @@ from switchboard.messages import Card, Notice, WireModel
 from switchboard.session.consent import read_consent
 from switchboard.session.contract import (
     NO_AGENTS,
-    NOTHING_WAITS,
+    QUESTION_CLOSED,
     QUESTION_EXPIRED,
     HeldDecision,
     SendMessage,
     SendReply,
 )
 from switchboard.session.directory import Directory
-from switchboard.session.hops import RUNNING, Stops, follow
+from switchboard.session.hops import RUNNING, StopSignals, follow_hand_offs
 from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
-from switchboard.session.metrics import count_answer, count_message, count_unserved
+from switchboard.session.metrics import count_confirmation, count_message, count_unserved
 from switchboard.session.settings import SessionSettings
-from switchboard.session.state import Finished, Head, Held, open_message, overspent
-from switchboard.session.storage import begun_by, commit, known, own_head, signed_in_by
+from switchboard.session.state import FinishedTurn, Head, PendingConfirmation, open_message, over_budget
+from switchboard.session.storage import commit_turn, load_head, mark_signed_in, new_head, require_head
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import current, link, parent_traceparent
 
 logger = logging.getLogger(__name__)
 
-CANCELLED_STATUS = 409
-"""The code with which Restate ends what waits in a cancelled invocation."""
+CANCELLATION_STATUS = 409
+"""Status code of the error that Restate raises in a cancelled invocation."""
 
-NO_AGENTS_AFTER = timedelta(seconds=30)
+AGENT_LOOKUP_MAX = timedelta(seconds=30)
+"""Retry the lookup of agents for this long. The session's lock is held meanwhile."""
 
-OVERSPENT = "I am sorry, this conversation has reached the limit of what it may cost. Please start a new one."
+OVER_BUDGET = "Sorry, this conversation has reached its usage limit. Please start a new one."
 
 
-class Beginning(WireModel):
-    """What is looked up once, when a message arrives. `trace` is its place in a trace, as W3C's traceparent."""
+class TurnStart(WireModel):
+    """Time, agents and trace of a message, looked up once when it arrives. `trace` is a W3C traceparent."""
 
     at: datetime
     cards: tuple[Card, ...]
     trace: str = ""
 
 
-BEGIN = restate.RunOptions(type_hint=Beginning, max_duration=NO_AGENTS_AFTER)
+BEGIN_OPTIONS = restate.RunOptions(type_hint=TurnStart, max_duration=AGENT_LOOKUP_MAX)
 
 
 class Conversation:
-    """Answers a session's messages. It holds the session's lock for as long as a turn takes."""
+    """Answers a session's messages. Holds the session's lock for the whole turn."""
 
     def __init__(
         self, directory: Directory, introspection: Introspection, settings: SessionSettings, first_agent: str
@@ -59,79 +60,82 @@ class Conversation:
         self.first_agent = first_agent
 
     async def answer(self, ctx: restate.ObjectContext, message: SendMessage) -> SendReply:
-        """Answer a message; a yes or a no to what is held counts as such."""
-        head = await own_head(ctx, message)
-        head = begun_by(message, self.first_agent) if head is None else signed_in_by(message, head)
-        beginning = await self.begin(ctx)
-        said = await self.consent_of(ctx, head, beginning.at, message)
-        return await self.proceed(ctx, head, beginning, message.text, said)
+        """Answer a message. A yes or a no to pending calls confirms or drops them."""
+        head = await load_head(ctx, message)
+        head = new_head(message, self.first_agent) if head is None else mark_signed_in(message, head)
+        start = await self.begin(ctx)
+        consent = await self.find_consent(ctx, head, start.at, message)
+        return await self.proceed(ctx, head, start, message.text, consent)
 
-    async def consent_of(
+    async def find_consent(
         self, ctx: restate.ObjectContext, head: Head, at: datetime, message: SendMessage
     ) -> Literal["yes", "no"] | None:
-        """A yes or a no that can only be meant for what is held: written after it was asked, and seen."""
-        held, said = head.held, read_consent(message.text)
-        if held is None or said is None or at >= held.expires_at or not held.by_word:
+        """Return the message's yes or no if it can only answer the pending question: the customer must have seen it."""
+        held, consent = head.held, read_consent(message.text)
+        if held is None or consent is None or at >= held.expires_at or not held.by_word:
             return None
         if message.seen is not None:
-            return said if message.seen == head.turns_total else None
-        later = restate.RunOptions[bool](type_hint=bool)
-        return said if await ctx.run_typed("asked before", self.asked_before, later, held, ctx.request().id) else None
+            return consent if message.seen == head.turns_total else None
+        options = restate.RunOptions[bool](type_hint=bool)
+        seen = await ctx.run_typed("asked before", self.asked_before, options, held, ctx.request().id)
+        return consent if seen else None
 
-    async def asked_before(self, held: Held, invocation_id: str) -> bool:
+    async def asked_before(self, held: PendingConfirmation, invocation_id: str) -> bool:
         try:
             return await self.introspection.ended_before(held.asked_by, invocation_id)
         except LOOKUP_FAILURES as error:
-            logger.warning("cannot tell whether a yes came after its question, so it is none: %s", private(error))
+            logger.warning("cannot check that a yes came after its question, so it does not count: %s", private(error))
             return False
 
-    async def decide(self, ctx: restate.ObjectContext, decision: HeldDecision, said: Literal["yes", "no"]) -> SendReply:
-        """The customer's explicit yes or no. Raises 409 when there is nothing to decide any more."""
-        head = known(ctx, await own_head(ctx, decision))
-        beginning = await self.begin(ctx)
+    async def decide(
+        self, ctx: restate.ObjectContext, decision: HeldDecision, consent: Literal["yes", "no"]
+    ) -> SendReply:
+        """Take the customer's explicit yes or no. Raises 409 if the question is no longer open."""
+        head = require_head(ctx, await load_head(ctx, decision))
+        start = await self.begin(ctx)
         if head.held is None or head.held.held_id != decision.held_id:
-            raise restate.TerminalError(NOTHING_WAITS, status_code=409)
-        if beginning.at >= head.held.expires_at:
+            raise restate.TerminalError(QUESTION_CLOSED, status_code=409)
+        if start.at >= head.held.expires_at:
             raise restate.TerminalError(QUESTION_EXPIRED, status_code=409)
-        return await self.proceed(ctx, head, beginning, said.capitalize() + ".", said)
+        return await self.proceed(ctx, head, start, consent.capitalize() + ".", consent)
 
     async def proceed(
         self,
         ctx: restate.ObjectContext,
         head: Head,
-        beginning: Beginning,
+        start: TurnStart,
         text: str,
-        said: Literal["yes", "no"] | None,
+        consent: Literal["yes", "no"] | None,
     ) -> SendReply:
-        """From the message to the reply, and what is written down of it."""
-        opening = open_message(head, text, said)
+        """Answer the message, and store the turn."""
+        opening = open_message(head, text, consent)
         settled = opening.settled
-        # What was confirmed is done also when the question has used up the budget: it was promised.
-        if settled is None and not opening.confirmed and overspent(head, self.settings):
-            logger.warning("session %s has spent its budget", ctx.key())
-            settled = Finished(text=OVERSPENT, added=(*opening.messages, Notice(text=OVERSPENT)), failed=True)
+        # Confirmed calls are made even if their question has used up the budget, because they were promised.
+        if settled is None and not opening.confirmed and over_budget(head, self.settings):
+            logger.warning("session %s has reached its budget", ctx.key())
+            settled = FinishedTurn(text=OVER_BUDGET, added=(*opening.messages, Notice(text=OVER_BUDGET)), failed=True)
         if head.held is not None:
             link(head.held.trace)
-            count_answer(head.held, said, beginning.at)
+            count_confirmation(head.held, consent, start.at)
         if settled is not None:
-            # No agent has failed: the session may cost no more, however often its customer writes.
+            # Not counted as an apology, because no agent has failed.
             count_message(settled, self.settings, "overspent" if settled.failed else "")
-            return commit(ctx, head, beginning.at, settled, self.settings)
-        stops = Stops(ctx, head, beginning.at, self.settings.turn_deadline)
+            return commit_turn(ctx, head, start.at, settled, self.settings)
+        stops = StopSignals(ctx, head, start.at, self.settings.turn_deadline)
         try:
-            done = await follow(ctx, head, beginning.cards, self.directory, self.first_agent, opening, stops)
+            done = await follow_hand_offs(ctx, head, start.cards, self.directory, self.first_agent, opening, stops)
             held = await self.hold(ctx, done) if done.question is not None else None
         except restate.TerminalError:
-            ctx.clear(RUNNING)  # An operator cancelled this very message.
+            ctx.clear(RUNNING)  # An operator cancelled this message.
             raise
         count_message(done, self.settings)
-        return commit(ctx, head, beginning.at, done, self.settings, held)
+        return commit_turn(ctx, head, start.at, done, self.settings, held)
 
-    async def hold(self, ctx: restate.ObjectContext, done: Finished) -> Held:
-        """Keep the calls of a question, from now until it expires."""
+    async def hold(self, ctx: restate.ObjectContext, done: FinishedTurn) -> PendingConfirmation:
+        """Return the calls of a question as pending from now until they expire."""
         assert done.question is not None
         asked_at = datetime.fromtimestamp(await ctx.time(), tz=UTC)
-        return Held(
+        return PendingConfirmation(
             held_id=str(ctx.uuid()),
             agent=done.agents[-1],
             asked_by=ctx.request().id,
@@ -141,19 +145,19 @@ class Conversation:
             expires_at=asked_at + self.settings.consent_expires_after,
         )
 
-    async def begin(self, ctx: restate.ObjectContext) -> Beginning:
-        """The time and the agents. Raises 503 when none can be found for too long: nothing holds the session then."""
+    async def begin(self, ctx: restate.ObjectContext) -> TurnStart:
+        """Look up the time and the agents. Raises 503 after AGENT_LOOKUP_MAX, to release the session's lock."""
         span = current()
         try:
-            beginning = await ctx.run_typed("begin", self.look, BEGIN, parent_traceparent())
+            start = await ctx.run_typed("begin", self.look_up, BEGIN_OPTIONS, parent_traceparent())
         except restate.TerminalError as error:
-            if error.status_code == CANCELLED_STATUS:
+            if error.status_code == CANCELLATION_STATUS:
                 raise
             count_unserved()
             raise restate.TerminalError(NO_AGENTS, status_code=503) from error
         if span is not None:
-            span.restore(beginning.trace, beginning.at)
-        return beginning
+            span.restore(start.trace, start.at)
+        return start
 
-    async def look(self, trace: str) -> Beginning:
-        return Beginning(at=datetime.now(UTC), cards=await self.directory.cards(), trace=trace)
+    async def look_up(self, trace: str) -> TurnStart:
+        return TurnStart(at=datetime.now(UTC), cards=await self.directory.cards(), trace=trace)

@@ -1,4 +1,4 @@
-"""Which agents there are: read from Restate's own registry, so that deploying an agent is all it takes to add it."""
+"""Lists the mesh's agents from Restate's registry, so that deploying an agent is enough to add it."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ LOOKUP_TIMEOUT = timedelta(seconds=5)
 
 
 class DirectoryUnavailable(Exception):
-    """Restate's admin API does not answer and nobody was ever known. Restate retries."""
+    """Restate's admin API is unavailable and no agents are cached. Restate retries the lookup."""
 
 
 class _Handler(BaseModel):
@@ -58,11 +58,11 @@ class _Deployments(BaseModel):
 
 
 class Directory:
-    """The registered agents' cards.
+    """The registered agents' cards, looked up once per message.
 
-    Asked once a message. Lookups that arrive while one is under way share the next one, so that a thousand sessions
-    cost one request at a time; each gets an answer younger than its question. The services, with all their schemas,
-    are read again only when a deployment has changed: the list of deployments costs Restate a twentieth of it.
+    Lookups that arrive while one is in flight share the next one. So a thousand sessions cause one request at a time,
+    and each gets data that is newer than its lookup. The services with all their schemas are read again only when a
+    deployment has changed, because the list of deployments costs Restate a twentieth of that.
     """
 
     def __init__(self, admin_url: str) -> None:
@@ -70,34 +70,34 @@ class Directory:
         self._http: aiohttp.ClientSession | None = None
         self._deployments: frozenset[_Deployment] = frozenset()
         self._lookup = asyncio.Lock()
-        self._known: tuple[Card, ...] = ()
+        self._cached: tuple[Card, ...] = ()
         self._asked_at = 0.0
 
     async def cards(self) -> tuple[Card, ...]:
-        """Every agent of the mesh, by name. While the admin API is away, those that were known last."""
+        """Return all agents, sorted by name. While the admin API is unavailable, returns the cached ones."""
         arrived = time.monotonic()
         async with self._lookup:
             if self._asked_at < arrived:
                 asked_at = time.monotonic()
                 try:
-                    await self._look()
+                    await self._refresh()
                     self._asked_at = asked_at
                 except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
-                    if not self._known:
+                    if not self._cached:
                         raise DirectoryUnavailable(f"cannot read the agents from {self._admin_url}: {error}") from error
-                    # Also an attempt that failed is an answer for those who wait: one at a time is slow enough.
+                    # Waiting lookups share a failed attempt too, or each would wait for its own timeout in turn.
                     self._asked_at = asked_at
-                    logger.warning("cannot read the agents, going on with those known: %s", error)
-        return self._known
+                    logger.warning("cannot read the agents; using the cached ones: %s", error)
+        return self._cached
 
     async def close(self) -> None:
         if self._http is not None:
             await self._http.close()
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         deployments = _Deployments.model_validate_json(await self._get("/deployments")).deployments
         if deployments != self._deployments:
-            self._known = read_cards(await self._get("/services"))
+            self._cached = read_cards(await self._get("/services"))
             self._deployments = deployments
 
     async def _get(self, path: str) -> bytes:
@@ -109,7 +109,7 @@ class Directory:
 
 
 def read_cards(answer: bytes) -> tuple[Card, ...]:
-    """The agents among the registered services: role `agent` and a `take_turn` handler, in any language."""
+    """Return the registered services that are agents: role `agent` and a `take_turn` handler, in any language."""
     agents = [
         Card(name=service.name, handles=service.documentation or service.name)
         for service in sorted(_Services.model_validate_json(answer).services, key=lambda service: service.name)
@@ -117,8 +117,8 @@ def read_cards(answer: bytes) -> tuple[Card, ...]:
     ]
     for agent in agents:
         if not AGENT_NAME.fullmatch(agent.name):
-            # Its name would stand in a function of every agent's, and endpoints refuse requests with such a function.
+            # The name becomes part of a function's name. Model endpoints reject requests with invalid function names.
             logger.error(
-                "agent %r is passed over: a name is a capital letter and up to 47 letters or digits", agent.name
+                "agent %r is ignored: a name must be a capital letter and up to 47 letters or digits", agent.name
             )
     return tuple(agent for agent in agents if AGENT_NAME.fullmatch(agent.name))

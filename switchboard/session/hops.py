@@ -1,4 +1,4 @@
-"""Follows one message through the agents: calls the active one, goes where it hands off to, stops when told to."""
+"""Routes a message through the agents: calls the active one, follows its hand-offs, and handles stops and deadlines."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -24,35 +24,46 @@ from switchboard.messages import (
     WireModel,
 )
 from switchboard.session.directory import TURN_HANDLER, Directory
-from switchboard.session.state import NOBODY_KNOWS, Finished, Head, Opening, Running, finished, stopped_text
-from switchboard.session.window import flat
+from switchboard.session.state import (
+    OUTCOME_UNKNOWN,
+    FinishedTurn,
+    Head,
+    Opening,
+    Running,
+    finished_turn,
+    interruption_text,
+)
+from switchboard.session.window import flatten
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import propagation_headers
 
 logger = logging.getLogger(__name__)
 
 RUNNING = "running"
-"""State key: the message that is being answered. Shared handlers see it while the exclusive one runs."""
+"""State key of the running message. Shared handlers can read it while the exclusive handler runs."""
 
 HOPS_MAX = 4
-"""Hand-offs that are followed for one message."""
+"""Maximum number of hand-offs for one message."""
 
-STOP_GRACE = timedelta(milliseconds=900)
-"""For a cancelled turn to say what it had done; then the session goes on without knowing."""
+AGENT_STOP_GRACE = timedelta(milliseconds=900)
+"""How long a cancelled turn has to report what it did. After that its outcome counts as unknown."""
 
-LOST_AGENT = "I am sorry, something went wrong on our side and I could not finish this."
-TRY_AGAIN = "Please try again, or say in other words what you need."
-OUTCOME_LOST = "The turn before this ended without a word. What it did is not known: look it up before doing it again."
-TOO_SLOW = "I am sorry, this took too long and I stopped it."
+AGENT_FAILED = "Sorry, something went wrong on our side and I couldn't finish this."
+TRY_AGAIN = "Please try again, or rephrase your request."
+OUTCOME_LOST = (
+    "The previous turn ended without reporting what it did. It may have made changes."
+    " Look up the current state before you repeat anything."
+)
+TOO_SLOW = "Sorry, this took too long, so I stopped it."
 STOPPED = "Stopped."
-TOO_MANY_HOPS = "I am sorry, my colleagues and I passed this around without an answer."
+TOO_MANY_HOPS = "Sorry, your request was passed between several agents, and none of them could answer it."
 
 
-class Stops:
-    """What can end a message before its reply: the customer by an awakeable, and the deadline, in which case `late`."""
+class StopSignals:
+    """Signals that end a turn early: the customer's stop (an awakeable) and the deadline, which sets `late`."""
 
     def __init__(self, ctx: restate.ObjectContext, head: Head, at: datetime, deadline: timedelta) -> None:
-        self.stop_id, self.told = ctx.awakeable(type_hint=str)
+        self.stop_id, self.stop_requested = ctx.awakeable(type_hint=str)
         self.deadline = ctx.sleep(deadline, name="turn deadline")
         self.at = at
         self.late = False
@@ -66,34 +77,34 @@ class Stops:
         ctx.set(RUNNING, running)
 
 
-class Agents(WireModel):
-    """Who is registered, and when that was."""
+class AgentList(WireModel):
+    """The registered agents, and when they were looked up."""
 
     cards: tuple[Card, ...]
     at: datetime
 
 
-LOOK = restate.RunOptions(type_hint=Agents)
+LOOK_UP_OPTIONS = restate.RunOptions(type_hint=AgentList)
 
 
-async def follow(
+async def follow_hand_offs(
     ctx: restate.ObjectContext,
     head: Head,
     cards: tuple[Card, ...],
     directory: Directory,
     first_agent: str,
     opening: Opening,
-    stops: Stops,
-) -> Finished:
-    """Let the active agent take the turn, and whomever it hands off to, until there is something for the customer."""
-    # An agent may have been removed since it last spoke.
+    stops: StopSignals,
+) -> FinishedTurn:
+    """Call the active agent, and the agents that it hands off to, until one has a reply for the customer."""
+    # The active agent may have been removed since the last turn.
     at = stops.at
     agents = [opening.active if opening.active in {card.name for card in cards} else first_agent]
     added: list[Message] = list(opening.messages)
     for hop in range(HOPS_MAX + 1):
         request = TurnRequest(
             identity=Identity(session_id=ctx.key(), customer_id=head.customer_id, signed_in=head.signed_in),
-            transcript=(*flat(head.window), *added),
+            transcript=(*flatten(head.window), *added),
             peers=tuple(card for card in cards if card.name != agents[-1]),
             summary=head.summary,
             confirmed=opening.confirmed if hop == 0 else (),
@@ -102,69 +113,69 @@ async def follow(
         added += close_open_calls(outcome.added)
         match outcome.next:
             case Reply() as reply:
-                return finished(reply, agents, added)
+                return finished_turn(reply, agents, added)
             case Question(text=text) as question:
                 added.append(Notice(text=text))
-                return Finished(text=text, agents=tuple(agents), added=tuple(added), question=question)
+                return FinishedTurn(text=text, agents=tuple(agents), added=tuple(added), question=question)
             case Interrupted(known=known):
-                return cut_short(agents, added, known, late=stops.late)
+                return interrupted_turn(agents, added, known, late=stops.late)
             case HandOff() if hop == HOPS_MAX:
                 break
             case HandOff(to=to):
-                # Calling one that is gone would hold this conversation until it is registered again.
-                looked = await ctx.run_typed("agents", look, LOOK, directory)
-                cards, at = looked.cards, looked.at
+                # A call to a removed agent would block this conversation until the agent is registered again.
+                lookup = await ctx.run_typed("agents", look_up_agents, LOOK_UP_OPTIONS, directory)
+                cards, at = lookup.cards, lookup.at
                 if to not in {card.name for card in cards}:
-                    logger.error("agent %s handed off to %r, who is not registered", agents[-1], to)
-                    return apologise(LOST_AGENT, agents, added)
+                    logger.error("agent %s handed off to %r, which is not registered", agents[-1], to)
+                    return apologise(AGENT_FAILED, agents, added)
                 agents.append(to)
     return apologise(TOO_MANY_HOPS, agents, added)
 
 
-async def look(directory: Directory) -> Agents:
-    return Agents(cards=await directory.cards(), at=datetime.now(UTC))
+async def look_up_agents(directory: Directory) -> AgentList:
+    return AgentList(cards=await directory.cards(), at=datetime.now(UTC))
 
 
 async def take_turn(
-    ctx: restate.ObjectContext, agent: str, request: TurnRequest, stops: Stops, at: datetime
+    ctx: restate.ObjectContext, agent: str, request: TurnRequest, stops: StopSignals, at: datetime
 ) -> TurnOutcome:
-    """Call an agent, at that time. Whatever becomes of it, the session has an outcome to go on with."""
+    """Call an agent at time `at`. Always returns an outcome, also when the agent fails or does not answer."""
     headers = propagation_headers(sent_ns=round(at.timestamp() * 1e9))
     turn = ctx.generic_call(agent, TURN_HANDLER, request.model_dump_json().encode(), headers=headers)
-    # A cancellation of this very message surfaces here, outside the `except`: then nothing is written at all.
-    completed, _ = await restate.wait_completed(turn, stops.told, stops.deadline)
+    # If this message itself is cancelled, the error is raised here, outside the `try`, so that no state is written.
+    completed, _ = await restate.wait_completed(turn, stops.stop_requested, stops.deadline)
     if turn not in completed:
-        stops.late = stops.told not in completed
+        stops.late = stops.stop_requested not in completed
         await turn.cancel_invocation()
-        ended, _ = await restate.wait_completed(turn, ctx.sleep(STOP_GRACE, name="stop grace"))
+        ended, _ = await restate.wait_completed(turn, ctx.sleep(AGENT_STOP_GRACE, name="stop grace"))
         if turn not in ended:
-            return lost(request, agent, Interrupted(known=False))
+            return lost_outcome(request, agent, Interrupted(known=False))
     try:
         return TurnOutcome.model_validate_json(await turn)
     except restate.TerminalError as error:
         logger.error("agent %s failed: %s", agent, private(error.message))
     except ValidationError:
-        logger.error("agent %s answered with something that is not a turn's outcome", agent)
+        logger.error("agent %s returned an invalid outcome", agent)
     if turn not in completed:
-        return lost(request, agent, Interrupted(known=False))
-    text = f"{LOST_AGENT} {NOBODY_KNOWS}"
-    return lost(request, agent, Reply(text=text, failed=True), Notice(text=text))
+        return lost_outcome(request, agent, Interrupted(known=False))
+    text = f"{AGENT_FAILED} {OUTCOME_UNKNOWN}"
+    return lost_outcome(request, agent, Reply(text=text, failed=True), Notice(text=text))
 
 
-def lost(request: TurnRequest, agent: str, ending: Interrupted | Reply, *last: Message) -> TurnOutcome:
-    """The outcome of a turn that never said how it went. What the customer had confirmed may have been done."""
+def lost_outcome(request: TurnRequest, agent: str, ending: Interrupted | Reply, *last: Message) -> TurnOutcome:
+    """Return the outcome of a turn that reported nothing. The calls that the customer confirmed may have been made."""
     confirmed = released_calls(request.confirmed)
     made: tuple[Message, ...] = (ModelReply(agent=agent, calls=confirmed),) if confirmed else ()
     return TurnOutcome(next=ending, added=(*made, Note(text=OUTCOME_LOST), *last))
 
 
-def apologise(text: str, agents: list[str], added: list[Message]) -> Finished:
-    account = report_calls(added)
-    text = f"{text} {account.sentence() or TRY_AGAIN}"
-    return Finished(text=text, agents=tuple(agents), added=(*added, Notice(text=text)), failed=True)
+def apologise(text: str, agents: list[str], added: list[Message]) -> FinishedTurn:
+    report = report_calls(added)
+    text = f"{text} {report.sentence() or TRY_AGAIN}"
+    return FinishedTurn(text=text, agents=tuple(agents), added=(*added, Notice(text=text)), failed=True)
 
 
-def cut_short(agents: list[str], added: list[Message], known: bool, late: bool) -> Finished:
-    text = stopped_text(TOO_SLOW if late else STOPPED, added, known)
+def interrupted_turn(agents: list[str], added: list[Message], known: bool, late: bool) -> FinishedTurn:
+    text = interruption_text(TOO_SLOW if late else STOPPED, added, known)
     added = [*added, Notice(text=text)]
-    return Finished(text=text, agents=tuple(agents), added=tuple(added), interrupted=True, failed=late)
+    return FinishedTurn(text=text, agents=tuple(agents), added=tuple(added), interrupted=True, failed=late)

@@ -1,4 +1,4 @@
-"""What is counted of messages, at the session: once, when the message is over (docs/reference/metrics.md)."""
+"""Metrics of messages, counted by the session once at the end of each message (see docs/reference/metrics.md)."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,43 +12,43 @@ from restate.extensions import current_context
 
 from switchboard.messages import ModelReply
 from switchboard.session.settings import SessionSettings
-from switchboard.session.state import Finished, Held, model_replies
+from switchboard.session.state import FinishedTurn, PendingConfirmation, model_replies
 from switchboard.telemetry import spans
 from switchboard.telemetry.metrics import TURN_SECONDS, elapsed_seconds
 
 CONFIRMATION_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 900)
 
-MESSAGES = Counter("switchboard_messages", "Customers' messages, by how they ended.", ["outcome"])
+MESSAGES = Counter("switchboard_messages", "Customers' messages, by outcome.", ["outcome"])
 MESSAGE_DURATION = Histogram(
-    "switchboard_message_duration_seconds", "From a customer's message to its reply.", buckets=TURN_SECONDS
+    "switchboard_message_duration_seconds", "Time from a customer's message to its reply.", buckets=TURN_SECONDS
 )
-HOPS = Counter("switchboard_hops", "Hand-offs that were followed.", ["from_agent", "to_agent"])
-MODEL_COST = Counter("switchboard_model_cost", "Money that model calls cost.", ["agent", "model", "currency"])
-CONFIRMATIONS = Counter("switchboard_confirmations", "Questions for a customer's yes, and their ends.", ["outcome"])
+HOPS = Counter("switchboard_hops", "Hand-offs that a session followed.", ["from_agent", "to_agent"])
+MODEL_COST = Counter("switchboard_model_cost", "Cost of model calls.", ["agent", "model", "currency"])
+CONFIRMATIONS = Counter("switchboard_confirmations", "Confirmation questions, by outcome.", ["outcome"])
 CONFIRMATION_WAIT = Histogram(
     "switchboard_confirmation_wait_seconds",
-    "From the question to the customer's yes or no.",
+    "Time from the question to the customer's yes or no.",
     buckets=CONFIRMATION_SECONDS,
 )
 
 
 @asynccontextmanager
-async def in_session() -> AsyncIterator[None]:
-    """The session's id on its spans and log lines."""
+async def label_session() -> AsyncIterator[None]:
+    """Add the session's id to spans and log lines."""
     ctx = current_context()
     if ctx is not None:
         spans.describe({spans.CONVERSATION: cast(restate.ObjectContext, ctx).key()})
     yield
 
 
-def count_message(done: Finished, settings: SessionSettings, outcome: str = "") -> None:
-    """Count a message, its hand-offs and what it cost, when its end is no replay; `outcome` in place of its own."""
+def count_message(done: FinishedTurn, settings: SessionSettings, outcome: str = "") -> None:
+    """Count a message with its hand-offs and cost, once, not on replays. `outcome` overrides the turn's own outcome."""
 
     def count(span: spans.HandlerSpan) -> None:
         MESSAGES.labels(outcome or outcome_of(done)).inc()
         MESSAGE_DURATION.observe(elapsed_seconds(span))
-        for giver, taker in pairwise(done.agents):
-            HOPS.labels(giver, taker).inc()
+        for from_agent, to_agent in pairwise(done.agents):
+            HOPS.labels(from_agent, to_agent).inc()
         count_cost(model_replies(done.added), settings)
         if done.question is not None:
             CONFIRMATIONS.labels("asked").inc()
@@ -57,24 +57,26 @@ def count_message(done: Finished, settings: SessionSettings, outcome: str = "") 
 
 
 def count_unserved() -> None:
-    """Count a message that nobody could be asked to answer."""
+    """Count a message for which no agent could be found."""
     spans.on_end(lambda span: MESSAGES.labels("unserved").inc())
 
 
-def count_answer(held: Held, said: Literal["yes", "no"] | None, at: datetime) -> None:
-    """Count how a question ended: `confirmed`, `declined`, `expired` or, by another message, `dropped`."""
-    outcome = {"yes": "confirmed", "no": "declined"}.get(said or "", "expired" if at >= held.expires_at else "dropped")
+def count_confirmation(held: PendingConfirmation, consent: Literal["yes", "no"] | None, at: datetime) -> None:
+    """Count the outcome of a question: `confirmed`, `declined`, `expired`, or `dropped` because of another message."""
+    outcome = {"yes": "confirmed", "no": "declined"}.get(
+        consent or "", "expired" if at >= held.expires_at else "dropped"
+    )
 
     def count(span: spans.HandlerSpan) -> None:
         CONFIRMATIONS.labels(outcome).inc()
-        if said is not None and held.asked_at is not None:
+        if consent is not None and held.asked_at is not None:
             CONFIRMATION_WAIT.observe(max((at - held.asked_at).total_seconds(), 0))
 
     spans.on_end(count)
 
 
-def count_fold(replies: Sequence[ModelReply], settings: SessionSettings) -> None:
-    """Count what a summary has cost."""
+def count_summary(replies: Sequence[ModelReply], settings: SessionSettings) -> None:
+    """Count the cost of a summary."""
     spans.on_end(lambda span: count_cost(replies, settings))
 
 
@@ -85,7 +87,7 @@ def count_cost(replies: Sequence[ModelReply], settings: SessionSettings) -> None
             MODEL_COST.labels(reply.agent, reply.model, settings.currency).inc(float(cost))
 
 
-def outcome_of(done: Finished) -> str:
+def outcome_of(done: FinishedTurn) -> str:
     if done.question is not None:
         return "question"
     if done.interrupted:

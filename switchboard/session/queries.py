@@ -1,4 +1,4 @@
-"""What can be read of a session from outside at any time, also while a turn runs."""
+"""Read-only queries of a session. They work also while a turn runs."""
 
 import logging
 
@@ -16,14 +16,14 @@ from switchboard.session.contract import (
 from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
 from switchboard.session.settings import SessionSettings
 from switchboard.session.state import Head, Running
-from switchboard.session.storage import begun_by, known, own_head, own_running, turn_key
+from switchboard.session.storage import load_head, load_running, new_head, require_head, turn_key
 from switchboard.telemetry.logs import private
 
 logger = logging.getLogger(__name__)
 
 
 class SessionQueries:
-    """Reads one session: its transcript, and its status with the running turn."""
+    """Reads a session's transcript and status."""
 
     def __init__(self, introspection: Introspection, settings: SessionSettings, first_agent: str) -> None:
         self.introspection = introspection
@@ -31,8 +31,8 @@ class SessionQueries:
         self.first_agent = first_agent
 
     async def transcript(self, ctx: restate.ObjectSharedContext, request: TranscriptRequest) -> Transcript:
-        """Return a page of turns, up to a number of turns and of bytes."""
-        head = known(ctx, await own_head(ctx, request))
+        """Return a page of turns. The page ends at `request.limit` or TRANSCRIPT_PAGE_MAX_BYTES."""
+        head = require_head(ctx, await load_head(ctx, request))
         last = min(request.after + request.limit, head.turns_total)
         turns: list[TurnRecord] = []
         size_bytes = 0
@@ -45,16 +45,18 @@ class SessionQueries:
         return Transcript(turns=tuple(turns), turns_total=head.turns_total)
 
     async def status(self, ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
-        head, running = await own_head(ctx, request), await own_running(ctx, request)
+        head, running = await load_head(ctx, request), await load_running(ctx, request)
         if head is None and running is not None:
-            head = begun_by(running, self.first_agent)
-        return await self.status_of(ctx, known(ctx, head), running)
+            head = new_head(running, self.first_agent)
+        return await self.describe_status(ctx, require_head(ctx, head), running)
 
-    async def status_of(self, ctx: restate.ObjectSharedContext, head: Head, running: Running | None) -> SessionStatus:
+    async def describe_status(
+        self, ctx: restate.ObjectSharedContext, head: Head, running: Running | None
+    ) -> SessionStatus:
         turn = None
         if running is not None:
-            look = restate.RunOptions(type_hint=RunningTurn)
-            turn = await ctx.run_typed("look", self.running_turn, look, running)
+            options = restate.RunOptions(type_hint=RunningTurn)
+            turn = await ctx.run_typed("look", self.running_turn, options, running)
         return SessionStatus(
             session_id=ctx.key(),
             customer_id=head.customer_id,
@@ -70,9 +72,9 @@ class SessionQueries:
         )
 
     async def running_turn(self, running: Running) -> RunningTurn:
-        """What the running turn calls; without the calls while Restate's tables cannot be read."""
+        """Return the running turn with its calls, or without them if Restate's tables cannot be read."""
         try:
             return await self.introspection.running_turn(running)
         except LOOKUP_FAILURES as error:
-            logger.warning("cannot read what runs: %s", private(error))
+            logger.warning("cannot read the running calls: %s", private(error))
             return RunningTurn(since=running.since, calls=())

@@ -1,4 +1,4 @@
-"""Tells Prometheus what only Restate's tables know: what is paused or failing, and what keeps old versions alive."""
+"""Metrics from Restate's tables: paused and failing invocations, and invocations that keep old deployments alive."""
 
 import asyncio
 import logging
@@ -13,13 +13,13 @@ from switchboard.session.introspection import Introspection
 logger = logging.getLogger(__name__)
 
 INTERVAL = timedelta(seconds=15)
-"""Between two looks: what is watched lasts for minutes."""
+"""Between two reads. The states that are reported last for minutes."""
 
 ATTEMPTS_MIN = 3
-"""Whose attempts take long to fail is hardly ever seen between two of them: with this many it fails again and again."""
+"""A running invocation with this many attempts counts as failing: long attempts are rarely seen between two tries."""
 
-# Restate counts the attempts since the last that came further.
-INVOCATIONS = f"""
+# Restate counts the attempts since the last one that made progress.
+UNHEALTHY_SQL = f"""
 SELECT service, status, count(*) AS total FROM (
   SELECT target_service_name AS service, CASE status WHEN 'paused' THEN 'paused' ELSE 'backing-off' END AS status
   FROM sys_invocation
@@ -27,8 +27,8 @@ SELECT service, status, count(*) AS total FROM (
 ) GROUP BY service, status
 """
 
-# Of a service there may be several deployments; new invocations go to the one that the service names.
-OLD = """
+# A service may have several deployments. New invocations go to the one in sys_service.
+OLD_DEPLOYMENT_SQL = """
 SELECT i.target_service_name AS service, count(*) AS total FROM sys_invocation i
 JOIN sys_service s ON s.name = i.target_service_name
 WHERE i.status <> 'completed' AND i.pinned_deployment_id IS NOT NULL AND i.pinned_deployment_id <> s.deployment_id
@@ -36,12 +36,12 @@ GROUP BY i.target_service_name
 """
 
 UNHEALTHY_INVOCATIONS = Gauge(
-    "switchboard_invocations", "Invocations that are paused or fail again and again, by service.", ["service", "status"]
+    "switchboard_invocations", "Invocations that are paused or keep failing, by service.", ["service", "status"]
 )
 OLD_INVOCATIONS = Gauge(
     "switchboard_old_deployment_invocations", "Invocations that keep an old deployment of a service alive.", ["service"]
 )
-WATCHED = Gauge("switchboard_restate_tables_readable", "1 while the tables could be read at the last look, else 0.")
+TABLES_READABLE = Gauge("switchboard_restate_tables_readable", "1 if the tables could be read last time, else 0.")
 
 
 class _Row(BaseModel):
@@ -54,26 +54,28 @@ class _Rows(BaseModel):
     rows: list[_Row]
 
 
-async def watch(introspection: Introspection, interval: timedelta = INTERVAL) -> None:
-    """Look now and then, until it is cancelled. Every replica says the same: read the maximum."""
-    known = True
+async def report_metrics(introspection: Introspection, interval: timedelta = INTERVAL) -> None:
+    """Update the gauges periodically until cancelled. Every replica reports the same values, so use their maximum."""
+    was_readable = True
     while not asyncio.current_task().cancelling():  # type: ignore[union-attr]  # a coroutine runs in a task
-        readable = await look(introspection)
-        if known and not readable:
-            logger.warning("cannot read Restate's tables; what is paused or old is not known until they can be read")
-        known = readable
+        readable = await update_gauges(introspection)
+        if was_readable and not readable:
+            logger.warning(
+                "cannot read Restate's tables; metrics of paused and old invocations are missing until they can be read"
+            )
+        was_readable = readable
         await asyncio.sleep(interval.total_seconds())
 
 
-async def look(introspection: Introspection) -> bool:
-    """Set the gauges; False when the tables cannot be read: then this process knows of nothing."""
+async def update_gauges(introspection: Introspection) -> bool:
+    """Set the gauges. Returns False, and clears them, if the tables cannot be read."""
     readable = True
     rows: tuple[list[_Row], list[_Row]] = ([], [])
     try:
-        rows = (await rows_of(introspection, INVOCATIONS), await rows_of(introspection, OLD))
+        rows = (await rows_of(introspection, UNHEALTHY_SQL), await rows_of(introspection, OLD_DEPLOYMENT_SQL))
     except (aiohttp.ClientError, TimeoutError, ValidationError):
         readable = False
-    # Also when nothing could be read: other replicas may, and what this one saw last must not outlive what they see.
+    # Clear them also after a failed read: the maximum over the replicas must not include old values from this one.
     UNHEALTHY_INVOCATIONS.clear()
     OLD_INVOCATIONS.clear()
     unhealthy, old = rows
@@ -81,7 +83,7 @@ async def look(introspection: Introspection) -> bool:
         UNHEALTHY_INVOCATIONS.labels(row.service, row.status).set(row.total)
     for row in old:
         OLD_INVOCATIONS.labels(row.service).set(row.total)
-    WATCHED.set(readable)
+    TABLES_READABLE.set(readable)
     return readable
 
 

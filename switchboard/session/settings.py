@@ -1,4 +1,4 @@
-"""The settings of the sessions, read from the environment once at start."""
+"""The sessions' settings, read from the environment once at startup."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -8,18 +8,18 @@ from pydantic_settings import BaseSettings
 
 from switchboard.messages import ModelReply
 
-TOKENS_A_PRICE_IS_FOR = 1_000_000
+TOKENS_PER_PRICE = 1_000_000
 
 
 class Price(BaseModel):
-    """What a model costs, per million tokens."""
+    """A model's prices per million tokens."""
 
     input: Decimal = Field(ge=0)
     output: Decimal = Field(ge=0)
 
 
 class SessionSettings(BaseSettings):
-    """Where Restate's registry is, what model calls cost, and when a session has spent enough."""
+    """Address of Restate's admin API, prices of models, and limits of sessions and turns."""
 
     restate_admin_url: AnyHttpUrl = Field(
         AnyHttpUrl("http://127.0.0.1:9070"), validation_alias="RESTATE_ADMIN_URL", description="Restate's admin API."
@@ -31,31 +31,34 @@ class SessionSettings(BaseSettings):
     )
     currency: str = Field("USD", validation_alias="SWITCHBOARD_PRICE_CURRENCY", pattern="^[A-Z]{3}$")
     session_budget: Decimal = Field(
-        Decimal(5), validation_alias="SWITCHBOARD_SESSION_BUDGET", ge=0, description="Money a session may cost."
+        Decimal(5),
+        validation_alias="SWITCHBOARD_SESSION_BUDGET",
+        ge=0,
+        description="Maximum cost of a session, in the currency of the prices.",
     )
     session_tokens_max: NonNegativeInt = Field(
         10_000_000,
         validation_alias="SWITCHBOARD_SESSION_TOKENS_MAX",
-        description="Tokens a session may cost, also where a model has no price.",
+        description="Maximum number of tokens of a session. Applies also to models without a price.",
     )
 
     turn_deadline: timedelta = Field(
         timedelta(minutes=10),
         validation_alias="SWITCHBOARD_TURN_DEADLINE",
         gt=timedelta(0),
-        description="For one message, hand-offs and all, in ISO 8601; then the turn is cancelled.",
+        description="Maximum time for one message including its hand-offs, in ISO 8601. Then the turn is cancelled.",
     )
     consent_expires_after: timedelta = Field(
         timedelta(minutes=15),
         validation_alias="SWITCHBOARD_CONSENT_EXPIRES_AFTER",
         gt=timedelta(0),
-        description="In ISO 8601; a later yes is to a question that is out of mind.",
+        description="How long a question waits for the customer's yes, in ISO 8601. A later yes does not count.",
     )
 
     def cost(self, reply: ModelReply) -> Decimal:
-        """What one model call has cost; 0 for a model without a price."""
+        """Return the cost of one model call; 0 for a model without a price."""
         price = self.prices.get(reply.model)
         if price is None:
             return Decimal(0)
-        spent = price.input * reply.usage.input_tokens + price.output * reply.usage.output_tokens
-        return spent / TOKENS_A_PRICE_IS_FOR
+        total = price.input * reply.usage.input_tokens + price.output * reply.usage.output_tokens
+        return total / TOKENS_PER_PRICE

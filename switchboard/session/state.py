@@ -1,4 +1,4 @@
-"""What a session remembers between messages, and what a finished turn makes of it. Pure."""
+"""State that a session keeps between messages, and how a finished turn changes it. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,20 +18,24 @@ from switchboard.messages import (
     UserText,
     WireModel,
 )
-from switchboard.session.contract import AgentSpending, AskedCall, Confirmation, TurnRecord
+from switchboard.session.contract import AgentSpending, CallToConfirm, Confirmation, TurnRecord
 from switchboard.session.settings import SessionSettings
-from switchboard.session.window import WINDOW_LIMIT_BYTES, Window, newest, to_fold, window_turn
+from switchboard.session.window import WINDOW_LIMIT_BYTES, Window, newest_turns, turns_to_summarize, window_turn
 
-NOT_DONE = "All right, I have not done that."
+NOT_DONE = "Okay, I won't do that."
 NOT_CONFIRMED = "The customer did not confirm. These held calls were not made: {tools}."
-NOBODY_KNOWS = "I do not know what else of it was done. Ask me how it stands before you ask for it again."
+OUTCOME_UNKNOWN = (
+    "I don't know whether anything else was completed. Please ask me for the current status before you repeat the"
+    " request."
+)
 
 
-class Held(WireModel):
+class PendingConfirmation(WireModel):
     """Calls of one step that wait for the customer's yes, and the agent that will make them.
 
-    `asked_by` is the invocation that asked, `trace` its place in its trace. `by_word` is False once something else was
-    said to the customer since: a bare "yes" may then be meant for that, and only an explicit confirmation counts.
+    `asked_by` is the invocation that asked the question, and `trace` is its position in its trace. `by_word` is False
+    once the customer has received another message: a bare "yes" may then answer that message, so only an explicit
+    confirmation counts.
     """
 
     held_id: str
@@ -44,16 +48,15 @@ class Held(WireModel):
     by_word: bool = True
 
     def confirmation(self) -> Confirmation:
-        """As the customer sees it."""
-        calls = tuple(AskedCall(tool=call.tool, question=call.question) for call in self.calls)
+        calls = tuple(CallToConfirm(tool=call.tool, question=call.question) for call in self.calls)
         return Confirmation(held_id=self.held_id, calls=calls, expires_at=self.expires_at)
 
 
 class Head(WireModel):
-    """All that a message needs to know of what was before it. Its size is bounded, so a turn's cost is as well.
+    """Everything that a message needs to know about earlier turns. Its size is bounded, and so is a turn's cost.
 
-    `folding` is the last turn that a summary under way will stand for; 0 when none is under way. `signed_in` never goes
-    back: of what a signed-in customer was told, nothing is for somebody who is not.
+    `folding` is the last turn that the pending summary will cover; 0 when no summary is pending. `signed_in` never
+    returns to False: an unauthenticated customer must not see what a signed-in customer was told.
     """
 
     customer_id: str
@@ -63,7 +66,7 @@ class Head(WireModel):
     window: Window = ()
     summary: str = ""
     folding: int = 0
-    held: Held | None = None
+    held: PendingConfirmation | None = None
     spending: tuple[AgentSpending, ...] = ()
 
     @property
@@ -76,7 +79,7 @@ class Head(WireModel):
 
 
 class Running(WireModel):
-    """A message that is being answered: whose, which invocation does so, and the awakeable that stops it."""
+    """The message that is being answered: its customer, its invocation, and the awakeable that stops it."""
 
     customer_id: str
     signed_in: bool = True
@@ -85,8 +88,8 @@ class Running(WireModel):
     since: datetime
 
 
-class Finished(WireModel):
-    """How following a message through the agents ended. `agents` are those who had a turn, in order."""
+class FinishedTurn(WireModel):
+    """The result of a turn. `agents` are the agents that worked on it, in order."""
 
     text: str
     added: tuple[Message, ...]
@@ -97,38 +100,37 @@ class Finished(WireModel):
 
 
 class Opening(WireModel):
-    """What a message begins with: its `messages`, who takes it, and the calls that it says yes to.
+    """How a turn starts: its first messages, the agent that answers, and the calls that the customer confirmed.
 
-    `settled` is set when no agent is needed.
+    `settled` is set when the reply needs no agent.
     """
 
     messages: tuple[Message, ...]
     active: str
     confirmed: tuple[HeldCall, ...] = ()
-    settled: Finished | None = None
+    settled: FinishedTurn | None = None
 
 
-def open_message(head: Head, text: str, said: Literal["yes", "no"] | None) -> Opening:
-    """A message, seen beside what the session holds. A yes or a no is one only while something is held."""
+def open_message(head: Head, text: str, consent: Literal["yes", "no"] | None) -> Opening:
+    """Interpret a message. A yes or a no has a meaning only while calls wait for confirmation."""
     message = UserText(text=text)
     if head.held is None:
         return Opening(messages=(message,), active=head.active)
-    # The tools' names only: what a customer or a model wrote has no place in a note that a model obeys.
+    # Only the tools' names: models obey notes, so a note must not contain text by a customer or a model.
     dropped = Note(text=NOT_CONFIRMED.format(tools=", ".join(call.tool for call in head.held.calls)))
-    if said == "yes":
+    if consent == "yes":
         return Opening(messages=(message,), active=head.held.agent, confirmed=head.held.calls)
-    if said == "no":
-        done = Finished(text=NOT_DONE, added=(message, dropped, Notice(text=NOT_DONE)))
+    if consent == "no":
+        done = FinishedTurn(text=NOT_DONE, added=(message, dropped, Notice(text=NOT_DONE)))
         return Opening(messages=(message,), active=head.active, settled=done)
     return Opening(messages=(dropped, message), active=head.active)
 
 
-def finished(reply: Reply, agents: Sequence[str], added: Sequence[Message]) -> Finished:
-    return Finished(text=reply.text, failed=reply.failed, agents=tuple(agents), added=tuple(added))
+def finished_turn(reply: Reply, agents: Sequence[str], added: Sequence[Message]) -> FinishedTurn:
+    return FinishedTurn(text=reply.text, failed=reply.failed, agents=tuple(agents), added=tuple(added))
 
 
-def record(turn: int, at: datetime, done: Finished) -> TurnRecord:
-    """The turn as the transcript keeps it."""
+def turn_record(turn: int, at: datetime, done: FinishedTurn) -> TurnRecord:
     return TurnRecord(
         turn=turn,
         at=at,
@@ -141,8 +143,10 @@ def record(turn: int, at: datetime, done: Finished) -> TurnRecord:
     )
 
 
-def after(head: Head, at: datetime, done: Finished, held: Held | None, settings: SessionSettings) -> Head:
-    """The session once the turn is over. The window is not yet trimmed: a summary may stand for its oldest turns."""
+def head_after_turn(
+    head: Head, at: datetime, done: FinishedTurn, held: PendingConfirmation | None, settings: SessionSettings
+) -> Head:
+    """Return the session after the turn. Its window is not trimmed yet: a summary may replace the oldest turns."""
     turn = head.turns_total + 1
     active = done.agents[-1] if done.agents else head.active
     return head.model_copy(
@@ -151,15 +155,15 @@ def after(head: Head, at: datetime, done: Finished, held: Held | None, settings:
             "turns_total": turn,
             "window": (*head.window, window_turn(turn, done.added)),
             "held": held,
-            "spending": spent(head.spending, model_replies(done.added), settings),
+            "spending": add_spending(head.spending, model_replies(done.added), settings),
         }
     )
 
 
-def spent(
+def add_spending(
     before: tuple[AgentSpending, ...], replies: Sequence[ModelReply], settings: SessionSettings
 ) -> tuple[AgentSpending, ...]:
-    """Each agent's tokens and money, with these model calls added."""
+    """Return each agent's usage and cost, with these model calls added."""
     totals = {agent.agent: agent for agent in before}
     for reply in replies:
         if reply.usage == Usage():
@@ -171,29 +175,29 @@ def spent(
     return tuple(totals.values())
 
 
-def overspent(head: Head, settings: SessionSettings) -> bool:
-    """Whether the session has used up what it may cost."""
+def over_budget(head: Head, settings: SessionSettings) -> bool:
+    """Return whether the session has reached its limit of tokens or cost."""
     return head.tokens >= settings.session_tokens_max or (head.cost > 0 and head.cost >= settings.session_budget)
 
 
-def trimmed(head: Head) -> tuple[Head, Window]:
-    """The session with its window within bounds, and the turns for which a summary should be asked now, if any.
+def trim_window(head: Head) -> tuple[Head, Window]:
+    """Return the session with a window within its limit, and the turns for which to request a summary now, if any.
 
-    A summary that was asked for and never came is asked for again once its turns have left the window.
+    If a requested summary never arrives, another one is requested once the turns that it covers have left the window.
     """
-    under_way = head.folding >= head.window[0].turn if head.window else False
-    oldest = () if under_way else to_fold(head.window)
-    folding = oldest[-1].turn if oldest else head.folding if under_way else 0
-    window = newest(head.window, WINDOW_LIMIT_BYTES)
+    pending = head.folding >= head.window[0].turn if head.window else False
+    oldest = () if pending else turns_to_summarize(head.window)
+    folding = oldest[-1].turn if oldest else head.folding if pending else 0
+    window = newest_turns(head.window, WINDOW_LIMIT_BYTES)
     return head.model_copy(update={"window": window, "folding": folding}), oldest
 
 
-def stopped_text(why: str, added: Sequence[Message], known: bool) -> str:
-    """What a customer is told of a turn that was cut short: what of it was done, what was not, what nobody knows."""
-    account = report_calls(added)
+def interruption_text(reason: str, added: Sequence[Message], known: bool) -> str:
+    """Tell the customer which calls of an interrupted turn were completed, were not, or have an unknown outcome."""
+    report = report_calls(added)
     if not known:
-        return " ".join(part for part in (why, account.sentence(), NOBODY_KNOWS) if part)
-    return f"{why} {account.sentence() or 'Nothing had been done.'}"
+        return " ".join(part for part in (reason, report.sentence(), OUTCOME_UNKNOWN) if part)
+    return f"{reason} {report.sentence() or 'No changes were made.'}"
 
 
 def model_replies(messages: Sequence[Message]) -> list[ModelReply]:

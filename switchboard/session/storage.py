@@ -1,4 +1,4 @@
-"""What the Session object keeps, and for whom: reading it checks the customer, and a turn is written as a whole."""
+"""The Session object's state. Reads check that the session is the customer's own; a turn is written atomically."""
 
 import logging
 from datetime import datetime
@@ -8,81 +8,96 @@ import restate
 from switchboard.session.contract import CustomerRequest, SendMessage, SendReply, session_id
 from switchboard.session.hops import RUNNING
 from switchboard.session.settings import SessionSettings
-from switchboard.session.state import Finished, Head, Held, Running, after, overspent, record, trimmed
-from switchboard.session.summaries import ask_for_summary
+from switchboard.session.state import (
+    FinishedTurn,
+    Head,
+    PendingConfirmation,
+    Running,
+    head_after_turn,
+    over_budget,
+    trim_window,
+    turn_record,
+)
+from switchboard.session.summaries import request_summary
 from switchboard.telemetry.spans import current
 
 logger = logging.getLogger(__name__)
 
 HEAD = "head"
-"""State key of the session's head; the turns have a key each, see `turn_key`."""
+"""State key of the session's head. Each turn has a key of its own; see `turn_key`."""
 
-FOREIGN = "This session belongs to another customer. Start one of your own."
-SIGNED_OUT = "This conversation is that of a signed-in customer. Sign in to go on with it, or begin a new one."
+OTHER_CUSTOMERS_SESSION = "This session belongs to another customer. Start one of your own."
+SIGN_IN_REQUIRED = (
+    "This conversation belongs to a signed-in customer. Please sign in to continue it, or start a new one."
+)
 
 AnyContext = restate.ObjectContext | restate.ObjectSharedContext
 
 
-async def own_head(ctx: AnyContext, request: CustomerRequest) -> Head | None:
-    """The session's state if it is this customer's; None for a new session. Raises 403 for somebody else's."""
+async def load_head(ctx: AnyContext, request: CustomerRequest) -> Head | None:
+    """Return the session's state; None for a new session. Raises 403 if it belongs to another customer."""
     try:
         session_id(ctx.key())
     except ValueError as error:
         raise restate.TerminalError(f"The session's key {error}.", status_code=400) from error
     head = await ctx.get(HEAD, type_hint=Head)
     if head is not None:
-        refuse_foreign(ctx, head, request)
+        require_own_session(ctx, head, request)
     return head
 
 
-async def own_running(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> Running | None:
-    """The message that is being answered, if any. Raises 403 for somebody else's, whose first turn may be running."""
+async def load_running(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> Running | None:
+    """Return the running message, if any. Raises 403 for another customer, also during a session's first turn."""
     running = await ctx.get(RUNNING, type_hint=Running)
     if running is not None:
-        refuse_foreign(ctx, running, request)
+        require_own_session(ctx, running, request)
     return running
 
 
-def refuse_foreign(ctx: AnyContext, own: Head | Running, request: CustomerRequest) -> None:
-    """Raises 403 for another customer, and for somebody who is not signed in where the customer was."""
+def require_own_session(ctx: AnyContext, own: Head | Running, request: CustomerRequest) -> None:
+    """Raises 403 for another customer, and for an unauthenticated one if the session's customer has signed in."""
     if own.customer_id != request.customer_id:
         logger.warning("refused: customer %s asked for session %s of another customer", request.customer_id, ctx.key())
-        raise restate.TerminalError(FOREIGN, status_code=403)
+        raise restate.TerminalError(OTHER_CUSTOMERS_SESSION, status_code=403)
     if own.signed_in and not request.signed_in:
-        logger.warning("refused: session %s is that of a signed-in customer", ctx.key())
-        raise restate.TerminalError(SIGNED_OUT, status_code=403)
+        logger.warning(
+            "refused: session %s belongs to a signed-in customer, and the request is unauthenticated", ctx.key()
+        )
+        raise restate.TerminalError(SIGN_IN_REQUIRED, status_code=403)
 
 
-def begun_by(request: CustomerRequest | Running, first_agent: str) -> Head:
+def new_head(request: CustomerRequest | Running, first_agent: str) -> Head:
     return Head(customer_id=request.customer_id, signed_in=request.signed_in, active=first_agent)
 
 
-def signed_in_by(message: SendMessage, head: Head) -> Head:
-    """The session after a message: once its customer has signed in, it is a signed-in one for good."""
+def mark_signed_in(message: SendMessage, head: Head) -> Head:
+    """Mark the session as signed in if the message is. A session never becomes unauthenticated again."""
     return head.model_copy(update={"signed_in": head.signed_in or message.signed_in})
 
 
-def known(ctx: AnyContext, head: Head | None) -> Head:
+def require_head(ctx: AnyContext, head: Head | None) -> Head:
     if head is None:
-        raise restate.TerminalError(f"There is no session {ctx.key()!r} yet. Send a message first.", status_code=404)
+        raise restate.TerminalError(
+            f"Session {ctx.key()!r} does not exist yet. Send a message to start it.", status_code=404
+        )
     return head
 
 
-def commit(
+def commit_turn(
     ctx: restate.ObjectContext,
     head: Head,
     at: datetime,
-    done: Finished,
+    done: FinishedTurn,
     settings: SessionSettings,
-    held: Held | None = None,
+    held: PendingConfirmation | None = None,
 ) -> SendReply:
-    """Write the turn and the new head. No await from here to the reply: it is all in the journal, or none of it."""
-    new, oldest = trimmed(after(head, at, done, held, settings))
-    if oldest and overspent(new, settings):
-        new = new.model_copy(update={"folding": 0})  # A summary costs, too.
+    """Write the turn and the new head. There is no await between here and the reply, so the write is atomic."""
+    new, oldest = trim_window(head_after_turn(head, at, done, held, settings))
+    if oldest and over_budget(new, settings):
+        new = new.model_copy(update={"folding": 0})  # Do not pay for a summary.
     elif oldest:
-        ask_for_summary(ctx, new, oldest)
-    ctx.set(turn_key(new.turns_total), record(new.turns_total, at, done))
+        request_summary(ctx, new, oldest)
+    ctx.set(turn_key(new.turns_total), turn_record(new.turns_total, at, done))
     ctx.set(HEAD, new)
     ctx.clear(RUNNING)
     return SendReply(

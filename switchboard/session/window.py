@@ -1,21 +1,21 @@
-"""How much of a conversation a model sees: the newest turns, and a summary of those before. Pure."""
+"""How much of a conversation a model sees: the newest turns, and a summary of the older ones. Pure."""
 
 from collections.abc import Sequence
 
 from switchboard.messages import Message, WireModel
 
 WINDOW_MAX_BYTES = 16 * 1024
-"""About 4,000 tokens of English; past it the older turns are summarised."""
+"""About 4,000 tokens of English. Above this size the older turns are summarised."""
 
 WINDOW_KEPT_BYTES = 8 * 1024
-"""What stays word for word then."""
+"""How much of the newest turns stays word for word when older ones are summarised."""
 
 WINDOW_LIMIT_BYTES = 2 * WINDOW_MAX_BYTES
-"""While no summary can be had, the oldest turns are left out: a turn's cost is bounded, however long the session."""
+"""Hard limit when summaries fail: the oldest turns are dropped, so that the cost of a turn stays bounded."""
 
 
 class WindowTurn(WireModel):
-    """One turn as a model sees it; `size_bytes` is that of its messages in JSON."""
+    """One turn as a model sees it. `size_bytes` is the size of its messages in JSON."""
 
     turn: int
     size_bytes: int
@@ -30,8 +30,8 @@ def window_turn(turn: int, messages: Sequence[Message]) -> WindowTurn:
     return WindowTurn(turn=turn, size_bytes=size, messages=tuple(messages))
 
 
-def flat(window: Window) -> tuple[Message, ...]:
-    """The window's messages, oldest first."""
+def flatten(window: Window) -> tuple[Message, ...]:
+    """Return the window's messages, oldest first."""
     return tuple(message for turn in window for message in turn.messages)
 
 
@@ -39,10 +39,10 @@ def size_of(window: Window) -> int:
     return sum(turn.size_bytes for turn in window)
 
 
-def newest(window: Window, limit_bytes: int) -> Window:
-    """The newest whole turns that fit; the last one always stays, whatever its size.
+def newest_turns(window: Window, limit_bytes: int) -> Window:
+    """Return the newest whole turns that fit. The last turn is always included, whatever its size.
 
-    Whole turns, because a result without its call is an error at the model's endpoint.
+    Turns are never split, because model endpoints reject a tool result without its call.
     """
     kept = window[-1:]
     for turn in reversed(window[:-1]):
@@ -52,13 +52,13 @@ def newest(window: Window, limit_bytes: int) -> Window:
     return kept
 
 
-def to_fold(window: Window) -> Window:
-    """The oldest turns, which a summary should replace; none while everything fits."""
+def turns_to_summarize(window: Window) -> Window:
+    """Return the oldest turns, which a summary should replace. Empty while the whole window fits."""
     if size_of(window) <= WINDOW_MAX_BYTES:
         return ()
-    return window[: len(window) - len(newest(window, WINDOW_KEPT_BYTES))]
+    return window[: len(window) - len(newest_turns(window, WINDOW_KEPT_BYTES))]
 
 
-def folded(window: Window, through_turn: int) -> Window:
-    """The window without the turns that a summary stands for now."""
+def drop_summarized(window: Window, through_turn: int) -> Window:
+    """Return the window without the turns up to and including `through_turn`, which a summary now replaces."""
     return tuple(turn for turn in window if turn.turn > through_turn)

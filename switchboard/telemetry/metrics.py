@@ -93,7 +93,7 @@ def tool_outcome(error: BaseException | None) -> str:
     """`refused` is a tool's own no, with a 4xx; `failed` is all else that is not `ok`."""
     if error is None:
         return "ok"
-    if isinstance(error, restate.TerminalError) and spans.error_type(error) == spans.CANCELLED:
+    if isinstance(error, restate.TerminalError) and spans.error_type(error) == spans.CANCELLATION_MESSAGE:
         return "cancelled"
     return "refused" if isinstance(error, restate.TerminalError) and error.status_code < SERVER_ERROR else "failed"
 

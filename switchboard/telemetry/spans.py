@@ -39,7 +39,7 @@ RECORDS_MAX = 50_000
 CONVERSATION = "gen_ai.conversation.id"
 """Attribute: the session."""
 
-CANCELLED = "cancelled"
+CANCELLATION_MESSAGE = "cancelled"
 """The message of the error by which Restate ends what waits in a cancelled invocation."""
 
 Attributes = dict[str, str | int | float | bool | list[str]]
@@ -284,7 +284,7 @@ def fail(span: Span, error: BaseException) -> None:
 def error_type(error: BaseException) -> str:
     """Of low cardinality: `cancelled`, the status of a refusal such as `409`, else the exception's class."""
     if isinstance(error, restate.TerminalError):
-        return CANCELLED if error.message == CANCELLED else str(error.status_code)
+        return CANCELLATION_MESSAGE if error.message == CANCELLATION_MESSAGE else str(error.status_code)
     return type(error).__qualname__
 
 

@@ -19,7 +19,7 @@ from switchboard.demo_model.settings import Settings as DemoModelSettings
 from switchboard.gateway.settings import GatewaySettings, TokenSettings
 from switchboard.gateway.settings import ListenSettings as GatewayListenSettings
 from switchboard.local.process import Process, free_ports
-from switchboard.runtime.serve import STOP_GRACE
+from switchboard.runtime.serve import SHUTDOWN_GRACE
 from switchboard.runtime.settings import ModelSettings, ServerSettings
 from switchboard.session.settings import SessionSettings
 from switchboard.telemetry.setup import EXPORT_TIMEOUT
@@ -179,7 +179,7 @@ def test_what_is_said_for_all_and_for_one_reaches_the_container() -> None:
 
 
 def test_a_service_may_end_before_kubernetes_ends_it() -> None:
-    needed = (STOP_GRACE + EXPORT_TIMEOUT).total_seconds()
+    needed = (SHUTDOWN_GRACE + EXPORT_TIMEOUT).total_seconds()
     assert values(CHART)["defaults"]["terminationGracePeriodSeconds"] > needed
 
 

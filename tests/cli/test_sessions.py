@@ -7,14 +7,14 @@ from rich.console import Console
 
 from switchboard.cli.sessions import SHOWN_MAX, read_sessions, show
 from switchboard.messages import HeldCall
-from switchboard.session.state import Head, Held, Running
+from switchboard.session.state import Head, PendingConfirmation, Running
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CALL = HeldCall(call_id="1", tool="pay", arguments="{}", body="{}", question="Pay 5 EUR to Carol?")
 
 
-def held(expires_at: datetime) -> Held:
-    return Held(held_id="h", agent="Bank", asked_by="inv_1", calls=(CALL,), expires_at=expires_at)
+def held(expires_at: datetime) -> PendingConfirmation:
+    return PendingConfirmation(held_id="h", agent="Bank", asked_by="inv_1", calls=(CALL,), expires_at=expires_at)
 
 
 def row(session: str, key: str, value: Head | Running) -> dict[str, Any]:

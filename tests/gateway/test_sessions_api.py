@@ -188,7 +188,7 @@ async def test_a_no_does_nothing(gateway: Gateway) -> None:
     visitor = gateway.visitor()
     question = await visitor.says("pay")
     answer = await visitor.posts("decline", held_id=question.body["confirmation"]["held_id"])
-    assert (answer.status, answer.text) == (200, "All right, I have not done that.")
+    assert (answer.status, answer.text) == (200, "Okay, I won't do that.")
     assert laboratory.probed(f'paid {{"to":"{name}","amount":"5"}}') == 0
 
 

@@ -48,7 +48,7 @@ async def test_a_yes_that_comes_twice_runs_it_once(laboratory: Laboratory) -> No
     held_id = reply["confirmation"]["held_id"]
     answers = await asyncio.gather(*(customer.asks("confirm", held_id=held_id) for _ in range(3)))
     assert sorted(answer.status for answer in answers) == [200, 409, 409]
-    assert "Nothing waits for this decision" in next(answer.text for answer in answers if answer.status == 409)
+    assert "This question is no longer open." in next(answer.text for answer in answers if answer.status == 409)
     assert paid(laboratory, name) == 1
     await customer.says("yes")
     assert paid(laboratory, name) == 1
@@ -59,7 +59,7 @@ async def test_a_no_runs_nothing(laboratory: Laboratory) -> None:
     customer, reply = await asked(laboratory, calls(pays(name)))
     requests = len(await laboratory.model.requests(customer.session))
     answer = await customer.says("no, thanks")
-    assert answer.text == "All right, I have not done that."
+    assert answer.text == "Okay, I won't do that."
     assert (await customer.asks("confirm", held_id=reply["confirmation"]["held_id"])).status == 409
     assert paid(laboratory, name) == 0
     assert len(await laboratory.model.requests(customer.session)) == requests

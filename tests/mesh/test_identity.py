@@ -152,7 +152,7 @@ async def test_a_session_that_signs_in_is_signed_in_for_good(laboratory: Laborat
     assert (await alice.asks("status")).body["signed_in"] is True
     for refused in (await refusals(visitor), await refusals(guest(laboratory, session=alice.session))):
         assert refused == {
-            "This conversation is that of a signed-in customer. Sign in to go on with it, or begin a new one."
+            "This conversation belongs to a signed-in customer. Please sign in to continue it, or start a new one."
         }
 
 

@@ -57,7 +57,7 @@ async def test_a_session_stops_when_its_budget_is_spent(limited: Laboratory) -> 
         answer = await customer.says("hello")
         if answer.body["failed"]:
             break
-    assert "reached the limit of what it may cost" in answer.text
+    assert "reached its usage limit" in answer.text
     asked = len(await limited.model.requests(customer.session))
     before = await counted(limited, "overspent"), await counted(limited, "apology")
     await customer.says("hello")
@@ -77,7 +77,7 @@ async def test_a_turn_past_its_deadline_is_stopped_and_the_session_goes_on(limit
     )
     customer = limited.customer()
     answer = await customer.says("go")
-    assert answer.text.startswith("I am sorry, this took too long and I stopped it. I do not know whether it was done")
+    assert answer.text.startswith("Sorry, this took too long, so I stopped it. I do not know whether it was done")
     assert (answer.body["failed"], answer.body["interrupted"]) == (True, True)
     assert (await customer.says("next")).text == "here"
 
@@ -90,7 +90,10 @@ async def test_a_question_expires(limited: Laboratory) -> None:
     reply = (await customer.says("pay")).body
     await asyncio.sleep(0.1)
     answer = await customer.asks("confirm", held_id=reply["confirmation"]["held_id"])
-    assert (answer.status, answer.text) == (409, "The question has expired. Ask again for what you need.")
+    assert (answer.status, answer.text) == (
+        409,
+        "This question has expired and no changes were made. Please send your request again.",
+    )
     assert (await customer.says("yes")).text == "yes to what?"
     assert limited.probed(f'paid {{"to":"{name}","amount":"1"}}') == 0
 

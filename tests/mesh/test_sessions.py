@@ -65,9 +65,9 @@ async def test_a_session_belongs_to_the_customer_who_began_it(laboratory: Labora
 @pytest.mark.parametrize(
     ("customer_id", "text", "told"),
     [
-        ("alice", "", "text: is empty; write what you need"),
+        ("alice", "", "text: is empty; please write what you need"),
         ("alice", " \n ", "text: is empty"),
-        ("alice", "x" * 8_193, "text: is 8193 bytes long, at most 8192 are taken"),
+        ("alice", "x" * 8_193, "text: is 8193 bytes long, but the limit is 8192"),
         ("alice", 7, "text: Input should be a valid string"),
         ("alice", None, "text: Input should be a valid string"),
         ("", "hello", "customer_id: String should match pattern"),
@@ -98,7 +98,7 @@ async def test_a_session_id_has_a_form(laboratory: Laboratory, session: str) -> 
     # As it is written: a client of HTTP would leave the dots out.
     async with laboratory.http.post(URL(url, encoded=True), json=message) as response:
         assert response.status == 400
-        assert "is no session id" in (await response.json())["message"]
+        assert "is not a valid session id" in (await response.json())["message"]
 
 
 async def test_only_sessions_and_the_doors_of_staff_can_be_reached_from_outside(laboratory: Laboratory) -> None:

@@ -38,7 +38,7 @@ async def test_a_no_moves_nothing(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     before = await teller.moved()
     carol, _ = await teller.asks("carol", sends("bob", "50.00"))
-    assert (await carol.says("no")).text == "All right, I have not done that."
+    assert (await carol.says("no")).text == "Okay, I won't do that."
     await teller.at_rest()
     assert await teller.moved() == before
 

@@ -8,7 +8,7 @@ import prometheus_client
 
 from switchboard.local.process import StartFailed, free_ports
 from switchboard.session.introspection import Introspection
-from switchboard.session.restate_metrics import ATTEMPTS_MIN, look
+from switchboard.session.restate_metrics import ATTEMPTS_MIN, update_gauges
 from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory
 
@@ -28,7 +28,7 @@ async def rows(laboratory: Laboratory, more: str = "") -> list[dict[str, Any]]:
 
 
 async def seen_as_failing(laboratory: Laboratory) -> float | None:
-    assert await look(Introspection(laboratory.mesh.addresses.admin_url))
+    assert await update_gauges(Introspection(laboratory.mesh.addresses.admin_url))
     return gauge("switchboard_invocations", service="ProbeTools", status="backing-off")
 
 
@@ -65,7 +65,7 @@ async def test_what_takes_long_to_fail_is_counted_while_it_runs(laboratory: Labo
     async def counted_in_an_attempt() -> bool:
         before = await rows(laboratory, ours)
         failing = await seen_as_failing(laboratory)
-        # The look was in the midst of an attempt when the same one ran before and after it.
+        # The read happened during an attempt if the same attempt was running before and after it.
         if not before or before != await rows(laboratory, ours):
             return False
         assert failing, f"it is not counted: {before}"
@@ -91,10 +91,10 @@ async def test_what_keeps_an_old_version_is_counted_until_it_ends(laboratory: La
     await laboratory.until(lambda: laboratory.probed(f"start {name}"))
     try:
         await laboratory.mesh.register(f"http://127.0.0.1:{port}")
-        assert await look(introspection)
+        assert await update_gauges(introspection)
         assert gauge("switchboard_old_deployment_invocations", service="Probe") == 1
         assert (await asked).text == "done"
-        assert await look(introspection)
+        assert await update_gauges(introspection)
         assert gauge("switchboard_old_deployment_invocations", service="Probe") is None
     finally:
         await laboratory.mesh.register(f"http://127.0.0.1:{laboratory.probe_agent.port}")
@@ -103,5 +103,5 @@ async def test_what_keeps_an_old_version_is_counted_until_it_ends(laboratory: La
 
 async def test_tables_that_cannot_be_read_are_said_to_be() -> None:
     (nobody,) = free_ports(1)
-    assert not await look(Introspection(f"http://127.0.0.1:{nobody}"))
+    assert not await update_gauges(Introspection(f"http://127.0.0.1:{nobody}"))
     assert gauge("switchboard_restate_tables_readable") == 0

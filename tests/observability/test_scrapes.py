@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from switchboard.local.observe import Observe, TracePorts
 from switchboard.local.process import StartFailed, wait_until
 from switchboard.session.introspection import Introspection
-from switchboard.session.restate_metrics import look
+from switchboard.session.restate_metrics import update_gauges
 from tests.laboratory import STARTS_WITHIN
 from tests.observability.flaky_restate import flaky_restate
 from tests.observability.promql import series_in
@@ -74,7 +74,7 @@ async def test_an_invocation_that_restate_gives_up_is_counted_until_it_is_gone(t
             invocation_id = (await answer.json())["invocationId"]
 
         async def counted(number: int | None) -> bool:
-            assert await look(introspection)
+            assert await update_gauges(introspection)
             labels = {"service": "Flaky", "status": "paused"}
             return REGISTRY.get_sample_value("switchboard_invocations", labels) == number
 

@@ -4,10 +4,10 @@ import pytest
 
 from switchboard.gateway.sessions import problem_of
 from switchboard.ingress import HandlerFailed
-from switchboard.session.contract import NO_AGENTS, NOTHING_WAITS, QUESTION_EXPIRED
+from switchboard.session.contract import NO_AGENTS, QUESTION_CLOSED, QUESTION_EXPIRED
 
 TOLD = [
-    (409, NOTHING_WAITS, 409, "nothing_to_decide"),
+    (409, QUESTION_CLOSED, 409, "nothing_to_decide"),
     (409, QUESTION_EXPIRED, 409, "nothing_to_decide"),
     (409, "cancelled", 409, "stopped"),
     (409, "killed", 500, "turn_lost"),

@@ -8,7 +8,7 @@ import pytest
 
 from switchboard.messages import ModelReply, Notice, Usage, UserText
 from switchboard.session.settings import Price, SessionSettings
-from switchboard.session.state import Finished, Head, after, open_message, overspent, trimmed
+from switchboard.session.state import FinishedTurn, Head, head_after_turn, open_message, over_budget, trim_window
 from switchboard.session.window import WINDOW_LIMIT_BYTES, WINDOW_MAX_BYTES, size_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -17,8 +17,8 @@ SETTINGS = SessionSettings()
 
 def said(head: Head, size: int = 100) -> Head:
     """The session after one more turn of that size."""
-    done = Finished(text="", added=(UserText(text="x" * size),), agents=("Bank",))
-    return after(head, NOW, done, None, SETTINGS)
+    done = FinishedTurn(text="", added=(UserText(text="x" * size),), agents=("Bank",))
+    return head_after_turn(head, NOW, done, None, SETTINGS)
 
 
 def head(turns: int, size: int = 100) -> Head:
@@ -29,21 +29,21 @@ def head(turns: int, size: int = 100) -> Head:
 
 
 def test_nothing_is_asked_for_while_everything_fits() -> None:
-    assert trimmed(head(3)) == (head(3), ())
+    assert trim_window(head(3)) == (head(3), ())
 
 
 def test_a_summary_is_asked_for_once() -> None:
-    first, oldest = trimmed(head(20, size=1_000))
+    first, oldest = trim_window(head(20, size=1_000))
     assert first.folding == oldest[-1].turn > 0
-    second, again = trimmed(said(first))
+    second, again = trim_window(said(first))
     assert again == ()
     assert second.folding == first.folding
 
 
 def test_a_summary_that_never_came_is_asked_for_again_when_its_turns_are_gone() -> None:
-    lost, _ = trimmed(head(20, size=1_000))
+    lost, _ = trim_window(head(20, size=1_000))
     for _ in range(60):
-        lost, again = trimmed(said(lost, 1_000))
+        lost, again = trim_window(said(lost, 1_000))
         assert size_of(lost.window) <= WINDOW_LIMIT_BYTES
         if again:
             break
@@ -53,21 +53,21 @@ def test_a_summary_that_never_came_is_asked_for_again_when_its_turns_are_gone() 
 
 def test_one_large_turn_is_summarised_before_it_leaves() -> None:
     large = head(1, size=2 * WINDOW_LIMIT_BYTES)
-    assert trimmed(large) == (large, ())
-    after_it, oldest = trimmed(said(large))
+    assert trim_window(large) == (large, ())
+    after_it, oldest = trim_window(said(large))
     assert [turn.turn for turn in oldest] == [1]
     assert [turn.turn for turn in after_it.window] == [2]
 
 
 def test_the_window_is_bounded_whatever_is_said() -> None:
-    assert size_of(trimmed(head(50, size=WINDOW_MAX_BYTES // 4))[0].window) <= WINDOW_LIMIT_BYTES
+    assert size_of(trim_window(head(50, size=WINDOW_MAX_BYTES // 4))[0].window) <= WINDOW_LIMIT_BYTES
 
 
 def spent(**more: Any) -> Head:
     reply = ModelReply(agent="Bank", model="m", text="hi", usage=Usage(input_tokens=1_000, output_tokens=100))
     settings = SETTINGS.model_copy(update=more)
-    done = Finished(text="", added=(reply, reply), agents=("Bank",))
-    return after(Head(customer_id="alice", active="Bank"), NOW, done, None, settings)
+    done = FinishedTurn(text="", added=(reply, reply), agents=("Bank",))
+    return head_after_turn(Head(customer_id="alice", active="Bank"), NOW, done, None, settings)
 
 
 def test_tokens_and_money_are_counted_for_each_agent() -> None:
@@ -88,11 +88,11 @@ def test_tokens_and_money_are_counted_for_each_agent() -> None:
     ],
 )
 def test_a_session_stops_at_its_limit(limits: dict[str, Any], stops: bool) -> None:
-    assert overspent(spent(), SETTINGS.model_copy(update=limits)) is stops
+    assert over_budget(spent(), SETTINGS.model_copy(update=limits)) is stops
 
 
 def test_a_notice_needs_no_agent() -> None:
-    told = after(head(1), NOW, Finished(text="hi", added=(Notice(text="hi"),)), None, SETTINGS)
+    told = head_after_turn(head(1), NOW, FinishedTurn(text="hi", added=(Notice(text="hi"),)), None, SETTINGS)
     assert (told.active, told.turns_total) == ("Bank", 2)
 
 

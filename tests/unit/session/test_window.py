@@ -5,11 +5,11 @@ from switchboard.session.window import (
     WINDOW_KEPT_BYTES,
     WINDOW_MAX_BYTES,
     Window,
-    flat,
-    folded,
-    newest,
+    drop_summarized,
+    flatten,
+    newest_turns,
     size_of,
-    to_fold,
+    turns_to_summarize,
     window_turn,
 )
 
@@ -30,31 +30,31 @@ def window(turns: int, size: int = 10) -> Window:
 
 
 def test_a_short_conversation_is_seen_whole() -> None:
-    assert newest(window(2), WINDOW_MAX_BYTES) == window(2)
-    assert to_fold(window(2)) == ()
-    assert [message.kind for message in flat(window(1))] == ["user", "model", "tool", "model"]
+    assert newest_turns(window(2), WINDOW_MAX_BYTES) == window(2)
+    assert turns_to_summarize(window(2)) == ()
+    assert [message.kind for message in flatten(window(1))] == ["user", "model", "tool", "model"]
 
 
 def test_the_oldest_turns_are_left_out_whole() -> None:
-    seen = newest(window(100, size=1_000), WINDOW_MAX_BYTES)
+    seen = newest_turns(window(100, size=1_000), WINDOW_MAX_BYTES)
     assert seen == window(100, size=1_000)[-len(seen) :]
     assert WINDOW_MAX_BYTES * 0.8 < size_of(seen) <= WINDOW_MAX_BYTES
 
 
 def test_what_is_folded_and_what_is_kept_is_everything() -> None:
     whole = window(40, size=1_000)
-    oldest = to_fold(whole)
-    rest = folded(whole, oldest[-1].turn)
+    oldest = turns_to_summarize(whole)
+    rest = drop_summarized(whole, oldest[-1].turn)
     assert (*oldest, *rest) == whole
     assert size_of(rest) <= WINDOW_KEPT_BYTES
-    assert to_fold(rest) == ()
+    assert turns_to_summarize(rest) == ()
 
 
 def test_the_last_turn_stays_whatever_its_size() -> None:
     big = window(2, size=2 * WINDOW_MAX_BYTES)
-    assert newest(big, WINDOW_MAX_BYTES) == big[-1:]
-    assert to_fold(big) == big[:1]
-    assert to_fold(big[-1:]) == ()
+    assert newest_turns(big, WINDOW_MAX_BYTES) == big[-1:]
+    assert turns_to_summarize(big) == big[:1]
+    assert turns_to_summarize(big[-1:]) == ()
 
 
 def test_a_size_is_in_bytes() -> None:
@@ -62,4 +62,4 @@ def test_a_size_is_in_bytes() -> None:
 
 
 def test_nothing_is_seen_of_nothing() -> None:
-    assert (newest((), 1), to_fold(()), flat(())) == ((), (), ())
+    assert (newest_turns((), 1), turns_to_summarize(()), flatten(())) == ((), (), ())
