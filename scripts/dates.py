@@ -23,7 +23,7 @@ DATES = (
 
 TESTS = ("services", "mesh/test_airline_identity.py", "mesh/test_bookings.py", "mesh/test_disputes.py")
 
-ON_A_REPLAYING_MESH = "test_who_is_known_to_the_airline_alone"
+ON_A_REPLAYING_MESH = "test_airline_customer_without_bank_record"
 """One whose name does not say so."""
 
 COMMANDS = (

@@ -24,7 +24,7 @@ def held(process: Process) -> Iterator[None]:
         os.kill(process.pid, signal.SIGCONT)
 
 
-async def test_three_tools_run_at_once_and_survive_the_bank(laboratory: Laboratory) -> None:
+async def test_parallel_tools_keep_running_when_the_agent_is_killed(laboratory: Laboratory) -> None:
     balance = await Teller(laboratory).balance("alice")
     await laboratory.model.follows_rules()
     customer = laboratory.customer("alice")

@@ -73,7 +73,7 @@ async def owed(teller: Teller) -> Decimal:
 
 @pytest.mark.parametrize("step", OUTSIDE)
 @pytest.mark.parametrize("killed", ["saga", "objects", "all, Restate too"])
-async def test_a_payment_to_another_bank_killed_at_a_step_leaves_once(
+async def test_external_payment_killed_at_a_step_is_sent_once(
     laboratory: Laboratory, gate: Gates, step: str, killed: str
 ) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
@@ -90,7 +90,7 @@ async def test_a_payment_to_another_bank_killed_at_a_step_leaves_once(
 
 
 @pytest.mark.parametrize("delay_ms", [0, 10, 30, 60])
-async def test_a_payment_to_another_bank_killed_at_any_time_leaves_once(
+async def test_external_payment_killed_at_any_time_is_sent_once(
     laboratory: Laboratory, gate: Gates, delay_ms: int
 ) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
@@ -105,7 +105,7 @@ async def test_a_payment_to_another_bank_killed_at_any_time_leaves_once(
 
 
 @pytest.mark.parametrize("step", OUTSIDE)
-async def test_a_payment_to_another_bank_interrupted_at_a_step_never_leaves(
+async def test_external_payment_interrupted_at_a_step_is_not_sent(
     laboratory: Laboratory, gate: Gates, step: str
 ) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
@@ -121,7 +121,7 @@ async def test_a_payment_to_another_bank_interrupted_at_a_step_never_leaves(
 
 
 @pytest.mark.parametrize("delay_ms", [0, 10, 20, 40])
-async def test_a_payment_to_another_bank_interrupted_at_any_time_has_left_whole_or_not_at_all(
+async def test_external_payment_interrupted_at_any_time_is_sent_fully_or_not(
     laboratory: Laboratory, gate: Gates, delay_ms: int
 ) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
@@ -138,7 +138,7 @@ async def test_a_payment_to_another_bank_interrupted_at_any_time_has_left_whole_
 
 @pytest.mark.parametrize("step", REPAYMENT)
 @pytest.mark.parametrize("killed", ["saga", "objects", "all, Restate too"])
-async def test_an_early_repayment_killed_at_a_step_is_made_once(
+async def test_early_repayment_killed_at_a_step_is_made_once(
     laboratory: Laboratory, gate: Gates, step: str, killed: str
 ) -> None:
     teller = Teller(laboratory)
@@ -155,7 +155,7 @@ async def test_an_early_repayment_killed_at_a_step_is_made_once(
 
 
 @pytest.mark.parametrize("step", REPAYMENT)
-async def test_an_early_repayment_interrupted_at_a_step_changes_neither_side(
+async def test_early_repayment_interrupted_at_a_step_changes_nothing(
     laboratory: Laboratory, gate: Gates, step: str
 ) -> None:
     teller = Teller(laboratory)

@@ -143,7 +143,7 @@ def erins_booking() -> tuple[str, JSON]:
 
 
 @pytest.mark.parametrize("handler", [*STEPS, *AFTERWARDS])
-async def test_tools_killed_at_a_step_that_is_done_and_not_reported(
+async def test_booking_is_made_once_when_tools_die_after_a_step(
     laboratory: Laboratory, gates: Gates, handler: str
 ) -> None:
     under_way = await comes_to(laboratory, gates, erins_booking(), handler, "after")
@@ -153,7 +153,7 @@ async def test_tools_killed_at_a_step_that_is_done_and_not_reported(
     await stands_once(under_way)
 
 
-async def test_tools_killed_at_a_step_that_is_not_begun(laboratory: Laboratory, gates: Gates) -> None:
+async def test_booking_is_made_once_when_tools_die_before_a_step(laboratory: Laboratory, gates: Gates) -> None:
     under_way = await comes_to(laboratory, gates, erins_booking(), "authorise", "before")
     await gates.tools.kill()
     gates.open()
@@ -177,7 +177,7 @@ def other_settings(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("handler", ["take_seats", "authorise", "write"])
-async def test_a_step_that_is_done_stays_as_it_was_when_the_tools_come_back_with_other_settings(
+async def test_completed_step_keeps_its_result_when_settings_change(
     laboratory: Laboratory, gates: Gates, other_settings: dict[str, str], handler: str
 ) -> None:
     """The booking goes on; what comes after the step may be refused under the new settings, and is undone then."""
@@ -229,7 +229,7 @@ async def is_given_back(laboratory: Laboratory, number: str, before: World) -> N
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("handler", STEPS)
-async def test_a_booking_cancelled_at_a_step_is_undone_whole(
+async def test_booking_cancelled_at_a_step_is_fully_undone(
     laboratory: Laboratory, gates: Gates, handler: str, side: Side
 ) -> None:
     """The step is still under way when the saga has ended, so that its undoing has to wait for it."""
@@ -265,7 +265,7 @@ def dearer(number: str) -> tuple[str, JSON]:
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("handler", CHANGE_STEPS)
-async def test_a_change_cancelled_at_a_step_is_undone_whole(
+async def test_change_cancelled_at_a_step_is_fully_undone(
     laboratory: Laboratory, gates: Gates, booked: str, handler: str, side: Side
 ) -> None:
     under_way = await comes_to(laboratory, gates, dearer(booked), handler, side)
@@ -273,7 +273,7 @@ async def test_a_change_cancelled_at_a_step_is_undone_whole(
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-async def test_a_cancellation_that_is_itself_cancelled_leaves_the_reservation(
+async def test_reservation_remains_when_its_cancellation_is_cancelled(
     laboratory: Laboratory, gates: Gates, booked: str, side: Side
 ) -> None:
     call = ("cancel_reservation", {"reservation_id": booked})
@@ -282,7 +282,7 @@ async def test_a_cancellation_that_is_itself_cancelled_leaves_the_reservation(
 
 
 @pytest.mark.parametrize(("handler", "side"), [("take_seats", "after"), ("authorise", "after"), ("pay", "after")])
-async def test_a_customer_who_interrupts_a_booking_has_none(
+async def test_interrupted_booking_is_fully_undone(
     laboratory: Laboratory, gates: Gates, handler: str, side: Side
 ) -> None:
     under_way = await comes_to(laboratory, gates, erins_booking(), handler, side)
@@ -295,7 +295,7 @@ async def test_a_customer_who_interrupts_a_booking_has_none(
 
 
 @pytest.mark.parametrize("handler", AFTERWARDS)
-async def test_a_cancellation_after_the_last_step_comes_too_late(
+async def test_cancellation_after_the_last_step_has_no_effect(
     laboratory: Laboratory, gates: Gates, handler: str
 ) -> None:
     under_way = await comes_to(laboratory, gates, erins_booking(), handler, "before")
@@ -304,9 +304,7 @@ async def test_a_cancellation_after_the_last_step_comes_too_late(
     await stands_once(under_way)
 
 
-async def test_two_changes_of_one_reservation_at_once_are_one_change(
-    laboratory: Laboratory, gates: Gates, booked: str
-) -> None:
+async def test_only_one_of_two_simultaneous_changes_is_made(laboratory: Laboratory, gates: Gates, booked: str) -> None:
     """What is decided on a reservation that has changed since is refused, and undone."""
     under_way = await comes_to(laboratory, gates, dearer(booked), "write", "before")
     ella = {"reservation_id": booked, "passengers": [{**ERIN, "first_name": "Ella"}]}

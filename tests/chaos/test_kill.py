@@ -35,7 +35,7 @@ async def reply_of(message: Awaitable[Answer]) -> str:
     return answer.text
 
 
-async def test_an_agent_killed_while_its_tools_run(laboratory: Laboratory) -> None:
+async def test_agent_killed_while_tools_run_keeps_their_results(laboratory: Laboratory) -> None:
     a, b, c = (str(uuid4()) for _ in range(3))
     await laboratory.model.plays(scene("go", TO_PROBE, waits(a, b, c), says("all three")))
     customer = laboratory.customer()
@@ -49,7 +49,7 @@ async def test_an_agent_killed_while_its_tools_run(laboratory: Laboratory) -> No
     assert await asked(laboratory, customer) == 3
 
 
-async def test_an_agent_killed_between_two_steps_of_tools(laboratory: Laboratory) -> None:
+async def test_agent_killed_in_a_second_step_does_not_repeat_the_first(laboratory: Laboratory) -> None:
     a, b = str(uuid4()), str(uuid4())
     await laboratory.model.plays(scene("go", TO_PROBE, waits(a, milliseconds=0), waits(b), says("both")))
     customer = laboratory.customer()
@@ -61,7 +61,7 @@ async def test_an_agent_killed_between_two_steps_of_tools(laboratory: Laboratory
     assert await asked(laboratory, customer) == 4
 
 
-async def test_an_agent_killed_while_the_model_thinks(laboratory: Laboratory) -> None:
+async def test_agent_killed_during_a_model_call_repeats_only_that_call(laboratory: Laboratory) -> None:
     """The answer was never had, so the question is put again; the steps before it are not."""
     await laboratory.model.plays(scene("go", TO_PROBE, {**says("thought"), "latency_ms": LONG_MS}))
     customer = laboratory.customer()
@@ -77,7 +77,7 @@ async def test_an_agent_killed_while_the_model_thinks(laboratory: Laboratory) ->
     assert agents == ["Triage", "Probe", "Probe"]
 
 
-async def test_tools_killed_in_the_middle(laboratory: Laboratory) -> None:
+async def test_tools_killed_during_a_step_repeat_only_unfinished_calls(laboratory: Laboratory) -> None:
     """What was done stays done; only what was cut short starts again."""
     quick, slow = str(uuid4()), str(uuid4())
     both = calls(("wait", {"name": quick}), ("wait", {"name": slow, "milliseconds": LONG_MS}))
@@ -97,7 +97,7 @@ async def test_tools_killed_in_the_middle(laboratory: Laboratory) -> None:
     assert await asked(laboratory, customer) == 3
 
 
-async def test_the_session_killed_while_an_agent_works(laboratory: Laboratory) -> None:
+async def test_session_killed_while_an_agent_works_still_replies(laboratory: Laboratory) -> None:
     name = str(uuid4())
     await laboratory.model.plays(scene("go", TO_PROBE, waits(name), says("done")), scene("next", says("going on")))
     customer = laboratory.customer()
@@ -110,7 +110,7 @@ async def test_the_session_killed_while_an_agent_works(laboratory: Laboratory) -
     assert (await customer.says("next")).text == "going on"
 
 
-async def test_every_process_killed_at_once(laboratory: Laboratory) -> None:
+async def test_message_completes_once_when_every_process_is_killed(laboratory: Laboratory) -> None:
     """Also Restate itself. The customer's client asks again under the same idempotency key, and it is one turn."""
     name = str(uuid4())
     await laboratory.model.plays(scene("go", TO_PROBE, waits(name), says("done")))

@@ -111,13 +111,13 @@ async def ten_stand(laboratory: Laboratory, day: date, before: Sums, results: li
     assert after.open == 0
 
 
-async def test_of_two_hundred_bookings_of_the_last_ten_seats_ten_succeed(laboratory: Laboratory, door: Door) -> None:
+async def test_ten_of_two_hundred_bookings_get_the_last_ten_seats(laboratory: Laboratory, door: Door) -> None:
     day = ahead(70)
     before = await sums(laboratory, day)
     await ten_stand(laboratory, day, before, await all_book(door, day))
 
 
-async def test_and_so_when_the_tools_are_killed_three_times_meanwhile(laboratory: Laboratory, door: Door) -> None:
+async def test_ten_bookings_succeed_when_tools_are_killed_three_times(laboratory: Laboratory, door: Door) -> None:
     day = ahead(71)
     before = await sums(laboratory, day)
     booking_all = asyncio.create_task(all_book(door, day))

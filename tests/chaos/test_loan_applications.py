@@ -56,7 +56,7 @@ async def restart(*processes: Process) -> None:
     await asyncio.gather(*(process.start() for process in processes))
 
 
-async def test_the_tools_killed_in_the_middle_of_the_checks(laboratory: Laboratory, tmp_path: Path) -> None:
+async def test_completed_checks_are_not_repeated_when_tools_are_killed(laboratory: Laboratory, tmp_path: Path) -> None:
     """Two checks are answered, the third is not: those are not asked again, and this one is answered in the end."""
     async with gates(laboratory, tmp_path) as gate:
         gate.shut("Loans.list_loans")
@@ -76,7 +76,7 @@ async def test_the_tools_killed_in_the_middle_of_the_checks(laboratory: Laborato
     assert await booked(laboratory, erin, application) == (1, 1)
 
 
-async def test_everything_killed_while_staff_are_waited_for(laboratory: Laboratory) -> None:
+async def test_application_survives_a_full_restart_while_waiting_for_staff(laboratory: Laboratory) -> None:
     carol, application = await applies(laboratory, "carol", LARGE)
     before = await waits(laboratory, application)
     services = laboratory.mesh.services
@@ -96,7 +96,9 @@ async def test_everything_killed_while_staff_are_waited_for(laboratory: Laborato
     assert len(await notices(carol)) == 1
 
 
-async def test_the_tools_killed_between_the_loan_and_its_money(laboratory: Laboratory, tmp_path: Path) -> None:
+async def test_loan_is_paid_out_once_when_tools_are_killed_after_the_grant(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
     async with gates(laboratory, tmp_path) as gate:
         carol, application = await applies(laboratory, "carol", LARGE)
         await waits(laboratory, application)
@@ -108,7 +110,7 @@ async def test_the_tools_killed_between_the_loan_and_its_money(laboratory: Labor
     assert await booked(laboratory, carol, application) == (1, 1)
 
 
-async def test_a_loan_that_cannot_be_paid_out_is_taken_back(laboratory: Laboratory, tmp_path: Path) -> None:
+async def test_loan_is_revoked_when_it_cannot_be_paid_out(laboratory: Laboratory, tmp_path: Path) -> None:
     """An operator cancels the workflow between the loan and its money."""
     async with gates(laboratory, tmp_path) as gate:
         carol, application = await applies(laboratory, "carol", LARGE)
@@ -131,7 +133,7 @@ async def test_a_loan_that_cannot_be_paid_out_is_taken_back(laboratory: Laborato
     assert mine["last_on"] < mine["first_on"]
 
 
-async def test_an_operator_who_cancels_what_waits_leaves_nobody_waiting(laboratory: Laboratory) -> None:
+async def test_cancelled_application_notifies_customer_and_leaves_the_inbox(laboratory: Laboratory) -> None:
     carol, application = await applies(laboratory, "carol", LARGE)
     await waits(laboratory, application)
     await cancel(laboratory, f"LoanApplication/{application}/run")
@@ -162,7 +164,7 @@ async def cancel(laboratory: Laboratory, target: str) -> None:
         assert response.status == 202, await response.text()
 
 
-async def test_a_decision_and_the_deadline_at_once_have_one_outcome(laboratory: Laboratory) -> None:
+async def test_simultaneous_decision_and_deadline_have_one_outcome(laboratory: Laboratory) -> None:
     """Both come while the tools are down. Whichever is first, staff and the customer are told the same."""
     tools = laboratory.mesh.services["tools"]
     before = tools.environment
@@ -191,9 +193,7 @@ async def applications_of_bob(laboratory: Laboratory) -> dict[str, str]:
     return {record["application"]["application_id"]: record["status"] for record in records}
 
 
-async def test_of_many_parallel_applications_no_more_is_lent_without_staff_than_one_may_be(
-    laboratory: Laboratory,
-) -> None:
+async def test_parallel_applications_never_exceed_the_automatic_limit(laboratory: Laboratory) -> None:
     """Of 1,500.00 each, three are below the 5,000.00 that are lent by figures; the next one waits for staff.
 
     There is one application at a time, so of twenty at once some are refused; each further round takes one more.

@@ -61,7 +61,7 @@ def reference(told: JSON) -> JSON:
 
 
 @pytest.mark.parametrize("tool", ["remind_me", "schedule_transfer", "create_standing_order"])
-async def test_what_is_put_off_while_the_least_delay_is_changed_has_one_answer(
+async def test_timer_keeps_its_answer_when_the_minimum_delay_changes(
     laboratory: Laboratory, timers: Timers, tool: str
 ) -> None:
     """The timer runs already when the process dies; the next one would have refused it as too soon."""

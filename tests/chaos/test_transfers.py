@@ -138,7 +138,7 @@ async def restart(*processes: Process) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("killed", ["transfers", "accounts", "agent and session", "all, Restate too"])
-async def test_a_transfer_killed_at_a_step_is_made_once(bank: Bank, step: str, killed: str) -> None:
+async def test_transfer_killed_at_a_step_is_made_once(bank: Bank, step: str, killed: str) -> None:
     services = bank.laboratory.mesh.services
     processes = {
         "transfers": [bank.transfers],
@@ -159,7 +159,7 @@ async def test_a_transfer_killed_at_a_step_is_made_once(bank: Bank, step: str, k
 
 
 @pytest.mark.parametrize("delay_ms", [0, 5, 10, 20, 40, 80])
-async def test_a_transfer_killed_at_any_time_is_made_once(bank: Bank, delay_ms: int) -> None:
+async def test_transfer_killed_at_any_time_is_made_once(bank: Bank, delay_ms: int) -> None:
     before = await bank.sums()
     _, message = await bank.transfer_begins()
     await asyncio.sleep(delay_ms / 1000)
@@ -169,7 +169,7 @@ async def test_a_transfer_killed_at_any_time_is_made_once(bank: Bank, delay_ms: 
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_an_interrupt_at_a_step_undoes_the_transfer(bank: Bank, step: str) -> None:
+async def test_interrupt_at_a_step_undoes_the_transfer(bank: Bank, step: str) -> None:
     before = await bank.sums()
     async with bank.holding(STEPS[step]):
         carol, message = await bank.transfer_begins()
@@ -183,7 +183,7 @@ async def test_an_interrupt_at_a_step_undoes_the_transfer(bank: Bank, step: str)
 
 
 @pytest.mark.parametrize("killed", ["transfers", "accounts"])
-async def test_undoing_survives_kills_and_a_second_cancellation(bank: Bank, killed: str) -> None:
+async def test_undo_survives_kills_and_a_second_cancellation(bank: Bank, killed: str) -> None:
     before = await bank.sums()
     async with bank.holding(RECIPIENT):
         carol, message = await bank.transfer_begins()
@@ -202,7 +202,7 @@ async def test_undoing_survives_kills_and_a_second_cancellation(bank: Bank, kill
 
 
 @pytest.mark.parametrize("delay_ms", [0, 5, 10, 20, 40])
-async def test_an_interrupt_at_any_time_leaves_all_or_nothing(bank: Bank, delay_ms: int) -> None:
+async def test_interrupt_at_any_time_leaves_the_transfer_complete_or_undone(bank: Bank, delay_ms: int) -> None:
     before = await bank.sums()
     carol, message = await bank.transfer_begins()
     await asyncio.sleep(delay_ms / 1000)
@@ -216,7 +216,7 @@ async def test_an_interrupt_at_any_time_leaves_all_or_nothing(bank: Bank, delay_
         assert changed == UNDONE
 
 
-async def test_a_cancellation_that_comes_after_the_deposit_does_not_take_half(bank: Bank) -> None:
+async def test_cancellation_after_the_deposit_never_undoes_only_half(bank: Bank) -> None:
     """The deposit is made while the transfer's process is dead; it wakes up to that and to the cancellation."""
     before = await bank.sums()
     async with bank.holding(RECIPIENT):
@@ -247,7 +247,7 @@ def move(move_id: str, amount: str = "3.00") -> JSON:
     }
 
 
-async def test_the_same_move_twice_moves_once_and_undone_twice_is_undone_once(bank: Bank) -> None:
+async def test_repeated_move_and_repeated_undo_each_happen_once(bank: Bank) -> None:
     before, name = await bank.sums(), str(uuid4())
     for _ in range(2):
         assert (await bank.vault(PAYER, "deposit", **move(name))).status == 200
@@ -257,7 +257,7 @@ async def test_the_same_move_twice_moves_once_and_undone_twice_is_undone_once(ba
     assert await bank.changed(before) == UNDONE
 
 
-async def test_what_was_undone_before_it_happened_never_happens(bank: Bank) -> None:
+async def test_move_undone_in_advance_is_never_made(bank: Bank) -> None:
     before, name = await bank.sums(), str(uuid4())
     await bank.vault(PAYER, "undo", move_id=name)
     for handler in ("withdraw", "deposit"):
@@ -266,7 +266,7 @@ async def test_what_was_undone_before_it_happened_never_happens(bank: Bank) -> N
     assert await bank.changed(before) == UNDONE
 
 
-async def test_money_that_was_spent_is_not_taken_back(bank: Bank) -> None:
+async def test_undo_keeps_a_deposit_that_was_already_spent(bank: Bank) -> None:
     before = await bank.sums()
     came, went = str(uuid4()), str(uuid4())
     await bank.vault("dave", "deposit", **move(came, "1000.00"))
@@ -282,7 +282,7 @@ async def test_money_that_was_spent_is_not_taken_back(bank: Bank) -> None:
 FRENCH_IBAN = "FR7630006000011234567890189"
 
 
-async def test_of_twenty_parallel_payments_just_those_are_made_that_the_days_limit_allows(bank: Bank) -> None:
+async def test_parallel_payments_never_exceed_the_daily_limit(bank: Bank) -> None:
     """Half of them go to another bank: 1,500.00 each, of which 10,000.00 a day hold six."""
     before, came, reference = await bank.sums(), str(uuid4()), f"limit {uuid4()}"
     await bank.vault("bob", "deposit", **move(came, "30000.00"))

@@ -82,12 +82,12 @@ async def kept(laboratory: Laboratory) -> dict[str, JSON]:
     return {service: await states(laboratory, service) for service in services}
 
 
-def test_the_tables_hold_every_tool_of_the_airline() -> None:
+def test_tables_cover_every_tool_of_the_airline() -> None:
     assert {tool.name for tool in airline.tools} == REFUSED.keys() | FOR_ANYBODY.keys() | {"verify_identity"}
 
 
 @pytest.mark.parametrize("tool", sorted(REFUSED))
-async def test_a_tool_refuses_who_is_not_known_to_be_the_customer(laboratory: Laboratory, tool: str) -> None:
+async def test_tool_refuses_an_unverified_customer(laboratory: Laboratory, tool: str) -> None:
     await at_rest(laboratory)
     before = await kept(laboratory)
     result = await call(laboratory, laboratory.customer("carol", signed_in=False), tool, REFUSED[tool])
@@ -96,7 +96,7 @@ async def test_a_tool_refuses_who_is_not_known_to_be_the_customer(laboratory: La
     assert await kept(laboratory) == before
 
 
-async def test_after_two_facts_every_tool_works_in_this_session_and_in_no_other(laboratory: Laboratory) -> None:
+async def test_every_tool_works_after_verification_but_only_in_that_session(laboratory: Laboratory) -> None:
     guest, other = (laboratory.customer("carol", signed_in=False) for _ in range(2))
     assert told(await call(laboratory, guest, "verify_identity", CAROL))["verified"]
     number = told(await call(laboratory, guest, "book_reservation", BOOKING))["reservation_id"]
@@ -116,12 +116,12 @@ async def test_after_two_facts_every_tool_works_in_this_session_and_in_no_other(
 
 
 @pytest.mark.parametrize("tool", sorted(FOR_ANYBODY))
-async def test_what_has_no_customer_in_it_is_answered_to_anybody(laboratory: Laboratory, tool: str) -> None:
+async def test_public_tool_answers_an_unverified_customer(laboratory: Laboratory, tool: str) -> None:
     result = await call(laboratory, laboratory.customer("carol", signed_in=False), tool, FOR_ANYBODY[tool])
     assert result["ok"], result
 
 
-async def test_staff_see_whether_a_case_is_the_customers_and_its_outcome_waits_for_it(laboratory: Laboratory) -> None:
+async def test_case_shows_verification_and_hides_outcome_from_unverified(laboratory: Laboratory) -> None:
     guest = laboratory.customer("erin", signed_in=False)
     told(await call(laboratory, guest, "transfer_to_human_agents", {"summary": "Send me my seat by post"}))
     proven = laboratory.customer("bob", signed_in=False)
@@ -140,7 +140,7 @@ async def test_staff_see_whether_a_case_is_the_customers_and_its_outcome_waits_f
     assert all(outcome.endswith(": Seat 12A") for outcome in outcomes)
 
 
-async def test_an_outcome_is_told_where_it_was_proven_after_the_case_was_opened(laboratory: Laboratory) -> None:
+async def test_case_outcome_is_shown_when_verified_after_the_case_was_opened(laboratory: Laboratory) -> None:
     guest = laboratory.customer("carol", signed_in=False)
     told(await call(laboratory, guest, "transfer_to_human_agents", {"summary": "A refund"}))
     case = await case_of(laboratory, guest)
@@ -175,7 +175,7 @@ async def noticed(laboratory: Laboratory, customer: Customer) -> str:
     return found[-1]
 
 
-async def test_who_is_known_to_the_airline_alone_proves_it_by_the_airlines_record(tmp_path: Path) -> None:
+async def test_airline_customer_without_bank_record_verifies_by_airline_record(tmp_path: Path) -> None:
     """A data set from outside, on a mesh that always replays: its customers are on no other record."""
     data = tmp_path / "data"
     copytree(DEFAULT_DATA, data)

@@ -17,7 +17,7 @@ TWO_REPAYMENTS = (("6000", "60.00"), ("2100", "21.00"))
 """Amounts and fees; either shortens the loan by months."""
 
 
-async def test_money_leaves_for_another_bank_once_and_on_a_yes(laboratory: Laboratory) -> None:
+async def test_external_transfer_is_sent_once_after_the_customers_yes(laboratory: Laboratory) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
     before = await teller.moved_to("carol")
     call = ("transfer_money", payment(FRENCH_IBAN, "12.00", recipient_name="Zoé Petit", reference=reference))
@@ -31,7 +31,7 @@ async def test_money_leaves_for_another_bank_once_and_on_a_yes(laboratory: Labor
     assert await teller.moved_to("carol") == before - 12
 
 
-async def test_currencies_are_told_apart_and_arrive_on_an_account_of_their_own(laboratory: Laboratory) -> None:
+async def test_transfer_in_another_currency_uses_the_account_in_that_currency(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     euros = await teller.balance("carol", "checking")
     dollars, erins = await teller.balance("carol", "checking-usd"), await teller.balance("erin", "checking-usd")
@@ -44,7 +44,7 @@ async def test_currencies_are_told_apart_and_arrive_on_an_account_of_their_own(l
     assert await teller.balance("carol", "checking") == euros
 
 
-async def test_transactions_are_searched_and_months_add_up(laboratory: Laboratory) -> None:
+async def test_transactions_can_be_searched_and_months_add_up(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     search = {"merchant": "lucky spin", "period": "last_month", "amount_min": "30", "amount_max": "80"}
     found = await teller.does("alice", ("list_transactions", search))
@@ -72,9 +72,7 @@ async def last_of(teller: Teller, customer_id: str, order_id: str) -> JSON:
     return found[0]
 
 
-async def test_a_standing_order_is_carried_out_once_over_a_restart_and_waits_for_the_next_month(
-    laboratory: Laboratory,
-) -> None:
+async def test_standing_order_runs_once_over_a_restart_and_waits_for_next_month(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     before = await teller.moved_to("bob")
     _, told = await put_off(lambda at: teller.confirms("carol", standing("13.00", at, reference="rent")))
@@ -101,7 +99,7 @@ async def test_a_standing_order_is_carried_out_once_over_a_restart_and_waits_for
     assert await laboratory.mesh.admin.query(timers) == []
 
 
-async def test_a_transfer_of_a_standing_order_that_fails_is_told_and_the_order_goes_on(laboratory: Laboratory) -> None:
+async def test_failed_standing_order_transfer_notifies_and_order_continues(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     await teller.refuse_rich_dave()
     before = await teller.moved_to("dave")
@@ -116,14 +114,14 @@ async def test_a_transfer_of_a_standing_order_that_fails_is_told_and_the_order_g
     await teller.confirms("dave", ("cancel_standing_order", {"order_id": order_id}))
 
 
-async def test_a_standing_order_that_may_never_be_made_is_not_kept(laboratory: Laboratory) -> None:
+async def test_standing_order_that_can_never_run_is_refused(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     for amount, starts, why in (("5000.01", instant(60), "At most 5,000.00 EUR"), ("5.00", "2020-01-01", "the past")):
         _, told = await teller.confirms("carol", standing(amount, starts))
         assert why in told["refused"]
 
 
-async def test_a_card_is_frozen_at_once_and_all_else_asks(laboratory: Laboratory) -> None:
+async def test_card_is_frozen_without_a_question_and_other_changes_need_one(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     frozen = await teller.does("erin", ("freeze_card", {}))
     assert frozen["summary"] == "Your debit card ending in 6819 (CD-6819) is frozen: nothing can be paid with it."
@@ -139,7 +137,7 @@ async def test_a_card_is_frozen_at_once_and_all_else_asks(laboratory: Laboratory
     assert others["refused"].startswith("You have no card CD-4417.")
 
 
-async def test_a_replaced_card_is_dead_and_one_letter_says_so(laboratory: Laboratory) -> None:
+async def test_replaced_card_is_unusable_and_customer_gets_one_email(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     _, told = await teller.confirms("bob", ("replace_card", {"card_id": "CD-9953", "reason": "stolen"}))
     new = told["card"]["card_id"]
@@ -154,7 +152,7 @@ async def test_a_replaced_card_is_dead_and_one_letter_says_so(laboratory: Labora
     assert letters[0]["to"] == "bob.brandt@example.com"
 
 
-async def test_a_loan_is_repaid_early_for_the_fee_that_was_confirmed(laboratory: Laboratory) -> None:
+async def test_early_repayment_charges_exactly_the_confirmed_fee(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     before = await teller.moved_to("carol")
     quote = await teller.does("carol", ("quote_early_repayment", {"product": "home", "amount": "1000"}))
@@ -172,7 +170,7 @@ async def test_a_loan_is_repaid_early_for_the_fee_that_was_confirmed(laboratory:
     assert (plan["remaining_payments"], plan["ends_on"]) == (told["remaining_payments"], told["ends_on"])
 
 
-async def test_the_account_hears_of_its_debits_from_the_loan_and_in_its_order(laboratory: Laboratory) -> None:
+async def test_account_gets_debit_changes_from_the_loan_in_order(laboratory: Laboratory) -> None:
     """Two early repayments at once: a saga could tell its own after that of another that came later to the loan."""
     teller, loan = Teller(laboratory), "LN-1120"
     usual = {"loan_id": loan, "currency": "EUR", "account": "savings"}
@@ -213,7 +211,7 @@ async def outstanding(teller: Teller, loan_id: str) -> Decimal:
         ("carol", ("quote_early_repayment", {"loan_id": "LN-1120", "amount": "99"}), "The least that can be repaid"),
     ],
 )
-async def test_what_may_not_be_repaid_early_is_refused(
+async def test_forbidden_early_repayment_is_refused(
     laboratory: Laboratory, customer_id: str, call: tuple[str, JSON], why: str
 ) -> None:
     assert why in (await Teller(laboratory).does(customer_id, call))["refused"]

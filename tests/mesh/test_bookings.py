@@ -28,7 +28,7 @@ EVE = {"first_name": "Eve", "last_name": "Evans", "dob": "1987-02-18"}
 ERIN = {"first_name": "Erin", "last_name": "Evans", "dob": "2001-09-23"}
 
 
-async def test_a_booking_with_three_means_is_asked_for_made_and_cancelled(laboratory: Laboratory) -> None:
+async def test_booking_with_three_payment_methods_is_confirmed_and_cancelled(laboratory: Laboratory) -> None:
     day = ahead(40)
     before = await world(laboratory, "alice", "SB245", day)
     customer = laboratory.customer("alice")
@@ -86,7 +86,7 @@ async def is_cancelled(laboratory: Laboratory, number: str, day: date) -> None:
         ("erin", (("credit_card_5454", 289.4),), {"total_baggages": 3, "nonfree_baggages": 0}, "(rule L1)"),
     ],
 )
-async def test_what_is_refused_changes_nothing(
+async def test_refused_booking_changes_nothing(
     laboratory: Laboratory, customer_id: str, payments: tuple[tuple[str, float], ...], changes: JSON, why: str
 ) -> None:
     day = ahead(42)
@@ -98,7 +98,7 @@ async def test_what_is_refused_changes_nothing(
     assert await world(laboratory, customer_id, "SB245", day) == before
 
 
-async def test_a_booking_is_changed_in_every_way(laboratory: Laboratory) -> None:
+async def test_booking_can_be_changed_in_every_way(laboratory: Laboratory) -> None:
     day, later = ahead(43), ahead(45)
     made = booking("SB310", day, ("credit_card_5454", 286), destination="FCO", passengers=[ERIN, EVE])
     number = told(await does(laboratory, "erin", made))["reservation_id"]
@@ -138,7 +138,7 @@ async def test_a_booking_is_changed_in_every_way(laboratory: Laboratory) -> None
     await seats_change(laboratory, number)
 
 
-async def test_what_went_back_by_another_way_does_not_go_back_twice(laboratory: Laboratory) -> None:
+async def test_amount_refunded_to_another_method_is_not_refunded_twice(laboratory: Laboratory) -> None:
     day = ahead(47)
     before = await world(laboratory, "erin", "SB310", day)
     made = booking("SB310", day, ("credit_card_5454", 143), destination="FCO", passengers=[ERIN])
@@ -174,7 +174,7 @@ async def seats_change(laboratory: Laboratory, number: str) -> None:
     await at_rest(laboratory)
 
 
-async def test_a_cancelled_flight_is_compensated_once_and_exactly(laboratory: Laboratory) -> None:
+async def test_cancelled_flight_is_compensated_once_with_the_exact_amount(laboratory: Laboratory) -> None:
     wrong = await reads(laboratory, "dave", ("send_certificate", {"amount": 150, "reservation_id": "GH5120"}))
     assert wrong["content"].endswith("(rule K5)")
     given = told(await reads(laboratory, "dave", ("send_certificate", {"amount": 100, "reservation_id": "GH5120"})))
@@ -186,7 +186,7 @@ async def test_a_cancelled_flight_is_compensated_once_and_exactly(laboratory: La
     assert again["content"].endswith("(rule K6)")
 
 
-async def test_searches_find_days_codes_and_connections(laboratory: Laboratory) -> None:
+async def test_searches_understand_days_airport_codes_and_connections(laboratory: Laboratory) -> None:
     search: dict[str, Any] = {"origin": "London", "destination": "LIS", "date": ahead(50).isoformat()}
     assert told(await reads(laboratory, "bob", ("search_direct_flight", search))) == []
     ((first, second),) = told(await reads(laboratory, "bob", ("search_onestop_flight", search)))
@@ -201,7 +201,7 @@ async def test_searches_find_days_codes_and_connections(laboratory: Laboratory) 
     )
 
 
-async def test_a_sum_is_calculated_and_what_is_none_is_refused(laboratory: Laboratory) -> None:
+async def test_calculator_evaluates_arithmetic_and_refuses_anything_else(laboratory: Laboratory) -> None:
     assert (
         told(await reads(laboratory, "bob", ("calculate", {"expression": "2 * ((350 - 122) + (499 - 127))"})))
         == "1200.0"

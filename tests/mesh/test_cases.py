@@ -36,7 +36,7 @@ async def all_closed(laboratory: Laboratory) -> None:
     assert await cases_of_dave(laboratory) == []
 
 
-async def test_a_conversation_has_so_many_open_cases_and_is_told_of_them(laboratory: Laboratory) -> None:
+async def test_session_is_limited_to_a_number_of_open_cases(laboratory: Laboratory) -> None:
     dave = laboratory.customer("dave")
     results = [await opens(laboratory, dave, first=number == 0) for number in range(OPEN_OF_SESSION_MAX + 1)]
     assert [result["ok"] for result in results] == [True] * OPEN_OF_SESSION_MAX + [False]
@@ -49,7 +49,7 @@ async def test_a_conversation_has_so_many_open_cases_and_is_told_of_them(laborat
     await all_closed(laboratory)
 
 
-async def test_strangers_by_a_customers_name_fill_their_own_part_only(laboratory: Laboratory) -> None:
+async def test_unverified_sessions_cannot_use_up_the_customers_cases(laboratory: Laboratory) -> None:
     """Each in a conversation of its own, all at once; the customer who is signed in is still heard."""
     guests = [laboratory.customer("dave", signed_in=False) for _ in range(OPEN_OF_CUSTOMER_MAX + 2)]
     results = await asyncio.gather(*(opens(laboratory, guest) for guest in guests))

@@ -31,7 +31,7 @@ async def asked(laboratory: Laboratory, *steps: JSON, more: tuple[JSON, ...] = (
     return customer, answer.body
 
 
-async def test_a_yes_runs_exactly_what_was_shown(laboratory: Laboratory) -> None:
+async def test_yes_runs_exactly_the_calls_that_were_shown(laboratory: Laboratory) -> None:
     name = f"exact-{laboratory.replays}"
     customer, reply = await asked(laboratory, calls(pays(name)))
     assert reply["text"] == f"Please confirm, with yes or no: Pay 12.50 EUR to {name}?"
@@ -42,7 +42,7 @@ async def test_a_yes_runs_exactly_what_was_shown(laboratory: Laboratory) -> None
     assert paid(laboratory, name) == 1
 
 
-async def test_a_yes_that_comes_twice_runs_it_once(laboratory: Laboratory) -> None:
+async def test_repeated_yes_runs_the_call_once(laboratory: Laboratory) -> None:
     name = f"twice-{laboratory.replays}"
     customer, reply = await asked(laboratory, calls(pays(name)))
     held_id = reply["confirmation"]["held_id"]
@@ -54,7 +54,7 @@ async def test_a_yes_that_comes_twice_runs_it_once(laboratory: Laboratory) -> No
     assert paid(laboratory, name) == 1
 
 
-async def test_a_no_runs_nothing(laboratory: Laboratory) -> None:
+async def test_no_runs_nothing(laboratory: Laboratory) -> None:
     name = f"declined-{laboratory.replays}"
     customer, reply = await asked(laboratory, calls(pays(name)))
     requests = len(await laboratory.model.requests(customer.session))
@@ -65,7 +65,7 @@ async def test_a_no_runs_nothing(laboratory: Laboratory) -> None:
     assert len(await laboratory.model.requests(customer.session)) == requests
 
 
-async def test_anything_else_is_a_new_message_and_the_model_is_told(laboratory: Laboratory) -> None:
+async def test_any_other_text_drops_the_calls_and_informs_the_model(laboratory: Laboratory) -> None:
     name = f"dropped-{laboratory.replays}"
     other = scene("yes, but what does it cost?", says("nothing"))
     customer, reply = await asked(laboratory, calls(pays(name)), more=(other,))
@@ -78,7 +78,7 @@ async def test_anything_else_is_a_new_message_and_the_model_is_told(laboratory: 
     assert told == ["The customer did not confirm. These held calls were not made: pay."]
 
 
-async def test_several_writes_are_shown_and_confirmed_together_and_reads_run_at_once(laboratory: Laboratory) -> None:
+async def test_writes_are_confirmed_together_and_reads_run_immediately(laboratory: Laboratory) -> None:
     first, second = f"one-{laboratory.replays}", f"two-{laboratory.replays}"
     step = calls(pays(first), ("who_am_i", {}), pays(second, "7"))
     customer, reply = await asked(laboratory, step)
@@ -99,7 +99,7 @@ async def test_every_call_in_the_transcript_has_one_result(laboratory: Laborator
     assert len(set(answered)) == len(answered)
 
 
-async def test_another_customer_cannot_say_yes(laboratory: Laboratory) -> None:
+async def test_another_customer_cannot_confirm(laboratory: Laboratory) -> None:
     name = f"foreign-{laboratory.replays}"
     customer, reply = await asked(laboratory, calls(pays(name)))
     mallory = laboratory.customer("mallory", session=customer.session)
@@ -135,11 +135,11 @@ async def test_another_customer_cannot_say_yes(laboratory: Laboratory) -> None:
         ("si", None),
     ],
 )
-def test_only_an_unambiguous_word_is_consent(text: str, said: str | None) -> None:
+def test_consent_requires_an_unambiguous_phrase(text: str, said: str | None) -> None:
     assert read_consent(text) == said
 
 
-async def test_a_yes_that_was_written_before_the_question_is_none(laboratory: Laboratory) -> None:
+async def test_yes_written_before_the_question_does_not_count(laboratory: Laboratory) -> None:
     """It waits in the queue while the turn that will ask runs, and was meant for something else."""
     name = f"queued-{laboratory.replays}"
     slow = {**calls(pays(name)), "latency_ms": 600}
@@ -157,7 +157,7 @@ async def test_a_yes_that_was_written_before_the_question_is_none(laboratory: La
     assert paid(laboratory, name) == 0
 
 
-async def test_a_yes_counts_only_for_the_turn_that_was_seen(laboratory: Laboratory) -> None:
+async def test_yes_counts_only_if_the_question_was_seen(laboratory: Laboratory) -> None:
     name = f"seen-{laboratory.replays}"
     customer, reply = await asked(laboratory, calls(pays(name)), calls(pays(name)))
     assert (await customer.asks("send", text="yes", seen=reply["turn"] - 1)).text == "never said"
@@ -167,7 +167,7 @@ async def test_a_yes_counts_only_for_the_turn_that_was_seen(laboratory: Laborato
     assert paid(laboratory, name) == 1
 
 
-async def test_a_yes_after_a_notice_is_none_but_a_confirmation_is(laboratory: Laboratory) -> None:
+async def test_yes_after_a_notice_needs_an_explicit_confirmation(laboratory: Laboratory) -> None:
     name = f"notice-{laboratory.replays}"
     customer, reply = await asked(laboratory, calls(pays(name)))
     await tell(laboratory, customer, "Your loan was approved. Do you want to hear the terms?")
@@ -191,7 +191,7 @@ async def tell(laboratory: Laboratory, customer: Customer, text: str) -> None:
     assert (await messenger.says("tell")).text == "told"
 
 
-async def test_a_payment_that_was_made_is_told_also_when_the_model_is_down(laboratory: Laboratory) -> None:
+async def test_completed_payment_is_reported_when_the_model_is_down(laboratory: Laboratory) -> None:
     name = f"paid-then-down-{laboratory.replays}"
     customer, _ = await asked(laboratory, calls(pays(name)))
     await laboratory.model.fails({"kind": "http_401", "times": -1, "contains": "yes"})

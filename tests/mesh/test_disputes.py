@@ -31,7 +31,7 @@ async def opened(teller: Teller, call: tuple[str, JSON]) -> tuple[Customer, JSON
     return erin, await teller.last_result(erin)
 
 
-async def test_a_small_amount_is_credited_at_once_and_only_once(laboratory: Laboratory) -> None:
+async def test_small_dispute_is_credited_immediately_and_only_once(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     paid, before = (await purchases(teller))[0], await teller.moved_to("erin")
     erin, told = await opened(teller, dispute(paid, "10.00"))
@@ -44,7 +44,7 @@ async def test_a_small_amount_is_credited_at_once_and_only_once(laboratory: Labo
     assert await teller.moved_to("erin") == before + 10
 
 
-async def test_staff_decide_a_larger_one_and_the_money_comes_with_their_yes(laboratory: Laboratory) -> None:
+async def test_larger_dispute_is_credited_after_staff_approve_it(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     before = await teller.moved_to("erin")
     paid = next(entry for entry in (await purchases(teller))[1:] if Decimal(entry["amount"]) < -25)
@@ -64,7 +64,7 @@ async def test_staff_decide_a_larger_one_and_the_money_comes_with_their_yes(labo
     assert await teller.moved_to("erin") == before - Decimal(paid["amount"])
 
 
-async def test_a_rejected_dispute_moves_nothing(laboratory: Laboratory) -> None:
+async def test_rejected_dispute_moves_no_money(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     before = await teller.moved_to("erin")
     paid = next(entry for entry in (await purchases(teller))[4:] if Decimal(entry["amount"]) < -25)
@@ -78,7 +78,7 @@ async def test_a_rejected_dispute_moves_nothing(laboratory: Laboratory) -> None:
     assert await teller.moved_to("erin") == before
 
 
-async def test_what_cannot_be_disputed_is_refused(laboratory: Laboratory) -> None:
+async def test_ineligible_dispute_is_refused(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     paid = (await purchases(teller))[2]
     rent = (await teller.does("erin", ("list_transactions", {"category": "rent"})))["transactions"][0]
@@ -95,7 +95,7 @@ async def test_what_cannot_be_disputed_is_refused(laboratory: Laboratory) -> Non
         assert why in told["refused"], call
 
 
-async def test_of_many_disputes_at_once_no_more_are_open_than_staff_are_asked_for(laboratory: Laboratory) -> None:
+async def test_parallel_disputes_never_exceed_the_limit_of_open_ones(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     listed = [
         await teller.does("carol", ("list_transactions", {"period": "last_90_days", "category": name, "limit": 50}))

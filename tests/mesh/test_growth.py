@@ -14,7 +14,7 @@ EARLY, LATE = range(8, 23), range(45, 60)
 """Averages over a few turns: a summary makes the turn after it lighter than the one before."""
 
 
-async def test_what_a_turn_journals_does_not_grow_with_the_turns_past(laboratory: Laboratory) -> None:
+async def test_journal_size_of_a_turn_does_not_grow_with_the_conversation(laboratory: Laboratory) -> None:
     await laboratory.model.plays(
         {"user": {"contains": "Customer:"}, "steps": [says("They asked for their bookings, several times.")]},
         scene("hello", calls(("handoff_to_Probe", {"reason": "r"})), says("hi")),

@@ -79,17 +79,17 @@ async def call(laboratory: Laboratory, customer: Customer, tool: str, arguments:
     return await last(customer)
 
 
-def test_the_table_holds_every_tool_of_the_bank() -> None:
+def test_table_covers_every_tool_of_the_bank() -> None:
     assert {tool.name for tool in bank.tools} == CALLS.keys() | NOT_PERSONAL
 
 
 @pytest.mark.parametrize("tool", sorted(CALLS))
-async def test_a_tool_refuses_who_is_not_known_to_be_the_customer(laboratory: Laboratory, tool: str) -> None:
+async def test_tool_refuses_an_unverified_customer(laboratory: Laboratory, tool: str) -> None:
     result = await call(laboratory, guest(laboratory), tool, CALLS[tool])
     assert (result["ok"], result["content"]) == (False, VERIFY_FIRST), result
 
 
-async def test_two_right_facts_open_the_door_in_this_session_only(laboratory: Laboratory) -> None:
+async def test_two_correct_facts_verify_this_session_only(laboratory: Laboratory) -> None:
     alice = guest(laboratory)
     told = json.loads((await call(laboratory, alice, "verify_identity", ALICE))["content"])
     assert told["verified"], told
@@ -99,7 +99,7 @@ async def test_two_right_facts_open_the_door_in_this_session_only(laboratory: La
     assert not (await call(laboratory, guest(laboratory, "bob"), "get_balance", {}))["ok"]
 
 
-async def test_a_yes_counts_after_the_facts_and_the_money_goes_once(laboratory: Laboratory) -> None:
+async def test_confirmed_transfer_runs_once_after_verification(laboratory: Laboratory) -> None:
     teller, carol = Teller(laboratory), guest(laboratory, "carol")
     before = await teller.moved_to("bob")
     assert not (await call(laboratory, carol, "transfer_money", TERMS))["ok"]
@@ -108,7 +108,7 @@ async def test_a_yes_counts_after_the_facts_and_the_money_goes_once(laboratory: 
     assert await teller.moved_to("bob") == before + 5
 
 
-async def test_wrong_facts_are_counted_locked_and_on_record(laboratory: Laboratory) -> None:
+async def test_wrong_facts_are_counted_and_recorded_and_lock_the_check(laboratory: Laboratory) -> None:
     dave = guest(laboratory, "dave")
     right = {"date_of_birth": "1996-01-09", "email": "dave@example.com"}
     wrong = {**right, "email": "dave@example.org"}
@@ -137,13 +137,13 @@ async def staff_record(laboratory: Laboratory, customer_id: str) -> JSON:
         return body
 
 
-async def test_the_model_cannot_say_that_the_customer_is_signed_in(laboratory: Laboratory) -> None:
+async def test_model_cannot_claim_that_the_customer_is_signed_in(laboratory: Laboratory) -> None:
     for field in ("signed_in", "session_id"):
         result = await call(laboratory, guest(laboratory), "get_balance", {field: "true"})
         assert result["content"] == f"{field} cannot be given: it is always the signed-in customer's."
 
 
-async def test_a_session_that_signs_in_is_signed_in_for_good(laboratory: Laboratory) -> None:
+async def test_signed_in_session_never_becomes_unauthenticated(laboratory: Laboratory) -> None:
     visitor = guest(laboratory)
     await call(laboratory, visitor, "list_cards", {})
     assert (await visitor.asks("status")).body["signed_in"] is False
@@ -166,7 +166,7 @@ async def refusals(visitor: Customer) -> set[str]:
     return {answer.text for answer in answers}
 
 
-async def test_customers_do_not_reach_the_checks_themselves(laboratory: Laboratory) -> None:
+async def test_identity_checks_are_not_reachable_from_outside(laboratory: Laboratory) -> None:
     answer = await staff(laboratory, "list")
     assert answer.status == 200  # what is for staff is let through
     url = f"{laboratory.mesh.addresses.ingress_url}/IdentityChecks/alice/verify_identity"

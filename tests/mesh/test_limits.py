@@ -41,7 +41,7 @@ async def counted(laboratory: Laboratory, outcome: str) -> float:
     return sum(float(line.removeprefix(wanted)) for line in page.splitlines() if line.startswith(wanted))
 
 
-async def test_a_message_for_which_there_is_no_agent_is_refused_and_counted(tmp_path: Path) -> None:
+async def test_message_is_refused_and_counted_when_no_agent_is_available(tmp_path: Path) -> None:
     (nobody,) = free_ports(1)
     environment = {"RESTATE_ADMIN_URL": f"http://127.0.0.1:{nobody}"}
     async with open_laboratory(tmp_path, environment=environment) as laboratory:
@@ -50,7 +50,7 @@ async def test_a_message_for_which_there_is_no_agent_is_refused_and_counted(tmp_
         assert await counted(laboratory, "unserved") == 1
 
 
-async def test_a_session_stops_when_its_budget_is_spent(limited: Laboratory) -> None:
+async def test_session_stops_when_its_budget_is_spent(limited: Laboratory) -> None:
     await limited.model.plays(scene("hello", says("hi")))
     customer = limited.customer()
     for _ in range(40):
@@ -70,7 +70,7 @@ async def test_a_session_stops_when_its_budget_is_spent(limited: Laboratory) -> 
     assert float(spent["cost"]) == pytest.approx((used["input_tokens"] + 10 * used["output_tokens"]) / 1_000_000)
 
 
-async def test_a_turn_past_its_deadline_is_stopped_and_the_session_goes_on(limited: Laboratory) -> None:
+async def test_turn_past_its_deadline_is_stopped_and_session_continues(limited: Laboratory) -> None:
     name = str(uuid4())
     await limited.model.plays(
         scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 60_000}))), scene("next", says("here"))
@@ -82,7 +82,7 @@ async def test_a_turn_past_its_deadline_is_stopped_and_the_session_goes_on(limit
     assert (await customer.says("next")).text == "here"
 
 
-async def test_a_question_expires(limited: Laboratory) -> None:
+async def test_question_expires(limited: Laboratory) -> None:
     name = str(uuid4())
     step = calls(("pay", {"to": name, "amount": "1"}))
     await limited.model.plays(scene("pay", TO_PROBE, step), scene("yes", says("yes to what?")))
@@ -98,7 +98,7 @@ async def test_a_question_expires(limited: Laboratory) -> None:
     assert limited.probed(f'paid {{"to":"{name}","amount":"1"}}') == 0
 
 
-async def test_the_next_model_is_asked_when_the_first_will_not(limited: Laboratory) -> None:
+async def test_next_model_is_used_when_the_first_rejects_the_request(limited: Laboratory) -> None:
     await limited.model.plays(scene("hello", says("hi")))
     await limited.model.fails({"kind": "http_404", "times": 2})
     customer = limited.customer()
@@ -108,7 +108,7 @@ async def test_the_next_model_is_asked_when_the_first_will_not(limited: Laborato
     assert asked == ["demo", "second", "third"]
 
 
-async def test_model_calls_past_the_limit_wait_for_their_turn(limited: Laboratory) -> None:
+async def test_model_calls_above_the_limit_are_queued(limited: Laboratory) -> None:
     """With one call at a time allowed, the second is asked only after the first was answered."""
     await limited.model.plays(scene("hello", {**says("hi"), "latency_ms": 300}))
     customers = [limited.customer() for _ in range(3)]

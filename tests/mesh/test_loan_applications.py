@@ -26,7 +26,7 @@ from tests.mesh.money import kept
 PAYMENT = monthly_payment(Decimal(LARGE), Decimal("6.90"), 60)
 
 
-async def test_a_small_loan_is_decided_by_the_figures(laboratory: Laboratory) -> None:
+async def test_small_loan_is_approved_automatically(laboratory: Laboratory) -> None:
     erin, application = await applies(laboratory, "erin", SMALL, months=12)
     payment = monthly_payment(Decimal(SMALL), Decimal("6.90"), 12)
     notice = await told(laboratory, erin)
@@ -43,7 +43,7 @@ async def test_a_small_loan_is_decided_by_the_figures(laboratory: Laboratory) ->
     assert (mine["first_on"], mine["monthly"], mine["account"]) == (loan["next_payment_on"], str(payment), "checking")
 
 
-async def test_bad_figures_are_declined_with_the_reason(laboratory: Laboratory) -> None:
+async def test_application_with_bad_figures_is_declined_with_the_reason(laboratory: Laboratory) -> None:
     dave, application = await applies(laboratory, "dave", SMALL, months=12)
     notice = await told(laboratory, dave)
     assert notice.startswith(
@@ -53,7 +53,7 @@ async def test_bad_figures_are_declined_with_the_reason(laboratory: Laboratory) 
     assert await waiting(laboratory, application) is None
 
 
-async def test_the_customer_says_yes_to_the_whole_application(laboratory: Laboratory) -> None:
+async def test_customer_confirms_the_complete_application(laboratory: Laboratory) -> None:
     customer, _ = await applies(laboratory, "dave", SMALL, months=12)
     asked = (await customer.asks("transcript")).body["turns"][0]["reply"]
     assert asked == (
@@ -64,7 +64,7 @@ async def test_the_customer_says_yes_to_the_whole_application(laboratory: Labora
     await told(laboratory, customer)
 
 
-async def test_a_large_loan_waits_for_staff_and_the_session_goes_on(laboratory: Laboratory) -> None:
+async def test_large_loan_waits_for_staff_while_the_session_continues(laboratory: Laboratory) -> None:
     carol, application = await applies(laboratory, "carol", LARGE)
     item = await waits(laboratory, application)
     assert (item["title"], item["customer_id"]) == ("Loan of 6,000.00 EUR over 60 months", "carol")
@@ -85,7 +85,7 @@ async def test_a_large_loan_waits_for_staff_and_the_session_goes_on(laboratory: 
     assert notice in [item.get("content") for item in body["input"]]
 
 
-async def test_a_rejection_comes_with_its_reason(laboratory: Laboratory) -> None:
+async def test_rejection_notice_includes_the_reason(laboratory: Laboratory) -> None:
     carol, application = await applies(laboratory, "carol", LARGE)
     await waits(laboratory, application)
     await staff(laboratory, "reject", approval_id=application, by="Mia", why="The home loan comes first")
@@ -95,7 +95,7 @@ async def test_a_rejection_comes_with_its_reason(laboratory: Laboratory) -> None
     assert application.replace("LA-", "LN-") not in loans["content"]
 
 
-async def test_a_second_decision_is_refused_and_names_the_first(laboratory: Laboratory) -> None:
+async def test_second_decision_is_refused_and_names_the_first(laboratory: Laboratory) -> None:
     carol, application = await applies(laboratory, "carol", LARGE)
     await waits(laboratory, application)
     await staff(laboratory, "reject", approval_id=application, by="Mia", why="Too much")
@@ -108,7 +108,7 @@ async def test_a_second_decision_is_refused_and_names_the_first(laboratory: Labo
     assert (nothing.status, nothing.text.split(".")[0]) == (404, "Nothing waits under the id 'LA-000000000000'")
 
 
-async def test_of_two_decisions_at_once_one_wins(laboratory: Laboratory) -> None:
+async def test_only_one_of_two_simultaneous_decisions_wins(laboratory: Laboratory) -> None:
     carol, application = await applies(laboratory, "carol", LARGE)
     await waits(laboratory, application)
     answers = await asyncio.gather(
@@ -139,7 +139,7 @@ async def staff_have(laboratory: Laboratory, seconds: int) -> AsyncIterator[None
         await tools.start()
 
 
-async def test_staff_are_reminded_and_the_deadline_declines(laboratory: Laboratory) -> None:
+async def test_staff_are_reminded_and_the_deadline_declines_the_application(laboratory: Laboratory) -> None:
     seconds = 3
     async with staff_have(laboratory, seconds):
         carol, application = await applies(laboratory, "carol", LARGE)
@@ -164,7 +164,7 @@ async def test_staff_are_reminded_and_the_deadline_declines(laboratory: Laborato
     assert f"{application} was rejected by Switchboard at" in late.text
 
 
-async def test_a_second_application_is_refused_while_one_is_open(laboratory: Laboratory) -> None:
+async def test_second_application_is_refused_while_one_is_open(laboratory: Laboratory) -> None:
     carol, application = await applies(laboratory, "carol", LARGE)
     await waits(laboratory, application)
     await carol.says(APPLY)
@@ -176,7 +176,7 @@ async def test_a_second_application_is_refused_while_one_is_open(laboratory: Lab
     await told(laboratory, carol)
 
 
-async def test_nobody_sees_another_customers_application(laboratory: Laboratory) -> None:
+async def test_customer_cannot_see_another_customers_application(laboratory: Laboratory) -> None:
     carol, application = await applies(laboratory, "carol", LARGE)
     await waits(laboratory, application)
     own = await says_by_tool(laboratory, carol, "get_loan_application", {"application_id": application})

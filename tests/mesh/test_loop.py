@@ -34,7 +34,7 @@ async def last_reply(customer: Customer) -> JSON:
     return turns[-1]
 
 
-async def test_a_hand_off_leads_to_the_other_agent_and_holds(laboratory: Laboratory) -> None:
+async def test_hand_off_switches_to_the_other_agent_and_lasts(laboratory: Laboratory) -> None:
     await laboratory.model.plays(
         scene("first", TO_PROBE, says("hello from the laboratory")), scene("second", says("still here"))
     )
@@ -48,7 +48,7 @@ async def test_a_hand_off_leads_to_the_other_agent_and_holds(laboratory: Laborat
     assert (second.body["agent"], second.body["hand_offs"], second.text) == ("Probe", [], "still here")
 
 
-async def test_results_come_back_in_the_order_of_the_calls(laboratory: Laboratory) -> None:
+async def test_results_keep_the_order_of_the_calls(laboratory: Laboratory) -> None:
     customer = await experiment(
         laboratory,
         calls(
@@ -70,7 +70,7 @@ async def test_results_come_back_in_the_order_of_the_calls(laboratory: Laborator
     assert (await last_reply(customer))["reply"] == "done"
 
 
-async def test_every_call_has_its_result_in_what_the_model_is_sent(laboratory: Laboratory) -> None:
+async def test_every_call_sent_to_the_model_has_a_result(laboratory: Laboratory) -> None:
     customer = await experiment(laboratory, calls(("refuse", {}), ("wait", {"name": "w"})), says("done"))
     items = (await laboratory.model.requests(customer.session))[-1]["body"]["input"]
     asked = [item["call_id"] for item in items if item.get("type") == "function_call"]
@@ -79,7 +79,7 @@ async def test_every_call_has_its_result_in_what_the_model_is_sent(laboratory: L
     assert len(asked) == 3
 
 
-async def test_a_tool_that_fails_at_first_is_retried_unseen(laboratory: Laboratory) -> None:
+async def test_failing_tool_is_retried_without_the_model_noticing(laboratory: Laboratory) -> None:
     name = f"flaky {laboratory.replays}"
     customer = await experiment(laboratory, calls(("fail_at_first", {"name": name})), says("done"))
     assert [result["ok"] for result in await results(customer)] == [True]
@@ -87,7 +87,7 @@ async def test_a_tool_that_fails_at_first_is_retried_unseen(laboratory: Laborato
     assert len(await laboratory.model.requests(customer.session)) == 3
 
 
-async def test_the_loop_names_the_customer_and_the_model_cannot(laboratory: Laboratory) -> None:
+async def test_loop_sets_the_customer_and_the_model_cannot(laboratory: Laboratory) -> None:
     customer = await experiment(
         laboratory,
         calls(("who_am_i", {}), ("who_am_i", {"customer_id": "bob"})),
@@ -100,7 +100,7 @@ async def test_the_loop_names_the_customer_and_the_model_cannot(laboratory: Labo
     assert "customer_id cannot be given" in forged["content"]
 
 
-async def test_a_long_result_is_cut_and_said_to_be(laboratory: Laboratory) -> None:
+async def test_long_result_is_truncated_and_marked(laboratory: Laboratory) -> None:
     customer = await experiment(laboratory, calls(("big", {"characters": 20_000})), says("done"))
     (result,) = await results(customer)
     assert result["ok"]
@@ -108,24 +108,24 @@ async def test_a_long_result_is_cut_and_said_to_be(laboratory: Laboratory) -> No
     assert "[cut: 40011 bytes in all" in result["content"]
 
 
-async def test_an_empty_reply_is_told_to_the_model(laboratory: Laboratory) -> None:
+async def test_empty_reply_is_reported_to_the_model(laboratory: Laboratory) -> None:
     customer = await experiment(laboratory, {"fault": {"kind": "empty"}, "then": says("here I am")})
     assert (await last_reply(customer))["reply"] == "here I am"
     assert [Note(**message) for message in await customer.messages() if message["kind"] == "note"]
 
 
-async def test_a_refusal_of_the_model_is_told_to_the_customer(laboratory: Laboratory) -> None:
+async def test_model_refusal_is_shown_to_the_customer(laboratory: Laboratory) -> None:
     customer = await experiment(laboratory, {"refusal": "I may not talk about that."})
     assert (await last_reply(customer))["reply"] == "I may not talk about that."
 
 
-async def test_a_hand_off_to_nobody_is_told_to_the_model(laboratory: Laboratory) -> None:
+async def test_hand_off_to_an_unknown_agent_is_reported_to_the_model(laboratory: Laboratory) -> None:
     customer = await experiment(laboratory, calls(("handoff_to_Nobody", {"reason": "?"})), says("then I stay"))
     assert (await last_reply(customer))["agents"] == ["Triage", "Probe"]
     assert "There is no agent 'Nobody'" in (await results(customer))[0]["content"]
 
 
-async def test_a_model_that_only_calls_ends_in_an_honest_reply(laboratory: Laboratory) -> None:
+async def test_endless_tool_calls_end_in_an_apology(laboratory: Laboratory) -> None:
     endless = [calls(("wait", {"name": "again"}))] * 20
     customer = await experiment(laboratory, *endless)
     turn = await last_reply(customer)
@@ -134,7 +134,7 @@ async def test_a_model_that_only_calls_ends_in_an_honest_reply(laboratory: Labor
     assert len(await results(customer)) == 8
 
 
-async def test_agents_that_pass_a_customer_around_end_in_an_honest_reply(laboratory: Laboratory) -> None:
+async def test_endless_hand_offs_end_in_an_apology(laboratory: Laboratory) -> None:
     to_triage = calls(("handoff_to_Triage", {"reason": "not mine"}))
     customer = await experiment(laboratory, *[to_triage, TO_PROBE] * 5)
     turn = await last_reply(customer)
@@ -157,7 +157,7 @@ async def test_agents_that_pass_a_customer_around_end_in_an_honest_reply(laborat
     ],
     ids=lambda fault: fault["kind"],
 )
-async def test_an_ill_model_costs_a_pause(laboratory: Laboratory, fault: JSON) -> None:
+async def test_temporary_model_failure_is_retried(laboratory: Laboratory, fault: JSON) -> None:
     await laboratory.model.follows_rules()
     await laboratory.model.fails({**fault, "contains": "hello"})
     customer = laboratory.customer()
@@ -169,9 +169,7 @@ async def test_an_ill_model_costs_a_pause(laboratory: Laboratory, fault: JSON) -
 
 
 @pytest.mark.parametrize("kind", ["http_400", "http_401", "http_404"])
-async def test_a_model_that_never_will_is_asked_once_and_the_session_stays_usable(
-    laboratory: Laboratory, kind: str
-) -> None:
+async def test_permanent_model_error_is_not_retried_and_session_stays_usable(laboratory: Laboratory, kind: str) -> None:
     await laboratory.model.plays(scene("hello", says("hi")))
     await laboratory.model.fails({"kind": kind, "times": -1})
     customer = laboratory.customer()
@@ -182,7 +180,7 @@ async def test_a_model_that_never_will_is_asked_once_and_the_session_stays_usabl
     assert (await customer.says("hello")).text == "hi"
 
 
-async def test_a_model_that_stays_ill_is_given_up_after_so_many_attempts(laboratory: Laboratory) -> None:
+async def test_failing_model_is_given_up_after_the_maximum_of_attempts(laboratory: Laboratory) -> None:
     await laboratory.model.plays(scene("hello", says("hi")))
     await laboratory.model.fails({"kind": "http_429", "times": -1, "retry_after_s": 0})
     customer = laboratory.customer()

@@ -7,7 +7,7 @@ from tests.laboratory import SOON, open_laboratory
 from tests.mesh.money import DONE, Teller, sends
 
 
-async def test_what_policy_forbids_passes_and_is_counted_and_what_cannot_be_is_refused(tmp_path: Path) -> None:
+async def test_log_policy_counts_violations_and_refuses_only_the_impossible(tmp_path: Path) -> None:
     async with open_laboratory(tmp_path, replays=True, environment={**SOON, "POLICY": "log"}) as laboratory:
         teller = Teller(laboratory)
         carol, _ = await teller.asks("carol", sends("bob", "5000.01"))

@@ -56,13 +56,13 @@ async def continued(archive: Path, tmp_path: Path) -> AsyncIterator[Continued]:
         yield Continued(mesh, http)
 
 
-async def test_conversations_of_an_earlier_version_go_on(continued: Continued) -> None:
+async def test_conversations_of_an_earlier_version_continue(continued: Continued) -> None:
     assert ARCHIVES
     await check_finished_turn_is_remembered(continued)
-    await check_turn_in_flight_is_answered(continued)
-    await check_held_question_takes_its_yes(continued)
+    await check_turn_in_flight_completes(continued)
+    await check_pending_question_accepts_a_yes(continued)
     await check_timer_fires(continued)
-    await check_approval_is_decided(continued)
+    await check_approval_can_be_decided(continued)
     stuck = "SELECT target, last_failure FROM sys_invocation WHERE status IN ('paused', 'backing-off')"
     assert await continued.mesh.admin.query(stuck) == []
 
@@ -76,7 +76,7 @@ async def check_finished_turn_is_remembered(continued: Continued) -> None:
     assert [turn["turn"] for turn in turns] == [1, 2]
 
 
-async def check_turn_in_flight_is_answered(continued: Continued) -> None:
+async def check_turn_in_flight_completes(continued: Continued) -> None:
     """It was stopped between two attempts of a model call, in the middle of an agent's journal."""
     # The same message with the same key is the same request: it waits for the turn that was in flight.
     text = "how much did I spend on gambling last month?"
@@ -84,7 +84,7 @@ async def check_turn_in_flight_is_answered(continued: Continued) -> None:
     assert (answer.status, "190.50 EUR on gambling" in answer.text) == (200, True), answer.text
 
 
-async def check_held_question_takes_its_yes(continued: Continued) -> None:
+async def check_pending_question_accepts_a_yes(continued: Continued) -> None:
     answer = await continued.customer("alice", "held").says("yes")
     assert (answer.status, "was received: 48 monthly payments" in answer.text) == (200, True), answer.text
 
@@ -93,7 +93,7 @@ async def check_timer_fires(continued: Continued) -> None:
     await continued.until_told("alice", "timer", "call the landlord")
 
 
-async def check_approval_is_decided(continued: Continued) -> None:
+async def check_approval_can_be_decided(continued: Continued) -> None:
     """Staff decide a workflow that the earlier version started."""
     url = continued.mesh.addresses.ingress_url
     async with continued.http.post(f"{url}/Approvals/list", json={}) as response:

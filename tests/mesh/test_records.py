@@ -46,7 +46,7 @@ async def journaled(laboratory: Laboratory) -> list[JSON]:
     return rows
 
 
-async def test_a_refusal_is_counted_once_and_names_its_rule(laboratory: Laboratory) -> None:
+async def test_refusal_is_counted_once_and_names_its_rule(laboratory: Laboratory) -> None:
     before = await counted(laboratory, "X3", "refused"), await counted(laboratory, "none", "allowed")
     refused = await does(laboratory, "dave", FORBIDDEN)
     assert refused["content"].endswith("(rule X3)")
@@ -64,7 +64,7 @@ async def test_a_refusal_is_counted_once_and_names_its_rule(laboratory: Laborato
 @pytest.mark.parametrize(
     ("policy", "decision", "rule", "total"), [("off", "allowed", "none", 4), ("log", "let_pass", "L1", 5)]
 )
-async def test_a_policy_that_is_not_enforced_lets_pass_and_says_so(
+async def test_unenforced_policy_allows_the_call_and_counts_it(
     laboratory: Laboratory, policy: str, decision: str, rule: str, total: int
 ) -> None:
     """More bags than are free, and none of them paid."""
@@ -78,7 +78,7 @@ async def test_a_policy_that_is_not_enforced_lets_pass_and_says_so(
     assert refused["content"].endswith("(rule L1)")
 
 
-async def test_staff_see_what_has_changed_and_no_agent_lists_it(laboratory: Laboratory) -> None:
+async def test_staff_can_dump_changed_records_and_agents_cannot(laboratory: Laboratory) -> None:
     day = ahead(32)
     made = booking("SB310", day, ("credit_card_1005", 143), destination="FCO")
     number = told(await does(laboratory, "carol", made))["reservation_id"]

@@ -5,7 +5,7 @@ from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory
 
 
-async def test_an_agent_added_at_run_time_is_used_by_the_next_message(laboratory: Laboratory) -> None:
+async def test_agent_registered_at_run_time_is_used_by_the_next_message(laboratory: Laboratory) -> None:
     name = f"Newcomer{int(laboratory.replays)}"
     hand_off = f"handoff_to_{name}"
     await laboratory.model.plays(
@@ -31,7 +31,7 @@ async def test_an_agent_added_at_run_time_is_used_by_the_next_message(laboratory
         await newcomer.stop()
 
 
-async def test_a_session_whose_agent_was_removed_goes_back_to_triage(laboratory: Laboratory) -> None:
+async def test_session_returns_to_triage_when_its_agent_is_removed(laboratory: Laboratory) -> None:
     name = f"Leaver{int(laboratory.replays)}"
     await laboratory.model.plays(
         scene("go", calls((f"handoff_to_{name}", {"reason": "r"})), says("hello")), scene("and now?", says("I am back"))

@@ -14,7 +14,7 @@ PARTIES_WHEN_REPLAYING = 100
 """Each await costs a suspension there."""
 
 
-async def test_two_messages_at_once_are_answered_one_after_the_other(laboratory: Laboratory) -> None:
+async def test_simultaneous_messages_are_answered_one_at_a_time(laboratory: Laboratory) -> None:
     await laboratory.model.plays(scene("one", says("first")), scene("two", says("second")))
     customer = laboratory.customer()
     answers = await asyncio.gather(customer.says("one"), customer.says("two"))
@@ -26,7 +26,7 @@ async def test_two_messages_at_once_are_answered_one_after_the_other(laboratory:
     assert [len(turn["messages"]) for turn in turns] == [2, 2]
 
 
-async def test_a_thousand_sessions_do_not_wait_for_each_other(laboratory: Laboratory) -> None:
+async def test_thousand_sessions_run_in_parallel(laboratory: Laboratory) -> None:
     """Each turn's tool answers only when all of them are inside it at the same time."""
     parties = PARTIES_WHEN_REPLAYING if laboratory.replays else PARTIES
     meeting = {"name": f"party {laboratory.replays}", "parties": parties}
@@ -37,7 +37,7 @@ async def test_a_thousand_sessions_do_not_wait_for_each_other(laboratory: Labora
     assert {answer.text for answer in answers} == {"we met"}
 
 
-async def test_what_is_said_in_one_session_is_not_known_in_another(laboratory: Laboratory) -> None:
+async def test_session_does_not_see_messages_of_another_session(laboratory: Laboratory) -> None:
     await laboratory.model.plays(scene("my code is 4711", says("noted")), scene("which code?", says("none")))
     first, second = laboratory.customer(), laboratory.customer()
     await first.says("my code is 4711")
@@ -46,7 +46,7 @@ async def test_what_is_said_in_one_session_is_not_known_in_another(laboratory: L
     assert "4711" in str(await laboratory.model.requests(first.session))
 
 
-async def test_a_session_belongs_to_the_customer_who_began_it(laboratory: Laboratory) -> None:
+async def test_session_rejects_another_customer(laboratory: Laboratory) -> None:
     await laboratory.model.plays(scene("hello", says("hi")))
     alice = laboratory.customer("alice")
     await alice.says("hello")
@@ -74,7 +74,7 @@ async def test_a_session_belongs_to_the_customer_who_began_it(laboratory: Labora
         ("a b", "hello", "customer_id: String should match pattern"),
     ],
 )
-async def test_a_message_that_cannot_be_taken_changes_nothing(
+async def test_invalid_message_is_rejected_and_changes_nothing(
     laboratory: Laboratory, customer_id: str, text: Any, told: str
 ) -> None:
     customer = laboratory.customer(customer_id)
@@ -85,14 +85,14 @@ async def test_a_message_that_cannot_be_taken_changes_nothing(
     assert (await customer.asks("status")).status == 404
 
 
-async def test_an_unknown_field_is_refused(laboratory: Laboratory) -> None:
+async def test_unknown_field_is_rejected(laboratory: Laboratory) -> None:
     customer = laboratory.customer()
     answer = await customer.asks("send", text="hello", admin=True)
     assert (answer.status, answer.text) == (400, "admin: Extra inputs are not permitted")
 
 
 @pytest.mark.parametrize("session", ["a%20b", ".", ".."])
-async def test_a_session_id_has_a_form(laboratory: Laboratory, session: str) -> None:
+async def test_invalid_session_id_is_rejected(laboratory: Laboratory, session: str) -> None:
     url = f"{laboratory.mesh.addresses.ingress_url}/Session/{session}/send"
     message = {"customer_id": "alice", "text": "hello"}
     # As it is written: a client of HTTP would leave the dots out.
@@ -101,7 +101,7 @@ async def test_a_session_id_has_a_form(laboratory: Laboratory, session: str) -> 
         assert "is not a valid session id" in (await response.json())["message"]
 
 
-async def test_only_sessions_and_the_doors_of_staff_can_be_reached_from_outside(laboratory: Laboratory) -> None:
+async def test_ingress_exposes_only_sessions_and_staff_services(laboratory: Laboratory) -> None:
     url = laboratory.mesh.addresses.admin_url + "/services"
     async with laboratory.http.get(url) as response:
         services = (await response.json())["services"]
@@ -123,7 +123,7 @@ async def test_only_sessions_and_the_doors_of_staff_can_be_reached_from_outside(
             assert "not public" in await response.text()
 
 
-async def test_the_same_message_twice_is_one_turn(laboratory: Laboratory) -> None:
+async def test_repeated_idempotency_key_makes_one_turn(laboratory: Laboratory) -> None:
     await laboratory.model.plays(scene("hello", says("hi")))
     customer = laboratory.customer()
     first, second = await asyncio.gather(*(customer.says("hello", idempotency_key="once") for _ in range(2)))
@@ -131,7 +131,7 @@ async def test_the_same_message_twice_is_one_turn(laboratory: Laboratory) -> Non
     assert (await customer.asks("status")).body["turns_total"] == 1
 
 
-async def test_the_transcript_is_read_in_pages(laboratory: Laboratory) -> None:
+async def test_transcript_is_read_in_pages(laboratory: Laboratory) -> None:
     await laboratory.model.plays(scene("hello", says("hi")))
     customer = laboratory.customer()
     for _ in range(5):

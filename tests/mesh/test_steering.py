@@ -16,7 +16,7 @@ async def running(laboratory: Laboratory, line: str) -> None:
     await laboratory.until(lambda: laboratory.probed(line))
 
 
-async def test_an_interrupt_stops_the_tools_and_says_what_was_done(laboratory: Laboratory) -> None:
+async def test_interrupt_stops_tools_and_reports_what_was_done(laboratory: Laboratory) -> None:
     quick, slow, saga = (str(uuid4()) for _ in range(3))
     step = calls(
         ("wait", {"name": quick}),
@@ -47,7 +47,7 @@ async def paired(customer: Customer) -> bool:
     return sorted(made) == sorted(message["call_id"] for message in messages if message["kind"] == "tool")
 
 
-async def test_an_interrupt_stops_a_model_that_thinks(laboratory: Laboratory) -> None:
+async def test_interrupt_stops_a_running_model_call(laboratory: Laboratory) -> None:
     await laboratory.model.plays(scene("go", {**says("too late"), "latency_ms": LONG_MS}), scene("next", says("here")))
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
@@ -61,7 +61,7 @@ async def test_an_interrupt_stops_a_model_that_thinks(laboratory: Laboratory) ->
     assert (await customer.says("next")).text == "here"
 
 
-async def test_an_interrupt_frees_the_session_even_when_the_agent_is_dead(laboratory: Laboratory) -> None:
+async def test_interrupt_frees_the_session_when_the_agent_is_down(laboratory: Laboratory) -> None:
     name = str(uuid4())
     await laboratory.model.plays(
         scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 2_000}))), scene("next", says("here"))
@@ -79,7 +79,7 @@ async def test_an_interrupt_frees_the_session_even_when_the_agent_is_dead(labora
     assert (await customer.says("next")).text == "here"
 
 
-async def test_a_message_can_replace_the_one_that_is_being_answered(laboratory: Laboratory) -> None:
+async def test_steer_replaces_the_running_message(laboratory: Laboratory) -> None:
     name = str(uuid4())
     await laboratory.model.plays(
         scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))),
@@ -93,7 +93,7 @@ async def test_a_message_can_replace_the_one_that_is_being_answered(laboratory: 
     assert (await message).body["interrupted"]
 
 
-async def test_an_interrupt_of_nothing_changes_nothing(laboratory: Laboratory) -> None:
+async def test_interrupt_without_a_running_turn_changes_nothing(laboratory: Laboratory) -> None:
     await laboratory.model.plays(scene("hello", says("hi")))
     customer = laboratory.customer()
     await customer.says("hello")
@@ -101,7 +101,7 @@ async def test_an_interrupt_of_nothing_changes_nothing(laboratory: Laboratory) -
     assert (await customer.says("hello")).text == "hi"
 
 
-async def test_another_customer_cannot_stop_a_first_turn(laboratory: Laboratory) -> None:
+async def test_another_customer_cannot_interrupt_a_first_turn(laboratory: Laboratory) -> None:
     name = str(uuid4())
     await laboratory.model.plays(
         scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 1_000})), says("done"))
@@ -114,7 +114,7 @@ async def test_another_customer_cannot_stop_a_first_turn(laboratory: Laboratory)
     assert (await message).text == "done"
 
 
-async def test_a_message_that_an_operator_cancels_leaves_the_session_usable(laboratory: Laboratory) -> None:
+async def test_session_stays_usable_after_an_operator_cancels_a_message(laboratory: Laboratory) -> None:
     name = str(uuid4())
     await laboratory.model.plays(
         scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))), scene("next", says("here"))
@@ -132,7 +132,7 @@ async def test_a_message_that_an_operator_cancels_leaves_the_session_usable(labo
     assert len((await customer.asks("transcript")).body["turns"]) == 1
 
 
-async def test_arguments_that_never_fit_are_given_up(laboratory: Laboratory) -> None:
+async def test_turn_ends_when_arguments_never_fit(laboratory: Laboratory) -> None:
     await laboratory.model.plays(scene("go", TO_PROBE, *[calls(("wait", '{"name": '))] * 6))
     customer = laboratory.customer()
     answer = await customer.says("go")
@@ -141,9 +141,7 @@ async def test_arguments_that_never_fit_are_given_up(laboratory: Laboratory) -> 
     assert len(results) == 3
 
 
-async def test_the_next_agent_sees_the_conversation_and_the_reason_but_not_the_instructions(
-    laboratory: Laboratory,
-) -> None:
+async def test_next_agent_sees_conversation_and_reason_but_not_instructions(laboratory: Laboratory) -> None:
     await laboratory.model.plays(scene("go", calls(("handoff_to_Probe", {"reason": "it is a riddle"})), says("solved")))
     customer = laboratory.customer()
     await customer.says("go")
@@ -154,7 +152,7 @@ async def test_the_next_agent_sees_the_conversation_and_the_reason_but_not_the_i
     assert probe["instructions"] == "You run experiments."
 
 
-async def test_status_shows_the_running_calls_while_the_turn_runs(laboratory: Laboratory) -> None:
+async def test_status_shows_calls_in_flight_while_a_turn_runs(laboratory: Laboratory) -> None:
     name = str(uuid4())
     await laboratory.model.plays(
         scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 1_500})), says("done"))
@@ -170,7 +168,7 @@ async def test_status_shows_the_running_calls_while_the_turn_runs(laboratory: La
     assert {agent["agent"] for agent in status["spending"]} == {"Triage", "Probe"}
 
 
-async def test_a_long_conversation_is_summarised_and_still_readable_whole(laboratory: Laboratory) -> None:
+async def test_long_conversation_is_summarised_but_transcript_stays_complete(laboratory: Laboratory) -> None:
     """The script has no scene for a summary request but this one, so its answer is what the models see later."""
     chatter = "x" * 4_000
     summary = {"user": {"contains": "Customer:"}, "steps": [says("They said x very often.")]}
@@ -191,7 +189,7 @@ async def test_a_long_conversation_is_summarised_and_still_readable_whole(labora
     assert sum(turn["messages"][0]["text"] == chatter for turn in turns) == 12
 
 
-async def test_an_interrupt_while_the_model_is_paused_tells_what_was_done(laboratory: Laboratory) -> None:
+async def test_interrupt_during_a_model_backoff_reports_what_was_done(laboratory: Laboratory) -> None:
     """The endpoint has asked for twenty seconds; the tool before that was done."""
     name = str(uuid4())
     ill = {"fault": {"kind": "http_429", "times": 1}, "then": says("well again")}
@@ -212,7 +210,7 @@ async def test_an_interrupt_while_the_model_is_paused_tells_what_was_done(labora
     assert await paired(customer)
 
 
-async def test_a_turn_that_is_cancelled_twice_leaves_no_call_without_a_result(laboratory: Laboratory) -> None:
+async def test_every_call_has_a_result_when_a_turn_is_cancelled_twice(laboratory: Laboratory) -> None:
     name = str(uuid4())
     await laboratory.model.plays(
         scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 30_000}))), scene("next", says("here"))
@@ -232,7 +230,7 @@ async def test_a_turn_that_is_cancelled_twice_leaves_no_call_without_a_result(la
     assert (await customer.says("next")).text == "here"
 
 
-async def test_a_transcript_is_read_in_pages_that_can_be_sent(laboratory: Laboratory) -> None:
+async def test_transcript_page_ends_at_its_size_limit(laboratory: Laboratory) -> None:
     """Seven steps of sixteen large results are a megabyte and more; a page ends there and the next goes on."""
     step = calls(*[("big", {"characters": 7_000})] * 16)
     await laboratory.model.plays(

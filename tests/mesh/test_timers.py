@@ -33,7 +33,7 @@ async def none_waits(laboratory: Laboratory) -> None:
     await Teller(laboratory).at_rest()
 
 
-async def test_a_reminder_comes_once_also_when_everything_was_restarted(laboratory: Laboratory) -> None:
+async def test_reminder_arrives_once_after_a_full_restart(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     carol, told = await reminded(teller, f"PT{SOON_S}S")
     reminder = told["reminder"]
@@ -49,7 +49,7 @@ async def test_a_reminder_comes_once_also_when_everything_was_restarted(laborato
     assert (await teller.does("carol", ("list_reminders", {})))["reminders"] == []
 
 
-async def test_a_cancelled_reminder_never_comes(laboratory: Laboratory) -> None:
+async def test_cancelled_reminder_never_arrives(laboratory: Laboratory) -> None:
     """A later one of the same customer comes, by when this one would have."""
     teller = Teller(laboratory)
     carol, told = await reminded(teller, CANCELLED_WITHIN_S, "never")
@@ -68,9 +68,7 @@ async def test_a_cancelled_reminder_never_comes(laboratory: Laboratory) -> None:
     await none_waits(laboratory)
 
 
-async def test_a_reminder_cancelled_in_the_moment_it_is_due_is_either_cancelled_or_comes(
-    laboratory: Laboratory,
-) -> None:
+async def test_reminder_cancelled_when_due_is_either_cancelled_or_arrives(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     carol, told = await reminded(teller, 1, "race")
     due_at = datetime.fromisoformat(told["reminder"]["due_at"])
@@ -83,7 +81,7 @@ async def test_a_reminder_cancelled_in_the_moment_it_is_due_is_either_cancelled_
         assert await teller.notices(carol) == []
 
 
-async def test_a_reminder_is_the_customers_own(laboratory: Laboratory) -> None:
+async def test_customer_sees_only_own_reminders(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     _, told = await reminded(teller, FAR_S, "secret")
     reminder_id = told["reminder"]["reminder_id"]
@@ -93,7 +91,7 @@ async def test_a_reminder_is_the_customers_own(laboratory: Laboratory) -> None:
     await teller.does("carol", ("cancel_reminder", {"reminder_id": reminder_id}))
 
 
-async def test_a_time_that_may_not_be_is_refused(laboratory: Laboratory) -> None:
+async def test_invalid_reminder_time_is_refused(laboratory: Laboratory) -> None:
     for when, why in (
         ({"after": 0}, "too soon"),
         ({"after": "-PT5S"}, "lies in the past"),
@@ -115,9 +113,7 @@ async def scheduled(teller: Teller, payer: str, to: str, amount: str, on: str) -
     return customer, await teller.last_result(customer)
 
 
-async def test_a_scheduled_transfer_is_made_once_over_a_restart_and_the_customer_is_told(
-    laboratory: Laboratory,
-) -> None:
+async def test_scheduled_transfer_runs_once_over_a_restart_and_notifies_customer(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     before = await teller.moved_to("bob")
     carol, told = await put_off(lambda at: scheduled(teller, "carol", "bob", "11.00", at))
@@ -132,7 +128,7 @@ async def test_a_scheduled_transfer_is_made_once_over_a_restart_and_the_customer
     assert (await teller.does("carol", ("list_scheduled", {})))["scheduled"] == []
 
 
-async def test_a_cancelled_scheduled_transfer_is_never_made(laboratory: Laboratory) -> None:
+async def test_cancelled_scheduled_transfer_is_never_made(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     before = await teller.moved()
     carol, told = await scheduled(teller, "carol", "bob", "12.00", instant(FAR_S))
@@ -145,7 +141,7 @@ async def test_a_cancelled_scheduled_transfer_is_never_made(laboratory: Laborato
     assert not any("Your scheduled transfer" in notice for notice in await teller.notices(carol))
 
 
-async def test_a_scheduled_transfer_without_money_tells_the_customer(laboratory: Laboratory) -> None:
+async def test_scheduled_transfer_without_funds_notifies_the_customer(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     await teller.refuse_rich_dave()
     before = await teller.moved()
@@ -157,14 +153,14 @@ async def test_a_scheduled_transfer_without_money_tells_the_customer(laboratory:
     assert await teller.moved() == before
 
 
-async def test_a_schedule_that_could_never_be_made_is_refused_at_once(laboratory: Laboratory) -> None:
+async def test_scheduled_transfer_that_can_never_run_is_refused_immediately(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     for to, on, why in (("nobody", "2099-01-01", "No customer of this bank"), ("bob", "2099-01-01", "too far ahead")):
         _, told = await scheduled(teller, "carol", to, "5.00", on)
         assert why in told["refused"]
 
 
-async def test_the_model_is_told_which_day_it_is(laboratory: Laboratory) -> None:
+async def test_find_date_tells_the_model_the_current_day(laboratory: Laboratory) -> None:
     today = datetime.now(UTC).date()
     told = await Teller(laboratory).does("carol", ("find_date", {"days_ahead": 1}))
     assert told["date"] == str(today + timedelta(days=1))

@@ -27,13 +27,13 @@ async def result(laboratory: Laboratory, customer: Customer, call: tuple[str, An
     return found
 
 
-async def test_read_tool_answers_with_the_customers_own_record(laboratory: Laboratory) -> None:
+async def test_read_tool_returns_the_customers_own_record(laboratory: Laboratory) -> None:
     for customer_id in ("alice", "bob"):
         found = await result(laboratory, laboratory.customer(customer_id), POLICY)
         assert (found["ok"], json.loads(found["content"])["holder"]) == (True, customer_id), found
 
 
-async def test_tools_of_a_toolset_run_side_by_side_in_the_models_order(laboratory: Laboratory) -> None:
+async def test_toolset_tools_run_in_parallel_and_keep_the_models_order(laboratory: Laboratory) -> None:
     customer = laboratory.customer()
     missing = ("get_policy", {"number": "P-9"})
     await laboratory.model.plays(scene("both", TO_PROBE, calls(POLICY, missing, ("policy_kinds", {})), DONE))
@@ -60,7 +60,7 @@ async def test_write_runs_once_and_only_after_the_customers_yes(laboratory: Labo
     assert after["reports"] == [f"{customer.session}: 120.50 EUR a window"]
 
 
-async def test_unverified_customer_is_refused_until_two_facts_are_right(laboratory: Laboratory) -> None:
+async def test_unverified_customer_is_refused_until_two_facts_match(laboratory: Laboratory) -> None:
     guest = laboratory.customer("alice", signed_in=False)
     for call in (POLICY, DAMAGE):
         refused = await result(laboratory, guest, call)
@@ -72,7 +72,7 @@ async def test_unverified_customer_is_refused_until_two_facts_are_right(laborato
         assert allowed["ok"], allowed
 
 
-async def test_wrong_arguments_are_told_to_the_model_and_do_nothing(laboratory: Laboratory) -> None:
+async def test_wrong_arguments_are_reported_to_the_model_and_change_nothing(laboratory: Laboratory) -> None:
     customer = laboratory.customer("dave")
     for call, said in (
         (("get_policy", {"number": 1}), "The arguments do not fit: number: Input should be a valid string"),

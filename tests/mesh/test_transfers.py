@@ -11,7 +11,7 @@ from tests.laboratory import Laboratory
 from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment, sends
 
 
-async def test_a_transfer_is_asked_and_moves_the_money_on_a_yes(laboratory: Laboratory) -> None:
+async def test_transfer_moves_money_after_the_customers_yes(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     carols, bobs = await teller.balance("carol"), await teller.balance("bob")
     carol, asked = await teller.asks("carol", sends("bob", "50.00", reference="dinner"))
@@ -34,7 +34,7 @@ async def test_a_transfer_is_asked_and_moves_the_money_on_a_yes(laboratory: Labo
     ]
 
 
-async def test_a_no_moves_nothing(laboratory: Laboratory) -> None:
+async def test_transfer_moves_nothing_after_a_no(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     before = await teller.moved()
     carol, _ = await teller.asks("carol", sends("bob", "50.00"))
@@ -43,7 +43,7 @@ async def test_a_no_moves_nothing(laboratory: Laboratory) -> None:
     assert await teller.moved() == before
 
 
-async def test_a_yes_that_comes_three_times_moves_it_once(laboratory: Laboratory) -> None:
+async def test_transfer_moves_money_once_when_confirmed_three_times(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     before = await teller.moved_to("bob")
     carol, asked = await teller.asks("carol", sends("bob", "5.00"))
@@ -53,7 +53,7 @@ async def test_a_yes_that_comes_three_times_moves_it_once(laboratory: Laboratory
     assert await teller.moved_to("bob") == before + 5
 
 
-async def test_money_goes_from_checking_to_savings(laboratory: Laboratory) -> None:
+async def test_transfer_moves_money_from_checking_to_savings(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     checking, savings = await teller.balance("carol"), await teller.balance("carol", "savings")
     move = {"source": "checking", "target": "savings", "amount": "20.00", "currency": "EUR"}
@@ -82,7 +82,7 @@ async def test_money_goes_from_checking_to_savings(laboratory: Laboratory) -> No
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_what_may_not_be_sent_is_refused_after_the_yes_and_moves_nothing(
+async def test_forbidden_transfer_is_refused_after_the_yes_and_moves_nothing(
     laboratory: Laboratory, call: tuple[str, Any], told: str
 ) -> None:
     teller = Teller(laboratory)
@@ -94,18 +94,18 @@ async def test_what_may_not_be_sent_is_refused_after_the_yes_and_moves_nothing(
     assert await teller.moved() == before
 
 
-async def test_nobody_is_asked_about_what_is_no_amount(laboratory: Laboratory) -> None:
+async def test_invalid_amount_is_rejected_without_a_question(laboratory: Laboratory) -> None:
     for amount in ("0.00", "-5.00", "1.005", "NaN", "1e9999"):
         told = await Teller(laboratory).does("carol", sends("bob", amount))
         assert "amount" in told["refused"], amount
 
 
-async def test_the_model_cannot_say_who_pays(laboratory: Laboratory) -> None:
+async def test_model_cannot_choose_the_payer(laboratory: Laboratory) -> None:
     told = await Teller(laboratory).does("bob", sends("bob", "5.00", customer_id="carol"))
     assert told["refused"] == "customer_id cannot be given: it is always the signed-in customer's."
 
 
-async def test_parallel_transfers_from_one_account_never_overdraw_it(laboratory: Laboratory) -> None:
+async def test_parallel_transfers_never_overdraw_an_account(laboratory: Laboratory) -> None:
     """Dave is close to his limit: of ten transfers, each confirmed in a conversation of its own, few can be made."""
     teller = Teller(laboratory)
     available = Decimal((await teller.does("dave", ("get_balance", {})))["accounts"][0]["available"])
@@ -127,7 +127,7 @@ async def test_parallel_transfers_from_one_account_never_overdraw_it(laboratory:
     assert (await carol.says("yes")).text == DONE
 
 
-async def test_a_recipient_is_found_by_the_full_name_only(laboratory: Laboratory) -> None:
+async def test_recipient_is_found_only_by_full_name(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     found = await teller.does("carol", ("find_recipient", {"recipient": "bob  brandt"}))
     assert found["summary"] == "Bob Brandt takes EUR."

@@ -32,7 +32,7 @@ async def seen_as_failing(laboratory: Laboratory) -> float | None:
     return gauge("switchboard_invocations", service="ProbeTools", status="backing-off")
 
 
-async def test_what_cannot_go_on_is_counted_until_it_can(laboratory: Laboratory) -> None:
+async def test_failing_invocations_are_counted_until_they_recover(laboratory: Laboratory) -> None:
     await laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": "w"})), says("done")))
     await laboratory.probe_tools.kill()
     asked = asyncio.create_task(laboratory.customer().says("go"))
@@ -55,7 +55,7 @@ async def test_what_cannot_go_on_is_counted_until_it_can(laboratory: Laboratory)
     assert gauge("switchboard_restate_tables_readable") == 1
 
 
-async def test_what_takes_long_to_fail_is_counted_while_it_runs(laboratory: Laboratory) -> None:
+async def test_slowly_failing_invocation_is_counted_during_an_attempt(laboratory: Laboratory) -> None:
     name = str(uuid4())
     fails = calls(("fail_until_released", {"name": name, "milliseconds": A_WHILE_MS // 2}))
     await laboratory.model.plays(scene("go", TO_PROBE, fails, says("done")))
@@ -79,7 +79,7 @@ async def test_what_takes_long_to_fail_is_counted_while_it_runs(laboratory: Labo
     assert (await asked).text == "done"
 
 
-async def test_what_keeps_an_old_version_is_counted_until_it_ends(laboratory: Laboratory) -> None:
+async def test_invocation_on_an_old_deployment_is_counted_until_it_ends(laboratory: Laboratory) -> None:
     introspection = Introspection(laboratory.mesh.addresses.admin_url)
     name = f"old {uuid4()}"
     wait = calls(("wait", {"name": name, "milliseconds": A_WHILE_MS}))
@@ -101,7 +101,7 @@ async def test_what_keeps_an_old_version_is_counted_until_it_ends(laboratory: La
         await newer.stop()
 
 
-async def test_tables_that_cannot_be_read_are_said_to_be() -> None:
+async def test_unreadable_tables_are_reported() -> None:
     (nobody,) = free_ports(1)
     assert not await update_gauges(Introspection(f"http://127.0.0.1:{nobody}"))
     assert gauge("switchboard_restate_tables_readable") == 0

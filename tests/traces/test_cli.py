@@ -9,7 +9,7 @@ from tests.parts import PROJECT
 from tests.traces.observatory import Observed
 
 
-async def test_ask_is_the_root_of_its_trace(observed: Observed) -> None:
+async def test_ask_command_is_the_root_of_its_trace(observed: Observed) -> None:
     laboratory = observed.laboratory
     await laboratory.model.plays(scene("hello", says("hello yourself")))
     addresses = laboratory.mesh.addresses

@@ -17,7 +17,7 @@ WARNING = COLLECTOR_AWAY.split("%s")[0]
 MESSAGES = 5
 
 
-async def test_a_collector_that_is_away(tmp_path: Path) -> None:
+async def test_unreachable_collector_causes_at_most_one_warning_per_process(tmp_path: Path) -> None:
     http, grpc = (f"http://127.0.0.1:{port}" for port in free_ports(2))
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": http}
     async with open_laboratory(tmp_path, False, environment, {"RESTATE_TRACING_ENDPOINT": grpc}) as laboratory:
@@ -41,7 +41,7 @@ async def test_a_collector_that_is_away(tmp_path: Path) -> None:
             assert all(line.startswith(WARNING) for line in said), said
 
 
-async def test_ask_says_nothing_of_a_collector_that_is_away(tmp_path: Path) -> None:
+async def test_ask_command_is_silent_about_an_unreachable_collector(tmp_path: Path) -> None:
     away = f"http://127.0.0.1:{free_ports(1)[0]}"
     async with open_laboratory(tmp_path) as laboratory:
         await laboratory.model.plays(scene("hello", says("hello yourself")))

@@ -52,7 +52,7 @@ async def play(observed: Observed, *steps: JSON, text: str = "go") -> Any:
     return customer
 
 
-async def test_a_turn_is_counted_once(observed: Observed) -> None:
+async def test_turn_is_counted_once(observed: Observed) -> None:
     laboratory = observed.laboratory
     agent = await Counted.by(laboratory, laboratory.probe_agent)
     tools = await Counted.by(laboratory, laboratory.probe_tools)
@@ -81,7 +81,7 @@ async def test_a_turn_is_counted_once(observed: Observed) -> None:
     assert await session.since("switchboard_turns_total", agent="Triage", outcome="hand_off") == 1
 
 
-async def test_questions_and_their_ends_are_counted(observed: Observed) -> None:
+async def test_questions_and_their_outcomes_are_counted(observed: Observed) -> None:
     laboratory = observed.laboratory
     session = await Counted.by(laboratory, laboratory.mesh.services["triage"])
     pay = calls(("pay", {"to": "Bob", "amount": "5"}))
@@ -96,7 +96,7 @@ async def test_questions_and_their_ends_are_counted(observed: Observed) -> None:
     assert await session.since("switchboard_confirmation_wait_seconds_count") == 2
 
 
-async def test_a_log_line_is_said_once_and_leads_to_its_trace(observed: Observed) -> None:
+async def test_log_line_is_written_once_with_its_trace_id(observed: Observed) -> None:
     laboratory = observed.laboratory
     customer = await play(observed, says("done"))
     stranger = laboratory.customer("bob", session=customer.session)

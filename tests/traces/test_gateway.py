@@ -22,7 +22,7 @@ async def traced_gateway(observed: Observed, tmp_path_factory: pytest.TempPathFa
         yield opened
 
 
-async def test_the_gateways_span_is_the_root_of_a_messages_trace(observed: Observed, traced_gateway: Gateway) -> None:
+async def test_gateway_span_is_the_root_of_a_messages_trace(observed: Observed, traced_gateway: Gateway) -> None:
     await observed.laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": "w"})), says("done")))
     visitor = traced_gateway.visitor()
     answer = await visitor.says("go")
@@ -54,7 +54,7 @@ async def test_the_gateways_span_is_the_root_of_a_messages_trace(observed: Obser
     assert root.begun_us + root.duration_us >= session.begun_us + session.duration_us
 
 
-async def test_a_trace_that_a_client_claims_is_not_joined(observed: Observed, traced_gateway: Gateway) -> None:
+async def test_gateway_ignores_a_clients_trace_header(observed: Observed, traced_gateway: Gateway) -> None:
     await observed.laboratory.model.plays(scene("hello", says("hi")))
     claimed = uuid4().hex
     claims = {"traceparent": f"00-{claimed}-00f067aa0ba902b7-01", "tracestate": "a=b", "baggage": "c=d"}
@@ -66,9 +66,7 @@ async def test_a_trace_that_a_client_claims_is_not_joined(observed: Observed, tr
     assert (await observed.observatory._read(claimed)).spans == ()
 
 
-async def test_a_message_that_is_asked_for_again_has_a_trace_of_its_own(
-    observed: Observed, traced_gateway: Gateway
-) -> None:
+async def test_repeated_message_has_a_trace_of_its_own(observed: Observed, traced_gateway: Gateway) -> None:
     await observed.laboratory.model.plays(scene("hello", says("hi")))
     visitor, key = traced_gateway.visitor(), str(uuid4())
     first, again = await visitor.says("hello", key), await visitor.says("hello", key)
@@ -80,7 +78,7 @@ async def test_a_message_that_is_asked_for_again_has_a_trace_of_its_own(
     assert [line.strip() for line in second.tree()] == [MESSAGES]
 
 
-async def test_a_refused_request_is_a_span_that_has_not_failed(observed: Observed, traced_gateway: Gateway) -> None:
+async def test_refused_request_is_a_span_without_an_error(observed: Observed, traced_gateway: Gateway) -> None:
     answer = await traced_gateway.visitor().gets("status")
     assert answer.status == 404
     assert answer.body["trace_id"] == answer.headers["x-trace-id"]
@@ -90,7 +88,7 @@ async def test_a_refused_request_is_a_span_that_has_not_failed(observed: Observe
     assert (root.tags["http.response.status_code"], root.error) == (404, None)
 
 
-async def test_nobodys_words_are_in_spans_logs_and_metrics_of_the_gateway(
+async def test_content_never_appears_in_gateway_spans_logs_or_metrics(
     observed: Observed, traced_gateway: Gateway
 ) -> None:
     word, key = f"geheim-{uuid4().hex}", str(uuid4())

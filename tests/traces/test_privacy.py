@@ -36,7 +36,7 @@ async def metrics(laboratory: Laboratory) -> str:
     return "\n".join(pages)
 
 
-async def test_no_words_in_logs_spans_and_metrics(observed: Observed) -> None:
+async def test_content_never_appears_in_logs_spans_or_metrics(observed: Observed) -> None:
     laboratory = observed.laboratory
     marks = {name: secret() for name in PATHS}
     await laboratory.model.plays(
@@ -78,7 +78,7 @@ async def test_no_words_in_logs_spans_and_metrics(observed: Observed) -> None:
     assert all(places.values())
 
 
-async def test_a_customers_id_is_in_no_span(observed: Observed) -> None:
+async def test_customer_id_never_appears_in_spans(observed: Observed) -> None:
     """Restate names each invocation with the key of its object, and the keys of ours are customers' ids."""
     customer_id = secret()
     hand_over = calls(("handoff_to_Bank", {"reason": "an account"}))
@@ -90,7 +90,7 @@ async def test_a_customers_id_is_in_no_span(observed: Observed) -> None:
     assert {"Accounts/{key}/get_balance", "Bank/take_turn"} <= targets
 
 
-async def test_words_are_shown_where_that_is_wanted(tmp_path: Path) -> None:
+async def test_content_appears_when_full_content_is_enabled(tmp_path: Path) -> None:
     """The other way round: what finds nothing above has to find it here."""
     argument, reply = secret(), secret()
     async with open_observatory(tmp_path / "observatory") as observatory:

@@ -25,7 +25,7 @@ async def message(observed: Observed, *steps: JSON) -> tuple[Customer, Trace]:
     return customer, await traced(observed, await customer.says("go"))
 
 
-async def test_a_plain_turn(observed: Observed) -> None:
+async def test_plain_turn_has_one_span_per_invocation_and_model_call(observed: Observed) -> None:
     await observed.laboratory.model.plays(scene("hello", says("hello")))
     customer = observed.laboratory.customer()
     trace = await traced(observed, await customer.says("hello"))
@@ -40,7 +40,7 @@ async def test_a_plain_turn(observed: Observed) -> None:
     assert chat.tags["span.kind"] == "client"
 
 
-async def test_every_span_leads_to_its_invocation(observed: Observed) -> None:
+async def test_every_span_names_its_invocation(observed: Observed) -> None:
     customer, trace = await message(observed, calls(("wait", {"name": "w"})), says("done"))
     invocations = {row["id"]: row["target"] for row in await observed.laboratory.invocations(customer.session)}
     found = {
@@ -56,7 +56,7 @@ async def test_every_span_leads_to_its_invocation(observed: Observed) -> None:
     }
 
 
-async def test_three_tools_side_by_side(observed: Observed) -> None:
+async def test_parallel_tool_calls_are_sibling_spans(observed: Observed) -> None:
     waits = [("wait", {"name": name, "milliseconds": 150}) for name in "abc"]
     _, trace = await message(observed, calls(*waits), says("done"))
     assert trace.tree() == [
@@ -75,7 +75,7 @@ async def test_three_tools_side_by_side(observed: Observed) -> None:
     assert len({tool.tags["gen_ai.tool.call.id"] for tool in tools}) == 3
 
 
-async def test_hand_offs_are_siblings(observed: Observed) -> None:
+async def test_hand_offs_are_sibling_spans(observed: Observed) -> None:
     to_triage = calls(("handoff_to_Triage", {"reason": "not mine"}))
     _, trace = await message(observed, to_triage, says("here I am"))
     assert trace.tree() == [
@@ -89,7 +89,7 @@ async def test_hand_offs_are_siblings(observed: Observed) -> None:
     ]
 
 
-async def test_a_tool_that_fails_and_then_succeeds(observed: Observed) -> None:
+async def test_retried_tool_has_a_span_for_each_failed_attempt(observed: Observed) -> None:
     name = f"flaky in a trace {observed.laboratory.replays}"
     _, trace = await message(observed, calls(("fail_at_first", {"name": name})), says("done"))
     assert trace.tree()[4:] == [
@@ -101,19 +101,19 @@ async def test_a_tool_that_fails_and_then_succeeds(observed: Observed) -> None:
     ]
 
 
-async def test_a_tool_that_refuses(observed: Observed) -> None:
+async def test_refused_tool_call_is_an_error_span(observed: Observed) -> None:
     _, trace = await message(observed, calls(("refuse", {})), says("done"))
     assert trace.tree()[4:] == ["    chat demo", "    execute_tool refuse ! 409", "    chat demo"]
 
 
-async def test_a_model_that_is_asked_too_often(observed: Observed) -> None:
+async def test_rate_limited_model_call_has_a_span_for_each_attempt(observed: Observed) -> None:
     fault = {"kind": "http_429", "retry_after_s": 0}
     _, trace = await message(observed, {"fault": fault, "then": says("at last")})
     assert trace.tree()[3:] == ["  invoke_agent Probe", "    chat demo ! 429", "    chat demo"]
     assert [chat.tags["switchboard.attempt"] for chat in trace.of("chat demo")] == [1, 1, 2]
 
 
-async def test_an_agent_killed_in_the_middle_of_its_turn(observed: Observed) -> None:
+async def test_agent_killed_in_a_turn_leaves_each_span_once(observed: Observed) -> None:
     laboratory = observed.laboratory
     name = f"killed in a trace {laboratory.replays}"
     wait = calls(("wait", {"name": name, "milliseconds": LONG_MS}))
@@ -136,7 +136,7 @@ async def test_an_agent_killed_in_the_middle_of_its_turn(observed: Observed) -> 
     ]
 
 
-async def test_tools_killed_in_the_middle(observed: Observed) -> None:
+async def test_tools_killed_in_a_call_leave_each_span_once(observed: Observed) -> None:
     laboratory = observed.laboratory
     name = f"tool killed in a trace {laboratory.replays}"
     wait = calls(("wait", {"name": name, "milliseconds": LONG_MS}))
@@ -149,7 +149,7 @@ async def test_tools_killed_in_the_middle(observed: Observed) -> None:
     assert trace.tree()[4:] == ["    chat demo", "    execute_tool wait", "    chat demo"]
 
 
-async def test_a_confirmation_is_linked_to_its_question(observed: Observed) -> None:
+async def test_confirmation_is_linked_to_its_question(observed: Observed) -> None:
     pay = calls(("pay", {"to": "Bob", "amount": "5"}))
     customer, question = await message(observed, pay)
     await observed.laboratory.model.plays(scene("yes", says("never said"), says("paid")))
@@ -164,7 +164,7 @@ async def test_a_confirmation_is_linked_to_its_question(observed: Observed) -> N
     assert asked.span_id in {span_id for _, span_id in said.links}
 
 
-async def test_what_a_customer_claims_in_headers_is_not_believed(observed: Observed) -> None:
+async def test_trace_headers_from_customers_are_ignored(observed: Observed) -> None:
     laboratory = observed.laboratory
     await laboratory.model.plays(scene("hello", says("hello")))
     customer = laboratory.customer()
