@@ -111,7 +111,7 @@ class Tool(Generic[Input, Output]):
         """Whether the customer has to be signed in or verified before the handler runs."""
         if self.internal or self.verified is not None:
             return bool(self.verified)
-        own = self.keyed_by == "customer_id" or self.customer_field() is not None
+        own = self.keyed_by == "customer_id" or bool(self.customer_fields())
         return own or issubclass(self.input, PersonalInput)
 
     def parameters(self) -> dict[str, Any]:
@@ -138,9 +138,9 @@ class Tool(Generic[Input, Output]):
             if isinstance(mark, FromIdentity)
         }
 
-    def customer_field(self) -> str | None:
-        """The input's field that the session fills with the customer's id, if there is one."""
-        return next((name for name, part in self.filled_fields().items() if part == "customer_id"), None)
+    def customer_fields(self) -> tuple[str, ...]:
+        """Return the input fields that the loop fills with the customer's id."""
+        return tuple(name for name, part in self.filled_fields().items() if part == "customer_id")
 
     def exposed_identity(self, names: Iterable[str] = IDENTITY_FIELDS) -> list[str]:
         """The fields of these names that a model could fill in itself, at any depth of the input."""
@@ -204,7 +204,7 @@ def problem_with_identity(tool: Tool[Any, Any]) -> str | None:
             " session and whether the customer is signed in. Write verified=False if everybody may call it, or"
             " internal=True if only other tools call it"
         )
-    if tool.keyed_by != "customer_id" and tool.customer_field() is None:
+    if tool.keyed_by != "customer_id" and not tool.customer_fields():
         return (
             'it is for a verified customer, but nothing tells who that is. Write keyed_by="customer_id", or add'
             f' `customer_id: Annotated[str, FromIdentity("customer_id")]` to {tool.input.__name__}'

@@ -19,6 +19,8 @@ AnyService = restate.Service | restate.VirtualObject | restate.Workflow
 Handler = Callable[[Ctx, Input], Awaitable[Output]]
 Kind = Literal["exclusive", "shared", "workflow"]
 
+BAD_REQUEST = 400
+
 
 def implements(
     service: AnyService, tool: Tool[Input, Output], kind: Kind | None = None
@@ -71,9 +73,19 @@ def verifying(function: Handler[Ctx, Input, Output], tool: Tool[Input, Output]) 
 
 
 def customer_of(ctx: Any, tool: Tool[Any, Any], request: BaseModel) -> str:
-    """Whose the call is: the object's key, or the field that the session has filled."""
-    found: str = ctx.key() if tool.keyed_by == "customer_id" else getattr(request, tool.customer_field() or "")
-    return found
+    """Return the customer's id from the object's key and from every field that the session fills with it.
+
+    Raises TerminalError 400 if they differ. Only another tool can send such a call, and only one id would be verified.
+    """
+    found = {name: getattr(request, name) for name in tool.customer_fields()}
+    if tool.keyed_by == "customer_id":
+        found["key"] = ctx.key()
+    customers = set(found.values())
+    if len(customers) > 1:
+        why = f"{tool.name}: the customer's id differs between {' and '.join(found)}. Pass the same id in all of them."
+        raise restate.TerminalError(why, status_code=BAD_REQUEST)
+    customer: str = customers.pop()
+    return customer
 
 
 def problem_with_service(service: AnyService, tool: Tool[Any, Any], kind: Kind | None) -> str | None:

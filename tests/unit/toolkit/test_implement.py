@@ -19,10 +19,16 @@ class ForCustomer(PersonalInput):
     user_id: Annotated[str, FromIdentity("customer_id")]
 
 
+class ForTwo(ForCustomer):
+    owner: Annotated[str, FromIdentity("customer_id")]
+
+
 LOOK = Tool("Records", "look", "Look something up.", NoInput, Text)
 INNER = Tool("Records", "look", "Look something up.", NoInput, Text, internal=True)
 OWN = Tool("Records", "look", "Look something up.", PersonalInput, Text, keyed_by="customer_id")
 FOR_CUSTOMER = Tool("Records", "look", "Look something up.", ForCustomer, Text)
+KEYED_FOR_CUSTOMER = Tool("Records", "look", "Look something up.", ForCustomer, Text, keyed_by="customer_id")
+FOR_BOTH = Tool("Records", "look", "Look something up.", ForTwo, Text)
 FOR_ANYBODY = Tool("Records", "look", "Look something up.", ForCustomer, Text, verified=False)
 
 
@@ -164,6 +170,8 @@ class Context:
     [
         (OWN, PersonalInput(session_id="s"), ["alice"]),
         (FOR_CUSTOMER, ForCustomer(user_id="bob", session_id="s"), ["bob"]),
+        (KEYED_FOR_CUSTOMER, ForCustomer(user_id="alice", session_id="s"), ["alice"]),
+        (FOR_BOTH, ForTwo(user_id="bob", owner="bob", session_id="s"), ["bob"]),
         (FOR_ANYBODY, ForCustomer(user_id="bob", session_id="s"), []),
     ],
 )
@@ -184,3 +192,19 @@ async def test_customer_is_verified_before_the_handler_runs(
     monkeypatch.setattr(implement, "require_verified_customer", require)
     assert await implement.verifying(handler, tool)(Context(), request_) == Text("done")
     assert ran == [verified]
+
+
+@pytest.mark.parametrize(
+    ("tool", "request_", "where"),
+    [
+        (KEYED_FOR_CUSTOMER, ForCustomer(user_id="bob", signed_in=True), "user_id and key"),
+        (FOR_BOTH, ForTwo(user_id="alice", owner="bob", signed_in=True), "user_id and owner"),
+    ],
+)
+async def test_call_for_two_customers_is_refused(tool: Tool[Any, Any], request_: PersonalInput, where: str) -> None:
+    async def handler(ctx: Any, request: Any) -> Text:
+        raise AssertionError("the handler ran")
+
+    with pytest.raises(restate.TerminalError, match=f"look: the customer's id differs between {where}") as raised:
+        await implement.verifying(handler, tool)(Context(), request_)
+    assert raised.value.status_code == 400
