@@ -1,7 +1,7 @@
-"""The public names of the framework: what an author of agents and tools writes.
+"""The public API of the framework, for authors of agents and tools.
 
-The declarations, such as Agent and Tool, import pydantic only. A name that talks to Restate is imported when it is
-first used, so that a process that only reads declarations stays small.
+Declarations, such as Agent and Tool, import pydantic only. Names that need Restate are imported on first use, so that
+a process that only reads declarations stays small.
 """
 
 from importlib import import_module
@@ -47,7 +47,7 @@ __all__ = [
     "tool_workflow",
 ]
 
-IMPORTED_WHEN_USED = {
+LAZY_IMPORTS = {
     "Refusal": "switchboard.toolkit.refusal:Refusal",
     "Saga": "switchboard.toolkit.saga:Saga",
     "Sessions": "switchboard.session.sessions:Sessions",
@@ -63,19 +63,19 @@ IMPORTED_WHEN_USED = {
     "tool_service": "switchboard.toolkit.declare:tool_service",
     "tool_workflow": "switchboard.toolkit.declare:tool_workflow",
 }
-"""Where the public names are that need Restate; type checkers see the same names above."""
+"""Modules of the public names that need Restate. Must match the imports for type checkers above."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name not in IMPORTED_WHEN_USED:
+    """Import a public name on first use."""
+    if name not in LAZY_IMPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, attribute = IMPORTED_WHEN_USED[name].partition(":")
+    module, _, attribute = LAZY_IMPORTS[name].partition(":")
     found = getattr(import_module(module), attribute)
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
-    """Return the public names, also those that were not used yet."""
+    """Return the module's names, including those that are not imported yet."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""What an author of agents declares: values only. No I/O, no clock, no Restate."""
+"""Declaration of an agent. Values only: no I/O, no clock, no Restate."""
 
 import re
 from dataclasses import dataclass
@@ -8,62 +8,92 @@ from switchboard.contract import IDENTITY_FIELDS, Tool
 from switchboard.messages import Card
 
 STEPS_MAX = 8
-HANDOFF_PREFIX = "handoff_to_"
+"""Default limit of model calls in one turn. A turn that needs more ends with an apology."""
 
-# An agent's name is a Restate service name and, after the prefix, a function name of the model's.
+HANDOFF_PREFIX = "handoff_to_"
+"""Prefix of the function by which the model hands off to another agent: `handoff_to_Bank`."""
+
+# The name is used as a Restate service name and, after the prefix, as a function name for the model.
 AGENT_NAME = re.compile(r"[A-Z][a-zA-Z0-9]{0,47}")
 
 
 @dataclass(frozen=True)
 class Agent:
-    """A service agent: what it handles, how it should behave, and the tools it may call.
+    """A customer service agent: its instructions and the tools that it may call.
 
-    `name` is the Restate service's name; `handles` is the sentence by which other agents choose it.
-    `steps_max` bounds the model calls of one turn. `identity_fields` are names of input fields by which this domain
-    names its customer, such as `user_id`; like `customer_id`, no tool may let the model fill them in.
-    Raises ValueError at import for a name that cannot be served, for two tools of one name, and for an unsafe tool.
+    Raises ValueError at import for an invalid name, for duplicate tool names, and for an unsafe tool. A tool is unsafe
+    if it is internal, or if the model could fill in a field that names the customer.
+
+    ```python
+    bank = Agent(
+        name="Bank",
+        handles="Balances, cards and transfers.",
+        instructions="You help customers of a bank. ...",
+        tools=(GET_BALANCE, TRANSFER_MONEY),
+    )
+    ```
     """
 
     name: str
+    """Name of the agent and of its Restate service: a capital letter and up to 47 letters or digits."""
+
     handles: str
+    """One sentence on what the agent handles. Other agents decide by it whether to hand off to this one."""
+
     instructions: str
+    """The system prompt."""
+
     tools: tuple[Tool[Any, Any], ...] = ()
+    """The tools that the model may call. Names must be unique and must not begin with `handoff_to_`."""
+
     steps_max: int = STEPS_MAX
+    """Maximum number of model calls in one turn."""
+
     identity_fields: tuple[str, ...] = ()
+    """Other names for the customer's id in this domain, such as `user_id`. Like `customer_id`, such an input field must
+    be filled from the session's identity."""
 
     def __post_init__(self) -> None:
         if not AGENT_NAME.fullmatch(self.name):
-            raise ValueError(f"agent {self.name!r}: a name is a capital letter and up to 47 letters or digits")
+            raise ValueError(f"agent {self.name!r}: a name must be a capital letter and up to 47 letters or digits")
         if not self.handles.strip():
-            raise ValueError(f"agent {self.name}: say in `handles` what it handles, others hand off by it")
+            raise ValueError(
+                f"agent {self.name}: `handles` is empty. Describe what the agent handles, other agents hand off by it"
+            )
         names = [tool.name for tool in self.tools]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"agent {self.name}: two tools are called {', '.join(twice)}")
+        duplicates = sorted({name for name in names if names.count(name) > 1})
+        if duplicates:
+            raise ValueError(
+                f"agent {self.name}: more than one tool is named {', '.join(duplicates)}. Rename one of them"
+            )
         reserved = [name for name in names if name.startswith(HANDOFF_PREFIX)]
         if reserved:
-            raise ValueError(f"agent {self.name}: {reserved[0]!r} begins like a hand-off, call it something else")
+            raise ValueError(
+                f"agent {self.name}: tool {reserved[0]!r} begins with {HANDOFF_PREFIX!r}, which is reserved. Rename it"
+            )
         for tool in self.tools:
             self.check_tool(tool)
 
     def check_tool(self, tool: Tool[Any, Any]) -> None:
-        """Raise ValueError for a tool that this agent's model must not have."""
+        """Raise ValueError if this agent may not have the tool."""
         if tool.internal:
             raise ValueError(
-                f"agent {self.name}: {tool.name!r} is internal, so only other tools may call it. Remove it from"
-                " `tools`, or remove internal=True from its declaration"
+                f"agent {self.name}: tool {tool.name!r} is internal, so only other tools may call it. Remove it from"
+                " `tools`, or remove internal=True from the tool"
             )
         exposed = tool.exposed_identity((*IDENTITY_FIELDS, *self.identity_fields))
         if exposed:
             raise ValueError(
-                f"agent {self.name}: with {tool.name!r} the model could set {exposed[0]!r}, and so say who the customer"
-                f' is. Have the session fill the field: `{exposed[0]}: Annotated[str, FromIdentity("customer_id")]`'
+                f"agent {self.name}: the model could set {exposed[0]!r} of {tool.name!r} and thereby choose the"
+                " customer. Let the session fill the field:"
+                f' `{exposed[0]}: Annotated[str, FromIdentity("customer_id")]`'
             )
 
     @property
     def card(self) -> Card:
+        """The name and the description by which other agents know this one."""
         return Card(name=self.name, handles=self.handles)
 
     def tool(self, name: str) -> Tool[Any, Any] | None:
-        """The tool of that name, or None when the model made it up."""
+        """Return the tool of that name, or None if the agent has no such tool."""
         return next((tool for tool in self.tools if tool.name == name), None)

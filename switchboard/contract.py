@@ -1,4 +1,7 @@
-"""What a group of tools promises: names, inputs and outputs, and who may be asked about. Values, no I/O."""
+"""Tool contracts: name, input, output, key, consent and identity of a tool. Values only, no I/O.
+
+Contracts import pydantic only. An agent and the service that implements a tool share its contract.
+"""
 
 import re
 import unicodedata
@@ -15,32 +18,38 @@ from switchboard.messages import Identity
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
 
-# The form that OpenAI-compatible endpoints accept for the name of a function.
+# OpenAI-compatible endpoints accept only this form as a function name.
 FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 IdentityKey = Literal["customer_id", "session_id"]
 IdentityPart = IdentityKey | Literal["signed_in"]
 
 IDENTITY_FIELDS: tuple[IdentityPart, ...] = ("customer_id", "session_id", "signed_in")
-"""Names of input fields that only the session may fill, however they are spelled; an agent can add its own names."""
+"""Input field names that a model may never fill in, in any spelling. `Agent.identity_fields` adds more."""
 
 
 class FromIdentity:
-    """Marks an input field that the loop fills from the session's identity; the model neither sees nor sets it.
+    """Mark an input field that is filled from the session's identity.
 
-    `customer_id: Annotated[str, FromIdentity("customer_id")]`
+    The model does not see the field and cannot set it. `part` is "customer_id", "session_id" or "signed_in".
+    Raises ValueError for any other part.
+
+    ```python
+    class ListClaims(PersonalInput):
+        customer_id: Annotated[str, FromIdentity("customer_id")]
+    ```
     """
 
     def __init__(self, part: IdentityPart) -> None:
         if part not in IDENTITY_FIELDS:
             raise ValueError(
-                f"FromIdentity({part!r}): a session has only {', '.join(IDENTITY_FIELDS)}. Write one of them"
+                f"FromIdentity({part!r}): an identity has no such part. Use one of {', '.join(IDENTITY_FIELDS)}"
             )
         self.part = part
 
 
 class ToolInput(BaseModel):
-    """Base of a tool's input. A field that the model invents is an error that the model is told of."""
+    """Base class of tool inputs. Immutable. Undeclared fields are rejected, and the model gets the error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,10 +59,10 @@ class NoInput(ToolInput):
 
 
 class PersonalInput(ToolInput):
-    """Input of a tool that shows or changes a customer's own data.
+    """Base class of inputs for tools that read or change a customer's own data.
 
-    The loop fills in the session and whether the customer is signed in. A call without them counts as unauthenticated;
-    a tool that calls such a tool for the mesh itself, or for a customer it has verified, passes BY_THE_MESH.
+    Both fields are filled from the session's identity. A call without them counts as unauthenticated. Tools that call
+    such a tool on behalf of the mesh, or for a customer they have verified, set `signed_in=True`.
     """
 
     session_id: Annotated[str, FromIdentity("session_id")] = ""
@@ -61,42 +70,64 @@ class PersonalInput(ToolInput):
 
 
 BY_THE_MESH = PersonalInput(signed_in=True)
-"""For a call that no customer waits for, or whose customer was verified before."""
+"""Input for a call on behalf of the mesh itself, or for a customer who was verified before."""
 
 
 class Text(RootModel[str]):
-    """Output of a tool whose answer is plain text."""
+    """Output of a tool that returns plain text. The text is in `root`."""
 
     model_config = ConfigDict(frozen=True)
 
 
 @dataclass(frozen=True)
 class Tool(Generic[Input, Output]):
-    """One durable call the model may ask for: the model fills `input`, the session's identity fills the rest.
+    """The contract of one tool: a durable call to a Restate handler that a model can request.
 
-    `service` and `handler` name the Restate handler; the handler's name is also the name that the model sees.
-    `keyed_by` says which part of the identity is the virtual object's key; None for a plain service.
-    `consent` makes it a call that only the customer's yes can start: it words the exact call as a question.
-    `verified` says whether the tool is only for a verified customer. By default it is when it knows the customer: when
-    it is keyed by the customer's id, has a field filled with it, or takes a PersonalInput. `implements` then verifies
-    the customer before the handler runs.
-    `internal` is for a tool that only other tools call: no agent may list it, and it does not verify anybody.
-    Raises ValueError at import for a declaration that is not safe or could not be served, and says what to write.
+    The model fills in the fields of `input`, except those marked with FromIdentity.
+    Raises ValueError at import if the declaration is unsafe or cannot be served; the message says how to fix it.
+
+    ```python
+    GET_INVOICE = Tool(
+        service="Invoices",
+        handler="get_invoice",
+        purpose="Get an invoice by its number.",
+        input=GetInvoice,
+        output=Invoice,
+        keyed_by="customer_id",
+    )
+    ```
     """
 
     service: str
+    """Name of the Restate service."""
+
     handler: str
+    """Name of the Restate handler, and of the function that the model sees: 1 to 64 letters, digits, `_` or `-`."""
+
     purpose: str
+    """Description for the model."""
+
     input: type[Input]
+    """Type of the arguments, a ToolInput. Tools for verified customers need a PersonalInput."""
+
     output: type[Output]
+    """Type of the result: a pydantic model, or Text."""
+
     keyed_by: IdentityKey | None = None
+    """The identity part that is the key of the virtual object. None for a plain service."""
+
     consent: Callable[[Input], str] | None = None
+    """Words the call as a question. The call is then made only after the customer has said yes."""
+
     verified: bool | None = None
+    """Whether the customer must be signed in or verified before the handler runs; see `requires_verified_customer`."""
+
     internal: bool = False
+    """True for a tool that only other tools call. Agents cannot list it, and it does not verify the customer."""
 
     def __post_init__(self) -> None:
         if not FUNCTION_NAME.fullmatch(self.name):
-            raise ValueError(f"tool {self.name!r}: a name is 1 to 64 letters, digits, '_' or '-'")
+            raise ValueError(f"tool {self.name!r}: a name must be 1 to 64 letters, digits, '_' or '-'")
         problem = problem_with_types(self) or problem_with_marks(self.input)
         problem = problem or (problem_with_internal(self) if self.internal else problem_with_identity(self))
         if problem:
@@ -104,18 +135,23 @@ class Tool(Generic[Input, Output]):
 
     @property
     def name(self) -> str:
+        """The name that the model sees, which is the handler's."""
         return self.handler
 
     @property
     def requires_verified_customer(self) -> bool:
-        """Whether the customer has to be signed in or verified before the handler runs."""
+        """Whether the customer must be signed in or verified before the handler runs.
+
+        `verified` decides if it is set. Otherwise True if the tool knows the customer: it is keyed by the customer's
+        id, has a field that is filled with it, or takes a PersonalInput. Always False for internal tools.
+        """
         if self.internal or self.verified is not None:
             return bool(self.verified)
         own = self.keyed_by == "customer_id" or bool(self.customer_fields())
         return own or issubclass(self.input, PersonalInput)
 
     def parameters(self) -> dict[str, Any]:
-        """JSON schema of what the model may fill in: the input without the fields that the loop fills."""
+        """Return the JSON schema of the arguments that the model fills in: `input` without the identity's fields."""
         schema = self.input.model_json_schema()
         hidden = self.filled_fields()
         properties = {name: field for name, field in schema.get("properties", {}).items() if name not in hidden}
@@ -130,7 +166,7 @@ class Tool(Generic[Input, Output]):
         }
 
     def filled_fields(self) -> dict[str, IdentityPart]:
-        """The input's fields that come from the identity, and from which part of it."""
+        """Return the input fields that are filled from the identity, each with the part that fills it."""
         return {
             name: mark.part
             for name, field in self.input.model_fields.items()
@@ -139,115 +175,118 @@ class Tool(Generic[Input, Output]):
         }
 
     def customer_fields(self) -> tuple[str, ...]:
-        """Return the input fields that the loop fills with the customer's id."""
+        """Return the input fields that are filled with the customer's id."""
         return tuple(name for name, part in self.filled_fields().items() if part == "customer_id")
 
     def exposed_identity(self, names: Iterable[str] = IDENTITY_FIELDS) -> list[str]:
-        """The fields of these names that a model could fill in itself, at any depth of the input."""
-        reserved = {plain(name) for name in names}
+        """Return the fields of these names that a model could fill in, at any depth of the input, sorted.
+
+        Names match in any spelling: `customer_id` also finds `customerId`.
+        """
+        reserved = {normalized(name) for name in names}
         hidden = self.filled_fields()
-        settable = {*shown_fields(self.parameters())}
+        settable = {*schema_fields(self.parameters())}
         for name, field in self.input.model_fields.items():
             if name not in hidden:
-                settable |= {name, *aliases(field), *named_in(field.annotation)}
-        return sorted({name for name in settable if plain(name) in reserved})
+                settable |= {name, *aliases(field), *field_names(field.annotation)}
+        return sorted({name for name in settable if normalized(name) in reserved})
 
     def key(self, identity: Identity) -> str | None:
-        """The virtual object to call for this identity, or None for a plain service."""
+        """Return the key of the virtual object to call for this identity, or None for a plain service."""
         return getattr(identity, self.keyed_by) if self.keyed_by else None
 
 
 def parse_json(text: str) -> Any:
-    """A model's JSON. Raises ValueError only: also for what is nested without end, and for half a Unicode character."""
+    """Parse JSON that a model wrote. Raises ValueError, also for too deep nesting and for lone surrogates."""
     return pydantic_core.from_json(text, allow_inf_nan=False)
 
 
 def problem_with_types(tool: Tool[Any, Any]) -> str | None:
-    """Why no call of the tool could be read or delivered."""
+    """Return why calls of the tool could not be parsed or delivered, if so."""
     for what, found in (("input", tool.input), ("output", tool.output)):
         if not (isinstance(found, type) and issubclass(found, BaseModel)):
             base = "ToolInput" if what == "input" else "WireModel, or write Text"
-            return f"the {what} is {found!r}, and must be a pydantic model. Derive a class from {base}"
+            return f"the {what} is {found!r}, but must be a pydantic model. Derive a class from {base}"
     if tool.keyed_by not in (None, *get_args(IdentityKey)):
-        return f'keyed_by is "customer_id" or "session_id", not {tool.keyed_by!r}'
+        return f'keyed_by must be "customer_id" or "session_id", not {tool.keyed_by!r}'
     return None
 
 
 def problem_with_internal(tool: Tool[Any, Any]) -> str | None:
-    """What contradicts `internal`, which takes the tool away from models and customers."""
+    """Return which other option contradicts `internal`, if any."""
     if tool.verified:
-        return "an internal tool verifies nobody. Remove verified=True, the tool that calls it verifies the customer"
+        return "internal tools do not verify the customer, the calling tool does. Remove verified=True"
     if tool.consent:
-        return "an internal tool asks nobody. Remove consent=, and declare it on the tool that an agent lists"
+        return "internal tools cannot ask for consent. Move consent= to the tool that an agent lists"
     return None
 
 
 def problem_with_identity(tool: Tool[Any, Any]) -> str | None:
-    """How a model could say who the customer is, or why a customer could not be verified."""
+    """Return how a model could choose the customer, or why the customer could not be verified, if so."""
     if tool.input.model_config.get("extra") != "forbid":
         return (
-            f"{tool.input.__name__} accepts fields that it does not declare, so the model could set any. Derive it from"
+            f"{tool.input.__name__} accepts undeclared fields, so the model could set any field. Derive it from"
             ' ToolInput, and keep extra="forbid"'
         )
     exposed = tool.exposed_identity()
     if exposed:
         return (
-            f"the model could set {exposed[0]!r}, and so say who the customer is. Have the session fill the field:"
-            f" `{exposed[0]}: Annotated[str, FromIdentity(...)]` directly in {tool.input.__name__}. Rename it if it is"
-            " no identity, or declare the tool internal=True if only other tools call it"
+            f"the model could set {exposed[0]!r} and thereby choose the customer. Let the session fill the field:"
+            f" `{exposed[0]}: Annotated[str, FromIdentity(...)]` directly in {tool.input.__name__}. Rename the field if"
+            " it is not an identity, or set internal=True if only other tools call the tool"
         )
     if not tool.requires_verified_customer:
         return None
     if not issubclass(tool.input, PersonalInput):
         return (
-            f"it is for a verified customer, so {tool.input.__name__} must derive from PersonalInput, which tells the"
-            " session and whether the customer is signed in. Write verified=False if everybody may call it, or"
+            f"the tool is for verified customers, so {tool.input.__name__} must derive from PersonalInput, which has"
+            " the session and the sign-in state. Set verified=False if unauthenticated customers may call the tool, or"
             " internal=True if only other tools call it"
         )
     if tool.keyed_by != "customer_id" and not tool.customer_fields():
         return (
-            'it is for a verified customer, but nothing tells who that is. Write keyed_by="customer_id", or add'
+            'the tool is for verified customers, but does not know the customer. Set keyed_by="customer_id", or add'
             f' `customer_id: Annotated[str, FromIdentity("customer_id")]` to {tool.input.__name__}'
         )
     return None
 
 
 def problem_with_marks(model: type[BaseModel]) -> str | None:
-    """Why the FromIdentity marks of an input would not keep the model from setting a field."""
+    """Return why a FromIdentity mark of the input would have no effect, or let the model set the field, if so."""
     for name, field in model.model_fields.items():
         if any(mark is FromIdentity for mark in field.metadata) or isinstance(field.default, FromIdentity):
             return (
-                f"FromIdentity has no effect on {name!r}, so the model could set the field. Write"
+                f"FromIdentity has no effect on {name!r} here, so the model could set the field. Write"
                 f' `{name}: Annotated[str, FromIdentity("customer_id")]`'
             )
         if holds_mark(field.annotation):
             return (
-                f"FromIdentity belongs directly on a field, not inside {name!r}, where the model could set it. Write"
-                ' `customer_id: Annotated[str, FromIdentity("customer_id")]` in the input itself'
+                f"FromIdentity has no effect inside the type of {name!r}, so the model could set the field. Write"
+                ' `customer_id: Annotated[str, FromIdentity("customer_id")]` directly in the input'
             )
         parts = [mark.part for mark in field.metadata if isinstance(mark, FromIdentity)]
         if parts and (field.alias is not None or field.validation_alias is not None):
-            return f"the session fills {name!r}, so it must not have an alias, by which the model could set it"
+            return f"the model could set {name!r} by its alias, but the session fills it. Remove the alias"
         if len(parts) > 1:
-            return f"{name!r} has {len(parts)} FromIdentity marks. Keep one of them"
+            return f"{name!r} has {len(parts)} FromIdentity marks. Keep one"
         if parts and field.exclude:
-            return f"the session fills {name!r}, and the handler would not get it. Remove exclude=True"
+            return f"the session fills {name!r}, but the handler would not receive it. Remove exclude=True"
         if parts and name in IDENTITY_FIELDS and parts != [name]:
-            return f'{name!r} is filled from {parts[0]!r}. Write FromIdentity("{name}"), or rename the field'
+            return f'{name!r} would be filled with the {parts[0]}. Write FromIdentity("{name}"), or rename the field'
     return None
 
 
 def holds_mark(annotation: Any, seen: frozenset[int] = frozenset()) -> bool:
-    """Whether a FromIdentity mark stands in a type: in an optional, a list or a model inside."""
+    """Return whether a type contains a FromIdentity mark at any depth: in an optional, a list or a nested model."""
     if isinstance(annotation, FromIdentity) or annotation is FromIdentity:
         return True
     if id(annotation) in seen:
-        return False  # A model that contains itself.
+        return False  # A recursive model.
     return any(holds_mark(part, seen | {id(annotation)}) for part in parts_of(annotation))
 
 
-def named_in(annotation: Any, seen: frozenset[int] = frozenset()) -> Iterator[str]:
-    """The names of all fields in a type, at any depth, also where its JSON schema hides them."""
+def field_names(annotation: Any, seen: frozenset[int] = frozenset()) -> Iterator[str]:
+    """Yield the names of all fields in a type, at any depth, including those that its JSON schema hides."""
     if id(annotation) in seen:
         return
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -256,11 +295,11 @@ def named_in(annotation: Any, seen: frozenset[int] = frozenset()) -> Iterator[st
     elif has_typed_fields(annotation):
         yield from get_type_hints(annotation)
     for part in parts_of(annotation):
-        yield from named_in(part, seen | {id(annotation)})
+        yield from field_names(part, seen | {id(annotation)})
 
 
 def aliases(field: FieldInfo) -> Iterator[str]:
-    """All names besides its own by which a field can be filled."""
+    """Yield the other names by which a field can be set."""
     for alias in (field.alias, field.validation_alias):
         for choice in alias.choices if isinstance(alias, AliasChoices) else (alias,):
             path = choice.path if isinstance(choice, AliasPath) else (choice,)
@@ -268,7 +307,7 @@ def aliases(field: FieldInfo) -> Iterator[str]:
 
 
 def parts_of(annotation: Any) -> Iterator[Any]:
-    """The types and marks that a type is made of."""
+    """Yield the types and marks that a type consists of."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for field in annotation.model_fields.values():
             yield from (*field.metadata, field.annotation)
@@ -277,35 +316,35 @@ def parts_of(annotation: Any) -> Iterator[Any]:
     elif isinstance(annotation, TypeVar):
         yield from (annotation.__bound__, *annotation.__constraints__)
     else:
-        # A generic type, a type that `type X = ...` names, or a NewType.
+        # A generic type, a `type X = ...` alias, or a NewType.
         yield from (*get_args(annotation), get_origin(annotation))
         yield from (getattr(annotation, name, None) for name in ("__value__", "__supertype__"))
 
 
 def has_typed_fields(annotation: Any) -> bool:
-    """Whether it is a dataclass, a NamedTuple, or a TypedDict of `typing` or of `typing_extensions`."""
+    """Return whether this is a dataclass, a NamedTuple, or a TypedDict of `typing` or `typing_extensions`."""
     if not isinstance(annotation, type):
         return False
     is_named_tuple = issubclass(annotation, tuple) and hasattr(annotation, "_fields")
     return is_dataclass(annotation) or is_named_tuple or hasattr(annotation, "__total__")
 
 
-def shown_fields(schema: Any) -> Iterator[str]:
-    """The names of all fields, at any depth, in a JSON schema that a model is shown."""
+def schema_fields(schema: Any) -> Iterator[str]:
+    """Yield the names of all fields in a JSON schema, at any depth."""
     if isinstance(schema, list):
         for part in schema:
-            yield from shown_fields(part)
+            yield from schema_fields(part)
     if not isinstance(schema, dict):
         return
     for keyword, value in schema.items():
         if keyword == "properties":
             yield from value
         if keyword in ("properties", "$defs"):
-            yield from shown_fields(list(value.values()))
+            yield from schema_fields(list(value.values()))
         elif keyword not in ("default", "examples", "const", "enum"):
-            yield from shown_fields(value)
+            yield from schema_fields(value)
 
 
-def plain(name: str) -> str:
-    """A field's name without its spelling: customer_id, customerId and "Customer ID" are one name."""
+def normalized(name: str) -> str:
+    """Normalize a field name, so that customer_id, customerId and "Customer ID" are equal."""
     return "".join(letter for letter in unicodedata.normalize("NFKC", name).casefold() if letter.isalnum())

@@ -1,4 +1,4 @@
-"""What travels between services. Every type here is journaled, so every change here is a wire change."""
+"""Types that services exchange. They are also journaled, so each change here changes the wire format."""
 
 from typing import Annotated, Literal
 
@@ -6,51 +6,49 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class WireModel(BaseModel):
-    """A value that crosses a process border, or is kept. It cannot be changed.
+    """Base class of values that are sent between services or stored. Immutable.
 
-    A field that a reader does not know is passed over: while a new version is rolled out, or rolled back, services of
-    both speak to each other and read each other's state. What people and models write is checked strictly, in
-    ToolInput and in the sessions' requests.
+    Unknown fields are ignored, because services of two versions exchange messages and read each other's state during a
+    rollout or rollback. Input from people and models is validated strictly; see ToolInput.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Identity(WireModel):
-    """Who is speaking. Set by the session, never by the model.
-
-    `signed_in` is False while it is only said that this is the customer: nobody has proven it to the edge.
-    """
+    """The customer of a session. Set by the session, never by the model."""
 
     session_id: str
     customer_id: str
     signed_in: bool = True
+    """False if the customer is unauthenticated: `customer_id` is then only a claim."""
 
 
 class Card(WireModel):
-    """How one agent introduces itself to the others: the name to hand off to, and what it handles, in a sentence."""
+    """An agent as other agents see it: the name to hand off to, and one sentence on what it handles."""
 
     name: str
     handles: str
 
 
 class UserText(WireModel):
-    """What the customer wrote."""
+    """A message from the customer."""
 
     kind: Literal["user"] = "user"
     text: str
 
 
 class ToolCall(WireModel):
-    """A call the model asked for; `arguments` is the model's own JSON text, not yet checked."""
+    """A tool call that the model requested."""
 
     call_id: str
     tool: str
     arguments: str
+    """JSON text as the model wrote it. Not validated."""
 
 
 class Usage(WireModel):
-    """Tokens as the endpoint counted them; zero where it does not say."""
+    """Token counts reported by the model endpoint; 0 if it reports none."""
 
     input_tokens: int = Field(0, ge=0)
     output_tokens: int = Field(0, ge=0)
@@ -63,93 +61,104 @@ class Usage(WireModel):
 
 
 class ModelReply(WireModel):
-    """One answer of the model: a text, calls, both, or (an ill model) neither."""
+    """One reply of the model: text, calls, or both. A malfunctioning model may return neither."""
 
     kind: Literal["model"] = "model"
     agent: str
+    """The agent for which the model replied."""
+
     model: str = ""
+    """The model's name, as the endpoint reports it."""
+
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     usage: Usage = Usage()
 
 
 class ToolResult(WireModel):
-    """What became of one call. `content` is the tool's JSON when `ok`, else a sentence that says what went wrong.
-
-    `outcome` is `held` while the call waits for the customer's yes, and `unknown` when the turn was cut short before
-    the tool had answered.
-    """
+    """The result of one tool call."""
 
     kind: Literal["tool"] = "tool"
     call_id: str
     ok: bool
     content: str
+    """The tool's output as JSON if `ok`, else a sentence that says what went wrong."""
+
     outcome: Literal["known", "held", "unknown"] = "known"
+    """`held`: the call waits for the customer's consent. `unknown`: the turn ended before the tool returned."""
 
 
 class Note(WireModel):
-    """What the mesh itself tells the model, such as that its last answer was empty. Never shown to the customer."""
+    """A message from the mesh to the model, such as that its last reply was empty. Never shown to the customer."""
 
     kind: Literal["note"] = "note"
     text: str
 
 
 class Notice(WireModel):
-    """What the mesh itself tells the customer, such as that it could not finish. The model sees it as its own words."""
+    """A message from the mesh to the customer, such as an apology. The model sees it as its own reply."""
 
     kind: Literal["notice"] = "notice"
     text: str
 
 
 Message = Annotated[UserText | ModelReply | ToolResult | Note | Notice, Field(discriminator="kind")]
+"""One entry of a transcript."""
 
 
 class HeldCall(WireModel):
-    """A call that waits for the customer's yes.
-
-    `arguments` is what the model wrote, `body` the JSON that the tool will be sent, byte for byte, and `question` what
-    the customer is asked.
-    """
+    """A tool call that waits for the customer's consent."""
 
     call_id: str
     tool: str
     arguments: str
+    """JSON text as the model wrote it."""
+
     body: str
+    """The JSON that will be sent to the tool, byte for byte."""
+
     question: str
+    """The question to the customer."""
 
 
 class TurnRequest(WireModel):
-    """What an agent needs for one turn.
-
-    `summary` stands for what was said before `transcript`, which ends with the message to answer. `peers` may be handed
-    off to. `confirmed` are the calls that the customer has just said yes to: they are made first.
-    """
+    """The input of an agent for one turn."""
 
     identity: Identity
     transcript: tuple[Message, ...]
+    """The latest messages, oldest first. The last one is the message to answer."""
+
     peers: tuple[Card, ...] = ()
+    """The agents that this agent can hand off to."""
+
     summary: str = ""
+    """Summary of the conversation before `transcript`."""
+
     confirmed: tuple[HeldCall, ...] = ()
+    """Calls that the customer has just consented to. The agent makes them first."""
 
 
 class Reply(WireModel):
-    """The turn is over; the text goes to the customer. `failed` says that the text is an apology, not an answer."""
+    """The turn ended with a text for the customer."""
 
     kind: Literal["reply"] = "reply"
     text: str
     failed: bool = False
+    """True if the text is an apology instead of an answer."""
 
 
 class HandOff(WireModel):
-    """The turn is over; the agent named `to` should take the next one, for the `reason` given."""
+    """The turn ended with a hand-off to another agent, which takes the next turn."""
 
     kind: Literal["hand_off"] = "hand_off"
     to: str
+    """The name of the other agent."""
+
     reason: str
 
 
 class Question(WireModel):
-    """The turn is over; the customer is asked whether these calls, exactly these, should be made."""
+    """The turn ended with a question to the customer: whether to make exactly these calls."""
 
     kind: Literal["question"] = "question"
     text: str
@@ -157,17 +166,21 @@ class Question(WireModel):
 
 
 class Interrupted(WireModel):
-    """The turn was cut short; what it had done by then stands in the outcome's messages, as far as that is known."""
+    """The turn was interrupted. The messages of the outcome report the calls that it made."""
 
     kind: Literal["interrupted"] = "interrupted"
     known: bool = True
+    """False if the messages are lost, so that it is unknown what the turn did."""
 
 
 class TurnOutcome(WireModel):
-    """How a turn ended, and what it adds to the transcript.
+    """The output of an agent for one turn.
 
-    A model and not a bare union: the SDK serializes a handler's declared pydantic model, and nothing less.
+    This is a model rather than a bare union, because Restate's SDK only serializes pydantic models.
     """
 
     next: Annotated[Reply | HandOff | Question | Interrupted, Field(discriminator="kind")]
+    """How the turn ended."""
+
     added: tuple[Message, ...] = ()
+    """The messages that the turn adds to the transcript."""

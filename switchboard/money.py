@@ -1,4 +1,4 @@
-"""Money: decimal, in cents, never a float; beside it always the currency."""
+"""Money types. An amount is a Decimal with two places, never a float, and has its currency in a field beside it."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -8,10 +8,10 @@ from pydantic import AfterValidator, Field
 CENT = Decimal("0.01")
 
 AMOUNT_MAX_DIGITS = 18
-"""Cents included. Arithmetic is exact to 28 digits; an amount beyond them could not be spelled in cents."""
+"""Maximum digits of an amount, cents included. Decimal arithmetic is exact up to 28 digits."""
 
-# In JSON a string with two decimals: a float would lose cents on its way through other languages. More decimals are
-# refused and not rounded: whoever computes an amount decides how it is rounded.
+# A string with two decimals in JSON, because floats lose cents in other languages. More than two decimals are rejected,
+# not rounded: the code that computes an amount decides how to round it.
 Money = Annotated[
     Decimal, Field(decimal_places=2, max_digits=AMOUNT_MAX_DIGITS), AfterValidator(lambda amount: amount.quantize(CENT))
 ]
@@ -20,5 +20,5 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 cod
 
 
 def format_amount(amount: Decimal, currency: str) -> str:
-    """An amount for people, such as "2,431.80 EUR"."""
+    """Format an amount for people, such as "2,431.80 EUR"."""
     return f"{amount:,.2f} {currency}"

@@ -1,11 +1,11 @@
-"""The stem of an English word, for searches that must not depend on its inflection."""
+"""Stemming of English words, so that searches match inflected forms."""
 
 import re
 
 _DOUBLED_END = re.compile(r"([bdgmnprt])\1$")
 
 STEM_MIN_CHARS = 3
-"""A shorter rest says too little: "ring" is no form of "r"."""
+"""Minimum length of a stem; "ring" is not a form of "r"."""
 
 ENDINGS = ("ation", "ing", "ed")
 
@@ -32,7 +32,7 @@ _IRREGULAR = {
 
 
 def stem(word: str) -> str:
-    """Return the stem of one lower-case word; not a real word, only equal for forms of the same word."""
+    """Return the stem of a lower-case word. It is equal for all forms of the word, and need not be a word itself."""
     word = _IRREGULAR.get(word) or _singular(word)
     word = _without_ending(word)
     return word[:-1] if word.endswith("e") and len(word) > STEM_MIN_CHARS else word

@@ -1,4 +1,4 @@
-"""What a contract refuses at import: every way in which a model could say who the customer is."""
+"""Contracts reject unsafe declarations at import: every way in which a model could choose the customer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class MarkInNamedTuple(NamedTuple):
 
 
 CustomerIdAlias = TypeAliasType("CustomerIdAlias", CustomerId)
-"""As `type CustomerIdAlias = ...` makes it."""
+"""What `type CustomerIdAlias = ...` creates."""
 
 NewCustomerId = NewType("NewCustomerId", CustomerId)
 Bound = TypeVar("Bound", bound=MarkInside)
@@ -58,11 +58,11 @@ class Open(ToolInput):
 
 
 class Root(RootModel[dict[str, str]]):
-    """An input without fields of its own."""
+    """An input that declares no fields."""
 
 
 class Tree(BaseModel):
-    """A model that contains itself."""
+    """A recursive model."""
 
     name: str
     children: "tuple[Tree, ...]" = ()
@@ -72,13 +72,11 @@ class Camel(PersonalInput):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
-class OpenedFor(PersonalInput):
-    """Who it is for is not among its fields."""
-
+class WithoutCustomer(PersonalInput):
     title: str
 
 
-class ForCustomer(OpenedFor):
+class ForCustomer(WithoutCustomer):
     customer_id: CustomerId
 
 
@@ -106,12 +104,12 @@ def tool(given: type[BaseModel] = NoInput, **more: Any) -> Tool[Any, Any]:
         Bound,
     ],
 )
-def test_mark_inside_another_type_is_refused(kind: Any) -> None:
-    with pytest.raises(ValueError, match=r"FromIdentity belongs directly on a field, not inside 'customer'.* Write"):
+def test_contract_rejects_identity_mark_inside_another_type(kind: Any) -> None:
+    with pytest.raises(ValueError, match=r"no effect inside the type of 'customer'.* Write `customer_id"):
         tool(takes(customer=(kind, ...)))
 
 
-def test_mark_inside_a_typed_dict_is_found() -> None:
+def test_holds_mark_finds_mark_inside_typed_dict() -> None:
     assert holds_mark(list[MarkInTypedDict])
 
 
@@ -137,12 +135,12 @@ def test_mark_inside_a_typed_dict_is_found() -> None:
         (takes(who=(str, Field(alias="\uff43ustomer.id"))), "\uff43ustomer.id"),
     ],
 )
-def test_identity_that_a_model_could_set_is_refused(given: type[ToolInput], exposed: str) -> None:
+def test_contract_rejects_identity_field_that_the_model_could_set(given: type[ToolInput], exposed: str) -> None:
     with pytest.raises(ValueError, match=rf"the model could set '{exposed}'.*Annotated\[str, FromIdentity.*internal="):
         tool(given)
 
 
-def test_identity_in_an_overridden_field_of_a_personal_input_is_refused() -> None:
+def test_contract_rejects_overridden_identity_field_of_personal_input() -> None:
     overridden = create_model("Wrong", __base__=PersonalInput, signed_in=(bool, True))
     with pytest.raises(ValueError, match="the model could set 'signed_in'"):
         tool(overridden, keyed_by="customer_id")
@@ -151,17 +149,17 @@ def test_identity_in_an_overridden_field_of_a_personal_input_is_refused() -> Non
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (takes(whose=(CustomerId, Field(alias="who"))), "must not have an alias"),
-        (takes(whose=(CustomerId, Field(validation_alias="who"))), "must not have an alias"),
-        (Camel, "must not have an alias"),
-        (takes(whose=(Annotated[str, FromIdentity], ...)), "FromIdentity has no effect on 'whose'.* Write"),
-        (takes(whose=(str, FromIdentity("customer_id"))), "FromIdentity has no effect on 'whose'.* Write"),
-        (takes(whose=(Annotated[CustomerId, FromIdentity("session_id")], ...)), "has 2 FromIdentity marks. Keep one"),
-        (takes(whose=(CustomerId, Field(exclude=True))), "would not get it. Remove exclude=True"),
-        (takes(session_id=(CustomerId, ...)), r"'session_id' is filled from 'customer_id'. Write FromIdentity"),
+        (takes(whose=(CustomerId, Field(alias="who"))), "Remove the alias"),
+        (takes(whose=(CustomerId, Field(validation_alias="who"))), "Remove the alias"),
+        (Camel, "Remove the alias"),
+        (takes(whose=(Annotated[str, FromIdentity], ...)), "FromIdentity has no effect on 'whose' here.* Write"),
+        (takes(whose=(str, FromIdentity("customer_id"))), "FromIdentity has no effect on 'whose' here.* Write"),
+        (takes(whose=(Annotated[CustomerId, FromIdentity("session_id")], ...)), "has 2 FromIdentity marks. Keep one$"),
+        (takes(whose=(CustomerId, Field(exclude=True))), "would not receive it. Remove exclude=True"),
+        (takes(session_id=(CustomerId, ...)), r"'session_id' would be filled with the customer_id. Write FromIdentity"),
     ],
 )
-def test_mark_that_would_not_hide_its_field_is_refused(given: type[ToolInput], why: str) -> None:
+def test_contract_rejects_mark_that_does_not_protect_its_field(given: type[ToolInput], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         tool(given, verified=False)
 
@@ -169,23 +167,26 @@ def test_mark_that_would_not_hide_its_field_is_refused(given: type[ToolInput], w
 @pytest.mark.parametrize(
     ("declare", "why"),
     [
-        (lambda: tool(keyed_by="customer_id"), r"NoInput must derive from PersonalInput.*Write verified=False"),
-        (lambda: tool(OpenedFor), r"nothing tells who that is. Write keyed_by="),
+        (lambda: tool(keyed_by="customer_id"), r"NoInput must derive from PersonalInput.*Set verified=False"),
+        (lambda: tool(WithoutCustomer), "does not know the customer. Set keyed_by="),
         (lambda: tool(takes(whose=(CustomerId, ...))), "must derive from PersonalInput"),
         (lambda: tool(takes(about=(str, ...)), verified=True), "must derive from PersonalInput"),
-        (lambda: tool(OpenedFor, keyed_by="session_id"), "nothing tells who that is"),
-        (lambda: tool(PersonalInput, verified=True, internal=True), r"verifies nobody. Remove verified=True"),
-        (lambda: tool(internal=True, consent=lambda _: "Go on?"), r"asks nobody. Remove consent="),
-        (lambda: tool(Open), "accepts fields that it does not declare.* Derive it from ToolInput"),
-        (lambda: tool(Root), "accepts fields that it does not declare.* Derive it from ToolInput"),
+        (lambda: tool(WithoutCustomer, keyed_by="session_id"), "does not know the customer"),
+        (
+            lambda: tool(PersonalInput, verified=True, internal=True),
+            "do not verify the customer.* Remove verified=True",
+        ),
+        (lambda: tool(internal=True, consent=lambda _: "Go on?"), "cannot ask for consent. Move consent="),
+        (lambda: tool(Open), "accepts undeclared fields.* Derive it from ToolInput"),
+        (lambda: tool(Root), "accepts undeclared fields.* Derive it from ToolInput"),
         (lambda: tool(str), "the input is <class 'str'>.* Derive a class from ToolInput"),  # type: ignore[arg-type]
         (lambda: Tool("Records", "look", "", NoInput, None), "the output is None.* WireModel"),  # type: ignore[arg-type]
-        (lambda: tool(keyed_by="claim_id"), 'keyed_by is "customer_id" or "session_id", not \'claim_id\''),
-        (lambda: FromIdentity("customer"), "a session has only customer_id"),  # type: ignore[arg-type]
-        (lambda: Tool("Records", "look up", "", NoInput, Text), "a name is 1 to 64 letters"),
+        (lambda: tool(keyed_by="claim_id"), 'keyed_by must be "customer_id" or "session_id", not \'claim_id\''),
+        (lambda: FromIdentity("customer"), "has no such part. Use one of customer_id"),  # type: ignore[arg-type]
+        (lambda: Tool("Records", "look up", "", NoInput, Text), "a name must be 1 to 64 letters"),
     ],
 )
-def test_contradiction_is_refused_with_what_to_write(declare: Callable[[], Any], why: str) -> None:
+def test_contract_rejects_contradiction_and_names_the_fix(declare: Callable[[], Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         declare()
 
@@ -204,11 +205,11 @@ def test_contradiction_is_refused_with_what_to_write(declare: Callable[[], Any],
         (tool(takes(tree=(Tree, ...))), False),
     ],
 )
-def test_tool_is_for_verified_customers_when_it_is_the_customers_own(declared: Tool[Any, Any], required: bool) -> None:
+def test_tool_requires_verified_customer_when_it_knows_the_customer(declared: Tool[Any, Any], required: bool) -> None:
     assert declared.requires_verified_customer is required
 
 
-def test_internal_tool_may_take_any_customer() -> None:
+def test_internal_tool_accepts_customer_id_as_plain_field() -> None:
     assert tool(NameInside, internal=True).internal
 
 
@@ -216,14 +217,14 @@ def agent(*tools: Tool[Any, Any], **more: Any) -> Agent:
     return Agent(name="Records", handles="Records.", instructions="", tools=tools, **more)
 
 
-def test_agent_refuses_internal_tool() -> None:
-    with pytest.raises(ValueError, match=r"agent Records: 'look' is internal.* Remove it from `tools`"):
+def test_agent_rejects_internal_tool() -> None:
+    with pytest.raises(ValueError, match=r"agent Records: tool 'look' is internal.* Remove it from `tools`"):
         agent(tool(internal=True))
 
 
-def test_agent_refuses_names_by_which_its_domain_identifies_customers() -> None:
+def test_agent_rejects_its_own_identity_fields_in_tool_inputs() -> None:
     named = tool(takes(user_id=(str, ...)))
     assert agent(named).tools == (named,)
-    with pytest.raises(ValueError, match=r"with 'look' the model could set 'user_id'.*FromIdentity"):
+    with pytest.raises(ValueError, match=r"the model could set 'user_id' of 'look'.*FromIdentity"):
         agent(named, identity_fields=("user_id",))
     agent(tool(takes(user_id=(CustomerId, ...)), verified=False), identity_fields=("user_id",))

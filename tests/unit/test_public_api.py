@@ -1,4 +1,4 @@
-"""The public names of the framework. A name that disappears breaks the meshes of users."""
+"""The public API of the framework. Removing a name breaks the meshes of users."""
 
 import ast
 import subprocess
@@ -45,31 +45,31 @@ sys.meta_path.insert(0, Refuser())
 """
 
 EXTRAS = {"fastapi", "jwt", "cryptography", "starlette", "yaml", "rich", "typer", "pytest", "watchfiles"}
-"""What pyproject.toml lists as extras of the gateway, the command line, the tests and the demo model."""
+"""Packages that pyproject.toml lists as extras: for the gateway, the command line, the tests and the demo model."""
 
-WITH_A_SERVER = {"restate", "aiohttp", "openai", "granian", "prometheus_client", "opentelemetry", "uvloop"}
-"""What a process needs only when it serves or calls something."""
+SERVER_PACKAGES = {"restate", "aiohttp", "openai", "granian", "prometheus_client", "opentelemetry", "uvloop"}
+"""Packages that only a process that serves or calls something needs."""
 
 
-def imported_without(names: set[str], code: str) -> None:
-    """Run the code in a new interpreter in which these packages cannot be imported."""
+def import_without(names: set[str], code: str) -> None:
+    """Run the code in a new interpreter where these packages cannot be imported."""
     program = BASE_ONLY.format(names=sorted(names), code=code)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 
-def test_public_names_stay() -> None:
+def test_public_api_has_exactly_these_names() -> None:
     assert set(switchboard.__all__) == PUBLIC
     assert len(switchboard.__all__) == len(PUBLIC)
     assert set(dir(switchboard)) >= PUBLIC
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
-def test_public_name_can_be_imported(name: str) -> None:
+def test_public_name_can_be_imported_and_has_a_docstring(name: str) -> None:
     assert getattr(switchboard, name).__doc__
 
 
-def test_type_checkers_see_every_name_that_is_imported_when_used() -> None:
+def test_lazy_imports_match_the_imports_for_type_checkers() -> None:
     tree = ast.parse(Path(switchboard.__file__).read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {
@@ -78,18 +78,18 @@ def test_type_checkers_see_every_name_that_is_imported_when_used() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert seen == switchboard.IMPORTED_WHEN_USED
+    assert seen == switchboard.LAZY_IMPORTS
 
 
-def test_name_that_does_not_exist_is_an_attribute_error() -> None:
+def test_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'switchboard' has no attribute 'serve_agent'"):
         _ = switchboard.serve_agent
 
 
-def test_declarations_need_no_server() -> None:
+def test_declarations_import_without_server_packages() -> None:
     declarations = "Agent, FromIdentity, NoInput, PersonalInput, Text, Tool, ToolInput, WireModel"
-    imported_without(WITH_A_SERVER | EXTRAS, f"from switchboard import {declarations}")
+    import_without(SERVER_PACKAGES | EXTRAS, f"from switchboard import {declarations}")
 
 
-def test_public_names_need_no_extra() -> None:
-    imported_without(EXTRAS, "from switchboard import *")
+def test_public_names_import_without_extras() -> None:
+    import_without(EXTRAS, "from switchboard import *")

@@ -1,4 +1,4 @@
-"""Forms of one English word have one stem, and different words do not."""
+"""Stemming: forms of one word share a stem, different words do not."""
 
 import pytest
 
@@ -20,10 +20,10 @@ from switchboard.stems import stem
         "stop stopped stopping",
     ],
 )
-def test_forms_of_a_word_have_one_stem(words: str) -> None:
+def test_stem_is_equal_for_forms_of_one_word(words: str) -> None:
     assert len({stem(word) for word in words.split()}) == 1
 
 
 @pytest.mark.parametrize("words", ["status stat", "bus busy", "gas gate", "station stage", "ring red"])
-def test_different_words_have_different_stems(words: str) -> None:
+def test_stem_differs_for_different_words(words: str) -> None:
     assert len({stem(word) for word in words.split()}) == 2

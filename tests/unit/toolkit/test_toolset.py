@@ -278,9 +278,9 @@ def of_customer(function: Any, **options: Any) -> Callable[[], Any]:
         (plain(pydantics_name), "'model_dump' has a name that pydantic uses itself. Rename it"),
         (plain(names_customer), r"the model could set 'customer_id'.*Annotated\[str, FromIdentity"),
         (plain(names_customer_inside), "the model could set 'customer_id'"),
-        (plain(marked_inside), "FromIdentity belongs directly on a field, not inside 'who'"),
-        (plain(wrong_mark), r"'session_id' is filled from 'customer_id'. Write FromIdentity\(\"session_id\"\)"),
-        (plain(plain_context, verified=True), "nothing tells who that is. Write keyed_by="),
+        (plain(marked_inside), "no effect inside the type of 'who'"),
+        (plain(wrong_mark), r"'session_id' would be filled with the customer_id. Write FromIdentity\(\"session_id\"\)"),
+        (plain(plain_context, verified=True), "does not know the customer. Set keyed_by="),
         (plain(returns_nothing), "it returns None. Annotate the function with `-> str`"),
         (plain(returns_dict), r"it returns dict\[str, str\]. Annotate"),
         (plain(returns_what), "it returns what is not annotated. Annotate"),
@@ -302,5 +302,5 @@ def test_what_cannot_be_a_tool_is_refused_with_what_to_write(declare: Callable[[
 def test_returned_tool_is_what_agents_and_other_tools_use() -> None:
     tool = keyed().tool()(report)
     assert isinstance(tool, Tool)
-    with pytest.raises(ValueError, match="two tools are called report"):
+    with pytest.raises(ValueError, match="more than one tool is named report"):
         Agent(name="Policies", handles="Policies.", instructions="", tools=(tool, tool))
