@@ -37,7 +37,7 @@ def early() -> tuple[str, JSON]:
 
 async def begins(teller: Teller, call: tuple[str, JSON]) -> tuple[Customer, asyncio.Task[Answer]]:
     """A call that Carol has confirmed and that is under way."""
-    carol, asked = await teller.asks("carol", call)
+    carol, asked = await teller.request_call("carol", call)
     assert asked.body["confirmation"], asked
     return carol, asyncio.create_task(carol.says("yes"))
 
@@ -67,7 +67,7 @@ def victims(laboratory: Laboratory, gate: Gates, killed: str) -> list[Process]:
 
 
 async def owed(teller: Teller) -> Decimal:
-    loans = (await teller.does("carol", ("list_loans", {})))["loans"]
+    loans = (await teller.result_of("carol", ("list_loans", {})))["loans"]
     return next(Decimal(loan["outstanding"]) for loan in loans if loan["loan_id"] == LOAN)
 
 
@@ -77,16 +77,16 @@ async def test_external_payment_killed_at_a_step_is_sent_once(
     laboratory: Laboratory, gate: Gates, step: str, killed: str
 ) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
-    before = await teller.moved_to("carol")
+    before = await teller.net_movement_of("carol")
     gate.shut(step)
     _, message = await begins(teller, outside(reference))
     await stands_still(laboratory, step)
     await restart(*victims(laboratory, gate, killed))
     gate.open(step)
     await asyncio.gather(message, return_exceptions=True)  # With Restate the customer's connection broke.
-    await teller.at_rest()
+    await teller.wait_until_idle()
     assert await teller.sent_outside(reference) == [Decimal("7.00")]
-    assert await teller.moved_to("carol") == before - 7
+    assert await teller.net_movement_of("carol") == before - 7
 
 
 @pytest.mark.parametrize("delay_ms", [0, 10, 30, 60])
@@ -94,14 +94,14 @@ async def test_external_payment_killed_at_any_time_is_sent_once(
     laboratory: Laboratory, gate: Gates, delay_ms: int
 ) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
-    before = await teller.moved_to("carol")
+    before = await teller.net_movement_of("carol")
     _, message = await begins(teller, outside(reference))
     await asyncio.sleep(delay_ms / 1000)
     await restart(laboratory.mesh.services["tools"], gate.process)
     await message
-    await teller.at_rest()
+    await teller.wait_until_idle()
     assert await teller.sent_outside(reference) == [Decimal("7.00")]
-    assert await teller.moved_to("carol") == before - 7
+    assert await teller.net_movement_of("carol") == before - 7
 
 
 @pytest.mark.parametrize("step", OUTSIDE)
@@ -109,15 +109,15 @@ async def test_external_payment_interrupted_at_a_step_is_not_sent(
     laboratory: Laboratory, gate: Gates, step: str
 ) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
-    before = await teller.moved_to("carol")
+    before = await teller.net_movement_of("carol")
     gate.shut(step)
     carol, message = await begins(teller, outside(reference))
     await stands_still(laboratory, step)
     assert (await carol.asks("interrupt")).body == {"interrupted": True}
     assert (await message).body["interrupted"]
     gate.open(step)
-    await teller.at_rest()
-    assert (await teller.sent_outside(reference), await teller.moved_to("carol")) == ([], before)
+    await teller.wait_until_idle()
+    assert (await teller.sent_outside(reference), await teller.net_movement_of("carol")) == ([], before)
 
 
 @pytest.mark.parametrize("delay_ms", [0, 10, 20, 40])
@@ -125,14 +125,14 @@ async def test_external_payment_interrupted_at_any_time_is_sent_fully_or_not(
     laboratory: Laboratory, gate: Gates, delay_ms: int
 ) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
-    before = await teller.moved_to("carol")
+    before = await teller.net_movement_of("carol")
     carol, message = await begins(teller, outside(reference))
     await asyncio.sleep(delay_ms / 1000)
     await carol.asks("interrupt")
     await message
-    await teller.at_rest()
+    await teller.wait_until_idle()
     sent = await teller.sent_outside(reference)
-    assert await teller.moved_to("carol") == before - sum(sent)
+    assert await teller.net_movement_of("carol") == before - sum(sent)
     assert sent in ([], [Decimal("7.00")])
 
 
@@ -142,15 +142,15 @@ async def test_early_repayment_killed_at_a_step_is_made_once(
     laboratory: Laboratory, gate: Gates, step: str, killed: str
 ) -> None:
     teller = Teller(laboratory)
-    before, loan = await teller.moved_to("carol"), await owed(teller)
+    before, loan = await teller.net_movement_of("carol"), await owed(teller)
     gate.shut(step)
     _, message = await begins(teller, early())
     await stands_still(laboratory, step)
     await restart(*victims(laboratory, gate, killed))
     gate.open(step)
     await asyncio.gather(message, return_exceptions=True)
-    await teller.at_rest()
-    assert await teller.moved_to("carol") == before - 505
+    await teller.wait_until_idle()
+    assert await teller.net_movement_of("carol") == before - 505
     assert await owed(teller) == loan - 500
 
 
@@ -159,12 +159,12 @@ async def test_early_repayment_interrupted_at_a_step_changes_nothing(
     laboratory: Laboratory, gate: Gates, step: str
 ) -> None:
     teller = Teller(laboratory)
-    before, loan = await teller.moved_to("carol"), await owed(teller)
+    before, loan = await teller.net_movement_of("carol"), await owed(teller)
     gate.shut(step)
     carol, message = await begins(teller, early())
     await stands_still(laboratory, step)
     await carol.asks("interrupt")
     assert (await message).body["interrupted"]
     gate.open(step)
-    await teller.at_rest()
-    assert (await teller.moved_to("carol"), await owed(teller)) == (before, loan)
+    await teller.wait_until_idle()
+    assert (await teller.net_movement_of("carol"), await owed(teller)) == (before, loan)

@@ -20,17 +20,17 @@ from switchboard.testing import JSON, Answer, Customer
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import (
     YES,
-    World,
-    ahead,
-    asks_for,
-    at_rest,
+    Snapshot,
     booking,
-    does,
+    call_tool,
+    call_with_consent,
+    changes,
+    content_of,
+    days_from_today,
     last_result,
-    more,
-    reads,
-    told,
-    world,
+    request_call,
+    snapshot,
+    wait_until_idle,
 )
 
 Side = Literal["before", "after"]
@@ -44,7 +44,7 @@ CHANGE_STEPS = ("take_seats", "pay", "write")
 AFTERWARDS = ("settle_write", "settle_payment", "deliver")
 """What is only sent once the booking stands."""
 
-FLIGHT, DAY = "SB245", ahead(60)
+FLIGHT, DAY = "SB245", days_from_today(60)
 ERIN = {"first_name": "Erin", "last_name": "Evans", "dob": "2001-09-23"}
 
 
@@ -96,7 +96,7 @@ class UnderWay:
     customer: Customer
     answer: asyncio.Task[Answer]
     tool: str
-    before: World
+    before: Snapshot
 
     async def saga(self) -> str:
         (row,) = await self.laboratory.invocations(self.customer.session, self.tool)
@@ -112,20 +112,20 @@ class UnderWay:
 
     async def is_undone(self) -> None:
         """All is as before, and nothing runs that could still change it."""
-        await at_rest(self.laboratory)
+        await wait_until_idle(self.laboratory)
         assert await erins_world(self.laboratory) == self.before
 
 
-async def erins_world(laboratory: Laboratory) -> World:
-    return await world(laboratory, "erin", FLIGHT, DAY)
+async def erins_world(laboratory: Laboratory) -> Snapshot:
+    return await snapshot(laboratory, "erin", FLIGHT, DAY)
 
 
 async def comes_to(laboratory: Laboratory, gates: Gates, call: tuple[str, JSON], handler: str, side: Side) -> UnderWay:
     """Erin asks for a write, up to a gate that is closed; Restate shows the step as under way."""
-    await at_rest(laboratory)
+    await wait_until_idle(laboratory)
     before = await erins_world(laboratory)
     customer = laboratory.customer("erin")
-    await asks_for(laboratory, customer, call)
+    await request_call(laboratory, customer, call)
     gates.close(handler, side)
     answer = asyncio.create_task(customer.says(YES))
     under_way = UnderWay(laboratory, customer, answer, call[0], before)
@@ -188,7 +188,7 @@ async def test_completed_step_keeps_its_result_when_settings_change(
     gates.open()
     await gates.tools.start()
     assert (await under_way.answer).status == 200
-    await at_rest(laboratory)
+    await wait_until_idle(laboratory)
     await gates.tools.stop()
     gates.tools.environment = usual
     await gates.tools.start()
@@ -196,7 +196,7 @@ async def test_completed_step_keeps_its_result_when_settings_change(
         assert "was declined: stolen" in (await last_result(under_way.customer))["content"]
         await under_way.is_undone()
         return
-    booked = told(await last_result(under_way.customer))
+    booked = content_of(await last_result(under_way.customer))
     assert booked["reservation_id"] not in BENCHMARK_IDS
     assert booked["created_at"] < other_settings["AIRLINE_NOW"][:10]
     await stands_once(under_way)
@@ -206,11 +206,11 @@ async def stands_once(under_way: UnderWay) -> None:
     """The booking is there, paid, seated and told of, all of it once; then it is undone for the next test."""
     laboratory, before = under_way.laboratory, under_way.before
     assert (await under_way.answer).status == 200
-    number = told(await last_result(under_way.customer))["reservation_id"]
-    await at_rest(laboratory)
+    number = content_of(await last_result(under_way.customer))["reservation_id"]
+    await wait_until_idle(laboratory)
     after = await erins_world(laboratory)
-    assert more(after.methods, before.methods) == {"gift_card_4400": Decimal(-5)}
-    assert more(after.cards, before.cards) == {"credit_card_5454": Decimal("284.4")}
+    assert changes(after.methods, before.methods) == {"gift_card_4400": Decimal(-5)}
+    assert changes(after.cards, before.cards) == {"credit_card_5454": Decimal("284.4")}
     assert after.listed == (*before.listed, number)
     assert after.slots.items() - before.slots.items() == {(number, "stands")}
     assert (list(after.seats), len(after.seats[number])) == ([*before.seats, number], 1)
@@ -218,11 +218,13 @@ async def stands_once(under_way: UnderWay) -> None:
     await is_given_back(laboratory, number, before)
 
 
-async def is_given_back(laboratory: Laboratory, number: str, before: World) -> None:
+async def is_given_back(laboratory: Laboratory, number: str, before: Snapshot) -> None:
     """Cancelled: seat and card are as before. What goes back to a gift card is for accounting."""
-    cancelled = told(await does(laboratory, "erin", ("cancel_reservation", {"reservation_id": number})))
+    cancelled = content_of(
+        await call_with_consent(laboratory, "erin", ("cancel_reservation", {"reservation_id": number}))
+    )
     assert cancelled["status"] == "cancelled"
-    await at_rest(laboratory)
+    await wait_until_idle(laboratory)
     now = await erins_world(laboratory)
     assert (now.cards, now.seats, now.slots[number]) == (before.cards, before.seats, "cancelled")
 
@@ -251,9 +253,9 @@ async def is_cancelled_and_undone(under_way: UnderWay, gates: Gates, handler: st
 async def booked(laboratory: Laboratory, gated: Gates) -> AsyncIterator[str]:
     """A reservation of Erin's in basic economy, which is cancelled afterwards."""
     call = booking(FLIGHT, DAY, ("credit_card_5454", 189), passengers=[ERIN], cabin="basic_economy")
-    number = told(await does(laboratory, "erin", call))["reservation_id"]
+    number = content_of(await call_with_consent(laboratory, "erin", call))["reservation_id"]
     yield number
-    told(await does(laboratory, "erin", ("cancel_reservation", {"reservation_id": number})))
+    content_of(await call_with_consent(laboratory, "erin", ("cancel_reservation", {"reservation_id": number})))
 
 
 def dearer(number: str) -> tuple[str, JSON]:
@@ -308,7 +310,7 @@ async def test_only_one_of_two_simultaneous_changes_is_made(laboratory: Laborato
     """What is decided on a reservation that has changed since is refused, and undone."""
     under_way = await comes_to(laboratory, gates, dearer(booked), "write", "before")
     ella = {"reservation_id": booked, "passengers": [{**ERIN, "first_name": "Ella"}]}
-    second = asyncio.create_task(does(laboratory, "erin", ("update_reservation_passengers", ella)))
+    second = asyncio.create_task(call_with_consent(laboratory, "erin", ("update_reservation_passengers", ella)))
     sql = f"SELECT count(*) AS waiting FROM sys_invocation WHERE target = 'Reservations/{booked}/write'"
 
     async def both_write() -> bool:
@@ -318,10 +320,10 @@ async def test_only_one_of_two_simultaneous_changes_is_made(laboratory: Laborato
     await laboratory.until(both_write)
     gates.open()
     assert (await under_way.answer).status == 200
-    told(await last_result(under_way.customer))
+    content_of(await last_result(under_way.customer))
     refused = await second
     assert not refused["ok"]
     assert refused["content"].endswith("Nothing was changed.")
-    await at_rest(laboratory)
-    stands = told(await reads(laboratory, "erin", ("get_reservation_details", {"reservation_id": booked})))
+    await wait_until_idle(laboratory)
+    stands = content_of(await call_tool(laboratory, "erin", ("get_reservation_details", {"reservation_id": booked})))
     assert (stands["cabin"], stands["passengers"][0]["first_name"]) == ("economy", "Erin")

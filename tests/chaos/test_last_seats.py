@@ -12,7 +12,15 @@ import pytest
 from switchboard.local.process import free_ports
 from switchboard.testing import JSON
 from tests.laboratory import Laboratory
-from tests.mesh.booking_desk import ahead, at_rest, booking, held, more, states, world
+from tests.mesh.booking_desk import (
+    booking,
+    changes,
+    days_from_today,
+    seats_by_reservation,
+    snapshot,
+    states,
+    wait_until_idle,
+)
 
 SEATS = 10
 BOOKINGS = 200
@@ -72,7 +80,7 @@ class Sums:
 
 
 async def sums(laboratory: Laboratory, day: date) -> Sums:
-    worlds = [await world(laboratory, customer_id, "SB310", day) for customer_id in MEANS]
+    worlds = [await snapshot(laboratory, customer_id, "SB310", day) for customer_id in MEANS]
     return Sums(
         gift_cards=worlds[0].methods | worlds[1].methods,
         cards=worlds[0].cards,
@@ -84,7 +92,7 @@ async def sums(laboratory: Laboratory, day: date) -> Sums:
 
 async def seats_taken(laboratory: Laboratory, day: date) -> dict[str, tuple[str, ...]]:
     holds = (await states(laboratory, "FlightSeats")).get(f"SB310/{day} holds", {"by_id": {}})["by_id"]
-    return held(holds)
+    return seats_by_reservation(holds)
 
 
 async def all_book(door: Door, day: date) -> list[JSON]:
@@ -95,7 +103,7 @@ async def all_book(door: Door, day: date) -> list[JSON]:
 
 async def ten_stand(laboratory: Laboratory, day: date, before: Sums, results: list[JSON]) -> None:
     """Ten reservations, ten seats, ten fares; of the others not a trace."""
-    await at_rest(laboratory)
+    await wait_until_idle(laboratory)
     made = [json.loads(result["content"]) for result in results if result["ok"]]
     numbers = {reservation["reservation_id"] for reservation in made}
     assert (len(made), len(numbers)) == (SEATS, SEATS)
@@ -104,21 +112,21 @@ async def ten_stand(laboratory: Laboratory, day: date, before: Sums, results: li
     assert taken.keys() == numbers
     assert len({seat for seats in taken.values() for seat in seats}) == SEATS
     after = await sums(laboratory, day)
-    assert sum(more(after.gift_cards, before.gift_cards).values()) == -SEATS * FROM_GIFT_CARD
-    assert sum(more(after.cards, before.cards).values()) == SEATS * (FARE - FROM_GIFT_CARD)
+    assert sum(changes(after.gift_cards, before.gift_cards).values()) == -SEATS * FROM_GIFT_CARD
+    assert sum(changes(after.cards, before.cards).values()) == SEATS * (FARE - FROM_GIFT_CARD)
     assert after.listed - before.listed == SEATS
     assert after.slots.items() - before.slots.items() == {(number, "stands") for number in numbers}
     assert after.open == 0
 
 
 async def test_ten_of_two_hundred_bookings_get_the_last_ten_seats(laboratory: Laboratory, door: Door) -> None:
-    day = ahead(70)
+    day = days_from_today(70)
     before = await sums(laboratory, day)
     await ten_stand(laboratory, day, before, await all_book(door, day))
 
 
 async def test_ten_bookings_succeed_when_tools_are_killed_three_times(laboratory: Laboratory, door: Door) -> None:
-    day = ahead(71)
+    day = days_from_today(71)
     before = await sums(laboratory, day)
     booking_all = asyncio.create_task(all_book(door, day))
     tools = laboratory.mesh.services["tools"]

@@ -17,15 +17,15 @@ from tests.mesh.lending import (
     NEXT,
     SMALL,
     TO_BANK,
-    applies,
+    apply_for_loan,
+    call_approvals,
+    call_bank_tool,
+    inbox_item,
     notices,
-    says_by_tool,
-    staff,
-    told,
-    waiting,
-    waits,
+    outcome_notice,
+    wait_for_inbox_item,
 )
-from tests.mesh.money import kept
+from tests.mesh.money import stored_state
 
 CHECKS = ["Accounts/erin/list_transactions", "Accounts/erin/summarize_spending", "Loans/erin/list_loans"]
 
@@ -42,8 +42,8 @@ async def steps(laboratory: Laboratory, application: str) -> list[JSON]:
 async def booked(laboratory: Laboratory, customer: Customer, application: str) -> tuple[int, int]:
     """How often the loan of an application is on the books, and how often its money is in the account."""
     loan_id = application.replace("LA-", "LN-")
-    loans = json.loads((await says_by_tool(laboratory, customer, "list_loans", {}))["content"])["loans"]
-    listed = await says_by_tool(laboratory, customer, "list_transactions", {"period": "this_month", "limit": 50})
+    loans = json.loads((await call_bank_tool(laboratory, customer, "list_loans", {}))["content"])["loans"]
+    listed = await call_bank_tool(laboratory, customer, "list_transactions", {"period": "this_month", "limit": 50})
     moves = json.loads(listed["content"])["transactions"]
     return (
         sum(loan["loan_id"] == loan_id for loan in loans),
@@ -60,7 +60,7 @@ async def test_completed_checks_are_not_repeated_when_tools_are_killed(laborator
     """Two checks are answered, the third is not: those are not asked again, and this one is answered in the end."""
     async with gates(laboratory, tmp_path) as gate:
         gate.shut("Loans.list_loans")
-        erin, application = await applies(laboratory, "erin", SMALL, months=12)
+        erin, application = await apply_for_loan(laboratory, "erin", SMALL, months=12)
 
         async def one_is_left() -> bool:
             rows = await steps(laboratory, application)
@@ -70,26 +70,26 @@ async def test_completed_checks_are_not_repeated_when_tools_are_killed(laborator
         await restart(laboratory.mesh.services["tools"], gate.process)
         assert await one_is_left()
         gate.open("Loans.list_loans")
-        assert "was approved" in await told(laboratory, erin)
+        assert "was approved" in await outcome_notice(laboratory, erin)
         rows = await steps(laboratory, application)
         assert [row["target"] for row in rows if row["target"] in CHECKS] == CHECKS
     assert await booked(laboratory, erin, application) == (1, 1)
 
 
 async def test_application_survives_a_full_restart_while_waiting_for_staff(laboratory: Laboratory) -> None:
-    carol, application = await applies(laboratory, "carol", LARGE)
-    before = await waits(laboratory, application)
+    carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+    before = await wait_for_inbox_item(laboratory, application)
     services = laboratory.mesh.services
     await restart(laboratory.mesh.restate, services["tools"], services["triage"], services["bank"])
-    after = await waits(laboratory, application)
+    after = await wait_for_inbox_item(laboratory, application)
     assert after == before
 
     async def decided() -> bool:
-        answer = await staff(laboratory, "approve", approval_id=application, by="Mia", why="Good for it")
+        answer = await call_approvals(laboratory, "approve", approval_id=application, by="Mia", why="Good for it")
         return answer.status in (200, 409)
 
     await laboratory.until(decided)
-    assert "was approved" in await told(laboratory, carol)
+    assert "was approved" in await outcome_notice(laboratory, carol)
     assert await booked(laboratory, carol, application) == (1, 1)
     await laboratory.model.plays(scene(NEXT, says("nothing else")))
     await carol.says(NEXT)
@@ -100,26 +100,26 @@ async def test_loan_is_paid_out_once_when_tools_are_killed_after_the_grant(
     laboratory: Laboratory, tmp_path: Path
 ) -> None:
     async with gates(laboratory, tmp_path) as gate:
-        carol, application = await applies(laboratory, "carol", LARGE)
-        await waits(laboratory, application)
+        carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+        await wait_for_inbox_item(laboratory, application)
         await paying_out(laboratory, gate, application)
         await restart(laboratory.mesh.services["tools"], gate.process)
         assert await notices(carol) == []
         gate.open("Accounts.deposit")
-        assert "was approved" in await told(laboratory, carol)
+        assert "was approved" in await outcome_notice(laboratory, carol)
     assert await booked(laboratory, carol, application) == (1, 1)
 
 
 async def test_loan_is_revoked_when_it_cannot_be_paid_out(laboratory: Laboratory, tmp_path: Path) -> None:
     """An operator cancels the workflow between the loan and its money."""
     async with gates(laboratory, tmp_path) as gate:
-        carol, application = await applies(laboratory, "carol", LARGE)
-        await waits(laboratory, application)
+        carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+        await wait_for_inbox_item(laboratory, application)
         await paying_out(laboratory, gate, application)
         assert (await steps(laboratory, application))[-1]["target"].startswith("Loans/carol/")
         await cancel(laboratory, f"LoanApplication/{application}/run")
         gate.open("Accounts.deposit")
-        notice = await told(laboratory, carol)
+        notice = await outcome_notice(laboratory, carol)
     assert notice.endswith(
         "was declined. It could not be finished on our side, and nothing was paid out. Please apply again."
     )
@@ -128,19 +128,19 @@ async def test_loan_is_revoked_when_it_cannot_be_paid_out(laboratory: Laboratory
         return await booked(laboratory, carol, application) == (0, 0)
 
     await laboratory.until(taken_back)
-    debits = (await kept(laboratory, "Accounts"))["carol/ended_debits"]["debits"]
+    debits = (await stored_state(laboratory, "Accounts"))["carol/ended_debits"]["debits"]
     (mine,) = [entry for entry in debits if entry["debited_as"].endswith(application.removeprefix("LA-"))]
     assert mine["last_on"] < mine["first_on"]
 
 
 async def test_cancelled_application_notifies_customer_and_leaves_the_inbox(laboratory: Laboratory) -> None:
-    carol, application = await applies(laboratory, "carol", LARGE)
-    await waits(laboratory, application)
+    carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+    await wait_for_inbox_item(laboratory, application)
     await cancel(laboratory, f"LoanApplication/{application}/run")
-    assert "was declined. It could not be finished" in await told(laboratory, carol)
+    assert "was declined. It could not be finished" in await outcome_notice(laboratory, carol)
 
     async def off_the_list() -> bool:
-        return await waiting(laboratory, application) is None
+        return await inbox_item(laboratory, application) is None
 
     await laboratory.until(off_the_list)
 
@@ -148,7 +148,7 @@ async def test_cancelled_application_notifies_customer_and_leaves_the_inbox(labo
 async def paying_out(laboratory: Laboratory, gate: Gates, application: str) -> None:
     """Staff approve; the loan is granted, and its money is held back."""
     gate.shut("Accounts.deposit")
-    await staff(laboratory, "approve", approval_id=application, by="Mia", why="Good for it")
+    await call_approvals(laboratory, "approve", approval_id=application, by="Mia", why="Good for it")
 
     async def granted_and_not_paid() -> bool:
         rows = {row["target"].rsplit("/", 1)[-1]: row["status"] for row in await steps(laboratory, application)}
@@ -171,11 +171,11 @@ async def test_simultaneous_decision_and_deadline_have_one_outcome(laboratory: L
     tools.environment = {**before, "SWITCHBOARD_APPROVAL_DEADLINE": "PT1.5S"}
     await restart(tools)
     try:
-        carol, application = await applies(laboratory, "carol", LARGE)
-        deadline = datetime.fromisoformat((await waits(laboratory, application))["until"])
+        carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+        deadline = datetime.fromisoformat((await wait_for_inbox_item(laboratory, application))["until"])
         await tools.kill()
         decision = asyncio.create_task(
-            staff(laboratory, "approve", approval_id=application, by="Mia", why="Good for it")
+            call_approvals(laboratory, "approve", approval_id=application, by="Mia", why="Good for it")
         )
         await laboratory.until(lambda: datetime.now(UTC) > deadline)
     finally:
@@ -183,13 +183,13 @@ async def test_simultaneous_decision_and_deadline_have_one_outcome(laboratory: L
         await tools.start()
     decided = await decision
     assert decided.status in (200, 409)
-    assert ("was approved" in await told(laboratory, carol)) == (decided.status == 200)
+    assert ("was approved" in await outcome_notice(laboratory, carol)) == (decided.status == 200)
     assert await booked(laboratory, carol, application) == ((1, 1) if decided.status == 200 else (0, 0))
 
 
 async def applications_of_bob(laboratory: Laboratory) -> dict[str, str]:
     """How each of them stands, by id."""
-    records = (await kept(laboratory, "LoanApplications")).get("bob/records", {"records": []})["records"]
+    records = (await stored_state(laboratory, "LoanApplications")).get("bob/records", {"records": []})["records"]
     return {record["application"]["application_id"]: record["status"] for record in records}
 
 
@@ -212,10 +212,10 @@ async def test_parallel_applications_never_exceed_the_automatic_limit(laboratory
     found = await applications_of_bob(laboratory)
     assert sorted(found.values()) == ["approved", "approved", "approved", "waiting_for_staff"]
     (last,) = [application for application, status in found.items() if status == "waiting_for_staff"]
-    item = await waiting(laboratory, last)
+    item = await inbox_item(laboratory, last)
     assert item is not None
     facts = {fact["name"]: fact["value"] for fact in item["facts"]}
     assert facts["owed on personal loans"] == "4,500.00 EUR"
-    loans = json.loads((await says_by_tool(laboratory, bobs[0], "list_loans", {}))["content"])["loans"]
+    loans = json.loads((await call_bank_tool(laboratory, bobs[0], "list_loans", {}))["content"])["loans"]
     assert sum(Decimal(loan["outstanding"]) for loan in loans) == 4_500
-    await staff(laboratory, "reject", approval_id=last, by="Mia", why="A test")
+    await call_approvals(laboratory, "reject", approval_id=last, by="Mia", why="A test")

@@ -81,9 +81,9 @@ async def test_timer_keeps_its_answer_when_the_minimum_delay_changes(
         await timers.process.stop()
         timers.process.environment = before
         await timers.process.start()
-    told = await teller.last_result(carol)
-    assert "refused" not in told, told
-    ended, answer = await teller.asks("carol", (cancel, reference(told)))
+    result = await teller.last_result(carol)
+    assert "refused" not in result, result
+    ended, answer = await teller.request_call("carol", (cancel, reference(result)))
     if answer.body["confirmation"]:
         await ended.says("yes")
     assert "refused" not in await teller.last_result(ended)
@@ -95,5 +95,5 @@ async def asked(teller: Teller, call: tuple[str, JSON]) -> tuple[Customer, async
         await teller.laboratory.model.plays(scene("go", TO_BANK, calls(call), says(DONE)))
         carol = teller.laboratory.customer("carol")
         return carol, asyncio.create_task(carol.says("go"))
-    carol, _ = await teller.asks("carol", call)
+    carol, _ = await teller.request_call("carol", call)
     return carol, asyncio.create_task(carol.says("yes"))

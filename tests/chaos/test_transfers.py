@@ -13,7 +13,7 @@ import pytest
 from switchboard.local.process import Process, free_ports
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
-from tests.mesh.money import DONE, TO_BANK, YES, Teller, kept, payment, sends
+from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment, stored_state, transfer_to
 
 PAYER, RECIPIENT = "carol", "bob"
 AMOUNT = Decimal("7.00")
@@ -68,7 +68,7 @@ class Bank:
 
     async def transfer_begins(self) -> tuple[Customer, asyncio.Task[Answer]]:
         """A confirmed transfer that is under way."""
-        carol, _ = await self.teller.asks(PAYER, sends(RECIPIENT, str(AMOUNT)))
+        carol, _ = await self.teller.request_call(PAYER, transfer_to(RECIPIENT, str(AMOUNT)))
         return carol, asyncio.create_task(carol.says("yes"))
 
     async def stands_still(self, carol: Customer, step: str) -> None:
@@ -91,8 +91,8 @@ class Bank:
 
     async def sums(self) -> dict[str, Decimal]:
         """What was moved by customer, when all has come to rest."""
-        await self.teller.at_rest()
-        return await self.teller.moved()
+        await self.teller.wait_until_idle()
+        return await self.teller.net_movements()
 
     async def changed(self, before: dict[str, Decimal]) -> dict[str, Decimal]:
         """Whose money became more or less since, when all has come to rest; together it is always the same."""
@@ -192,7 +192,7 @@ async def test_undo_survives_kills_and_a_second_cancellation(bank: Bank, killed:
         await bank.cancel(transfer)
 
         async def is_being_undone() -> bool:
-            return "Transfers/end_transfer" in await bank.teller.busy()
+            return "Transfers/end_transfer" in await bank.teller.running_invocations()
 
         await bank.laboratory.until(is_being_undone)
         await bank.cancel(transfer)
@@ -225,7 +225,7 @@ async def test_cancellation_after_the_deposit_never_undoes_only_half(bank: Bank)
         await bank.transfers.kill()
 
     async def deposited() -> bool:
-        return (await bank.teller.moved()).get(RECIPIENT, 0) == before.get(RECIPIENT, 0) + AMOUNT
+        return (await bank.teller.net_movements()).get(RECIPIENT, 0) == before.get(RECIPIENT, 0) + AMOUNT
 
     try:
         await bank.laboratory.until(deposited)
@@ -251,7 +251,7 @@ async def test_repeated_move_and_repeated_undo_each_happen_once(bank: Bank) -> N
     before, name = await bank.sums(), str(uuid4())
     for _ in range(2):
         assert (await bank.vault(PAYER, "deposit", **move(name))).status == 200
-    assert await bank.teller.moved_to(PAYER) == before.get(PAYER, 0) + 3
+    assert await bank.teller.net_movement_of(PAYER) == before.get(PAYER, 0) + 3
     for _ in range(2):
         assert (await bank.vault(PAYER, "undo", move_id=name)).body == {"stands": False}
     assert await bank.changed(before) == UNDONE
@@ -270,8 +270,8 @@ async def test_undo_keeps_a_deposit_that_was_already_spent(bank: Bank) -> None:
     before = await bank.sums()
     came, went = str(uuid4()), str(uuid4())
     await bank.vault("dave", "deposit", **move(came, "1000.00"))
-    told = await bank.teller.does("dave", ("get_balance", {}))
-    available = told["accounts"][0]["available"]
+    result = await bank.teller.result_of("dave", ("get_balance", {}))
+    available = result["accounts"][0]["available"]
     await bank.vault("dave", "withdraw", **move(went, available))
     assert (await bank.vault("dave", "undo", move_id=came)).body == {"stands": True}
     for name in (went, came):
@@ -302,7 +302,7 @@ async def test_parallel_payments_never_exceed_the_daily_limit(bank: Bank) -> Non
     assert after["bob"] == before.get("bob", 0) + 30_000 - 6 * 1_500
     assert after.get("carol", 0) == before.get("carol", 0) + (6 - len(sent)) * 1_500
     # The day is given back to the tests that come after this one.
-    booked = (await kept(bank.laboratory, "Accounts"))["bob/moves"]["listed"]
+    booked = (await stored_state(bank.laboratory, "Accounts"))["bob/moves"]["listed"]
     mine = [entry["move_id"] for entry in booked if entry["reference"] == reference]
     assert len(mine) == 6
     for name in (*mine, came):

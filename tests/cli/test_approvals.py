@@ -11,7 +11,7 @@ from switchboard.builtin.approvals.contract import Fact, InboxPage, Waiting
 from switchboard.cli.approvals import show
 from tests.cli.conftest import run
 from tests.laboratory import Laboratory
-from tests.mesh.lending import LARGE, applies, told, waits
+from tests.mesh.lending import LARGE, apply_for_loan, outcome_notice, wait_for_inbox_item
 
 SINCE = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ITEM = Waiting(
@@ -49,8 +49,8 @@ def test_an_empty_inbox_and_a_full_one_say_so() -> None:
 
 
 async def test_staff_decide_from_the_terminal_and_sessions_are_listed(laboratory: Laboratory) -> None:
-    carol, application = await applies(laboratory, "carol", LARGE)
-    await waits(laboratory, application)
+    carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+    await wait_for_inbox_item(laboratory, application)
 
     async def switchboard(*arguments: str) -> CompletedProcess[str]:
         addresses = laboratory.mesh.addresses
@@ -77,7 +77,7 @@ async def test_staff_decide_from_the_terminal_and_sessions_are_listed(laboratory
     second = await switchboard(*decide("approve", "Why not"))
     assert (second.returncode, second.stdout) == (2, "")
     assert f"{application} was rejected by Mia at" in second.stderr
-    assert "was declined. Too much." in await told(laboratory, carol)
+    assert "was declined. Too much." in await outcome_notice(laboratory, carol)
     sessions = await switchboard("sessions")
     assert sessions.returncode == 0
     assert "customer" in sessions.stdout.splitlines()[0]

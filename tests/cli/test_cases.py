@@ -10,7 +10,7 @@ from switchboard.builtin.cases.contract import Case, CasePage
 from switchboard.cli.cases import show
 from tests.cli.conftest import run
 from tests.laboratory import Laboratory
-from tests.mesh.booking_desk import reads, told
+from tests.mesh.booking_desk import call_tool, content_of
 
 CASE = Case(
     case_id="case-3f9a1c07",
@@ -40,7 +40,9 @@ def test_the_table_shows_whose_matter_it_is_and_what_it_is() -> None:
 
 async def test_a_transfer_is_a_case_that_staff_see_and_close(laboratory: Laboratory) -> None:
     summary = {"summary": "Wants her flown booking refunded"}
-    assert told(await reads(laboratory, "carol", ("transfer_to_human_agents", summary))) == "Transfer successful"
+    assert (
+        content_of(await call_tool(laboratory, "carol", ("transfer_to_human_agents", summary))) == "Transfer successful"
+    )
 
     async def switchboard(*arguments: str) -> CompletedProcess[str]:
         return await asyncio.to_thread(run, *arguments, RESTATE_INGRESS_URL=laboratory.mesh.addresses.ingress_url)

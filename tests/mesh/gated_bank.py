@@ -1,6 +1,6 @@
-"""The real accounts, loans and payment network behind gates, served apart: `python -m tests.mesh.gated_bank`.
+"""The real accounts, loans and payment network behind gates, in a separate process: `python -m tests.mesh.gated_bank`.
 
-A request for `Loans/list_loans` waits while the folder that GATES names holds a file `Loans.list_loans`.
+A request for `Loans/list_loans` waits while the folder in GATES contains a file `Loans.list_loans`.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from services.tools.bank.payment_network.handlers import payment_network
 from switchboard.runtime.serve import listen
 from switchboard.runtime.settings import ServerSettings, load
 
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 
 
 async def gated(scope: Any, receive: Any, send: Any) -> None:
-    """Restate calls `/invoke/<service>/<handler>`."""
+    """Wait at the gate of the handler. Restate calls `/invoke/<service>/<handler>`."""
     gate = Path(os.environ["GATES"], ".".join(scope.get("path", "").split("/")[-2:]))
-    while os.path.exists(gate):  # noqa: ASYNC240  # a look at a local file, in a test
-        await asyncio.sleep(LOOK_SECONDS)
+    while os.path.exists(gate):  # noqa: ASYNC240  # a quick check of a local file, in a test
+        await asyncio.sleep(POLL_SECONDS)
     await app(scope, receive, send)
 
 

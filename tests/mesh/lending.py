@@ -1,4 +1,4 @@
-"""For tests of loans: a customer who applies by talking, and staff at the ingress."""
+"""For tests of loans: customers who apply in a conversation, and staff who call the ingress."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from tests.laboratory import Laboratory
 APPLY = "I want a loan"
 NEXT = "what is new?"
 SMALL, LARGE = "1000", "6000"
-"""Below the automatic limit, and above it."""
+"""Amounts below and above the limit of automatic approval."""
 
 TO_BANK = calls(("handoff_to_Bank", {"reason": "a loan"}))
 AFTER_YES = (says("never said"), says("handed in"))
-"""The confirmed calls are the first reply after a yes; what the model says to their results is the second."""
+"""After a yes, the confirmed calls take the first step. The model's reply to their results is the second."""
 
 
-async def applies(
+async def apply_for_loan(
     laboratory: Laboratory, customer_id: str, amount: str, months: int = 60, more: tuple[JSON, ...] = ()
 ) -> tuple[Customer, str]:
-    """A customer who has just said yes to an application, and the application's id."""
+    """Apply for a loan and confirm. Returns the customer and the application's id."""
     request = {"amount": amount, "term_months": months, "purpose": "a kitchen"}
     await laboratory.model.plays(
         scene(APPLY, TO_BANK, calls(("apply_for_loan", request))),
@@ -41,13 +41,13 @@ def application_id(text: str) -> str:
 
 
 async def notices(customer: Customer) -> list[str]:
-    """What the customer was told of an application, unasked; a question to confirm is no such thing."""
+    """Return the notices about an application, without the confirmation question."""
     said = [message["text"] for message in await customer.messages() if message["kind"] == "notice"]
     return [text for text in said if text.startswith("Your loan application")]
 
 
-async def told(laboratory: Laboratory, customer: Customer) -> str:
-    """Wait for the outcome; the notice."""
+async def outcome_notice(laboratory: Laboratory, customer: Customer) -> str:
+    """Wait for the notice with the outcome."""
 
     async def one() -> bool:
         return bool(await notices(customer))
@@ -57,33 +57,33 @@ async def told(laboratory: Laboratory, customer: Customer) -> str:
     return notice
 
 
-async def staff(laboratory: Laboratory, handler: str, **body: Any) -> Answer:
-    """Call the approvals as staff do."""
+async def call_approvals(laboratory: Laboratory, handler: str, **body: Any) -> Answer:
+    """Call the approvals service like staff do."""
     url = f"{laboratory.mesh.addresses.ingress_url}/Approvals/{handler}"
     async with laboratory.http.post(url, json=body) as response:
         return Answer(response.status, await response.json())
 
 
-async def waiting(laboratory: Laboratory, approval_id: str) -> JSON | None:
-    """What staff see of an approval; None when it is not in the inbox."""
-    inbox = (await staff(laboratory, "list")).body["waiting"]
+async def inbox_item(laboratory: Laboratory, approval_id: str) -> JSON | None:
+    """Return an approval from the staff inbox; None if it is not there."""
+    inbox = (await call_approvals(laboratory, "list")).body["waiting"]
     return next((item for item in inbox if item["approval_id"] == approval_id), None)
 
 
-async def waits(laboratory: Laboratory, approval_id: str) -> JSON:
-    """Wait until it is in the inbox; what staff see."""
+async def wait_for_inbox_item(laboratory: Laboratory, approval_id: str) -> JSON:
+    """Wait until an approval is in the staff inbox, and return it."""
 
     async def there() -> bool:
-        return await waiting(laboratory, approval_id) is not None
+        return await inbox_item(laboratory, approval_id) is not None
 
     await laboratory.until(there)
-    item = await waiting(laboratory, approval_id)
+    item = await inbox_item(laboratory, approval_id)
     assert item is not None
     return item
 
 
-async def says_by_tool(laboratory: Laboratory, customer: Customer, tool: str, arguments: Any) -> JSON:
-    """The result of one of the bank's tools, called in the customer's session."""
+async def call_bank_tool(laboratory: Laboratory, customer: Customer, tool: str, arguments: Any) -> JSON:
+    """Return the result of a bank tool that the model calls in the customer's session."""
     at_the_bank = (await customer.asks("status")).body.get("active_agent") == "Bank"
     steps = (calls((tool, arguments)), says("seen"))
     await laboratory.model.plays(scene("look", *steps) if at_the_bank else scene("look", TO_BANK, *steps))

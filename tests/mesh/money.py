@@ -1,4 +1,4 @@
-"""For tests in which money moves: customers who are scripted to pay, and what their accounts hold after it."""
+"""For tests of payments: scripted customers, and the resulting state of their accounts."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -14,23 +14,23 @@ from tests.laboratory import Laboratory
 TO_BANK = calls(("handoff_to_Bank", {"reason": "money"}))
 DONE = "it is done"
 
-# The confirmed calls are the first reply after a yes; what the model says to their results is the second.
+# After a yes, the confirmed calls take the first step of the scene. The model's reply to their results is the second.
 YES = tuple(scene(text, says("never said"), says(DONE)) for text in ("yes", "Yes."))
 
-AHEAD_S = (4, 8, 16, 32)
-"""How far ahead something is put off: a busy machine takes long to say yes, and then the first is in the past."""
+DELAYS_S = (4, 8, 16, 32)
+"""Delays to try for scheduled actions. On a busy machine the shortest is already over when the yes arrives."""
 
 TOO_MUCH_FOR_DAVE = "4999.00"
-"""Within what may be sent at once. Dave is overdrawn: no test may make him rich."""
+"""Below the limit of a transfer, but above the balance of Dave, who is overdrawn. No test may leave him money."""
 
 MONTHS_PAST = 5
-"""The payments of so many months ago can be disputed on no day of this month."""
+"""Payments from this many months ago are too old to be disputed on any day of this month."""
 
 NAMES = {"alice": "Alice Adler", "bob": "Bob Brandt", "carol": "Carol Chen", "dave": "Dave Dietz"}
 
 
-def sends(to: str, amount: str, **more: Any) -> tuple[str, JSON]:
-    """The call by which the model sends money to a customer."""
+def transfer_to(to: str, amount: str, **more: Any) -> tuple[str, JSON]:
+    """Return the model's call that transfers money to a customer."""
     return ("transfer_money", payment(to, amount, **more))
 
 
@@ -43,21 +43,21 @@ def instant(seconds: float) -> str:
 
 
 def past_month(today: date) -> str:
-    """A month on record whose payments are all too old to be disputed."""
+    """Return a recorded month whose payments are all too old to be disputed."""
     return f"{add_months(first_of_month(today), -MONTHS_PAST):%Y-%m}"
 
 
-async def put_off(ask: Callable[[str], Awaitable[tuple[Customer, JSON]]]) -> tuple[Customer, JSON]:
-    """What `ask` is answered for the nearest instant that is not too near when the customer's yes arrives."""
-    for ahead in AHEAD_S:
-        customer, told = await ask(instant(ahead))
-        if "refused" not in told:
-            return customer, told
-    raise AssertionError(told)
+async def schedule_soon(ask: Callable[[str], Awaitable[tuple[Customer, JSON]]]) -> tuple[Customer, JSON]:
+    """Call `ask` with increasing delays until its instant is still in the future when the customer's yes arrives."""
+    for delay in DELAYS_S:
+        customer, result = await ask(instant(delay))
+        if "refused" not in result:
+            return customer, result
+    raise AssertionError(result)
 
 
-async def kept(laboratory: Laboratory, service: str) -> dict[str, Any]:
-    """The JSON of every state key of an object, by `key/state key`."""
+async def stored_state(laboratory: Laboratory, service: str) -> dict[str, Any]:
+    """Return the JSON of every state key of a service's objects, by `object key/state key`."""
     columns = "service_key, key, value_utf8"
     rows = await laboratory.mesh.admin.query(f"SELECT {columns} FROM state WHERE service_name = '{service}'")
     return {f"{row['service_key']}/{row['key']}": json.loads(row["value_utf8"]) for row in rows}
@@ -65,25 +65,25 @@ async def kept(laboratory: Laboratory, service: str) -> dict[str, Any]:
 
 @dataclass
 class Teller:
-    """Speaks to the bank for customers, and looks into the accounts."""
+    """Makes calls to the bank for customers, and reads the state of the accounts."""
 
     laboratory: Laboratory
 
-    async def asks(self, customer_id: str, call: tuple[str, Any]) -> tuple[Customer, Answer]:
-        """A new conversation in which the model makes one call; and the answer to its first message."""
+    async def request_call(self, customer_id: str, call: tuple[str, Any]) -> tuple[Customer, Answer]:
+        """Start a conversation in which the model makes one call. Returns the customer and the first reply."""
         await self.laboratory.model.plays(scene("go", TO_BANK, calls(call), says(DONE)), *YES)
         customer = self.laboratory.customer(customer_id)
         return customer, await customer.says("go")
 
-    async def does(self, customer_id: str, call: tuple[str, Any]) -> JSON:
-        """What a tool answers when the model calls it: its JSON, or `refused` with the sentence."""
-        customer, answer = await self.asks(customer_id, call)
+    async def result_of(self, customer_id: str, call: tuple[str, Any]) -> JSON:
+        """Return the result of a call by the model: its JSON, or `refused` with the reason."""
+        customer, answer = await self.request_call(customer_id, call)
         assert answer.status == 200, answer
         return await self.last_result(customer)
 
-    async def confirms(self, customer_id: str, call: tuple[str, Any]) -> tuple[Customer, JSON]:
-        """What a tool answers when the customer has said yes to its call."""
-        customer, asked = await self.asks(customer_id, call)
+    async def confirm(self, customer_id: str, call: tuple[str, Any]) -> tuple[Customer, JSON]:
+        """Return the customer, and the result of a call after the customer's yes."""
+        customer, asked = await self.request_call(customer_id, call)
         assert asked.body["confirmation"], asked
         await customer.says("yes")
         return customer, await self.last_result(customer)
@@ -95,33 +95,33 @@ class Teller:
         return read
 
     async def balance(self, customer_id: str, account: str = "checking") -> Decimal:
-        """As the customer is told."""
-        told = await self.does(customer_id, ("get_balance", {}))
-        return next(Decimal(entry["balance"]) for entry in told["accounts"] if entry["account"] == account)
+        """Return the balance that the customer is shown."""
+        result = await self.result_of(customer_id, ("get_balance", {}))
+        return next(Decimal(entry["balance"]) for entry in result["accounts"] if entry["account"] == account)
 
-    async def refuse_rich_dave(self) -> None:
-        """Fails at once, where else a test would wait for a refusal that cannot come."""
+    async def require_dave_is_overdrawn(self) -> None:
+        """Fail fast, because otherwise the test would wait for a refusal that never comes."""
         assert await self.balance("dave") < Decimal(TOO_MUCH_FOR_DAVE), "an earlier test left Dave money"
 
-    async def moved(self) -> dict[str, Decimal]:
-        """By customer: all that was ever moved to the accounts, less what was moved from them."""
+    async def net_movements(self) -> dict[str, Decimal]:
+        """Return by customer the sum of all deposits to the accounts minus all withdrawals."""
         sql = "SELECT service_key, value_utf8 FROM state WHERE service_name = 'Accounts' AND key = 'moves'"
         rows = await self.laboratory.mesh.admin.query(sql)
         totals = {row["service_key"]: json.loads(row["value_utf8"])["totals"].values() for row in rows}
         sums = {customer_id: sum(map(Decimal, amounts), Decimal(0)) for customer_id, amounts in totals.items()}
         return {customer_id: amount for customer_id, amount in sums.items() if amount}
 
-    async def moved_to(self, customer_id: str) -> Decimal:
-        return (await self.moved()).get(customer_id, Decimal(0))
+    async def net_movement_of(self, customer_id: str) -> Decimal:
+        return (await self.net_movements()).get(customer_id, Decimal(0))
 
     async def sent_outside(self, reference: str) -> list[Decimal]:
-        """The amounts of all payments with that reference that have left for other banks."""
+        """Return the amounts of all payments to other banks with that reference."""
         sql = "SELECT value_utf8 FROM state WHERE service_name = 'PaymentNetwork' AND key = 'payment'"
         payments = [json.loads(row["value_utf8"])["payment"] for row in await self.laboratory.mesh.admin.query(sql)]
         return [Decimal(payment["amount"]) for payment in payments if payment["reference"] == reference]
 
-    async def busy(self) -> list[str]:
-        """What is under way at the accounts and the transfers, timers that wait aside."""
+    async def running_invocations(self) -> list[str]:
+        """Return the bank's running invocations, without waiting timers."""
         sql = (
             "SELECT target FROM sys_invocation WHERE status NOT IN ('completed', 'scheduled')"
             " AND target_service_name IN ('Accounts', 'Transfers', 'ScheduledTransfers', 'Reminders', 'PaymentNetwork',"
@@ -129,18 +129,18 @@ class Teller:
         )
         return [row["target"] for row in await self.laboratory.mesh.admin.query(sql)]
 
-    async def at_rest(self) -> None:
-        """Wait until all that was begun has ended."""
+    async def wait_until_idle(self) -> None:
+        """Wait until none of the bank's invocations is running."""
 
         async def nothing_runs() -> bool:
-            return not await self.busy()
+            return not await self.running_invocations()
 
         await self.laboratory.until(nothing_runs)
 
     async def notices(self, customer: Customer) -> list[str]:
         return [message["text"] for message in await customer.messages() if message["kind"] == "notice"]
 
-    async def noticed(self, customer: Customer, text: str) -> None:
+    async def wait_for_notice(self, customer: Customer, text: str) -> None:
         """Wait for a notice that contains `text`."""
 
         async def there() -> bool:

@@ -1,8 +1,8 @@
-"""An agent that comes late, named by the variable NEWCOMER: `python -m tests.mesh.newcomer`."""
+"""An agent that is registered at run time. NEWCOMER is its name: `python -m tests.mesh.newcomer`."""
 
 import os
 
 from switchboard import Agent, serve
 
 if __name__ == "__main__":
-    serve(Agent(name=os.environ["NEWCOMER"], handles="What nobody did before.", instructions="You are new."))
+    serve(Agent(name=os.environ["NEWCOMER"], handles="A new kind of request.", instructions="You are new."))

@@ -1,7 +1,7 @@
-"""The tools of another bank, whose records change at any time: `python -m tests.mesh.other_bank`.
+"""The tools of another bank, whose records can change at any time: `python -m tests.mesh.other_bank`.
 
 Its lookups query a register, which stands for a database, and journal each answer as services/tools/bank/lookups.py
-says. Its customers have numbers and not names, and pay in Swedish kronor and Swiss francs.
+describes. Its customers have numbers instead of names and use Swedish kronor and Swiss francs.
 """
 
 from collections.abc import Callable
@@ -29,13 +29,13 @@ SALARY = Decimal("31500.00")
 
 
 class Found(WireModel):
-    """The answer of a query for customers."""
+    """Result of a query for customers."""
 
     customers: tuple[Customer, ...] = ()
 
 
 class FoundPerson(WireModel):
-    """The answer of a query for personal data."""
+    """Result of a query for personal data."""
 
     person: Person | None
 
@@ -85,12 +85,12 @@ LOAN = InstalmentLoan(
 )
 
 
-def holds(iban: str) -> Callable[[Customer], bool]:
+def has_account(iban: str) -> Callable[[Customer], bool]:
     return lambda each: any(account.iban == iban for account in each.accounts)
 
 
 def salaries(customer: Customer, now: datetime) -> tuple[Transaction, ...]:
-    """The salaries of the last months, newest first."""
+    """Return the salaries of the last months, newest first."""
     months = [add_months(first_of_month(now.date()), -ago) for ago in range(1, SALARY_MONTHS)]
     return tuple(salary(customer, datetime(month.year, month.month, 25, tzinfo=UTC)) for month in months)
 
@@ -114,7 +114,7 @@ class OtherBank:
         return first(await self.query(ctx, "customer", lambda each: each.customer_id == customer_id))
 
     async def account_holder(self, ctx: LookupContext, iban: str) -> Customer | None:
-        return first(await self.query(ctx, "account holder", holds(iban)))
+        return first(await self.query(ctx, "account holder", has_account(iban)))
 
     async def customers_named(self, ctx: LookupContext, name: str) -> tuple[Customer, ...]:
         return await self.query(ctx, "customers by name", lambda each: each.name.casefold() == name.casefold())

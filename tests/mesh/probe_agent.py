@@ -1,4 +1,4 @@
-"""A small third agent for tests, as a deployment of its own: `python -m tests.mesh.probe_agent`."""
+"""An agent for tests, as a separate deployment: `python -m tests.mesh.probe_agent`."""
 
 from switchboard import Agent, serve
 from switchboard.builtin.identity.contract import VERIFY_IDENTITY

@@ -1,4 +1,4 @@
-"""What the tools for tests promise."""
+"""Contract of the tools for tests."""
 
 from decimal import Decimal
 from typing import Annotated, Any
@@ -62,10 +62,10 @@ PROBE_TOOLS = (
     probe_tool("wait", "Wait for a while.", Wait),
     probe_tool("meet", "Wait for others.", Meet),
     probe_tool("fail_at_first", "Fail twice, then work.", Wait),
-    probe_tool("fail_until_released", "Fail, after a while, until the test says so.", Wait),
+    probe_tool("fail_until_released", "Fail, after a while, until the test releases it.", Wait),
     probe_tool("refuse", "Refuse.", Refuse),
-    probe_tool("big", "Say much.", Big),
-    probe_tool("notify", "Tell a session.", Notify),
+    probe_tool("big", "Return a long text.", Big),
+    probe_tool("notify", "Notify a session.", Notify),
     probe_tool("pay", "Pay.", Pay, consent=pay_question),
     probe_tool("settle_in_two_steps", "A saga.", Wait),
     probe_tool("who_am_i", "Who is asking.", WhoAmI, Asked),

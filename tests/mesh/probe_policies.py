@@ -1,4 +1,4 @@
-"""Tools that are written the short way, for tests. The probe agent lists them; the probe tools' process serves them."""
+"""A `Toolset` for tests. The probe agent lists its tools, and the probe tools' process serves them."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -16,7 +16,7 @@ PolicyNumber = Annotated[str, Field(description="The policy's number.", pattern=
 
 
 class Policy(WireModel):
-    """A policy, with the damage that was reported on it."""
+    """An insurance policy with its damage reports."""
 
     holder: str
     number: str
@@ -24,7 +24,7 @@ class Policy(WireModel):
 
 
 class Receipt(WireModel):
-    """That a report was filed."""
+    """Confirms that a report was filed."""
 
     report_id: str
     amount: Decimal

@@ -1,6 +1,6 @@
-"""Tools that misbehave in every way that tools do, as a deployment of its own: `python -m tests.mesh.probe_tools`.
+"""Tools that fail and stall in every way that tools do, as a separate deployment: `python -m tests.mesh.probe_tools`.
 
-Each execution is written to the file that PROBE_LOG names, so that a test can count them over kills and restarts.
+Each execution is logged to the file in PROBE_LOG, so that tests can count executions across kills and restarts.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ def write(line: str) -> None:
         log.write(line + "\n")
 
 
-def written(line: str) -> int:
+def count_logged(line: str) -> int:
     return LOG.read_text().splitlines().count(line)
 
 
 @probe_tools.handler()
 async def wait(ctx: restate.Context, request: Wait) -> Ok:
-    """Take some time, outside the journal, as a slow system would."""
+    """Take some time outside the journal, like a slow backend."""
     write(f"start {request.name}")
     await asyncio.sleep(request.milliseconds / 1000)
     write(f"done {request.name}")
@@ -44,7 +44,7 @@ async def wait(ctx: restate.Context, request: Wait) -> Ok:
 
 @probe_tools.handler()
 async def meet(ctx: restate.Context, request: Meet) -> Ok:
-    """Answer nobody before `parties` are here at once."""
+    """Answer only when `parties` calls are waiting at the same time."""
     event = waiting.setdefault(request.name, asyncio.Event())
     arrived[request.name] = arrived.get(request.name, 0) + 1
     if arrived[request.name] >= request.parties:
@@ -55,52 +55,52 @@ async def meet(ctx: restate.Context, request: Meet) -> Ok:
 
 @probe_tools.handler()
 async def fail_at_first(ctx: restate.Context, request: Wait) -> Ok:
-    """Break as often as FAILURES says, then work."""
+    """Fail FAILURES times, then succeed."""
     write(f"try {request.name}")
-    if written(f"try {request.name}") < FAILURES + 1:
-        raise ConnectionError("the system behind this tool is away")
+    if count_logged(f"try {request.name}") < FAILURES + 1:
+        raise ConnectionError("the backend of this tool is unavailable")
     return Ok(said="at last")
 
 
 @probe_tools.handler()
 async def fail_until_released(ctx: restate.Context, request: Wait) -> Ok:
-    """Break after some time, as what waits for a slow system does, until the log holds `released <name>`."""
+    """Fail after some time, like a call to a slow backend, until the log contains `released <name>`."""
     await asyncio.sleep(request.milliseconds / 1000)
-    if not written(f"released {request.name}"):
-        raise TimeoutError("the system behind this tool does not answer")
+    if not count_logged(f"released {request.name}"):
+        raise TimeoutError("the backend of this tool does not answer")
     return Ok(said="at last")
 
 
 @probe_tools.handler()
 async def refuse(ctx: restate.Context, request: Refuse) -> Ok:
-    """Say no, for good."""
+    """Refuse with an error that is not retried."""
     raise restate.TerminalError("that is against the rules", status_code=409)
 
 
 @probe_tools.handler()
 async def big(ctx: restate.Context, request: Big) -> Ok:
-    """Answer far more than a model should read."""
+    """Return far more text than a model should read."""
     return Ok(said="é" * request.characters)
 
 
 @probe_tools.handler()
 async def notify(ctx: restate.Context, request: Notify) -> Ok:
-    """Tell a session something that nobody asked there, as a workflow does."""
-    told = {"customer_id": request.customer_id, "text": request.text}
-    await ctx.generic_call("Session", "notify", json.dumps(told).encode(), key=request.to_session)
+    """Send a session an unprompted notification, like a workflow."""
+    notification = {"customer_id": request.customer_id, "text": request.text}
+    await ctx.generic_call("Session", "notify", json.dumps(notification).encode(), key=request.to_session)
     return Ok(said="told")
 
 
 @probe_tools.handler()
 async def pay(ctx: restate.Context, request: Pay) -> Ok:
-    """Write down the exact bytes that came."""
+    """Log the exact bytes of the request."""
     write(f"paid {ctx.request().body.decode()}")
     return Ok(said="paid")
 
 
 @probe_tools.handler()
 async def settle_in_two_steps(ctx: restate.Context, request: Wait) -> Ok:
-    """A saga: the first step is undone when the second is cancelled."""
+    """Run a saga of two steps. The first one is undone if the second is cancelled."""
 
     async def step(line: str) -> None:
         write(line)
@@ -117,7 +117,7 @@ async def settle_in_two_steps(ctx: restate.Context, request: Wait) -> Ok:
 
 @probe_tools.handler()
 async def who_am_i(ctx: restate.Context, request: WhoAmI) -> Asked:
-    """Say whom the loop named."""
+    """Return the identity that the loop filled in."""
     return Asked(customer_id=request.customer_id, session_id=request.session_id)
 
 

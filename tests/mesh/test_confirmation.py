@@ -1,4 +1,4 @@
-"""What needs the customer's yes runs on nothing else, exactly as shown, and once."""
+"""Calls that need the customer's yes run only after it, exactly as shown, and once."""
 
 import asyncio
 from typing import Any
@@ -12,17 +12,17 @@ from tests.laboratory import Laboratory
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "a payment"}))
 
 
-def pays(to: str, amount: str = "12.50") -> tuple[str, Any]:
+def payment(to: str, amount: str = "12.50") -> tuple[str, Any]:
     return ("pay", {"to": to, "amount": amount})
 
 
-def paid(laboratory: Laboratory, to: str, amount: str = "12.50") -> int:
+def count_payments(laboratory: Laboratory, to: str, amount: str = "12.50") -> int:
     return laboratory.probed(f'paid {{"to":"{to}","amount":"{amount}"}}')
 
 
-async def asked(laboratory: Laboratory, *steps: JSON, more: tuple[JSON, ...] = ()) -> tuple[Customer, JSON]:
-    """A customer whose message made the probe agent ask for a yes; and the reply that asks."""
-    # The confirmed calls are the first reply after a yes; what the model says to their results is the second.
+async def ask(laboratory: Laboratory, *steps: JSON, more: tuple[JSON, ...] = ()) -> tuple[Customer, JSON]:
+    """Send a message that makes the probe agent ask for a yes. Returns the customer and the reply."""
+    # After a yes, the confirmed calls take the first step. The model's reply to their results is the second.
     after_yes = [scene(text, says("never said"), says("it is done")) for text in ("yes", "Yes.")]
     await laboratory.model.plays(scene("pay", TO_PROBE, *steps), scene("pay again", *steps), *after_yes, *more)
     customer = laboratory.customer()
@@ -33,64 +33,64 @@ async def asked(laboratory: Laboratory, *steps: JSON, more: tuple[JSON, ...] = (
 
 async def test_yes_runs_exactly_the_calls_that_were_shown(laboratory: Laboratory) -> None:
     name = f"exact-{laboratory.replays}"
-    customer, reply = await asked(laboratory, calls(pays(name)))
+    customer, reply = await ask(laboratory, calls(payment(name)))
     assert reply["text"] == f"Please confirm, with yes or no: Pay 12.50 EUR to {name}?"
     assert [call["tool"] for call in reply["confirmation"]["calls"]] == ["pay"]
-    assert paid(laboratory, name) == 0
+    assert count_payments(laboratory, name) == 0
     answer = await customer.says("yes")
     assert (answer.text, answer.body["confirmation"]) == ("it is done", None)
-    assert paid(laboratory, name) == 1
+    assert count_payments(laboratory, name) == 1
 
 
 async def test_repeated_yes_runs_the_call_once(laboratory: Laboratory) -> None:
     name = f"twice-{laboratory.replays}"
-    customer, reply = await asked(laboratory, calls(pays(name)))
+    customer, reply = await ask(laboratory, calls(payment(name)))
     held_id = reply["confirmation"]["held_id"]
     answers = await asyncio.gather(*(customer.asks("confirm", held_id=held_id) for _ in range(3)))
     assert sorted(answer.status for answer in answers) == [200, 409, 409]
     assert "This question is no longer open." in next(answer.text for answer in answers if answer.status == 409)
-    assert paid(laboratory, name) == 1
+    assert count_payments(laboratory, name) == 1
     await customer.says("yes")
-    assert paid(laboratory, name) == 1
+    assert count_payments(laboratory, name) == 1
 
 
 async def test_no_runs_nothing(laboratory: Laboratory) -> None:
     name = f"declined-{laboratory.replays}"
-    customer, reply = await asked(laboratory, calls(pays(name)))
+    customer, reply = await ask(laboratory, calls(payment(name)))
     requests = len(await laboratory.model.requests(customer.session))
     answer = await customer.says("no, thanks")
     assert answer.text == "Okay, I won't do that."
     assert (await customer.asks("confirm", held_id=reply["confirmation"]["held_id"])).status == 409
-    assert paid(laboratory, name) == 0
+    assert count_payments(laboratory, name) == 0
     assert len(await laboratory.model.requests(customer.session)) == requests
 
 
 async def test_any_other_text_drops_the_calls_and_informs_the_model(laboratory: Laboratory) -> None:
     name = f"dropped-{laboratory.replays}"
     other = scene("yes, but what does it cost?", says("nothing"))
-    customer, reply = await asked(laboratory, calls(pays(name)), more=(other,))
+    customer, reply = await ask(laboratory, calls(payment(name)), more=(other,))
     answer = await customer.says("yes, but what does it cost?")
     assert answer.text == "nothing"
     assert (await customer.asks("confirm", held_id=reply["confirmation"]["held_id"])).status == 409
-    assert paid(laboratory, name) == 0
+    assert count_payments(laboratory, name) == 0
     last_request = (await laboratory.model.requests(customer.session))[-1]
-    told = [item["content"] for item in last_request["body"]["input"] if item.get("role") == "developer"]
-    assert told == ["The customer did not confirm. These held calls were not made: pay."]
+    result = [item["content"] for item in last_request["body"]["input"] if item.get("role") == "developer"]
+    assert result == ["The customer did not confirm. These held calls were not made: pay."]
 
 
 async def test_writes_are_confirmed_together_and_reads_run_immediately(laboratory: Laboratory) -> None:
     first, second = f"one-{laboratory.replays}", f"two-{laboratory.replays}"
-    step = calls(pays(first), ("who_am_i", {}), pays(second, "7"))
-    customer, reply = await asked(laboratory, step)
+    step = calls(payment(first), ("who_am_i", {}), payment(second, "7"))
+    customer, reply = await ask(laboratory, step)
     assert reply["text"] == (f"Please confirm, with yes or no:\n- Pay 12.50 EUR to {first}?\n- Pay 7 EUR to {second}?")
     tools = [message for message in await customer.messages() if message["kind"] == "tool"][1:]
     assert "customer_id" in tools[1]["content"]
     assert (await customer.says("yes")).text == "it is done"
-    assert (paid(laboratory, first), paid(laboratory, second, "7")) == (1, 1)
+    assert (count_payments(laboratory, first), count_payments(laboratory, second, "7")) == (1, 1)
 
 
 async def test_every_call_in_the_transcript_has_one_result(laboratory: Laboratory) -> None:
-    customer, _ = await asked(laboratory, calls(pays(f"paired-{laboratory.replays}"), ("refuse", {})))
+    customer, _ = await ask(laboratory, calls(payment(f"paired-{laboratory.replays}"), ("refuse", {})))
     await customer.says("yes")
     messages = await customer.messages()
     made = [call["call_id"] for message in messages if message["kind"] == "model" for call in message["calls"]]
@@ -101,14 +101,14 @@ async def test_every_call_in_the_transcript_has_one_result(laboratory: Laborator
 
 async def test_another_customer_cannot_confirm(laboratory: Laboratory) -> None:
     name = f"foreign-{laboratory.replays}"
-    customer, reply = await asked(laboratory, calls(pays(name)))
+    customer, reply = await ask(laboratory, calls(payment(name)))
     mallory = laboratory.customer("mallory", session=customer.session)
     assert (await mallory.asks("confirm", held_id=reply["confirmation"]["held_id"])).status == 403
-    assert paid(laboratory, name) == 0
+    assert count_payments(laboratory, name) == 0
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("yes", "yes"),
         (" Yes! ", "yes"),
@@ -135,14 +135,14 @@ async def test_another_customer_cannot_confirm(laboratory: Laboratory) -> None:
         ("si", None),
     ],
 )
-def test_consent_requires_an_unambiguous_phrase(text: str, said: str | None) -> None:
-    assert read_consent(text) == said
+def test_consent_requires_an_unambiguous_phrase(text: str, expected: str | None) -> None:
+    assert read_consent(text) == expected
 
 
 async def test_yes_written_before_the_question_does_not_count(laboratory: Laboratory) -> None:
-    """It waits in the queue while the turn that will ask runs, and was meant for something else."""
+    """The yes is queued while the turn that will ask the question is still running."""
     name = f"queued-{laboratory.replays}"
-    slow = {**calls(pays(name)), "latency_ms": 600}
+    slow = {**calls(payment(name)), "latency_ms": 600}
     await laboratory.model.plays(scene("pay", TO_PROBE, slow), scene("ok", says("what is ok?")))
     customer = laboratory.customer()
     question = asyncio.create_task(customer.says("pay"))
@@ -154,33 +154,33 @@ async def test_yes_written_before_the_question_does_not_count(laboratory: Labora
     early = asyncio.create_task(customer.says("ok"))
     assert (await question).body["confirmation"]
     assert (await early).text == "what is ok?"
-    assert paid(laboratory, name) == 0
+    assert count_payments(laboratory, name) == 0
 
 
 async def test_yes_counts_only_if_the_question_was_seen(laboratory: Laboratory) -> None:
     name = f"seen-{laboratory.replays}"
-    customer, reply = await asked(laboratory, calls(pays(name)), calls(pays(name)))
+    customer, reply = await ask(laboratory, calls(payment(name)), calls(payment(name)))
     assert (await customer.asks("send", text="yes", seen=reply["turn"] - 1)).text == "never said"
-    assert paid(laboratory, name) == 0
+    assert count_payments(laboratory, name) == 0
     again = await customer.says("pay again")
     assert (await customer.asks("send", text="yes", seen=again.body["turn"])).text == "it is done"
-    assert paid(laboratory, name) == 1
+    assert count_payments(laboratory, name) == 1
 
 
 async def test_yes_after_a_notice_needs_an_explicit_confirmation(laboratory: Laboratory) -> None:
     name = f"notice-{laboratory.replays}"
-    customer, reply = await asked(laboratory, calls(pays(name)))
-    await tell(laboratory, customer, "Your loan was approved. Do you want to hear the terms?")
+    customer, reply = await ask(laboratory, calls(payment(name)))
+    await notify(laboratory, customer, "Your loan was approved. Do you want to hear the terms?")
     assert (await customer.says("yes")).text == "never said"
-    assert paid(laboratory, name) == 0
+    assert count_payments(laboratory, name) == 0
 
-    other, reply = await asked(laboratory, calls(pays(name)))
-    await tell(laboratory, other, "Your loan was approved.")
+    other, reply = await ask(laboratory, calls(payment(name)))
+    await notify(laboratory, other, "Your loan was approved.")
     assert (await other.asks("confirm", held_id=reply["confirmation"]["held_id"])).text == "it is done"
-    assert paid(laboratory, name) == 1
+    assert count_payments(laboratory, name) == 1
 
 
-async def tell(laboratory: Laboratory, customer: Customer, text: str) -> None:
+async def notify(laboratory: Laboratory, customer: Customer, text: str) -> None:
     """Have a probe tool send the customer a notice, as a workflow would."""
     messenger = laboratory.customer(customer.customer_id)
     step = calls(("notify", {"to_session": customer.session, "text": text}))
@@ -193,10 +193,10 @@ async def tell(laboratory: Laboratory, customer: Customer, text: str) -> None:
 
 async def test_completed_payment_is_reported_when_the_model_is_down(laboratory: Laboratory) -> None:
     name = f"paid-then-down-{laboratory.replays}"
-    customer, _ = await asked(laboratory, calls(pays(name)))
+    customer, _ = await ask(laboratory, calls(payment(name)))
     await laboratory.model.fails({"kind": "http_401", "times": -1, "contains": "yes"})
     answer = await customer.says("yes")
     await laboratory.model.is_well()
     assert answer.body["failed"]
     assert answer.text.endswith("does not answer. Done: pay. Ask me how it stands before you ask for it again.")
-    assert paid(laboratory, name) == 1
+    assert count_payments(laboratory, name) == 1

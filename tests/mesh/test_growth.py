@@ -1,4 +1,4 @@
-"""A conversation does not get heavier: what a turn journals stays within bounds, however many turns came before."""
+"""The journal of a turn stays bounded, however long the conversation is."""
 
 from collections import Counter
 from statistics import mean
@@ -8,10 +8,10 @@ from tests.laboratory import Laboratory
 
 TURNS = 60
 TEXT = "I would like to know what is booked for us, and whether the bags are paid for. " * 5
-"""About 400 bytes, as a customer writes them."""
+"""About 400 bytes, a typical message."""
 
 EARLY, LATE = range(8, 23), range(45, 60)
-"""Averages over a few turns: a summary makes the turn after it lighter than the one before."""
+"""Turns to average over, because the journal is smaller after each summary."""
 
 
 async def test_journal_size_of_a_turn_does_not_grow_with_the_conversation(laboratory: Laboratory) -> None:
@@ -24,7 +24,7 @@ async def test_journal_size_of_a_turn_does_not_grow_with_the_conversation(labora
     await customer.says("hello")
     for _ in range(TURNS):
         await customer.says(TEXT)
-    # A message's own journal, and that of the agent's turn that it called.
+    # The journals of the message and of the agent's turn that it called.
     tree = [row for row in await laboratory.invocations(customer.session) if row["depth"] <= 1]
     ids = ", ".join(f"'{row['id']}'" for row in tree)
     lengths = await laboratory.mesh.admin.query(f"SELECT id, raw_length FROM sys_journal WHERE id IN ({ids})")

@@ -1,4 +1,4 @@
-"""A session that is not signed in, on a real mesh: nothing of the customer's is shown or done before two facts."""
+"""Unauthenticated sessions on a real mesh: the bank shows and changes nothing before two facts are verified."""
 
 import json
 from typing import Any
@@ -9,14 +9,14 @@ from services.bank.agent import bank
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from switchboard.toolkit.verified_customers import VERIFY_FIRST
 from tests.laboratory import Laboratory
-from tests.mesh.lending import staff
+from tests.mesh.lending import call_approvals
 from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment
 
 ALICE = {"date_of_birth": "1988-04-17", "email": "alice@example.com"}
 CAROL = {"phone": "+49 89 5550103", "email": "carol@example.com"}
 
 NOT_PERSONAL = {"verify_identity", "find_date"}
-"""The only tools of the bank that answer anybody."""
+"""The only tools of the bank that an unverified customer can use."""
 
 TERMS = payment("bob", "5.00")
 DAY = "2099-01-01"
@@ -66,7 +66,7 @@ async def last(customer: Customer) -> JSON:
 
 
 async def call(laboratory: Laboratory, customer: Customer, tool: str, arguments: JSON) -> JSON:
-    """The result of a call that the model makes, after the customer's yes where one is asked for."""
+    """Return the result of a call by the model, after the customer's yes if it asks for one."""
     known = await customer.asks("status")
     steps = (calls((tool, arguments)), says(DONE))
     await laboratory.model.plays(
@@ -91,21 +91,21 @@ async def test_tool_refuses_an_unverified_customer(laboratory: Laboratory, tool:
 
 async def test_two_correct_facts_verify_this_session_only(laboratory: Laboratory) -> None:
     alice = guest(laboratory)
-    told = json.loads((await call(laboratory, alice, "verify_identity", ALICE))["content"])
-    assert told["verified"], told
+    result = json.loads((await call(laboratory, alice, "verify_identity", ALICE))["content"])
+    assert result["verified"], result
     assert json.loads((await call(laboratory, alice, "get_balance", {}))["content"])["accounts"]
     assert not (await call(laboratory, guest(laboratory), "get_balance", {}))["ok"]
-    # Whose session it is was said when it began: what was proven is nothing to another customer's tools.
+    # A verified session of one customer gives no access to another customer's tools.
     assert not (await call(laboratory, guest(laboratory, "bob"), "get_balance", {}))["ok"]
 
 
 async def test_confirmed_transfer_runs_once_after_verification(laboratory: Laboratory) -> None:
     teller, carol = Teller(laboratory), guest(laboratory, "carol")
-    before = await teller.moved_to("bob")
+    before = await teller.net_movement_of("bob")
     assert not (await call(laboratory, carol, "transfer_money", TERMS))["ok"]
     await call(laboratory, carol, "verify_identity", CAROL)
     assert (await call(laboratory, carol, "transfer_money", TERMS))["ok"]
-    assert await teller.moved_to("bob") == before + 5
+    assert await teller.net_movement_of("bob") == before + 5
 
 
 async def test_wrong_facts_are_counted_and_recorded_and_lock_the_check(laboratory: Laboratory) -> None:
@@ -113,7 +113,7 @@ async def test_wrong_facts_are_counted_and_recorded_and_lock_the_check(laborator
     right = {"date_of_birth": "1996-01-09", "email": "dave@example.com"}
     wrong = {**right, "email": "dave@example.org"}
     one = await call(laboratory, dave, "verify_identity", {"email": "dave@example.com"})
-    assert not one["ok"]  # one fact is no try
+    assert not one["ok"]  # One fact alone does not count as a try.
     left = [
         json.loads((await call(laboratory, dave, "verify_identity", wrong))["content"])["tries_left"] for _ in range(3)
     ]
@@ -157,7 +157,7 @@ async def test_signed_in_session_never_becomes_unauthenticated(laboratory: Labor
 
 
 async def refusals(visitor: Customer) -> set[str]:
-    """What every door of the session says."""
+    """Call every public handler of the session, and return the texts of the refusals."""
     answers: list[Answer] = [await visitor.says("how much is my balance?")]
     answers += [await visitor.asks(handler) for handler in ("status", "transcript", "interrupt")]
     answers += [await visitor.asks(handler, held_id="h") for handler in ("confirm", "decline")]
@@ -167,8 +167,8 @@ async def refusals(visitor: Customer) -> set[str]:
 
 
 async def test_identity_checks_are_not_reachable_from_outside(laboratory: Laboratory) -> None:
-    answer = await staff(laboratory, "list")
-    assert answer.status == 200  # what is for staff is let through
+    answer = await call_approvals(laboratory, "list")
+    assert answer.status == 200  # Staff services are public.
     url = f"{laboratory.mesh.addresses.ingress_url}/IdentityChecks/alice/verify_identity"
     async with laboratory.http.post(url, json={"session_id": "s", **ALICE}) as response:
         assert response.status in (400, 404)

@@ -1,4 +1,4 @@
-"""What a session may cost and how long things may take, on a mesh of its own with small limits."""
+"""Limits on the cost of sessions and the duration of turns, on a mesh with small limits."""
 
 import asyncio
 import json
@@ -33,8 +33,8 @@ async def limited(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab
         yield laboratory
 
 
-async def counted(laboratory: Laboratory, outcome: str) -> float:
-    """How many messages have ended so, as Prometheus reads it."""
+async def count_messages(laboratory: Laboratory, outcome: str) -> float:
+    """Return the metric of messages with that outcome."""
     async with laboratory.http.get(f"{laboratory.mesh.addresses.service_url('triage')}/metrics") as response:
         page = await response.text()
     wanted = f'switchboard_messages_total{{outcome="{outcome}"}} '
@@ -42,12 +42,12 @@ async def counted(laboratory: Laboratory, outcome: str) -> float:
 
 
 async def test_message_is_refused_and_counted_when_no_agent_is_available(tmp_path: Path) -> None:
-    (nobody,) = free_ports(1)
-    environment = {"RESTATE_ADMIN_URL": f"http://127.0.0.1:{nobody}"}
+    (unused,) = free_ports(1)
+    environment = {"RESTATE_ADMIN_URL": f"http://127.0.0.1:{unused}"}
     async with open_laboratory(tmp_path, environment=environment) as laboratory:
         answer = await laboratory.customer().says("hello")
         assert (answer.status, answer.text) == (503, NO_AGENTS)
-        assert await counted(laboratory, "unserved") == 1
+        assert await count_messages(laboratory, "unserved") == 1
 
 
 async def test_session_stops_when_its_budget_is_spent(limited: Laboratory) -> None:
@@ -59,9 +59,12 @@ async def test_session_stops_when_its_budget_is_spent(limited: Laboratory) -> No
             break
     assert "reached its usage limit" in answer.text
     asked = len(await limited.model.requests(customer.session))
-    before = await counted(limited, "overspent"), await counted(limited, "apology")
+    before = await count_messages(limited, "overspent"), await count_messages(limited, "apology")
     await customer.says("hello")
-    assert (await counted(limited, "overspent"), await counted(limited, "apology")) == (before[0] + 1, before[1])
+    assert (await count_messages(limited, "overspent"), await count_messages(limited, "apology")) == (
+        before[0] + 1,
+        before[1],
+    )
     assert len(await limited.model.requests(customer.session)) == asked
     (spent,) = (await customer.asks("status")).body["spending"]
     tokens = spent["usage"]["input_tokens"] + spent["usage"]["output_tokens"]
@@ -109,7 +112,7 @@ async def test_next_model_is_used_when_the_first_rejects_the_request(limited: La
 
 
 async def test_model_calls_above_the_limit_are_queued(limited: Laboratory) -> None:
-    """With one call at a time allowed, the second is asked only after the first was answered."""
+    """Only one call is allowed at a time, so each call starts after the previous one was answered."""
     await limited.model.plays(scene("hello", {**says("hi"), "latency_ms": 300}))
     customers = [limited.customer() for _ in range(3)]
     answers = await asyncio.gather(*(customer.says("hello") for customer in customers))

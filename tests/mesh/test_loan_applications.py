@@ -1,4 +1,4 @@
-"""Loans on the real mesh: small ones by their figures, large ones by staff, and the customer's session goes on."""
+"""Loans on a real mesh: small ones are decided automatically and large ones by staff while the session continues."""
 
 import asyncio
 import json
@@ -13,119 +13,123 @@ from tests.mesh.lending import (
     LARGE,
     NEXT,
     SMALL,
-    applies,
+    apply_for_loan,
+    call_approvals,
+    call_bank_tool,
+    inbox_item,
     notices,
-    says_by_tool,
-    staff,
-    told,
-    waiting,
-    waits,
+    outcome_notice,
+    wait_for_inbox_item,
 )
-from tests.mesh.money import kept
+from tests.mesh.money import stored_state
 
 PAYMENT = monthly_payment(Decimal(LARGE), Decimal("6.90"), 60)
 
 
 async def test_small_loan_is_approved_automatically(laboratory: Laboratory) -> None:
-    erin, application = await applies(laboratory, "erin", SMALL, months=12)
+    erin, application = await apply_for_loan(laboratory, "erin", SMALL, months=12)
     payment = monthly_payment(Decimal(SMALL), Decimal("6.90"), 12)
-    notice = await told(laboratory, erin)
+    notice = await outcome_notice(laboratory, erin)
     assert notice.startswith(
         f"Your loan application {application} for 1,000.00 GBP was approved: 12 monthly payments of"
     )
     assert f" {payment} GBP, at 6.90 % a year" in notice
-    assert await waiting(laboratory, application) is None
-    overview = json.loads((await says_by_tool(laboratory, erin, "list_loans", {}))["content"])
+    assert await inbox_item(laboratory, application) is None
+    overview = json.loads((await call_bank_tool(laboratory, erin, "list_loans", {}))["content"])
     (loan,) = [loan for loan in overview["loans"] if loan["loan_id"] == application.replace("LA-", "LN-")]
     assert (loan["outstanding"], loan["monthly_payment"], loan["status"]) == ("1000.00", str(payment), "active")
-    debits = (await kept(laboratory, "Accounts"))["erin/ended_debits"]["debits"]
+    debits = (await stored_state(laboratory, "Accounts"))["erin/ended_debits"]["debits"]
     (mine,) = [entry for entry in debits if entry["debited_as"] == f"Harbour Bank loan {loan['loan_id']}"]
     assert (mine["first_on"], mine["monthly"], mine["account"]) == (loan["next_payment_on"], str(payment), "checking")
 
 
 async def test_application_with_bad_figures_is_declined_with_the_reason(laboratory: Laboratory) -> None:
-    dave, application = await applies(laboratory, "dave", SMALL, months=12)
-    notice = await told(laboratory, dave)
+    dave, application = await apply_for_loan(laboratory, "dave", SMALL, months=12)
+    notice = await outcome_notice(laboratory, dave)
     assert notice.startswith(
         f"Your loan application {application} for 1,000.00 EUR was declined. Payments of 381.04 EUR"
     )
     assert "overdue" in notice
-    assert await waiting(laboratory, application) is None
+    assert await inbox_item(laboratory, application) is None
 
 
 async def test_customer_confirms_the_complete_application(laboratory: Laboratory) -> None:
-    customer, _ = await applies(laboratory, "dave", SMALL, months=12)
+    customer, _ = await apply_for_loan(laboratory, "dave", SMALL, months=12)
     asked = (await customer.asks("transcript")).body["turns"][0]["reply"]
     assert asked == (
         "Please confirm, with yes or no: Apply for a loan of 1,000.00 (in the currency of your account) over 12 months"
         " at 6.90 % a year, for: a kitchen? If it is approved, the money is paid into your checking account without a"
         " further question."
     )
-    await told(laboratory, customer)
+    await outcome_notice(laboratory, customer)
 
 
 async def test_large_loan_waits_for_staff_while_the_session_continues(laboratory: Laboratory) -> None:
-    carol, application = await applies(laboratory, "carol", LARGE)
-    item = await waits(laboratory, application)
+    carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+    item = await wait_for_inbox_item(laboratory, application)
     assert (item["title"], item["customer_id"]) == ("Loan of 6,000.00 EUR over 60 months", "carol")
     facts = {fact["name"]: fact["value"] for fact in item["facts"]}
     assert facts["monthly payment"] == f"{PAYMENT} EUR"
     assert facts["monthly income"] == "5,460.00 EUR"
     assert (await carol.says(NEXT)).text == "nothing else"
     assert await notices(carol) == []
-    decided = await staff(laboratory, "approve", approval_id=application, by="Mia", why="Pays on time since 2019")
+    decided = await call_approvals(
+        laboratory, "approve", approval_id=application, by="Mia", why="Pays on time since 2019"
+    )
     assert decided.status == 200
     assert decided.body["summary"].startswith(f"{application} was approved by Mia at ")
-    notice = await told(laboratory, carol)
+    notice = await outcome_notice(laboratory, carol)
     assert f"60 monthly payments of {PAYMENT} EUR" in notice
     assert "Pays on time since 2019. It is your loan LN-" in notice
-    assert await waiting(laboratory, application) is None
+    assert await inbox_item(laboratory, application) is None
     await carol.says(NEXT)
     body = (await laboratory.model.requests(carol.session))[-1]["body"]
     assert notice in [item.get("content") for item in body["input"]]
 
 
 async def test_rejection_notice_includes_the_reason(laboratory: Laboratory) -> None:
-    carol, application = await applies(laboratory, "carol", LARGE)
-    await waits(laboratory, application)
-    await staff(laboratory, "reject", approval_id=application, by="Mia", why="The home loan comes first")
-    notice = await told(laboratory, carol)
+    carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+    await wait_for_inbox_item(laboratory, application)
+    await call_approvals(laboratory, "reject", approval_id=application, by="Mia", why="The home loan comes first")
+    notice = await outcome_notice(laboratory, carol)
     assert notice == (f"Your loan application {application} for 6,000.00 EUR was declined. The home loan comes first.")
-    loans = await says_by_tool(laboratory, carol, "list_loans", {})
+    loans = await call_bank_tool(laboratory, carol, "list_loans", {})
     assert application.replace("LA-", "LN-") not in loans["content"]
 
 
 async def test_second_decision_is_refused_and_names_the_first(laboratory: Laboratory) -> None:
-    carol, application = await applies(laboratory, "carol", LARGE)
-    await waits(laboratory, application)
-    await staff(laboratory, "reject", approval_id=application, by="Mia", why="Too much")
-    second = await staff(laboratory, "approve", approval_id=application, by="Noah", why="Why not")
+    carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+    await wait_for_inbox_item(laboratory, application)
+    await call_approvals(laboratory, "reject", approval_id=application, by="Mia", why="Too much")
+    second = await call_approvals(laboratory, "approve", approval_id=application, by="Noah", why="Why not")
     assert second.status == 409
     assert second.text.startswith(f"Nothing was changed: {application} was rejected by Mia at ")
     assert second.text.endswith(": Too much.")
-    assert "declined" in await told(laboratory, carol)
-    nothing = await staff(laboratory, "approve", approval_id="LA-000000000000", by="Noah", why="Why not")
+    assert "declined" in await outcome_notice(laboratory, carol)
+    nothing = await call_approvals(laboratory, "approve", approval_id="LA-000000000000", by="Noah", why="Why not")
     assert (nothing.status, nothing.text.split(".")[0]) == (404, "Nothing waits under the id 'LA-000000000000'")
 
 
 async def test_only_one_of_two_simultaneous_decisions_wins(laboratory: Laboratory) -> None:
-    carol, application = await applies(laboratory, "carol", LARGE)
-    await waits(laboratory, application)
+    carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+    await wait_for_inbox_item(laboratory, application)
     answers = await asyncio.gather(
         *(
-            staff(laboratory, "approve" if number % 2 else "reject", approval_id=application, by=f"S{number}", why="w")
+            call_approvals(
+                laboratory, "approve" if number % 2 else "reject", approval_id=application, by=f"S{number}", why="w"
+            )
             for number in range(6)
         )
     )
     assert sorted(answer.status for answer in answers) == [200, 409, 409, 409, 409, 409]
     (winner,) = [answer.body["decision"] for answer in answers if answer.status == 200]
     assert all(f"by {winner['by']} at" in answer.text for answer in answers if answer.status == 409)
-    assert ("was approved" in await told(laboratory, carol)) == winner["approved"]
+    assert ("was approved" in await outcome_notice(laboratory, carol)) == winner["approved"]
 
 
 @asynccontextmanager
-async def staff_have(laboratory: Laboratory, seconds: int) -> AsyncIterator[None]:
-    """The tools, started again with another deadline for staff, and after that as they were."""
+async def approval_deadline(laboratory: Laboratory, seconds: int) -> AsyncIterator[None]:
+    """Restart the tools with another approval deadline until the end of the block."""
     tools = laboratory.mesh.services["tools"]
     before = tools.environment
     await tools.kill()
@@ -141,15 +145,15 @@ async def staff_have(laboratory: Laboratory, seconds: int) -> AsyncIterator[None
 
 async def test_staff_are_reminded_and_the_deadline_declines_the_application(laboratory: Laboratory) -> None:
     seconds = 3
-    async with staff_have(laboratory, seconds):
-        carol, application = await applies(laboratory, "carol", LARGE)
+    async with approval_deadline(laboratory, seconds):
+        carol, application = await apply_for_loan(laboratory, "carol", LARGE)
 
         async def reminded() -> bool:
-            item = await waiting(laboratory, application)
+            item = await inbox_item(laboratory, application)
             return item is not None and item["reminders"] == 1
 
         await laboratory.until(reminded)
-        notice = await told(laboratory, carol)
+        notice = await outcome_notice(laboratory, carol)
     reminders = await laboratory.mesh.admin.query(
         "SELECT completion_result FROM sys_invocation WHERE target = 'ApprovalInbox/staff/remind' AND invoked_by_id IN"
         f" (SELECT id FROM sys_invocation WHERE target = 'LoanApplication/{application}/run')"
@@ -159,36 +163,36 @@ async def test_staff_are_reminded_and_the_deadline_declines_the_application(labo
         f"Your loan application {application} for 6,000.00 EUR was declined."
         " It could not be decided within 3 seconds. Please apply again, or ask for a call."
     )
-    late = await staff(laboratory, "approve", approval_id=application, by="Mia", why="Sorry, late")
+    late = await call_approvals(laboratory, "approve", approval_id=application, by="Mia", why="Sorry, late")
     assert late.status == 409
     assert f"{application} was rejected by Switchboard at" in late.text
 
 
 async def test_second_application_is_refused_while_one_is_open(laboratory: Laboratory) -> None:
-    carol, application = await applies(laboratory, "carol", LARGE)
-    await waits(laboratory, application)
+    carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+    await wait_for_inbox_item(laboratory, application)
     await carol.says(APPLY)
     await carol.says("yes")
     refused = [message for message in await carol.messages() if message["kind"] == "tool"][-1]
     assert not refused["ok"]
     assert refused["content"].startswith(f"Your loan application {application} for 6,000.00 EUR waits for a decision")
-    await staff(laboratory, "reject", approval_id=application, by="Mia", why="A test")
-    await told(laboratory, carol)
+    await call_approvals(laboratory, "reject", approval_id=application, by="Mia", why="A test")
+    await outcome_notice(laboratory, carol)
 
 
 async def test_customer_cannot_see_another_customers_application(laboratory: Laboratory) -> None:
-    carol, application = await applies(laboratory, "carol", LARGE)
-    await waits(laboratory, application)
-    own = await says_by_tool(laboratory, carol, "get_loan_application", {"application_id": application})
+    carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+    await wait_for_inbox_item(laboratory, application)
+    own = await call_bank_tool(laboratory, carol, "get_loan_application", {"application_id": application})
     assert json.loads(own["content"])["status"] == "waiting_for_staff"
     mallory = laboratory.customer("bob")
     answers = [
-        (await says_by_tool(laboratory, mallory, "get_loan_application", {"application_id": asked}))
+        (await call_bank_tool(laboratory, mallory, "get_loan_application", {"application_id": asked}))
         for asked in (application, "LA-000000000000")
     ]
     assert [answer["ok"] for answer in answers] == [False, False]
     foreign, made_up = (answer["content"] for answer in answers)
     assert foreign.replace(application, "ID") == made_up.replace("LA-000000000000", "ID")
-    assert application not in (await says_by_tool(laboratory, mallory, "list_loan_applications", {}))["content"]
-    await staff(laboratory, "reject", approval_id=application, by="Mia", why="A test")
-    await told(laboratory, carol)
+    assert application not in (await call_bank_tool(laboratory, mallory, "list_loan_applications", {}))["content"]
+    await call_approvals(laboratory, "reject", approval_id=application, by="Mia", why="A test")
+    await outcome_notice(laboratory, carol)

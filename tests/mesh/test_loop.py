@@ -1,4 +1,4 @@
-"""The loop on a real Restate server: what a model may say, and what becomes of it."""
+"""The agent loop on a real Restate server: replies, calls and failures of the model, and how the loop handles them."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 
 
 async def experiment(laboratory: Laboratory, *steps: JSON, text: str = "experiment", **more: Any) -> Customer:
-    """A customer whose message reaches the probe agent, which then says these steps; the reply is checked last."""
+    """Send a message that reaches the probe agent, which then plays these steps. Returns the customer."""
     await laboratory.model.plays(scene(text, TO_PROBE, *steps))
     customer = laboratory.customer(**more)
     answer = await customer.says(text)
@@ -25,7 +25,7 @@ async def experiment(laboratory: Laboratory, *steps: JSON, text: str = "experime
 
 
 async def results(customer: Customer) -> list[JSON]:
-    """The tools' results, without the one that closed the hand-off."""
+    """Return the tools' results, without the result of the hand-off."""
     return [message for message in await customer.messages() if message["kind"] == "tool"][1:]
 
 

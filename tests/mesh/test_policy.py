@@ -1,19 +1,19 @@
-"""POLICY=log on a mesh that always replays: what a rule forbids passes and is counted once; what cannot be does not."""
+"""POLICY=log on a mesh that always replays: rule violations pass and are counted once; impossible calls still fail."""
 
 from decimal import Decimal
 from pathlib import Path
 
 from tests.laboratory import SOON, open_laboratory
-from tests.mesh.money import DONE, Teller, sends
+from tests.mesh.money import DONE, Teller, transfer_to
 
 
 async def test_log_policy_counts_violations_and_refuses_only_the_impossible(tmp_path: Path) -> None:
     async with open_laboratory(tmp_path, replays=True, environment={**SOON, "POLICY": "log"}) as laboratory:
         teller = Teller(laboratory)
-        carol, _ = await teller.asks("carol", sends("bob", "5000.01"))
+        carol, _ = await teller.request_call("carol", transfer_to("bob", "5000.01"))
         assert (await carol.says("yes")).text == DONE
-        assert await teller.moved_to("bob") == Decimal("5000.01")
-        carol, _ = await teller.asks("carol", sends("bob", "4500.00"))
+        assert await teller.net_movement_of("bob") == Decimal("5000.01")
+        carol, _ = await teller.request_call("carol", transfer_to("bob", "4500.00"))
         await carol.says("yes")
         assert "There is not enough money" in (await teller.last_result(carol))["refused"]
         async with laboratory.http.get(f"{laboratory.mesh.addresses.service_url('tools')}/metrics") as response:

@@ -1,7 +1,7 @@
-"""Conversations that an earlier version began are continued by this one: its state, its journals and its timers.
+"""This version continues conversations of earlier versions, with their state, journals and timers.
 
-tests/mesh/recorded/ holds Restate's data of meshes that were stopped in the middle; scripts/record_conversations.py
-makes it.
+tests/mesh/recorded/ contains Restate data of meshes that were stopped in the middle of conversations.
+scripts/record_conversations.py records it.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.
 
 
 class Continued:
-    """A mesh of the present code on an earlier version's data."""
+    """A mesh that runs the current code on an earlier version's data."""
 
     def __init__(self, mesh: Mesh, http: aiohttp.ClientSession) -> None:
         self.mesh = mesh
@@ -41,7 +41,7 @@ class Continued:
         messages = await self.customer(customer_id, session).messages()
         return "\n".join(str(message.get("text", "")) for message in messages)
 
-    async def until_told(self, customer_id: str, session: str, words: str) -> None:
+    async def wait_for_text(self, customer_id: str, session: str, words: str) -> None:
         async with asyncio.timeout(CONTINUES_WITHIN_S):
             while words not in await self.texts(customer_id, session):
                 await asyncio.sleep(0.2)
@@ -77,8 +77,8 @@ async def check_finished_turn_is_remembered(continued: Continued) -> None:
 
 
 async def check_turn_in_flight_completes(continued: Continued) -> None:
-    """It was stopped between two attempts of a model call, in the middle of an agent's journal."""
-    # The same message with the same key is the same request: it waits for the turn that was in flight.
+    """The turn was stopped between two attempts of a model call, in the middle of the agent's journal."""
+    # The same message with the same idempotency key waits for the turn that was in flight.
     text = "how much did I spend on gambling last month?"
     answer = await continued.customer("alice", "in-flight").says(text, IN_FLIGHT_KEY)
     assert (answer.status, "190.50 EUR on gambling" in answer.text) == (200, True), answer.text
@@ -90,11 +90,11 @@ async def check_pending_question_accepts_a_yes(continued: Continued) -> None:
 
 
 async def check_timer_fires(continued: Continued) -> None:
-    await continued.until_told("alice", "timer", "call the landlord")
+    await continued.wait_for_text("alice", "timer", "call the landlord")
 
 
 async def check_approval_can_be_decided(continued: Continued) -> None:
-    """Staff decide a workflow that the earlier version started."""
+    """Staff decide an application whose workflow the earlier version started."""
     url = continued.mesh.addresses.ingress_url
     async with continued.http.post(f"{url}/Approvals/list", json={}) as response:
         waiting = (await response.json())["waiting"]
@@ -102,4 +102,4 @@ async def check_approval_can_be_decided(continued: Continued) -> None:
     decision = {"approval_id": application["approval_id"], "by": "sam", "why": "good history"}
     async with continued.http.post(f"{url}/Approvals/approve", json=decision) as response:
         assert response.status == 200, await response.text()
-    await continued.until_told("carol", "approval", "approved")
+    await continued.wait_for_text("carol", "approval", "approved")

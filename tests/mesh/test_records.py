@@ -1,4 +1,4 @@
-"""The policy's decisions as they are journaled and counted, in each mode; and the records as staff see them."""
+"""Policy decisions in the journal and metrics in each mode, and the records that staff see."""
 
 import re
 from collections.abc import AsyncIterator
@@ -8,18 +8,18 @@ import pytest
 
 from switchboard.testing import JSON
 from tests.laboratory import Laboratory
-from tests.mesh.booking_desk import ahead, at_rest, booking, does, reads, told
+from tests.mesh.booking_desk import booking, call_tool, call_with_consent, content_of, days_from_today, wait_until_idle
 
 FORBIDDEN = ("cancel_reservation", {"reservation_id": "GH6034"})
-"""Basic economy, booked a week ago, not insured: rule X3."""
+"""Rule X3 forbids this: basic economy, booked a week ago, not insured."""
 
 
 @asynccontextmanager
 async def tools_with(laboratory: Laboratory, policy: str) -> AsyncIterator[None]:
-    """The tools run in another mode meanwhile."""
+    """Restart the tools with another policy mode until the end of the block."""
     tools = laboratory.mesh.services["tools"]
     environment = tools.environment
-    await at_rest(laboratory)
+    await wait_until_idle(laboratory)
     await tools.stop()
     tools.environment = {**environment, "POLICY": policy}
     await tools.start()
@@ -31,8 +31,8 @@ async def tools_with(laboratory: Laboratory, policy: str) -> AsyncIterator[None]
         await tools.start()
 
 
-async def counted(laboratory: Laboratory, rule: str, decision: str) -> float:
-    """What the tools' metrics say of such decisions."""
+async def count_decisions(laboratory: Laboratory, rule: str, decision: str) -> float:
+    """Return the tools' metric for such decisions."""
     async with laboratory.http.get(f"{laboratory.mesh.addresses.service_url('tools')}/metrics") as response:
         text = await response.text()
     labels = f'decision="{decision}",rule="{rule}"'
@@ -40,23 +40,23 @@ async def counted(laboratory: Laboratory, rule: str, decision: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-async def journaled(laboratory: Laboratory) -> list[JSON]:
+async def journaled_decisions(laboratory: Laboratory) -> list[JSON]:
     sql = "SELECT id, name, entry_type FROM sys_journal WHERE name LIKE 'policy %'"
     rows: list[JSON] = await laboratory.mesh.admin.query(sql)
     return rows
 
 
 async def test_refusal_is_counted_once_and_names_its_rule(laboratory: Laboratory) -> None:
-    before = await counted(laboratory, "X3", "refused"), await counted(laboratory, "none", "allowed")
-    refused = await does(laboratory, "dave", FORBIDDEN)
+    before = await count_decisions(laboratory, "X3", "refused"), await count_decisions(laboratory, "none", "allowed")
+    refused = await call_with_consent(laboratory, "dave", FORBIDDEN)
     assert refused["content"].endswith("(rule X3)")
-    day = ahead(30)
+    day = days_from_today(30)
     made = booking("SB421", day, ("credit_card_7777", 181), destination="OSL")
-    number = told(await does(laboratory, "dave", made))["reservation_id"]
-    told(await does(laboratory, "dave", ("cancel_reservation", {"reservation_id": number})))
-    after = await counted(laboratory, "X3", "refused"), await counted(laboratory, "none", "allowed")
+    number = content_of(await call_with_consent(laboratory, "dave", made))["reservation_id"]
+    content_of(await call_with_consent(laboratory, "dave", ("cancel_reservation", {"reservation_id": number})))
+    after = await count_decisions(laboratory, "X3", "refused"), await count_decisions(laboratory, "none", "allowed")
     assert (after[0] - before[0], after[1] - before[1]) == (1, 2)
-    assert "policy may_cancel" in {row["name"] for row in await journaled(laboratory)}
+    assert "policy may_cancel" in {row["name"] for row in await journaled_decisions(laboratory)}
     log = laboratory.mesh.log("tools").read_text()
     assert "policy X3: may_cancel of customer dave is refused: " in log
 
@@ -67,21 +67,27 @@ async def test_refusal_is_counted_once_and_names_its_rule(laboratory: Laboratory
 async def test_unenforced_policy_allows_the_call_and_counts_it(
     laboratory: Laboratory, policy: str, decision: str, rule: str, total: int
 ) -> None:
-    """More bags than are free, and none of them paid."""
+    """The call asks for more bags than are free and pays for none of them."""
     bags: JSON = {"reservation_id": "JK4410", "nonfree_baggages": 0, "payment_id": "credit_card_5454"}
     async with tools_with(laboratory, policy):
-        told(await does(laboratory, "erin", ("update_reservation_baggages", {**bags, "total_baggages": total})))
-        assert await counted(laboratory, rule, decision) == 1
-        impossible = booking("SB245", ahead(31), ("gift_card_1207", 289.4))
-        assert not (await does(laboratory, "erin", impossible))["ok"]
-    refused = await does(laboratory, "erin", ("update_reservation_baggages", {**bags, "total_baggages": 6}))
+        content_of(
+            await call_with_consent(
+                laboratory, "erin", ("update_reservation_baggages", {**bags, "total_baggages": total})
+            )
+        )
+        assert await count_decisions(laboratory, rule, decision) == 1
+        impossible = booking("SB245", days_from_today(31), ("gift_card_1207", 289.4))
+        assert not (await call_with_consent(laboratory, "erin", impossible))["ok"]
+    refused = await call_with_consent(
+        laboratory, "erin", ("update_reservation_baggages", {**bags, "total_baggages": 6})
+    )
     assert refused["content"].endswith("(rule L1)")
 
 
 async def test_staff_can_dump_changed_records_and_agents_cannot(laboratory: Laboratory) -> None:
-    day = ahead(32)
+    day = days_from_today(32)
     made = booking("SB310", day, ("credit_card_1005", 143), destination="FCO")
-    number = told(await does(laboratory, "carol", made))["reservation_id"]
+    number = content_of(await call_with_consent(laboratory, "carol", made))["reservation_id"]
     url = f"{laboratory.mesh.addresses.ingress_url}/AirlineRecords/dump"
     async with laboratory.http.post(url, json={"changed_only": True}) as response:
         changed = await response.json()
@@ -92,6 +98,6 @@ async def test_staff_can_dump_changed_records_and_agents_cannot(laboratory: Labo
         everything = await response.json()
     assert everything["users"].keys() >= {"alice", "bob", "carol", "dave", "erin"}
     assert everything["reservations"].keys() > changed["reservations"].keys()
-    refused = await reads(laboratory, "carol", ("dump", {}))
+    refused = await call_tool(laboratory, "carol", ("dump", {}))
     assert refused["content"].startswith("There is no tool 'dump'.")
-    told(await does(laboratory, "carol", ("cancel_reservation", {"reservation_id": number})))
+    content_of(await call_with_consent(laboratory, "carol", ("cancel_reservation", {"reservation_id": number})))

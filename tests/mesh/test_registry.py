@@ -1,4 +1,4 @@
-"""Agents that come and go: Restate's registry is the only list there is."""
+"""Agents that are registered and removed at run time. Restate's registry is the only list of agents."""
 
 from switchboard.local.process import free_ports
 from switchboard.testing import calls, says, scene

@@ -1,4 +1,4 @@
-"""Sessions: one at a time inside, a thousand at once beside each other, and nobody in another's."""
+"""Sessions: messages in one are answered in order, a thousand run in parallel, and each is private to its customer."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from tests.laboratory import Laboratory
 
 PARTIES = 1_000
 PARTIES_WHEN_REPLAYING = 100
-"""Each await costs a suspension there."""
+"""Fewer, because each await costs a suspension when replaying."""
 
 
 async def test_simultaneous_messages_are_answered_one_at_a_time(laboratory: Laboratory) -> None:
@@ -27,7 +27,7 @@ async def test_simultaneous_messages_are_answered_one_at_a_time(laboratory: Labo
 
 
 async def test_thousand_sessions_run_in_parallel(laboratory: Laboratory) -> None:
-    """Each turn's tool answers only when all of them are inside it at the same time."""
+    """The tool answers only when all turns are calling it at the same time."""
     parties = PARTIES_WHEN_REPLAYING if laboratory.replays else PARTIES
     meeting = {"name": f"party {laboratory.replays}", "parties": parties}
     await laboratory.model.plays(
@@ -63,7 +63,7 @@ async def test_session_rejects_another_customer(laboratory: Laboratory) -> None:
 
 
 @pytest.mark.parametrize(
-    ("customer_id", "text", "told"),
+    ("customer_id", "text", "message"),
     [
         ("alice", "", "text: is empty; please write what you need"),
         ("alice", " \n ", "text: is empty"),
@@ -75,12 +75,12 @@ async def test_session_rejects_another_customer(laboratory: Laboratory) -> None:
     ],
 )
 async def test_invalid_message_is_rejected_and_changes_nothing(
-    laboratory: Laboratory, customer_id: str, text: Any, told: str
+    laboratory: Laboratory, customer_id: str, text: Any, message: str
 ) -> None:
     customer = laboratory.customer(customer_id)
     answer = await customer.says(text)
     assert answer.status == 400
-    assert told in answer.text
+    assert message in answer.text
     customer.customer_id = "alice"
     assert (await customer.asks("status")).status == 404
 
@@ -95,7 +95,7 @@ async def test_unknown_field_is_rejected(laboratory: Laboratory) -> None:
 async def test_invalid_session_id_is_rejected(laboratory: Laboratory, session: str) -> None:
     url = f"{laboratory.mesh.addresses.ingress_url}/Session/{session}/send"
     message = {"customer_id": "alice", "text": "hello"}
-    # As it is written: a client of HTTP would leave the dots out.
+    # Already encoded, because the HTTP client would otherwise remove the dots.
     async with laboratory.http.post(URL(url, encoded=True), json=message) as response:
         assert response.status == 400
         assert "is not a valid session id" in (await response.json())["message"]
@@ -107,7 +107,7 @@ async def test_ingress_exposes_only_sessions_and_staff_services(laboratory: Labo
         services = (await response.json())["services"]
     staff = {"AirlineRecords", "Approvals", "Cases", "IdentityRecords"}
     public = {service["name"] for service in services if service["public"]}
-    # Other tests on this mesh call tools through a service of their own.
+    # Other tests on this mesh register EvalCaller to call tools.
     assert public - {"EvalCaller"} == {*staff, "Session"}
     private = ("Bank/take_turn", "Accounts/alice/get_balance", "Outbox/alice/deliver", "ApprovalInbox/staff/decide")
     money = (

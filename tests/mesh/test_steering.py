@@ -1,4 +1,4 @@
-"""Conversations that people steer: interrupting, replacing, long ones, and looking in from outside."""
+"""Interrupting and replacing turns, long conversations, and reading a session from outside."""
 
 import asyncio
 from uuid import uuid4
@@ -9,10 +9,10 @@ from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 LONG_MS = 60_000
-"""Nobody waits for it: the test would fail long before."""
+"""Longer than any test waits; tests interrupt it."""
 
 
-async def running(laboratory: Laboratory, line: str) -> None:
+async def wait_for_log(laboratory: Laboratory, line: str) -> None:
     await laboratory.until(lambda: laboratory.probed(line))
 
 
@@ -26,22 +26,22 @@ async def test_interrupt_stops_tools_and_reports_what_was_done(laboratory: Labor
     await laboratory.model.plays(scene("go", TO_PROBE, step, says("never said")), scene("next", says("here")))
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
-    await running(laboratory, f"first {saga}")
-    await running(laboratory, f"done {quick}")
+    await wait_for_log(laboratory, f"first {saga}")
+    await wait_for_log(laboratory, f"done {quick}")
     assert (await customer.asks("interrupt")).body == {"interrupted": True}
     answer = await message
     assert answer.body["interrupted"]
     assert answer.text == (
         "Stopped. Done: wait. Not done: settle in two steps. I do not know whether it was done: wait."
     )
-    await running(laboratory, f"undone {saga}")
+    await wait_for_log(laboratory, f"undone {saga}")
     assert laboratory.probed(f"second {saga}") == 0
     assert (await customer.says("next")).text == "here"
-    assert await paired(customer)
+    assert await calls_have_results(customer)
 
 
-async def paired(customer: Customer) -> bool:
-    """Whether every call of the transcript has exactly one result."""
+async def calls_have_results(customer: Customer) -> bool:
+    """Return whether every call in the transcript has exactly one result."""
     messages = await customer.messages()
     made = [call["call_id"] for message in messages if message["kind"] == "model" for call in message["calls"]]
     return sorted(made) == sorted(message["call_id"] for message in messages if message["kind"] == "tool")
@@ -68,7 +68,7 @@ async def test_interrupt_frees_the_session_when_the_agent_is_down(laboratory: La
     )
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
-    await running(laboratory, f"start {name}")
+    await wait_for_log(laboratory, f"start {name}")
     await laboratory.probe_agent.kill()
     try:
         await customer.asks("interrupt")
@@ -87,7 +87,7 @@ async def test_steer_replaces_the_running_message(laboratory: Laboratory) -> Non
     )
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
-    await running(laboratory, f"start {name}")
+    await wait_for_log(laboratory, f"start {name}")
     answer = await customer.asks("steer", text="rather this")
     assert answer.text == "this then"
     assert (await message).body["interrupted"]
@@ -108,7 +108,7 @@ async def test_another_customer_cannot_interrupt_a_first_turn(laboratory: Labora
     )
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
-    await running(laboratory, f"start {name}")
+    await wait_for_log(laboratory, f"start {name}")
     mallory = laboratory.customer("mallory", session=customer.session)
     assert [(await mallory.asks(handler)).status for handler in ("interrupt", "status")] == [403, 403]
     assert (await message).text == "done"
@@ -121,7 +121,7 @@ async def test_session_stays_usable_after_an_operator_cancels_a_message(laborato
     )
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
-    await running(laboratory, f"start {name}")
+    await wait_for_log(laboratory, f"start {name}")
     (sent,) = await laboratory.invocations(customer.session, "send")
     url = f"{laboratory.mesh.addresses.admin_url}/invocations/{sent['id']}/cancel"
     async with laboratory.http.patch(url) as response:
@@ -159,7 +159,7 @@ async def test_status_shows_calls_in_flight_while_a_turn_runs(laboratory: Labora
     )
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
-    await running(laboratory, f"start {name}")
+    await wait_for_log(laboratory, f"start {name}")
     status = (await customer.asks("status")).body
     assert [call["target"] for call in status["running"]["calls"]] == ["Probe/take_turn", "ProbeTools/wait"]
     await message
@@ -169,7 +169,7 @@ async def test_status_shows_calls_in_flight_while_a_turn_runs(laboratory: Labora
 
 
 async def test_long_conversation_is_summarised_but_transcript_stays_complete(laboratory: Laboratory) -> None:
-    """The script has no scene for a summary request but this one, so its answer is what the models see later."""
+    """Only one scene matches a request for a summary, so its reply is what the models see later."""
     chatter = "x" * 4_000
     summary = {"user": {"contains": "Customer:"}, "steps": [says("They said x very often.")]}
     await laboratory.model.plays(summary, scene(chatter, says("noted")), scene("and now?", says("now this")))
@@ -190,10 +190,10 @@ async def test_long_conversation_is_summarised_but_transcript_stays_complete(lab
 
 
 async def test_interrupt_during_a_model_backoff_reports_what_was_done(laboratory: Laboratory) -> None:
-    """The endpoint has asked for twenty seconds; the tool before that was done."""
+    """The tool was done before the endpoint answered 429."""
     name = str(uuid4())
-    ill = {"fault": {"kind": "http_429", "times": 1}, "then": says("well again")}
-    await laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": name})), ill))
+    rate_limited = {"fault": {"kind": "http_429", "times": 1}, "then": says("well again")}
+    await laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": name})), rate_limited))
     await laboratory.model.fails({"kind": "http_429", "times": 0})
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
@@ -207,7 +207,7 @@ async def test_interrupt_during_a_model_backoff_reports_what_was_done(laboratory
     if answer.body["interrupted"]:
         assert answer.text == "Stopped. Done: wait."
     assert laboratory.probed(f"done {name}") == 1
-    assert await paired(customer)
+    assert await calls_have_results(customer)
 
 
 async def test_every_call_has_a_result_when_a_turn_is_cancelled_twice(laboratory: Laboratory) -> None:
@@ -217,7 +217,7 @@ async def test_every_call_has_a_result_when_a_turn_is_cancelled_twice(laboratory
     )
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
-    await running(laboratory, f"start {name}")
+    await wait_for_log(laboratory, f"start {name}")
     turns = await laboratory.invocations(customer.session, "take_turn")
     (turn,) = [row["id"] for row in turns if row["target"] == "Probe/take_turn"]
     for _ in range(2):
@@ -226,12 +226,12 @@ async def test_every_call_has_a_result_when_a_turn_is_cancelled_twice(laboratory
             assert response.status in (200, 202)
         await asyncio.sleep(0.1)
     assert (await message).body["interrupted"]
-    assert await paired(customer)
+    assert await calls_have_results(customer)
     assert (await customer.says("next")).text == "here"
 
 
 async def test_transcript_page_ends_at_its_size_limit(laboratory: Laboratory) -> None:
-    """Seven steps of sixteen large results are a megabyte and more; a page ends there and the next goes on."""
+    """Six steps of sixteen large results are more than a megabyte, so one page holds one turn."""
     step = calls(*[("big", {"characters": 7_000})] * 16)
     await laboratory.model.plays(
         scene("go", TO_PROBE, *[step] * 6, says("done")), scene("more", *[step] * 6, says("x"))

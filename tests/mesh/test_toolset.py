@@ -1,4 +1,4 @@
-"""Tools that are written the short way, on a real mesh: read, write after a yes, verify, and refuse wrong arguments."""
+"""Tools of a `Toolset` on a real mesh: reads, writes after a yes, verification, and refusal of wrong arguments."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ ALICE = {"date_of_birth": "1988-04-17", "email": "alice@example.com"}
 
 
 async def result(laboratory: Laboratory, customer: Customer, call: tuple[str, Any]) -> JSON:
-    """Return the result of a call that the model makes, after the customer's yes where one is asked for."""
+    """Return the result of a call by the model, after the customer's yes if it asks for one."""
     at_probe = (await customer.asks("status")).body.get("active_agent") == "Probe"
     await laboratory.model.plays(
         scene("go", *(() if at_probe else (TO_PROBE,)), calls(call), DONE), scene("yes", says("unsaid"), DONE)

@@ -1,4 +1,4 @@
-"""Transfers on a real mesh: asked, confirmed, whole; and never more than there is."""
+"""Transfers on a real mesh: they are confirmed, complete, and never overdraw an account."""
 
 import asyncio
 from decimal import Decimal
@@ -8,27 +8,27 @@ import pytest
 
 from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory
-from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment, sends
+from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment, transfer_to
 
 
 async def test_transfer_moves_money_after_the_customers_yes(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     carols, bobs = await teller.balance("carol"), await teller.balance("bob")
-    carol, asked = await teller.asks("carol", sends("bob", "50.00", reference="dinner"))
+    carol, asked = await teller.request_call("carol", transfer_to("bob", "50.00", reference="dinner"))
     assert asked.text == (
         "Please confirm, with yes or no: "
         "Send 50.00 EUR from your Checking to Bob Brandt (customer bob), reference “dinner”?"
     )
-    assert await teller.busy() == []
+    assert await teller.running_invocations() == []
     assert (await carol.says("yes")).text == DONE
-    told = await teller.last_result(carol)
-    assert told["summary"] == (
+    result = await teller.last_result(carol)
+    assert result["summary"] == (
         "Sent 50.00 EUR from your Checking to Bob Brandt, reference “dinner”."
         f" Your Checking now has {carols - 50:,.2f} EUR."
     )
     assert await teller.balance("carol") == carols - 50
     assert await teller.balance("bob") == bobs + 50
-    seen = await teller.does("bob", ("list_transactions", {"category": "transfers", "limit": 1}))
+    seen = await teller.result_of("bob", ("list_transactions", {"category": "transfers", "limit": 1}))
     assert [(entry["merchant"], entry["amount"], entry["reference"]) for entry in seen["transactions"]] == [
         ("Carol Chen", "50.00", "dinner")
     ]
@@ -36,28 +36,28 @@ async def test_transfer_moves_money_after_the_customers_yes(laboratory: Laborato
 
 async def test_transfer_moves_nothing_after_a_no(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
-    before = await teller.moved()
-    carol, _ = await teller.asks("carol", sends("bob", "50.00"))
+    before = await teller.net_movements()
+    carol, _ = await teller.request_call("carol", transfer_to("bob", "50.00"))
     assert (await carol.says("no")).text == "Okay, I won't do that."
-    await teller.at_rest()
-    assert await teller.moved() == before
+    await teller.wait_until_idle()
+    assert await teller.net_movements() == before
 
 
 async def test_transfer_moves_money_once_when_confirmed_three_times(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
-    before = await teller.moved_to("bob")
-    carol, asked = await teller.asks("carol", sends("bob", "5.00"))
+    before = await teller.net_movement_of("bob")
+    carol, asked = await teller.request_call("carol", transfer_to("bob", "5.00"))
     held_id = asked.body["confirmation"]["held_id"]
     answers = await asyncio.gather(*(carol.asks("confirm", held_id=held_id) for _ in range(3)))
     assert sorted(answer.status for answer in answers) == [200, 409, 409]
-    assert await teller.moved_to("bob") == before + 5
+    assert await teller.net_movement_of("bob") == before + 5
 
 
 async def test_transfer_moves_money_from_checking_to_savings(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     checking, savings = await teller.balance("carol"), await teller.balance("carol", "savings")
     move = {"source": "checking", "target": "savings", "amount": "20.00", "currency": "EUR"}
-    carol, asked = await teller.asks("carol", ("move_between_own_accounts", move))
+    carol, asked = await teller.request_call("carol", ("move_between_own_accounts", move))
     assert asked.text.endswith("Move 20.00 EUR from your Checking to your Savings?")
     await carol.says("yes")
     assert await teller.balance("carol") == checking - 20
@@ -65,53 +65,56 @@ async def test_transfer_moves_money_from_checking_to_savings(laboratory: Laborat
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "reason"),
     [
-        (sends("bob", "5000.01"), "Send less, or in parts. (rule T1)"),
-        (sends("bob", "5.00", recipient_name="Dave Dietz"), "is known as 'bob' by the name of Dave Dietz."),
-        (sends("bob", "5.00", recipient_name="Bob Brand"), "is known as 'bob' by the name of Bob Brand."),
-        (sends("carol", "5.00"), "Your Checking is on both sides of that transfer"),
-        (sends("erin", "5.00", recipient_name="Erin Evans"), "Erin Evans has no account in EUR at this bank."),
-        (sends("mallory", "5.00"), "No customer of this bank is known as 'mallory' by the name of mallory."),
+        (transfer_to("bob", "5000.01"), "Send less, or in parts. (rule T1)"),
+        (transfer_to("bob", "5.00", recipient_name="Dave Dietz"), "is known as 'bob' by the name of Dave Dietz."),
+        (transfer_to("bob", "5.00", recipient_name="Bob Brand"), "is known as 'bob' by the name of Bob Brand."),
+        (transfer_to("carol", "5.00"), "Your Checking is on both sides of that transfer"),
+        (transfer_to("erin", "5.00", recipient_name="Erin Evans"), "Erin Evans has no account in EUR at this bank."),
+        (transfer_to("mallory", "5.00"), "No customer of this bank is known as 'mallory' by the name of mallory."),
         (
-            sends("NL91ABNA0417164300", "5.00", recipient_name="Jan de Vries"),
+            transfer_to("NL91ABNA0417164300", "5.00", recipient_name="Jan de Vries"),
             "Nothing was transferred: The recipient's bank",
         ),
-        (sends("erin", "5.00", currency="USD"), "No customer of this bank is known as 'erin' by the name of erin."),
-        (sends("erin", "5.00", currency="USD", recipient_name="Erin Evans"), "Your Checking is in EUR"),
+        (
+            transfer_to("erin", "5.00", currency="USD"),
+            "No customer of this bank is known as 'erin' by the name of erin.",
+        ),
+        (transfer_to("erin", "5.00", currency="USD", recipient_name="Erin Evans"), "Your Checking is in EUR"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_forbidden_transfer_is_refused_after_the_yes_and_moves_nothing(
-    laboratory: Laboratory, call: tuple[str, Any], told: str
+    laboratory: Laboratory, call: tuple[str, Any], reason: str
 ) -> None:
     teller = Teller(laboratory)
-    before = await teller.moved()
-    carol, _ = await teller.asks("carol", call)
+    before = await teller.net_movements()
+    carol, _ = await teller.request_call("carol", call)
     await carol.says("yes")
-    assert told in (await teller.last_result(carol))["refused"]
-    await teller.at_rest()
-    assert await teller.moved() == before
+    assert reason in (await teller.last_result(carol))["refused"]
+    await teller.wait_until_idle()
+    assert await teller.net_movements() == before
 
 
 async def test_invalid_amount_is_rejected_without_a_question(laboratory: Laboratory) -> None:
     for amount in ("0.00", "-5.00", "1.005", "NaN", "1e9999"):
-        told = await Teller(laboratory).does("carol", sends("bob", amount))
-        assert "amount" in told["refused"], amount
+        result = await Teller(laboratory).result_of("carol", transfer_to("bob", amount))
+        assert "amount" in result["refused"], amount
 
 
 async def test_model_cannot_choose_the_payer(laboratory: Laboratory) -> None:
-    told = await Teller(laboratory).does("bob", sends("bob", "5.00", customer_id="carol"))
-    assert told["refused"] == "customer_id cannot be given: it is always the signed-in customer's."
+    result = await Teller(laboratory).result_of("bob", transfer_to("bob", "5.00", customer_id="carol"))
+    assert result["refused"] == "customer_id cannot be given: it is always the signed-in customer's."
 
 
 async def test_parallel_transfers_never_overdraw_an_account(laboratory: Laboratory) -> None:
-    """Dave is close to his limit: of ten transfers, each confirmed in a conversation of its own, few can be made."""
+    """Dave has money for four transfers. Of ten that are confirmed in separate conversations, six are refused."""
     teller = Teller(laboratory)
-    available = Decimal((await teller.does("dave", ("get_balance", {})))["accounts"][0]["available"])
+    available = Decimal((await teller.result_of("dave", ("get_balance", {})))["accounts"][0]["available"])
     amount = (available / 4).quantize(Decimal("0.01")) - 1
-    before = await teller.moved()
-    await laboratory.model.plays(scene("go", TO_BANK, calls(sends("carol", str(amount))), says(DONE)), *YES)
+    before = await teller.net_movements()
+    await laboratory.model.plays(scene("go", TO_BANK, calls(transfer_to("carol", str(amount))), says(DONE)), *YES)
     daves = [laboratory.customer("dave") for _ in range(10)]
     await asyncio.gather(*(dave.says("go") for dave in daves))
     await asyncio.gather(*(dave.says("yes") for dave in daves))
@@ -119,18 +122,18 @@ async def test_parallel_transfers_never_overdraw_an_account(laboratory: Laborato
     refused = [result["refused"] for result in results if "refused" in result]
     assert len(refused) == 6
     assert all("There is not enough money on the Checking account" in why for why in refused)
-    await teller.at_rest()
-    after = await teller.moved()
+    await teller.wait_until_idle()
+    after = await teller.net_movements()
     assert after["dave"] == before.get("dave", 0) - 4 * amount
     assert after["carol"] == before.get("carol", 0) + 4 * amount
-    carol, _ = await teller.asks("carol", ("transfer_money", payment("dave", str(4 * amount))))
+    carol, _ = await teller.request_call("carol", ("transfer_money", payment("dave", str(4 * amount))))
     assert (await carol.says("yes")).text == DONE
 
 
 async def test_recipient_is_found_only_by_full_name(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
-    found = await teller.does("carol", ("find_recipient", {"recipient": "bob  brandt"}))
+    found = await teller.result_of("carol", ("find_recipient", {"recipient": "bob  brandt"}))
     assert found["summary"] == "Bob Brandt takes EUR."
     assert found["recipient"] == "bob"
-    told = await teller.does("carol", ("find_recipient", {"recipient": "Brandt"}))
-    assert told["refused"].startswith("No customer of this bank is known as 'Brandt'.")
+    result = await teller.result_of("carol", ("find_recipient", {"recipient": "Brandt"}))
+    assert result["refused"].startswith("No customer of this bank is known as 'Brandt'.")

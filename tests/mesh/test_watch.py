@@ -1,4 +1,4 @@
-"""What only Restate's tables know: invocations that fail or are paused, and those that keep an old version alive."""
+"""Metrics from Restate's tables: failing and paused invocations, and invocations that keep an old deployment alive."""
 
 import asyncio
 from typing import Any
@@ -21,13 +21,13 @@ def gauge(name: str, **labels: str) -> float | None:
 
 
 async def rows(laboratory: Laboratory, more: str = "") -> list[dict[str, Any]]:
-    """What there is of ProbeTools, beside what is done."""
+    """Return the invocations of ProbeTools that are not completed."""
     columns = "id, target, status, retry_count, last_failure"
     where = f"target_service_name = 'ProbeTools' AND status <> 'completed' {more}"
     return await laboratory.mesh.admin.query(f"SELECT {columns} FROM sys_invocation WHERE {where}")
 
 
-async def seen_as_failing(laboratory: Laboratory) -> float | None:
+async def count_failing(laboratory: Laboratory) -> float | None:
     assert await update_gauges(Introspection(laboratory.mesh.addresses.admin_url))
     return gauge("switchboard_invocations", service="ProbeTools", status="backing-off")
 
@@ -38,20 +38,20 @@ async def test_failing_invocations_are_counted_until_they_recover(laboratory: La
     asked = asyncio.create_task(laboratory.customer().says("go"))
 
     async def failing() -> bool:
-        # What tests before this one left running fails as well: how many there are is not ours to say.
-        return bool(await seen_as_failing(laboratory))
+        # Invocations that earlier tests left running fail too, so the exact number is unknown.
+        return bool(await count_failing(laboratory))
 
-    async def all_well() -> bool:
-        return await seen_as_failing(laboratory) is None
+    async def none_failing() -> bool:
+        return await count_failing(laboratory) is None
 
     try:
         await laboratory.until(failing)
     except StartFailed as error:
-        raise AssertionError(f"of ProbeTools there is: {await rows(laboratory)}") from error
+        raise AssertionError(f"invocations of ProbeTools: {await rows(laboratory)}") from error
     finally:
         await laboratory.probe_tools.start()
     assert (await asked).text == "done"
-    await laboratory.until(all_well)
+    await laboratory.until(none_failing)
     assert gauge("switchboard_restate_tables_readable") == 1
 
 
@@ -64,11 +64,11 @@ async def test_slowly_failing_invocation_is_counted_during_an_attempt(laboratory
 
     async def counted_in_an_attempt() -> bool:
         before = await rows(laboratory, ours)
-        failing = await seen_as_failing(laboratory)
+        failing = await count_failing(laboratory)
         # The read happened during an attempt if the same attempt was running before and after it.
         if not before or before != await rows(laboratory, ours):
             return False
-        assert failing, f"it is not counted: {before}"
+        assert failing, f"not counted: {before}"
         return True
 
     try:
@@ -102,6 +102,6 @@ async def test_invocation_on_an_old_deployment_is_counted_until_it_ends(laborato
 
 
 async def test_unreadable_tables_are_reported() -> None:
-    (nobody,) = free_ports(1)
-    assert not await update_gauges(Introspection(f"http://127.0.0.1:{nobody}"))
+    (unused,) = free_ports(1)
+    assert not await update_gauges(Introspection(f"http://127.0.0.1:{unused}"))
     assert gauge("switchboard_restate_tables_readable") == 0
