@@ -39,13 +39,16 @@ endif
 bench: setup .tools/venv-bench/.synced ## measure beside the peers, write docs/operate/performance.md
 	@$(BIN)/python -m bench
 
-check: setup ## format, lint, types, the rules of the architecture and the workflows' calls
+check: setup docs ## format, lint, types, architecture rules, workflows' calls, docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache > .lint-imports.log || { cat .lint-imports.log; exit 1; }
 	@$(BIN)/deptry . > .deptry.log 2>&1 || { cat .deptry.log; exit 1; }
-	@$(BIN)/pytest tests/test_architecture.py tests/scripts/test_workflows.py
+	@$(BIN)/pytest tests/test_architecture.py tests/scripts/test_workflows.py tests/docs
+
+docs: .tools/venv-docs/.synced ## build the documentation site into site/
+	@NO_MKDOCS_2_WARNING=1 .tools/venv-docs/bin/mkdocs build --strict --quiet
 
 format: setup ## mend what ruff can mend
 	@$(BIN)/ruff format .
@@ -58,6 +61,7 @@ pins: $(UV) ## renew the exact versions and hashes in requirements/
 	  -o requirements/dev.txt
 	@$(COMPILE) pyproject.toml --extra demo --extra cli --extra bench -c requirements/all.txt \
 	  -o requirements/bench.txt
+	@$(COMPILE) --group docs -o requirements/docs.txt
 	@$(COMPILE) pyproject.toml -c requirements/all.txt -o requirements/services.txt
 	@$(COMPILE) pyproject.toml --extra gateway -c requirements/all.txt -o requirements/gateway.txt
 	@$(COMPILE) pyproject.toml --extra demo -c requirements/all.txt -o requirements/demo_model.txt
@@ -73,7 +77,7 @@ golden: setup ## renew what the charts render, for the tests to compare with; re
 	@$(BIN)/python -m tests.charts.golden
 
 clean: ## remove what the commands above have made
-	@rm -rf $(VENV) .tools node_modules .switchboard .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) .tools node_modules .switchboard .mypy_cache .ruff_cache .pytest_cache site
 
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 
@@ -96,10 +100,15 @@ $(VENV)/.synced: $(UV) requirements/dev.txt pyproject.toml
 	@$(UV) pip sync --quiet --python .tools/venv-bench/bin/python --require-hashes requirements/bench.txt
 	@touch $@
 
+.tools/venv-docs/.synced: $(UV) requirements/docs.txt
+	@test -x .tools/venv-docs/bin/python || $(UV) venv --quiet --python $(PYTHON) .tools/venv-docs
+	@$(UV) pip sync --quiet --python .tools/venv-docs/bin/python --require-hashes requirements/docs.txt
+	@touch $@
+
 node_modules/.synced: package-lock.json
 	@command -v npm > /dev/null || { echo "npm is needed: it brings the Restate server (Node 20 or newer)."; exit 1; }
 	@npm ci --loglevel=error --no-audit --no-fund > /dev/null \
 	  || { echo "npm could not get the Restate server: is its registry reachable? See the lines above."; exit 1; }
 	@touch $@
 
-.PHONY: help setup demo up test tools evals bench check format pins dates charts golden clean
+.PHONY: help setup demo up test tools evals bench check docs format pins dates charts golden clean
