@@ -1,4 +1,4 @@
-"""Conversations that `make demo` plays and checks. The README shows the same ones."""
+"""Conversations that `make demo` plays and checks. docs/start/index.md shows the same ones."""
 
 from switchboard.testing.scenes import LAST_MONTH, Says, Scene
 
