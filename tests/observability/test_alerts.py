@@ -94,9 +94,9 @@ def test_each_alert_has_a_runbook_that_says_what_to_do(rule: dict[str, Any]) -> 
     _, found, rest = (ROOT / file).read_text().partition(f"\n## {rule['alert']}\n")
     assert found, f"{file} has no heading {rule['alert']}"
     text = rest.partition("\n## ")[0]
-    assert "**Means**" in text
-    assert "**Look at**" in text
-    assert "**Do**" in text or "**do**" in text
+    assert "**Meaning:**" in text
+    assert "**Check" in text
+    assert "**Fix:**" in text or "**fix:**" in text
 
 
 def test_no_runbook_is_left_over() -> None:
