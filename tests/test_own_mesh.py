@@ -77,7 +77,7 @@ def shop(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    assert made.stdout.startswith("Made shop/, a mesh with one agent and two tools.")
+    assert made.stdout.startswith("Created shop/, a mesh with one agent and two tools.")
     return Installation(programs, folder / "shop", time.monotonic() - begun)
 
 

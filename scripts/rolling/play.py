@@ -12,7 +12,7 @@ import aiohttp
 from scripts.rolling.deployments import Deployments, StillNeeded
 from scripts.rolling.load import Load, under_load
 from services.project import reference
-from switchboard.cli.approvals import decide, waiting
+from switchboard.cli.approvals import decide, pending_approvals
 from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.process import Process, free_ports, wait_until
 from switchboard.testing import Answer, Customer
@@ -142,7 +142,7 @@ class Play:
     async def staff_approve(self, customer: Customer) -> str:
         """Staff decide on the first application that waits; what its customer was told, unasked."""
         ingress = self.mesh.addresses.ingress_url
-        for item in (await waiting(ingress)).waiting:
+        for item in (await pending_approvals(ingress)).waiting:
             await decide(ingress, "approve", item.approval_id, "Erika", "Enough income.")
 
         async def told() -> bool:
@@ -184,7 +184,7 @@ class Play:
         )
 
     async def staff_are_asked(self) -> bool:
-        return bool((await waiting(self.mesh.addresses.ingress_url)).waiting)
+        return bool((await pending_approvals(self.mesh.addresses.ingress_url)).waiting)
 
     async def seen(self, version: str) -> None:
         async def enough() -> bool:

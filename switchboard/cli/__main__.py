@@ -1,7 +1,7 @@
-"""The `switchboard` command: names its subcommands and options, and hands over to the module that does the work."""
+"""The `switchboard` command: subcommands and options. Other modules do the work."""
 
 # ruff: noqa: PLC0415
-# What a command needs is imported when it runs: `switchboard ask --help` then answers in 0.2 s and not in 0.7.
+# Each command imports its modules when it runs, so `switchboard ask --help` takes 0.2 s instead of 0.7 s.
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from switchboard.runtime.mesh_file import MeshProject
 
 app = typer.Typer(
-    help="A mesh of customer-service agents that cannot lose a conversation.",
+    help="Run, use and inspect a mesh of customer-service agents.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -23,43 +23,49 @@ app = typer.Typer(
 )
 
 approvals = typer.Typer(
-    help="What waits for a decision of staff.", no_args_is_help=True, context_settings=app.info.context_settings
+    help="Requests waiting for staff approval.", no_args_is_help=True, context_settings=app.info.context_settings
 )
 app.add_typer(approvals, name="approvals")
 
 cases = typer.Typer(
-    help="Customers' matters that staff have taken over.",
+    help="Customer cases that were transferred to staff.",
     no_args_is_help=True,
     context_settings=app.info.context_settings,
 )
 app.add_typer(cases, name="cases")
 
-FOLDER = Path(".switchboard")
+DEFAULT_FOLDER = Path(".switchboard")
 
-Customer = Annotated[str, typer.Option(help="Who is speaking.")]
+Customer = Annotated[str, typer.Option(help="The customer's id.")]
 Session = Annotated[
     str | None,
     typer.Option(
-        envvar="SWITCHBOARD_SESSION", help="The conversation; one a customer (demo-<customer>) when left out."
+        envvar="SWITCHBOARD_SESSION", help="The session's id. By default each customer has one: demo-<customer>."
     ),
 ]
 New = Annotated[
-    bool, typer.Option("--new", help="Begin a new session, whatever --session says; its id is printed on stderr.")
+    bool, typer.Option("--new", help="Start a new session and print its id on stderr. Overrides --session.")
 ]
 NotSignedIn = Annotated[
     bool,
-    typer.Option("--not-signed-in", help="As somebody who only says who they are; in a session of its own."),
+    typer.Option(
+        "--not-signed-in", help="Act as a customer who is not signed in. The default session is then guest-<customer>."
+    ),
 ]
-ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="As `switchboard approvals list` shows it.")]
-CaseId = Annotated[str, typer.Argument(metavar="ID", help="As `switchboard cases list` shows it.")]
-Outcome = Annotated[str, typer.Option(help="What became of it, in words that the customer may read.")]
-By = Annotated[str, typer.Option(help="The staff member who does it.")]
-Why = Annotated[str, typer.Option(help="The reason, in words that the customer may read.")]
-IngressUrl = Annotated[str, typer.Option(envvar="RESTATE_INGRESS_URL", help="Where customers' messages come in.")]
+ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="Id of the request, from `switchboard approvals list`.")]
+CaseId = Annotated[str, typer.Argument(metavar="ID", help="Id of the case, from `switchboard cases list`.")]
+Outcome = Annotated[str, typer.Option(help="The outcome. The customer sees this text.")]
+By = Annotated[str, typer.Option(help="Name of the staff member.")]
+Why = Annotated[str, typer.Option(help="The reason. The customer sees this text.")]
+IngressUrl = Annotated[
+    str, typer.Option(envvar="RESTATE_INGRESS_URL", help="URL of Restate's ingress, which accepts messages.")
+]
 Observed = Annotated[
-    bool, typer.Option("--observe", help="Start an OpenTelemetry collector and Jaeger too, and send them every turn.")
+    bool, typer.Option("--observe", help="Also start an OpenTelemetry collector and Jaeger, and trace every turn.")
 ]
-AdminUrl = Annotated[str, typer.Option(envvar="RESTATE_ADMIN_URL", help="Restate's registry and SQL.")]
+AdminUrl = Annotated[
+    str, typer.Option(envvar="RESTATE_ADMIN_URL", help="URL of Restate's admin API (service registry and SQL).")
+]
 
 INGRESS_URL = "http://127.0.0.1:8080"
 ADMIN_URL = "http://127.0.0.1:9070"
@@ -67,64 +73,71 @@ ADMIN_URL = "http://127.0.0.1:9070"
 
 @app.command()
 def up(
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget all conversations and logs first.")] = False,
-    folder: Annotated[Path, typer.Option(help="Keeps conversations and logs between runs.")] = FOLDER,
-    ingress_port: int = 8080,
-    admin_port: int = 9070,
-    node_port: int = 5122,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete all conversations and logs first.")] = False,
+    folder: Annotated[
+        Path, typer.Option(help="Folder for conversations and logs. They are kept between runs.")
+    ] = DEFAULT_FOLDER,
+    ingress_port: Annotated[int, typer.Option(help="Port of Restate's ingress.")] = 8080,
+    admin_port: Annotated[int, typer.Option(help="Port of Restate's admin API and UI.")] = 9070,
+    node_port: Annotated[int, typer.Option(help="Port of the Restate node.")] = 5122,
     service_port_base: Annotated[
-        int | None, typer.Option(help="The first of the services' ports, in place of those in mesh.toml.")
+        int | None,
+        typer.Option(help="Give the services consecutive ports from this one, instead of those in mesh.toml."),
     ] = None,
-    gateway_port: int = 8000,
-    gateway_metrics_port: int = 9464,
+    gateway_port: Annotated[int, typer.Option(help="Port of the gateway.")] = 8000,
+    gateway_metrics_port: Annotated[int, typer.Option(help="Port of the gateway's metrics.")] = 9464,
     observe: Observed = False,
 ) -> None:
-    """Start a mesh on this machine and keep it in the foreground."""
-    from switchboard.cli.console import in_a_sentence
+    """Run a mesh on this machine until Ctrl-C."""
+    from switchboard.cli.console import report_errors
     from switchboard.cli.up import PortChoice
     from switchboard.cli.up import up as keep_up
     from switchboard.local.gateway import GatewayPorts
 
     gateway = GatewayPorts(gateway_port, gateway_metrics_port)
-    with in_a_sentence():
+    with report_errors():
         ports = PortChoice(ingress_port, admin_port, node_port, service_port_base, gateway)
-        keep_up(this_mesh(), folder, fresh, ports, observe)
+        keep_up(current_project(), folder, fresh, ports, observe)
 
 
 @app.command()
 def token(
     customer: Customer = "alice",
-    hours: Annotated[int, typer.Option(help="How long it is good.")] = 8,
-    not_signed_in: NotSignedIn = False,
-    folder: Annotated[Path, typer.Option(help="The folder of the mesh.")] = FOLDER,
+    hours: Annotated[int, typer.Option(help="Lifetime of the token in hours.")] = 8,
+    not_signed_in: Annotated[
+        bool, typer.Option("--not-signed-in", help="Make a token for a customer who is not signed in.")
+    ] = False,
+    folder: Annotated[
+        Path, typer.Option(help="Folder of the mesh, as given to `switchboard up --folder`.")
+    ] = DEFAULT_FOLDER,
 ) -> None:
-    """Print a token for the gateway of a mesh on this machine."""
-    from switchboard.cli.console import in_a_sentence, out
+    """Print a token for the gateway of a local mesh."""
+    from switchboard.cli.console import out, report_errors
     from switchboard.local.gateway import local_token
 
-    with in_a_sentence():
+    with report_errors():
         out.out(local_token(folder, customer, hours, not not_signed_in), highlight=False)
 
 
 @app.command()
 def ask(
-    text: Annotated[list[str] | None, typer.Argument(help="The message; - reads it from standard input.")] = None,
+    text: Annotated[list[str] | None, typer.Argument(help="The message. Use - to read it from standard input.")] = None,
     session: Session = None,
     customer: Customer = "alice",
     new: New = False,
     interrupt: Annotated[
-        bool, typer.Option("--interrupt", help="Stop the turn that runs, do not wait for it.")
+        bool, typer.Option("--interrupt", help="Stop the running turn instead of waiting for it.")
     ] = False,
     not_signed_in: NotSignedIn = False,
     ingress_url: IngressUrl = INGRESS_URL,
     admin_url: AdminUrl = ADMIN_URL,
 ) -> None:
-    """Send one message and print the reply. Exit code 3 when the reply is an apology."""
+    """Send one message and print the reply. Exits with code 3 if the mesh could not answer."""
     from switchboard.cli.ask import ask_once, message_text
-    from switchboard.cli.console import in_a_sentence
+    from switchboard.cli.console import report_errors
 
-    with in_a_sentence():
-        conversation = conversation_of(session, customer, new, ingress_url, admin_url, not not_signed_in)
+    with report_errors():
+        conversation = make_conversation(session, customer, new, ingress_url, admin_url, not not_signed_in)
         raise typer.Exit(ask_once(conversation, message_text(text), interrupt))
 
 
@@ -136,114 +149,114 @@ def chat(
     ingress_url: IngressUrl = INGRESS_URL,
     admin_url: AdminUrl = ADMIN_URL,
 ) -> None:
-    """Talk with the mesh."""
+    """Chat with the mesh in the terminal."""
     from switchboard.cli.chat import chat as talk
-    from switchboard.cli.console import in_a_sentence
+    from switchboard.cli.console import report_errors
 
-    with in_a_sentence():
-        talk(conversation_of(session, customer, new, ingress_url, admin_url))
+    with report_errors():
+        talk(make_conversation(session, customer, new, ingress_url, admin_url))
 
 
 @app.command()
 def interrupt(session: Session = None, customer: Customer = "alice", ingress_url: IngressUrl = INGRESS_URL) -> None:
-    """Stop the turn that runs in a session. Its transcript says what was done and what was not."""
+    """Stop the running turn of a session. The transcript shows which tool calls completed."""
     from switchboard.cli.ask import interrupt_turn
-    from switchboard.cli.console import in_a_sentence, out
+    from switchboard.cli.console import out, report_errors
 
-    with in_a_sentence():
-        stopped = asyncio.run(interrupt_turn(conversation_of(session, customer, False, ingress_url, ADMIN_URL)))
-        out.print("Stopped." if stopped else "No turn runs in this session.")
+    with report_errors():
+        stopped = asyncio.run(interrupt_turn(make_conversation(session, customer, False, ingress_url, ADMIN_URL)))
+        out.print("Stopped." if stopped else "No turn is running in this session.")
 
 
 @app.command()
 def transcript(session: Session = None, customer: Customer = "alice", ingress_url: IngressUrl = INGRESS_URL) -> None:
-    """Print what was said and done in a session."""
+    """Print the messages and tool calls of a session."""
     from switchboard.cli.chat import turns_of
-    from switchboard.cli.console import in_a_sentence, out
+    from switchboard.cli.console import out, report_errors
     from switchboard.cli.transcript import show
 
-    with in_a_sentence():
-        show(asyncio.run(turns_of(conversation_of(session, customer, False, ingress_url, ADMIN_URL))), customer, out)
+    with report_errors():
+        show(asyncio.run(turns_of(make_conversation(session, customer, False, ingress_url, ADMIN_URL))), customer, out)
 
 
 @app.command()
 def outbox(
-    customer: Annotated[str | None, typer.Option(help="Only what was sent to this customer.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Show only e-mails to this customer.")] = None,
     admin_url: AdminUrl = ADMIN_URL,
 ) -> None:
-    """Print the e-mails that were sent. The outbox stands for a mail provider: nothing leaves this machine."""
-    from switchboard.cli.console import in_a_sentence, out
+    """Print the e-mails in the outbox. The outbox replaces a mail provider: no e-mail is delivered."""
+    from switchboard.cli.console import out, report_errors
     from switchboard.cli.outbox import sent_emails, show
     from switchboard.local.restate_server import Admin
 
-    with in_a_sentence():
+    with report_errors():
         show(asyncio.run(sent_emails(Admin(admin_url), customer)), out)
 
 
 @app.command()
 def sessions(admin_url: AdminUrl = ADMIN_URL) -> None:
-    """List the conversations: whose they are, who answers, what runs and what waits for a yes."""
-    from switchboard.cli.console import in_a_sentence, out
+    """List the sessions. Shows each session's customer, agent, running turn and pending confirmation."""
+    from switchboard.cli.console import out, report_errors
     from switchboard.cli.sessions import all_sessions, show
     from switchboard.local.restate_server import Admin
 
-    with in_a_sentence():
+    with report_errors():
         show(asyncio.run(all_sessions(Admin(admin_url))), out)
 
 
 @approvals.command("list")
 def list_approvals(ingress_url: IngressUrl = INGRESS_URL) -> None:
-    """List what waits for a decision of staff, the oldest first."""
-    from switchboard.cli.approvals import show, waiting
-    from switchboard.cli.console import in_a_sentence, out
+    """List the requests waiting for staff approval, oldest first."""
+    from switchboard.cli.approvals import pending_approvals, show
+    from switchboard.cli.console import out, report_errors
 
-    with in_a_sentence():
-        show(asyncio.run(waiting(ingress_url)), out)
+    with report_errors():
+        show(asyncio.run(pending_approvals(ingress_url)), out)
 
 
 @approvals.command()
 def approve(approval_id: ApprovalId, by: By, why: Why, ingress_url: IngressUrl = INGRESS_URL) -> None:
-    """Say yes. The customer is told, with the reason."""
+    """Approve a request. The customer is notified with the reason."""
     from switchboard.cli.approvals import decide
-    from switchboard.cli.console import in_a_sentence, out
+    from switchboard.cli.console import out, report_errors
 
-    with in_a_sentence():
+    with report_errors():
         out.print(asyncio.run(decide(ingress_url, "approve", approval_id, by, why)), markup=False, highlight=False)
 
 
 @approvals.command()
 def reject(approval_id: ApprovalId, by: By, why: Why, ingress_url: IngressUrl = INGRESS_URL) -> None:
-    """Say no. The customer is told, with the reason."""
+    """Reject a request. The customer is notified with the reason."""
     from switchboard.cli.approvals import decide
-    from switchboard.cli.console import in_a_sentence, out
+    from switchboard.cli.console import out, report_errors
 
-    with in_a_sentence():
+    with report_errors():
         out.print(asyncio.run(decide(ingress_url, "reject", approval_id, by, why)), markup=False, highlight=False)
 
 
 @cases.command("list")
 def list_cases(ingress_url: IngressUrl = INGRESS_URL) -> None:
-    """List the open cases, the oldest first."""
+    """List the open cases, oldest first."""
     from switchboard.cli.cases import open_cases, show
-    from switchboard.cli.console import in_a_sentence, out
+    from switchboard.cli.console import out, report_errors
 
-    with in_a_sentence():
+    with report_errors():
         show(asyncio.run(open_cases(ingress_url)), out)
 
 
 @cases.command("close")
 def close_case(case_id: CaseId, by: By, outcome: Outcome, ingress_url: IngressUrl = INGRESS_URL) -> None:
-    """Close a case. The customer is told what became of it."""
+    """Close a case. The customer is notified of the outcome."""
     from switchboard.cli.cases import close
-    from switchboard.cli.console import in_a_sentence, out
+    from switchboard.cli.console import out, report_errors
 
-    with in_a_sentence():
+    with report_errors():
         out.print(asyncio.run(close(ingress_url, case_id, by, outcome)), markup=False, highlight=False)
 
 
 @app.command()
 def doctor(ingress_url: IngressUrl = INGRESS_URL, admin_url: AdminUrl = ADMIN_URL) -> None:
-    """Say what is missing on this machine, and the command that mends it."""
+    """Check this machine and its mesh. Prints how to fix each problem."""
     from switchboard.cli.doctor import doctor as examine
 
     raise typer.Exit(asyncio.run(examine(ingress_url, admin_url)))
@@ -251,44 +264,47 @@ def doctor(ingress_url: IngressUrl = INGRESS_URL, admin_url: AdminUrl = ADMIN_UR
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="The project's name, which is also the name of its new folder.")],
+    name: Annotated[str, typer.Argument(help="Name of the project and of its new folder.")],
 ) -> None:
-    """Make a folder with a mesh of your own: an agent, two tools, tests, an image and values for Kubernetes."""
-    from switchboard.cli.console import in_a_sentence, out
+    """Create a project with your own mesh. It has an agent, two tools, tests, a Dockerfile and Helm values."""
+    from switchboard.cli.console import out, report_errors
     from switchboard.cli.new import new as make
 
-    with in_a_sentence():
+    with report_errors():
         out.print(make(name, Path.cwd()), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
 def values() -> None:
-    """Print the values of the chart agent-mesh that mesh.toml decides: services, images and replicas."""
-    from switchboard.cli.console import in_a_sentence, out
+    """Print Helm values for this mesh. They set the services, images and replicas of the chart agent-mesh."""
+    from switchboard.cli.console import out, report_errors
     from switchboard.cli.values import values_text
 
-    with in_a_sentence():
-        out.out(values_text(this_mesh().definition), end="", highlight=False)
+    with report_errors():
+        out.out(values_text(current_project().definition), end="", highlight=False)
 
 
 @app.command()
 def demo(
-    folder: Annotated[Path | None, typer.Option(help="Keep the logs here; a temporary folder otherwise.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Keep the logs in this folder, which must be empty. Default: a temporary folder."),
+    ] = None,
     observe: Observed = False,
 ) -> None:
-    """Play the conversations that mesh.toml names on a mesh of its own, check every reply, and end.
+    """Play the demo on a temporary mesh. The conversations are named in mesh.toml, and every reply is checked.
 
-    With --observe, Jaeger stays until Ctrl-C, so that the turns can be looked at.
+    With --observe, the mesh and Jaeger keep running until Ctrl-C, so that you can look at the traces.
     """
-    from switchboard.cli.console import in_a_sentence
+    from switchboard.cli.console import report_errors
     from switchboard.cli.demo import demo as play
 
-    with in_a_sentence():
-        raise typer.Exit(play(this_mesh(), folder, observe))
+    with report_errors():
+        raise typer.Exit(play(current_project(), folder, observe))
 
 
-def this_mesh() -> "MeshProject":
-    """The mesh whose folder this is. Raises InvalidCommand when mesh.toml is missing or wrong."""
+def current_project() -> "MeshProject":
+    """Return the project of the current folder. Raises InvalidCommand when mesh.toml is missing or invalid."""
     from switchboard.local.problem import InvalidCommand
     from switchboard.runtime.mesh_file import MeshFileError, MeshProject
 
@@ -298,14 +314,14 @@ def this_mesh() -> "MeshProject":
         raise InvalidCommand(str(error)) from error
 
 
-def conversation_of(
+def make_conversation(
     session: str | None, customer: str, new: bool, ingress_url: str, admin_url: str, signed_in: bool = True
 ) -> "Conversation":
-    from switchboard.cli.ask import Conversation, default_session, new_session, tell_session
+    from switchboard.cli.ask import Conversation, default_session, new_session, print_session_id
 
     chosen = new_session(customer) if new else session or default_session(customer, signed_in)
     if new:
-        tell_session(chosen)
+        print_session_id(chosen)
     return Conversation(chosen, customer, ingress_url, admin_url, signed_in)
 
 

@@ -1,4 +1,4 @@
-"""What waits for staff, at the terminal: a table of it, and a decision."""
+"""Staff approvals in the terminal: lists the pending requests and decides one."""
 
 import uuid
 from typing import Literal
@@ -15,14 +15,14 @@ from switchboard.local.problem import InvalidCommand
 from switchboard.loop.decide import explain
 
 
-async def waiting(ingress_url: str) -> InboxPage:
-    """The first page of what waits. Raises MeshUnavailable when nobody answers."""
+async def pending_approvals(ingress_url: str) -> InboxPage:
+    """Return the first page of pending requests. Raises MeshUnavailable if no mesh answers."""
     async with MeshClient(ingress_url, notify=note) as mesh:
         return await mesh.staff(APPROVALS, "list", InboxQuery(), InboxPage)
 
 
 async def decide(ingress_url: str, verdict: Literal["approve", "reject"], approval_id: str, by: str, why: str) -> str:
-    """Decide; what was decided, in a sentence. Raises Refused when somebody was faster or nothing waits."""
+    """Approve or reject a request and return a summary. Raises Refused if it is already decided or does not exist."""
     try:
         decision = StaffDecision(approval_id=approval_id, by=by, why=why)
     except ValidationError as error:
@@ -32,20 +32,20 @@ async def decide(ingress_url: str, verdict: Literal["approve", "reject"], approv
 
 
 def show(page: InboxPage, console: Console) -> None:
-    """What waits as a table; its facts in a row of their own, for they are what staff decide by."""
+    """Print the pending requests as a table, with the facts that staff need for their decision."""
     if not page.waiting:
         console.print(page.summary, style="dim")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for column in ("id", "what", "for", "since", "until", "reminded"):
-        table.add_column(column, no_wrap=column in ("id", "since", "until", "reminded"))
+    for column in ("id", "request", "customer", "since", "deadline", "reminded"):
+        table.add_column(column, no_wrap=column in ("id", "since", "deadline", "reminded"))
     for item in page.waiting:
         table.add_row(*cells(item))
-        # A table cannot span columns, so the facts stand below the one that has room for them.
+        # Rich tables have no column span, so the facts go below the title, which has the most room.
         table.add_row("", facts(item))
     console.print(table)
     if page.waiting_total > len(page.waiting):
-        console.print(f"{len(page.waiting)} of {page.waiting_total} are shown, the oldest first.", style="dim")
+        console.print(f"{len(page.waiting)} of {page.waiting_total} requests are shown, oldest first.", style="dim")
 
 
 def cells(item: Waiting) -> list[Text]:

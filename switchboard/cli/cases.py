@@ -1,4 +1,4 @@
-"""Customers' matters that staff have taken over, at the terminal: a table of the open ones, and their end."""
+"""Staff cases in the terminal: lists the open cases and closes one."""
 
 import uuid
 
@@ -15,13 +15,13 @@ from switchboard.loop.decide import explain
 
 
 async def open_cases(ingress_url: str) -> CasePage:
-    """The first page of the open cases. Raises MeshUnavailable when nobody answers."""
+    """Return the first page of open cases. Raises MeshUnavailable if no mesh answers."""
     async with MeshClient(ingress_url, notify=note) as mesh:
         return await mesh.staff(CASES, "list", CaseQuery(), CasePage)
 
 
 async def close(ingress_url: str, case_id: str, by: str, outcome: str) -> str:
-    """Close a case; what was done, in a sentence. Raises Refused when there is none of that id, or it is closed."""
+    """Close a case and return a summary. Raises Refused if the case does not exist or is already closed."""
     try:
         closing = CloseCase(case_id=case_id, by=by, outcome=outcome)
     except ValidationError as error:
@@ -29,35 +29,35 @@ async def close(ingress_url: str, case_id: str, by: str, outcome: str) -> str:
     async with MeshClient(ingress_url, notify=note) as mesh:
         closed = await mesh.staff(CASES, "close", closing, Case, idempotency_key=uuid.uuid4().hex)
     if closed.verified:
-        return f"{closed.case_id} is closed; {closed.customer_id} is told."
+        return f"{closed.case_id} is closed. {closed.customer_id} is notified of the outcome."
     return (
-        f"{closed.case_id} is closed. It was opened by somebody not known to be {closed.customer_id}: they are told the"
-        " outcome only if they have proven it since."
+        f"{closed.case_id} is closed. It was opened by a customer who was not verified as {closed.customer_id}."
+        " They are notified of the outcome only if they have verified their identity since then."
     )
 
 
-def whose(case: Case) -> Text:
-    """The customer; where nobody has proven to be them, staff have to see it before they answer."""
+def customer_cell(case: Case) -> Text:
+    """Return the customer, marked if not verified: staff must see that before they answer."""
     return Text(case.customer_id) if case.verified else Text(f"{case.customer_id} (not verified)", style="yellow")
 
 
 def show(page: CasePage, console: Console) -> None:
-    """The open cases as a table, each with its summary in a row of its own."""
+    """Print the open cases as a table."""
     if not page.cases:
         console.print(page.summary, style="dim")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for column in ("id", "for", "session", "since"):
+    for column in ("id", "customer", "session", "opened"):
         table.add_column(column, no_wrap=True)
-    table.add_column("what")
+    table.add_column("summary")
     for case in page.cases:
         table.add_row(
             Text(case.case_id, style="bold"),
-            whose(case),
+            customer_cell(case),
             Text(case.session_id),
             Text(f"{case.opened_at.astimezone():%m-%d %H:%M}"),
             Text(case.summary),
         )
     console.print(table)
     if page.open_total > len(page.cases):
-        console.print(f"{len(page.cases)} of {page.open_total} are shown, the oldest first.", style="dim")
+        console.print(f"{len(page.cases)} of {page.open_total} cases are shown, oldest first.", style="dim")

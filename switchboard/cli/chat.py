@@ -1,4 +1,4 @@
-"""A conversation at the terminal: one prompt, one turn after the other."""
+"""An interactive chat in the terminal: one prompt, one turn at a time."""
 
 import asyncio
 import contextlib
@@ -11,19 +11,19 @@ from switchboard.cli.transcript import show
 from switchboard.client import MeshClient, MeshError
 from switchboard.session.contract import SendReply, SessionStatus, TurnRecord
 
-# input() then has line editing and a history; there is none on some platforms, and chat works without.
+# Importing readline gives input() line editing and a history. Some platforms lack it; chat works without it.
 with contextlib.suppress(ImportError):
     import readline  # noqa: F401
 
 HELP = "/transcript  /status  /quit"
-STOPPED = "Stopped. What was done and what was not is in /transcript."
-OVER = "The turn was over already; its answer is in /transcript."
+STOPPED = "The turn was stopped. /transcript shows which tool calls completed."
+ALREADY_ENDED = "The turn had already ended. Its reply is in /transcript."
 
 
 def chat(conversation: Conversation) -> None:
-    """Talk until /quit or the end of the input. Raises MeshError only before the first prompt."""
-    # A mesh that is not there should be known before anybody has typed a message.
-    asyncio.run(knock(conversation))
+    """Chat until /quit or the end of the input. Raises MeshError only before the first prompt."""
+    # Fail before the first prompt if the mesh is not running, not after the user has typed a message.
+    asyncio.run(check_mesh(conversation))
     note(f"{conversation.customer_id} in session {conversation.session_id} · {HELP}")
     for line in iter(lambda: read_line(f"{conversation.customer_id} › "), None):
         if line == "/quit":
@@ -33,7 +33,7 @@ def chat(conversation: Conversation) -> None:
 
 
 def read_line(prompt: str) -> str | None:
-    """What was typed; None at the end of the input. Ctrl-C clears the line, as in a shell."""
+    """Return the typed line, or None at the end of the input. Ctrl-C clears the line, as in a shell."""
     try:
         return input(prompt).strip()
     except EOFError:
@@ -45,7 +45,7 @@ def read_line(prompt: str) -> str | None:
 
 
 def answer_line(conversation: Conversation, line: str) -> None:
-    """A command or a message. Whatever goes wrong with it, the conversation goes on. Ctrl-C stops the turn."""
+    """Run a command or send a message. The chat continues after an error. Ctrl-C stops the turn."""
     try:
         match line:
             case "/transcript":
@@ -64,7 +64,7 @@ def answer_line(conversation: Conversation, line: str) -> None:
 
 def stop_turn(conversation: Conversation) -> None:
     try:
-        note(STOPPED if asyncio.run(interrupt_turn(conversation)) else OVER)
+        note(STOPPED if asyncio.run(interrupt_turn(conversation)) else ALREADY_ENDED)
     except MeshError as problem:
         err.print(str(problem), style="red", markup=False, highlight=False)
 
@@ -76,10 +76,10 @@ def show_answer(reply: SendReply) -> None:
 
 def show_status(status: SessionStatus) -> None:
     tokens = sum(agent.usage.input_tokens + agent.usage.output_tokens for agent in status.spending)
-    note(f"turn {status.turns_total} · {status.active_agent} has the conversation · {tokens:,} tokens")
+    note(f"turn {status.turns_total} · {status.active_agent} is answering · {tokens:,} tokens")
 
 
-async def knock(conversation: Conversation) -> None:
+async def check_mesh(conversation: Conversation) -> None:
     async with MeshClient(conversation.ingress_url) as mesh:
         await mesh.healthy()
 

@@ -1,4 +1,4 @@
-"""Writes for a person: answers on stdout, everything else on stderr, each error as one sentence with an exit code."""
+"""Terminal output: results on stdout, everything else on stderr, each error as one line with an exit code."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from switchboard.client import MeshError, Refused
 from switchboard.local.problem import InvalidCommand, Problem
 
 WIDTH_MAX = 110
-"""Columns; wider lines are hard to follow."""
+"""Maximum width of output in columns. Wider lines are hard to read."""
 
 out = Console()
 err = Console(stderr=True)
@@ -21,23 +21,23 @@ def width(console: Console) -> int:
 
 
 def on_terminal(console: Console) -> bool:
-    """Whether a person is looking. FORCE_COLOR makes Rich say so of a pipe, and there a reply has to stay as it is."""
+    """Return whether the console is a terminal. Rich's own check is also true for a pipe when FORCE_COLOR is set."""
     return console.file.isatty()
 
 
 def fail(sentence: str, code: int) -> NoReturn:
-    """End the program with a sentence on stderr."""
+    """Print an error on stderr and exit with the code."""
     err.print(sentence, style="red" if err.is_terminal else None, markup=False, highlight=False, soft_wrap=True)
     raise SystemExit(code)
 
 
 def note(sentence: str) -> None:
-    """Something worth knowing, on stderr."""
+    """Print additional information on stderr."""
     err.print(sentence, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def in_a_sentence() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """Print expected errors as one line and exit with their code; let bugs raise."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""Plays the conversations that mesh.toml names on a mesh of its own, checks every reply, and cleans up."""
+"""Plays the conversations that mesh.toml names on a temporary mesh, checks every reply, and cleans up."""
 
 import asyncio
 import importlib
@@ -22,12 +22,12 @@ from rich.text import Text
 from switchboard.cli.ask import STOPPED
 from switchboard.cli.console import err, note, out, width
 from switchboard.cli.outbox import sent_emails
-from switchboard.cli.progress import Watch
-from switchboard.cli.timeline import at_once, timeline
+from switchboard.cli.progress import TurnPoller
+from switchboard.cli.timeline import max_concurrent, timeline
 from switchboard.cli.trace import Span
 from switchboard.client import MeshClient, Refused
 from switchboard.local.mesh import Addresses, Mesh
-from switchboard.local.observe import TracePorts, observe_or_say
+from switchboard.local.observe import TracePorts, observe_or_reason
 from switchboard.local.problem import InvalidCommand, Problem
 from switchboard.local.process import StartFailed
 from switchboard.local.restate_server import Admin
@@ -39,12 +39,12 @@ from switchboard.testing.scenes import Says, Scene, pattern
 INDENT = 2
 TIMELINE_TIMEOUT = timedelta(seconds=2)
 TIMELINE_INTERVAL = timedelta(milliseconds=50)
-"""The reply is there a moment before Restate's tables say so."""
+"""How long, and how often, to poll for the finished turn: Restate's tables lag slightly behind the reply."""
 
 
 @dataclass(frozen=True)
 class Played:
-    """What came of a message: the reply's text, its agent and the turn; or the sentence and status of a refusal."""
+    """The result of a message: the reply's text, agent and turn, or the text and HTTP status of a refusal."""
 
     text: str
     agent: str = ""
@@ -53,68 +53,70 @@ class Played:
 
 
 def demo(project: MeshProject, folder: Path | None, observed: bool = False) -> int:
-    """Play everything; the exit code. Raises Problem when no mesh could be started."""
+    """Play all scenes and return the exit code. Raises Problem if the mesh cannot be started."""
     scenes = scenes_of(project)
-    place = own_folder(folder)
+    work = empty_folder(folder)
     keep = folder is not None
     try:
-        complaints = asyncio.run(play(project, scenes, place, observed))
+        complaints = asyncio.run(play(project, scenes, work, observed))
         keep |= bool(complaints)
     except asyncio.CancelledError:
         return STOPPED
     except StartFailed as failure:
-        # Without logs it was our machine, and not a service, that failed; then there is nothing to keep.
-        keep |= (place / "logs").exists()
+        # Without logs, no service was started, so there is nothing to keep.
+        keep |= (work / "logs").exists()
         raise Problem(str(failure)) from failure
     finally:
-        shutil.rmtree(place / "restate" if keep else place, ignore_errors=True)
+        shutil.rmtree(work / "restate" if keep else work, ignore_errors=True)
     for complaint in complaints:
         err.print(complaint, style="red", markup=False, highlight=False, soft_wrap=True)
     if complaints:
-        note(f"The logs of the services are in {place / 'logs'}.")
+        note(f"The services' logs are in {work / 'logs'}.")
     return int(bool(complaints))
 
 
 def scenes_of(project: MeshProject) -> Sequence[Scene]:
-    """Return the conversations that mesh.toml names. Raises InvalidCommand."""
+    """Load the conversations that mesh.toml names. Raises InvalidCommand."""
     named = project.definition.demo
     if named is None:
         raise InvalidCommand(
-            'This mesh has no demo. Name its conversations in mesh.toml: demo = "package.module:SCENES".'
+            'This mesh has no demo. Add one to mesh.toml that names the conversations: demo = "package.module:SCENES".'
         )
     module, _, name = named.partition(":")
     sys.path.insert(0, str(project.root))
     try:
         scenes: Sequence[Scene] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise InvalidCommand(f"mesh.toml: demo = {named!r} cannot be loaded: {error}.") from error
+        raise InvalidCommand(
+            f"mesh.toml: cannot load demo = {named!r}: {error}. Correct the module and name of the conversations."
+        ) from error
     finally:
         sys.path.remove(str(project.root))
     return scenes
 
 
-def own_folder(folder: Path | None) -> Path:
-    """A new folder; one that is given has to be empty, for what is in it would change the conversations."""
+def empty_folder(folder: Path | None) -> Path:
+    """Return a new temporary folder, or the given one if it is empty: existing data would change the conversations."""
     if folder is None:
         return Path(tempfile.mkdtemp(prefix="switchboard-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise InvalidCommand(f"{folder} is not empty; name a folder that is, or leave --folder out.")
+        raise InvalidCommand(f"{folder} is not empty. Choose an empty folder with --folder, or omit the option.")
     return folder
 
 
 async def play(project: MeshProject, scenes: Sequence[Scene], folder: Path, observed: bool) -> list[str]:
-    """Start a mesh, play, end it. What was not as it should be, as sentences. Raises StartFailed."""
-    # Ended from outside it ends like on Ctrl-C, in order.
+    """Start a mesh, play the scenes and stop the mesh. Returns one sentence per failed check. Raises StartFailed."""
+    # SIGTERM stops the demo in the same orderly way as Ctrl-C.
     task = asyncio.current_task()
     assert task is not None
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, task.cancel)
     began = time.monotonic()
-    observe, off = observe_or_say(folder, TracePorts.usual()) if observed else (None, "")
-    if off:
-        note(off)
-    # A fallback that the shell names is none of the demo model's.
+    observe, tracing_off = observe_or_reason(folder, TracePorts.preferred()) if observed else (None, "")
+    if tracing_off:
+        note(tracing_off)
+    # The demo model has no fallback models, so ignore any that the shell sets.
     environment = {"SWITCHBOARD_FALLBACK_MODELS": ""}
     mesh = Mesh(project, folder, Addresses.free(project.definition), None, environment, observe=observe)
     try:
@@ -122,27 +124,27 @@ async def play(project: MeshProject, scenes: Sequence[Scene], folder: Path, obse
             await mesh.start()
         started = time.monotonic()
         note(
-            f"A mesh of its own, ready in {started - began:.1f} s; answers come from rules, not from a language model."
+            f"Started a temporary mesh in {started - began:.1f} s. Answers come from rules, not from a language model."
         )
         complaints = [complaint for scene in scenes for complaint in await play_scene(mesh, scene)]
         played = time.monotonic()
         if observe is not None and observe.jaeger_url:
-            await look_at(observe.jaeger_url)
+            await keep_open(observe.jaeger_url)
     finally:
         await mesh.stop()
     if not complaints:
         messages = sum(len(scene.says) for scene in scenes)
         out.print(
-            f"{messages} messages, every reply as it should be, in {played - began:.0f} s. Next: switchboard up",
+            f"{messages} messages, all replies as expected, in {played - began:.0f} s. Next: switchboard up",
             style="green",
             highlight=False,
         )
     return complaints
 
 
-async def look_at(jaeger_url: str) -> None:
-    """Leave the traces where they can be looked at, until a signal comes: it ends the demo, which has not failed."""
-    note(f"Every turn is a trace: {jaeger_url}. Ctrl-C ends it.")
+async def keep_open(jaeger_url: str) -> None:
+    """Keep Jaeger running until a signal arrives. That signal does not fail the demo."""
+    note(f"See the trace of every turn at {jaeger_url}. Press Ctrl-C to stop.")
     with suppress(asyncio.CancelledError):
         await asyncio.Event().wait()
 
@@ -159,7 +161,7 @@ async def play_scene(mesh: Mesh, scene: Scene) -> list[str]:
         complaints += check(scene, says, played)
     emails = len(await sent_emails(mesh.admin))
     if emails != scene.emails:
-        complaints.append(f"“{scene.title}”: expected {scene.emails} e-mails in the outbox, found {emails}.")
+        complaints.append(f"“{scene.title}”: expected {scene.emails} e-mails in the outbox, got {emails}.")
     return complaints
 
 
@@ -176,12 +178,12 @@ async def say(mesh: Mesh, scene: Scene, says: Says) -> Played:
 
 
 async def finished_turn(admin: Admin, invocation_id: str) -> Span | None:
-    watch = Watch(admin, invocation_id)
-    turn = await watch.look()
+    poller = TurnPoller(admin, invocation_id)
+    turn = await poller.poll()
 
     async def finished() -> bool:
         nonlocal turn
-        turn = await watch.look()
+        turn = await poller.poll()
         return turn is not None and all(span.end is not None for span in turn.walk())
 
     await poll(finished, TIMELINE_INTERVAL, TIMELINE_TIMEOUT)
@@ -189,7 +191,7 @@ async def finished_turn(admin: Admin, invocation_id: str) -> Span | None:
 
 
 def show(scene: Scene, says: Says, played: Played) -> None:
-    """The message, the reply, and the turn as bars."""
+    """Print the message, the reply and the chart of the turn."""
     columns = width(out)
     who = played.agent or f"HTTP {played.refused}"
     talk = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
@@ -205,21 +207,23 @@ def show(scene: Scene, says: Says, played: Played) -> None:
 
 
 def check(scene: Scene, says: Says, played: Played) -> list[str]:
-    """What was expected and did not come, one sentence each."""
+    """Return one sentence per failed expectation."""
     where = f"“{scene.title}”, {scene.customer}: “{says.text}”"
-    wanted = [pattern(written, datetime.now(UTC).date()) for written in says.reply]
+    patterns = [pattern(written, datetime.now(UTC).date()) for written in says.reply]
     complaints = [
-        f"{where}: expected a reply with /{wish}/, got “{played.text}”."
-        for wish in wanted
-        if not re.search(wish, played.text)
+        f"{where}: expected a reply that matches /{wanted}/, got “{played.text}”."
+        for wanted in patterns
+        if not re.search(wanted, played.text)
     ]
     if says.refused != played.refused:
         complaints.append(f"{where}: expected {outcome(says.refused)}, got {outcome(played.refused)}.")
     if says.agent != played.agent:
-        complaints.append(f"{where}: expected the answer from {says.agent or 'nobody'}, got it from {played.agent}.")
+        complaints.append(
+            f"{where}: expected a reply from {says.agent or 'no agent'}, got one from {played.agent or 'no agent'}."
+        )
     tools = tools_at_once(played.turn)
     if tools < says.tools_at_once:
-        complaints.append(f"{where}: expected {says.tools_at_once} tools at once, saw {tools}.")
+        complaints.append(f"{where}: expected at least {says.tools_at_once} tools in parallel, got {tools}.")
     return complaints
 
 
@@ -228,6 +232,8 @@ def outcome(refused: int) -> str:
 
 
 def tools_at_once(turn: Span | None) -> int:
-    """The most tools that one agent had running at the same moment."""
+    """Return the largest number of tools that one agent ran in parallel."""
     agents: Sequence[Span] = turn.children if turn is not None else ()
-    return max((at_once([child for child in agent.children if child.kind == "tool"]) for agent in agents), default=0)
+    return max(
+        (max_concurrent([child for child in agent.children if child.kind == "tool"]) for agent in agents), default=0
+    )

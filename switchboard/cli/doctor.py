@@ -1,4 +1,4 @@
-"""Says what is missing on this machine and what mends it: looks around, and prints a table."""
+"""Checks this machine and its mesh, and prints a table of problems and fixes."""
 
 import asyncio
 import os
@@ -16,12 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from switchboard.cli.console import out
-from switchboard.cli.up import model_of
+from switchboard.cli.up import model_variables
 from switchboard.local import findings
-from switchboard.local.findings import Endpoint, Finding, MeshSeen
-from switchboard.local.listeners import in_use, who_listens
+from switchboard.local.findings import Endpoint, Finding, RunningMesh
+from switchboard.local.listeners import find_listener, in_use
 from switchboard.local.mesh import DEMO_MODEL, Addresses
-from switchboard.local.process import answers
+from switchboard.local.process import is_healthy
 from switchboard.local.restate_server import Admin, AdminError, Ports, find_binary
 from switchboard.runtime.mesh_file import MeshFileError, MeshProject
 from switchboard.runtime.settings import ModelSettings, load
@@ -33,14 +33,14 @@ MARKS = {"ok": ("ok", "green"), "missing": ("missing", "red"), "note": ("note", 
 
 
 async def doctor(ingress_url: str, admin_url: str) -> int:
-    """Examine and print; 0 when nothing is missing."""
+    """Run the checks, print the findings and return the exit code: 0 when nothing is missing."""
     found = await examine(ingress_url, admin_url)
     show(found)
     return findings.exit_code(found)
 
 
 async def examine(ingress_url: str, admin_url: str) -> list[Finding]:
-    mesh = await see_mesh(admin_url)
+    mesh = await inspect_mesh(admin_url)
     binary = find_binary("restate-server")
     found = [
         findings.python(sys.version_info[:3]),
@@ -55,7 +55,7 @@ async def examine(ingress_url: str, admin_url: str) -> list[Finding]:
 
 
 def own_ports(ingress_url: str, admin_url: str) -> dict[str, int]:
-    """The ports that `switchboard up` would take; Restate's are read off the addresses, where they are given."""
+    """Return the ports that `switchboard up` would use. Restate's come from the given addresses if they name a port."""
     restate = Ports()
     ports = {
         "Restate ingress": urlsplit(ingress_url).port or restate.ingress,
@@ -63,19 +63,19 @@ def own_ports(ingress_url: str, admin_url: str) -> dict[str, int]:
         "Restate node": restate.node,
     }
     with suppress(MeshFileError):
-        ports |= Addresses.usual(MeshProject.find().definition).services
-    if model_of(os.environ) is not None:
+        ports |= Addresses.default(MeshProject.find().definition).services
+    if model_variables(os.environ) is not None:
         ports.pop(DEMO_MODEL, None)
     return ports
 
 
 def port_findings(mesh_runs: bool, ports: dict[str, int]) -> list[Finding]:
-    held = {f"{port} ({what})": who_listens(port) for what, port in ports.items() if in_use(port)}
+    held = {f"{port} ({what})": find_listener(port) for what, port in ports.items() if in_use(port)}
     return [findings.ports(sorted(ports.values()), held, mesh_runs)]
 
 
 def version_of(binary: Path) -> str:
-    """What the binary says of itself; empty when it cannot be run here."""
+    """Return the binary's version output, or "" if it cannot be run here."""
     try:
         answer = subprocess.run(
             [binary, "--version"], capture_output=True, text=True, timeout=PROBE_TIMEOUT_SECONDS, check=False
@@ -86,7 +86,7 @@ def version_of(binary: Path) -> str:
 
 
 async def model_finding() -> Finding:
-    if model_of(os.environ) is None:
+    if model_variables(os.environ) is None:
         return findings.model(None, 200)
     settings = load(ModelSettings)
     base_url = str(settings.base_url or OPENAI_URL).rstrip("/")
@@ -95,7 +95,7 @@ async def model_finding() -> Finding:
 
 
 async def status_of(url: str, headers: dict[str, str] | None = None) -> int | None:
-    """The HTTP status of a GET; None when nobody answers."""
+    """Return the HTTP status of a GET, or None if there is no answer."""
     timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_SECONDS)
     try:
         async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url, headers=headers) as response:
@@ -104,8 +104,8 @@ async def status_of(url: str, headers: dict[str, str] | None = None) -> int | No
         return None
 
 
-async def see_mesh(admin_url: str) -> MeshSeen | None:
-    """What the registry of the mesh that runs there says; None when there is none."""
+async def inspect_mesh(admin_url: str) -> RunningMesh | None:
+    """Read the running mesh from Restate's admin API. Returns None if no mesh runs there."""
     timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_SECONDS)
     admin = Admin(admin_url.rstrip("/"))
     try:
@@ -118,35 +118,35 @@ async def see_mesh(admin_url: str) -> MeshSeen | None:
     except (aiohttp.ClientError, AdminError, TimeoutError, ValueError):
         return None
     addresses = [deployment.uri for deployment in deployments.deployments if deployment.uri]
-    reached = await asyncio.gather(*(answer_of(address) for address in addresses))
-    return MeshSeen(
+    reached = await asyncio.gather(*(is_reachable(address) for address in addresses))
+    return RunningMesh(
         agents=services.agents(),
         reachable=dict(zip(addresses, reached, strict=True)),
         stuck=[findings.Stuck.model_validate(row) for row in stuck],
     )
 
 
-async def answer_of(address: str) -> bool | None:
-    """Whether a deployment is well; None when its host has no name here, as one inside of a cluster has none."""
+async def is_reachable(address: str) -> bool | None:
+    """Return whether a deployment is healthy, or None if its host name cannot be resolved here (e.g. in a cluster)."""
     where = urlsplit(address)
     try:
         await asyncio.get_running_loop().getaddrinfo(where.hostname, where.port)
     except socket.gaierror:
         return None
-    return await answers(f"{address.rstrip('/')}/health")
+    return await is_healthy(f"{address.rstrip('/')}/health")
 
 
 def show(found: Sequence[Finding]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("", no_wrap=True)
-    table.add_column("what", no_wrap=True)
+    table.add_column("check", no_wrap=True)
     table.add_column("found")
-    # Without a need for it, the column would only make the others narrow.
-    with_mends = any(finding.mend for finding in found)
-    if with_mends:
-        table.add_column("mend it with")
+    # Leave the column out when it is empty, so that the others have more room.
+    with_fixes = any(finding.fix for finding in found)
+    if with_fixes:
+        table.add_column("fix")
     for finding in found:
         word, style = MARKS[finding.state]
-        row = [Text(word, style=style), Text(finding.what), Text(finding.found)]
-        table.add_row(*row, *([Text(finding.mend, style="bold")] if with_mends else []))
+        row = [Text(word, style=style), Text(finding.subject), Text(finding.found)]
+        table.add_row(*row, *([Text(finding.fix, style="bold")] if with_fixes else []))
     out.print(table)

@@ -1,4 +1,4 @@
-"""Makes the folder of a new mesh from the templates in this package."""
+"""Creates a new mesh project from the templates in this package."""
 
 import importlib.util
 import keyword
@@ -20,25 +20,25 @@ DISTRIBUTION = "switchboard-mesh"
 TEMPLATES = files("switchboard") / "templates" / "project"
 
 SUFFIX = ".tmpl"
-"""Every template's file name ends with it, so that no linter, type checker or test runner takes it for a module."""
+"""Suffix of every template's file name. It keeps linters, type checkers and test runners away from the templates."""
 
 VALUES_FILE = "values.yaml"
 VALUES_HEADER = """\
-# Values of the chart agent-mesh, made from mesh.toml. After a change there: switchboard values > values.yaml
+# Values of the chart agent-mesh, generated from mesh.toml. To update: switchboard values > values.yaml
 # `null` removes a service that the chart has by default.
 """
 
 FOLDER_MODE = 0o755
 
 TEMPLATE_FOLDERS = {"tests", "wheels"}
-"""Folders of every project, beside that of its package."""
+"""Folders that every project has besides its package."""
 
 TEMPLATE_SERVICES = {"Orders", "IdentityChecks", "Session", "Summaries"}
-"""Restate services of every project. Its agent is a Restate service too, and needs another name."""
+"""Names of the Restate services in every project. The agent is a Restate service too and needs a different name."""
 
 
 def new(name: str, parent: Path) -> str:
-    """Make the folder `name` in `parent` and return the next steps. Raises InvalidCommand; then no file is left."""
+    """Create the folder `name` in `parent` and return the next steps. Raises InvalidCommand, leaving no files."""
     module = module_name(name)
     folder = parent / name
     refuse_used(folder, name)
@@ -47,30 +47,34 @@ def new(name: str, parent: Path) -> str:
         try:
             write_project(draft, name, module)
             draft.chmod(FOLDER_MODE)
-            draft.rename(folder)  # Also onto an empty folder.
+            draft.rename(folder)  # An empty folder with that name is replaced.
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
     except OSError as error:
-        raise InvalidCommand(f"Cannot make {folder}: {error.strerror}.") from error
+        raise InvalidCommand(f"Cannot create {folder}: {error.strerror}.") from error
     return next_steps(name)
 
 
 def module_name(name: str) -> str:
-    """Return the name of the project's package. Raises InvalidCommand for a name that cannot be one."""
+    """Return the name of the project's package. Raises InvalidCommand for an invalid project name."""
     if not re.fullmatch(MESH_NAME, name):
-        raise InvalidCommand(f"{name!r} cannot be a project's name: {IN_WORDS[MESH_NAME]}.")
+        raise InvalidCommand(f"{name!r} is not a valid project name: {IN_WORDS[MESH_NAME]}.")
     module = name.replace("-", "_")
     if keyword.iskeyword(module) or module in sys.stdlib_module_names or is_installed(module):
-        raise InvalidCommand(f"{name!r} cannot be a project's name: Python has a module or keyword {module!r} already.")
+        raise InvalidCommand(
+            f"{name!r} is not a valid project name: {module!r} is a Python module or keyword. Choose another name."
+        )
     if module in TEMPLATE_FOLDERS:
-        raise InvalidCommand(f"{name!r} cannot be a project's name: every project has a folder {module!r} already.")
+        raise InvalidCommand(
+            f"{name!r} is not a valid project name: every project has a folder {module!r}. Choose another name."
+        )
     return module
 
 
 def is_installed(module: str) -> bool:
     found = importlib.util.find_spec(module)
-    # A folder without code in the current folder is a namespace package, which has no origin.
+    # Python sees a folder in the current folder as a namespace package, which has no origin.
     return found is not None and found.origin is not None
 
 
@@ -79,11 +83,14 @@ def refuse_used(folder: Path, name: str) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     what = "is a folder that is not empty" if folder.is_dir() else "is a file"
-    raise InvalidCommand(f"{folder} {what}; nothing was changed. Choose another name than {name!r}, or another folder.")
+    raise InvalidCommand(
+        f"{folder} already exists: it {what}. Nothing was changed. Choose another name than {name!r}, or run the"
+        " command in another folder."
+    )
 
 
 def write_project(folder: Path, name: str, module: str) -> None:
-    """Write every template into the folder, and the chart's values that follow from its mesh.toml."""
+    """Write all templates and the chart values generated from mesh.toml into the folder."""
     words = {"name": name, "module": module, "agent": agent_name(name), "version": version(DISTRIBUTION)}
     for path, template in templates(TEMPLATES, PurePosixPath()):
         target = folder / filled(path.as_posix(), words).removesuffix(SUFFIX)
@@ -115,10 +122,10 @@ def agent_name(name: str) -> str:
 
 def next_steps(name: str) -> str:
     return (
-        f"Made {name}/, a mesh with one agent and two tools. Next:\n"
+        f"Created {name}/, a mesh with one agent and two tools. Next steps:\n"
         f"  cd {name}\n"
-        "  npm install                                 # brings the Restate server\n"
-        "  switchboard up                              # in one terminal; Ctrl-C ends it\n"
-        '  switchboard ask "where is my order A-1001?" # in another\n'
-        "  pytest                                      # starts a mesh of its own"
+        "  npm install                                 # installs the Restate server\n"
+        "  switchboard up                              # runs in one terminal; stop it with Ctrl-C\n"
+        '  switchboard ask "where is my order A-1001?" # in another terminal\n'
+        "  pytest                                      # starts its own mesh"
     )

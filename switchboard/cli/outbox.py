@@ -1,4 +1,4 @@
-"""Shows the e-mails that the tools have sent: the outbox's own state, read through Restate's SQL."""
+"""Shows the e-mails that the tools have sent, read from the outbox's state through Restate's SQL."""
 
 from collections.abc import Sequence
 from textwrap import indent
@@ -19,25 +19,25 @@ class _Row(BaseModel):
 
 
 class _Sent(BaseModel):
-    """The part of an outbox's state that is shown."""
+    """The fields of an outbox's state that we show."""
 
     emails: tuple[Email, ...]
 
 
 async def sent_emails(admin: Admin, customer_id: str | None = None) -> list[Email]:
-    """What was sent to a customer, or to all of them, oldest first. Raises MeshUnavailable when nobody answers."""
+    """Return the e-mails to one customer, or to all, oldest first. Raises MeshUnavailable."""
     try:
         rows = await admin.query(
             f"select service_key, value_utf8 from state where service_name = '{OUTBOX}' and key = 'sent'"
         )
     except (AdminError, aiohttp.ClientError) as error:
-        raise MeshUnavailable(f"No mesh answers at {admin.url} ({error}); start one with `switchboard up`.") from error
-    boxes = [_Row.model_validate(row) for row in rows]
+        raise MeshUnavailable(f"Cannot reach Restate at {admin.url} ({error}). Is `switchboard up` running?") from error
+    outboxes = [_Row.model_validate(row) for row in rows]
     emails = [
         email
-        for box in boxes
-        if customer_id in {None, box.service_key}
-        for email in _Sent.model_validate_json(box.value_utf8).emails
+        for outbox in outboxes
+        if customer_id in {None, outbox.service_key}
+        for email in _Sent.model_validate_json(outbox.value_utf8).emails
     ]
     return sorted(emails, key=lambda email: email.sent_at)
 
@@ -51,4 +51,4 @@ def show(emails: Sequence[Email], console: Console) -> None:
         console.print(Text(indent(email.body, " " * 9)))
         console.print()
     if not emails:
-        console.print("No e-mail was sent.", style="dim")
+        console.print("No e-mails have been sent.", style="dim")

@@ -1,4 +1,4 @@
-"""Shows a turn while it runs: looks at Restate's tables and draws. It never delays a turn, and never fails one."""
+"""Draws a turn while it runs, by polling Restate's tables. Polling never delays or fails the turn."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -16,36 +16,37 @@ from switchboard.cli.timeline import timeline
 from switchboard.cli.trace import ENTRY_TYPES, InvocationRow, JournalRow, Span, build, called, columns
 from switchboard.local.restate_server import Admin, AdminError
 
-LOOK_INTERVAL = timedelta(milliseconds=100)
-LOOK_TIMEOUT = timedelta(seconds=2)
-LAST_LOOK_TIMEOUT = timedelta(milliseconds=300)
-"""For the picture that stays when the reply is there; without it, the one before stays."""
+POLL_INTERVAL = timedelta(milliseconds=100)
+POLL_TIMEOUT = timedelta(seconds=2)
+FINAL_POLL_TIMEOUT = timedelta(milliseconds=300)
+"""Timeout for the last drawing, which stays on screen after the reply. If it fails, the previous drawing stays."""
 
 MARGIN_COLUMNS = 4
-"""Room for the ^C that a terminal writes behind the drawing; a line that it breaks would be left behind."""
+"""Columns kept free for the ^C that a terminal echoes after the drawing. A wrapped line could not be erased."""
 
-WAITS = "Waits for the message before it: a session answers one after the other."
+WAITING = "Waiting for the previous message: a session answers one message at a time."
 
 DEPTH_MAX = 8
 INVOCATIONS_MAX = 200
 
-# Why a look may come to nothing: the admin API is out of reach, slow, or says something that we do not know. The turn
-# goes on all the same, and so do we.
-NO_LOOK = (AdminError, aiohttp.ClientError, TimeoutError, ValidationError)
+# Errors of a poll that we ignore: the admin API is unreachable or slow, or its answer has an unknown form.
+POLL_ERRORS = (AdminError, aiohttp.ClientError, TimeoutError, ValidationError)
 
 
-class Watch:
-    """One turn under observation. It follows the ids from journal to journal: a look costs the same however much
-    history a server has."""
+class TurnPoller:
+    """Reads one turn from Restate's tables.
+
+    It follows invocation ids from journal to journal, so the cost of a poll does not grow with the server's history.
+    """
 
     def __init__(self, admin: Admin, root_id: str) -> None:
         self._admin = admin
         self._root_id = root_id
         self._ids = {root_id}
 
-    async def look(self) -> Span | None:
-        """The turn as it stands; None when there is nothing to see yet. Raises what is in NO_LOOK."""
-        async with asyncio.timeout(LOOK_TIMEOUT.total_seconds()):
+    async def poll(self) -> Span | None:
+        """Return the current state of the turn, or None if it has no row yet. Raises one of POLL_ERRORS."""
+        async with asyncio.timeout(POLL_TIMEOUT.total_seconds()):
             journal = await self._journal()
             rows = await self._admin.query(
                 f"select {columns(InvocationRow)} from sys_invocation where id in ({quoted(self._ids)})"
@@ -53,7 +54,7 @@ class Watch:
         return build(self._root_id, [InvocationRow.model_validate(row) for row in rows], journal)
 
     async def _journal(self) -> list[JournalRow]:
-        """The journals of all that is known of the turn, and of what is found in them."""
+        """Return the journals of the turn's known invocations and of those that they call."""
         journal: list[JournalRow] = []
         new = set(self._ids)
         for _ in range(DEPTH_MAX):
@@ -70,42 +71,41 @@ class Watch:
 
 
 def quoted(names: Iterable[str]) -> str:
-    """As SQL. They are our own, or ids as Restate makes them, and hold nothing that would have to be escaped."""
+    """Return the names as an SQL list. They are our constants or Restate's ids, which need no escaping."""
     return ", ".join(f"'{name}'" for name in sorted(names))
 
 
 @asynccontextmanager
 async def progress(admin: Admin, invocation_id: str, console: Console) -> AsyncIterator[None]:
-    """Draw the turn on a terminal for as long as the block lasts; anywhere else do nothing."""
+    """Draw the turn while the block runs. Do nothing if the console is not a terminal."""
     if not on_terminal(console) or console.is_dumb_terminal:
         yield
         return
-    watch = Watch(admin, invocation_id)
+    poller = TurnPoller(admin, invocation_id)
     with Live(console=console, auto_refresh=False) as live:
-        looking = asyncio.create_task(keep_looking(watch, live))
+        polling = asyncio.create_task(redraw_until_cancelled(poller, live))
         try:
             yield
-            with suppress(*NO_LOOK):
-                async with asyncio.timeout(LAST_LOOK_TIMEOUT.total_seconds()):
-                    draw(live, await watch.look(), running=False)
+            with suppress(*POLL_ERRORS):
+                async with asyncio.timeout(FINAL_POLL_TIMEOUT.total_seconds()):
+                    draw(live, await poller.poll(), running=False)
         finally:
-            looking.cancel()
+            polling.cancel()
     console.print()
 
 
-async def keep_looking(watch: Watch, live: Live) -> None:
-    """Until cancelled."""
+async def redraw_until_cancelled(poller: TurnPoller, live: Live) -> None:
     while live.is_started:
-        with suppress(*NO_LOOK):
-            draw(live, await watch.look(), running=True)
-        await asyncio.sleep(LOOK_INTERVAL.total_seconds())
+        with suppress(*POLL_ERRORS):
+            draw(live, await poller.poll(), running=True)
+        await asyncio.sleep(POLL_INTERVAL.total_seconds())
 
 
 def draw(live: Live, turn: Span | None, running: bool) -> None:
     if turn is None:
         return
     if turn.state == "waiting":
-        live.update(Text(WAITS, style="dim"), refresh=True)
+        live.update(Text(WAITING, style="dim"), refresh=True)
     elif turn.children or turn.why:
         columns = width(live.console) - MARGIN_COLUMNS
         live.update(timeline(turn, datetime.now(UTC), columns, live=running), refresh=True)

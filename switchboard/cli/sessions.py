@@ -1,4 +1,4 @@
-"""Lists the conversations of a mesh from outside: the sessions' own state, read through Restate's SQL."""
+"""Lists the sessions of a mesh, read from their state through Restate's SQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from switchboard.session.contract import SESSION
 
 SHOWN_MAX = 200
 ROWS_MAX = 2_000
-"""A mesh may hold many more sessions; of those that are read, the ones that run or wait are shown first."""
+"""Limit of state rows to read. A mesh may hold many more sessions; of those read, active ones are shown first."""
 
 QUERY = """
 SELECT service_key, key, value_utf8 FROM state
@@ -35,7 +35,7 @@ class _Held(BaseModel):
 
 
 class _Head(BaseModel):
-    """The part of a session's head that is shown."""
+    """The fields of a session's head that we show."""
 
     customer_id: str
     active: str
@@ -44,76 +44,75 @@ class _Head(BaseModel):
 
 
 class _Running(BaseModel):
-    """The part of a running message that is shown. A session has no head before its first message is answered."""
+    """The fields of a running message that we show. Before its first reply, a session has no head."""
 
     customer_id: str
     since: datetime
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One session, as seen from outside."""
+class SessionSummary:
+    """One session, as the list shows it."""
 
     session_id: str
     customer_id: str
     active: str
     turns_total: int
     running_since: datetime | None
-    asked: tuple[str, ...]
-    """What the customer is asked to confirm, and may still."""
+    questions: tuple[str, ...]
+    """Questions of consent that wait for the customer's yes and have not expired."""
 
 
-async def all_sessions(admin: Admin) -> list[Seen]:
-    """The sessions; those that run come first, then those that wait for a yes. Raises MeshUnavailable."""
+async def all_sessions(admin: Admin) -> list[SessionSummary]:
+    """Return the sessions: running ones first, then those with a pending confirmation. Raises MeshUnavailable."""
     try:
         rows = await admin.query(QUERY.format(service=SESSION, rows=ROWS_MAX))
     except (AdminError, aiohttp.ClientError) as error:
-        raise MeshUnavailable(f"No mesh answers at {admin.url} ({error}); start one with `switchboard up`.") from error
+        raise MeshUnavailable(f"Cannot reach Restate at {admin.url} ({error}). Is `switchboard up` running?") from error
     return read_sessions(rows, datetime.now(UTC))
 
 
-def read_sessions(rows: Sequence[dict[str, Any]], now: datetime) -> list[Seen]:
-    """From the rows of the state table."""
+def read_sessions(rows: Sequence[dict[str, Any]], now: datetime) -> list[SessionSummary]:
+    """Build the sorted summaries from rows of Restate's state table."""
     states: dict[str, dict[str, str]] = {}
     for row in rows:
         states.setdefault(row["service_key"], {})[row["key"]] = row["value_utf8"]
-    seen = [read_session(session_id, state, now) for session_id, state in states.items()]
-    return sorted(seen, key=lambda session: (session.running_since is None, not session.asked, session.session_id))
+    sessions = [read_session(session_id, state, now) for session_id, state in states.items()]
+    return sorted(sessions, key=lambda one: (one.running_since is None, not one.questions, one.session_id))
 
 
-def read_session(session_id: str, state: dict[str, str], now: datetime) -> Seen:
+def read_session(session_id: str, state: dict[str, str], now: datetime) -> SessionSummary:
     running = _Running.model_validate_json(state["running"]) if "running" in state else None
     head = _Head.model_validate_json(state["head"]) if "head" in state else None
     held = head.held if head and head.held and head.held.expires_at > now else None
-    return Seen(
+    return SessionSummary(
         session_id=session_id,
         customer_id=head.customer_id if head else running.customer_id if running else "",
         active=head.active if head else "",
         turns_total=head.turns_total if head else 0,
         running_since=running.since if running else None,
-        asked=tuple(call.question for call in held.calls) if held else (),
+        questions=tuple(call.question for call in held.calls) if held else (),
     )
 
 
-def show(sessions: Sequence[Seen], console: Console) -> None:
+def show(sessions: Sequence[SessionSummary], console: Console) -> None:
     if not sessions:
-        console.print("There are no sessions.", style="dim")
+        console.print("No sessions.", style="dim")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for column in ("session", "customer", "agent", "turns", "now"):
+    for column in ("session", "customer", "agent", "turns", "status"):
         table.add_column(column, justify="right" if column == "turns" else "left", overflow="fold")
     for session in sessions[:SHOWN_MAX]:
         names = (session.session_id, session.customer_id, session.active, str(session.turns_total))
-        table.add_row(*(Text(name) for name in names), doing(session))
+        table.add_row(*(Text(name) for name in names), activity(session))
     console.print(table)
     if len(sessions) > SHOWN_MAX:
         console.print(f"{SHOWN_MAX} of {len(sessions)} sessions are shown.", style="dim")
 
 
-def doing(session: Seen) -> Text:
-    """What goes on in a session just now."""
+def activity(session: SessionSummary) -> Text:
     if session.running_since:
-        return Text(f"answers since {session.running_since.astimezone():%H:%M:%S}", style="green")
-    if session.asked:
-        return Text(f"waits for a yes: {' '.join(session.asked)}", style="yellow")
+        return Text(f"answering since {session.running_since.astimezone():%H:%M:%S}", style="green")
+    if session.questions:
+        return Text(f"needs confirmation: {' '.join(session.questions)}", style="yellow")
     return Text("")

@@ -1,7 +1,7 @@
-"""Makes texts of unknown length and form fit into a line. Pure."""
+"""Fits text into one line. Pure."""
 
 
 def shortened(text: str, chars_max: int) -> str:
-    """On one line, and cut with an ellipsis where it is longer."""
+    """Return the text on one line, cut with an ellipsis if it is longer than `chars_max`."""
     line = " ".join(text.split())
     return line if len(line) <= chars_max else f"{line[: chars_max - 1]}…"

@@ -1,4 +1,4 @@
-"""Draws a turn as bars side by side: who worked when, and for how long. Pure: spans in, a table out."""
+"""Draws a turn as a bar chart of its agents, model calls and tools. Pure: spans in, a table out."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,13 +32,13 @@ MARKS: dict[State, tuple[str, str]] = {
     "failed": ("failed", "red"),
 }
 
-# While a turn runs, the scale grows in steps: bars that shrink at every look are no pleasure to watch.
+# While a turn runs, the time axis grows in these steps, so that the bars do not shrink at every redraw.
 SCALES = [timedelta(seconds=seconds) for seconds in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the drawing; times in milliseconds since the turn began."""
+    """One row of the chart. Times are in milliseconds since the start of the turn."""
 
     span: Span
     label: str
@@ -47,7 +47,7 @@ class Line:
 
 
 def lines(turn: Span, now: datetime) -> list[Line]:
-    """The turn's agents, and below each its model calls and tools; what a tool calls is indented below the tool."""
+    """Return a line for each agent of the turn, followed by its model calls and tools, indented by call depth."""
     found: list[Line] = []
 
     def add(span: Span, label: str, depth: int) -> None:
@@ -63,12 +63,12 @@ def lines(turn: Span, now: datetime) -> list[Line]:
 
 
 def timeline(turn: Span, now: datetime, width: int, live: bool = False) -> Group:
-    """The drawing, at most `width` columns wide. `now` ends the bars of what still goes on."""
+    """Return the chart, at most `width` columns wide. Bars of unfinished spans end at `now`."""
     rows = lines(turn, now)
     whole_ms = max([(max(turn.end or now, turn.start) - turn.start) // MILLISECOND, 1])
     if live:
         whole_ms = next((scale // MILLISECOND for scale in SCALES if scale // MILLISECOND >= whole_ms), whole_ms)
-    # A width of its own for each drawing, but the same from look to look.
+    # The name column fits this turn's labels. Its bounds keep the width stable while the turn runs.
     names = min(max([NAME_MIN_COLUMNS, *(len(line.label) for line in rows)]), NAME_MAX_COLUMNS)
     marked = live or any(MARKS[line.span.state][0] for line in rows)
     others = (names, START_COLUMNS, TOOK_COLUMNS, *((MARK_COLUMNS,) if marked else ()))
@@ -93,7 +93,7 @@ def timeline(turn: Span, now: datetime, width: int, live: bool = False) -> Group
 
 
 def bar(start_ms: int, took_ms: int, whole_ms: int, columns: int) -> str:
-    """A bar at its place, to half a column; what took no time at all is still half a column long."""
+    """Return a bar at its position, to half a column. Even a span of no duration is half a column long."""
     halves = columns * 2
     begin = min(start_ms * columns // whole_ms, columns - 1)
     end = min(max(round((start_ms + took_ms) * halves / whole_ms), begin * 2 + 1), halves)
@@ -102,13 +102,13 @@ def bar(start_ms: int, took_ms: int, whole_ms: int, columns: int) -> str:
 
 
 def reasons(turn: Span) -> list[Text]:
-    """Why something failed or is tried again, each reason once: a failure passes through all who waited for it."""
+    """Return each distinct reason for a failure or retry once: a failure propagates to every caller."""
     whys = dict.fromkeys(" ".join(span.why.split()) for span in turn.walk() if span.why)
     return [Text(f"{REASON_MARK} {shortened(why, WHY_MAX_CHARS)}", style="dim") for why in whys]
 
 
-def at_once(spans: list[Span]) -> int:
-    """How many of these ran at the same moment, at most."""
+def max_concurrent(spans: list[Span]) -> int:
+    """Return the largest number of spans that ran at the same time. Unfinished spans are ignored."""
     ended = [span for span in spans if span.end is not None]
     return max(
         (sum(other.start <= span.start < (other.end or span.start) for other in ended) for span in ended), default=0

@@ -1,4 +1,4 @@
-"""What happened in a turn, as a tree of spans, from the rows of Restate's introspection tables. Pure."""
+"""Builds the tree of a turn's spans from rows of Restate's introspection tables. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from switchboard.session.contract import SESSION
 
 TURN_HANDLER = "take_turn"
 MODEL_RUN = "model "
-"""A journaled model call is named `model <step> <name of the model>`."""
+"""Prefix of the journal name of a model call: `model <step> <name of the model>`."""
 
 CALL, RUN, RUN_RESULT = "Command: Call", "Command: Run", "Notification: Run"
 ENTRY_TYPES = (CALL, RUN, RUN_RESULT)
-"""The entries of a journal from which a turn can be told; the others need not be read."""
+"""The journal entries from which a turn is built. Others are not read."""
 
 Kind = Literal["session", "agent", "model", "tool"]
 State = Literal["waiting", "running", "retrying", "paused", "ok", "failed"]
@@ -63,21 +63,21 @@ class _CompletionId(BaseModel):
 
 
 class _Notification(BaseModel):
-    """The result of the command that has the same number."""
+    """The result of the command with the same completion id."""
 
     id: _CompletionId
     result: str
 
 
 class _Entry(BaseModel):
-    """An entry of a journal without its payload."""
+    """A journal entry without its payload."""
 
     command: _Command = Field(_Command(), alias="Command")
     notification: _Notification | None = Field(None, alias="Notification")
 
 
 class JournalRow(BaseModel):
-    """A row of sys_journal. Whom a call went to is in the entry, and not in the column `invoked_id`."""
+    """A row of sys_journal. The callee of a call is in the entry's JSON, not in the column `invoked_id`."""
 
     id: str
     index: int
@@ -88,7 +88,7 @@ class JournalRow(BaseModel):
 
     @property
     def callee(self) -> str | None:
-        """The invocation that this entry calls and waits for; one-way messages are no part of a turn."""
+        """The invocation that this entry calls and awaits. One-way messages are not part of a turn."""
         call = self.entry_lite_json.command.call
         return call.invocation_id if call else None
 
@@ -99,7 +99,7 @@ class JournalRow(BaseModel):
 
 @dataclass(frozen=True)
 class Span:
-    """Something that took time in a turn. `end` is None while it goes on; `why` says what went wrong."""
+    """A timed part of a turn. `end` is None while it runs. `why` is the failure message."""
 
     kind: Kind
     name: str
@@ -110,7 +110,7 @@ class Span:
     children: tuple["Span", ...] = ()
 
     def walk(self) -> Iterator["Span"]:
-        """This span and all below it, in the order of the journals."""
+        """Yield this span and all spans below it, in journal order."""
         yield self
         for child in self.children:
             yield from child.walk()
@@ -120,17 +120,17 @@ class Span:
 
 
 def columns(row: type[BaseModel]) -> str:
-    """The columns to select for a kind of row."""
+    """Return the SQL column list for a row type."""
     return ", ".join(f'"{name}"' for name in row.model_fields)
 
 
 def called(journal: Iterable[JournalRow]) -> set[str]:
-    """The invocations that are called in these journals."""
+    """Return the ids of the invocations that these journals call."""
     return {row.callee for row in journal if row.callee is not None}
 
 
 def build(root_id: str, invocations: Iterable[InvocationRow], journal: Iterable[JournalRow]) -> Span | None:
-    """The tree below an invocation; None when there is no row of it (yet)."""
+    """Return the tree of an invocation, or None if the invocation has no row (yet)."""
     journals: dict[str, list[JournalRow]] = {}
     for row in sorted(journal, key=lambda row: row.index):
         journals.setdefault(row.id, []).append(row)
@@ -142,19 +142,19 @@ def _invocation(
     row: InvocationRow,
     by_id: dict[str, InvocationRow],
     journals: dict[str, list[JournalRow]],
-    asked_at: datetime | None = None,
+    called_at: datetime | None = None,
 ) -> Span:
-    """With all that it called. It begins when its caller asked for it: waiting for a lock is part of what it took."""
+    """Return the span of an invocation and its callees. It starts at the call, so it includes waiting for a lock."""
     kind, name = _role(row)
-    start = asked_at or row.created_at
+    start = called_at or row.created_at
     journal = journals.get(row.id, [])
     children: list[Span] = []
     for entry in journal:
         if entry.callee is not None and entry.callee in by_id:
-            children.append(_invocation(by_id[entry.callee], by_id, journals, asked_at=entry.appended_at))
+            children.append(_invocation(by_id[entry.callee], by_id, journals, called_at=entry.appended_at))
         elif kind == "agent" and entry.is_model_call:
-            # The command may reach the journal only together with its result, so the model's time is counted from
-            # when there was all to ask it with.
+            # The command may be journaled only together with its result, so a model call starts when the results of
+            # all earlier calls are available.
             ready = max([start, *(child.end for child in children if child.end is not None)])
             children.append(_model_call(entry, ready, journal, row))
     state = _state(row)
@@ -177,7 +177,7 @@ def _state(row: InvocationRow) -> State:
 
 
 def _model_call(command: JournalRow, start: datetime, journal: list[JournalRow], agent: InvocationRow) -> Span:
-    """Until the notification that answered it is in the journal."""
+    """Return the span of a model call. It ends when its result notification is journaled."""
     name = (command.name or "").removeprefix(MODEL_RUN).partition(" ")[2]
     run = command.entry_lite_json.command.run
     for row in journal:

@@ -1,4 +1,4 @@
-"""The client's own span of a message, where a collector is named: the trace then begins where the customer wrote."""
+"""The CLI's own span around a message, sent if a collector is configured. The trace then starts at the client."""
 
 import logging
 import os
@@ -9,24 +9,23 @@ ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 SERVICE = "cli"
 
 
-def traces() -> bool:
-    """Whether spans are sent from here."""
+def tracing_enabled() -> bool:
     return bool(os.environ.get(ENDPOINT))
 
 
 @contextmanager
 def message_span(session_id: str) -> Iterator[dict[str, str]]:
-    """A span around a message and its reply; the headers that put what is done for it below, none without tracing."""
-    if not traces():
+    """Open a span around a message and its reply. Yields the headers that propagate it, or none without tracing."""
+    if not tracing_enabled():
         yield {}
         return
-    # Imported here: `ask` without tracing starts in half the time.
+    # Imported here, so that `ask` without tracing starts in half the time.
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
     from switchboard.telemetry.setup import send_spans  # noqa: PLC0415
     from switchboard.telemetry.spans import CONVERSATION, TRACEPARENT, Attributes, child_span, traceparent  # noqa: PLC0415
 
-    # That a collector is away is for the services to say; a person is shown a reply.
+    # Do not print export errors: the user wants the reply, and the services log an unreachable collector.
     logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
     logging.getLogger("opentelemetry").propagate = False
     send_spans(SERVICE, os.environ[ENDPOINT])

@@ -1,4 +1,4 @@
-"""Prints what was said and done in a session. Pure but for `show`: turns in, lines out."""
+"""Prints the messages and tool calls of a session. Pure except `show`: turns in, lines out."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ ARGUMENTS_MAX_CHARS = 60
 FAILURE_MAX_CHARS = 100
 
 Line = tuple[str, Text]
-"""Who, and what: a line of a turn."""
+"""A line of a turn: the speaker and the text."""
 
 
 def show(turns: Sequence[TurnRecord], customer_id: str, console: Console) -> None:
@@ -35,7 +35,7 @@ def show(turns: Sequence[TurnRecord], customer_id: str, console: Console) -> Non
 
 
 def turn_lines(turn: TurnRecord, customer_id: str) -> Iterator[Line]:
-    """A turn, line by line. What the mesh says to the model only is left out."""
+    """Yield the lines of a turn, without notes that only the model sees."""
     for index, message in enumerate(turn.messages):
         match message:
             case UserText(text=text):
@@ -52,7 +52,7 @@ def turn_lines(turn: TurnRecord, customer_id: str) -> Iterator[Line]:
 
 
 def results_after(messages: Iterable[Message]) -> dict[str, ToolResult]:
-    """The results of one step, by call id; the ids of another step may be the same."""
+    """Return the results of one step by call id. Other steps may use the same ids."""
     results: dict[str, ToolResult] = {}
     for message in messages:
         if isinstance(message, ModelReply):
@@ -63,7 +63,7 @@ def results_after(messages: Iterable[Message]) -> dict[str, ToolResult]:
 
 
 def call_line(call: ToolCall, results: dict[str, ToolResult]) -> Text:
-    """`get_flight_status(flight_number=SB245)  ok`, or what went wrong."""
+    """Return a line such as `get_flight_status(flight_number=SB245)  ok`, or with the error."""
     result = results.get(call.call_id)
     if call.tool.startswith(HANDOFF_PREFIX) and result is not None and result.ok:
         return Text(f"→ {call.tool.removeprefix(HANDOFF_PREFIX)}", style="dim")
@@ -76,7 +76,7 @@ def call_line(call: ToolCall, results: dict[str, ToolResult]) -> Text:
 
 
 def arguments(text: str) -> str:
-    """The model's JSON as `name=value, …`; as it is when it is something else."""
+    """Return a JSON object as `name=value, …`. Anything else is returned as it is."""
     try:
         given = json.loads(text or "{}")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Keeps a mesh on this machine in the foreground, until Ctrl-C or until one of its parts ends."""
+"""Runs a mesh on this machine in the foreground, until Ctrl-C or until one of its processes exits."""
 
 import asyncio
 import fcntl
@@ -15,9 +15,9 @@ from rich.text import Text
 
 from switchboard.cli.console import err, note, out
 from switchboard.local.gateway import GatewayPorts
-from switchboard.local.listeners import in_use, who_listens
+from switchboard.local.listeners import find_listener, in_use
 from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
-from switchboard.local.observe import Observe, TracePorts, observe_or_say
+from switchboard.local.observe import Observe, TracePorts, observe_or_reason
 from switchboard.local.problem import Problem
 from switchboard.local.process import Process, StartFailed
 from switchboard.local.restate_server import Ports
@@ -25,18 +25,18 @@ from switchboard.runtime.mesh_file import MeshDefinition, MeshProject
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-KEPT = ("restate", "logs", "observe")
-"""What a mesh keeps in its folder, and all that --fresh removes: the folder may hold other things."""
+MESH_FOLDERS = ("restate", "logs", "observe")
+"""Folders that a mesh writes and --fresh removes. Other files in its folder are left alone."""
 
 MODEL_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "SWITCHBOARD_MODEL", "SWITCHBOARD_FALLBACK_MODELS")
 KEY = MODEL_VARIABLES[0]
 
-RULES_ANSWER = "No OPENAI_API_KEY is set: answers come from RULES, not from a language model."
+RULES_ANSWER = "OPENAI_API_KEY is not set: answers come from RULES, not from a language model."
 
 
 @dataclass(frozen=True)
 class PortChoice:
-    """Ports of the command line. With `service_base` the services get consecutive ports instead of mesh.toml's."""
+    """Ports given on the command line. `service_base` replaces mesh.toml's service ports by consecutive ones."""
 
     ingress: int
     admin: int
@@ -45,34 +45,32 @@ class PortChoice:
     gateway: GatewayPorts = field(default_factory=GatewayPorts)
 
     def addresses(self, definition: MeshDefinition) -> Addresses:
-        usual = Addresses.usual(definition)
+        addresses = Addresses.default(definition)
         restate = Ports(self.ingress, self.admin, self.node)
         if self.service_base is None:
-            return replace(usual, restate=restate)
+            return replace(addresses, restate=restate)
         services = {name: self.service_base + index for index, name in enumerate(definition.services)}
         return Addresses({**services, DEMO_MODEL: self.service_base + DEMO_MODEL_OFFSET}, restate)
 
 
 DEMO_MODEL_OFFSET = 18
-"""The demo model's port after the first service's, where --service-port-base is given."""
+"""Distance of the demo model's port from --service-port-base."""
 
 DEFAULT_PORTS = Ports()
 
 
-def model_of(environment: Mapping[str, str]) -> dict[str, str] | None:
-    """The variables of a real model; None when there is no key, and the demo model answers."""
+def model_variables(environment: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the variables of a real model, or None without an API key. The demo model answers then."""
     if not environment.get(KEY):
         return None
     return {name: environment[name] for name in MODEL_VARIABLES if environment.get(name)}
 
 
 def up(project: MeshProject, folder: Path, fresh: bool, ports: PortChoice, observed: bool = False) -> None:
-    """Run a mesh until a signal asks it to end, observed if that is wanted and can be. Raises Problem; then nothing is
-    left running.
-    """
-    with only_one(folder):
+    """Run a mesh until a signal, with tracing if `observed`. Raises Problem, after stopping every process."""
+    with locked(folder):
         if fresh:
-            for name in KEPT:
+            for name in MESH_FOLDERS:
                 shutil.rmtree(folder / name, ignore_errors=True)
         try:
             asyncio.run(run(project, folder, ports, observed))
@@ -81,21 +79,21 @@ def up(project: MeshProject, folder: Path, fresh: bool, ports: PortChoice, obser
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder. The lock goes with the process, however that ends, so no stale one is ever in the way."""
+def locked(folder: Path) -> Iterator[None]:
+    """Lock the folder. The kernel releases the lock when the process ends, so locks are never stale."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("a+")
     except OSError as error:
-        raise Problem(f"Cannot write to {folder} ({error.strerror}); choose another with --folder.") from error
+        raise Problem(f"Cannot write to {folder} ({error.strerror}). Choose another folder with --folder.") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
             raise Problem(
-                f"Another `switchboard up` (pid {lock.read().strip() or 'unknown'}) uses the folder {folder}; "
-                "stop it, or choose another folder with --folder and other ports."
+                f"Another `switchboard up` (pid {lock.read().strip() or 'unknown'}) is using the folder {folder}. "
+                "Stop it, or choose another folder with --folder, and other ports."
             ) from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
@@ -104,7 +102,7 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 def refuse_taken_ports(addresses: Addresses, gateway: GatewayPorts, with_demo_model: bool) -> None:
-    """Name every port that is taken, by whom, and the option that chooses another."""
+    """Raise Problem with every taken port, the process that uses it, and the option that chooses another port."""
     restate = addresses.restate
     wanted = [
         (restate.ingress, "Restate's ingress", "--ingress-port"),
@@ -118,37 +116,39 @@ def refuse_taken_ports(addresses: Addresses, gateway: GatewayPorts, with_demo_mo
     taken = []
     for port, what, option in wanted:
         if in_use(port):
-            by = who_listens(port)
-            taken.append(f"{port} (wanted by {what}{f', held by {by}' if by else ''}; choose another with {option})")
+            by = find_listener(port)
+            taken.append(f"port {port} for {what}{f', used by {by}' if by else ''} (change it with {option})")
     if taken:
-        raise Problem(f"In use: port {'; port '.join(taken)}. Or stop what uses it: is a mesh running already?")
+        raise Problem(
+            f"In use: {'; '.join(taken)}. Choose other ports or stop these programs. Is a mesh running already?"
+        )
 
 
 async def run(project: MeshProject, folder: Path, ports: PortChoice, observed: bool) -> None:
     addresses = ports.addresses(project.definition)
-    asked_to_stop = asyncio.Event()
+    stop_requested = asyncio.Event()
     for signum in STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
-    model = model_of(os.environ)
+        asyncio.get_running_loop().add_signal_handler(signum, stop_requested.set)
+    model = model_variables(os.environ)
     refuse_taken_ports(addresses, ports.gateway, with_demo_model=model is None)
-    # A fallback that the shell still names is none of the demo model's.
+    # The demo model has no fallback models, so ignore any that the shell sets.
     environment = {} if model else {"SWITCHBOARD_FALLBACK_MODELS": ""}
-    observe, off = observe_or_say(folder, TracePorts.usual()) if observed else (None, "")
+    observe, tracing_off = observe_or_reason(folder, TracePorts.preferred()) if observed else (None, "")
     mesh = Mesh(project, folder, addresses, model, environment, observe=observe, gateway=ports.gateway)
-    stop = asyncio.create_task(asked_to_stop.wait())
+    stop = asyncio.create_task(stop_requested.wait())
     try:
         if await started(mesh, stop):
-            show(mesh, model, off)
+            show(mesh, model, tracing_off)
             await until_stopped(mesh, stop)
     finally:
         if any(process.alive for process in mesh.processes):
-            note("Stopping …")  # Services get some seconds to finish their work.
+            note("Stopping …")  # This may take seconds: services finish their work first.
         stop.cancel()
         await mesh.stop()
 
 
 async def started(mesh: Mesh, stop: "asyncio.Task[bool]") -> bool:
-    """Start the mesh; False when a signal came first. Raises StartFailed."""
+    """Start the mesh. Returns False if a signal arrived first. Raises StartFailed."""
     start = asyncio.create_task(mesh.start())
     with err.status("Starting the mesh …"):
         await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -162,74 +162,74 @@ async def started(mesh: Mesh, stop: "asyncio.Task[bool]") -> bool:
 
 
 async def until_stopped(mesh: Mesh, stop: "asyncio.Task[bool]") -> None:
-    """Wait for a signal. Raises Problem when a part of the mesh ends by itself; of one that observes it, it tells."""
-    watch = asyncio.create_task(mesh.first_to_end())
-    watch_tracing = asyncio.create_task(tell_when_tracing_stops(mesh.observe))
-    await asyncio.wait({watch, stop}, return_when=asyncio.FIRST_COMPLETED)
-    watch_tracing.cancel()
-    if watch.done():
-        process = watch.result()
-        raise Problem(why_ended(process, await process.ended()))
-    watch.cancel()
+    """Wait for a signal. Raises Problem if a process exits; if only the collector or Jaeger does, prints a note."""
+    exit_watch = asyncio.create_task(mesh.first_to_exit())
+    tracing_watch = asyncio.create_task(report_tracing_stop(mesh.observe))
+    await asyncio.wait({exit_watch, stop}, return_when=asyncio.FIRST_COMPLETED)
+    tracing_watch.cancel()
+    if exit_watch.done():
+        process = exit_watch.result()
+        raise Problem(exit_message(process, await process.wait()))
+    exit_watch.cancel()
 
 
-async def tell_when_tracing_stops(observe: Observe | None) -> None:
-    """Once, also when the other part of it ends as well."""
+async def report_tracing_stop(observe: Observe | None) -> None:
+    """Print a note when the collector or Jaeger exits, but only for the first of them."""
     if observe is not None:
         note(await observe.stopped())
 
 
-def why_ended(process: Process, code: int) -> str:
+def exit_message(process: Process, code: int) -> str:
     return (
-        f"{process.name} {process.how_ended(code)}, so the whole mesh was stopped. No conversation is lost: "
-        f"`switchboard up` goes on with them. Its last words: {process.last_words()} (all of them: {process.log})"
+        f"{process.name} {process.exit_reason(code)}, so the mesh was stopped. No conversation is lost: "
+        f"run `switchboard up` to continue. Last output: {process.last_output()} (full output: {process.log})"
     )
 
 
 def show(mesh: Mesh, model: Mapping[str, str] | None, tracing_off: str = "") -> None:
-    """Where everything is, and what to do next; `tracing_off` says why there are no traces, where they are wanted."""
+    """Print the addresses and the next steps. `tracing_off` is the reason if requested traces are not available."""
     addresses = mesh.addresses
     table = Table(box=None, show_header=False, padding=(0, 3, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, style="cyan")
     table.add_column(no_wrap=True, style="dim")
-    table.add_row("Restate UI", f"{addresses.admin_url}/ui/", "turns and calls, as they run")
+    table.add_row("Restate UI", f"{addresses.admin_url}/ui/", "running turns and calls")
     if mesh.gateway is not None:
-        table.add_row("gateway", f"http://127.0.0.1:{mesh.gateway.port}", "`switchboard token` opens it")
-    table.add_row("ingress", addresses.ingress_url, "no authentication: keep it private")
-    table.add_row("admin", addresses.admin_url, "registry and SQL")
+        table.add_row("gateway", f"http://127.0.0.1:{mesh.gateway.port}", "get a token with `switchboard token`")
+    table.add_row("ingress", addresses.ingress_url, "no authentication; keep it private")
+    table.add_row("admin", addresses.admin_url, "service registry and SQL")
     for name in mesh.names:
         table.add_row(name, addresses.service_url(name), "/metrics /health")
     if model is None:
-        table.add_row("model", f"{addresses.service_url(DEMO_MODEL)}/v1", "rules, no language model")
+        table.add_row("model", f"{addresses.service_url(DEMO_MODEL)}/v1", "rules, not a language model")
     else:
-        table.add_row("model", model.get("OPENAI_BASE_URL", "OpenAI's own"), model.get("SWITCHBOARD_MODEL", ""))
+        table.add_row("model", model.get("OPENAI_BASE_URL", "OpenAI"), model.get("SWITCHBOARD_MODEL", ""))
     if mesh.observe is not None:
-        table.add_row("collector", f"http://127.0.0.1:{mesh.observe.ports.http}", "takes spans, OTLP over HTTP")
-        table.add_row("Jaeger", mesh.observe.jaeger_url or "elsewhere", "every turn as a trace")
+        table.add_row("collector", f"http://127.0.0.1:{mesh.observe.ports.http}", "accepts spans (OTLP over HTTP)")
+        table.add_row("Jaeger", mesh.observe.jaeger_url or "external", "a trace of every turn")
     out.print()
     out.print(table)
     out.print()
     if model is None:
-        tell(RULES_ANSWER, "bold yellow")
+        print_line(RULES_ANSWER, "bold yellow")
         out.print()
     if tracing_off:
-        tell(tracing_off, "bold yellow")
+        print_line(tracing_off, "bold yellow")
         out.print()
-    tell("The mesh is up. In another terminal:")
+    print_line("The mesh is up. In another terminal:")
     for command in commands(addresses, mesh.project.definition.example):
-        tell(f"  {command}", "bold")
+        print_line(f"  {command}", "bold")
     out.print()
-    tell(f"Ctrl-C ends it. Conversations are kept in {mesh.folder}, logs in {mesh.log('*').parent}.", "dim")
+    print_line(f"Press Ctrl-C to stop. Conversations are kept in {mesh.folder}, logs in {mesh.log('*').parent}.", "dim")
 
 
-def tell(line: str, style: str = "") -> None:
-    """A line that is not broken, so that it can be copied."""
+def print_line(line: str, style: str = "") -> None:
+    """Print a line without wrapping, so that it can be copied."""
     out.print(Text(line, style=style), soft_wrap=True)
 
 
 def commands(addresses: Addresses, example: str) -> list[str]:
-    """Return two commands to begin with, after the addresses where these are not the default ones."""
+    """Return two commands to try. With non-default ports, an `export` of the addresses comes first."""
     here = f"export RESTATE_INGRESS_URL={addresses.ingress_url} RESTATE_ADMIN_URL={addresses.admin_url}"
     own = [] if addresses.restate == DEFAULT_PORTS else [here]
     return [*own, f'switchboard ask "{example}"', "switchboard chat"]

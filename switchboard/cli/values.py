@@ -1,4 +1,4 @@
-"""Translates mesh.toml into values of the chart agent-mesh: which services there are, their images and their needs."""
+"""Translates mesh.toml into values of the chart agent-mesh: services, images, replicas and needs."""
 
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,16 @@ Values = dict[str, Any]
 
 IN_CHECKOUT = CHECKOUT / "deploy" / "helm" / "agent-mesh" / "values.yaml"
 IN_WHEEL = Path(__file__).with_name("agent_mesh_values.yaml")
-"""A copy of the same file, which the build of the wheel adds."""
+"""A copy of the same file that the wheel build adds."""
 
 CHART_USES = {"model": "model", "restate-admin": "restateAdmin", "prices": "prices"}
-"""The chart's word for each need of a service."""
+"""The chart's key for each need of a service."""
 
 CHART_REPOSITORY_PREFIX = "switchboard-"
-"""What the chart puts before a service's name to get its image's repository."""
+"""Prefix that the chart adds to a service's name to get its image repository."""
 
 BUILT_IN_KEYS = {"gateway": "gateway", "demo_model": "demoModel"}
-"""Where the chart has the services of the framework itself."""
+"""The chart's keys for the framework's own services."""
 
 
 def chart_defaults() -> Values:
@@ -38,8 +38,8 @@ def values_text(definition: MeshDefinition) -> str:
 def chart_values(definition: MeshDefinition, defaults: Values) -> Values:
     """Return the values that make the chart run this mesh.
 
-    Helm merges them into the chart's own services, which are the reference mesh's. So a service that only the chart has
-    is set to null, which removes it, and a need that only the chart's service has is set to its opposite.
+    Helm merges them into the chart's default services, which are those of the reference mesh. A service that only the
+    chart has is therefore set to null, which removes it. A need that only the chart's service has is reset.
     """
     services = service_values(definition, defaults)
     for name, by_default in defaults["services"].items():
@@ -49,7 +49,7 @@ def chart_values(definition: MeshDefinition, defaults: Values) -> Values:
 
 
 def service_values(definition: MeshDefinition, defaults: Values) -> Values:
-    """Return each service's values, without those that equal the chart's `defaults`."""
+    """Return the values of each service that differ from the chart's `defaults`."""
     return {
         chart_name(name): {
             **image_values(definition, name),
@@ -61,7 +61,7 @@ def service_values(definition: MeshDefinition, defaults: Values) -> Values:
 
 
 def replacing(service: Values | None, by_default: Values, uses_by_default: Values) -> Values | None:
-    """Return the values that a service of the mesh needs to replace the chart's service of the same name."""
+    """Return the values with which a service of the mesh replaces the chart's service of the same name."""
     if service is None:
         return None
     uses = {need: uses_by_default[need] for need in by_default.get("uses", {})} | service.get("uses", {})
@@ -69,7 +69,7 @@ def replacing(service: Values | None, by_default: Values, uses_by_default: Value
 
 
 def chart_name(service: str) -> str:
-    """Return the service's name as Kubernetes accepts it."""
+    """Return the service's name in the form that Kubernetes accepts."""
     return service.replace("_", "-")
 
 

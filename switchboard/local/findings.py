@@ -1,4 +1,4 @@
-"""What the doctor makes of what it saw. Pure: observations in, findings out."""
+"""Evaluates the doctor's observations. Pure: observations in, findings out."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 PYTHON_MIN = (3, 11)
 RESTATE_VERSION = "1.7."
-"""The tables that the command line reads, and the wire protocol, are those of this line of releases."""
+"""Supported Restate releases. The CLI depends on their introspection tables, the services on their protocol."""
 
 HOLDERS_NAMED_MAX = 4
 STUCK_NAMED_MAX = 3
@@ -25,12 +25,12 @@ State = Literal["ok", "missing", "note"]
 
 @dataclass(frozen=True)
 class Finding:
-    """A line of the doctor's table. Only `missing` keeps a mesh from working."""
+    """A row of the doctor's table. Only the state `missing` means that a mesh cannot work."""
 
-    what: str
+    subject: str
     state: State
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Endpoint:
 
 
 class Stuck(BaseModel):
-    """An invocation that does not get on."""
+    """An invocation that is paused or backing off."""
 
     id: str
     target: str
@@ -56,7 +56,7 @@ class _Service(BaseModel):
 
 
 class Services(BaseModel):
-    """The answer of the admin API's /services, as far as it matters here."""
+    """The fields that we use of the admin API's answer to /services."""
 
     services: list[_Service]
 
@@ -69,16 +69,16 @@ class _Deployment(BaseModel):
 
 
 class Deployments(BaseModel):
-    """The answer of the admin API's /deployments, as far as it matters here."""
+    """The fields that we use of the admin API's answer to /deployments."""
 
     deployments: list[_Deployment]
 
 
 @dataclass(frozen=True)
-class MeshSeen:
-    """A mesh that runs: its agents, whether its deployments answer (by address), and what does not get on.
+class RunningMesh:
+    """A running mesh: its agents, the reachability of its deployments by address, and its stuck invocations.
 
-    None stands for an address whose host has no name here: inside of a cluster, where only Restate can ask.
+    `reachable` is None for an address whose host cannot be resolved here, such as one that is internal to a cluster.
     """
 
     agents: Sequence[str]
@@ -94,60 +94,65 @@ def python(version: tuple[int, ...]) -> Finding:
     text = ".".join(str(part) for part in version)
     if version[:2] >= PYTHON_MIN:
         return Finding("Python", "ok", text)
-    return Finding("Python", "missing", f"{text}, 3.11 or newer is needed", "make setup PYTHON=python3.11")
+    return Finding("Python", "missing", f"{text}; 3.11 or newer is required", "make setup PYTHON=python3.11")
 
 
 def restate_server(binary: Path | None, version_text: str) -> Finding:
-    what = "restate-server"
+    subject = "restate-server"
     if binary is None:
-        return Finding(what, "missing", "neither in node_modules nor on PATH", "make setup")
+        return Finding(subject, "missing", "not found in node_modules or on PATH", "make setup")
     version = re.search(r"\d+\.\d+\.\d+", version_text)
     if version is None:
-        return Finding(what, "missing", f"{binary} cannot be run on this machine", "make setup")
+        return Finding(subject, "missing", f"{binary} does not run on this machine", "make setup")
     if not version[0].startswith(RESTATE_VERSION):
-        return Finding(what, "missing", f"{version[0]} at {binary}, {RESTATE_VERSION}x is needed", "make setup")
-    return Finding(what, "ok", version[0])
+        return Finding(subject, "missing", f"{version[0]} at {binary}; {RESTATE_VERSION}x is required", "make setup")
+    return Finding(subject, "ok", version[0])
 
 
 def npm(node: str | None, npm: str | None) -> Finding:
-    """Only asked for when the binary has to be got."""
+    """Check Node and npm, which are needed only to install the Restate binary."""
     if node and npm:
         return Finding("Node, npm", "ok", npm)
-    return Finding("Node, npm", "missing", "needed once, to get restate-server", "install Node 20 or newer")
+    return Finding("Node, npm", "missing", "needed to install restate-server", "install Node 20 or newer")
 
 
 def ports(wanted: Sequence[int], held: Mapping[str, str], mesh_runs: bool) -> Finding:
-    """`held` says who listens, by port; it is no trouble when that is the mesh itself."""
-    what = "ports"
+    """Check that the ports are free. `held` maps a port in use to its process. The running mesh may use its ports."""
+    subject = "ports"
     if not held:
-        return Finding(what, "ok", f"all {len(wanted)} that a mesh takes are free")
+        return Finding(subject, "ok", f"all {len(wanted)} ports of a mesh are free")
     if mesh_runs:
-        return Finding(what, "ok", "held by the mesh that runs")
+        return Finding(subject, "ok", "used by the running mesh")
     holders = [f"{port} by {by}" if by else port for port, by in list(held.items())[:HOLDERS_NAMED_MAX]]
     more = f" and {len(held) - len(holders)} more" if len(held) > len(holders) else ""
-    return Finding(what, "missing", f"in use: {', '.join(holders)}{more}", "stop it, or see switchboard up --help")
+    return Finding(
+        subject,
+        "missing",
+        f"in use: {', '.join(holders)}{more}",
+        "stop the process, or choose other ports (switchboard up --help)",
+    )
 
 
 def model(endpoint: Endpoint | None, status: int | None) -> Finding:
-    """`status` is the HTTP status of its list of models; None when nobody answered."""
-    what = "model"
+    """Check the model's endpoint. `status` is the HTTP status of its list of models, or None without an answer."""
+    subject = "model"
     if endpoint is None:
-        return Finding(what, "note", "no OPENAI_API_KEY: answers come from rules", "export OPENAI_API_KEY=…")
+        return Finding(subject, "note", "OPENAI_API_KEY is not set: answers come from rules", "export OPENAI_API_KEY=…")
     where = f"{endpoint.model} at {endpoint.base_url}"
     if status is None:
-        return Finding(what, "missing", f"{where} does not answer", "check OPENAI_BASE_URL and the network")
+        return Finding(subject, "missing", f"{where} does not answer", "check OPENAI_BASE_URL and the network")
     if status in {401, 403}:
-        return Finding(what, "missing", f"{where} refuses the key (HTTP {status})", "export OPENAI_API_KEY=…")
+        return Finding(subject, "missing", f"{where} rejects the API key (HTTP {status})", "export OPENAI_API_KEY=…")
     if status >= 500:
-        return Finding(what, "missing", f"{where} is ill (HTTP {status})", "try again, or set OPENAI_BASE_URL")
-    # Some compatible endpoints have no list of models, and answer all the same.
-    return Finding(what, "ok", where)
+        return Finding(subject, "missing", f"{where} fails (HTTP {status})", "try again later, or set OPENAI_BASE_URL")
+    # Some compatible endpoints have no list of models but work anyway.
+    return Finding(subject, "ok", where)
 
 
-def mesh(seen: MeshSeen | None, admin_url: str) -> list[Finding]:
+def mesh(seen: RunningMesh | None, admin_url: str) -> list[Finding]:
     if seen is None:
-        return [Finding("mesh", "note", f"none runs at {admin_url}", "switchboard up")]
-    found = [Finding("mesh", "ok", f"runs at {admin_url}"), *deployments(seen.reachable)]
+        return [Finding("mesh", "note", f"not running at {admin_url}", "switchboard up")]
+    found = [Finding("mesh", "ok", f"running at {admin_url}"), *deployments(seen.reachable)]
     if seen.agents:
         found.append(Finding("agents", "ok", ", ".join(seen.agents)))
     else:
@@ -156,25 +161,25 @@ def mesh(seen: MeshSeen | None, admin_url: str) -> list[Finding]:
 
 
 def deployments(reachable: Mapping[str, bool | None]) -> list[Finding]:
-    """Who answers, who does not, and who cannot be asked from this machine."""
-    what = "services"
-    away = [address for address, answers in reachable.items() if answers is False]
+    """Report the deployments that answer, that do not, and that cannot be reached from this machine."""
+    subject = "services"
+    down = [address for address, answers in reachable.items() if answers is False]
     hidden = [address for address, answers in reachable.items() if answers is None]
-    found = [Finding(what, "missing", f"no answer from {', '.join(away)}", "switchboard up")] if away else []
+    found = [Finding(subject, "missing", f"no answer from {', '.join(down)}", "switchboard up")] if down else []
     if hidden:
-        found.append(Finding(what, "note", f"not reachable from here: {', '.join(hidden)}", "kubectl get rsd -A"))
+        found.append(Finding(subject, "note", f"not reachable from here: {', '.join(hidden)}", "kubectl get rsd -A"))
     if not found:
-        found.append(Finding(what, "ok", f"{len(reachable)} deployments answer"))
+        found.append(Finding(subject, "ok", f"{len(reachable)} deployments answer"))
     return found
 
 
 def stuck_calls(stuck: Sequence[Stuck]) -> Finding:
-    """What waits for help (paused), or for its next attempt (backing off)."""
-    what = "calls"
+    """Report calls that are paused (someone must resume them) or backing off (waiting for the next retry)."""
+    subject = "calls"
     if not stuck:
-        return Finding(what, "ok", "none is paused or retrying")
-    named = [f"{call.target} {call.status}: {(call.last_failure or 'no reason known')[:80]}" for call in stuck]
+        return Finding(subject, "ok", "none paused or retrying")
+    named = [f"{call.target} {call.status}: {(call.last_failure or 'unknown reason')[:80]}" for call in stuck]
     more = " … and more" if len(stuck) > STUCK_NAMED_MAX else ""
     paused = next((call.id for call in stuck if call.status == "paused"), None)
-    mend = f"npx restate invocations resume {paused}" if paused else "retried by itself; see the Restate UI"
-    return Finding(what, "note", "; ".join(named[:STUCK_NAMED_MAX]) + more, mend)
+    fix = f"npx restate invocations resume {paused}" if paused else "Restate retries it; see the Restate UI"
+    return Finding(subject, "note", "; ".join(named[:STUCK_NAMED_MAX]) + more, fix)

@@ -1,4 +1,4 @@
-"""The gateway beside a local mesh: its process, and the secret with which tokens for it are made."""
+"""The gateway of a local mesh: its process, and the secret that signs its tokens."""
 
 import os
 import secrets
@@ -19,7 +19,7 @@ HOURS_MAX = 24 * 30
 
 @dataclass(frozen=True)
 class GatewayPorts:
-    """Where it listens, on the loopback: for customers, and for Prometheus."""
+    """Loopback ports of the gateway: HTTP for customers, metrics for Prometheus."""
 
     http: int = 8000
     metrics: int = 9464
@@ -30,7 +30,7 @@ class GatewayPorts:
 
 
 def token_environment(secret: str) -> dict[str, str]:
-    """Whose tokens a local gateway believes: ours alone, whatever the shell names."""
+    """Return settings that make a gateway accept only tokens signed with this secret, whatever the shell sets."""
     return {
         "GATEWAY_JWT_SECRET": secret,
         "GATEWAY_JWKS_URL": "",
@@ -44,7 +44,7 @@ def token_environment(secret: str) -> dict[str, str]:
 def gateway_process(
     ports: GatewayPorts, ingress_url: str, secret: str, log: Path, environment: Mapping[str, str]
 ) -> Process:
-    """The gateway as a process, not yet started."""
+    """Return the gateway's process, not yet started."""
     return Process(
         name="gateway",
         command=[sys.executable, "-m", "switchboard.gateway"],
@@ -63,12 +63,12 @@ def gateway_process(
 
 
 def secret_of(folder: Path) -> str:
-    """The secret of the mesh in this folder; made at the first call, and for its owner alone."""
+    """Return the secret of the mesh in this folder. The first call creates it, readable only by its owner."""
     file = folder / SECRET_FILE
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f"{SECRET_FILE}.{os.getpid()}"
-        # Never under its own name without its content, nor for others to read, whenever this process ends.
+        # Write a draft and rename it, so that the secret file is never incomplete, even if this process dies.
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY), "w") as written:
             written.write(secrets.token_hex(SECRET_BYTES))
         draft.rename(file)
@@ -76,14 +76,16 @@ def secret_of(folder: Path) -> str:
 
 
 def local_token(folder: Path, customer_id: str, hours: int, signed_in: bool) -> str:
-    """A token for the gateway of the mesh in this folder. Raises Problem when there is none."""
-    # Imported here: the other commands need neither.
+    """Return a token for the gateway of the mesh in this folder. Raises Problem if the folder holds no mesh."""
+    # Imported here, because only this command needs them.
     from switchboard.gateway.settings import TokenSettings  # noqa: PLC0415
     from switchboard.gateway.token import mint  # noqa: PLC0415
 
     if not 1 <= hours <= HOURS_MAX:
-        raise InvalidCommand(f"--hours is between 1 and {HOURS_MAX}.")
+        raise InvalidCommand(f"--hours must be between 1 and {HOURS_MAX}.")
     if not (folder / SECRET_FILE).exists():
-        raise Problem(f"No mesh was ever started in {folder}; run `switchboard up`, or name its folder with --folder.")
+        raise Problem(
+            f"No mesh has been started in {folder}. Run `switchboard up`, or give the mesh's folder with --folder."
+        )
     settings = TokenSettings.model_validate(token_environment(secret_of(folder)))
     return mint(settings, customer_id, timedelta(hours=hours), datetime.now(UTC), signed_in)

@@ -1,4 +1,4 @@
-"""Tells who listens on a port of this machine, as far as the operating system lets us see."""
+"""Finds the process that listens on a port of this machine, if the operating system lets us see it."""
 
 import os
 import socket
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LISTENING = "0A"
-"""TCP_LISTEN, as /proc/net/tcp writes it."""
+"""The state TCP_LISTEN in /proc/net/tcp."""
 
 LSOF_TIMEOUT_SECONDS = 5
 
 
 def in_use(port: int) -> bool:
-    """Whether a server of ours could not listen there."""
+    """Return whether the port is taken on the loopback interface."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -24,8 +24,8 @@ def in_use(port: int) -> bool:
     return False
 
 
-def who_listens(port: int) -> str:
-    """`python (pid 123)`, or "" when it cannot be told: other people's processes are theirs."""
+def find_listener(port: int) -> str:
+    """Return the listening process, such as `python (pid 123)`, or "" if unknown, e.g. of another user."""
     if sys.platform == "linux":
         inodes = set(listening_inodes(port))
         pid = next((pid for pid in own_pids() if inodes & sockets_of(pid)), None)
@@ -48,7 +48,7 @@ def own_pids() -> Iterator[int]:
 
 
 def sockets_of(pid: int) -> set[str]:
-    """Inodes of the sockets that a process holds; empty when it is gone or not ours to look into."""
+    """Return the inodes of a process's sockets. Empty if the process has ended or belongs to another user."""
     held = set()
     try:
         for link in os.scandir(f"/proc/{pid}/fd"):

@@ -1,4 +1,4 @@
-"""The whole mesh on one machine: a Restate server, a demo model when there is no key, the services and the gateway."""
+"""A whole mesh on one machine: Restate, the services, the gateway and, without a model's key, the demo model."""
 
 import asyncio
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from switchboard.local.gateway import GatewayPorts, gateway_process, secret_of
 from switchboard.local.observe import Observe
-from switchboard.local.process import Process, StartFailed, first_to_end, free_ports, wait_until
+from switchboard.local.process import Process, StartFailed, first_to_exit, free_ports, wait_until
 from switchboard.local.restate_server import Admin, AdminError, Ports, server_process
 from switchboard.runtime.mesh_file import DEMO_MODEL_PORT, MESH_FILE, MeshDefinition, MeshProject
 
@@ -21,20 +21,20 @@ REGISTER_TIMEOUT = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Addresses:
-    """Ports of a local mesh, on the loopback. Restate's default ones are those that its documentation uses."""
+    """Loopback ports of a local mesh."""
 
     services: Mapping[str, int]
     restate: Ports = field(default_factory=Ports)
 
     @classmethod
-    def usual(cls, definition: MeshDefinition) -> "Addresses":
-        """The ports of mesh.toml, and Restate's usual ones."""
+    def default(cls, definition: MeshDefinition) -> "Addresses":
+        """Return the ports of mesh.toml and Restate's default ports."""
         ports = {name: service.port for name, service in definition.services.items()}
         return cls({**ports, DEMO_MODEL: DEMO_MODEL_PORT})
 
     @classmethod
     def free(cls, definition: MeshDefinition) -> "Addresses":
-        """Ports that are free now, for tests and demonstrations beside a mesh that runs."""
+        """Return free ports, for tests and demonstrations while another mesh may be running."""
         names = (*definition.services, DEMO_MODEL)
         ingress, admin, node, *others = free_ports(3 + len(names))
         return cls(dict(zip(names, others, strict=True)), Ports(ingress, admin, node))
@@ -52,13 +52,17 @@ class Addresses:
 
 
 class Mesh:
-    """Starts and ends a local mesh. An async context manager: whatever happens inside, nothing is left running.
+    """Starts and stops a local mesh. An async context manager, which stops every process on exit.
 
-    `project` says which services there are, and where their modules are. `addresses` are the usual ones by default.
-    `model` holds the OPENAI_* variables of a real endpoint; without it the demo model is started. `folder` takes
-    Restate's data and the logs. `environment` is added to every process (faults, limits, log levels). `observe` is
-    started and ended with it, and gets every span. `services` may name fewer than all. With `gateway`, customers can
-    reach it over HTTP.
+    - `project`: the services and their modules.
+    - `folder`: for Restate's data and the logs.
+    - `addresses`: `Addresses.default` by default.
+    - `model`: the OPENAI_* variables of a real endpoint. Without it, the demo model is started.
+    - `environment`: added to the environment of every service and of the gateway (faults, limits, log levels).
+    - `restate_environment`: added to Restate's process.
+    - `observe`: started and stopped with the mesh; receives every span.
+    - `services`: the services to start; all by default.
+    - `gateway`: ports of a gateway for customers over HTTP; without them, no gateway is started.
     """
 
     def __init__(
@@ -74,7 +78,7 @@ class Mesh:
         gateway: GatewayPorts | None = None,
     ) -> None:
         self.project = project
-        self.addresses = addresses or Addresses.usual(project.definition)
+        self.addresses = addresses or Addresses.default(project.definition)
         self.folder = folder.absolute()
         self.admin = Admin(self.addresses.admin_url)
         self.uses_demo_model = model is None
@@ -91,18 +95,18 @@ class Mesh:
         self.names = tuple(project.definition.services if services is None else services)
         started = (*self.names, DEMO_MODEL) if self.uses_demo_model else self.names
         self.services = {name: self.service(name, self.addresses.services[name]) for name in started}
-        self.gateway = None if gateway is None else self.edge(gateway)
+        self.gateway = None if gateway is None else self.gateway_service(gateway)
 
     @property
     def processes(self) -> list[Process]:
-        edge = [self.gateway] if self.gateway else []
-        return [self.restate, *self.services.values(), *edge, *(self.observe.processes if self.observe else ())]
+        gateway = [self.gateway] if self.gateway else []
+        return [self.restate, *self.services.values(), *gateway, *(self.observe.processes if self.observe else ())]
 
     def log(self, name: str) -> Path:
         return self.folder / "logs" / f"{name}.log"
 
     def service(self, name: str, port: int, module: str | None = None) -> Process:
-        """A service of ours as a process, not yet started."""
+        """Return the process of a service, not yet started."""
         return Process(
             name=name,
             command=[sys.executable, "-m", module or self.project.definition.module(name)],
@@ -120,14 +124,14 @@ class Mesh:
             folder=self.project.root,
         )
 
-    def edge(self, ports: GatewayPorts) -> Process:
-        """A gateway as a process, not yet started."""
+    def gateway_service(self, ports: GatewayPorts) -> Process:
+        """Return the process of a gateway, not yet started."""
         environment = {**(self.observe.environment("gateway") if self.observe else {}), **self._environment}
         secret = secret_of(self.folder)
         return gateway_process(ports, self.addresses.ingress_url, secret, self.log("gateway"), environment)
 
     async def start(self) -> None:
-        """Start everything and register the services. Raises StartFailed; then what did start has been ended."""
+        """Start all processes and register the services. Raises StartFailed after stopping those that did start."""
         await refuse_missing_modules(self.project, self.names)
         try:
             async with asyncio.TaskGroup() as group:
@@ -140,10 +144,10 @@ class Mesh:
             raise failures.exceptions[0] from None
         except* AdminError as failures:
             await self.stop()
-            raise StartFailed(f"Restate did not take a service: {failures.exceptions[0]}") from None
+            raise StartFailed(f"Restate rejected a service: {failures.exceptions[0]}") from None
 
     async def register(self, service_url: str) -> None:
-        """Register a deployment, waiting for a server that has just started to take it."""
+        """Register a deployment. Retries, because a Restate that has just started may not accept it yet."""
         last = "no answer"
 
         async def registered() -> bool:
@@ -155,12 +159,12 @@ class Mesh:
                 return False
             return True
 
-        await wait_until(registered, REGISTER_TIMEOUT, f"Restate did not take the service at {service_url}: {last}")
+        await wait_until(registered, REGISTER_TIMEOUT, f"Restate did not register the service at {service_url}: {last}")
 
     async def stop(self) -> None:
-        """End what was started, services first: Restate then has nobody left to call."""
-        edge = [self.gateway] if self.gateway else []
-        await asyncio.gather(*(process.stop() for process in (*edge, *self.services.values())))
+        """Stop all processes, the services before Restate: it then has nothing left to call."""
+        gateway = [self.gateway] if self.gateway else []
+        await asyncio.gather(*(process.stop() for process in (*gateway, *self.services.values())))
         await self.restate.stop()
         for process in self.observe.processes if self.observe else ():
             await process.stop()
@@ -169,17 +173,17 @@ class Mesh:
         try:
             await self.start()
         except BaseException:
-            await self.stop()  # Also on a Ctrl-C in the middle of it.
+            await self.stop()  # Also after Ctrl-C during the start.
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def first_to_end(self) -> Process:
-        """Wait until a part ends by itself that messages need, the gateway as well. What observes is none of these."""
-        watching = self.observe.processes if self.observe else []
-        return await first_to_end([process for process in self.processes if process not in watching])
+    async def first_to_exit(self) -> Process:
+        """Wait until a process that messages need exits unexpectedly. The collector and Jaeger are not among them."""
+        tracing = self.observe.processes if self.observe else []
+        return await first_to_exit([process for process in self.processes if process not in tracing])
 
     def _demo_model_environment(self) -> dict[str, str]:
         return {
@@ -193,7 +197,7 @@ class Mesh:
 FIND_MODULES = """
 import importlib.util, sys
 for name in sys.argv[1:]:
-    found, why = None, "there is no module of that name"
+    found, why = None, "there is no module with this name"
     try:
         found = importlib.util.find_spec(name)
     except ModuleNotFoundError as error:
@@ -207,7 +211,7 @@ for name in sys.argv[1:]:
 
 
 async def refuse_missing_modules(project: MeshProject, names: Sequence[str]) -> None:
-    """Raise StartFailed for services whose modules do not exist. In a process of its own: it imports their packages."""
+    """Raise StartFailed if a service's module does not exist. Checks in a separate process: it imports packages."""
     modules = {name: project.definition.module(name) for name in names}
     python = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", FIND_MODULES, *modules.values()), cwd=project.root, stdout=asyncio.subprocess.PIPE
@@ -218,4 +222,4 @@ async def refuse_missing_modules(project: MeshProject, names: Sequence[str]) -> 
         f"services.{name}.module: {module}: {reasons[module]}" for name, module in modules.items() if module in reasons
     ]
     if wrong:
-        raise StartFailed(f"{MESH_FILE}: {'; '.join(wrong)}. Modules are searched in {project.root}.")
+        raise StartFailed(f"{MESH_FILE}: {'; '.join(wrong)}. Modules are looked up in {project.root}.")

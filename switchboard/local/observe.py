@@ -1,4 +1,4 @@
-"""The OpenTelemetry collector and Jaeger beside a local mesh, in the configuration that the platform chart ships."""
+"""The OpenTelemetry collector and Jaeger of a local mesh, with the configuration of the platform chart."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ import yaml
 from switchboard.local.listeners import in_use
 from switchboard.local.places import find_beside
 from switchboard.local.platform_chart import VALUES, collector_config, jaeger_config
-from switchboard.local.process import Process, first_to_end, free_ports
+from switchboard.local.process import Process, first_to_exit, free_ports
 
 HOST = "127.0.0.1"
 
 TRACES_ENDPOINT = "TRACES_ENDPOINT"
-"""Where the collector sends spans, OTLP/gRPC; a Jaeger of our own when it is unset."""
+"""Variable with the OTLP/gRPC address that the collector exports to. If unset, a local Jaeger is started."""
 
 GRPC_PORT = 4317
 HTTP_PORT = 4318
@@ -25,28 +25,34 @@ JAEGER_UI_PORT = 16686
 
 
 def find_tool(name: str) -> Path | None:
-    """A program that `make tools` brings, or one on PATH. None when there is none."""
+    """Return the program that `make tools` installed, or the one on PATH, or None."""
     found = shutil.which(name)
     return find_beside(f".tools/bin/{name}") or (Path(found) if found else None)
 
 
-def why_off(environment: Mapping[str, str]) -> str:
-    """A sentence on what is missing for traces; empty when nothing is."""
-    mend = "`make tools` brings it."
+def reason_tracing_is_off(environment: Mapping[str, str]) -> str:
+    """Return why this machine cannot collect traces and how to fix it, or "" if it can."""
     if not VALUES.is_file():
-        return "Tracing is off: the collector's configuration is in the project's folder, and this is not it."
+        return (
+            f"Tracing is off: the collector's configuration {VALUES} is missing. Install Switchboard from its wheel or"
+            " run it from a checkout."
+        )
     if find_tool("otelcol") is None:
-        return f"Tracing is off: there is no OpenTelemetry collector on this machine; {mend}"
+        return (
+            "Tracing is off: the OpenTelemetry collector is not installed. Run `make tools` in Switchboard's"
+            " repository, or put otelcol on PATH."
+        )
     if find_tool("jaeger") is None and not environment.get(TRACES_ENDPOINT):
         return (
-            f"Tracing is off: there is no Jaeger on this machine; {mend} Or name another address in {TRACES_ENDPOINT}."
+            "Tracing is off: Jaeger is not installed. Run `make tools` in Switchboard's repository, put jaeger on PATH,"
+            f" or set {TRACES_ENDPOINT} to an address that accepts spans."
         )
     return ""
 
 
 @dataclass(frozen=True)
 class TracePorts:
-    """Where they listen, on the loopback."""
+    """Loopback ports of the collector and Jaeger."""
 
     grpc: int
     http: int
@@ -60,20 +66,20 @@ class TracePorts:
 
     @classmethod
     def free(cls) -> "TracePorts":
-        """Ports that nobody uses, for tests and demonstrations."""
+        """Return free ports, for tests and demonstrations."""
         return cls(*free_ports(len(fields(cls))))
 
     @classmethod
-    def usual(cls) -> "TracePorts":
-        """Those that people know, as far as nobody uses them: whoever has to know them is told."""
+    def preferred(cls) -> "TracePorts":
+        """Return the well-known ports, replaced by free ones where they are in use. `switchboard up` prints them."""
         known = {"grpc": GRPC_PORT, "http": HTTP_PORT, "jaeger_ui": JAEGER_UI_PORT}
         return replace(cls.free(), **{name: port for name, port in known.items() if not in_use(port)})
 
 
 class Observe:
-    """What receives a mesh's spans: a collector and, without `export_to` (an OTLP/gRPC address), a Jaeger behind it.
+    """The processes that receive a mesh's spans: a collector and, unless `export_to` is given, a Jaeger.
 
-    `folder` takes their configurations and logs.
+    `export_to` is an OTLP/gRPC address. The configurations and logs are written to `folder`.
     """
 
     def __init__(self, folder: Path, ports: TracePorts, export_to: str = "") -> None:
@@ -84,24 +90,24 @@ class Observe:
 
     @property
     def processes(self) -> list[Process]:
-        """In the order in which they end: the collector first hands over what it still holds."""
+        """The processes in stop order: the collector stops first, so that it can still export its last spans."""
         return [self.collector] if self.jaeger is None else [self.collector, self.jaeger]
 
     @property
     def jaeger_url(self) -> str:
-        """Its pages and its query API; empty when the spans go elsewhere."""
+        """URL of Jaeger's UI and query API, or "" when the spans are exported elsewhere."""
         return "" if self.jaeger is None else f"http://{HOST}:{self.ports.jaeger_ui}"
 
     @property
     def restate_environment(self) -> dict[str, str]:
         return {
             "RESTATE_TRACING_ENDPOINT": f"http://{HOST}:{self.ports.grpc}",
-            # Its own default lets one wait ten seconds for a turn to appear.
+            # Export every 500 ms. With Restate's default, a turn appears only after ten seconds.
             "OTEL_BSP_SCHEDULE_DELAY": "500",
         }
 
     def environment(self, service: str) -> dict[str, str]:
-        """For a service of ours: OTLP over HTTP, and the name under which its spans are found."""
+        """Return the tracing variables of a service: OTLP over HTTP, and its name in traces."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{HOST}:{self.ports.http}",
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -109,12 +115,12 @@ class Observe:
         }
 
     async def stopped(self) -> str:
-        """Wait until a part of it ends by itself; a sentence on what that costs. Turns go on without."""
-        process = await first_to_end(self.processes)
+        """Wait until one of the processes exits unexpectedly and return a message about it. Turns are not affected."""
+        process = await first_to_exit(self.processes)
         return (
-            f"Tracing has stopped: {process.name} {process.how_ended(await process.ended())}. "
-            f"The mesh goes on without; end it and start it again to have traces. "
-            f"Its last words: {process.last_words()} (all of them: {process.log})"
+            f"Tracing has stopped: {process.name} {process.exit_reason(await process.wait())}. "
+            f"The mesh keeps running without traces; restart it to get them back. "
+            f"Last output: {process.last_output()} (full output: {process.log})"
         )
 
     def _collector(self, export_to: str) -> Process:
@@ -137,7 +143,7 @@ class Observe:
             "JAEGER_QUERY_PORT": str(self.ports.jaeger_query),
             "JAEGER_HEALTH_PORT": str(self.ports.jaeger_health),
             "JAEGER_METRICS_PORT": str(self.ports.jaeger_metrics),
-            # It would show the requests of its own pages among the turns.
+            # Otherwise Jaeger would show its own requests among the turns.
             "OTEL_TRACES_SAMPLER": "always_off",
         }
         health = f"http://{HOST}:{self.ports.jaeger_health}/status"
@@ -159,8 +165,8 @@ class Observe:
         )
 
 
-def observe_or_say(folder: Path, ports: TracePorts) -> tuple[Observe | None, str]:
-    """What can be started here, or nothing and the sentence that says why."""
-    if reason := why_off(os.environ):
+def observe_or_reason(folder: Path, ports: TracePorts) -> tuple[Observe | None, str]:
+    """Return the processes to start, or None and the reason why tracing is off."""
+    if reason := reason_tracing_is_off(os.environ):
         return None, reason
     return Observe(folder / "observe", ports, os.environ.get(TRACES_ENDPOINT, "")), ""

@@ -1,4 +1,4 @@
-"""Reads the configurations that the platform chart ships out of it, so that there is one of each."""
+"""Reads the collector's and Jaeger's configurations from the platform chart, so that there is only one copy of each."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from switchboard.local.places import CHECKOUT
 
 IN_CHECKOUT = CHECKOUT / "deploy" / "helm" / "mesh-platform" / "values.yaml"
 IN_WHEEL = Path(__file__).with_name("mesh_platform_values.yaml")
-"""A copy of the same file, which the build of the wheel adds."""
+"""A copy of the same file that the wheel build adds."""
 
 VALUES = IN_WHEEL if IN_WHEEL.is_file() else IN_CHECKOUT
 
@@ -23,7 +23,7 @@ def jaeger_config() -> dict[str, Any]:
 
 
 def _values(chart: str, key: str) -> dict[str, Any]:
-    # Imported here: a mesh without --observe, and a test of one, does not need it.
+    # Imported here, because a mesh without --observe does not need it.
     import yaml  # noqa: PLC0415
 
     config: dict[str, Any] = yaml.safe_load(VALUES.read_text())[chart][key]

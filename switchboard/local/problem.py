@@ -1,19 +1,19 @@
-"""Errors of commands. Each is one sentence that says what to do, and has an exit code.
+"""Errors of commands. Each has a one-line message that says what to do, and an exit code.
 
-The client's own errors are in `switchboard.client`; a rejected request (`Refused`) also exits with 2.
+The client's errors are in `switchboard.client`. A rejected request (`Refused`) also exits with code 2.
 
 Problem              1
-└─ InvalidCommand    2   the command line, or mesh.toml, is wrong
+└─ InvalidCommand    2   the command line or mesh.toml is invalid
 """
 
 
 class Problem(Exception):
-    """The message is one sentence for the person at the terminal, with what to do."""
+    """A command failed. The message tells the user why and what to do."""
 
     exit_code = 1
 
 
 class InvalidCommand(Problem):
-    """The command cannot be carried out as it was given."""
+    """The command line or mesh.toml is invalid."""
 
     exit_code = 2

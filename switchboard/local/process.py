@@ -1,4 +1,4 @@
-"""Starts, watches and ends the processes of a local mesh. Nothing that it starts outlives it."""
+"""Starts, monitors and stops the processes of a local mesh. No process outlives its parent."""
 
 import asyncio
 import contextlib
@@ -29,20 +29,20 @@ TRACEBACK_MAX_LINES = 200
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
-DRAWN_PORTS = range(20_000, 32_000)
-"""Below the ports of outgoing connections: from 32768 on Linux, from 49152 elsewhere."""
+FREE_PORT_RANGE = range(20_000, 32_000)
+"""Range of `free_ports`: below the ephemeral ports, which start at 32768 on Linux and at 49152 elsewhere."""
 
 
 class StartFailed(Exception):
-    """A part of the mesh could not be started; the message is one sentence for a person, with what to do."""
+    """A process of the mesh could not be started. The message tells the user why and what to do."""
 
 
 @dataclass
 class Process:
-    """One program of the mesh, with its output in a file.
+    """One program of the mesh, with its output in a log file.
 
-    `health` is the address that answers 200 when it is ready. `folder` is where it is started, this folder by default.
-    Start raises StartFailed, with the last lines of the output when the program died.
+    `health` is the URL that answers 200 when the process is ready. `folder` is its working directory, by default the
+    current one.
     """
 
     name: str
@@ -64,8 +64,8 @@ class Process:
         return self._running is not None and self._running.returncode is None
 
     async def start(self) -> None:
-        """Start it and wait until it is ready."""
-        # Whoever holds the port would answer our probe in its place.
+        """Start the process and wait until it is ready. Raises StartFailed, with its last output if it exited."""
+        # Another process on this port would answer our health probe.
         refuse_taken_port(self.name, self.port)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
@@ -76,30 +76,31 @@ class Process:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                # A Ctrl-C at the terminal is ours to handle, in order; the kernel ends them should we be killed.
+                # A new session, so that Ctrl-C reaches only us and we stop the processes in order. If we are killed,
+                # the kernel kills them.
                 start_new_session=True,
                 preexec_fn=partial(die_with_parent, os.getpid()),
             )
-        await wait_until(self._ready, START_TIMEOUT, f"{self.name} did not become ready, see {self.log}")
+        await wait_until(self._ready, START_TIMEOUT, f"{self.name} did not become ready; see {self.log}")
 
     async def _ready(self) -> bool:
         if not self.alive:
-            raise StartFailed(f"{self.name} stopped at start: {self.last_words()} (full output: {self.log})")
-        return await answers(self.health)
+            raise StartFailed(f"{self.name} exited at start: {self.last_output()} (full output: {self.log})")
+        return await is_healthy(self.health)
 
-    def last_words(self) -> str:
-        """The end of its output, on one line."""
+    def last_output(self) -> str:
+        """Return the end of the process's output, on one line."""
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         if any(line.startswith(TRACEBACK) for line in lines[-TRACEBACK_MAX_LINES:]):
-            return lines[-1]  # The error itself; the log has the traceback.
-        return " / ".join(lines[-LOG_TAIL_LINES:]) or "it printed nothing"
+            return lines[-1]  # Only the error. The traceback is in the log.
+        return " / ".join(lines[-LOG_TAIL_LINES:]) or "no output"
 
-    def how_ended(self, code: int) -> str:
-        """In words; a code below zero is the signal that ended it."""
-        return f"was killed (signal {-code})" if code < 0 else f"ended by itself (exit code {code})"
+    def exit_reason(self, code: int) -> str:
+        """Describe an exit code. A negative code is the signal that killed the process."""
+        return f"was killed (signal {-code})" if code < 0 else f"exited with code {code}"
 
     async def stop(self) -> None:
-        """Ask it to end, and end it if it does not."""
+        """Send SIGTERM, and SIGKILL if the process has not exited after STOP_TIMEOUT."""
         if self._running is None:
             return
         if self.alive:
@@ -107,27 +108,27 @@ class Process:
             try:
                 await asyncio.wait_for(self._running.wait(), STOP_TIMEOUT.total_seconds())
             except TimeoutError:
-                # It may have ended in this very moment.
+                # The process may have exited just now.
                 with contextlib.suppress(ProcessLookupError):
                     self._running.kill()
         await self._running.wait()
 
     async def kill(self) -> None:
-        """kill -9, as a machine that is lost would."""
+        """Send SIGKILL, to simulate the loss of a machine."""
         assert self._running is not None, f"{self.name} was not started"
         if self.alive:
             self._running.kill()
         await self._running.wait()
 
-    async def ended(self) -> int:
-        """Wait for it to end by itself; its exit code."""
+    async def wait(self) -> int:
+        """Wait until the process exits and return its exit code."""
         assert self._running is not None, f"{self.name} was not started"
         return await self._running.wait()
 
 
-async def first_to_end(processes: Sequence[Process]) -> Process:
-    """Wait until one of them ends by itself."""
-    waiting = {asyncio.create_task(process.ended()): process for process in processes}
+async def first_to_exit(processes: Sequence[Process]) -> Process:
+    """Wait until one of the processes exits and return it."""
+    waiting = {asyncio.create_task(process.wait()): process for process in processes}
     try:
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -137,9 +138,9 @@ async def first_to_end(processes: Sequence[Process]) -> Process:
 
 
 def die_with_parent(parent: int) -> None:
-    """Between fork and exec: have the kernel kill this process when its parent is gone. Linux only.
+    """Tell the kernel to kill this process when its parent dies. Linux only. Runs between fork and exec.
 
-    `parent` is the process that has forked. Were it gone by now, nobody would be told of it any more.
+    `parent` is the process that forked. If it has already died, this process kills itself, as no signal will come.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -147,8 +148,8 @@ def die_with_parent(parent: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def answers(url: str) -> bool:
-    """True when a GET is answered 200."""
+async def is_healthy(url: str) -> bool:
+    """Return whether a GET is answered with 200."""
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http, http.get(url) as response:
             return response.status == 200
@@ -157,9 +158,9 @@ async def answers(url: str) -> bool:
 
 
 async def wait_until(ready: Callable[[], Awaitable[bool]], timeout: timedelta, otherwise: str) -> None:
-    """Probe until it holds. Raises StartFailed with `otherwise` when the time is up."""
+    """Poll until `ready` returns True. Raises StartFailed with the message `otherwise` after the timeout."""
     if not await poll(ready, PROBE_INTERVAL, timeout):
-        raise StartFailed(f"{otherwise} ({timeout.total_seconds():.0f} s).")
+        raise StartFailed(f"{otherwise} (timeout after {timeout.total_seconds():.0f} s).")
 
 
 def refuse_taken_port(name: str, port: int) -> None:
@@ -169,46 +170,48 @@ def refuse_taken_port(name: str, port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise StartFailed(
-                f"Port {port}, wanted by {name}, is in use; stop what uses it or choose another."
+                f"{name} cannot use port {port}: it is in use. Stop the process that uses it or choose another port."
             ) from error
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody uses just now, and that nobody else is given while this process lives.
+    """Return free loopback ports. Other callers of this function do not get them while this process lives.
 
-    They are drawn by lot from below those that systems give to outgoing connections, which would take them else between
-    this answer and the start of what listens there.
+    The ports are chosen at random below the ephemeral range. An outgoing connection could otherwise take one before
+    the server that shall use it has started.
     """
-    lots = iter(random.sample(DRAWN_PORTS, len(DRAWN_PORTS)))
-    found = list(islice(filter(_taken_for_us, lots), count))
+    candidates = iter(random.sample(FREE_PORT_RANGE, len(FREE_PORT_RANGE)))
+    found = list(islice(filter(_reserve, candidates), count))
     if len(found) == count:
         return found
-    drawn = f"{DRAWN_PORTS.start} to {DRAWN_PORTS.stop - 1}"
-    raise StartFailed(f"Of the ports {drawn}, {len(found)} are free: {count} needed.")
+    searched = f"{FREE_PORT_RANGE.start} to {FREE_PORT_RANGE.stop - 1}"
+    raise StartFailed(
+        f"Too few free ports: {count} needed, {len(found)} free in the range {searched}. Stop programs that use them."
+    )
 
 
-def _taken_for_us(port: int) -> bool:
-    """Kept from other processes that draw, by a name of the kernel's own, which it forgets with this process.
+def _reserve(port: int) -> bool:
+    """Reserve a free port against other processes that call `free_ports`. Returns False if it is taken.
 
-    Other systems than Linux have no such names.
+    The reservation is an abstract Unix socket, which the kernel removes when this process ends. Only Linux has these.
     """
-    probe = _bound(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", port))
+    probe = _bind(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", port))
     if probe is None:
         return False
     probe.close()
     if sys.platform != "linux":
         return True
-    name = _bound(socket.AF_UNIX, socket.SOCK_DGRAM, f"\0switchboard-port-{port}")
+    name = _bind(socket.AF_UNIX, socket.SOCK_DGRAM, f"\0switchboard-port-{port}")
     if name is None:
         return False
     _reservations.append(name)
     return True
 
 
-def _bound(
+def _bind(
     family: socket.AddressFamily, kind: socket.SocketKind, address: tuple[str, int] | str
 ) -> socket.socket | None:
-    """Nothing when somebody has that address. Raises OSError for all else, such as too many open files."""
+    """Return a bound socket, or None if the address is taken. Raises other OSErrors, such as too many open files."""
     bound = socket.socket(family, kind)
     try:
         bound.bind(address)

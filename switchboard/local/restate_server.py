@@ -1,4 +1,4 @@
-"""A Restate server of our own: where its binary is, how it is started, and what its admin API is asked."""
+"""A local Restate server: its binary, its process and its admin API."""
 
 import platform
 import shutil
@@ -13,23 +13,25 @@ import aiohttp
 from switchboard.local.places import find_beside
 from switchboard.local.process import Process, StartFailed
 
-# Fewer than the default 24 make a fan-out faster on one machine; it cannot be changed later, so production keeps 24.
+# Number of partitions. Fewer than the default 24 make a fan-out faster on one machine. The number cannot be changed
+# later, so production keeps 24.
 LOCAL_PARTITIONS = "4"
 
-# Restate logs the messages of failed calls, which may hold what a customer wrote. The UI and the journal have them.
+# Log filter. Restate would log the messages of failed calls, which may contain a customer's words. The UI and the
+# journal have these messages.
 QUIET_LOG = "warn,restate=info,restate_ingress_http=warn,restate_invoker_impl=error"
 
 ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 class AdminError(Exception):
-    """Restate's admin API refused; the message is its own."""
+    """Restate's admin API rejected a request. The message is Restate's."""
 
 
 def find_binary(name: str) -> Path | None:
-    """A Restate binary: from npm's packages beside this project, or on PATH. None when there is none.
+    """Return a Restate binary from the npm packages of this project, or from PATH, or None.
 
-    npm's own launcher is passed by: it is a Node program that starts the real one, and a kill would miss that.
+    npm's launcher script is skipped: it starts the binary as a child process, which a kill would not reach.
     """
     architecture = ARCHITECTURES.get(platform.machine().lower(), platform.machine())
     package = f"@restatedev/{name}-{sys.platform}-{architecture}"
@@ -40,7 +42,7 @@ def find_binary(name: str) -> Path | None:
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a Restate server listens, on the loopback."""
+    """Loopback ports of a Restate server. The defaults are those of Restate's documentation."""
 
     ingress: int = 8080
     admin: int = 9070
@@ -48,11 +50,11 @@ class Ports:
 
 
 def server_process(ports: Ports, data: Path, log: Path, environment: Mapping[str, str]) -> Process:
-    """A single-node Restate server. Raises StartFailed when there is no binary."""
+    """Return the process of a single-node Restate server. Raises StartFailed if there is no binary."""
     binary = find_binary("restate-server")
     if binary is None:
         raise StartFailed(
-            "There is no restate-server on this machine. Run `npm install` in your mesh's folder to get it."
+            "restate-server is not installed on this machine. Run `npm install` in your mesh's folder to install it."
         )
     return Process(
         name="restate",
@@ -66,11 +68,11 @@ def server_process(ports: Ports, data: Path, log: Path, environment: Mapping[str
             "RESTATE_ADMIN__ADVERTISED_ADDRESS": f"http://127.0.0.1:{ports.admin}",
             "RESTATE_DEFAULT_NUM_PARTITIONS": LOCAL_PARTITIONS,
             "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "512 MB",
-            # Nobody uses its Unix sockets here, and their paths must not be longer than some hundred characters.
+            # We do not use Unix sockets. Their paths must not exceed about a hundred characters.
             "RESTATE_LISTEN_MODE": "tcp",
-            # Otherwise every start leaves folders in /tmp.
+            # The default leaves folders in /tmp at every start.
             "RESTATE_WORKER__INVOKER__TMP_DIR": str(data / "tmp"),
-            # Its last words are quoted in our sentences.
+            # Our error messages quote its last output.
             "RESTATE_LOG_DISABLE_ANSI_CODES": "true",
             "RESTATE_LOG_FILTER": QUIET_LOG,
             **environment,
@@ -82,17 +84,17 @@ def server_process(ports: Ports, data: Path, log: Path, environment: Mapping[str
 
 
 class Admin:
-    """The admin API of a Restate server: registering deployments, and SQL over what runs."""
+    """The admin API of a Restate server: registers deployments and runs SQL queries."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     async def register(self, service_url: str) -> None:
-        """Make a service's handlers known. Registering the same address again replaces what was known of it."""
+        """Register a service's handlers. Registering an address again replaces its earlier registration."""
         await self._post("/deployments", {"uri": service_url, "force": True})
 
     async def query(self, sql: str) -> list[dict[str, Any]]:
-        """The rows of a query over Restate's introspection tables (sys_invocation, sys_journal, state, …)."""
+        """Return the rows of a query over Restate's introspection tables (sys_invocation, sys_journal, state, …)."""
         answer = await self._post("/query", {"query": sql})
         rows: list[dict[str, Any]] = answer["rows"]
         return rows

@@ -1,4 +1,4 @@
-"""Runs the command line as a person does: as a process, on ports that nobody uses."""
+"""Runs the CLI as a user does: as a process, on free ports."""
 
 import os
 import re
@@ -22,25 +22,24 @@ STOP_SECONDS = 30
 SERVICES = 4
 DEMO_MODEL_OFFSET = 18
 
-
 OURS = (sys.executable, "-m", "switchboard.cli")
-"""The command as this environment has it."""
+"""The CLI of this environment."""
 
 
 def without_meshes(**more: str) -> dict[str, str]:
-    """Our environment, without what would lead a command to a mesh or a model of the machine it runs on."""
+    """Return our environment without the settings that would point a command to a mesh or model of this machine."""
     ours = re.compile("RESTATE_|OPENAI_|SWITCHBOARD_|OTEL_|TRACES_|TELEMETRY_|GATEWAY_")
     kept = {name: value for name, value in os.environ.items() if not ours.match(name)}
     return kept | {"COLUMNS": "100"} | more
 
 
 def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in this repository; `more` is added to its environment."""
+    """Run a command in this repository. `more` is added to its environment."""
     return run_in(PROJECT, *arguments, **more)
 
 
 def run_in(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder."""
+    """Run a command in a folder."""
     return subprocess.run(
         [*OURS, *arguments],
         cwd=folder,
@@ -55,7 +54,7 @@ def run_in(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
 
 @dataclass
 class Up:
-    """A `switchboard up` that runs."""
+    """A running `switchboard up`."""
 
     folder: Path
     options: list[str]
@@ -71,7 +70,7 @@ class Up:
         return next(pid for pid in self.children() if module in Path(f"/proc/{pid}/cmdline").read_text())
 
     def wait_until_up(self) -> str:
-        """What it printed, to the line that says that the mesh is up."""
+        """Return the output up to the line that says that the mesh is up."""
         assert self.process.stdout is not None
         printed = ""
         for line in self.process.stdout:
@@ -79,10 +78,10 @@ class Up:
             if "The mesh is up" in line:
                 return printed
         code, said = self.end()
-        raise AssertionError(f"it ended with {code}, having printed {printed!r} and said {said!r}")
+        raise AssertionError(f"`switchboard up` exited with {code}; stdout: {printed!r}; stderr: {said!r}")
 
     def end(self, signum: signal.Signals | None = None) -> tuple[int, str]:
-        """The exit code and what it said on stderr, after a signal or by itself."""
+        """Send a signal, if given, wait for the exit, and return the exit code and stderr."""
         if signum is not None:
             self.process.send_signal(signum)
         _, said = self.process.communicate(timeout=STOP_SECONDS)
@@ -90,7 +89,7 @@ class Up:
 
 
 def service_port_base() -> int:
-    """The first of consecutive free ports, with the demo model's behind them."""
+    """Return the first of consecutive free service ports, such that the demo model's port is free too."""
     for base in free_ports(5):
         wanted = [*range(base, base + SERVICES), base + DEMO_MODEL_OFFSET]
         if max(wanted) < 65_536 and not any(in_use(port) for port in wanted):
@@ -105,7 +104,7 @@ def start_up(
     project: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Up:
-    """Start `switchboard up` in a project's folder, this one by default."""
+    """Start `switchboard up` in a project's folder, by default this repository."""
     ingress, admin, node, gateway, metrics = free_ports(5)
     options = [
         *("--folder", str(folder), "--service-port-base", str(service_port_base())),
@@ -131,7 +130,7 @@ def start_up(
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Up]:
-    """A mesh that is up. Nothing of it is left after the test, however that ended."""
+    """A running mesh, stopped after the test even if the test fails."""
     mesh = start_up(tmp_path / "mesh")
     try:
         mesh.wait_until_up()
@@ -142,7 +141,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
 
 
 def all_gone(pids: list[int]) -> bool:
-    """Also those that were just ended and wait to be collected."""
+    """Return whether all processes are gone within 5 s, zombies included."""
     for _ in range(50):
         if not any(Path(f"/proc/{pid}").exists() for pid in pids):
             return True

@@ -1,4 +1,4 @@
-"""Staff at the terminal: what waits, a decision, and what is said when there is nothing to decide."""
+"""`switchboard approvals`: the list, decisions, and errors."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -32,23 +32,23 @@ def drawn(*waiting: Waiting, total: int | None = None) -> str:
     return capture.get()
 
 
-def test_the_table_shows_what_staff_decide_by() -> None:
+def test_approvals_list_shows_the_facts_for_the_decision() -> None:
     picture = drawn(ITEM)
     for text in ("LA-3F9A1C07B2D4", "Loan of 6,000.00 EUR over 60 months", "carol", "monthly income: 5,460.00 EUR"):
         assert text in picture
 
 
 @pytest.mark.parametrize(("reminders", "said"), [(1, "once"), (2, "twice"), (3, "3 times")])
-def test_it_says_how_often_staff_were_reminded(reminders: int, said: str) -> None:
+def test_approvals_list_shows_the_number_of_reminders(reminders: int, said: str) -> None:
     assert said in drawn(ITEM.model_copy(update={"reminders": reminders}))
 
 
-def test_an_empty_inbox_and_a_full_one_say_so() -> None:
+def test_approvals_list_reports_empty_inbox_and_further_pages() -> None:
     assert drawn() == "Nothing waits for a decision.\n"
-    assert "1 of 70 are shown" in drawn(ITEM, total=70)
+    assert "1 of 70 requests are shown" in drawn(ITEM, total=70)
 
 
-async def test_staff_decide_from_the_terminal_and_sessions_are_listed(laboratory: Laboratory) -> None:
+async def test_staff_decide_in_the_terminal_and_sessions_are_listed(laboratory: Laboratory) -> None:
     carol, application = await apply_for_loan(laboratory, "carol", LARGE)
     await wait_for_inbox_item(laboratory, application)
 
@@ -63,9 +63,9 @@ async def test_staff_decide_from_the_terminal_and_sessions_are_listed(laboratory
     listed = await switchboard("approvals", "list")
     assert application in listed.stdout
     assert "monthly income: 5,460.00 EUR" in listed.stdout
-    nameless = await switchboard(*decide("reject", " "))
-    assert (nameless.returncode, nameless.stdout) == (2, "")
-    assert nameless.stderr.startswith("why: ")
+    without_reason = await switchboard(*decide("reject", " "))
+    assert (without_reason.returncode, without_reason.stdout) == (2, "")
+    assert without_reason.stderr.startswith("why: ")
     unknown = await switchboard(*decide("approve", "Fine", "LA-000000000000"))
     assert (unknown.returncode, unknown.stderr.split(".")[0]) == (
         2,

@@ -1,4 +1,4 @@
-"""Wrong input ends a command with one clear sentence and an exit code, and leaves nothing behind."""
+"""Invalid input: a command prints one line, exits with an error code and leaves nothing behind."""
 
 import socket
 import subprocess
@@ -36,7 +36,7 @@ def free_port_options() -> list[str]:
     ]
 
 
-def assert_one_sentence(done: "subprocess.CompletedProcess[str]", *words: str) -> None:
+def assert_one_line(done: "subprocess.CompletedProcess[str]", *words: str) -> None:
     assert done.returncode in (1, 2)
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
@@ -47,14 +47,14 @@ def assert_one_sentence(done: "subprocess.CompletedProcess[str]", *words: str) -
 
 
 def running_in(folder: Path) -> list[str]:
-    """The processes that were started in this folder or with it in their command."""
+    """Return the processes that run in this folder or have it in their command line."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             if str(folder) in command or (process / "cwd").readlink() == folder:
                 found.append(command)
-        except OSError:  # It has ended by now, or is another user's.
+        except OSError:  # The process has ended, or belongs to another user.
             continue
     return found
 
@@ -81,50 +81,50 @@ def running_in(folder: Path) -> list[str]:
     ],
 )
 @pytest.mark.parametrize("command", ["up", "values"])
-def test_a_wrong_mesh_file_is_refused(tmp_path: Path, command: str, mesh: str, words: tuple[str, ...]) -> None:
-    assert_one_sentence(run_in(project(tmp_path, mesh), command), "mesh.toml", *words)
+def test_invalid_mesh_file_is_rejected(tmp_path: Path, command: str, mesh: str, words: tuple[str, ...]) -> None:
+    assert_one_line(run_in(project(tmp_path, mesh), command), "mesh.toml", *words)
     assert [path.name for path in tmp_path.iterdir()] == ["mesh.toml"]
 
 
 @pytest.mark.parametrize("command", ["up", "values", "demo"])
-def test_a_folder_without_a_mesh_file_is_refused(tmp_path: Path, command: str) -> None:
+def test_folder_without_a_mesh_file_is_rejected(tmp_path: Path, command: str) -> None:
     done = run_in(tmp_path, command)
-    assert_one_sentence(done, f"There is no mesh.toml in {tmp_path} or above it.", "switchboard new NAME")
+    assert_one_line(done, f"There is no mesh.toml in {tmp_path} or above it.", "switchboard new NAME")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("module", "sources", "words"),
     [
-        ("frnt", {}, ("services.front.module: frnt: there is no module of that name", "Modules are searched in")),
+        ("frnt", {}, ("services.front.module: frnt: there is no module with this name", "Modules are looked up in")),
         ("broken.front", {"broken": "raise RuntimeError('no database')"}, ("RuntimeError('no database')",)),
         ("broken.front", {"broken": "import no_such_package"}, ("No module named 'no_such_package'",)),
     ],
     ids=["missing", "package that raises", "package that lacks a dependency"],
 )
-def test_up_refuses_modules_that_cannot_be_found(
+def test_up_rejects_modules_that_cannot_be_found(
     tmp_path: Path, module: str, sources: dict[str, str], words: tuple[str, ...]
 ) -> None:
     need_restate_server()
     folder = project(tmp_path, GOOD.replace('"front"', f'"{module}"'), **sources)
-    assert_one_sentence(run_in(folder, "up", *free_port_options()), *words)
+    assert_one_line(run_in(folder, "up", *free_port_options()), *words)
     assert not running_in(folder)
 
 
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("raise RuntimeError('no database')", ("front stopped at start: RuntimeError: no database",)),
-        ("print('hello')", ("front stopped at start: hello",)),
-        ("", ("front stopped at start: it printed nothing",)),
-        ("def broken(:", ("front stopped at start: SyntaxError",)),
+        ("raise RuntimeError('no database')", ("front exited at start: RuntimeError: no database",)),
+        ("print('hello')", ("front exited at start: hello",)),
+        ("", ("front exited at start: no output",)),
+        ("def broken(:", ("front exited at start: SyntaxError",)),
     ],
-    ids=["raises", "ends at once", "empty", "no Python"],
+    ids=["raises", "exits immediately", "empty", "syntax error"],
 )
-def test_up_ends_when_a_module_stops_at_start(tmp_path: Path, source: str, words: tuple[str, ...]) -> None:
+def test_up_ends_when_a_module_exits_at_start(tmp_path: Path, source: str, words: tuple[str, ...]) -> None:
     need_restate_server()
     folder = project(tmp_path, GOOD, front=source)
-    assert_one_sentence(run_in(folder, "up", *free_port_options()), *words, "logs/front.log")
+    assert_one_line(run_in(folder, "up", *free_port_options()), *words, "logs/front.log")
     assert not running_in(folder)
 
 
@@ -135,39 +135,41 @@ def test_up_names_a_taken_port_and_the_option_that_chooses_another(tmp_path: Pat
         port = taken.getsockname()[1]
         folder = project(tmp_path, GOOD.replace("9181", str(port)), front="")
         options = free_port_options()[:-2]
-        assert_one_sentence(run_in(folder, "up", *options), f"port {port}", "front", "--service-port-base")
+        assert_one_line(run_in(folder, "up", *options), f"port {port}", "front", "--service-port-base")
     assert not running_in(folder)
 
 
 @pytest.mark.parametrize("name", ["My-Shop", "shop_1", "1shop", "", "../shop", "s" * 41, "json", "class", "tests"])
-def test_new_refuses_a_name_that_cannot_be_one(tmp_path: Path, name: str) -> None:
-    assert_one_sentence(run_in(tmp_path, "new", name), f"{name!r} cannot be a project's name")
+def test_new_rejects_an_invalid_name(tmp_path: Path, name: str) -> None:
+    assert_one_line(run_in(tmp_path, "new", name), f"{name!r} is not a valid project name")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("name", "agent"), [("my-shop", "MyShop"), ("orders", "OrdersAgent"), ("session", "SessionAgent")]
 )
-def test_new_agent_has_no_name_of_another_service(tmp_path: Path, name: str, agent: str) -> None:
+def test_new_agent_has_a_name_different_from_other_services(tmp_path: Path, name: str, agent: str) -> None:
     new(name, tmp_path)
     orders = (tmp_path / name / name.replace("-", "_") / "orders.py").read_text()
     assert f'name="{agent}"' in orders
 
 
-def test_new_refuses_a_folder_that_is_not_empty(tmp_path: Path) -> None:
+def test_new_rejects_a_folder_that_is_not_empty(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "notes.txt").write_text("mine")
-    assert_one_sentence(run_in(tmp_path, "new", "shop"), "shop is a folder that is not empty; nothing was changed")
+    assert_one_line(
+        run_in(tmp_path, "new", "shop"), "shop already exists: it is a folder that is not empty. Nothing was changed"
+    )
     assert [path.name for path in tmp_path.rglob("*")] == ["shop", "notes.txt"]
 
 
-def test_new_refuses_a_name_that_a_file_has(tmp_path: Path) -> None:
+def test_new_rejects_a_name_used_by_a_file(tmp_path: Path) -> None:
     (tmp_path / "shop").write_text("mine")
-    assert_one_sentence(run_in(tmp_path, "new", "shop"), "shop is a file; nothing was changed")
+    assert_one_line(run_in(tmp_path, "new", "shop"), "shop already exists: it is a file. Nothing was changed")
     assert (tmp_path / "shop").read_text() == "mine"
 
 
-def test_new_leaves_nothing_when_it_cannot_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_leaves_no_files_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -177,7 +179,7 @@ def test_new_leaves_nothing_when_it_cannot_finish(tmp_path: Path, monkeypatch: p
     assert not list(tmp_path.iterdir())
 
 
-def test_new_uses_a_folder_that_is_empty(tmp_path: Path) -> None:
+def test_new_uses_an_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     assert run_in(tmp_path, "new", "shop").returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["shop"]

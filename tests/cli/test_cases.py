@@ -1,4 +1,4 @@
-"""Staff at the terminal: what customers' matters are open, and how one is closed."""
+"""`switchboard cases`: the list of open cases, and closing one."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -29,16 +29,16 @@ def drawn(*cases: Case, total: int = 0) -> str:
     return capture.get()
 
 
-def test_the_table_shows_whose_matter_it_is_and_what_it_is() -> None:
+def test_cases_list_shows_customer_and_summary() -> None:
     picture = drawn(CASE)
     assert all(text in picture for text in ("case-3f9a1c07", "carol", "s-1", "Wants her flown booking refunded"))
     assert "not verified" not in picture
     assert "carol (not verified)" in drawn(CASE.model_copy(update={"verified": False}))
     assert drawn() == "No case is open.\n"
-    assert "1 of 70 are shown" in drawn(CASE, total=70)
+    assert "1 of 70 cases are shown" in drawn(CASE, total=70)
 
 
-async def test_a_transfer_is_a_case_that_staff_see_and_close(laboratory: Laboratory) -> None:
+async def test_transfer_opens_a_case_that_staff_can_close(laboratory: Laboratory) -> None:
     summary = {"summary": "Wants her flown booking refunded"}
     assert (
         content_of(await call_tool(laboratory, "carol", ("transfer_to_human_agents", summary))) == "Transfer successful"
@@ -52,7 +52,7 @@ async def test_a_transfer_is_a_case_that_staff_see_and_close(laboratory: Laborat
     case_id = line.split()[0]
     closing = ["cases", "close", case_id, "--by", "Mia", "--outcome", "Refunded as a courtesy"]
     closed = await switchboard(*closing)
-    assert (closed.returncode, closed.stdout) == (0, f"{case_id} is closed; carol is told.\n")
+    assert (closed.returncode, closed.stdout) == (0, f"{case_id} is closed. carol is notified of the outcome.\n")
     again = await switchboard(*closing)
     assert again.returncode == 2
     assert f"{case_id} was closed by Mia before: Refunded as a courtesy" in again.stderr

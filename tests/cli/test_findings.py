@@ -1,13 +1,13 @@
-"""What the doctor makes of what it saw."""
+"""`switchboard doctor`: findings from observations."""
 
 from pathlib import Path
 
 import pytest
 
-from switchboard.cli.doctor import answer_of
+from switchboard.cli.doctor import is_reachable
 from switchboard.local.findings import (
     Endpoint,
-    MeshSeen,
+    RunningMesh,
     Services,
     Stuck,
     exit_code,
@@ -29,11 +29,11 @@ ENDPOINT = Endpoint("https://models.example/v1", "large")
     ("version_text", "state"),
     [("restate-server 1.7.12", "ok"), ("restate-server 1.6.0", "missing"), ("", "missing")],
 )
-def test_the_server_has_to_be_of_the_line_that_we_know(version_text: str, state: str) -> None:
+def test_restate_server_must_have_a_supported_version(version_text: str, state: str) -> None:
     assert restate_server(BINARY, version_text).state == state
 
 
-def test_what_is_missing_comes_with_the_command_that_mends_it() -> None:
+def test_every_missing_part_comes_with_a_fix() -> None:
     found = [
         restate_server(None, ""),
         python((3, 9, 1)),
@@ -42,51 +42,51 @@ def test_what_is_missing_comes_with_the_command_that_mends_it() -> None:
         model(ENDPOINT, None),
         model(ENDPOINT, 401),
     ]
-    assert all(finding.state == "missing" and finding.mend for finding in found)
+    assert all(finding.state == "missing" and finding.fix for finding in found)
     assert exit_code(found) == 1
 
 
-def test_ports_of_the_mesh_itself_are_no_trouble() -> None:
+def test_ports_used_by_the_running_mesh_are_ok() -> None:
     assert ports([8080], {"8080": "restate-server (pid 7)"}, mesh_runs=True).state == "ok"
 
 
-def test_an_endpoint_without_a_list_of_models_is_good_enough() -> None:
+def test_model_endpoint_without_a_list_of_models_is_ok() -> None:
     assert model(ENDPOINT, 404).state == "ok"
 
 
-def test_without_a_key_and_without_a_mesh_up_would_work() -> None:
+def test_missing_key_and_missing_mesh_are_only_notes() -> None:
     assert exit_code([model(None, 200), *mesh(None, "http://127.0.0.1:9070")]) == 0
 
 
-def test_a_service_that_does_not_answer_is_named() -> None:
-    seen = MeshSeen(agents=["Bank"], reachable={"http://a:1/": True, "http://b:2/": False}, stuck=[])
+def test_service_without_answer_is_named() -> None:
+    seen = RunningMesh(agents=["Bank"], reachable={"http://a:1/": True, "http://b:2/": False}, stuck=[])
     assert [finding.found for finding in mesh(seen, "http://m") if finding.state == "missing"] == [
         "no answer from http://b:2/"
     ]
 
 
-def test_a_service_inside_of_a_cluster_is_no_fault_of_the_mesh() -> None:
-    seen = MeshSeen(agents=["Bank"], reachable={"http://bank.mesh:9080/": None}, stuck=[])
+def test_service_inside_a_cluster_is_only_a_note() -> None:
+    seen = RunningMesh(agents=["Bank"], reachable={"http://bank.mesh:9080/": None}, stuck=[])
     found = mesh(seen, "http://m")
-    assert [(each.state, each.found) for each in found if each.what == "services"] == [
+    assert [(each.state, each.found) for each in found if each.subject == "services"] == [
         ("note", "not reachable from here: http://bank.mesh:9080/")
     ]
     assert exit_code(found) == 0
 
 
-async def test_the_doctor_tells_a_name_that_is_not_known_here_from_a_service_that_is_away() -> None:
+async def test_doctor_distinguishes_unknown_host_from_unreachable_service() -> None:
     [port] = free_ports(1)
-    assert await answer_of("http://bank.mesh.invalid:9080/") is None
-    assert await answer_of(f"http://127.0.0.1:{port}/") is False
+    assert await is_reachable("http://bank.mesh.invalid:9080/") is None
+    assert await is_reachable(f"http://127.0.0.1:{port}/") is False
 
 
-def test_agents_are_known_by_their_role() -> None:
+def test_agents_are_found_by_their_role() -> None:
     registry = """{"services": [
         {"name": "Bank", "metadata": {"switchboard.role": "agent"}, "handlers": []},
         {"name": "Accounts", "metadata": {"switchboard.role": "tools"}}, {"name": "Session"}]}"""
     assert Services.model_validate_json(registry).agents() == ["Bank"]
 
 
-def test_a_paused_call_comes_with_the_command_that_resumes_it() -> None:
+def test_paused_call_comes_with_the_command_that_resumes_it() -> None:
     paused = Stuck(id="inv_1", target="Bank/take_turn", status="paused", last_failure="no answer")
-    assert stuck_calls([paused]).mend == "npx restate invocations resume inv_1"
+    assert stuck_calls([paused]).fix == "npx restate invocations resume inv_1"

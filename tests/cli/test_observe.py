@@ -1,4 +1,4 @@
-"""`switchboard up --observe`: with the programs of `make tools`, and without them."""
+"""`switchboard up --observe`, with and without the programs of `make tools`."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from services.project import reference
 from switchboard.cli.up import show
 from switchboard.local import places
 from switchboard.local.mesh import Addresses, Mesh
-from switchboard.local.observe import Observe, TracePorts, find_tool, observe_or_say, why_off
+from switchboard.local.observe import Observe, TracePorts, find_tool, observe_or_reason, reason_tracing_is_off
 from tests.cli.conftest import all_gone, run, start_up
 from tests.parts import need_collector, need_jaeger, need_restate_server
 
@@ -24,7 +24,7 @@ SPANS_ARRIVE_WITHIN_SECONDS = 20
 
 @pytest.fixture
 def no_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with Restate's server and none of the programs that `make tools` brings; returns their empty folder."""
+    """Simulate a machine with restate-server but no programs of `make tools`. Returns the empty folder for them."""
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "restate-server").symlink_to(need_restate_server())
@@ -40,20 +40,20 @@ def put(folder: Path, name: str) -> None:
     (folder / name).write_text("#!/bin/sh\n")
 
 
-def test_without_a_collector_it_says_that_tracing_is_off_and_what_mends_it(no_tools: Path, tmp_path: Path) -> None:
-    started, sentence = observe_or_say(tmp_path, TracePorts.free())
+def test_missing_collector_turns_tracing_off_with_a_fix(no_tools: Path, tmp_path: Path) -> None:
+    started, reason = observe_or_reason(tmp_path, TracePorts.free())
     assert started is None
-    assert sentence.startswith("Tracing is off: there is no OpenTelemetry collector")
-    assert "make tools" in sentence
+    assert reason.startswith("Tracing is off: the OpenTelemetry collector is not installed")
+    assert "make tools" in reason
 
 
-def test_a_collector_alone_needs_to_be_told_where_to_send(no_tools: Path) -> None:
+def test_collector_without_jaeger_needs_an_endpoint(no_tools: Path) -> None:
     put(no_tools, "otelcol")
-    assert "there is no Jaeger" in why_off({})
-    assert why_off({"TRACES_ENDPOINT": "tempo:4317"}) == ""
+    assert "Jaeger is not installed" in reason_tracing_is_off({})
+    assert reason_tracing_is_off({"TRACES_ENDPOINT": "tempo:4317"}) == ""
 
 
-def test_what_make_tools_brought_comes_before_what_is_on_path(no_tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_of_make_tools_is_preferred_over_path(no_tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = no_tools / "bin"
     elsewhere.mkdir()
     put(elsewhere, "jaeger")
@@ -64,7 +64,7 @@ def test_what_make_tools_brought_comes_before_what_is_on_path(no_tools: Path, mo
     assert find_tool("jaeger") == no_tools / "jaeger"
 
 
-def test_spans_that_go_elsewhere_start_no_jaeger(tmp_path: Path) -> None:
+def test_external_endpoint_starts_no_jaeger(tmp_path: Path) -> None:
     elsewhere = Observe(tmp_path, TracePorts.free(), export_to="tempo:4317")
     assert [process.name for process in elsewhere.processes] == ["otelcol"]
     assert elsewhere.collector.environment["TRACES_ENDPOINT"] == "tempo:4317"
@@ -78,7 +78,7 @@ def services_of(jaeger: str) -> set[str]:
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
-def test_a_mesh_that_is_observed_shows_its_messages_in_jaeger_and_leaves_nothing(tmp_path: Path) -> None:
+def test_observed_mesh_shows_its_turns_in_jaeger_and_leaves_no_process(tmp_path: Path) -> None:
     need_collector()
     need_jaeger()
     up = start_up(tmp_path / "mesh", "--observe")
@@ -94,7 +94,7 @@ def test_a_mesh_that_is_observed_shows_its_messages_in_jaeger_and_leaves_nothing
         while "Restate" not in services_of(jaeger[1]) and time.monotonic() < until:
             time.sleep(0.1)
         assert "Restate" in services_of(jaeger[1])
-        assert "jaeger" not in services_of(jaeger[1]), "its own requests are none of ours"
+        assert "jaeger" not in services_of(jaeger[1]), "Jaeger must not trace its own requests"
         children = up.children()
         assert len(children) == 9
         assert up.end(signal.SIGINT)[0] == 0
@@ -105,7 +105,7 @@ def test_a_mesh_that_is_observed_shows_its_messages_in_jaeger_and_leaves_nothing
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
-def test_what_observes_a_mesh_may_die_and_the_mesh_goes_on_and_says_so_once(tmp_path: Path) -> None:
+def test_mesh_survives_death_of_collector_and_jaeger_with_one_note(tmp_path: Path) -> None:
     need_collector()
     need_jaeger()
     up = start_up(tmp_path / "mesh", "--observe")
@@ -120,13 +120,11 @@ def test_what_observes_a_mesh_may_die_and_the_mesh_goes_on_and_says_so_once(tmp_
             up.end(signal.SIGTERM)
     assert code == 0
     assert said.count("Tracing has stopped") == 1
-    assert "Tracing has stopped: jaeger was killed (signal 9). The mesh goes on without" in said
+    assert "Tracing has stopped: jaeger was killed (signal 9). The mesh keeps running" in said
 
 
-def test_a_mesh_that_cannot_be_observed_says_so_among_its_addresses(
-    no_tools: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    started, off = observe_or_say(tmp_path, TracePorts.free())
+def test_up_prints_why_tracing_is_off(no_tools: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    started, off = observe_or_reason(tmp_path, TracePorts.free())
     show(Mesh(reference(), tmp_path, Addresses.free(reference().definition), observe=started), None, off)
     printed = capsys.readouterr().out
     assert "Tracing is off" in printed

@@ -1,4 +1,4 @@
-"""The list of sessions, from the rows of Restate's state table."""
+"""`switchboard sessions`: the list, built from rows of Restate's state table."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,7 +35,7 @@ ROWS = [
 ]
 
 
-def test_those_that_run_come_first_then_those_that_wait() -> None:
+def test_running_sessions_come_first_then_pending_confirmations() -> None:
     seen = read_sessions(ROWS, NOW)
     assert [(one.session_id, one.customer_id, one.active, one.turns_total) for one in seen] == [
         ("d", "dave", "Airline", 7),
@@ -47,20 +47,20 @@ def test_those_that_run_come_first_then_those_that_wait() -> None:
     assert [one.running_since is not None for one in seen] == [True, True, False, False, False]
 
 
-def test_a_question_that_has_expired_does_not_wait() -> None:
-    assert {one.session_id: one.asked for one in read_sessions(ROWS, NOW) if one.asked} == {
+def test_expired_question_is_not_pending() -> None:
+    assert {one.session_id: one.questions for one in read_sessions(ROWS, NOW) if one.questions} == {
         "b": ("Pay 5 EUR to Carol?",)
     }
 
 
-def test_the_table_says_what_goes_on() -> None:
+def test_sessions_list_shows_the_status() -> None:
     picture = drawn(ROWS)
-    assert "answers since" in picture
-    assert "waits for a yes: Pay 5 EUR to Carol?" in picture
-    assert drawn([]) == "There are no sessions.\n"
+    assert "answering since" in picture
+    assert "needs confirmation: Pay 5 EUR to Carol?" in picture
+    assert drawn([]) == "No sessions.\n"
 
 
-def test_no_more_than_a_screenful_of_screens() -> None:
+def test_sessions_list_is_limited() -> None:
     many = [row(f"s{n}", "head", Head(customer_id="alice", active="Bank")) for n in range(SHOWN_MAX + 5)]
     assert f"{SHOWN_MAX} of {SHOWN_MAX + 5} sessions are shown." in drawn(many)
 

@@ -1,4 +1,4 @@
-"""From Restate's rows to the drawing of a turn."""
+"""The chart of a turn, built from rows of Restate's tables."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from switchboard.cli.timeline import at_once, bar, lines, timeline
+from switchboard.cli.timeline import bar, lines, max_concurrent, timeline
 from switchboard.cli.trace import InvocationRow, JournalRow, Span, build
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -71,7 +71,7 @@ def turn() -> Span:
     return built
 
 
-def test_a_turn_is_told_from_the_rows() -> None:
+def test_turn_is_built_from_the_rows() -> None:
     assert [(line.label, line.start_ms, line.took_ms) for line in lines(turn(), at(1000))] == [
         ("Triage", 10, 190),
         ("  model demo", 10, 180),
@@ -83,23 +83,23 @@ def test_a_turn_is_told_from_the_rows() -> None:
     ]
 
 
-def test_tools_side_by_side_are_counted() -> None:
-    assert at_once(turn().of_kind("tool")) == 2
-    assert at_once([]) == 0
+def test_parallel_tools_are_counted() -> None:
+    assert max_concurrent(turn().of_kind("tool")) == 2
+    assert max_concurrent([]) == 0
 
 
-def test_without_a_row_of_the_root_there_is_no_turn_yet() -> None:
+def test_turn_is_none_without_a_row_of_its_root() -> None:
     assert build("root", [], JOURNAL) is None
 
 
-def test_what_still_runs_ends_now() -> None:
+def test_running_span_ends_now() -> None:
     started = build("root", [invocation("root", "Session/send", 0, None), INVOCATIONS[1]], JOURNAL[:1])
     assert started is not None
     assert [(line.span.state, line.took_ms) for line in lines(started, at(700))] == [("ok", 190)]
     assert started.state == "running"
 
 
-def test_a_model_that_is_tried_again_says_why() -> None:
+def test_retried_model_call_shows_the_reason() -> None:
     troubled = invocation(
         "triage",
         "Triage/take_turn",
@@ -116,7 +116,7 @@ def test_a_model_that_is_tried_again_says_why() -> None:
     assert drawn(started).count("overloaded") == 1
 
 
-def test_the_drawing_shows_who_failed_and_why() -> None:
+def test_chart_shows_failed_tools_and_the_reason() -> None:
     picture = drawn(turn())
     assert "Loans.list_loans" in picture
     assert "199 ms failed" in picture
@@ -139,5 +139,5 @@ def drawn(span: Span) -> str:
         (100, 0, "         ━"),
     ],
 )
-def test_a_bar_is_at_its_place(start_ms: int, took_ms: int, expected: str) -> None:
+def test_bar_has_position_and_length(start_ms: int, took_ms: int, expected: str) -> None:
     assert bar(start_ms, took_ms, whole_ms=100, columns=10) == expected

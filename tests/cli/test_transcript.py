@@ -1,4 +1,4 @@
-"""How a transcript reads."""
+"""`switchboard transcript`: the lines of a turn."""
 
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ def calls(*calls: tuple[str, str, str]) -> ModelReply:
     )
 
 
-def test_it_says_who_said_what_and_how_the_tools_went() -> None:
+def test_transcript_shows_speakers_and_tool_results() -> None:
     assert said(
         UserText(text="what do I own and owe?"),
         calls(("1", "get_balance", "{}"), ("2", "list_loans", '{"kind": "all"}')),
@@ -35,7 +35,7 @@ def test_it_says_who_said_what_and_how_the_tools_went() -> None:
     ]
 
 
-def test_a_step_does_not_take_the_results_of_the_next_one() -> None:
+def test_call_does_not_take_the_result_of_a_later_step() -> None:
     assert said(
         calls(("1", "first", "{}")),
         ToolResult(call_id="1", ok=False, content="no"),
@@ -44,19 +44,19 @@ def test_a_step_does_not_take_the_results_of_the_next_one() -> None:
     ) == [("", "first()  failed: no"), ("", "second()  ok")]
 
 
-def test_a_hand_off_is_an_arrow_unless_it_was_refused() -> None:
+def test_handoff_is_an_arrow_unless_it_failed() -> None:
     assert said(
         calls(("1", "handoff_to_Airline", '{"reason": "a flight"}')),
         ToolResult(call_id="1", ok=True, content="Handed over to Airline."),
-        calls(("1", "handoff_to_Nobody", "{}")),
-        ToolResult(call_id="1", ok=False, content="There is no agent 'Nobody'."),
-    ) == [("", "→ Airline"), ("", "handoff_to_Nobody()  failed: There is no agent 'Nobody'.")]
+        calls(("1", "handoff_to_Unknown", "{}")),
+        ToolResult(call_id="1", ok=False, content="There is no agent 'Unknown'."),
+    ) == [("", "→ Airline"), ("", "handoff_to_Unknown()  failed: There is no agent 'Unknown'.")]
 
 
-def test_the_mesh_speaks_in_its_own_name() -> None:
-    assert said(Notice(text="I am sorry.")) == [("Switchboard", "I am sorry.")]
+def test_notice_comes_from_switchboard() -> None:
+    assert said(Notice(text="Sorry.")) == [("Switchboard", "Sorry.")]
 
 
-def test_arguments_that_are_not_json_are_shown_as_they_are() -> None:
+def test_arguments_that_are_not_json_are_shown_unchanged() -> None:
     assert arguments("{not json") == "{not json"
     assert arguments('{"note": "%s"}' % ("x" * 100)) == f"note={'x' * 54}…"

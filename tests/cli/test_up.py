@@ -1,4 +1,4 @@
-"""`switchboard up` and what is asked of it: real processes, a real Restate server."""
+"""`switchboard up` and commands that use its mesh, with real processes and a real Restate server."""
 
 import json
 import os
@@ -14,19 +14,19 @@ from tests.cli.conftest import Up, all_gone, run
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 
 
-def test_asking_where_no_mesh_runs_says_how_to_start_one() -> None:
+def test_ask_without_a_mesh_says_how_to_start_one() -> None:
     answer = run("ask", "hello", RESTATE_INGRESS_URL="http://127.0.0.1:9")
     assert (answer.returncode, answer.stdout) == (1, "")
     assert answer.stderr == "No mesh answers at http://127.0.0.1:9; start one with `switchboard up`.\n"
 
 
-def test_asking_nothing_says_what_to_write() -> None:
+def test_ask_without_a_message_shows_an_example() -> None:
     answer = run("ask")
     assert answer.returncode == 2
     assert "switchboard ask" in answer.stderr
 
 
-def test_up_names_the_port_that_is_taken_and_starts_nothing(tmp_path: Path) -> None:
+def test_up_names_the_taken_port_and_starts_nothing(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -40,7 +40,7 @@ def test_up_names_the_port_that_is_taken_and_starts_nothing(tmp_path: Path) -> N
 
 
 @needs_proc
-def test_a_mesh_answers_and_ends_at_ctrl_c_with_nothing_left(up: Up) -> None:
+def test_mesh_answers_and_leaves_no_process_after_ctrl_c(up: Up) -> None:
     reply = run("ask", "how much is my balance?", **up.environment)
     assert (reply.returncode, reply.stdout, reply.stderr) == (
         0,
@@ -70,7 +70,7 @@ def test_a_mesh_answers_and_ends_at_ctrl_c_with_nothing_left(up: Up) -> None:
     assert all_gone(children)
 
 
-def test_a_token_opens_the_gateway_of_the_mesh(up: Up) -> None:
+def test_gateway_accepts_the_token_of_the_mesh(up: Up) -> None:
     secret = up.folder / "gateway-secret"
     assert secret.stat().st_mode & 0o777 == 0o600
     token = run("token", "--customer", "bob", "--folder", str(up.folder)).stdout.strip()
@@ -87,7 +87,7 @@ def test_a_token_opens_the_gateway_of_the_mesh(up: Up) -> None:
     assert "belongs to another customer" in refused.stderr
 
 
-def test_a_token_where_no_mesh_was_says_how_to_start_one(tmp_path: Path) -> None:
+def test_token_without_a_mesh_says_how_to_start_one(tmp_path: Path) -> None:
     answer = run("token", "--folder", str(tmp_path))
     assert (answer.returncode, answer.stdout) == (1, "")
     assert "switchboard up" in answer.stderr
@@ -96,7 +96,7 @@ def test_a_token_where_no_mesh_was_says_how_to_start_one(tmp_path: Path) -> None
 
 @needs_proc
 @pytest.mark.parametrize("module", ["services.tools", "switchboard.gateway"])
-def test_a_service_that_dies_ends_the_mesh(up: Up, module: str) -> None:
+def test_mesh_stops_when_a_service_dies(up: Up, module: str) -> None:
     children = up.children()
     os.kill(up.child(module), signal.SIGKILL)
     code, said = up.end()
@@ -106,8 +106,8 @@ def test_a_service_that_dies_ends_the_mesh(up: Up, module: str) -> None:
 
 
 @needs_proc
-def test_the_demo_plays_to_its_end_and_leaves_nothing(tmp_path: Path) -> None:
+def test_demo_plays_to_its_end_and_leaves_no_files(tmp_path: Path) -> None:
     answer = run("demo", TMPDIR=str(tmp_path))
     assert answer.returncode == 0, answer.stderr
-    assert "every reply as it should be" in answer.stdout
+    assert "all replies as expected" in answer.stdout
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""`switchboard values`: mesh.toml and the chart agent-mesh say the same."""
+"""`switchboard values`: mesh.toml and the chart agent-mesh agree."""
 
 from pathlib import Path
 from typing import get_args
@@ -26,12 +26,12 @@ SHOP = MeshDefinition.model_validate(
 )
 
 
-def test_the_charts_services_are_those_of_mesh_toml() -> None:
+def test_chart_has_the_services_of_mesh_toml() -> None:
     assert service_values(reference().definition, values(CHART)) == values(CHART)["services"]
     assert chart_values(reference().definition, values(CHART)) == {"services": values(CHART)["services"]}
 
 
-def test_the_chart_has_a_word_for_every_need() -> None:
+def test_chart_has_a_key_for_every_need() -> None:
     assert set(CHART_USES.values()) == values(CHART)["defaults"]["uses"].keys()
     assert set(CHART_USES) == set(get_args(Uses))
 
@@ -51,7 +51,7 @@ def test_values_of_another_mesh_replace_the_charts_services() -> None:
     }
 
 
-def test_the_chart_renders_exactly_the_services_of_another_mesh(tmp_path: Path) -> None:
+def test_chart_renders_exactly_the_services_of_another_mesh(tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
     file.write_text(yaml.safe_dump(chart_values(SHOP, values(CHART))))
     manifests = render(CHART, file)
@@ -69,7 +69,7 @@ def test_the_chart_renders_exactly_the_services_of_another_mesh(tmp_path: Path) 
     assert "tools-of-shop:" in pods["order-tools"]["template"]["spec"]["containers"][0]["image"]
 
 
-def test_the_command_prints_the_values() -> None:
+def test_values_command_prints_yaml() -> None:
     printed = run_in(PROJECT, "values")
     assert (printed.returncode, printed.stderr) == (0, "")
     assert yaml.safe_load(printed.stdout) == {"services": values(CHART)["services"]}

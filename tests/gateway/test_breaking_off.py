@@ -168,7 +168,7 @@ async def test_a_gateway_that_is_told_to_end_lets_a_message_come_to_its_end(gate
         answer = await message
         assert (answer.status, answer.text) == (200, "we met")
         assert answer.headers["connection"] == "close"
-        assert await own.process.ended() == 0
+        assert await own.process.wait() == 0
         assert (await other).text == "here I am"
 
 
@@ -186,7 +186,7 @@ async def test_a_gateway_that_is_told_to_end_does_not_wait_for_ever(gateway: Gat
         assert "goes on" in told.text
         assert (told.headers["connection"], told.headers["retry-after"]) == ("close", "1")
         key = told.headers["idempotency-key"]
-        assert await own.process.ended() == 0
+        assert await own.process.wait() == 0
     later = gateway.visitor(session=visitor.session)
     await later.posts("interrupt")
     assert (await later.says("go", key)).body["interrupted"]

@@ -70,7 +70,7 @@ async def test_a_service_starts_from_its_image_alone_and_ends_on_sigterm(
         assert await asyncio.to_thread(healthy, image, process.port)
         os.kill(process.pid, signal.SIGTERM)
         async with asyncio.timeout(SOON.total_seconds()):
-            assert await process.ended() == 0, "SIGTERM did not reach the service"
+            assert await process.wait() == 0, "SIGTERM did not reach the service"
     assert not await asyncio.to_thread(healthy, image, process.port)
     assert image.files("/") == before
 
@@ -130,7 +130,7 @@ async def main() -> None:
     process = Process("image", command, {}, port, f"http://127.0.0.1:{port}/health", Path(log))
     await process.start()
     print(process.pid, flush=True)
-    await process.ended()
+    await process.wait()
 
 asyncio.run(main())
 """
