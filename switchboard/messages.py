@@ -68,7 +68,7 @@ class ModelReply(WireModel):
     """The agent for which the model replied."""
 
     model: str = ""
-    """The model's name, as the endpoint reports it."""
+    """The model's name, as configured."""
 
     text: str = ""
     calls: tuple[ToolCall, ...] = ()

@@ -1,1 +1,1 @@
-"""What authors of tools need: declarations, durable calls, sagas, policies, the clock."""
+"""Toolkit for authors of tools: declarations, durable calls, sagas, policies, timers and the clock."""

@@ -1,4 +1,4 @@
-"""The clock of tools: read once per handler, and the same on every replay."""
+"""The clock for handlers: journaled, so that a replay sees the same time."""
 
 from datetime import UTC, datetime
 
@@ -6,5 +6,5 @@ import restate
 
 
 async def business_now(ctx: restate.Context) -> datetime:
-    """Return the current time in UTC, journaled by Restate."""
+    """Return the current time in UTC. Restate journals it, so replays return the same time."""
     return datetime.fromtimestamp(await ctx.time(), tz=UTC)

@@ -1,4 +1,4 @@
-"""How the mesh's Restate services are declared: private, retried within bounds, with errors that say what to do."""
+"""Declarations of Restate services: private to the mesh, with bounded retries and clear input errors."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +12,8 @@ from switchboard.telemetry.spans import CALL_ID, current, traced
 
 
 @asynccontextmanager
-async def counted() -> AsyncIterator[None]:
-    """Count an invocation that carries out a model's call."""
+async def count_model_calls() -> AsyncIterator[None]:
+    """Count an invocation if it serves a tool call of a model."""
     span, ctx = current(), current_context()
     if span is not None and ctx is not None and CALL_ID in span.headers:
         count_tool_call(span, ctx.request().body)
@@ -21,47 +21,59 @@ async def counted() -> AsyncIterator[None]:
 
 
 def tool_service(name: str, description: str) -> restate.Service:
-    """A plain service of tools: stateless, any number of calls at once; reached by agents only."""
+    """Declare a stateless service of tools. Not reachable through the ingress.
+
+    `description` is shown in the Restate UI.
+    """
     return restate.Service(
         name,
         description=description,
         metadata={"switchboard.role": "tools"},
         ingress_private=True,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[traced(), counted, refuse_bad_input],
+        invocation_context_managers=[traced(), count_model_calls, refuse_bad_input],
     )
 
 
 def tool_object(name: str, description: str) -> restate.VirtualObject:
-    """A virtual object of tools: state by key, one writer at a time; reached by agents and other tools only."""
+    """Declare a virtual object of tools: state and one writer at a time per key. Not reachable through the ingress.
+
+    `description` is shown in the Restate UI.
+    """
     return restate.VirtualObject(
         name,
         description=description,
         metadata={"switchboard.role": "tools"},
         ingress_private=True,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[traced(), counted, refuse_bad_input],
+        invocation_context_managers=[traced(), count_model_calls, refuse_bad_input],
     )
 
 
 def tool_workflow(name: str, description: str) -> restate.Workflow:
-    """A workflow of tools: runs once for each key, for days if it has to; started by other tools only."""
+    """Declare a workflow of tools: it runs once per key and may take days. Not reachable through the ingress.
+
+    `description` is shown in the Restate UI.
+    """
     return restate.Workflow(
         name,
         description=description,
         metadata={"switchboard.role": "tools"},
         ingress_private=True,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[traced(), counted, refuse_bad_input],
+        invocation_context_managers=[traced(), count_model_calls, refuse_bad_input],
     )
 
 
 def staff_service(name: str, description: str) -> restate.Service:
-    """A plain service that the ingress lets through: for staff, whom the edge in front of the ingress has to know."""
+    """Declare a stateless service for staff. Reachable through the ingress, so a proxy must authenticate staff.
+
+    `description` is shown in the Restate UI.
+    """
     return restate.Service(
         name,
         description=description,
         metadata={"switchboard.role": "staff"},
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[traced(), counted, refuse_bad_input],
+        invocation_context_managers=[traced(), count_model_calls, refuse_bad_input],
     )

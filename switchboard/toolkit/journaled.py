@@ -1,12 +1,12 @@
-"""Settings as a handler may read them: once in its life, so that a deploy with another value changes nothing begun."""
+"""Journaled settings, so that a deploy with other values does not change handlers that are already running."""
 
 from datetime import timedelta
 
 import restate
 
 
-async def as_set(ctx: restate.Context, name: str, setting: timedelta) -> timedelta:
-    """What a setting says, journaled under `name`: the same at every replay, whatever it says by then."""
+async def journaled_setting(ctx: restate.Context, name: str, setting: timedelta) -> timedelta:
+    """Journal a setting under `name` and return it. Replays return the journaled value."""
 
     async def seconds() -> float:
         return setting.total_seconds()

@@ -1,7 +1,7 @@
-"""Policy enforcement: each decision is journaled, logged and counted once, and POLICY says what it does.
+"""Policy enforcement: journals, logs and counts each policy decision once. The setting POLICY selects the mode.
 
-Only for rules that the business may decide otherwise. What is impossible (money that is not there, an account that
-does not exist) is refused by `switchboard.toolkit.rpc.allowed`, whatever POLICY says.
+Use it for rules that a business may choose to suspend. What is impossible (insufficient funds, an unknown account) is
+refused in every mode: use `switchboard.toolkit.rpc.allowed` for it.
 """
 
 import logging
@@ -14,23 +14,23 @@ import restate
 from switchboard.messages import WireModel
 from switchboard.runtime.settings import load
 from switchboard.telemetry.logs import private
-from switchboard.toolkit.refusal import CONFLICT, Refusal, by_rule
+from switchboard.toolkit.refusal import CONFLICT, Refusal, with_rule
 from switchboard.toolkit.settings import PolicyMode, PolicySettings
 
 DECISIONS = prometheus_client.Counter(
     "switchboard_policy_decisions",
-    "Decisions of the written policies: the rule that forbids (none when none does), and what became of it.",
+    "Policy decisions by violated rule (`none` if no rule was violated) and outcome.",
     ("rule", "decision"),
 )
 
 logger = logging.getLogger(__name__)
 
 Rules = Callable[[], Refusal | None]
-"""Pure: reads nothing but what was read for it before."""
+"""Applies rules and returns the refusal, if any. Pure: it only uses data that was read before."""
 
 
 class PolicyDecision(WireModel):
-    """What the policy says to an operation, and what becomes of it: `let_pass` is forbidden and done nevertheless."""
+    """The policy's decision on an operation: `allowed`, `refused`, or `let_pass` (forbidden, but done anyway)."""
 
     function: str
     mode: str
@@ -45,12 +45,12 @@ class PolicyDecision(WireModel):
 
 
 JOURNALED_DECISION = restate.RunOptions[PolicyDecision](type_hint=PolicyDecision)
-JOURNALED_VERDICT = restate.RunOptions[bool](type_hint=bool)
+JOURNALED_BOOL = restate.RunOptions[bool](type_hint=bool)
 
 
 @cache
 def policy_mode() -> PolicyMode:
-    """Return what POLICY says; read once a process. Ends the process when the value is unknown."""
+    """Return the value of POLICY, read once per process. Ends the process if the value is invalid."""
     return load(PolicySettings).mode
 
 
@@ -61,11 +61,11 @@ async def enforce_policy(
     impossible: Rules = lambda: None,
     customer_id: str = "",
 ) -> None:
-    """Raise TerminalError with the rule's words and number when the policy refuses an operation.
+    """Raise TerminalError with the refusal's text and rule number if the policy refuses the operation.
 
-    The journal entry is `policy <operation>`. Of a refusal that was found before, it holds only whether it applies.
-    Rules are applied inside of the entry, which then holds the whole decision with its words. `impossible` are the
-    rules without which the operation makes no sense; they apply in any mode. `customer_id` is for the log.
+    `forbidden` is either a refusal that was found before, or the rules to apply. The decision is journaled as
+    `policy <operation>`: for a refusal only whether it applies, for rules the whole decision with its text.
+    `impossible` are rules that apply in every mode. `customer_id` is only logged.
     """
     if not callable(forbidden):
         if await refusal_applies(ctx, operation, forbidden) and forbidden is not None:
@@ -90,16 +90,19 @@ async def enforce_policy(
 
 
 async def refusal_applies(ctx: restate.Context, operation: str, refusal: Refusal | None) -> bool:
-    """Return whether a refusal applies. Journaled, so that a deploy with another POLICY changes no past decision."""
+    """Return whether the refusal applies in the current mode.
+
+    The result is journaled, so that a deploy with another POLICY does not change past decisions.
+    """
 
     async def applies() -> bool:
         return record_decision(decide(operation, policy_mode(), refusal)).refused
 
-    return await ctx.run_typed(f"policy {operation}", applies, JOURNALED_VERDICT)
+    return await ctx.run_typed(f"policy {operation}", applies, JOURNALED_BOOL)
 
 
 def record_decision(decision: PolicyDecision, customer_id: str = "") -> PolicyDecision:
-    """Count and log a decision. Call it inside of the journal's entry, so that a replay does not count it again."""
+    """Count and log a decision. Call it inside a journal entry, so that a replay does not count it again."""
     DECISIONS.labels(rule=decision.rule or "none", decision=decision.decision).inc()
     if decision.refused or (decision.decision == "let_pass" and decision.mode != "off"):
         whose = f" of customer {customer_id}" if customer_id else ""
@@ -113,7 +116,7 @@ def record_decision(decision: PolicyDecision, customer_id: str = "") -> PolicyDe
 def decide(
     operation: str, mode: PolicyMode, forbidden: Refusal | None, impossible: Refusal | None = None
 ) -> PolicyDecision:
-    """Refuse what is impossible in any mode, and what is forbidden when the policy is enforced. Pure."""
+    """Decide on an operation: impossible is refused in every mode, forbidden only in mode `enforce`. Pure."""
     refusal = impossible or forbidden
     if refusal is None:
         return PolicyDecision(function=operation, mode=mode, decision="allowed")
@@ -128,6 +131,6 @@ def decide(
 
 
 def policy_error(refusal: Refusal) -> restate.TerminalError:
-    """Return the error of a tool that a rule refuses."""
-    why = by_rule(refusal.why, refusal.rule)
+    """Return the error to raise for a refusal, with the rule number in its text and its metadata."""
+    why = with_rule(refusal.why, refusal.rule)
     return restate.TerminalError(why, status_code=refusal.status_code, metadata={"rule": refusal.rule})

@@ -1,4 +1,4 @@
-"""What a rule of business answers when it says no. A value, so that rules stay pure; handlers raise it."""
+"""Refusals of business rules. They are values, so that rules stay pure; handlers raise them as errors."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,20 @@ NOT_FOUND = 404
 CONFLICT = 409
 
 
-def by_rule(why: str, rule: str) -> str:
-    """The words of a refusal with the number of the rule that it keeps, if any: the agent knows the rules by it."""
+def with_rule(why: str, rule: str) -> str:
+    """Append the rule number to a refusal's text, if there is one. Agents know the policy by these numbers."""
     return f"{why} (rule {rule})" if rule else why
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why not, in a sentence that says what to do instead, and as an HTTP status."""
+    """Why a business rule refuses an operation."""
 
     why: str
+    """One sentence for the customer: the reason, and what to do instead."""
+
     status_code: int = CONFLICT
+    """The HTTP status of the error."""
+
     rule: str = ""
-    """The number of the written rule that says so, such as `C2`; empty for what no policy has to state."""
+    """Number of the violated rule of the written policy, such as `C2`. Empty for reasons that need no policy."""

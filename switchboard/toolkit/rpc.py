@@ -1,4 +1,4 @@
-"""Durable calls from one tool to another, by the other's contract; and messages to customers."""
+"""Durable calls from one tool to another by its contract, and messages to customers."""
 
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ Allowed = TypeVar("Allowed")
 
 
 class Notification(WireModel):
-    """The input of the session handler `notify`: a message for its customer."""
+    """Input of the session handler `notify`."""
 
     customer_id: str
     text: str
@@ -25,35 +25,44 @@ class Notification(WireModel):
 def start(
     ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None
 ) -> restate.RestateDurableCallFuture[bytes]:
-    """Start one of several calls: start all, wait once with `gather`, then `read` each."""
+    """Start a call without waiting for it. For calls in parallel: start all, `gather` them, then `read` each."""
     body = request.model_dump_json().encode()
     return ctx.generic_call(tool.service, tool.handler, body, key=key, headers=propagation_headers())
 
 
 async def read(tool: Tool[Input, Output], answer: restate.RestateDurableCallFuture[bytes]) -> Output:
-    """Return the result of a call that was started. Raises the tool's TerminalError."""
+    """Wait for a started call and return its result. Raises the tool's TerminalError."""
     return tool.output.model_validate_json(await answer)
 
 
 async def call_tool(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None) -> Output:
-    """Call a tool and return its result. Raises the tool's TerminalError."""
+    """Call a tool and return its result. Raises the tool's TerminalError.
+
+    `key` is the key of the virtual object; None for a plain service.
+    """
     return await read(tool, start(ctx, tool, request, key))
 
 
 def send_tool(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None) -> None:
-    """Send a call to a tool without waiting. It is carried out even if this handler fails or is cancelled."""
+    """Send a one-way call to a tool. It runs even if this handler then fails or is cancelled.
+
+    `key` is the key of the virtual object; None for a plain service.
+    """
     body = request.model_dump_json().encode()
     ctx.generic_send(tool.service, tool.handler, body, key=key, headers=propagation_headers())
 
 
 def notify_customer(ctx: restate.Context, session_id: str, customer_id: str, text: str) -> None:
-    """Send a message to the customer of a session. It arrives exactly once, also after crashes and restarts."""
+    """Send a message to the customer of a session. It is delivered exactly once, despite crashes and restarts."""
     body = Notification(customer_id=customer_id, text=text).model_dump_json().encode()
     ctx.generic_send("Session", "notify", body, key=session_id, headers=propagation_headers())
 
 
-def allowed(judged: Allowed | Refusal) -> Allowed:
-    """What a rule has let pass. Raises TerminalError with the rule's words for what it has not."""
-    if isinstance(judged, Refusal):
-        raise restate.TerminalError(judged.why, status_code=judged.status_code)
-    return judged
+def allowed(result: Allowed | Refusal) -> Allowed:
+    """Return the result of a rule, or raise its refusal as a TerminalError.
+
+    `account = allowed(find_account(data, request))`
+    """
+    if isinstance(result, Refusal):
+        raise restate.TerminalError(result.why, status_code=result.status_code)
+    return result

@@ -1,4 +1,4 @@
-"""Steps that are done all or undone all, whatever fails, crashes or is cancelled in between."""
+"""Sagas: sequences of durable calls that are undone as a whole if one of them is refused or cancelled."""
 
 import logging
 from collections.abc import Callable
@@ -22,19 +22,28 @@ logger = logging.getLogger(__name__)
 
 
 class Saga:
-    """Makes durable calls one after the other, and remembers how each is undone and what settles it.
+    """A sequence of tool calls that is undone if a call is refused, or if the handler is cancelled.
 
-    As a context manager it undoes its steps when one is refused, or when the handler is cancelled. A crash needs
-    nothing of this: the journal goes on where it was. `name` is for the log. `otherwise` is what the customer is told
-    after the reason of a step that was refused.
+    Use it as a context manager. Before each step, register the call that undoes it. Crashes undo nothing, because
+    Restate resumes the handler from its journal. `name` is used in logs. `otherwise` is appended to the reason of a
+    refused step, for the customer.
+
+    ```python
+    with Saga(ctx, f"purchase {order_id}", "Nothing was bought.") as saga:
+        saga.undo_by(RELEASE_STOCK, order)
+        await saga.step(RESERVE_STOCK, order)
+        saga.undo_by(REFUND, payment, customer_id)
+        await saga.step(PAY, payment, customer_id)
+    saga.settle()
+    ```
     """
 
     def __init__(self, ctx: restate.Context, name: str, otherwise: str = "") -> None:
         self.ctx = ctx
         self.name = name
         self.otherwise = otherwise
-        self._undoings: list[Send] = []
-        self._settlings: list[Send] = []
+        self._undo_calls: list[Send] = []
+        self._settle_calls: list[Send] = []
 
     def __enter__(self) -> Self:
         return self
@@ -45,20 +54,23 @@ class Saga:
             self.undo()
 
     def undo_by(self, tool: Tool[Input, Output], request: Input, key: str | None = None) -> None:
-        """Register how the next step is undone, before the step begins.
+        """Register the call that undoes the next step. Call this before the step.
 
-        Whether an interrupted step was done is not known, so the undoing has to do nothing where nothing was done.
+        The undoing call must do nothing if the step was not done: an interrupted step may or may not have been.
         """
-        self._undoings.append(partial(send_tool, self.ctx, tool, request, key))
+        self._undo_calls.append(partial(send_tool, self.ctx, tool, request, key))
 
     def settle_by(self, tool: Tool[Input, Output], request: Input, key: str | None = None) -> None:
-        """Register what a step is sent when the saga has succeeded: it may forget how to undo."""
-        self._settlings.append(partial(send_tool, self.ctx, tool, request, key))
+        """Register a call to send by `settle`, for example so that a step can discard its undo data."""
+        self._settle_calls.append(partial(send_tool, self.ctx, tool, request, key))
 
     async def step(self, tool: Tool[Input, Output], request: Input, key: str | None = None) -> Output:
-        """Call a tool. Raises TerminalError when it refuses, with `otherwise` added, or when we are cancelled."""
+        """Call a tool and return its result.
+
+        Raises TerminalError if the tool refuses, with `otherwise` appended, or if the handler is cancelled.
+        """
         call = start(self.ctx, tool, request, key)
-        # Our own cancellation surfaces here, outside the `except`; only the tool's refusal is reworded below.
+        # The handler's own cancellation is raised here, outside the `try`, so that its text stays unchanged.
         await restate.gather(call)
         try:
             return await read(tool, call)
@@ -68,15 +80,15 @@ class Saga:
             raise restate.TerminalError(f"{refused.message} {self.otherwise}", refused.status_code) from refused
 
     def undo(self) -> None:
-        """Undo all steps, the last one first.
+        """Send the undoing calls, the last step's first.
 
-        Each object takes its messages in the order in which they were sent, so an undoing comes after its step even
-        when that still runs. And they are sent, not called: a second cancellation would reach into calls.
+        They are sent rather than called, because a second cancellation would cancel calls. A virtual object runs its
+        calls in order, so a step that is still running ends before it is undone.
         """
-        for undoing in reversed(self._undoings):
-            undoing()
+        for send in reversed(self._undo_calls):
+            send()
 
     def settle(self) -> None:
-        """Settle all steps; the saga has succeeded."""
-        for settling in self._settlings:
-            settling()
+        """Send the calls registered by `settle_by`. Call this when the saga has succeeded."""
+        for send in self._settle_calls:
+            send()

@@ -1,7 +1,7 @@
-"""Timers in a virtual object: a stored book of pending entries, and a delayed call to the object for each of them.
+"""Timers in a virtual object: a stored book of pending entries, and one delayed call to the object per entry.
 
-The book decides, not the timer: an entry is handled when its call finds it still in the book, and is removed with
-that. So it is handled once, and never after it was cancelled, in whatever order the two arrive.
+The book is authoritative. A delayed call handles its entry only if the entry is still in the book, and removes it. So
+each entry is handled at most once, and never after it was cancelled, whichever of the two comes first.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from switchboard.messages import WireModel
 
 
 class TimerEntry(WireModel):
-    """A pending entry. Subclasses add fields, among them the id of the delayed call."""
+    """A pending entry. Subclasses add their fields, including the id of the delayed call."""
 
     @property
     def entry_id(self) -> str:
@@ -27,7 +27,7 @@ Entry = TypeVar("Entry", bound=TimerEntry)
 
 
 class TimerBook(WireModel, Generic[Entry]):
-    """The pending entries, oldest first. `numbered` counts all there ever were, so that no id is used twice."""
+    """The pending entries, oldest first. `numbered` is the last number used, so that ids are never reused."""
 
     numbered: int = 0
     pending: tuple[Entry, ...] = ()
@@ -38,18 +38,18 @@ class TimerBook(WireModel, Generic[Entry]):
 
     @property
     def ids(self) -> str:
-        """The ids of the entries, for a person."""
+        """The ids of the entries for people, or "none"."""
         return ", ".join(entry.entry_id for entry in self.pending) or "none"
 
     def find(self, entry_id: str) -> Entry | None:
         return next((entry for entry in self.pending if entry.entry_id == entry_id), None)
 
-    def numbered_on(self) -> Self:
-        """Return the book with one number used up."""
+    def with_next_number(self) -> Self:
+        """Return the book with the next number marked as used."""
         return self.model_copy(update={"numbered": self.next_number})
 
     def with_entry(self, entry: Entry) -> Self:
-        """Return the book with this entry in the place of the one with its id, or behind all."""
+        """Return the book with this entry: it replaces the one with the same id, or is appended."""
         if self.find(entry.entry_id) is None:
             return self.model_copy(update={"pending": (*self.pending, entry)})
         pending = tuple(entry if old.entry_id == entry.entry_id else old for old in self.pending)
@@ -64,7 +64,7 @@ Book = TypeVar("Book", bound=TimerBook[Any])
 
 @dataclass(frozen=True)
 class WakeUp:
-    """A call to a handler of the same object, later."""
+    """A delayed call to a handler of the same object."""
 
     handler: Callable[..., Any]
     request: BaseModel
@@ -73,7 +73,7 @@ class WakeUp:
 
 @dataclass(frozen=True)
 class Timers(Generic[Book]):
-    """The book that an object keeps under `state_key`."""
+    """Access to the book that an object stores under `state_key`."""
 
     state_key: str
     book: type[Book]
@@ -87,14 +87,15 @@ class Timers(Generic[Book]):
     async def add(
         self, ctx: restate.ObjectContext, book: Book, wake_up: WakeUp, entry: Callable[[str], TimerEntry]
     ) -> None:
-        """Start a timer and keep the entry that `entry` makes of the timer's id."""
-        # Cancelled at the await, this leaves a timer. Its number is used up by then, so that it finds nothing.
-        self.write(ctx, book.numbered_on())
+        """Start a timer and store its entry. `entry` creates the entry from the timer's id."""
+        # If this is cancelled at the await, the timer is left without an entry. Its number is already used, so that it
+        # cannot handle a later entry.
+        self.write(ctx, book.with_next_number())
         timer_id = await self.start(ctx, wake_up)
-        self.write(ctx, book.numbered_on().with_entry(entry(timer_id)))
+        self.write(ctx, book.with_next_number().with_entry(entry(timer_id)))
 
     async def start(self, ctx: restate.ObjectContext, wake_up: WakeUp) -> str:
-        """Start a timer and return the id of its call; at once when the delay is over."""
+        """Start a timer and return the id of its delayed call. A negative delay counts as zero."""
         delay = max(wake_up.delay, timedelta(0))
         timer = ctx.object_send(wake_up.handler, ctx.key(), wake_up.request, send_delay=delay)
         return await timer.invocation_id()
@@ -103,5 +104,5 @@ class Timers(Generic[Book]):
         """Remove an entry and stop its timer."""
         self.write(ctx, book.without(entry_id))
         if timer_id:
-            # Only to be tidy: the timer would find nothing, but it could wait for that up to a year.
+            # Not needed for correctness, since the timer would find no entry. It frees a call that may wait for a year.
             ctx.cancel_invocation(timer_id)

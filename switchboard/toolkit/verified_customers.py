@@ -1,4 +1,4 @@
-"""Verifies the customer before a tool shows or changes their own data."""
+"""Identity check before a tool reads or changes a customer's own data."""
 
 import restate
 
@@ -8,7 +8,7 @@ from switchboard.toolkit.refusal import Refusal
 from switchboard.toolkit.rpc import allowed, call_tool
 
 IDENTITY_CHECKS = "IdentityChecks"
-"""The Restate object that knows which sessions have verified a customer; the key is the customer's id."""
+"""The Restate object that records which sessions have verified a customer. Its key is the customer's id."""
 
 UNAUTHORIZED = 401
 
@@ -16,7 +16,7 @@ VERIFY_FIRST = (
     "You are not signed in. To verify your identity, please give me two of the following: your date of birth, e-mail"
     " address, phone number, postal address."
 )
-"""The refusal for an unverified customer. Worded for the customer, so that an agent can pass it on as it is."""
+"""Refusal for an unverified customer. Addressed to the customer, so that an agent can pass it on unchanged."""
 
 
 class SessionRef(ToolInput):
@@ -24,7 +24,7 @@ class SessionRef(ToolInput):
 
 
 class Proven(WireModel):
-    """Whether the session's customer has proven who they are."""
+    """Whether the customer was verified in the session."""
 
     proven: bool
 
@@ -32,7 +32,7 @@ class Proven(WireModel):
 IS_PROVEN = Tool(
     service=IDENTITY_CHECKS,
     handler="is_proven",
-    purpose="Whether a session's customer has proven who they are.",
+    purpose="Check whether the customer was verified in a session.",
     input=SessionRef,
     output=Proven,
     keyed_by="customer_id",
@@ -41,10 +41,10 @@ IS_PROVEN = Tool(
 
 
 async def require_verified_customer(ctx: restate.Context, customer_id: str, request: PersonalInput) -> None:
-    """Return for a customer who is signed in or was verified in this session. Raises TerminalError 401 otherwise.
+    """Raise TerminalError 401 unless the customer is signed in or was verified in this session.
 
-    Call it before anything else in the handler. It is safe while an object's lock is held: `is_proven` is a shared
-    handler that takes no lock and calls no other handler, so no deadlock is possible.
+    Call it before anything else in the handler. It cannot deadlock while an object's lock is held, because `is_proven`
+    is a shared handler that takes no lock and calls no other handler.
     """
     if not await is_verified_customer(ctx, customer_id, request):
         allowed(Refusal(VERIFY_FIRST, UNAUTHORIZED))

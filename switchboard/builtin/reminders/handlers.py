@@ -21,7 +21,7 @@ from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.implement import implements
-from switchboard.toolkit.journaled import as_set
+from switchboard.toolkit.journaled import journaled_setting
 from switchboard.toolkit.rpc import allowed, notify_customer
 from switchboard.toolkit.timers import Timers, WakeUp
 
@@ -47,7 +47,7 @@ def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
         """Keep a reminder and start its timer. TerminalError 409 when it may not be."""
         now = await business_now(ctx)
         book = await BOOK.read(ctx)
-        ahead = await as_set(ctx, AHEAD, ahead_min)
+        ahead = await journaled_setting(ctx, AHEAD, ahead_min)
         reminder = allowed(policy.judge_reminder(book, request, now, ahead))
         wake_up = WakeUp(due, ReminderRef(reminder_id=reminder.reminder_id), reminder.due_at - now)
 

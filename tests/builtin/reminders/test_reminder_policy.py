@@ -24,7 +24,7 @@ def book(*delays_s: int) -> Book:
     for delay_s in delays_s:
         reminder = policy.judge_reminder(filled, ask(after=delay_s), NOW, MINUTE)
         assert isinstance(reminder, Reminder)
-        filled = filled.numbered_on().with_entry(Pending(reminder=reminder, session_id="s", timer_id="t"))
+        filled = filled.with_next_number().with_entry(Pending(reminder=reminder, session_id="s", timer_id="t"))
     return filled
 
 

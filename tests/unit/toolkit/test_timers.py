@@ -82,7 +82,7 @@ def test_cancelled_entry_is_removed_before_its_timer_is_stopped(ctx: Any) -> Non
 
 
 def test_number_is_never_used_twice() -> None:
-    book = Book().numbered_on().with_entry(Entry(name="R1"))
+    book = Book().with_next_number().with_entry(Entry(name="R1"))
     assert (book.next_number, book.without("R1").next_number) == (2, 2)
     assert (book.ids, book.without("R1").ids) == ("R1", "none")
 

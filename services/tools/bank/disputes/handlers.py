@@ -36,7 +36,7 @@ from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
-from switchboard.toolkit.journaled import as_set
+from switchboard.toolkit.journaled import journaled_setting
 from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, call_tool, notify_customer, send_tool
 
@@ -61,7 +61,7 @@ def dispute_desk(decide_within: timedelta) -> restate.Service:
         allowed(policy.refuse_impossible(paid, request))
         await enforce_policy(ctx, "open_dispute", policy.refuse_dispute(paid, now))
         # Journaled: a deploy with another setting in the middle of this must not change what was sent.
-        within = await as_set(ctx, "staff time", decide_within)
+        within = await journaled_setting(ctx, "staff time", decide_within)
         case = DisputeCase(
             dispute_id=f"DP-{ctx.uuid().hex[:ID_DIGITS].upper()}",
             merchant=paid.merchant,

@@ -40,7 +40,7 @@ from switchboard.contract import PersonalInput
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
-from switchboard.toolkit.journaled import as_set
+from switchboard.toolkit.journaled import journaled_setting
 from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, call_tool, notify_customer, send_tool
 
@@ -104,7 +104,7 @@ async def take_in(
         currency=customer.currency,
         applied_at=await business_now(ctx),
         # Journaled: a deploy with another setting in the middle of this must not change what was sent.
-        decide_within_seconds=(await as_set(ctx, "staff time", decide_within)).total_seconds(),
+        decide_within_seconds=(await journaled_setting(ctx, "staff time", decide_within)).total_seconds(),
         **request.model_dump(exclude={"signed_in"}),
     )
     # Should this be cancelled while it waits, the application is either on record and under way, or it is neither.

@@ -37,7 +37,7 @@ from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
-from switchboard.toolkit.journaled import as_set
+from switchboard.toolkit.journaled import journaled_setting
 from switchboard.toolkit.rpc import allowed, call_tool, notify_customer, send_tool
 from switchboard.toolkit.timers import Timers, WakeUp
 
@@ -89,7 +89,7 @@ def standing_orders_object(ahead_min: timedelta) -> restate.VirtualObject:
         now = await business_now(ctx)
         orders = await ORDERS.read(ctx)
         allowed(policy.refuse_too_many(orders))
-        ahead = await as_set(ctx, AHEAD, ahead_min)
+        ahead = await journaled_setting(ctx, AHEAD, ahead_min)
         order = allowed(policy.judge_order(orders, request, now, ahead))
         await call_tool(ctx, JUDGE_TRANSFER, order.transfer())
         await ORDERS.add(ctx, orders, wake_up(order, now), partial(policy.with_timer, order))

@@ -35,7 +35,7 @@ from switchboard import implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
-from switchboard.toolkit.journaled import as_set
+from switchboard.toolkit.journaled import journaled_setting
 from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.rpc import allowed, send_tool
 from switchboard.toolkit.timers import Timers, WakeUp
@@ -66,7 +66,7 @@ def scheduled_transfers_object(records: BankRecords, ahead_min: timedelta) -> re
         plan = await PLAN.read(ctx)
         order = allowed(policy.judge_transfer(await parties(ctx, records, request), request))
         await enforce_policy(ctx, "schedule_transfer", policy.refuse_transfer(order))
-        ahead = await as_set(ctx, AHEAD, ahead_min)
+        ahead = await journaled_setting(ctx, AHEAD, ahead_min)
         scheduled = allowed(judge_schedule(plan, request, now, ahead))
         wake_up = WakeUp(due, ScheduleRef(schedule_id=scheduled.schedule_id), scheduled.due_at - now)
 

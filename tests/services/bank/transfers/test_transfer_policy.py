@@ -281,7 +281,7 @@ def test_a_schedule_is_kept_under_an_id_that_is_never_used_twice() -> None:
     assert plans.kept(first).summary == (
         "Scheduled as T1: 50.00 EUR to Bob Brandt on Friday, 27 November 2026 at 08:00 UTC."
     )
-    plan = Plan().numbered_on().with_entry(Pending(request=request, scheduled=first, timer_id="t"))
+    plan = Plan().with_next_number().with_entry(Pending(request=request, scheduled=first, timer_id="t"))
     gone = plans.judge_cancellation(plan, "T1")
     assert isinstance(gone, Pending)
     second = plans.judge_schedule(plan.without(gone.entry_id), request, NOW, timedelta(minutes=1))
