@@ -1,4 +1,4 @@
-"""Binds a handler to the tool that it serves: what a contract promises and what Restate runs cannot differ."""
+"""Binds handlers to tool contracts, so that a contract and the handler that Restate runs cannot differ."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -25,23 +25,32 @@ BAD_REQUEST = 400
 def implements(
     service: AnyService, tool: Tool[Input, Output], kind: Kind | None = None
 ) -> Callable[[Handler[Ctx, Input, Output]], Handler[Ctx, Input, Output]]:
-    """Serve `tool` with the decorated function, as the handler of that name.
+    """Register the decorated function on `service` as the handler of `tool`.
 
-    `kind` is Restate's: on a virtual object "exclusive" (the default) or "shared", on a workflow "workflow" for its
-    main handler, and nothing on a plain service. A tool for verified customers verifies the customer before the
-    function runs, as the first step in the journal. Raises ValueError at import when the function, the service and the
-    tool do not fit together, and says what to write.
+    The function is a coroutine that takes Restate's context and the tool's input, and returns the tool's output.
+    `kind` is the handler's kind in Restate. On a virtual object it is "exclusive" (default) or "shared", on a workflow
+    "workflow" for the main handler or "shared" (default). Plain services have none.
+
+    If the tool requires a verified customer, the customer is verified first; the function runs only after that. The
+    call then fails with 401 for an unverified customer, and with 400 if it names different customers.
+
+    Raises ValueError at import if function, service and tool do not match; the message says how to fix it.
+
+    ```python
+    @implements(invoices, GET_INVOICE, kind="shared")
+    async def get_invoice(ctx: ObjectSharedContext, request: GetInvoice) -> Invoice: ...
+    ```
     """
-    refuse(tool, problem_with_service(service, tool, kind))
+    raise_problem(tool, problem_with_service(service, tool, kind))
 
     def bind(function: Handler[Ctx, Input, Output]) -> Handler[Ctx, Input, Output]:
-        refuse(tool, problem_with_function(function, tool, contexts_of(service, kind)))
-        return register(service, tool, kind, verifying(function, tool))
+        raise_problem(tool, problem_with_function(function, tool, accepted_contexts(service, kind)))
+        return register(service, tool, kind, with_verification(function, tool))
 
     return bind
 
 
-def refuse(tool: Tool[Any, Any], problem: str | None) -> None:
+def raise_problem(tool: Tool[Any, Any], problem: str | None) -> None:
     if problem:
         raise ValueError(f"{tool.service}.{tool.handler}: {problem}")
 
@@ -59,8 +68,8 @@ def register(
     return cast(Handler[Ctx, Input, Output], bound)
 
 
-def verifying(function: Handler[Ctx, Input, Output], tool: Tool[Input, Output]) -> Handler[Ctx, Input, Output]:
-    """The function itself, or the function after the customer was verified."""
+def with_verification(function: Handler[Ctx, Input, Output], tool: Tool[Input, Output]) -> Handler[Ctx, Input, Output]:
+    """Return the function, preceded by the customer's verification if the tool requires it."""
     if not tool.requires_verified_customer:
         return function
 
@@ -73,9 +82,10 @@ def verifying(function: Handler[Ctx, Input, Output], tool: Tool[Input, Output]) 
 
 
 def customer_of(ctx: Any, tool: Tool[Any, Any], request: BaseModel) -> str:
-    """Return the customer's id from the object's key and from every field that the session fills with it.
+    """Return the customer's id, which is the object's key or in fields of the input.
 
-    Raises TerminalError 400 if they differ. Only another tool can send such a call, and only one id would be verified.
+    Raises TerminalError 400 if the key and these fields differ. Agents fill all of them from the session's identity, so
+    only another tool can send such a call.
     """
     found = {name: getattr(request, name) for name in tool.customer_fields()}
     if tool.keyed_by == "customer_id":
@@ -89,34 +99,34 @@ def customer_of(ctx: Any, tool: Tool[Any, Any], request: BaseModel) -> str:
 
 
 def problem_with_service(service: AnyService, tool: Tool[Any, Any], kind: Kind | None) -> str | None:
-    """Why a service cannot serve the tool, in words that follow its name."""
+    """Return why the service cannot serve the tool, if so."""
     if service.name != tool.service:
         return (
-            f"the tool belongs to the service {tool.service!r}, and this is {service.name!r}. Bind the handler to that"
-            " service, or write its name into the contract"
+            f"the tool belongs to the service {tool.service!r}, but this is {service.name!r}. Register the handler on"
+            f" {tool.service!r}, or change `service` of the tool"
         )
     if tool.handler in service.handlers:
-        return f"the service {service.name!r} has a handler {tool.handler!r} already. Give one of them another name"
+        return f"the service {service.name!r} already has a handler {tool.handler!r}. Rename one of them"
     if isinstance(service, restate.Service):
         if tool.keyed_by is not None:
             return (
-                f"the tool is keyed by {tool.keyed_by}, and a plain service has no key. Declare the service with"
+                f"the tool is keyed by {tool.keyed_by}, but a plain service has no key. Declare the service with"
                 " tool_object, or remove keyed_by from the tool"
             )
-        return kind and f"a plain service has no handlers of a kind. Remove kind={kind!r}"
+        return kind and f"handlers of a plain service have no kind. Remove kind={kind!r}"
     if tool.keyed_by is None and not tool.internal:
         return (
-            f"{service.name!r} has a key, and nothing tells which one an agent means. Write"
-            ' keyed_by="customer_id" into the tool, or internal=True if only other tools call it'
+            f"{service.name!r} has a key, but the tool does not say which. Set"
+            ' keyed_by="customer_id" in the tool, or internal=True if only other tools call it'
         )
     kinds = ("workflow", "shared") if isinstance(service, restate.Workflow) else ("exclusive", "shared")
     if kind is not None and kind not in kinds:
-        return f"kind is one of {' and '.join(kinds)} here, not {kind!r}"
+        return f"kind must be {' or '.join(kinds)} here, not {kind!r}"
     return None
 
 
-def contexts_of(service: AnyService, kind: Kind | None) -> tuple[type[Any], ...]:
-    """The contexts that a handler may ask for: the one it gets, and those that can do less."""
+def accepted_contexts(service: AnyService, kind: Kind | None) -> tuple[type[Any], ...]:
+    """Return the context types that a handler may declare: the one it gets, and less capable ones."""
     if isinstance(service, restate.Service):
         return (restate.Context,)
     if isinstance(service, restate.Workflow):
@@ -129,33 +139,33 @@ def contexts_of(service: AnyService, kind: Kind | None) -> tuple[type[Any], ...]
 def problem_with_function(
     function: Callable[..., Any], tool: Tool[Any, Any], contexts: tuple[type[Any], ...]
 ) -> str | None:
-    """Why a function does not do what the tool promises, in words that follow its name."""
+    """Return why the function does not match the tool, if so."""
     if not inspect.iscoroutinefunction(function):
-        return "the handler must be a coroutine. Write `async def`"
+        return "the handler is not a coroutine. Write `async def`"
     try:
         signature = inspect.signature(function, eval_str=True)
     except NameError as error:
         return f"{error}. Import the type at the top of the module, outside of `if TYPE_CHECKING:`"
     parameters = list(signature.parameters.values())
     if [each.kind for each in parameters] != [inspect.Parameter.POSITIONAL_OR_KEYWORD] * 2:
-        return f"the handler takes two arguments, without *: the context and the {tool.input.__name__}"
-    asked = parameters[0].annotation
-    if not (isinstance(asked, type) and any(issubclass(context, asked) for context in contexts)):
-        return f"the handler's context is {written(asked)}. Annotate the first argument with {contexts[0].__name__}"
-    for what, found, promised in (
+        return f"the handler must take two parameters, without *: the context and the {tool.input.__name__}"
+    declared = parameters[0].annotation
+    if not (isinstance(declared, type) and any(issubclass(context, declared) for context in contexts)):
+        found = annotation_name(declared)
+        return f"the handler's context is {found}. Annotate the first argument with {contexts[0].__name__}"
+    for verb, annotation, expected in (
         ("takes", parameters[1].annotation, tool.input),
         ("returns", signature.return_annotation, tool.output),
     ):
-        if found is not promised:
+        if annotation is not expected:
             return (
-                f"the tool {what} {promised.__name__}, and the handler {what} {written(found)}. Annotate the handler"
-                f" with {promised.__name__}, or correct the contract"
+                f"the tool {verb} {expected.__name__}, but the handler {verb} {annotation_name(annotation)}. Annotate"
+                f" the handler with {expected.__name__}, or change the tool"
             )
     return None
 
 
-def written(annotation: Any) -> str:
-    """An annotation as an error names it."""
+def annotation_name(annotation: Any) -> str:
     if annotation is inspect.Signature.empty:
-        return "what is not annotated"
+        return "an unannotated value"
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)

@@ -59,7 +59,7 @@ def given(*parts: Any) -> Callable[[], Any]:
         (given(), ValueError, "nothing to serve. Pass an Agent"),
         (given(NoServices()), ValueError, "nothing to serve. Pass an Agent"),
         (given(Sessions), TypeError, "cannot serve <class"),
-        (given(Toolset("Policies")), ValueError, "Policies: it has no tools. Decorate a function"),
+        (given(Toolset("Policies")), ValueError, "Policies has no tools. Decorate a function"),
         (given(RECORDS, RECORDS), ValueError, "two services called Records. Give one of them another name"),
         (given([RECORDS]), TypeError, r"each as an argument of its own: serve\(one, another\)"),
         (given("records"), TypeError, "cannot serve 'records'"),

@@ -1,4 +1,4 @@
-"""Binding handlers to tools: what is refused at import, and that a customer is verified before the handler runs."""
+"""Binding handlers to tools: what is rejected at import, and verification before the handler runs."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from switchboard.toolkit.declare import tool_object, tool_service, tool_workflow
 
 
 class Other(ToolInput):
-    """An input of another tool."""
+    """The input of another tool."""
 
 
 class ForCustomer(PersonalInput):
@@ -29,7 +29,7 @@ OWN = Tool("Records", "look", "Look something up.", PersonalInput, Text, keyed_b
 FOR_CUSTOMER = Tool("Records", "look", "Look something up.", ForCustomer, Text)
 KEYED_FOR_CUSTOMER = Tool("Records", "look", "Look something up.", ForCustomer, Text, keyed_by="customer_id")
 FOR_BOTH = Tool("Records", "look", "Look something up.", ForTwo, Text)
-FOR_ANYBODY = Tool("Records", "look", "Look something up.", ForCustomer, Text, verified=False)
+FOR_EVERYONE = Tool("Records", "look", "Look something up.", ForCustomer, Text, verified=False)
 
 
 async def look(ctx: restate.Context, request: NoInput) -> Text:
@@ -100,29 +100,29 @@ def served_twice() -> None:
     [
         (
             lambda: implements(service("Accounts"), LOOK),
-            r"belongs to the service 'Records', and this is 'Accounts'",
+            r"belongs to the service 'Records', but this is 'Accounts'",
         ),
-        (lambda: implements(keyed(), LOOK), r"nothing tells which one an agent means. Write keyed_by="),
+        (lambda: implements(keyed(), LOOK), r"the tool does not say which. Set keyed_by="),
         (
             lambda: implements(service(), OWN),
-            r"keyed by customer_id, and a plain service has no key. Declare",
+            r"keyed by customer_id, but a plain service has no key. Declare",
         ),
-        (lambda: implements(service(), LOOK, kind="shared"), r"no handlers of a kind. Remove kind='shared'"),
+        (lambda: implements(service(), LOOK, kind="shared"), r"have no kind. Remove kind='shared'"),
         (
             lambda: implements(keyed(), OWN, kind="workflow"),
-            r"kind is one of exclusive and shared here",
+            r"kind must be exclusive or shared here",
         ),
         (
             lambda: implements(tool_workflow("Records", ""), INNER, kind="exclusive"),
-            "one of workflow and shared",
+            "must be workflow or shared",
         ),
-        (served_twice, r"has a handler 'look' already. Give one of them another name"),
-        (lambda: bound(other_input), r"takes NoInput, and the handler takes Other. Annotate"),
-        (lambda: bound(other_output), r"returns Text, and the handler returns NoInput. Annotate"),
-        (lambda: bound(no_annotation), r"the handler returns what is not annotated. Annotate"),
-        (lambda: bound(no_input), r"takes two arguments, without \*: the context and the NoInput"),
-        (lambda: bound(by_keyword), "takes two arguments"),
-        (lambda: bound(any_number), "takes two arguments"),
+        (served_twice, r"already has a handler 'look'. Rename one of them"),
+        (lambda: bound(other_input), r"takes NoInput, but the handler takes Other. Annotate"),
+        (lambda: bound(other_output), r"returns Text, but the handler returns NoInput. Annotate"),
+        (lambda: bound(no_annotation), r"the handler returns an unannotated value. Annotate"),
+        (lambda: bound(no_input), r"must take two parameters, without \*: the context and the NoInput"),
+        (lambda: bound(by_keyword), "must take two parameters"),
+        (lambda: bound(any_number), "must take two parameters"),
         (lambda: bound(no_context), "the handler's context is NoInput. Annotate the first argument with Context"),
         (lambda: bound(of_object), "the handler's context is ObjectContext. Annotate"),
         (lambda: implements(keyed(), INNER, "shared")(of_object), "first argument with ObjectSharedContext"),
@@ -131,12 +131,12 @@ def served_twice() -> None:
         (lambda: bound(no_coroutine), "Write `async def`"),
     ],
 )
-def test_handler_that_does_not_fit_its_tool_is_refused(bind: Callable[[], Any], why: str) -> None:
+def test_implements_rejects_handler_that_does_not_match_its_tool(bind: Callable[[], Any], why: str) -> None:
     with pytest.raises(ValueError, match=rf"^Records.look: .*{why}"):
         bind()
 
 
-def test_handler_is_registered_under_the_tools_name_with_its_types() -> None:
+def test_implements_registers_handler_with_the_tools_name_and_types() -> None:
     records = service()
     implements(records, Tool("Records", "look_up", "Look something up.", NoInput, Text))(look)
     handler = records.handlers["look_up"]
@@ -152,14 +152,14 @@ def kind_of(on: restate.VirtualObject | restate.Workflow, kind: Any) -> str | No
     return on.handlers["look"].kind
 
 
-def test_kind_is_restates() -> None:
+def test_implements_passes_the_kind_to_restate() -> None:
     assert (kind_of(keyed(), None), kind_of(keyed(), "shared")) == ("exclusive", "shared")
     workflow = tool_workflow("Records", "Records.")
     assert (kind_of(workflow, "workflow"), kind_of(tool_workflow("Records", ""), None)) == ("workflow", "shared")
 
 
 class Context:
-    """The part of a Restate context that tells the key of an object."""
+    """The part of a Restate context that handlers get the key from."""
 
     def key(self) -> str:
         return "alice"
@@ -172,25 +172,25 @@ class Context:
         (FOR_CUSTOMER, ForCustomer(user_id="bob", session_id="s"), ["bob"]),
         (KEYED_FOR_CUSTOMER, ForCustomer(user_id="alice", session_id="s"), ["alice"]),
         (FOR_BOTH, ForTwo(user_id="bob", owner="bob", session_id="s"), ["bob"]),
-        (FOR_ANYBODY, ForCustomer(user_id="bob", session_id="s"), []),
+        (FOR_EVERYONE, ForCustomer(user_id="bob", session_id="s"), []),
     ],
 )
-async def test_customer_is_verified_before_the_handler_runs(
+async def test_implements_verifies_customer_before_the_handler_runs(
     monkeypatch: pytest.MonkeyPatch, tool: Tool[Any, Any], request_: PersonalInput, verified: list[str]
 ) -> None:
-    asked: list[str] = []
+    checked: list[str] = []
     ran: list[list[str]] = []
 
     async def require(ctx: Any, customer_id: str, request: PersonalInput) -> None:
         assert request is request_
-        asked.append(customer_id)
+        checked.append(customer_id)
 
     async def handler(ctx: Any, request: Any) -> Text:
-        ran.append(list(asked))
+        ran.append(list(checked))
         return Text("done")
 
     monkeypatch.setattr(implement, "require_verified_customer", require)
-    assert await implement.verifying(handler, tool)(Context(), request_) == Text("done")
+    assert await implement.with_verification(handler, tool)(Context(), request_) == Text("done")
     assert ran == [verified]
 
 
@@ -201,10 +201,12 @@ async def test_customer_is_verified_before_the_handler_runs(
         (FOR_BOTH, ForTwo(user_id="alice", owner="bob", signed_in=True), "user_id and owner"),
     ],
 )
-async def test_call_for_two_customers_is_refused(tool: Tool[Any, Any], request_: PersonalInput, where: str) -> None:
+async def test_implements_refuses_call_for_two_customers(
+    tool: Tool[Any, Any], request_: PersonalInput, where: str
+) -> None:
     async def handler(ctx: Any, request: Any) -> Text:
         raise AssertionError("the handler ran")
 
     with pytest.raises(restate.TerminalError, match=f"look: the customer's id differs between {where}") as raised:
-        await implement.verifying(handler, tool)(Context(), request_)
+        await implement.with_verification(handler, tool)(Context(), request_)
     assert raised.value.status_code == 400

@@ -1,4 +1,4 @@
-"""Policy enforcement: what each mode makes of a refusal, what is counted and logged, and what the journal holds."""
+"""Policy enforcement: the effect of each mode, metrics, logs and journal entries."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ FORBIDDEN, IMPOSSIBLE = Refusal("Not allowed.", rule="X3"), Refusal("No seat.", 
 
 
 class Journal:
-    """Runs each entry and keeps its name and its JSON, as Restate's journal does."""
+    """Runs each entry and records its name and JSON, like Restate's journal."""
 
     def __init__(self) -> None:
         self.entries: list[tuple[str, Any]] = []
@@ -64,9 +64,7 @@ async def test_refusal_is_counted_and_logged_by_mode(
     assert counted("none", "allowed") == allowed + 1
 
 
-async def test_refusal_found_before_journals_only_whether_it_applies(
-    monkeypatch: pytest.MonkeyPatch, journal: Any
-) -> None:
+async def test_refusal_found_before_is_journaled_as_bool(monkeypatch: pytest.MonkeyPatch, journal: Any) -> None:
     monkeypatch.setattr(policy, "policy_mode", lambda: "enforce")
     await enforce_policy(journal, "transfer", None)
     with pytest.raises(restate.TerminalError, match=r"Too much. \(rule T1\)") as raised:
@@ -86,7 +84,7 @@ async def test_rules_are_journaled_with_the_whole_decision(
     assert journal.entries == [("policy may_cancel", {**decision, "why": "Not allowed.", "status_code": 409})]
 
 
-async def test_rules_are_not_applied_when_the_policy_is_off(monkeypatch: pytest.MonkeyPatch, journal: Any) -> None:
+async def test_rules_are_not_applied_when_policy_is_off(monkeypatch: pytest.MonkeyPatch, journal: Any) -> None:
     monkeypatch.setattr(policy, "policy_mode", lambda: "off")
     await enforce_policy(journal, "may_cancel", lambda: FORBIDDEN)
     with pytest.raises(restate.TerminalError, match="No seat"):
@@ -106,14 +104,14 @@ async def test_rules_are_not_applied_when_the_policy_is_off(monkeypatch: pytest.
         ("off", None, None, "allowed", ""),
     ],
 )
-def test_impossible_operation_is_refused_in_any_mode(
+def test_impossible_operation_is_refused_in_every_mode(
     mode: PolicyMode, forbidden: Refusal | None, impossible: Refusal | None, decision: str, rule: str
 ) -> None:
     found = decide("may_cancel", mode, forbidden, impossible)
     assert (found.decision, found.rule, found.mode) == (decision, rule, mode)
 
 
-def test_unknown_policy_mode_ends_the_process(
+def test_invalid_policy_mode_ends_the_process(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("POLICY", "perhaps")

@@ -1,4 +1,4 @@
-"""A saga: what is sent, and in which order, when a step is refused and when all have succeeded."""
+"""Sagas: which calls are sent, and in which order, on success and when a step is refused."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def tool(name: str) -> Tool[NoInput, Text]:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was called and sent, in order; a call of `pay` is refused."""
+    """The calls and sends in order; a call of `pay` is refused."""
     done: list[str] = []
 
     def start(ctx: Any, tool: Tool[NoInput, Text], request: NoInput, key: str | None = None) -> str:
@@ -32,12 +32,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise restate.TerminalError("Not enough money.", status_code=402)
         return Text(call)
 
-    def tell(ctx: Any, tool: Tool[NoInput, Text], request: NoInput, key: str | None = None) -> None:
+    def send(ctx: Any, tool: Tool[NoInput, Text], request: NoInput, key: str | None = None) -> None:
         done.append(f"send {tool.handler}")
 
     monkeypatch.setattr(sagas, "start", start)
     monkeypatch.setattr(sagas, "read", read)
-    monkeypatch.setattr(sagas, "send_tool", tell)
+    monkeypatch.setattr(sagas, "send_tool", send)
     monkeypatch.setattr(restate, "gather", gather)
     return done
 
@@ -53,27 +53,27 @@ async def order(saga: Saga, *steps: str) -> None:
         await saga.step(tool(name), NoInput())
 
 
-async def test_refused_step_undoes_all_steps_last_first(made: list[str]) -> None:
+async def test_saga_undoes_all_steps_last_first_when_a_step_is_refused(made: list[str]) -> None:
     with pytest.raises(restate.TerminalError) as raised, Saga(context(), "purchase 1", "Nothing was bought.") as saga:
         await order(saga, "reserve", "pay")
     assert (raised.value.message, raised.value.status_code) == ("Not enough money. Nothing was bought.", 402)
     assert made == ["call reserve", "call pay", "send undo_pay", "send undo_reserve"]
 
 
-async def test_refusal_keeps_its_words_without_others(made: list[str]) -> None:
+async def test_saga_keeps_the_refusals_text_when_otherwise_is_empty(made: list[str]) -> None:
     with pytest.raises(restate.TerminalError) as raised, Saga(context(), "purchase 1") as saga:
         await order(saga, "pay")
     assert raised.value.message == "Not enough money."
 
 
-async def test_saga_that_succeeds_undoes_nothing_and_settles_in_order(made: list[str]) -> None:
+async def test_saga_settles_in_order_when_all_steps_succeed(made: list[str]) -> None:
     with Saga(context(), "purchase 1") as saga:
         await order(saga, "reserve", "ship")
     saga.settle()
     assert made == ["call reserve", "call ship", "send settle_reserve", "send settle_ship"]
 
 
-async def test_defect_undoes_nothing_so_that_restate_retries(made: list[str]) -> None:
+async def test_saga_undoes_nothing_on_a_bug_because_restate_retries(made: list[str]) -> None:
     async def buy() -> None:
         with Saga(context(), "purchase 1") as saga:
             await order(saga, "reserve")

@@ -1,4 +1,4 @@
-"""A book of timers: its ids, and the order of state, timer and cancellation in the journal."""
+"""Timer books: ids, and the order of state changes, timers and cancellations in the journal."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ class Handle:
 
 
 class Context:
-    """An object's context: keeps the state, and what was done in which order."""
+    """An object's context that records the state and the order of operations."""
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = {}
@@ -60,7 +60,7 @@ def ctx() -> Any:
     return Context()
 
 
-async def test_added_entry_uses_up_its_number_before_its_timer_starts(ctx: Any) -> None:
+async def test_add_uses_up_the_number_before_the_timer_starts(ctx: Any) -> None:
     wake_up = WakeUp(len, NoInput(), timedelta(hours=1))
     await BOOK.add(ctx, await BOOK.read(ctx), wake_up, lambda timer_id: Entry(name="R1", timer_id=timer_id))
     assert ctx.done == [
@@ -71,23 +71,23 @@ async def test_added_entry_uses_up_its_number_before_its_timer_starts(ctx: Any) 
     assert (await BOOK.read(ctx)).find("R1") == Entry(name="R1", timer_id="inv_1")
 
 
-async def test_timer_that_is_late_starts_at_once(ctx: Any) -> None:
+async def test_timer_with_negative_delay_starts_immediately(ctx: Any) -> None:
     await BOOK.start(ctx, WakeUp(len, NoInput(), timedelta(hours=-1)))
     assert ctx.done == [("send", len, "alice", timedelta(0))]
 
 
-def test_cancelled_entry_is_removed_before_its_timer_is_stopped(ctx: Any) -> None:
+def test_cancel_removes_the_entry_before_it_stops_the_timer(ctx: Any) -> None:
     BOOK.cancel(ctx, Book(numbered=1, pending=(Entry(name="R1", timer_id="inv_1"),)), "R1", "inv_1")
     assert ctx.done == [("set", "book", 1, []), ("cancel", "inv_1")]
 
 
-def test_number_is_never_used_twice() -> None:
+def test_numbers_are_never_reused() -> None:
     book = Book().with_next_number().with_entry(Entry(name="R1"))
     assert (book.next_number, book.without("R1").next_number) == (2, 2)
     assert (book.ids, book.without("R1").ids) == ("R1", "none")
 
 
-def test_entry_replaces_the_one_with_its_id_in_its_place() -> None:
+def test_with_entry_replaces_entry_with_the_same_id_in_place() -> None:
     book = Book().with_entry(Entry(name="R1")).with_entry(Entry(name="R2"))
     assert book.with_entry(Entry(name="R1", timer_id="new")).pending == (
         Entry(name="R1", timer_id="new"),

@@ -1,4 +1,4 @@
-"""Tools written the short way: what becomes of a function, and every function that is refused at import."""
+"""Toolsets: the tool that a function becomes, and the functions that are rejected at import."""
 
 import inspect
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Claim(WireModel):
 
 
 async def get_policy(ctx: ObjectSharedContext, number: Annotated[str, Field(description="Its number.")]) -> Policy:
-    """What the policy covers
+    """Get what the policy covers
     and until when.
 
     Not for the model.
@@ -41,11 +41,11 @@ def keyed() -> Toolset:
     return Toolset("Policies", keyed_by="customer_id")
 
 
-def test_function_becomes_a_tool() -> None:
+def test_toolset_turns_function_into_tool() -> None:
     policies = keyed()
     tool = policies.tool(read_only=True)(get_policy)
     assert (tool.service, tool.handler, tool.keyed_by) == ("Policies", "get_policy", "customer_id")
-    assert tool.purpose == "What the policy covers and until when."
+    assert tool.purpose == "Get what the policy covers and until when."
     assert (tool.output, tool.requires_verified_customer) == (Policy, True)
     assert issubclass(tool.input, PersonalInput)
     assert tool.input.__name__ == "GetPolicyInput"
@@ -60,7 +60,7 @@ def test_function_becomes_a_tool() -> None:
     assert (handler.kind, handler.description) == ("shared", inspect.getdoc(get_policy))
 
 
-def test_write_is_exclusive_and_may_ask_for_consent() -> None:
+def test_toolset_makes_writing_tool_exclusive_and_keeps_its_consent() -> None:
     policies = keyed()
     tool = policies.tool(consent=lambda call: f"Report {call.amount}?")(report)
     assert policies.service.handlers["report"].kind == "exclusive"
@@ -70,7 +70,7 @@ def test_write_is_exclusive_and_may_ask_for_consent() -> None:
     assert tool.parameters()["required"] == ["amount"]
 
 
-def test_tool_of_a_plain_toolset_is_for_everybody() -> None:
+def test_tool_of_stateless_toolset_needs_no_verified_customer() -> None:
     libraries = Toolset("Libraries")
 
     @libraries.tool(read_only=True)
@@ -85,7 +85,7 @@ def test_tool_of_a_plain_toolset_is_for_everybody() -> None:
     assert assemble((libraries,), lambda: ()).services == (libraries.service,)
 
 
-def test_tool_that_is_told_the_customer_verifies_them() -> None:
+def test_tool_with_customer_field_requires_verified_customer() -> None:
     claims = Toolset("Claims")
 
     @claims.tool()
@@ -103,7 +103,7 @@ def test_tool_that_is_told_the_customer_verifies_them() -> None:
     assert Agent(name="Claims", handles="Claims.", instructions="", tools=(list_claims, count_claims))
 
 
-def test_session_may_be_asked_for_and_stays_optional() -> None:
+def test_session_id_parameter_stays_optional() -> None:
     @keyed().tool()
     async def report_here(ctx: ObjectContext, session_id: Annotated[str, FromIdentity("session_id")]) -> str:
         """Report damage."""
@@ -118,7 +118,7 @@ class FakeContext:
         return "alice"
 
 
-async def test_handler_hands_the_fields_to_the_function() -> None:
+async def test_handler_passes_the_input_fields_to_the_function() -> None:
     policies = keyed()
     tool = policies.tool()(report)
     handler: Any = policies.service.handlers["report"].fn
@@ -129,7 +129,7 @@ async def test_handler_hands_the_fields_to_the_function() -> None:
     assert await handler(FakeContext(), get.input(number="P-1", signed_in=True)) == Policy(number="P-1")
 
 
-# Each of these functions has one fault.
+# Each of these functions has one mistake.
 
 
 async def no_context(number: str) -> str:
@@ -265,17 +265,17 @@ def of_customer(function: Any, **options: Any) -> Callable[[], Any]:
         (of_customer(no_context, read_only=True), "Write `ctx: ObjectSharedContext`"),
         (
             of_customer(writing_context, read_only=True),
-            "`ctx: ObjectSharedContext`; with read_only=True it cannot",
+            "`ctx: ObjectSharedContext`; with read_only=True the tool cannot write state",
         ),
-        (of_customer(get_policy), "the context of this tool is no ObjectSharedContext. Write `ctx: ObjectContext`"),
-        (plain(writing_context), "the context of this tool is no ObjectContext. Write `ctx: Context`"),
+        (of_customer(get_policy), "the context of this tool is not ObjectSharedContext. Write `ctx: ObjectContext`"),
+        (plain(writing_context), "the context of this tool is not ObjectContext. Write `ctx: Context`"),
         (plain(no_docstring), "the docstring is missing. Write one"),
         (plain(no_type), "'number' has no type. Write one, such as `number: str`"),
-        (plain(many), r"so `\*numbers: str` is not possible. Name each one"),
-        (plain(any_keyword), r"so `\*\*numbers: str` is not possible. Name each one"),
-        (plain(by_position), "so `number: str` is not possible. Name each one"),
-        (plain(private_name), "'_number' has a name that pydantic uses itself. Rename it"),
-        (plain(pydantics_name), "'model_dump' has a name that pydantic uses itself. Rename it"),
+        (plain(many), r"so `\*numbers: str` is not supported. Name each parameter"),
+        (plain(any_keyword), r"so `\*\*numbers: str` is not supported. Name each parameter"),
+        (plain(by_position), "so `number: str` is not supported. Name each parameter"),
+        (plain(private_name), "'_number' has a name that pydantic reserves. Rename it"),
+        (plain(pydantics_name), "'model_dump' has a name that pydantic reserves. Rename it"),
         (plain(names_customer), r"the model could set 'customer_id'.*Annotated\[str, FromIdentity"),
         (plain(names_customer_inside), "the model could set 'customer_id'"),
         (plain(marked_inside), "no effect inside the type of 'who'"),
@@ -283,23 +283,23 @@ def of_customer(function: Any, **options: Any) -> Callable[[], Any]:
         (plain(plain_context, verified=True), "does not know the customer. Set keyed_by="),
         (plain(returns_nothing), "it returns None. Annotate the function with `-> str`"),
         (plain(returns_dict), r"it returns dict\[str, str\]. Annotate"),
-        (plain(returns_what), "it returns what is not annotated. Annotate"),
+        (plain(returns_what), "it returns an unannotated value. Annotate"),
         (plain(unknown_type), "name 'Missing' is not defined. Import the type"),
-        (plain(unreadable_type), "pydantic cannot read its types"),
-        (plain(unshowable_type), "pydantic cannot read its types"),
-        (plain(no_coroutine), "a tool is a coroutine. Write `async def`"),
-        (of_customer(plain_context, read_only=True, consent=str), "that only reads needs no consent. Remove"),
-        (lambda: twice(plain_context), "has a handler 'plain_context' already. Give one of them another name"),
-        (lambda: Toolset("my tools"), "a name is a letter and up to 63"),
-        (lambda: Toolset("Claims", keyed_by="claim_id"), 'keyed_by is "customer_id" or "session_id"'),  # type: ignore[arg-type]
+        (plain(unreadable_type), "pydantic does not support its types"),
+        (plain(unshowable_type), "pydantic does not support its types"),
+        (plain(no_coroutine), "a tool must be a coroutine. Write `async def`"),
+        (of_customer(plain_context, read_only=True, consent=str), "read-only tools need no consent. Remove"),
+        (lambda: twice(plain_context), "already has a handler 'plain_context'. Rename one of them"),
+        (lambda: Toolset("my tools"), "a name must be a letter and up to 63"),
+        (lambda: Toolset("Claims", keyed_by="claim_id"), 'keyed_by must be "customer_id" or "session_id"'),  # type: ignore[arg-type]
     ],
 )
-def test_what_cannot_be_a_tool_is_refused_with_what_to_write(declare: Callable[[], Any], why: str) -> None:
+def test_toolset_rejects_function_and_names_the_fix(declare: Callable[[], Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         declare()
 
 
-def test_returned_tool_is_what_agents_and_other_tools_use() -> None:
+def test_toolset_returns_tool_that_agents_can_list() -> None:
     tool = keyed().tool()(report)
     assert isinstance(tool, Tool)
     with pytest.raises(ValueError, match="more than one tool is named report"):
