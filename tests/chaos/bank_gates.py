@@ -1,4 +1,4 @@
-"""The bank's objects behind gates that a test shuts and opens, in a process of their own."""
+"""The bank's objects in a separate process, behind gates that a test shuts and opens."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from tests.laboratory import Laboratory
 
 @dataclass(frozen=True)
 class Gates:
-    """A handler is named `Loans.list_loans`."""
+    """Gates by handler, for example `Loans.list_loans`."""
 
     process: Process
     folder: Path
@@ -25,7 +25,7 @@ class Gates:
 
 @asynccontextmanager
 async def gates(laboratory: Laboratory, folder: Path) -> AsyncIterator[Gates]:
-    """What `tests.mesh.gated_bank` serves is served by a process of its own, and after that by the tools again."""
+    """Serve `tests.mesh.gated_bank` until the end of the block, then the tools' own objects again."""
     (port,) = free_ports(1)
     process = laboratory.mesh.service("gated_bank", port, module="tests.mesh.gated_bank")
     process.environment = {**process.environment, "GATES": str(folder)}

@@ -1,4 +1,4 @@
-"""What is put off, with a gate before and after each handler, served apart: `python -m tests.chaos.gated_timers`."""
+"""Timers with a gate before and after each handler, in a separate process: `python -m tests.chaos.gated_timers`."""
 
 from services.tools.bank.data.demo import DemoBank
 from services.tools.bank.standing_orders.handlers import standing_orders_object

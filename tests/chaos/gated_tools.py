@@ -1,8 +1,8 @@
 """The tools, with a gate before and after each handler of a booking: `python -m tests.chaos.gated_tools`.
 
-The handlers are the real ones. A gate is a file in the folder GATES, named `{handler}.before` or `{handler}.after`;
-while it is there, a call whose input holds the file's text waits, and says so by a file `{gate}.reached`. So a test can
-look, kill or cancel while a step of milliseconds is not begun, or is done and not yet reported.
+The handlers are the real ones. A gate is a file in the folder GATES, named `{handler}.before` or `{handler}.after`.
+While it exists, a call whose input contains the file's text waits and creates a file `{gate}.reached`. So a test can
+inspect, kill or cancel a step that takes milliseconds, before it starts or after it is done but not reported yet.
 """
 
 import asyncio
@@ -28,26 +28,26 @@ from switchboard.toolkit.settings import ToolsSettings
 
 GATES = Path(os.environ.get("GATES", os.devnull))
 GATED = {reservation_service.name, FLIGHT_SEATS, AIRLINE_CUSTOMERS, CARD_PROCESSOR, RESERVATIONS, outbox.name}
-LOOK_SECONDS = 0.01
+POLL_SECONDS = 0.01
 
 
-async def passed(gate: str) -> None:
-    """Wait while the gate is closed to this call."""
+async def pass_gate(gate: str) -> None:
+    """Wait while the gate is closed for this call."""
     closed = GATES / gate
     context = current_context()
     if context is None or not closed.exists() or closed.read_text() not in context.request().body.decode():
         return
     (GATES / f"{gate}.reached").touch()
     while closed.exists():
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def gates_of(handler: str) -> Callable[[], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def gates() -> AsyncIterator[None]:
-        await passed(f"{handler}.before")
+        await pass_gate(f"{handler}.before")
         yield
-        await passed(f"{handler}.after")
+        await pass_gate(f"{handler}.after")
 
     return gates
 

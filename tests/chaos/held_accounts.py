@@ -1,7 +1,7 @@
-"""The real accounts in a process of their own, whose locks a test can hold: `python -m tests.chaos.held_accounts`.
+"""The real accounts in a separate process, with locks that a test can hold: `python -m tests.chaos.held_accounts`.
 
-While an account's lock is held, what is asked of it waits: so a transfer stands still exactly between two steps, for as
-long as the test likes and over any kill. `Vault` lets the test in, as the ingress does not reach the accounts.
+While an account's lock is held, calls to it wait. So a test can block a transfer exactly between two steps, for any
+time and across kills. Tests call the accounts through `Vault`, because they are not reachable through the ingress.
 """
 
 import restate
@@ -29,12 +29,12 @@ vault = restate.VirtualObject("Vault", description="For tests: an account's lock
 
 
 class Go(WireModel):
-    """Nothing to say."""
+    """An empty request."""
 
 
 @accounts.handler()
 async def hold(ctx: restate.ObjectContext, _: Go) -> None:
-    """Keep the lock until the awakeable is resolved whose id is in the state."""
+    """Hold the lock until the awakeable is resolved. Its id is in the state."""
     held_by, released = ctx.awakeable(type_hint=str)
     ctx.set(HELD_BY, held_by)
     await released

@@ -1,4 +1,4 @@
-"""The bank itself killed in the middle of a question that needs three tools, with its real tools."""
+"""The bank agent is killed while it answers a question that needs three of its real tools."""
 
 import asyncio
 import os
@@ -15,8 +15,8 @@ TOOLS = {"Accounts/alice/get_balance", "Accounts/alice/summarize_spending", "Loa
 
 
 @contextmanager
-def held(process: Process) -> Iterator[None]:
-    """Stop a process in its tracks, so that what it was asked stays under way."""
+def paused(process: Process) -> Iterator[None]:
+    """Pause a process, so that calls to it stay in flight."""
     os.kill(process.pid, signal.SIGSTOP)
     try:
         yield
@@ -33,7 +33,7 @@ async def test_parallel_tools_keep_running_when_the_agent_is_killed(laboratory: 
         rows = await laboratory.invocations(customer.session)
         return {row["target"] for row in rows if row["status"] in ("running", "backing-off")} >= TOOLS
 
-    with held(laboratory.mesh.services["tools"]):
+    with paused(laboratory.mesh.services["tools"]):
         message = asyncio.create_task(customer.says(THREE_QUESTIONS))
         await laboratory.until(all_three_run)
         await laboratory.mesh.services["bank"].kill()

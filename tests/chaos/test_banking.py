@@ -1,4 +1,4 @@
-"""kill -9 and cancellations in the middle of what the bank does outside and on loans: sums right, sent once."""
+"""kill -9 and cancellations during external payments and early repayments: sums stay right, payments are sent once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,9 +16,9 @@ from tests.mesh.money import Teller, payment
 FRENCH_IBAN = "FR7630006000011234567890189"
 LOAN = "LN-1120"
 
-OUTSIDE = ("Accounts.withdraw", "PaymentNetwork.submit")
-REPAYMENT = ("Accounts.withdraw", "Loans.reduce_loan")
-"""Where each saga can be made to stand still."""
+EXTERNAL_STEPS = ("Accounts.withdraw", "PaymentNetwork.submit")
+REPAYMENT_STEPS = ("Accounts.withdraw", "Loans.reduce_loan")
+"""Steps at which a test can block each saga."""
 
 
 @pytest.fixture(scope="module")
@@ -27,23 +27,23 @@ async def gate(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory)
         yield opened
 
 
-def outside(reference: str) -> tuple[str, JSON]:
+def external_payment(reference: str) -> tuple[str, JSON]:
     return ("transfer_money", payment(FRENCH_IBAN, "7.00", recipient_name="Zoé Petit", reference=reference))
 
 
-def early() -> tuple[str, JSON]:
+def early_repayment() -> tuple[str, JSON]:
     return ("repay_loan_early", {"loan_id": LOAN, "amount": "500", "fee": "5", "currency": "EUR"})
 
 
-async def begins(teller: Teller, call: tuple[str, JSON]) -> tuple[Customer, asyncio.Task[Answer]]:
-    """A call that Carol has confirmed and that is under way."""
+async def start(teller: Teller, call: tuple[str, JSON]) -> tuple[Customer, asyncio.Task[Answer]]:
+    """Start a call that Carol has confirmed."""
     carol, asked = await teller.request_call("carol", call)
     assert asked.body["confirmation"], asked
     return carol, asyncio.create_task(carol.says("yes"))
 
 
-async def stands_still(laboratory: Laboratory, step: str) -> None:
-    """Wait until a step's call has been made; the gate holds it."""
+async def wait_until_blocked(laboratory: Laboratory, step: str) -> None:
+    """Wait until a step has been called. Its gate blocks it."""
     service, handler = step.split(".")
     sql = (
         f"SELECT id FROM sys_invocation WHERE target_service_name = '{service}' AND target_handler_name = '{handler}'"
@@ -71,7 +71,7 @@ async def owed(teller: Teller) -> Decimal:
     return next(Decimal(loan["outstanding"]) for loan in loans if loan["loan_id"] == LOAN)
 
 
-@pytest.mark.parametrize("step", OUTSIDE)
+@pytest.mark.parametrize("step", EXTERNAL_STEPS)
 @pytest.mark.parametrize("killed", ["saga", "objects", "all, Restate too"])
 async def test_external_payment_killed_at_a_step_is_sent_once(
     laboratory: Laboratory, gate: Gates, step: str, killed: str
@@ -79,13 +79,13 @@ async def test_external_payment_killed_at_a_step_is_sent_once(
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
     before = await teller.net_movement_of("carol")
     gate.shut(step)
-    _, message = await begins(teller, outside(reference))
-    await stands_still(laboratory, step)
+    _, message = await start(teller, external_payment(reference))
+    await wait_until_blocked(laboratory, step)
     await restart(*victims(laboratory, gate, killed))
     gate.open(step)
-    await asyncio.gather(message, return_exceptions=True)  # With Restate the customer's connection broke.
+    await asyncio.gather(message, return_exceptions=True)  # The customer's connection breaks when Restate is killed.
     await teller.wait_until_idle()
-    assert await teller.sent_outside(reference) == [Decimal("7.00")]
+    assert await teller.sent_externally(reference) == [Decimal("7.00")]
     assert await teller.net_movement_of("carol") == before - 7
 
 
@@ -95,29 +95,29 @@ async def test_external_payment_killed_at_any_time_is_sent_once(
 ) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
     before = await teller.net_movement_of("carol")
-    _, message = await begins(teller, outside(reference))
+    _, message = await start(teller, external_payment(reference))
     await asyncio.sleep(delay_ms / 1000)
     await restart(laboratory.mesh.services["tools"], gate.process)
     await message
     await teller.wait_until_idle()
-    assert await teller.sent_outside(reference) == [Decimal("7.00")]
+    assert await teller.sent_externally(reference) == [Decimal("7.00")]
     assert await teller.net_movement_of("carol") == before - 7
 
 
-@pytest.mark.parametrize("step", OUTSIDE)
+@pytest.mark.parametrize("step", EXTERNAL_STEPS)
 async def test_external_payment_interrupted_at_a_step_is_not_sent(
     laboratory: Laboratory, gate: Gates, step: str
 ) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
     before = await teller.net_movement_of("carol")
     gate.shut(step)
-    carol, message = await begins(teller, outside(reference))
-    await stands_still(laboratory, step)
+    carol, message = await start(teller, external_payment(reference))
+    await wait_until_blocked(laboratory, step)
     assert (await carol.asks("interrupt")).body == {"interrupted": True}
     assert (await message).body["interrupted"]
     gate.open(step)
     await teller.wait_until_idle()
-    assert (await teller.sent_outside(reference), await teller.net_movement_of("carol")) == ([], before)
+    assert (await teller.sent_externally(reference), await teller.net_movement_of("carol")) == ([], before)
 
 
 @pytest.mark.parametrize("delay_ms", [0, 10, 20, 40])
@@ -126,17 +126,17 @@ async def test_external_payment_interrupted_at_any_time_is_sent_fully_or_not(
 ) -> None:
     teller, reference = Teller(laboratory), f"rent {uuid4()}"
     before = await teller.net_movement_of("carol")
-    carol, message = await begins(teller, outside(reference))
+    carol, message = await start(teller, external_payment(reference))
     await asyncio.sleep(delay_ms / 1000)
     await carol.asks("interrupt")
     await message
     await teller.wait_until_idle()
-    sent = await teller.sent_outside(reference)
+    sent = await teller.sent_externally(reference)
     assert await teller.net_movement_of("carol") == before - sum(sent)
     assert sent in ([], [Decimal("7.00")])
 
 
-@pytest.mark.parametrize("step", REPAYMENT)
+@pytest.mark.parametrize("step", REPAYMENT_STEPS)
 @pytest.mark.parametrize("killed", ["saga", "objects", "all, Restate too"])
 async def test_early_repayment_killed_at_a_step_is_made_once(
     laboratory: Laboratory, gate: Gates, step: str, killed: str
@@ -144,8 +144,8 @@ async def test_early_repayment_killed_at_a_step_is_made_once(
     teller = Teller(laboratory)
     before, loan = await teller.net_movement_of("carol"), await owed(teller)
     gate.shut(step)
-    _, message = await begins(teller, early())
-    await stands_still(laboratory, step)
+    _, message = await start(teller, early_repayment())
+    await wait_until_blocked(laboratory, step)
     await restart(*victims(laboratory, gate, killed))
     gate.open(step)
     await asyncio.gather(message, return_exceptions=True)
@@ -154,15 +154,15 @@ async def test_early_repayment_killed_at_a_step_is_made_once(
     assert await owed(teller) == loan - 500
 
 
-@pytest.mark.parametrize("step", REPAYMENT)
+@pytest.mark.parametrize("step", REPAYMENT_STEPS)
 async def test_early_repayment_interrupted_at_a_step_changes_nothing(
     laboratory: Laboratory, gate: Gates, step: str
 ) -> None:
     teller = Teller(laboratory)
     before, loan = await teller.net_movement_of("carol"), await owed(teller)
     gate.shut(step)
-    carol, message = await begins(teller, early())
-    await stands_still(laboratory, step)
+    carol, message = await start(teller, early_repayment())
+    await wait_until_blocked(laboratory, step)
     await carol.asks("interrupt")
     assert (await message).body["interrupted"]
     gate.open(step)

@@ -1,4 +1,4 @@
-"""A booking killed, cancelled or interrupted at every step of it: it is made once and whole, or not at all."""
+"""A booking that is killed, cancelled or interrupted at any step is made once and completely, or not at all."""
 
 import asyncio
 import json
@@ -36,13 +36,13 @@ from tests.mesh.booking_desk import (
 Side = Literal["before", "after"]
 
 STEPS = ("claim_id", "take_seats", "authorise", "write", "pay")
-"""Each step on the way to a booking that stands, by its handler."""
+"""The handlers of a booking's steps."""
 
 CHANGE_STEPS = ("take_seats", "pay", "write")
-"""Those of a change of flights that costs something."""
+"""The handlers of the steps of a change of flights that has a price."""
 
-AFTERWARDS = ("settle_write", "settle_payment", "deliver")
-"""What is only sent once the booking stands."""
+ONE_WAY_STEPS = ("settle_write", "settle_payment", "deliver")
+"""The handlers that get one-way sends after the booking is complete."""
 
 FLIGHT, DAY = "SB245", days_from_today(60)
 ERIN = {"first_name": "Erin", "last_name": "Evans", "dob": "2001-09-23"}
@@ -68,7 +68,7 @@ class Gates:
 
 @pytest.fixture(scope="module")
 async def gated(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gates]:
-    """The mesh's tools are run with gates meanwhile."""
+    """Run the mesh's tools with gates until the end of the module."""
     tools = laboratory.mesh.services["tools"]
     command, environment = tools.command, tools.environment
     found = Gates(tmp_path_factory.mktemp("gates"), tools)
@@ -89,8 +89,8 @@ def gates(gated: Gates) -> Iterator[Gates]:
 
 
 @dataclass
-class UnderWay:
-    """A write of Erin's that has come to a closed gate."""
+class BlockedWrite:
+    """A write of Erin's that waits at a closed gate."""
 
     laboratory: Laboratory
     customer: Customer
@@ -110,61 +110,63 @@ class UnderWay:
         async with self.laboratory.http.patch(url) as response:
             assert response.status in (200, 202, 409)
 
-    async def is_undone(self) -> None:
-        """All is as before, and nothing runs that could still change it."""
+    async def check_undone(self) -> None:
+        """Check that the state is as before and nothing is running that could change it."""
         await wait_until_idle(self.laboratory)
-        assert await erins_world(self.laboratory) == self.before
+        assert await erins_snapshot(self.laboratory) == self.before
 
 
-async def erins_world(laboratory: Laboratory) -> Snapshot:
+async def erins_snapshot(laboratory: Laboratory) -> Snapshot:
     return await snapshot(laboratory, "erin", FLIGHT, DAY)
 
 
-async def comes_to(laboratory: Laboratory, gates: Gates, call: tuple[str, JSON], handler: str, side: Side) -> UnderWay:
-    """Erin asks for a write, up to a gate that is closed; Restate shows the step as under way."""
+async def run_to_gate(
+    laboratory: Laboratory, gates: Gates, call: tuple[str, JSON], handler: str, side: Side
+) -> BlockedWrite:
+    """Let Erin confirm a write, and wait until it is running at a closed gate."""
     await wait_until_idle(laboratory)
-    before = await erins_world(laboratory)
+    before = await erins_snapshot(laboratory)
     customer = laboratory.customer("erin")
     await request_call(laboratory, customer, call)
     gates.close(handler, side)
     answer = asyncio.create_task(customer.says(YES))
-    under_way = UnderWay(laboratory, customer, answer, call[0], before)
+    blocked = BlockedWrite(laboratory, customer, answer, call[0], before)
 
     async def is_there() -> bool:
-        return gates.reached(handler, side) and "running" in await under_way.status_of(handler)
+        return gates.reached(handler, side) and "running" in await blocked.status_of(handler)
 
     await laboratory.until(is_there)
-    return under_way
+    return blocked
 
 
 def erins_booking() -> tuple[str, JSON]:
-    """Some of it from the gift card, the rest from the credit card."""
+    """Return a booking that is paid with gift card and credit card."""
     return booking(FLIGHT, DAY, ("gift_card_4400", 5), ("credit_card_5454", 284.4), passengers=[ERIN])
 
 
-@pytest.mark.parametrize("handler", [*STEPS, *AFTERWARDS])
+@pytest.mark.parametrize("handler", [*STEPS, *ONE_WAY_STEPS])
 async def test_booking_is_made_once_when_tools_die_after_a_step(
     laboratory: Laboratory, gates: Gates, handler: str
 ) -> None:
-    under_way = await comes_to(laboratory, gates, erins_booking(), handler, "after")
+    blocked = await run_to_gate(laboratory, gates, erins_booking(), handler, "after")
     await gates.tools.kill()
     gates.open()
     await gates.tools.start()
-    await stands_once(under_way)
+    await check_booked_once(blocked)
 
 
 async def test_booking_is_made_once_when_tools_die_before_a_step(laboratory: Laboratory, gates: Gates) -> None:
-    under_way = await comes_to(laboratory, gates, erins_booking(), "authorise", "before")
+    blocked = await run_to_gate(laboratory, gates, erins_booking(), "authorise", "before")
     await gates.tools.kill()
     gates.open()
     await gates.tools.start()
-    await stands_once(under_way)
+    await check_booked_once(blocked)
 
 
 @pytest.fixture
 def other_settings(tmp_path: Path) -> dict[str, str]:
-    """An airline whose clock stands two days on, with the benchmark's ids; it has cancelled Erin's flight, and her card
-    is declined."""
+    """Settings of an airline whose clock is two days ahead and which uses the benchmark's ids. It has cancelled Erin's
+    flight, and her card is declined."""
     folder = tmp_path / "data"
     shutil.copytree(DEFAULT_DATA, folder)
     flights, extras = folder / "flights.json", folder / "extras.json"
@@ -180,52 +182,52 @@ def other_settings(tmp_path: Path) -> dict[str, str]:
 async def test_completed_step_keeps_its_result_when_settings_change(
     laboratory: Laboratory, gates: Gates, other_settings: dict[str, str], handler: str
 ) -> None:
-    """The booking goes on; what comes after the step may be refused under the new settings, and is undone then."""
-    under_way = await comes_to(laboratory, gates, erins_booking(), handler, "after")
+    """The booking continues. Later steps may be refused under the new settings, and then the booking is undone."""
+    blocked = await run_to_gate(laboratory, gates, erins_booking(), handler, "after")
     usual = gates.tools.environment
     await gates.tools.kill()
     gates.tools.environment = {**usual, **other_settings}
     gates.open()
     await gates.tools.start()
-    assert (await under_way.answer).status == 200
+    assert (await blocked.answer).status == 200
     await wait_until_idle(laboratory)
     await gates.tools.stop()
     gates.tools.environment = usual
     await gates.tools.start()
     if handler == "take_seats":
-        assert "was declined: stolen" in (await last_result(under_way.customer))["content"]
-        await under_way.is_undone()
+        assert "was declined: stolen" in (await last_result(blocked.customer))["content"]
+        await blocked.check_undone()
         return
-    booked = content_of(await last_result(under_way.customer))
+    booked = content_of(await last_result(blocked.customer))
     assert booked["reservation_id"] not in BENCHMARK_IDS
     assert booked["created_at"] < other_settings["AIRLINE_NOW"][:10]
-    await stands_once(under_way)
+    await check_booked_once(blocked)
 
 
-async def stands_once(under_way: UnderWay) -> None:
-    """The booking is there, paid, seated and told of, all of it once; then it is undone for the next test."""
-    laboratory, before = under_way.laboratory, under_way.before
-    assert (await under_way.answer).status == 200
-    number = content_of(await last_result(under_way.customer))["reservation_id"]
+async def check_booked_once(blocked: BlockedWrite) -> None:
+    """Check that booking, payment, seat and e-mail each exist once, then cancel the booking for the next test."""
+    laboratory, before = blocked.laboratory, blocked.before
+    assert (await blocked.answer).status == 200
+    number = content_of(await last_result(blocked.customer))["reservation_id"]
     await wait_until_idle(laboratory)
-    after = await erins_world(laboratory)
+    after = await erins_snapshot(laboratory)
     assert changes(after.methods, before.methods) == {"gift_card_4400": Decimal(-5)}
     assert changes(after.cards, before.cards) == {"credit_card_5454": Decimal("284.4")}
     assert after.listed == (*before.listed, number)
     assert after.slots.items() - before.slots.items() == {(number, "stands")}
     assert (list(after.seats), len(after.seats[number])) == ([*before.seats, number], 1)
     assert (after.open, after.emails) == (0, before.emails + 1)
-    await is_given_back(laboratory, number, before)
+    await cancel_booking(laboratory, number, before)
 
 
-async def is_given_back(laboratory: Laboratory, number: str, before: Snapshot) -> None:
-    """Cancelled: seat and card are as before. What goes back to a gift card is for accounting."""
+async def cancel_booking(laboratory: Laboratory, number: str, before: Snapshot) -> None:
+    """Cancel the booking, and check that seat and card are as before. Gift card refunds are not checked."""
     cancelled = content_of(
         await call_with_consent(laboratory, "erin", ("cancel_reservation", {"reservation_id": number}))
     )
     assert cancelled["status"] == "cancelled"
     await wait_until_idle(laboratory)
-    now = await erins_world(laboratory)
+    now = await erins_snapshot(laboratory)
     assert (now.cards, now.seats, now.slots[number]) == (before.cards, before.seats, "cancelled")
 
 
@@ -234,32 +236,32 @@ async def is_given_back(laboratory: Laboratory, number: str, before: Snapshot) -
 async def test_booking_cancelled_at_a_step_is_fully_undone(
     laboratory: Laboratory, gates: Gates, handler: str, side: Side
 ) -> None:
-    """The step is still under way when the saga has ended, so that its undoing has to wait for it."""
-    under_way = await comes_to(laboratory, gates, erins_booking(), handler, side)
-    await is_cancelled_and_undone(under_way, gates, handler)
+    """The step is still running when the saga ends, so its undo has to wait for it."""
+    blocked = await run_to_gate(laboratory, gates, erins_booking(), handler, side)
+    await cancel_and_check_undone(blocked, gates, handler)
 
 
-async def is_cancelled_and_undone(under_way: UnderWay, gates: Gates, handler: str) -> None:
-    await under_way.cancel()
-    assert (await under_way.answer).status == 200
-    assert await under_way.status_of(under_way.tool) == ["completed"]
-    assert "running" in await under_way.status_of(handler)
+async def cancel_and_check_undone(blocked: BlockedWrite, gates: Gates, handler: str) -> None:
+    await blocked.cancel()
+    assert (await blocked.answer).status == 200
+    assert await blocked.status_of(blocked.tool) == ["completed"]
+    assert "running" in await blocked.status_of(handler)
     gates.open()
-    assert not (await last_result(under_way.customer))["ok"]
-    await under_way.is_undone()
+    assert not (await last_result(blocked.customer))["ok"]
+    await blocked.check_undone()
 
 
 @pytest.fixture
 async def booked(laboratory: Laboratory, gated: Gates) -> AsyncIterator[str]:
-    """A reservation of Erin's in basic economy, which is cancelled afterwards."""
+    """A reservation of Erin's in basic economy, which is cancelled at the end."""
     call = booking(FLIGHT, DAY, ("credit_card_5454", 189), passengers=[ERIN], cabin="basic_economy")
     number = content_of(await call_with_consent(laboratory, "erin", call))["reservation_id"]
     yield number
     content_of(await call_with_consent(laboratory, "erin", ("cancel_reservation", {"reservation_id": number})))
 
 
-def dearer(number: str) -> tuple[str, JSON]:
-    """From basic economy to economy, paid from the gift card."""
+def paid_change(number: str) -> tuple[str, JSON]:
+    """Return a change from basic economy to economy that is paid with the gift card."""
     flights = [{"flight_number": FLIGHT, "date": DAY.isoformat()}]
     change = {"reservation_id": number, "cabin": "economy", "flights": flights, "payment_id": "gift_card_4400"}
     return "update_reservation_flights", change
@@ -270,8 +272,8 @@ def dearer(number: str) -> tuple[str, JSON]:
 async def test_change_cancelled_at_a_step_is_fully_undone(
     laboratory: Laboratory, gates: Gates, booked: str, handler: str, side: Side
 ) -> None:
-    under_way = await comes_to(laboratory, gates, dearer(booked), handler, side)
-    await is_cancelled_and_undone(under_way, gates, handler)
+    blocked = await run_to_gate(laboratory, gates, paid_change(booked), handler, side)
+    await cancel_and_check_undone(blocked, gates, handler)
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
@@ -279,36 +281,36 @@ async def test_reservation_remains_when_its_cancellation_is_cancelled(
     laboratory: Laboratory, gates: Gates, booked: str, side: Side
 ) -> None:
     call = ("cancel_reservation", {"reservation_id": booked})
-    under_way = await comes_to(laboratory, gates, call, "write", side)
-    await is_cancelled_and_undone(under_way, gates, "write")
+    blocked = await run_to_gate(laboratory, gates, call, "write", side)
+    await cancel_and_check_undone(blocked, gates, "write")
 
 
 @pytest.mark.parametrize(("handler", "side"), [("take_seats", "after"), ("authorise", "after"), ("pay", "after")])
 async def test_interrupted_booking_is_fully_undone(
     laboratory: Laboratory, gates: Gates, handler: str, side: Side
 ) -> None:
-    under_way = await comes_to(laboratory, gates, erins_booking(), handler, side)
-    assert (await under_way.customer.asks("interrupt")).body == {"interrupted": True}
-    answer = await under_way.answer
+    blocked = await run_to_gate(laboratory, gates, erins_booking(), handler, side)
+    assert (await blocked.customer.asks("interrupt")).body == {"interrupted": True}
+    answer = await blocked.answer
     assert answer.body["interrupted"]
     assert answer.text.endswith("Not done: book reservation.")
     gates.open()
-    await under_way.is_undone()
+    await blocked.check_undone()
 
 
-@pytest.mark.parametrize("handler", AFTERWARDS)
+@pytest.mark.parametrize("handler", ONE_WAY_STEPS)
 async def test_cancellation_after_the_last_step_has_no_effect(
     laboratory: Laboratory, gates: Gates, handler: str
 ) -> None:
-    under_way = await comes_to(laboratory, gates, erins_booking(), handler, "before")
-    await under_way.cancel()
+    blocked = await run_to_gate(laboratory, gates, erins_booking(), handler, "before")
+    await blocked.cancel()
     gates.open()
-    await stands_once(under_way)
+    await check_booked_once(blocked)
 
 
 async def test_only_one_of_two_simultaneous_changes_is_made(laboratory: Laboratory, gates: Gates, booked: str) -> None:
-    """What is decided on a reservation that has changed since is refused, and undone."""
-    under_way = await comes_to(laboratory, gates, dearer(booked), "write", "before")
+    """A change that was decided on an outdated reservation is refused and undone."""
+    blocked = await run_to_gate(laboratory, gates, paid_change(booked), "write", "before")
     ella = {"reservation_id": booked, "passengers": [{**ERIN, "first_name": "Ella"}]}
     second = asyncio.create_task(call_with_consent(laboratory, "erin", ("update_reservation_passengers", ella)))
     sql = f"SELECT count(*) AS waiting FROM sys_invocation WHERE target = 'Reservations/{booked}/write'"
@@ -319,8 +321,8 @@ async def test_only_one_of_two_simultaneous_changes_is_made(laboratory: Laborato
 
     await laboratory.until(both_write)
     gates.open()
-    assert (await under_way.answer).status == 200
-    content_of(await last_result(under_way.customer))
+    assert (await blocked.answer).status == 200
+    content_of(await last_result(blocked.customer))
     refused = await second
     assert not refused["ok"]
     assert refused["content"].endswith("Nothing was changed.")

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a turn: it costs a pause; nothing is asked, run or said twice that was done once."""
+"""kill -9 during a turn only delays it: completed model calls, tool calls and replies are not repeated."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -12,10 +12,10 @@ from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 LONG_MS = 1_500
-"""Long enough to be killed in."""
+"""Long enough for a kill during the call."""
 
 
-def waits(*names: str, milliseconds: int = LONG_MS) -> JSON:
+def wait_calls(*names: str, milliseconds: int = LONG_MS) -> JSON:
     return calls(*(("wait", {"name": name, "milliseconds": milliseconds}) for name in names))
 
 
@@ -24,8 +24,8 @@ async def restart(process: Process) -> None:
     await process.start()
 
 
-async def asked(laboratory: Laboratory, customer: Customer) -> int:
-    """How many model calls the session has cost."""
+async def count_model_calls(laboratory: Laboratory, customer: Customer) -> int:
+    """Return the number of model calls in the session."""
     return len(await laboratory.model.requests(customer.session))
 
 
@@ -37,7 +37,7 @@ async def reply_of(message: Awaitable[Answer]) -> str:
 
 async def test_agent_killed_while_tools_run_keeps_their_results(laboratory: Laboratory) -> None:
     a, b, c = (str(uuid4()) for _ in range(3))
-    await laboratory.model.plays(scene("go", TO_PROBE, waits(a, b, c), says("all three")))
+    await laboratory.model.plays(scene("go", TO_PROBE, wait_calls(a, b, c), says("all three")))
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
     await laboratory.until(lambda: all(laboratory.probed(f"start {name}") for name in (a, b, c)))
@@ -46,31 +46,31 @@ async def test_agent_killed_while_tools_run_keeps_their_results(laboratory: Labo
     assert [(laboratory.probed(f"start {name}"), laboratory.probed(f"done {name}")) for name in (a, b, c)] == [
         (1, 1)
     ] * 3
-    assert await asked(laboratory, customer) == 3
+    assert await count_model_calls(laboratory, customer) == 3
 
 
 async def test_agent_killed_in_a_second_step_does_not_repeat_the_first(laboratory: Laboratory) -> None:
     a, b = str(uuid4()), str(uuid4())
-    await laboratory.model.plays(scene("go", TO_PROBE, waits(a, milliseconds=0), waits(b), says("both")))
+    await laboratory.model.plays(scene("go", TO_PROBE, wait_calls(a, milliseconds=0), wait_calls(b), says("both")))
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
     await laboratory.until(lambda: laboratory.probed(f"start {b}"))
     await restart(laboratory.probe_agent)
     assert await reply_of(message) == "both"
     assert (laboratory.probed(f"start {a}"), laboratory.probed(f"start {b}")) == (1, 1)
-    assert await asked(laboratory, customer) == 4
+    assert await count_model_calls(laboratory, customer) == 4
 
 
 async def test_agent_killed_during_a_model_call_repeats_only_that_call(laboratory: Laboratory) -> None:
-    """The answer was never had, so the question is put again; the steps before it are not."""
+    """Only the interrupted model call is repeated, because earlier steps are in the journal."""
     await laboratory.model.plays(scene("go", TO_PROBE, {**says("thought"), "latency_ms": LONG_MS}))
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
 
-    async def thinking() -> bool:
-        return await asked(laboratory, customer) == 2
+    async def model_is_called() -> bool:
+        return await count_model_calls(laboratory, customer) == 2
 
-    await laboratory.until(thinking)
+    await laboratory.until(model_is_called)
     await restart(laboratory.probe_agent)
     assert await reply_of(message) == "thought"
     agents = [request["body"]["metadata"]["agent"] for request in await laboratory.model.requests(customer.session)]
@@ -78,7 +78,7 @@ async def test_agent_killed_during_a_model_call_repeats_only_that_call(laborator
 
 
 async def test_tools_killed_during_a_step_repeat_only_unfinished_calls(laboratory: Laboratory) -> None:
-    """What was done stays done; only what was cut short starts again."""
+    """Completed calls are not repeated. Only the interrupted one runs again."""
     quick, slow = str(uuid4()), str(uuid4())
     both = calls(("wait", {"name": quick}), ("wait", {"name": slow, "milliseconds": LONG_MS}))
     await laboratory.model.plays(scene("go", TO_PROBE, both, says("both")))
@@ -94,26 +94,26 @@ async def test_tools_killed_during_a_step_repeat_only_unfinished_calls(laborator
     assert await reply_of(message) == "both"
     assert (laboratory.probed(f"start {quick}"), laboratory.probed(f"done {quick}")) == (1, 1)
     assert (laboratory.probed(f"start {slow}"), laboratory.probed(f"done {slow}")) == (2, 1)
-    assert await asked(laboratory, customer) == 3
+    assert await count_model_calls(laboratory, customer) == 3
 
 
 async def test_session_killed_while_an_agent_works_still_replies(laboratory: Laboratory) -> None:
     name = str(uuid4())
-    await laboratory.model.plays(scene("go", TO_PROBE, waits(name), says("done")), scene("next", says("going on")))
+    await laboratory.model.plays(scene("go", TO_PROBE, wait_calls(name), says("done")), scene("next", says("going on")))
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
     await laboratory.until(lambda: laboratory.probed(f"start {name}"))
     await restart(laboratory.mesh.services["triage"])
     assert await reply_of(message) == "done"
     assert laboratory.probed(f"start {name}") == 1
-    assert await asked(laboratory, customer) == 3
+    assert await count_model_calls(laboratory, customer) == 3
     assert (await customer.says("next")).text == "going on"
 
 
 async def test_message_completes_once_when_every_process_is_killed(laboratory: Laboratory) -> None:
-    """Also Restate itself. The customer's client asks again under the same idempotency key, and it is one turn."""
+    """Restate is killed too. The client retries with the same idempotency key, and there is one turn."""
     name = str(uuid4())
-    await laboratory.model.plays(scene("go", TO_PROBE, waits(name), says("done")))
+    await laboratory.model.plays(scene("go", TO_PROBE, wait_calls(name), says("done")))
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go", idempotency_key="k"))
     await laboratory.until(lambda: laboratory.probed(f"start {name}"))
@@ -128,5 +128,5 @@ async def test_message_completes_once_when_every_process_is_killed(laboratory: L
     await asyncio.gather(*(process.start() for process in (laboratory.mesh.restate, *services)))
     assert await reply_of(customer.says("go", idempotency_key="k")) == "done"
     assert laboratory.probed(f"done {name}") == 1
-    assert await asked(laboratory, customer) == 3
+    assert await count_model_calls(laboratory, customer) == 3
     assert (await customer.asks("status")).body["turns_total"] == 1

@@ -1,4 +1,4 @@
-"""Two hundred bookings of the last ten seats at once: ten are made, whatever happens to the tools meanwhile."""
+"""Two hundred parallel bookings of the last ten seats: exactly ten succeed, also when the tools are killed."""
 
 import asyncio
 import json
@@ -25,24 +25,24 @@ from tests.mesh.booking_desk import (
 SEATS = 10
 BOOKINGS = 200
 FARE, FROM_GIFT_CARD = Decimal(373), Decimal(1)
-MEANS = {"carol": ("gift_card_3300", "credit_card_1005"), "erin": ("gift_card_4400", "credit_card_5454")}
+PAYMENT_METHODS = {"carol": ("gift_card_3300", "credit_card_1005"), "erin": ("gift_card_4400", "credit_card_5454")}
 REFUSALS = ("(rule B2)", "Nothing was booked, and nothing is charged.")
-"""No seat was free when the policy looked, or none was left when the flight was asked."""
+"""Refused by the policy because no seat was free, or by the flight because none was left."""
 
 KILLS_AT = (1, 4, 8)
-"""When so many of the seats are taken, the tools are killed."""
+"""Numbers of taken seats at which the tools are killed."""
 
 
 @dataclass(frozen=True)
-class Door:
-    """Lets the test make calls of an agent's tools, as the loop makes them, without a model."""
+class ToolCaller:
+    """Calls an agent's tools like the loop does, but without a model."""
 
     laboratory: Laboratory
     url: str
 
-    async def books(self, customer_id: str, day: date, number: int) -> JSON:
-        """One business seat to Rome, the fare split over gift card and credit card."""
-        gift_card, card = MEANS[customer_id]
+    async def book(self, customer_id: str, day: date, number: int) -> JSON:
+        """Book a business seat to Rome. The fare is split over gift card and credit card."""
+        gift_card, card = PAYMENT_METHODS[customer_id]
         payments = ((gift_card, float(FROM_GIFT_CARD)), (card, float(FARE - FROM_GIFT_CARD)))
         guest = {"first_name": "Guest", "last_name": f"Number{number}", "dob": "1990-01-01"}
         tool, arguments = booking("SB310", day, *payments, destination="FCO", cabin="business", passengers=[guest])
@@ -59,18 +59,18 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-async def door(laboratory: Laboratory) -> AsyncIterator[Door]:
+async def door(laboratory: Laboratory) -> AsyncIterator[ToolCaller]:
     (port,) = free_ports(1)
     process = laboratory.mesh.service("caller", port, module="evals.caller")
     await process.start()
     await laboratory.mesh.register(f"http://127.0.0.1:{port}")
-    yield Door(laboratory, f"{laboratory.mesh.addresses.ingress_url}/EvalCaller/call")
+    yield ToolCaller(laboratory, f"{laboratory.mesh.addresses.ingress_url}/EvalCaller/call")
     await process.stop()
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Money and reservations of those who book."""
+    """Money and reservations of the customers who book."""
 
     gift_cards: dict[str, Decimal]
     cards: dict[str, Decimal]
@@ -80,7 +80,7 @@ class Sums:
 
 
 async def sums(laboratory: Laboratory, day: date) -> Sums:
-    worlds = [await snapshot(laboratory, customer_id, "SB310", day) for customer_id in MEANS]
+    worlds = [await snapshot(laboratory, customer_id, "SB310", day) for customer_id in PAYMENT_METHODS]
     return Sums(
         gift_cards=worlds[0].methods | worlds[1].methods,
         cards=worlds[0].cards,
@@ -95,14 +95,18 @@ async def seats_taken(laboratory: Laboratory, day: date) -> dict[str, tuple[str,
     return seats_by_reservation(holds)
 
 
-async def all_book(door: Door, day: date) -> list[JSON]:
-    """Everybody at once; the results."""
-    who = list(MEANS)
-    return list(await asyncio.gather(*(door.books(who[number % len(who)], day, number) for number in range(BOOKINGS))))
+async def book_all(door: ToolCaller, day: date) -> list[JSON]:
+    """Make all bookings in parallel, and return the results."""
+    customer_ids = list(PAYMENT_METHODS)
+    return list(
+        await asyncio.gather(
+            *(door.book(customer_ids[number % len(customer_ids)], day, number) for number in range(BOOKINGS))
+        )
+    )
 
 
-async def ten_stand(laboratory: Laboratory, day: date, before: Sums, results: list[JSON]) -> None:
-    """Ten reservations, ten seats, ten fares; of the others not a trace."""
+async def check_ten_booked(laboratory: Laboratory, day: date, before: Sums, results: list[JSON]) -> None:
+    """Check that there are ten reservations, seats and fares, and nothing of the refused bookings."""
     await wait_until_idle(laboratory)
     made = [json.loads(result["content"]) for result in results if result["ok"]]
     numbers = {reservation["reservation_id"] for reservation in made}
@@ -119,24 +123,24 @@ async def ten_stand(laboratory: Laboratory, day: date, before: Sums, results: li
     assert after.open == 0
 
 
-async def test_ten_of_two_hundred_bookings_get_the_last_ten_seats(laboratory: Laboratory, door: Door) -> None:
+async def test_ten_of_two_hundred_bookings_get_the_last_ten_seats(laboratory: Laboratory, door: ToolCaller) -> None:
     day = days_from_today(70)
     before = await sums(laboratory, day)
-    await ten_stand(laboratory, day, before, await all_book(door, day))
+    await check_ten_booked(laboratory, day, before, await book_all(door, day))
 
 
-async def test_ten_bookings_succeed_when_tools_are_killed_three_times(laboratory: Laboratory, door: Door) -> None:
+async def test_ten_bookings_succeed_when_tools_are_killed_three_times(laboratory: Laboratory, door: ToolCaller) -> None:
     day = days_from_today(71)
     before = await sums(laboratory, day)
-    booking_all = asyncio.create_task(all_book(door, day))
+    booking_all = asyncio.create_task(book_all(door, day))
     tools = laboratory.mesh.services["tools"]
     for seats in KILLS_AT:
 
-        async def so_many_are_taken(wanted: int = seats) -> bool:
+        async def seats_are_taken(wanted: int = seats) -> bool:
             return len(await seats_taken(laboratory, day)) >= wanted
 
-        await laboratory.until(so_many_are_taken)
+        await laboratory.until(seats_are_taken)
         await tools.kill()
         assert not booking_all.done()
         await tools.start()
-    await ten_stand(laboratory, day, before, await booking_all)
+    await check_ten_booked(laboratory, day, before, await booking_all)

@@ -1,4 +1,4 @@
-"""kill -9 while a loan is checked, waits for staff, or is paid out: it goes on, and nothing of it happens twice."""
+"""kill -9 while a loan is checked, waits for staff or is paid out: it continues, and no step happens twice."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ CHECKS = ["Accounts/erin/list_transactions", "Accounts/erin/summarize_spending",
 
 
 async def steps(laboratory: Laboratory, application: str) -> list[JSON]:
-    """What the workflow of an application has called, and how far that is."""
+    """Return the calls of an application's workflow with their status."""
     rows = await laboratory.mesh.admin.query(
         "SELECT target, status FROM sys_invocation WHERE invoked_by_id IN "
         f"(SELECT id FROM sys_invocation WHERE target = 'LoanApplication/{application}/run')"
@@ -40,7 +40,7 @@ async def steps(laboratory: Laboratory, application: str) -> list[JSON]:
 
 
 async def booked(laboratory: Laboratory, customer: Customer, application: str) -> tuple[int, int]:
-    """How often the loan of an application is on the books, and how often its money is in the account."""
+    """Return how many loans and how many deposits are booked for an application."""
     loan_id = application.replace("LA-", "LN-")
     loans = json.loads((await call_bank_tool(laboratory, customer, "list_loans", {}))["content"])["loans"]
     listed = await call_bank_tool(laboratory, customer, "list_transactions", {"period": "this_month", "limit": 50})
@@ -57,7 +57,7 @@ async def restart(*processes: Process) -> None:
 
 
 async def test_completed_checks_are_not_repeated_when_tools_are_killed(laboratory: Laboratory, tmp_path: Path) -> None:
-    """Two checks are answered, the third is not: those are not asked again, and this one is answered in the end."""
+    """Two checks are completed and the third is blocked. After the kill only the third one still runs."""
     async with gates(laboratory, tmp_path) as gate:
         gate.shut("Loans.list_loans")
         erin, application = await apply_for_loan(laboratory, "erin", SMALL, months=12)
@@ -102,7 +102,7 @@ async def test_loan_is_paid_out_once_when_tools_are_killed_after_the_grant(
     async with gates(laboratory, tmp_path) as gate:
         carol, application = await apply_for_loan(laboratory, "carol", LARGE)
         await wait_for_inbox_item(laboratory, application)
-        await paying_out(laboratory, gate, application)
+        await approve_and_block_deposit(laboratory, gate, application)
         await restart(laboratory.mesh.services["tools"], gate.process)
         assert await notices(carol) == []
         gate.open("Accounts.deposit")
@@ -115,7 +115,7 @@ async def test_loan_is_revoked_when_it_cannot_be_paid_out(laboratory: Laboratory
     async with gates(laboratory, tmp_path) as gate:
         carol, application = await apply_for_loan(laboratory, "carol", LARGE)
         await wait_for_inbox_item(laboratory, application)
-        await paying_out(laboratory, gate, application)
+        await approve_and_block_deposit(laboratory, gate, application)
         assert (await steps(laboratory, application))[-1]["target"].startswith("Loans/carol/")
         await cancel(laboratory, f"LoanApplication/{application}/run")
         gate.open("Accounts.deposit")
@@ -145,8 +145,8 @@ async def test_cancelled_application_notifies_customer_and_leaves_the_inbox(labo
     await laboratory.until(off_the_list)
 
 
-async def paying_out(laboratory: Laboratory, gate: Gates, application: str) -> None:
-    """Staff approve; the loan is granted, and its money is held back."""
+async def approve_and_block_deposit(laboratory: Laboratory, gate: Gates, application: str) -> None:
+    """Let staff approve. Returns when the loan is granted and its deposit is blocked."""
     gate.shut("Accounts.deposit")
     await call_approvals(laboratory, "approve", approval_id=application, by="Mia", why="Good for it")
 
@@ -165,7 +165,7 @@ async def cancel(laboratory: Laboratory, target: str) -> None:
 
 
 async def test_simultaneous_decision_and_deadline_have_one_outcome(laboratory: Laboratory) -> None:
-    """Both come while the tools are down. Whichever is first, staff and the customer are told the same."""
+    """Both arrive while the tools are down. Staff and the customer get the same outcome, whichever is first."""
     tools = laboratory.mesh.services["tools"]
     before = tools.environment
     tools.environment = {**before, "SWITCHBOARD_APPROVAL_DEADLINE": "PT1.5S"}
@@ -188,15 +188,15 @@ async def test_simultaneous_decision_and_deadline_have_one_outcome(laboratory: L
 
 
 async def applications_of_bob(laboratory: Laboratory) -> dict[str, str]:
-    """How each of them stands, by id."""
+    """Return the status of each application by id."""
     records = (await stored_state(laboratory, "LoanApplications")).get("bob/records", {"records": []})["records"]
     return {record["application"]["application_id"]: record["status"] for record in records}
 
 
 async def test_parallel_applications_never_exceed_the_automatic_limit(laboratory: Laboratory) -> None:
-    """Of 1,500.00 each, three are below the 5,000.00 that are lent by figures; the next one waits for staff.
+    """Three loans of 1,500.00 are below the automatic limit of 5,000.00. The next one waits for staff.
 
-    There is one application at a time, so of twenty at once some are refused; each further round takes one more.
+    Only one application can be open at a time, so some of twenty at once are refused. Each further round adds one.
     """
     request = {"amount": "1500", "term_months": 60, "purpose": "a bike"}
     await laboratory.model.plays(scene(APPLY, TO_BANK, calls(("apply_for_loan", request))), scene("yes", *AFTER_YES))

@@ -1,4 +1,4 @@
-"""A deploy with other settings in the middle of a call: what was begun by the old ones is finished by them."""
+"""A deploy with other settings during a call: the call completes with the settings that it started with."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,13 +15,13 @@ from tests.laboratory import Laboratory
 from tests.mesh.money import DONE, TO_BANK, Teller, payment
 
 SOON = timedelta(minutes=5)
-OTHERWISE = {"SWITCHBOARD_TIMER_AHEAD_MIN": "PT1H"}
-"""By which what is asked for here would be too soon."""
+OTHER_SETTINGS = {"SWITCHBOARD_TIMER_AHEAD_MIN": "PT1H"}
+"""With these settings, the requests below would be refused as too soon."""
 
 
 @dataclass
 class Timers:
-    """Reminders, scheduled transfers and standing orders in a process of their own."""
+    """Reminders, scheduled transfers and standing orders in a separate process."""
 
     process: Process
     gates: Path
@@ -29,7 +29,7 @@ class Timers:
 
 @pytest.fixture(scope="module")
 async def timers(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Timers]:
-    """Last, they go back into the process of all tools."""
+    """Serve the timers in a separate process, and at the end from the tools' process again."""
     (port,) = free_ports(1)
     gates = tmp_path_factory.mktemp("gates")
     process = laboratory.mesh.service("gated_timers", port, module="tests.chaos.gated_timers")
@@ -44,7 +44,7 @@ async def timers(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactor
 
 
 def calls_of(mark: str) -> dict[str, tuple[JSON, str]]:
-    """By tool: what it is asked, and the tool that cancels it."""
+    """Return by tool: its arguments, and the tool that cancels it."""
     day = f"{datetime.now(UTC) + SOON:%Y-%m-%dT%H:%M:%SZ}"
     terms = payment("bob", "3.00", reference=mark)
     return {
@@ -54,26 +54,26 @@ def calls_of(mark: str) -> dict[str, tuple[JSON, str]]:
     }
 
 
-def reference(told: JSON) -> JSON:
-    """How the one that is kept is named to the tool that cancels it."""
-    (kept,) = [entry for name, entry in told.items() if name in ("reminder", "scheduled", "order")]
-    return {name: value for name, value in kept.items() if name in ("reminder_id", "schedule_id", "order_id")}
+def reference(result: JSON) -> JSON:
+    """Return the arguments that identify the stored timer to the tool that cancels it."""
+    (stored,) = [entry for name, entry in result.items() if name in ("reminder", "scheduled", "order")]
+    return {name: value for name, value in stored.items() if name in ("reminder_id", "schedule_id", "order_id")}
 
 
 @pytest.mark.parametrize("tool", ["remind_me", "schedule_transfer", "create_standing_order"])
 async def test_timer_keeps_its_answer_when_the_minimum_delay_changes(
     laboratory: Laboratory, timers: Timers, tool: str
 ) -> None:
-    """The timer runs already when the process dies; the next one would have refused it as too soon."""
+    """The timer is already set when the process dies. The new settings would have refused it as too soon."""
     teller, mark = Teller(laboratory), f"mark {uuid4()}"
     arguments, cancel = calls_of(mark)[tool]
     before, gate = timers.process.environment, timers.gates / f"{tool}.after"
     gate.write_text(mark)
-    carol, message = await asked(teller, (tool, arguments))
+    carol, message = await start(teller, (tool, arguments))
     await laboratory.until(Path(f"{gate}.reached").exists)
     await timers.process.kill()
     gate.unlink()
-    timers.process.environment = {**before, **OTHERWISE}
+    timers.process.environment = {**before, **OTHER_SETTINGS}
     try:
         await timers.process.start()
         await laboratory.until(message.done)
@@ -89,8 +89,8 @@ async def test_timer_keeps_its_answer_when_the_minimum_delay_changes(
     assert "refused" not in await teller.last_result(ended)
 
 
-async def asked(teller: Teller, call: tuple[str, JSON]) -> tuple[Customer, asyncio.Task[Answer]]:
-    """A call that is under way; where it asks for a yes, this was said."""
+async def start(teller: Teller, call: tuple[str, JSON]) -> tuple[Customer, asyncio.Task[Answer]]:
+    """Start a call, with the customer's yes if it asks for one."""
     if call[0] == "remind_me":
         await teller.laboratory.model.plays(scene("go", TO_BANK, calls(call), says(DONE)))
         carol = teller.laboratory.customer("carol")

@@ -1,4 +1,4 @@
-"""A transfer killed or cancelled at every step is whole or undone, and no cent is made or lost."""
+"""A transfer that is killed or cancelled at any step is complete or undone, and the total sum is unchanged."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,12 +19,12 @@ PAYER, RECIPIENT = "carol", "bob"
 AMOUNT = Decimal("7.00")
 
 STEPS = {"withdraw": PAYER, "deposit": RECIPIENT}
-"""Where a transfer can be made to stand still: the step that waits, and whose account's lock it waits for."""
+"""Steps at which a test can block a transfer, and the customer whose account's lock blocks it."""
 
 
 @dataclass
 class Bank:
-    """The mesh with the accounts in a process of their own."""
+    """The mesh with the accounts in a separate process."""
 
     laboratory: Laboratory
     accounts: Process
@@ -51,7 +51,7 @@ class Bank:
 
     @asynccontextmanager
     async def holding(self, customer_id: str) -> AsyncIterator[None]:
-        """Hold the lock of a customer's accounts."""
+        """Hold the lock of a customer's accounts until the end of the block."""
         await self.vault(customer_id, "lock")
 
         async def held() -> bool:
@@ -66,13 +66,13 @@ class Bank:
             async with self.laboratory.http.post(url, json="go") as response:
                 assert response.status == 202
 
-    async def transfer_begins(self) -> tuple[Customer, asyncio.Task[Answer]]:
-        """A confirmed transfer that is under way."""
+    async def start_transfer(self) -> tuple[Customer, asyncio.Task[Answer]]:
+        """Start a confirmed transfer."""
         carol, _ = await self.teller.request_call(PAYER, transfer_to(RECIPIENT, str(AMOUNT)))
         return carol, asyncio.create_task(carol.says("yes"))
 
-    async def stands_still(self, carol: Customer, step: str) -> None:
-        """Wait until the transfer's step waits for the lock."""
+    async def wait_until_blocked(self, carol: Customer, step: str) -> None:
+        """Wait until a step of the transfer waits for the lock."""
 
         async def waits() -> bool:
             rows = await self.laboratory.invocations(carol.session, step)
@@ -90,12 +90,12 @@ class Bank:
             assert response.status == 202
 
     async def sums(self) -> dict[str, Decimal]:
-        """What was moved by customer, when all has come to rest."""
+        """Wait until nothing is running, and return the net movement by customer."""
         await self.teller.wait_until_idle()
         return await self.teller.net_movements()
 
     async def changed(self, before: dict[str, Decimal]) -> dict[str, Decimal]:
-        """Whose money became more or less since, when all has come to rest; together it is always the same."""
+        """Wait until nothing is running. Return the changes by customer, and check that the total is unchanged."""
         after = await self.sums()
         assert sum(after.values()) == sum(before.values())
         names = before.keys() | after.keys()
@@ -103,13 +103,13 @@ class Bank:
         return {name: change for name, change in changes.items() if change}
 
 
-WHOLE = {PAYER: -AMOUNT, RECIPIENT: AMOUNT}
+COMPLETE = {PAYER: -AMOUNT, RECIPIENT: AMOUNT}
 UNDONE: dict[str, Decimal] = {}
 
 
 @pytest.fixture(scope="module")
 async def bank(laboratory: Laboratory) -> AsyncIterator[Bank]:
-    """Last, the accounts go back into the process of all tools."""
+    """Serve the accounts in a separate process, and at the end from the tools' process again."""
     (port,) = free_ports(1)
     accounts = laboratory.mesh.service("held_accounts", port, module="tests.chaos.held_accounts")
     await accounts.start()
@@ -117,13 +117,13 @@ async def bank(laboratory: Laboratory) -> AsyncIterator[Bank]:
         await laboratory.mesh.register(f"http://127.0.0.1:{port}")
         yield Bank(laboratory, accounts, Teller(laboratory))
         await laboratory.mesh.register(f"http://127.0.0.1:{laboratory.mesh.services['tools'].port}")
-        await forget(laboratory, port)
+        await remove_deployment(laboratory, port)
     finally:
         await accounts.stop()
 
 
-async def forget(laboratory: Laboratory, port: int) -> None:
-    """Remove a deployment, and with it the door that the ingress had to it."""
+async def remove_deployment(laboratory: Laboratory, port: int) -> None:
+    """Remove a deployment, so that the ingress no longer exposes it."""
     rows = await laboratory.mesh.admin.query("SELECT id, endpoint FROM sys_deployment")
     (deployment,) = (row["id"] for row in rows if f":{port}" in row["endpoint"])
     url = f"{laboratory.mesh.admin.url}/deployments/{deployment}?force=true"
@@ -148,36 +148,36 @@ async def test_transfer_killed_at_a_step_is_made_once(bank: Bank, step: str, kil
     }[killed]
     before = await bank.sums()
     async with bank.holding(STEPS[step]):
-        carol, message = await bank.transfer_begins()
-        await bank.stands_still(carol, step)
+        carol, message = await bank.start_transfer()
+        await bank.wait_until_blocked(carol, step)
         await restart(*processes)
     if killed == "all, Restate too":
         await asyncio.gather(message, return_exceptions=True)  # The customer's connection broke with Restate.
     else:
         assert (await message).text == DONE
-    assert await bank.changed(before) == WHOLE
+    assert await bank.changed(before) == COMPLETE
 
 
 @pytest.mark.parametrize("delay_ms", [0, 5, 10, 20, 40, 80])
 async def test_transfer_killed_at_any_time_is_made_once(bank: Bank, delay_ms: int) -> None:
     before = await bank.sums()
-    _, message = await bank.transfer_begins()
+    _, message = await bank.start_transfer()
     await asyncio.sleep(delay_ms / 1000)
     await restart(bank.transfers, bank.accounts)
     assert (await message).text == DONE
-    assert await bank.changed(before) == WHOLE
+    assert await bank.changed(before) == COMPLETE
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_interrupt_at_a_step_undoes_the_transfer(bank: Bank, step: str) -> None:
     before = await bank.sums()
     async with bank.holding(STEPS[step]):
-        carol, message = await bank.transfer_begins()
-        await bank.stands_still(carol, step)
+        carol, message = await bank.start_transfer()
+        await bank.wait_until_blocked(carol, step)
         assert (await carol.asks("interrupt")).body == {"interrupted": True}
         answer = await message
     assert answer.body["interrupted"]
-    # While the recipient's lock is held, nobody can know yet whether the deposit was made.
+    # While the recipient's lock is held, it is unknown whether the deposit was made.
     assert ("Not done: transfer money" if step == "withdraw" else "I do not know whether") in answer.text
     assert await bank.changed(before) == UNDONE
 
@@ -186,15 +186,15 @@ async def test_interrupt_at_a_step_undoes_the_transfer(bank: Bank, step: str) ->
 async def test_undo_survives_kills_and_a_second_cancellation(bank: Bank, killed: str) -> None:
     before = await bank.sums()
     async with bank.holding(RECIPIENT):
-        carol, message = await bank.transfer_begins()
-        await bank.stands_still(carol, "deposit")
+        carol, message = await bank.start_transfer()
+        await bank.wait_until_blocked(carol, "deposit")
         transfer = await bank.invocation(carol, "transfer_money")
         await bank.cancel(transfer)
 
-        async def is_being_undone() -> bool:
+        async def undo_has_started() -> bool:
             return "Transfers/end_transfer" in await bank.teller.running_invocations()
 
-        await bank.laboratory.until(is_being_undone)
+        await bank.laboratory.until(undo_has_started)
         await bank.cancel(transfer)
         await restart(bank.transfers if killed == "transfers" else bank.accounts)
     await message
@@ -204,24 +204,24 @@ async def test_undo_survives_kills_and_a_second_cancellation(bank: Bank, killed:
 @pytest.mark.parametrize("delay_ms", [0, 5, 10, 20, 40])
 async def test_interrupt_at_any_time_leaves_the_transfer_complete_or_undone(bank: Bank, delay_ms: int) -> None:
     before = await bank.sums()
-    carol, message = await bank.transfer_begins()
+    carol, message = await bank.start_transfer()
     await asyncio.sleep(delay_ms / 1000)
     await carol.asks("interrupt")
     answer = await message
     changed = await bank.changed(before)
-    assert changed in (WHOLE, UNDONE)
+    assert changed in (COMPLETE, UNDONE)
     if answer.body["interrupted"] and "Done before that: transfer money" in answer.text:
-        assert changed == WHOLE
+        assert changed == COMPLETE
     if "Not done: transfer money" in answer.text:
         assert changed == UNDONE
 
 
 async def test_cancellation_after_the_deposit_never_undoes_only_half(bank: Bank) -> None:
-    """The deposit is made while the transfer's process is dead; it wakes up to that and to the cancellation."""
+    """The deposit is made while the transfer's process is down. The restarted process also finds the cancellation."""
     before = await bank.sums()
     async with bank.holding(RECIPIENT):
-        carol, message = await bank.transfer_begins()
-        await bank.stands_still(carol, "deposit")
+        carol, message = await bank.start_transfer()
+        await bank.wait_until_blocked(carol, "deposit")
         await bank.transfers.kill()
 
     async def deposited() -> bool:
@@ -233,7 +233,7 @@ async def test_cancellation_after_the_deposit_never_undoes_only_half(bank: Bank)
     finally:
         await bank.transfers.start()
     await message
-    assert await bank.changed(before) in (WHOLE, UNDONE)
+    assert await bank.changed(before) in (COMPLETE, UNDONE)
 
 
 def move(move_id: str, amount: str = "3.00") -> JSON:
@@ -283,7 +283,7 @@ FRENCH_IBAN = "FR7630006000011234567890189"
 
 
 async def test_parallel_payments_never_exceed_the_daily_limit(bank: Bank) -> None:
-    """Half of them go to another bank: 1,500.00 each, of which 10,000.00 a day hold six."""
+    """Twenty payments of 1,500.00, half of them to another bank. The limit of 10,000.00 a day allows six."""
     before, came, reference = await bank.sums(), str(uuid4()), f"limit {uuid4()}"
     await bank.vault("bob", "deposit", **move(came, "30000.00"))
     terms = {"amount": "1500.00", "reference": reference}
@@ -297,11 +297,11 @@ async def test_parallel_payments_never_exceed_the_daily_limit(bank: Bank) -> Non
     refused = [result["refused"] for result in results if "refused" in result]
     assert len(refused) == 14
     assert all("over the limit of 10,000.00 EUR a day: 1,000.00 EUR can still be sent" in why for why in refused)
-    sent = await bank.teller.sent_outside(reference)
+    sent = await bank.teller.sent_externally(reference)
     after = await bank.sums()
     assert after["bob"] == before.get("bob", 0) + 30_000 - 6 * 1_500
     assert after.get("carol", 0) == before.get("carol", 0) + (6 - len(sent)) * 1_500
-    # The day is given back to the tests that come after this one.
+    # Undo the payments, so that later tests can use the day's limit.
     booked = (await stored_state(bank.laboratory, "Accounts"))["bob/moves"]["listed"]
     mine = [entry["move_id"] for entry in booked if entry["reference"] == reference]
     assert len(mine) == 6

@@ -114,7 +114,7 @@ class Teller:
     async def net_movement_of(self, customer_id: str) -> Decimal:
         return (await self.net_movements()).get(customer_id, Decimal(0))
 
-    async def sent_outside(self, reference: str) -> list[Decimal]:
+    async def sent_externally(self, reference: str) -> list[Decimal]:
         """Return the amounts of all payments to other banks with that reference."""
         sql = "SELECT value_utf8 FROM state WHERE service_name = 'PaymentNetwork' AND key = 'payment'"
         payments = [json.loads(row["value_utf8"])["payment"] for row in await self.laboratory.mesh.admin.query(sql)]

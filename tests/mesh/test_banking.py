@@ -33,11 +33,11 @@ async def test_external_transfer_is_sent_once_after_the_customers_yes(laboratory
     call = ("transfer_money", payment(FRENCH_IBAN, "12.00", recipient_name="Zoé Petit", reference=reference))
     carol, asked = await teller.request_call("carol", call)
     assert "Send 12.00 EUR from your Checking to Zoé Petit (FR•• •••• 0189)" in asked.text
-    assert await teller.sent_outside(reference) == []
+    assert await teller.sent_externally(reference) == []
     await carol.says("yes")
     result = await teller.last_result(carol)
     assert result["summary"].startswith("Sent 12.00 EUR from your Checking to Zoé Petit at another bank, reference")
-    assert await teller.sent_outside(reference) == [Decimal("12.00")]
+    assert await teller.sent_externally(reference) == [Decimal("12.00")]
     assert await teller.net_movement_of("carol") == before - 12
 
 

@@ -55,7 +55,7 @@ async def transfers_between_its_customers(teller: Teller) -> None:
     reference = f"rent {uuid4()}"
     terms = {"recipient": "DE92500105170731209953", "recipient_name": "Bob Brandt", "amount": "5.00", "currency": "SEK"}
     await teller.confirm(ASTRID, ("transfer_money", {**terms, "reference": reference}))
-    assert await teller.sent_outside(reference) == [Decimal("5.00")], "the demo bank's customers are external here"
+    assert await teller.sent_externally(reference) == [Decimal("5.00")], "the demo bank's customers are external here"
 
 
 async def freezes_and_replaces_a_card(teller: Teller) -> None:

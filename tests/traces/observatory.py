@@ -1,4 +1,4 @@
-"""A real collector and a real Jaeger for the tests, and what a trace looks like in them."""
+"""A real collector and a real Jaeger for tests, and the traces that are read back from them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -18,7 +18,7 @@ from tests.parts import need_collector, need_jaeger
 
 ARRIVES_WITHIN = timedelta(seconds=20)
 QUIET = timedelta(seconds=1)
-"""A trace is whole when nothing has come for so long: longer than any of the exporters keeps a span back."""
+"""A trace is complete when no span has arrived for this long, which is longer than any exporter's delay."""
 
 RESTATE = "Restate"
 BATCH_MS = "200"
@@ -26,7 +26,7 @@ BATCH_MS = "200"
 
 @dataclass(frozen=True)
 class Span:
-    """One span, as Jaeger's query API gives it. `links` are (trace id, span id)."""
+    """One span from Jaeger's query API. `links` are pairs of (trace id, span id)."""
 
     span_id: str
     name: str
@@ -39,22 +39,22 @@ class Span:
 
     @property
     def error(self) -> str | None:
-        """Its error.type when it failed."""
+        """The span's error.type if it failed, else None."""
         return str(self.tags.get("error.type", "?")) if self.tags.get("otel.status_code") == "ERROR" else None
 
 
 @dataclass(frozen=True)
 class Trace:
-    """All spans of a trace, Restate's own as well."""
+    """All spans of a trace, including Restate's own."""
 
     spans: tuple[Span, ...]
 
     def of(self, name: str) -> list[Span]:
-        """The spans of that name, the first to begin first."""
+        """Return the spans with that name, in order of their start."""
         return sorted((span for span in self.spans if span.name == name), key=lambda span: span.begun_us)
 
     def faults(self) -> list[str]:
-        """What no trace may have: two spans of one id, a span without its parent, two roots."""
+        """Return the defects of the trace: duplicate span ids, spans without their parent, several roots."""
         ids = [span.span_id for span in self.spans]
         found = [f"twice: {span.name}" for span in self.spans if ids.count(span.span_id) > 1]
         found += [f"orphan: {span.name}" for span in self.spans if span.parent and span.parent not in ids]
@@ -62,7 +62,7 @@ class Trace:
         return found + ([f"roots: {roots}"] if len(roots) != 1 else [])
 
     def tree(self) -> list[str]:
-        """The mesh's own spans, one a line, indented below their parents; what failed says how."""
+        """Return the mesh's own spans, one per line, indented below their parents, with the errors of failed ones."""
         ours = {span.span_id for span in self.spans if span.service != RESTATE}
 
         def below(parent: str | None, depth: int) -> list[str]:
@@ -71,7 +71,7 @@ class Trace:
                 for span in self.spans
                 if span.span_id in ours and (span.parent == parent if parent else span.parent not in ours)
             ]
-            # Those that begin at the same time are siblings side by side: their order is the alphabet's.
+            # Siblings that start at the same time are sorted by name.
             found.sort(key=lambda span: (span.begun_us, span.name))
             lines = []
             for span in found:
@@ -84,14 +84,14 @@ class Trace:
 
 @dataclass(frozen=True)
 class Observatory:
-    """Where spans are sent to, and where they are read back."""
+    """A collector that receives spans, and a Jaeger to read them back from."""
 
     observe: Observe
     http: aiohttp.ClientSession
 
     @property
     def environment(self) -> dict[str, str]:
-        """For our services, each of which then has the name that it has by itself."""
+        """Environment for our services. They keep their own service names."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.observe.environment("")["OTEL_EXPORTER_OTLP_ENDPOINT"]}
 
     @property
@@ -99,7 +99,7 @@ class Observatory:
         return {**self.observe.restate_environment, "OTEL_BSP_SCHEDULE_DELAY": BATCH_MS}
 
     async def trace(self, trace_id: str, whole: str = "invocation-end Session/{key}/send") -> Trace:
-        """A trace once it is whole: Restate has said that the message is over, and no more spans come."""
+        """Wait until a trace is complete: the span `whole` has arrived, and no more spans arrive."""
         seen = Trace(())
 
         async def complete() -> bool:
@@ -112,9 +112,9 @@ class Observatory:
             before, seen = len(seen.spans), await self._read(trace_id)
             return len(seen.spans) == before
 
-        # Without an end the test says what is wrong with what has come.
+        # After a timeout, let the test report what is wrong with the incomplete trace.
         with suppress(StartFailed):
-            await wait_until(complete, ARRIVES_WITHIN, "the trace did not become whole")
+            await wait_until(complete, ARRIVES_WITHIN, "the trace is still incomplete")
         return seen
 
     async def _read(self, trace_id: str) -> Trace:
@@ -143,7 +143,7 @@ def read_span(span: Mapping[str, Any], services: Mapping[str, str]) -> Span:
 
 @asynccontextmanager
 async def open_observatory(folder: Path) -> AsyncIterator[Observatory]:
-    """A collector, as the platform chart configures it, that sends what it takes to a Jaeger."""
+    """Start a collector, configured like in the platform chart, that sends its spans to a Jaeger."""
     need_collector()
     need_jaeger()
     observe = Observe(folder, TracePorts.free())
@@ -157,7 +157,7 @@ async def open_observatory(folder: Path) -> AsyncIterator[Observatory]:
 
 @dataclass(frozen=True)
 class Observed:
-    """A laboratory whose every span goes to an observatory."""
+    """A laboratory that sends all its spans to an observatory."""
 
     laboratory: Laboratory
     observatory: Observatory
@@ -165,7 +165,7 @@ class Observed:
 
 @pytest.fixture(scope="session", params=["as it is", "always replaying"], ids="observed {}".format)
 async def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observed]:
-    """A laboratory with tracing, twice: as it is, and with Restate made to replay at every await."""
+    """A laboratory with tracing, in two variants: a normal one, and one where Restate replays at every await."""
     folder = tmp_path_factory.mktemp("observed")
     async with open_observatory(folder / "observatory") as observatory:
         replays = request.param == "always replaying"

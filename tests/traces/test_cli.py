@@ -1,4 +1,4 @@
-"""A trace begins where the customer writes, when the client sends spans as well."""
+"""When the CLI sends spans too, it is the root of the trace."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A collector that is away costs spans, one warning a process, and nothing else."""
+"""An unreachable collector costs the spans and one warning per process, and nothing else."""
 
 import asyncio
 import json
@@ -26,16 +26,16 @@ async def test_unreachable_collector_causes_at_most_one_warning_per_process(tmp_
         for _ in range(MESSAGES):
             assert (await laboratory.customer().says("go")).text == "done"
         services = [process for name, process in laboratory.mesh.services.items() if name != DEMO_MODEL]
-        had_spans = [laboratory.mesh.services["triage"], laboratory.probe_agent, laboratory.probe_tools]
+        with_spans = [laboratory.mesh.services["triage"], laboratory.probe_agent, laboratory.probe_tools]
 
         def warnings(log: Path) -> list[str]:
             lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
             return [line["message"] for line in lines if line["level"] in ("WARNING", "ERROR")]
 
-        await laboratory.until(lambda: all(warnings(process.log) for process in had_spans))
+        await laboratory.until(lambda: all(warnings(process.log) for process in with_spans))
         for _ in range(MESSAGES):
             assert (await laboratory.customer().says("go")).text == "done"
-        for process in (*services, *had_spans):
+        for process in (*services, *with_spans):
             said = warnings(process.log)
             assert len(said) <= 1, (process.name, said)
             assert all(line.startswith(WARNING) for line in said), said

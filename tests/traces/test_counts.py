@@ -1,4 +1,4 @@
-"""Metrics and log lines come once, whatever is replayed, and a process that is scraped says what it did."""
+"""Metrics and log lines are written once despite replays, by the process that did the work."""
 
 import json
 import re
@@ -25,7 +25,7 @@ async def counts(laboratory: Laboratory, process: Process) -> Counts:
 
 
 class Counted:
-    """What a process has counted since this was made."""
+    """The increase of a process's metrics since this object was created."""
 
     def __init__(self, laboratory: Laboratory, process: Process, before: Counts) -> None:
         self.laboratory, self.process, self.before = laboratory, process, before
@@ -47,7 +47,7 @@ async def play(observed: Observed, *steps: JSON, text: str = "go") -> Any:
     customer = observed.laboratory.customer()
     answer = await customer.says(text)
     assert answer.status == 200, answer
-    # The end of the trace is the end of the counting.
+    # Metrics are complete when the trace is.
     await observed.observatory.trace(answer.body["trace_id"])
     return customer
 

@@ -1,4 +1,4 @@
-"""A trace begins at the gateway, where a customer writes; whatever its client claims is no part of it."""
+"""Traces start at the gateway. Trace headers from clients are ignored."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ MESSAGES = "POST /v1/sessions/{session_id}/messages"
 
 @pytest.fixture(scope="module")
 async def traced_gateway(observed: Observed, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    """A gateway that sends its spans where the mesh does."""
+    """A gateway that sends its spans to the mesh's collector."""
     folder = tmp_path_factory.mktemp("traced-gateway")
     async with open_gateway(observed.laboratory, folder, observed.observatory.environment) as opened:
         yield opened
@@ -70,7 +70,7 @@ async def test_repeated_message_has_a_trace_of_its_own(observed: Observed, trace
     await observed.laboratory.model.plays(scene("hello", says("hi")))
     visitor, key = traced_gateway.visitor(), str(uuid4())
     first, again = await visitor.says("hello", key), await visitor.says("hello", key)
-    # The reply's is the trace in which it was made.
+    # The reply contains the id of the trace in which it was made.
     assert first.body["trace_id"] == again.body["trace_id"] == first.headers["x-trace-id"]
     assert again.headers["x-trace-id"] != first.headers["x-trace-id"]
     second = await observed.observatory.trace(again.headers["x-trace-id"], whole=MESSAGES)
@@ -104,7 +104,7 @@ async def test_content_never_appears_in_gateway_spans_logs_or_metrics(
     places = {"spans": repr(spans), "log": log, "metrics": await traced_gateway.metrics()}
     secrets = {"word": word, "key": key, "token": visitor.token.rsplit(".", 1)[0]}
     assert [(name, place) for name, text in secrets.items() for place, held in places.items() if text in held] == []
-    # And a line leads to its trace.
+    # The log line contains the trace id.
     lines = [json.loads(line) for line in log.splitlines()]
     (line,) = [line for line in lines if line.get("trace_id") == said.body["trace_id"]]
     assert line["message"].startswith(f"{MESSAGES} 200 in ")

@@ -1,4 +1,4 @@
-"""What people, models and tools say stays out of logs, spans and metrics, on every path that words take."""
+"""Texts from people, models and tools never appear in logs, spans or metrics, whatever path they take."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -10,7 +10,7 @@ from tests.traces.observatory import Observed, open_observatory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 
-# The ways that words take: from customers, from models, from and to tools, in faults of all three.
+# Paths of texts: from customers, from models, to and from tools, and in errors of each.
 PATHS = "message argument result reply reason unknown_tool broken invented_field notice held retried".split()
 
 
@@ -19,7 +19,7 @@ def secret() -> str:
 
 
 async def logs(laboratory: Laboratory) -> str:
-    """All that the mesh's processes have written, Restate as well. The demo model's is that of a system outside."""
+    """Return the logs of all processes of the mesh and of Restate. The demo model stands for an external system."""
     mesh = laboratory.mesh
     processes = [mesh.restate, *mesh.services.values(), laboratory.probe_agent, laboratory.probe_tools]
     written: list[Path] = [process.log for process in processes if process.name != DEMO_MODEL]
@@ -61,7 +61,7 @@ async def test_content_never_appears_in_logs_spans_or_metrics(observed: Observed
     assert first.text == marks["reply"]
     question = await customer.says("pay")
     assert marks["held"] in question.text
-    # Nobody's session, and a message that is none: what is refused is not quoted either.
+    # A message from another customer and an invalid one: refused texts must not be quoted either.
     refused = secret()
     stranger = laboratory.customer("bob", session=customer.session)
     assert (await stranger.says(refused)).status == 403
@@ -79,7 +79,7 @@ async def test_content_never_appears_in_logs_spans_or_metrics(observed: Observed
 
 
 async def test_customer_id_never_appears_in_spans(observed: Observed) -> None:
-    """Restate names each invocation with the key of its object, and the keys of ours are customers' ids."""
+    """Restate's own spans name invocations by object key, and our object keys are customer ids."""
     customer_id = secret()
     hand_over = calls(("handoff_to_Bank", {"reason": "an account"}))
     await observed.laboratory.model.plays(scene("balance", hand_over, calls(("get_balance", {})), says("nothing")))
@@ -91,7 +91,7 @@ async def test_customer_id_never_appears_in_spans(observed: Observed) -> None:
 
 
 async def test_content_appears_when_full_content_is_enabled(tmp_path: Path) -> None:
-    """The other way round: what finds nothing above has to find it here."""
+    """Shows that the check above can fail: with full content, the same places contain the texts."""
     argument, reply = secret(), secret()
     async with open_observatory(tmp_path / "observatory") as observatory:
         environment = {**observatory.environment, "TELEMETRY_CONTENT": "full"}

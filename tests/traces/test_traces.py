@@ -1,4 +1,4 @@
-"""One trace a message, read back from a real Jaeger: the exact tree, each span once, whatever is killed."""
+"""One trace per message, read back from a real Jaeger: the exact tree, each span once, also after kills."""
 
 import asyncio
 
@@ -7,28 +7,28 @@ from tests.traces.observatory import RESTATE, Observed, Trace
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 LONG_MS = 1_500
-"""Long enough to be killed in."""
+"""Long enough for a kill during the call."""
 
 
-async def traced(observed: Observed, answer: Answer) -> Trace:
-    """The trace of a message, which has to be sound."""
+async def trace_of(observed: Observed, answer: Answer) -> Trace:
+    """Return the trace of a message, and check that it has no defects."""
     assert answer.status == 200, answer
     trace = await observed.observatory.trace(answer.body["trace_id"])
     assert trace.faults() == []
     return trace
 
 
-async def message(observed: Observed, *steps: JSON) -> tuple[Customer, Trace]:
-    """A customer's first message, which the triage agent hands over to the probe agent, and its trace."""
+async def send_to_probe(observed: Observed, *steps: JSON) -> tuple[Customer, Trace]:
+    """Send a message that triage hands off to the probe agent. Returns the customer and the trace."""
     await observed.laboratory.model.plays(scene("go", TO_PROBE, *steps))
     customer = observed.laboratory.customer()
-    return customer, await traced(observed, await customer.says("go"))
+    return customer, await trace_of(observed, await customer.says("go"))
 
 
 async def test_plain_turn_has_one_span_per_invocation_and_model_call(observed: Observed) -> None:
     await observed.laboratory.model.plays(scene("hello", says("hello")))
     customer = observed.laboratory.customer()
-    trace = await traced(observed, await customer.says("hello"))
+    trace = await trace_of(observed, await customer.says("hello"))
     assert trace.tree() == ["Session/send", "  invoke_agent Triage", "    chat demo"]
     (chat,) = trace.of("chat demo")
     assert chat.tags["gen_ai.operation.name"] == "chat"
@@ -41,7 +41,7 @@ async def test_plain_turn_has_one_span_per_invocation_and_model_call(observed: O
 
 
 async def test_every_span_names_its_invocation(observed: Observed) -> None:
-    customer, trace = await message(observed, calls(("wait", {"name": "w"})), says("done"))
+    customer, trace = await send_to_probe(observed, calls(("wait", {"name": "w"})), says("done"))
     invocations = {row["id"]: row["target"] for row in await observed.laboratory.invocations(customer.session)}
     found = {
         (span.name, invocations[span.tags["restate.invocation.id"]]) for span in trace.spans if span.service != RESTATE
@@ -58,7 +58,7 @@ async def test_every_span_names_its_invocation(observed: Observed) -> None:
 
 async def test_parallel_tool_calls_are_sibling_spans(observed: Observed) -> None:
     waits = [("wait", {"name": name, "milliseconds": 150}) for name in "abc"]
-    _, trace = await message(observed, calls(*waits), says("done"))
+    _, trace = await send_to_probe(observed, calls(*waits), says("done"))
     assert trace.tree() == [
         "Session/send",
         "  invoke_agent Triage",
@@ -77,7 +77,7 @@ async def test_parallel_tool_calls_are_sibling_spans(observed: Observed) -> None
 
 async def test_hand_offs_are_sibling_spans(observed: Observed) -> None:
     to_triage = calls(("handoff_to_Triage", {"reason": "not mine"}))
-    _, trace = await message(observed, to_triage, says("here I am"))
+    _, trace = await send_to_probe(observed, to_triage, says("here I am"))
     assert trace.tree() == [
         "Session/send",
         "  invoke_agent Triage",
@@ -91,7 +91,7 @@ async def test_hand_offs_are_sibling_spans(observed: Observed) -> None:
 
 async def test_retried_tool_has_a_span_for_each_failed_attempt(observed: Observed) -> None:
     name = f"flaky in a trace {observed.laboratory.replays}"
-    _, trace = await message(observed, calls(("fail_at_first", {"name": name})), says("done"))
+    _, trace = await send_to_probe(observed, calls(("fail_at_first", {"name": name})), says("done"))
     assert trace.tree()[4:] == [
         "    chat demo",
         "    execute_tool fail_at_first",
@@ -102,13 +102,13 @@ async def test_retried_tool_has_a_span_for_each_failed_attempt(observed: Observe
 
 
 async def test_refused_tool_call_is_an_error_span(observed: Observed) -> None:
-    _, trace = await message(observed, calls(("refuse", {})), says("done"))
+    _, trace = await send_to_probe(observed, calls(("refuse", {})), says("done"))
     assert trace.tree()[4:] == ["    chat demo", "    execute_tool refuse ! 409", "    chat demo"]
 
 
 async def test_rate_limited_model_call_has_a_span_for_each_attempt(observed: Observed) -> None:
     fault = {"kind": "http_429", "retry_after_s": 0}
-    _, trace = await message(observed, {"fault": fault, "then": says("at last")})
+    _, trace = await send_to_probe(observed, {"fault": fault, "then": says("at last")})
     assert trace.tree()[3:] == ["  invoke_agent Probe", "    chat demo ! 429", "    chat demo"]
     assert [chat.tags["switchboard.attempt"] for chat in trace.of("chat demo")] == [1, 1, 2]
 
@@ -120,11 +120,11 @@ async def test_agent_killed_in_a_turn_leaves_each_span_once(observed: Observed) 
     await laboratory.model.plays(scene("go", TO_PROBE, wait, says("done")))
     asked = asyncio.create_task(laboratory.customer().says("go"))
     await laboratory.until(lambda: laboratory.probed(f"start {name}"))
-    # What an exporter has not sent yet is lost with the process: the model's call has to be older than that.
+    # Spans that are not exported yet are lost with the process, so wait until the model call's span is exported.
     await asyncio.sleep(1)
     await laboratory.probe_agent.kill()
     await laboratory.probe_agent.start()
-    trace = await traced(observed, await asked)
+    trace = await trace_of(observed, await asked)
     assert trace.tree() == [
         "Session/send",
         "  invoke_agent Triage",
@@ -145,15 +145,15 @@ async def test_tools_killed_in_a_call_leave_each_span_once(observed: Observed) -
     await laboratory.until(lambda: laboratory.probed(f"start {name}"))
     await laboratory.probe_tools.kill()
     await laboratory.probe_tools.start()
-    trace = await traced(observed, await asked)
+    trace = await trace_of(observed, await asked)
     assert trace.tree()[4:] == ["    chat demo", "    execute_tool wait", "    chat demo"]
 
 
 async def test_confirmation_is_linked_to_its_question(observed: Observed) -> None:
     pay = calls(("pay", {"to": "Bob", "amount": "5"}))
-    customer, question = await message(observed, pay)
+    customer, question = await send_to_probe(observed, pay)
     await observed.laboratory.model.plays(scene("yes", says("never said"), says("paid")))
-    answer = await traced(observed, await customer.says("yes"))
+    answer = await trace_of(observed, await customer.says("yes"))
     assert answer.tree() == [
         "Session/send",
         "  invoke_agent Probe",
@@ -173,10 +173,10 @@ async def test_trace_headers_from_customers_are_ignored(observed: Observed) -> N
     me = {"customer_id": customer.customer_id}
     async with laboratory.http.post(f"{url}/send", json={**me, "text": "hello"}, headers=claims) as response:
         answer = Answer(response.status, await response.json())
-    # This one ends before its place in a trace is in the journal.
+    # This call ends before its trace position is in the journal.
     async with laboratory.http.post(f"{url}/status", json=me, headers=claims) as response:
         assert response.status == 200
-    trace = await traced(observed, answer)
+    trace = await trace_of(observed, answer)
     assert trace.tree() == ["Session/send", "  invoke_agent Triage", "    chat demo"]
     (session,) = trace.of("Session/send")
     assert session.begun_us > trace.of("ingress Session/{key}/send")[0].begun_us - 60_000_000
