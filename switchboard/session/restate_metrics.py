@@ -16,7 +16,10 @@ INTERVAL = timedelta(seconds=15)
 """Between two reads. The states that are reported last for minutes."""
 
 ATTEMPTS_MIN = 3
-"""A running invocation with this many attempts counts as failing: long attempts are rarely seen between two tries."""
+"""A running invocation with this many attempts counts as failing.
+
+If its attempts are long, it is almost always running and hardly ever seen backing off.
+"""
 
 # Restate counts the attempts since the last one that made progress.
 UNHEALTHY_SQL = f"""

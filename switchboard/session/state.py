@@ -25,8 +25,7 @@ from switchboard.session.window import WINDOW_LIMIT_BYTES, Window, newest_turns,
 NOT_DONE = "Okay, I won't do that."
 NOT_CONFIRMED = "The customer did not confirm. These held calls were not made: {tools}."
 OUTCOME_UNKNOWN = (
-    "I don't know whether anything else was completed. Please ask me for the current status before you repeat the"
-    " request."
+    "Some steps may have been completed. Please ask me for the current status before you repeat your request."
 )
 
 

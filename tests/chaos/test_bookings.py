@@ -214,7 +214,7 @@ async def check_booked_once(blocked: BlockedWrite) -> None:
     assert changes(after.methods, before.methods) == {"gift_card_4400": Decimal(-5)}
     assert changes(after.cards, before.cards) == {"credit_card_5454": Decimal("284.4")}
     assert after.listed == (*before.listed, number)
-    assert after.slots.items() - before.slots.items() == {(number, "stands")}
+    assert after.slots.items() - before.slots.items() == {(number, "booked")}
     assert (list(after.seats), len(after.seats[number])) == ([*before.seats, number], 1)
     assert (after.open, after.emails) == (0, before.emails + 1)
     await cancel_booking(laboratory, number, before)
@@ -327,5 +327,7 @@ async def test_only_one_of_two_simultaneous_changes_is_made(laboratory: Laborato
     assert not refused["ok"]
     assert refused["content"].endswith("Nothing was changed.")
     await wait_until_idle(laboratory)
-    stands = content_of(await call_tool(laboratory, "erin", ("get_reservation_details", {"reservation_id": booked})))
-    assert (stands["cabin"], stands["passengers"][0]["first_name"]) == ("economy", "Erin")
+    reservation = content_of(
+        await call_tool(laboratory, "erin", ("get_reservation_details", {"reservation_id": booked}))
+    )
+    assert (reservation["cabin"], reservation["passengers"][0]["first_name"]) == ("economy", "Erin")

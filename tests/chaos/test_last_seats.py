@@ -119,7 +119,7 @@ async def check_ten_booked(laboratory: Laboratory, day: date, before: Sums, resu
     assert sum(changes(after.gift_cards, before.gift_cards).values()) == -SEATS * FROM_GIFT_CARD
     assert sum(changes(after.cards, before.cards).values()) == SEATS * (FARE - FROM_GIFT_CARD)
     assert after.listed - before.listed == SEATS
-    assert after.slots.items() - before.slots.items() == {(number, "stands") for number in numbers}
+    assert after.slots.items() - before.slots.items() == {(number, "booked") for number in numbers}
     assert after.open == 0
 
 

@@ -39,7 +39,7 @@ def booking(flight: str, day: date, *payments: tuple[str, float], **more: Any) -
             "cabin": "economy",
             "flights": [{"flight_number": flight, "date": day.isoformat()}],
             "passengers": [ALICE],
-            "payment_methods": [{"payment_id": means, "amount": amount} for means, amount in payments],
+            "payment_methods": [{"payment_id": method, "amount": amount} for method, amount in payments],
             "total_baggages": 0,
             "nonfree_baggages": 0,
             "insurance": "no",
@@ -96,7 +96,7 @@ async def snapshot(laboratory: Laboratory, customer_id: str, flight: str, day: d
 
 
 def status_of(slot: JSON) -> str:
-    return str((slot["kept"] or {"reservation": {"status": "claimed"}})["reservation"].get("status") or "stands")
+    return str((slot["kept"] or {"reservation": {"status": "claimed"}})["reservation"].get("status") or "booked")
 
 
 def seats_by_reservation(holds: JSON) -> dict[str, tuple[str, ...]]:

@@ -50,7 +50,7 @@ async def test_booking_with_three_payment_methods_is_confirmed_and_cancelled(lab
     assert after.methods == {"gift_card_1207": Decimal(0)}
     assert changes(after.cards, before.cards) == {"credit_card_4242": Decimal("119.40")}
     assert list(after.seats) == [number]
-    assert (after.listed, after.slots[number]) == ((*before.listed, number), "stands")
+    assert (after.listed, after.slots[number]) == ((*before.listed, number), "booked")
     assert (after.open, after.emails) == (0, before.emails + 1)
     await cancel_and_check(laboratory, number, day)
 

@@ -32,7 +32,7 @@ class Span:
     name: str
     service: str
     parent: str | None
-    begun_us: int
+    start_us: int
     duration_us: int
     tags: Mapping[str, Any]
     links: tuple[tuple[str, str], ...]
@@ -51,7 +51,7 @@ class Trace:
 
     def of(self, name: str) -> list[Span]:
         """Return the spans with that name, in order of their start."""
-        return sorted((span for span in self.spans if span.name == name), key=lambda span: span.begun_us)
+        return sorted((span for span in self.spans if span.name == name), key=lambda span: span.start_us)
 
     def faults(self) -> list[str]:
         """Return the defects of the trace: duplicate span ids, spans without their parent, several roots."""
@@ -72,7 +72,7 @@ class Trace:
                 if span.span_id in ours and (span.parent == parent if parent else span.parent not in ours)
             ]
             # Siblings that start at the same time are sorted by name.
-            found.sort(key=lambda span: (span.begun_us, span.name))
+            found.sort(key=lambda span: (span.start_us, span.name))
             lines = []
             for span in found:
                 lines.append("  " * depth + span.name + (f" ! {span.error}" if span.error else ""))
@@ -98,14 +98,14 @@ class Observatory:
     def restate_environment(self) -> dict[str, str]:
         return {**self.observe.restate_environment, "OTEL_BSP_SCHEDULE_DELAY": BATCH_MS}
 
-    async def trace(self, trace_id: str, whole: str = "invocation-end Session/{key}/send") -> Trace:
-        """Wait until a trace is complete: the span `whole` has arrived, and no more spans arrive."""
+    async def trace(self, trace_id: str, last_span: str = "invocation-end Session/{key}/send") -> Trace:
+        """Wait until a trace is complete: the span `last_span` has arrived, and no more spans arrive."""
         seen = Trace(())
 
         async def complete() -> bool:
             nonlocal seen
             before, seen = len(seen.spans), await self._read(trace_id)
-            if not seen.of(whole) or seen.faults() or len(seen.spans) != before:
+            if not seen.of(last_span) or seen.faults() or len(seen.spans) != before:
                 await asyncio.sleep(QUIET.total_seconds() / 2)
                 return False
             await asyncio.sleep(QUIET.total_seconds())
@@ -134,7 +134,7 @@ def read_span(span: Mapping[str, Any], services: Mapping[str, str]) -> Span:
         name=span["operationName"],
         service=services[span["processID"]],
         parent=parents[0] if parents else None,
-        begun_us=span["startTime"],
+        start_us=span["startTime"],
         duration_us=span["duration"],
         tags={tag["key"]: tag["value"] for tag in span["tags"]},
         links=tuple((ref["traceID"], ref["spanID"]) for ref in span["references"] if ref["refType"] == "FOLLOWS_FROM"),

@@ -50,8 +50,8 @@ async def test_gateway_span_is_the_root_of_a_messages_trace(observed: Observed, 
     assert root.tags["http.response.status_code"] == 200
     assert root.tags["gen_ai.conversation.id"] == visitor.session
     assert root.tags["restate.invocation.id"] == session.tags["restate.invocation.id"]
-    assert root.begun_us <= session.begun_us
-    assert root.begun_us + root.duration_us >= session.begun_us + session.duration_us
+    assert root.start_us <= session.start_us
+    assert root.start_us + root.duration_us >= session.start_us + session.duration_us
 
 
 async def test_gateway_ignores_a_clients_trace_header(observed: Observed, traced_gateway: Gateway) -> None:
@@ -73,7 +73,7 @@ async def test_repeated_message_has_a_trace_of_its_own(observed: Observed, trace
     # The reply contains the id of the trace in which it was made.
     assert first.body["trace_id"] == again.body["trace_id"] == first.headers["x-trace-id"]
     assert again.headers["x-trace-id"] != first.headers["x-trace-id"]
-    second = await observed.observatory.trace(again.headers["x-trace-id"], whole=MESSAGES)
+    second = await observed.observatory.trace(again.headers["x-trace-id"], last_span=MESSAGES)
     assert second.faults() == []
     assert [line.strip() for line in second.tree()] == [MESSAGES]
 
@@ -83,7 +83,7 @@ async def test_refused_request_is_a_span_without_an_error(observed: Observed, tr
     assert answer.status == 404
     assert answer.body["trace_id"] == answer.headers["x-trace-id"]
     route = "GET /v1/sessions/{session_id}/status"
-    trace = await observed.observatory.trace(answer.body["trace_id"], whole=route)
+    trace = await observed.observatory.trace(answer.body["trace_id"], last_span=route)
     (root,) = trace.of(route)
     assert (root.tags["http.response.status_code"], root.error) == (404, None)
 
@@ -99,7 +99,7 @@ async def test_content_never_appears_in_gateway_spans_logs_or_metrics(
     foreign = await traced_gateway.visitor("bob", session=visitor.session).says(word)
     assert [said.text, refused.status, foreign.status] == [word, 400, 403]
     spans = [await observed.observatory.trace(said.body["trace_id"])]
-    spans += [await observed.observatory.trace(x.body["trace_id"], whole=MESSAGES) for x in (refused, foreign)]
+    spans += [await observed.observatory.trace(x.body["trace_id"], last_span=MESSAGES) for x in (refused, foreign)]
     log = traced_gateway.process.log.read_text()
     places = {"spans": repr(spans), "log": log, "metrics": await traced_gateway.metrics()}
     secrets = {"word": word, "key": key, "token": visitor.token.rsplit(".", 1)[0]}

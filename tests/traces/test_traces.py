@@ -71,7 +71,7 @@ async def test_parallel_tool_calls_are_sibling_spans(observed: Observed) -> None
         "    chat demo",
     ]
     tools = trace.of("execute_tool wait")
-    assert max(tool.begun_us for tool in tools) < min(tool.begun_us + tool.duration_us for tool in tools)
+    assert max(tool.start_us for tool in tools) < min(tool.start_us + tool.duration_us for tool in tools)
     assert len({tool.tags["gen_ai.tool.call.id"] for tool in tools}) == 3
 
 
@@ -179,5 +179,5 @@ async def test_trace_headers_from_customers_are_ignored(observed: Observed) -> N
     trace = await trace_of(observed, answer)
     assert trace.tree() == ["Session/send", "  invoke_agent Triage", "    chat demo"]
     (session,) = trace.of("Session/send")
-    assert session.begun_us > trace.of("ingress Session/{key}/send")[0].begun_us - 60_000_000
+    assert session.start_us > trace.of("ingress Session/{key}/send")[0].start_us - 60_000_000
     assert "does not take spans" not in laboratory.mesh.log("triage").read_text()
