@@ -29,7 +29,7 @@ SCENES = (
         says=(
             Says(
                 "can you send me an invoice for booking AB4568?",
-                (r"INV-AB4568 over 289\.40 USD was sent to a\*\*\*@example\.com",),
+                (r"INV-AB4568 for 289\.40 USD was sent to a\*\*\*@example\.com",),
                 agent="Airline",
             ),
         ),

@@ -12,8 +12,8 @@ import pytest
 from services.demo import SCENES
 from services.tools.airline.data.dataset import DEFAULT_DATA, AirlineData, read_data
 from services.tools.airline.flights.contract import TakeSeats, seats_key
-from services.tools.airline.flights.search import one_stop
-from services.tools.airline.flights.seat_inventory import POSITIONS, Aboard, Holds, free_seats, move, take
+from services.tools.airline.flights.search import one_stop_flights
+from services.tools.airline.flights.seat_inventory import POSITIONS, Holds, SeatInventory, free_seats, move, take
 from services.tools.bank.accounts.contract import Category, Period, SpendingQuery, Transaction, TransactionQuery
 from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.reports import balances, spending, transactions
@@ -162,12 +162,12 @@ def test_demo_cards_are_valid_for_years() -> None:
         assert all(card.expires >= CARDS_VALID_UNTIL for card in customer.cards), customer.name
 
 
-def on_sale(number: str, day: date) -> Aboard:
+def on_sale(number: str, day: date) -> SeatInventory:
     """A flight of the shipped data on a day to come, with nothing taken yet."""
     data = airline()
     found = data.on_day(number, day.isoformat(), datetime.combine(day - timedelta(days=2), BEGINS, UTC))
     assert found is not None
-    return Aboard(
+    return SeatInventory(
         seats_key(number, day.isoformat()),
         found.available_seats or {},
         data.parties(number, day.isoformat()),
@@ -223,5 +223,5 @@ def test_a_booking_finds_a_free_aisle_seat_to_move_to_on_every_day() -> None:
 def test_the_connection_of_the_bookings_test_is_on_sale_on_every_day() -> None:
     for day in days():
         now = datetime.combine(day - timedelta(days=50), BEGINS, UTC)
-        found = one_stop(airline(), "LHR", "LIS", day.isoformat(), now)
+        found = one_stop_flights(airline(), "LHR", "LIS", day.isoformat(), now)
         assert [(one, two) for (one, _), (two, _) in found] == [("SB103", "SB245")], day

@@ -1,4 +1,4 @@
-"""Runs the airline agent: `python -m services.airline`."""
+"""Run the airline agent: `python -m services.airline`."""
 
 from services.airline.agent import airline
 from switchboard import serve

@@ -9,10 +9,10 @@ from services.tools.airline.faq.handlers import airline_faq
 from services.tools.airline.flights.handlers import flight_seats_object, flights_service
 from services.tools.airline.invoices.handlers import invoices
 from services.tools.airline.payments.handlers import card_processor_object
-from services.tools.airline.records.handlers import airline_records_service
+from services.tools.airline.record_dump.handlers import airline_records_service
 from services.tools.airline.reservations.handlers import reservations_object
 from services.tools.airline.reservations.service import reservation_service
-from services.tools.airline.seating.handlers import seat_changes
+from services.tools.airline.seat_changes.handlers import seat_changes
 from services.tools.bank.accounts.handlers import accounts_object
 from services.tools.bank.cards.handlers import cards_object
 from services.tools.bank.data.demo import DemoBank

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import restate
 
-from services.tools.airline.data.records import User
+from services.tools.airline.data.models import User
 from services.tools.bank.lookups import PeopleRecords
 from services.tools.bank.records import Person
 from switchboard.builtin.identity.facts import Known

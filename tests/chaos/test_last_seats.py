@@ -26,7 +26,7 @@ SEATS = 10
 BOOKINGS = 200
 FARE, FROM_GIFT_CARD = Decimal(373), Decimal(1)
 PAYMENT_METHODS = {"carol": ("gift_card_3300", "credit_card_1005"), "erin": ("gift_card_4400", "credit_card_5454")}
-REFUSALS = ("(rule B2)", "Nothing was booked, and nothing is charged.")
+REFUSALS = ("(rule B2)", "Nothing was booked or charged.")
 """Refused by the policy because no seat was free, or by the flight because none was left."""
 
 KILLS_AT = (1, 4, 8)

@@ -170,7 +170,10 @@ async def test_amount_refunded_to_another_method_is_not_refunded_twice(laborator
 async def change_seat_and_cancel(laboratory: Laboratory, number: str) -> None:
     which = {"confirmation_number": number}
     vague = await call_tool(laboratory, "erin", ("get_seat_map", which))
-    assert vague["content"] == f"Booking {number} has 2 passengers. Say whose seat: Erin Evans, Ella Evans."
+    assert (
+        vague["content"]
+        == f"Booking {number} has 2 passengers. Please say whose seat to change: Erin Evans, Ella Evans."
+    )
     choice = content_of(await call_tool(laboratory, "erin", ("get_seat_map", {**which, "passenger": "Ella Evans"})))
     wanted = {**which, "passenger": "Ella Evans", "seat": choice["free_aisle"][-1]}
     moved = content_of(await call_tool(laboratory, "erin", ("change_seat", wanted)))

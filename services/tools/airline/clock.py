@@ -9,29 +9,29 @@ from services.tools.airline.settings import AirlineIds, airline_settings
 from switchboard.messages import WireModel
 
 
-class Moment(WireModel):
+class ClockReading(WireModel):
     """The clock reading and the id setting of one handler; a replay uses these even if the settings changed."""
 
     now: AwareDatetime
     ids: AirlineIds
 
 
-MOMENT = restate.RunOptions[Moment](type_hint=Moment)
+CLOCK_READING = restate.RunOptions[ClockReading](type_hint=ClockReading)
 
 
 async def airline_now(ctx: restate.Context) -> datetime:
     """Return the airline's current time, journaled."""
-    return (await airline_moment(ctx)).now
+    return (await airline_clock_reading(ctx)).now
 
 
-async def airline_moment(ctx: restate.Context) -> Moment:
+async def airline_clock_reading(ctx: restate.Context) -> ClockReading:
     """Return the airline's current time and its id setting, journaled as one entry."""
-    return await ctx.run_typed("airline clock", read_moment, MOMENT)
+    return await ctx.run_typed("airline clock", read_clock, CLOCK_READING)
 
 
-def read_moment() -> Moment:
+def read_clock() -> ClockReading:
     """Read clock and settings. Call this inside a journaled run only."""
-    return Moment(now=airline_clock(), ids=airline_settings().ids)
+    return ClockReading(now=airline_clock(), ids=airline_settings().ids)
 
 
 def airline_clock() -> datetime:

@@ -1,16 +1,20 @@
-"""The airline's rules in words: one source of instructions, refusals and docs/reference/policy-airline.md.
+"""The airline's numbered rules, the single source for the agent's instructions, the refusals and the docs.
 
-A refusal names the number of the rule that it keeps. `kept_by` says who keeps a rule: `policy` is the pure functions of
-the reservations, asked before each write; `call` is the form of the tool's call, which cannot say otherwise; `saga` is
-how the write is carried out; `session` is the loop with the customer's own identity and yes; `model` is what no state
-can show, and what the agent is trusted with.
+docs/reference/policy-airline.md lists them. A refusal names the rule that it enforces. `enforced_by` says how a rule is
+enforced:
+
+- `policy`: pure functions, which run before each write to a reservation.
+- `call`: the tool's schema, which cannot express anything else.
+- `saga`: the steps that carry out the write.
+- `session`: the agent loop, with the customer's identity and confirmation.
+- `model`: nothing in the tools' state can prove it, so the agent is trusted with it.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-KeptBy = Literal["policy", "call", "saga", "session", "model"]
+EnforcedBy = Literal["policy", "call", "saga", "session", "model"]
 
 CURRENCY = "USD"
 PASSENGERS_MAX = 5
@@ -19,21 +23,21 @@ CREDIT_CARDS_MAX = 1
 GIFT_CARDS_MAX = 3
 BAG_PRICE = Decimal(50)
 INSURANCE_PRICE = Decimal(30)
-"""For each passenger."""
+"""Per passenger."""
 
 CANCELLABLE_HOURS = 24
-"""After booking."""
+"""Hours after booking in which every reservation can be cancelled."""
 
 CANCELLED_FLIGHT_COMPENSATION = Decimal(100)
 DELAYED_FLIGHT_COMPENSATION = Decimal(50)
-"""For each passenger."""
+"""Per passenger."""
 
 
 @dataclass(frozen=True)
 class Rule:
     number: str
     text: str
-    kept_by: KeptBy
+    enforced_by: EnforcedBy
 
 
 @dataclass(frozen=True)
@@ -46,15 +50,23 @@ POLICY = (
     Chapter(
         "Always",
         (
-            Rule("G1", "A customer sees and changes only their own profile and reservations.", "session"),
-            Rule("G2", "Nothing is booked, changed or cancelled before the customer has said yes to it.", "session"),
-            Rule("G3", "Say what the customer or a tool has said, and nothing else: no advice, no guesses.", "model"),
-            Rule("G4", "Decline what these rules do not allow, whoever is said to have promised it.", "model"),
-            Rule("G5", "Transfer to a person only what no tool can do and no rule forbids.", "model"),
+            Rule("G1", "Customers can see and change only their own profile and reservations.", "session"),
+            Rule("G2", "Nothing is booked, changed or cancelled until the customer has confirmed it.", "session"),
+            Rule("G3", "State only what the customer or a tool has said: no advice, no guesses.", "model"),
+            Rule(
+                "G4",
+                "Decline requests that these rules do not allow, even if the customer says that they were promised it.",
+                "model",
+            ),
+            Rule(
+                "G5",
+                "Transfer to a human agent only for requests that no tool can handle and no rule forbids.",
+                "model",
+            ),
             Rule(
                 "G6",
-                "Nothing of a customer's is shown or done before they are signed in, or have named two right facts out"
-                " of date of birth, e-mail, phone and postal address.",
+                "Customers who are not signed in cannot see or change anything until they verify two of the following:"
+                " date of birth, e-mail address, phone number, postal address.",
                 "session",
             ),
         ),
@@ -62,25 +74,30 @@ POLICY = (
     Chapter(
         "Booking",
         (
-            Rule("B1", "Before booking, know the trip type, origin, destination, cabin and who flies.", "model"),
+            Rule(
+                "B1",
+                "Before booking, collect the trip type, origin, destination, cabin and the passengers' details.",
+                "model",
+            ),
             Rule(
                 "B2",
-                "A flight can be booked while it is available, with a seat in the cabin for every passenger. One that"
-                " is delayed, on time, flying, landed or cancelled, or whose departure is past, cannot.",
+                "A flight can be booked only while its status is available and the cabin has a seat for every"
+                " passenger. A flight that is delayed, on time, flying, landed or cancelled, or whose departure time"
+                " has passed, cannot be booked.",
                 "policy",
             ),
             Rule(
                 "B3",
-                "The flights follow one another in place and time: from the origin to the destination, and on a round"
-                " trip back to the origin.",
+                "Each flight must start where the previous one ends, after it has landed. The flights must lead from"
+                " the origin to the destination and, on a round trip, back to the origin.",
                 "policy",
             ),
             Rule("B4", f"A reservation has one to {PASSENGERS_MAX} passengers.", "policy"),
             Rule("B5", "All passengers of a reservation take the same flights in the same cabin.", "call"),
             Rule(
                 "B6",
-                f"Offer travel insurance: {INSURANCE_PRICE} {CURRENCY} for each passenger, full refund for health or"
-                " weather.",
+                f"Offer travel insurance: {INSURANCE_PRICE} {CURRENCY} per passenger, with a full refund if the"
+                " customer cancels for health or weather reasons.",
                 "model",
             ),
         ),
@@ -88,24 +105,25 @@ POLICY = (
     Chapter(
         "Paying",
         (
-            Rule("P1", "Every means of payment is in the customer's profile.", "policy"),
+            Rule("P1", "Every payment method must be in the customer's profile.", "policy"),
             Rule(
                 "P2",
-                f"A booking is paid with at most {CERTIFICATES_MAX} travel certificate, {CREDIT_CARDS_MAX} credit card"
-                f" and {GIFT_CARDS_MAX} gift cards.",
+                f"A booking can be paid with at most {CERTIFICATES_MAX} travel certificate, {CREDIT_CARDS_MAX} credit"
+                f" card and {GIFT_CARDS_MAX} gift cards.",
                 "policy",
             ),
             Rule(
                 "P3",
-                "The payments add up exactly to the price: fares and insurance of all passengers, and the paid bags.",
+                "The payments must add up exactly to the price: the fares and insurance of all passengers plus the"
+                " paid bags.",
                 "policy",
             ),
-            Rule("P4", "A gift card or certificate pays no more than it holds.", "policy"),
-            Rule("P5", "What a certificate holds beyond the payment is lost.", "saga"),
+            Rule("P4", "A payment with a gift card or a certificate cannot exceed its balance.", "policy"),
+            Rule("P5", "The balance that is left on a certificate after the payment is lost.", "saga"),
             Rule(
                 "P6",
-                "A change of flights, cabin or bags is paid, or refunded, with a single gift card or credit card;"
-                " never with a certificate.",
+                "A change of flights, cabin or bags is paid or refunded with a single gift card or credit card, never"
+                " with a certificate.",
                 "policy",
             ),
         ),
@@ -115,85 +133,102 @@ POLICY = (
         (
             Rule(
                 "L1",
-                "Free checked bags for each passenger, in basic economy, economy and business: regular members 0, 1, 2;"
+                "Free checked bags per passenger in basic economy, economy and business: regular members 0, 1, 2;"
                 " silver 1, 2, 3; gold 2, 3, 4.",
                 "policy",
             ),
             Rule(
                 "L2",
-                f"Each bag beyond the free ones costs {BAG_PRICE} {CURRENCY}. One that another cabin makes no longer"
-                " free is paid with the next change of bags; one that was paid stays paid.",
+                f"Each bag beyond the free ones costs {BAG_PRICE} {CURRENCY}. A bag that is no longer free after a"
+                " change of cabin is charged with the next change of bags. A bag that was paid for stays paid.",
                 "saga",
             ),
-            Rule("L3", "Bags can be added to a reservation, not taken away.", "policy"),
-            Rule("L4", "Add no bag that the customer did not ask for.", "model"),
+            Rule("L3", "Bags can be added to a reservation but not removed.", "policy"),
+            Rule("L4", "Do not add bags that the customer did not ask for.", "model"),
         ),
     ),
     Chapter(
         "Changing",
         (
             Rule("C1", "The flights of a basic economy reservation cannot be changed; its cabin can.", "policy"),
-            Rule("C2", "Origin, destination and trip type stay as they were booked.", "policy"),
-            Rule("C3", "A flight that is kept in its cabin keeps its price.", "saga"),
-            Rule("C4", "The cabin cannot be changed once any flight of the reservation has left.", "policy"),
-            Rule("C5", "A change of cabin is for all flights of the reservation.", "call"),
-            Rule("C6", "A dearer change is paid by the customer, a cheaper one is refunded.", "saga"),
-            Rule("C7", "A flight that has left stays in the reservation.", "policy"),
+            Rule("C2", "The origin, destination and trip type of a reservation cannot be changed.", "policy"),
+            Rule("C3", "A flight that stays in the reservation in the same cabin keeps its price.", "saga"),
+            Rule("C4", "The cabin cannot be changed once any flight of the reservation has departed.", "policy"),
+            Rule("C5", "A change of cabin applies to all flights of the reservation.", "call"),
+            Rule(
+                "C6",
+                "If the change costs more, the customer pays the difference. If it costs less, the difference is"
+                " refunded.",
+                "saga",
+            ),
+            Rule("C7", "A flight that has departed stays in the reservation.", "policy"),
             Rule(
                 "C8",
-                "Passengers can be replaced, but their number cannot change; no person can do it either.",
+                "Passengers can be replaced, but their number cannot be changed, not even by a human agent.",
                 "policy",
             ),
             Rule("C9", "Insurance cannot be added after booking.", "call"),
             Rule(
-                "C10", "A reservation that is cancelled, or all of whose flights have left, is not changed.", "policy"
+                "C10",
+                "A reservation cannot be changed once it is cancelled or all of its flights have departed.",
+                "policy",
             ),
         ),
     ),
     Chapter(
         "Cancelling",
         (
-            Rule("X1", "Ask why: change of plan, cancelled by the airline, health, weather, or other.", "model"),
-            Rule("X2", "Once any flight has left, the agent cannot cancel: transfer to a person.", "policy"),
             Rule(
-                "X3",
-                f"Otherwise a reservation can be cancelled within {CANCELLABLE_HOURS} hours of booking, or when the"
-                " airline has cancelled one of its flights, or when it is business, or when it is insured and the"
-                " reason is health or weather. Membership makes no difference.",
+                "X1",
+                "Ask for the reason: change of plan, cancelled by the airline, health, weather, or other.",
+                "model",
+            ),
+            Rule(
+                "X2",
+                "Once any flight of the reservation has departed, the agent cannot cancel it: transfer to a human"
+                " agent.",
                 "policy",
             ),
-            Rule("X4", "A reservation is cancelled once, and whole.", "policy"),
-            Rule("X5", "The refund goes to the means that paid, in 5 to 7 business days.", "saga"),
+            Rule(
+                "X3",
+                f"Otherwise a reservation can be cancelled within {CANCELLABLE_HOURS} hours of booking, if the airline"
+                " has cancelled one of its flights, if it is in business, or if it is insured and the reason is health"
+                " or weather. Membership makes no difference.",
+                "policy",
+            ),
+            Rule("X4", "A reservation can be cancelled only once, and only as a whole.", "policy"),
+            Rule("X5", "The refund goes to the original payment methods and takes 5 to 7 business days.", "saga"),
         ),
     ),
     Chapter(
         "Compensation",
         (
-            Rule("K1", "Speak of compensation only when the customer asks for it.", "model"),
+            Rule("K1", "Mention compensation only if the customer asks for it.", "model"),
             Rule(
                 "K2",
-                "It is only for silver and gold members, insured reservations, and those that were business when the"
-                " flight was disrupted.",
+                "Compensation is only for silver and gold members, for insured reservations, and for reservations that"
+                " were in business when the flight was disrupted.",
                 "policy",
             ),
             Rule(
                 "K3",
-                "It is for a flight that is cancelled or delayed while the reservation holds it, unless the delay was"
-                " known when it was booked, and for nothing else.",
+                "Compensation is only for a flight that is cancelled or delayed while it is part of the reservation."
+                " A delay that was known at booking does not count.",
                 "policy",
             ),
             Rule(
                 "K4",
-                "For a delayed flight, only after the reservation was changed or cancelled during the delay.",
+                "A delayed flight is compensated only after the reservation was changed or cancelled during the delay.",
                 "policy",
             ),
             Rule(
                 "K5",
-                f"A certificate of {CANCELLED_FLIGHT_COMPENSATION} {CURRENCY} for each passenger for a cancelled"
-                f" flight, {DELAYED_FLIGHT_COMPENSATION} {CURRENCY} for a delayed one: exactly that.",
+                f"Compensation is a certificate of exactly {CANCELLED_FLIGHT_COMPENSATION} {CURRENCY} per passenger"
+                f" for a cancelled flight and {DELAYED_FLIGHT_COMPENSATION} {CURRENCY} per passenger for a delayed"
+                " one.",
                 "policy",
             ),
-            Rule("K6", "Once for a reservation.", "policy"),
+            Rule("K6", "A reservation is compensated at most once.", "policy"),
         ),
     ),
 )
@@ -202,7 +237,7 @@ RULES = {rule.number: rule for chapter in POLICY for rule in chapter.rules}
 
 
 def policy_text() -> str:
-    """All rules, for an agent's instructions."""
+    """Return all rules as text for an agent's instructions."""
     chapters = [
         f"{chapter.title}:\n" + "\n".join(f"{rule.number} {rule.text}" for rule in chapter.rules) for chapter in POLICY
     ]

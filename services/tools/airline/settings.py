@@ -12,22 +12,22 @@ AirlineIds = Literal["random", "benchmark"]
 
 
 class AirlineSettings(BaseSettings):
-    """Which airline this is, and what time it is there."""
+    """The airline's data set, clock and id sequences."""
 
     data_dir: DirectoryPath | None = Field(
         None,
         validation_alias="AIRLINE_DATA_DIR",
-        description="A folder with flights.json, reservations.json and users.json; our own small set when unset.",
+        description="A folder with flights.json, reservations.json and users.json; if unset, the small built-in set.",
     )
     now: AwareDatetime | None = Field(
         None,
         validation_alias="AIRLINE_NOW",
-        description="Stops the airline's clock at this instant, ISO 8601 with a zone; Restate's clock when unset.",
+        description="Stops the airline's clock at this time, ISO 8601 with a time zone; the real time if unset.",
     )
     ids: AirlineIds = Field(
         "random",
         validation_alias="AIRLINE_IDS",
-        description="`benchmark`: the first ids of reservations and certificates are those of tau-bench's airline.",
+        description="`benchmark`: the first new reservations and certificates get the ids of tau-bench's airline.",
     )
     restate_admin_url: AnyHttpUrl = Field(
         AnyHttpUrl("http://127.0.0.1:9070"), validation_alias="RESTATE_ADMIN_URL", description="Restate's admin API."
@@ -36,5 +36,5 @@ class AirlineSettings(BaseSettings):
 
 @cache
 def airline_settings() -> AirlineSettings:
-    """Read at the first use. Ends the process, naming what is wrong."""
+    """Read the settings at the first use. Exits the process with a message if one is invalid."""
     return load(AirlineSettings)

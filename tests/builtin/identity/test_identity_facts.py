@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.tools.airline.data.dataset import DEFAULT_DATA, read_data
-from services.tools.airline.data.records import Address, Name, User
+from services.tools.airline.data.models import Address, Name, User
 from services.tools.bank.data.people import read_people
 from services.tools.known_customers import known_of, of_person, of_user
 from switchboard.builtin.identity import policy

@@ -1,4 +1,4 @@
-"""Which settings of the airline are taken, and that a wrong one ends the process with its name."""
+"""The airline's settings: defaults, and errors for invalid values."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from services.tools.airline.settings import AirlineSettings
 from switchboard.runtime.settings import load
 
 
-def test_without_any_the_clock_runs_and_the_data_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_defaults_use_the_real_clock_and_the_shipped_data(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AIRLINE_DATA_DIR", "AIRLINE_NOW", "AIRLINE_IDS"):
         monkeypatch.delenv(name, raising=False)
     settings = load(AirlineSettings)
@@ -21,7 +21,7 @@ def test_without_any_the_clock_runs_and_the_data_is_ours(monkeypatch: pytest.Mon
         ("AIRLINE_DATA_DIR", "/nowhere"),
     ],
 )
-def test_a_wrong_setting_is_named(
+def test_invalid_setting_is_reported_by_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)

@@ -1,10 +1,10 @@
-"""What the airline's customers promise: their profile, and payment methods that pay all of a thing or nothing."""
+"""The contract of the airline's customers: profiles, and payments that succeed completely or not at all."""
 
 from typing import Literal
 
 from pydantic import Field
 
-from services.tools.airline.data.records import User
+from services.tools.airline.data.models import User
 from services.tools.airline.reservations.contract import PaymentPart, UserId
 from switchboard import NoInput, Tool, ToolInput
 from switchboard.contract import PersonalInput, Text
@@ -28,13 +28,13 @@ GET_USER_DETAILS = Tool(
     keyed_by="customer_id",
 )
 
-# From here on: what other tools ask the object `AirlineCustomers` for. No agent lists these.
+# Internal tools of the object `AirlineCustomers`, for other tools only. No agent lists them.
 
 
 class Pay(ToolInput):
-    """Payments that belong together. `operation_id` names them for the one who has to undo or settle them.
+    """Payments that belong together. The caller undoes or settles them by `operation_id`.
 
-    `reservation_id`, when it is given, is added to the customer's reservations in the same breath.
+    If `reservation_id` is given, the same write adds it to the customer's reservations.
     """
 
     operation_id: str
@@ -47,16 +47,17 @@ class OperationRef(ToolInput):
 
 
 class Credit(ToolInput):
-    """Money that goes back to a gift card."""
+    """A refund to a gift card."""
 
     payment_id: str
     amount: Money = Field(gt=0)
 
 
 class AddCertificate(ToolInput):
-    """A certificate for the customer. What was given once for a `cause` is not given again; empty is no cause.
+    """A new certificate for the customer, at most one per `cause`. An empty cause is not limited.
 
-    It can be undone, or settled, as a payment. `ids` says of which ids the first free one is the certificate's.
+    It can be undone or settled like a payment. `ids` selects the sequence of ids; the certificate gets the first that
+    is free.
     """
 
     operation_id: str
@@ -66,13 +67,13 @@ class AddCertificate(ToolInput):
 
 
 class Compensations(WireModel):
-    """For what the customer was given certificates."""
+    """The causes for which the customer was given certificates."""
 
     causes: tuple[str, ...]
 
 
 class Noted(WireModel):
-    """The customer's record has it now. `changed` is False when there was nothing to do."""
+    """The request was carried out. `changed` is False if there was nothing to do."""
 
     changed: bool
 
@@ -80,7 +81,7 @@ class Noted(WireModel):
 PAY = Tool(
     service=AIRLINE_CUSTOMERS,
     handler="pay",
-    purpose="Pay with some of the customer's payment methods: all of it, or nothing.",
+    purpose="Pay with the customer's payment methods: everything or nothing.",
     input=Pay,
     output=Noted,
     keyed_by="customer_id",
@@ -89,7 +90,7 @@ PAY = Tool(
 UNDO_PAYMENT = Tool(
     service=AIRLINE_CUSTOMERS,
     handler="undo_payment",
-    purpose="Give back payments for what did not come about.",
+    purpose="Undo the payments of an operation that failed.",
     input=OperationRef,
     output=Noted,
     keyed_by="customer_id",
@@ -98,7 +99,7 @@ UNDO_PAYMENT = Tool(
 SETTLE_PAYMENT = Tool(
     service=AIRLINE_CUSTOMERS,
     handler="settle_payment",
-    purpose="The payments stand.",
+    purpose="Make the payments of an operation final.",
     input=OperationRef,
     output=Noted,
     keyed_by="customer_id",
@@ -107,7 +108,7 @@ SETTLE_PAYMENT = Tool(
 CREDIT = Tool(
     service=AIRLINE_CUSTOMERS,
     handler="credit",
-    purpose="Put money back on a gift card.",
+    purpose="Refund an amount to a gift card.",
     input=Credit,
     output=Noted,
     keyed_by="customer_id",
@@ -125,7 +126,7 @@ ADD_CERTIFICATE = Tool(
 LIST_COMPENSATIONS = Tool(
     service=AIRLINE_CUSTOMERS,
     handler="list_compensations",
-    purpose="For what the customer was compensated.",
+    purpose="The causes for which the customer was compensated.",
     input=NoInput,
     output=Compensations,
     keyed_by="customer_id",

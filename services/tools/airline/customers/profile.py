@@ -1,7 +1,7 @@
-"""A customer as they stand: what payments, credits and certificates make of a profile. Pure.
+"""A customer's current profile, and how payments, credits and certificates change it. Pure.
 
-Payments stay open until whoever asked for them says that they stand, or undoes them. Undoing adds what was taken, and
-so it never minds what came in between.
+Payments stay open until the caller settles or undoes them. Undo adds the amounts back instead of restoring an old
+state, so changes made in between are kept.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from services.tools.airline.customers.contract import AddCertificate, Credit, Pay
-from services.tools.airline.data.records import PaymentMethod, User
+from services.tools.airline.data.models import PaymentMethod, User
 from switchboard.messages import WireModel
 from switchboard.money import Money
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
@@ -18,38 +18,40 @@ from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 BENCHMARK_CERTIFICATES = ("certificate_3221322", "certificate_3221323", "certificate_3221324")
 RESERVATIONS_MAX = 500
 COMPENSATIONS_MAX = 500
-"""Of one customer: what is kept has a limit."""
+"""Per customer; these limits bound the size of the stored state."""
 
 
 class OpenPayment(WireModel):
-    """What an operation has done: taken from gift cards, taken certificates whole, added a reservation, or given a
-    certificate."""
+    """The changes of one operation that is not settled yet; undo needs them.
+
+    It may have debited gift cards, used up certificates, added a reservation, or given a certificate.
+    """
 
     debits: dict[str, Money] = Field(default_factory=dict)
     certificates: tuple[PaymentMethod, ...] = ()
     reservation_id: str | None = None
-    given: str | None = Field(None, description="A certificate that was given")
-    cause: str = Field("", description="For what it was given")
+    given: str | None = Field(None, description="The certificate that was given")
+    cause: str = Field("", description="What it was given for")
 
 
 class Profile(WireModel):
-    """All that is kept of a customer: the whole profile, once something in it has changed."""
+    """The stored state of a customer; written once anything in the profile has changed."""
 
     user: User
     open_payments: dict[str, OpenPayment] = Field(default_factory=dict)
     compensated: tuple[str, ...] = ()
 
     def having(self, **fields: object) -> "Profile":
-        """The profile with these fields of the user changed."""
+        """Return the profile with these user fields changed."""
         return self.model_copy(update={"user": self.user.model_copy(update=fields)})
 
 
 def pay(profile: Profile, request: Pay) -> Profile | Refusal:
-    """The profile after these payments, all of them; the same when they were made before under that id."""
+    """Return the profile after all these payments; unchanged if the operation has already paid."""
     if request.operation_id in profile.open_payments:
         return profile
     if request.reservation_id and len(profile.user.reservations) >= RESERVATIONS_MAX:
-        return Refusal("You have too many reservations.")
+        return Refusal("You have reached the maximum number of reservations.")
     methods = dict(profile.user.payment_methods)
     opened = OpenPayment(reservation_id=request.reservation_id)
     for part in request.parts:
@@ -59,7 +61,9 @@ def pay(profile: Profile, request: Pay) -> Profile | Refusal:
         if method.amount is None:
             continue
         if part.amount > method.amount:
-            return Refusal(f"{part.payment_id} has {method.amount:,.2f} left, which does not cover {part.amount:,.2f}.")
+            return Refusal(
+                f"The balance of {part.payment_id} is {method.amount:,.2f}, which does not cover {part.amount:,.2f}."
+            )
         if method.source == "certificate":
             del methods[part.payment_id]
             opened = opened.model_copy(update={"certificates": (*opened.certificates, method)})
@@ -73,13 +77,13 @@ def pay(profile: Profile, request: Pay) -> Profile | Refusal:
 
 
 def not_found(user: User, payment_id: str) -> Refusal:
-    """One answer for another customer's and for nobody's: no leak."""
+    """Refuse another customer's and an unknown payment method with the same words, so that nothing leaks."""
     own = ", ".join(user.payment_methods) or "none"
-    return Refusal(f"There is no payment method {payment_id} in your profile. Yours: {own}.", NOT_FOUND)
+    return Refusal(f"There is no payment method {payment_id} in your profile. Your payment methods: {own}.", NOT_FOUND)
 
 
 def undo(profile: Profile, operation_id: str) -> Profile:
-    """The profile without those payments; the same when they were never made, or stand."""
+    """Return the profile without those payments; unchanged if they were never made or are settled."""
     opened = profile.open_payments.get(operation_id)
     if opened is None:
         return profile
@@ -96,13 +100,13 @@ def undo(profile: Profile, operation_id: str) -> Profile:
 
 
 def settle(profile: Profile, operation_id: str) -> Profile:
-    """The payments stand: what undoing them would need is forgotten."""
+    """Make the payments final by dropping the data that undo needs."""
     still = {one: opened for one, opened in profile.open_payments.items() if one != operation_id}
     return profile.model_copy(update={"open_payments": still})
 
 
 def credit(profile: Profile, request: Credit) -> Profile:
-    """The profile with money back on a gift card. Does nothing for what holds no money."""
+    """Return the profile with the amount added to a gift card; unchanged for other payment methods."""
     method = profile.user.payment_methods.get(request.payment_id)
     if method is None or method.source != "gift_card":
         return profile
@@ -115,14 +119,14 @@ def topped_up(method: PaymentMethod, amount: Decimal) -> PaymentMethod:
 
 
 def add_certificate(profile: Profile, request: AddCertificate, ids: Iterator[str]) -> tuple[Profile, str] | Refusal:
-    """The profile with a certificate under the first of the ids that is free, and that id; once for a cause."""
+    """Return the profile with a new certificate, and its id: the first one that is free. At most one per cause."""
     opened = profile.open_payments.get(request.operation_id)
     if opened is not None and opened.given:
         return profile, opened.given
     if request.cause and request.cause in profile.compensated:
-        return Refusal("For this you were given a certificate already.")
+        return Refusal("You have already received a certificate for this.")
     if len(profile.compensated) >= COMPENSATIONS_MAX:
-        return Refusal("You have been given too many certificates.")
+        return Refusal("You have received the maximum number of certificates.")
     certificate_id = next(one for one in ids if one not in profile.user.payment_methods)
     certificate = PaymentMethod(source="certificate", id=certificate_id, amount=request.amount)
     given = profile.having(payment_methods={**profile.user.payment_methods, certificate_id: certificate})

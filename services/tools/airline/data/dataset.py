@@ -1,6 +1,6 @@
-"""Reads a data set of the airline, once per process, and checks it; knows nothing of what changed since.
+"""Read and validate the airline's data set, once per process. Later changes are stored elsewhere.
 
-The format is in docs/reference/airline-data.md.
+docs/reference/airline-data.md describes the format.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ import orjson
 from pydantic import Field, ValidationError
 
 from services.tools.airline.data import schedule
-from services.tools.airline.data.records import Cabin, Day, Flight, FlightDay, Reservation, ReservedFlight, User
+from services.tools.airline.data.models import Cabin, Day, Flight, FlightDay, Reservation, ReservedFlight, User
 from services.tools.airline.settings import airline_settings
 from switchboard.messages import WireModel
 
@@ -22,20 +22,20 @@ DEFAULT_DATA = Path(__file__).with_name("default")
 CITIES = Path(__file__).with_name("cities.json")
 
 RELATIVE = ("+", "-")
-"""Begins a day that is counted from the one on which the reservation was first looked at."""
+"""Prefixes of a day that is relative to the day on which the reservation was first read."""
 
 Record = TypeVar("Record", bound=WireModel)
 
 
 class DataError(Exception):
-    """A data set that cannot be used; says which file and which record, and what is wrong with it."""
+    """The data set is invalid; the message names the file, the record and the problem."""
 
 
 class Extras(WireModel):
-    """What the benchmark's format has no place for; the file `extras.json` of a data set may be missing.
+    """Our additions to the benchmark's format, from the optional file `extras.json`.
 
-    `free_seats` are seats of a flight that no stranger ever takes, `assigned_seats` those that reservations have, by
-    flight, then by reservation, in the order of its passengers. `declined_cards` says why, by payment id.
+    `free_seats` lists seats by flight that are free at the start. `assigned_seats` holds the seats of reservations by
+    flight and reservation id, in the order of the passengers. `declined_cards` maps payment ids to the reason.
     """
 
     cities: dict[str, str] = Field(default_factory=dict)
@@ -45,8 +45,8 @@ class Extras(WireModel):
 
 
 @dataclass(frozen=True)
-class Party:
-    """The passengers of a reservation of the data set on one flight."""
+class BookedParty:
+    """The passengers of one of the data set's reservations on one flight."""
 
     reservation_id: str
     cabin: Cabin
@@ -55,7 +55,7 @@ class Party:
 
 @dataclass(frozen=True)
 class AirlineData:
-    """The airline as it was before anybody changed anything."""
+    """The airline's initial state."""
 
     flights: Mapping[str, Flight]
     reservations: Mapping[str, Reservation]
@@ -64,86 +64,89 @@ class AirlineData:
 
     @cached_property
     def airports(self) -> dict[str, str]:
-        """Cities by the codes that occur in flights."""
+        """Cities by airport code, for all airports with flights."""
         known = orjson.loads(CITIES.read_bytes()) | self.extras.cities
         codes = dict.fromkeys(code for flight in self.flights.values() for code in (flight.origin, flight.destination))
         return {code: known.get(code, code) for code in codes}
 
     def airport(self, place: str) -> str:
-        """The code that a code or a city's name stands for; what is neither is answered as it is."""
+        """Return the airport code for a code or a city's name. An unknown place is returned in upper case."""
         wanted = place.strip().casefold()
         by_name = {city.casefold(): code for code, city in self.airports.items()}
         return by_name.get(wanted, place.strip().upper())
 
     def reservation(self, reservation_id: str, opened_on: dt.date) -> Reservation | None:
-        """The reservation as the data set has it, its relative days counted from `opened_on`."""
+        """Return the data set's reservation, with relative days counted from `opened_on`."""
         found = self.reservations.get(reservation_id)
-        return found and dated(found, opened_on)
+        return found and with_absolute_dates(found, opened_on)
 
     def on_day(self, flight_number: str, day: Day, now: dt.datetime) -> FlightDay | None:
         flight = self.flights.get(flight_number)
         return schedule.on_day(flight, day, now) if flight else None
 
-    def parties(self, flight_number: str, day: Day) -> tuple[Party, ...]:
-        """Who of the data set's reservations flies there. One with relative days is expected on every day: when its
-        customer comes first is not known, and so two of them never meet on a seat."""
+    def parties(self, flight_number: str, day: Day) -> tuple[BookedParty, ...]:
+        """Return the data set's reservations on this flight.
+
+        A reservation with relative days is included on every day, because the day of its first read is not known yet.
+        So two reservations never get the same seat.
+        """
         return (*self._parties.get((flight_number, day), ()), *self._parties.get((flight_number, ""), ()))
 
     @cached_property
-    def _parties(self) -> dict[tuple[str, Day], list[Party]]:
-        found: dict[tuple[str, Day], list[Party]] = {}
+    def _parties(self) -> dict[tuple[str, Day], list[BookedParty]]:
+        found: dict[tuple[str, Day], list[BookedParty]] = {}
         for reservation in self.reservations.values():
             for flight in reservation.flights:
                 day = "" if flight.date.startswith(RELATIVE) else flight.date
-                party = Party(reservation.reservation_id, reservation.cabin, len(reservation.passengers))
+                party = BookedParty(reservation.reservation_id, reservation.cabin, len(reservation.passengers))
                 if reservation.status is None:
                     found.setdefault((flight.flight_number, day), []).append(party)
         return found
 
 
 def is_relative(reservation: Reservation) -> bool:
-    """Whether the reservation's days are counted from the day on which it was first looked at."""
+    """Return whether the reservation's days are relative to the day on which it was first read."""
     return any(flight.date.startswith(RELATIVE) for flight in reservation.flights)
 
 
-def dated(reservation: Reservation, opened_on: dt.date) -> Reservation:
-    """The reservation with its relative days as dates."""
+def with_absolute_dates(reservation: Reservation, opened_on: dt.date) -> Reservation:
+    """Return the reservation with its relative days as dates."""
     if not is_relative(reservation):
         return reservation
-    flights = tuple(redated(flight, opened_on) for flight in reservation.flights)
+    flights = tuple(with_absolute_date(flight, opened_on) for flight in reservation.flights)
     made_on, _, time = reservation.created_at.partition("T")
-    created_at = f"{absolute(made_on, opened_on)}T{time}"
+    created_at = f"{absolute_date(made_on, opened_on)}T{time}"
     return reservation.model_copy(update={"flights": flights, "created_at": created_at})
 
 
-def redated(flight: ReservedFlight, opened_on: dt.date) -> ReservedFlight:
-    return flight.model_copy(update={"date": absolute(flight.date, opened_on)})
+def with_absolute_date(flight: ReservedFlight, opened_on: dt.date) -> ReservedFlight:
+    return flight.model_copy(update={"date": absolute_date(flight.date, opened_on)})
 
 
-def absolute(day: Day, opened_on: dt.date) -> Day:
-    """`+10` as the date ten days after; a date is left as it is."""
+def absolute_date(day: Day, opened_on: dt.date) -> Day:
+    """Return `+10` as the date ten days later; a date is unchanged."""
     return (opened_on + dt.timedelta(days=int(day))).isoformat() if day.startswith(RELATIVE) else day
 
 
 def read_data(folder: Path) -> AirlineData:
-    """Read and check a data set. Raises DataError."""
+    """Read and validate a data set. Raises DataError."""
     data = AirlineData(
-        flights=records(folder / "flights.json", Flight, "flight_number"),
-        reservations=records(folder / "reservations.json", Reservation, "reservation_id"),
-        users=records(folder / "users.json", User, "user_id"),
-        extras=extras(folder / "extras.json"),
+        flights=read_records(folder / "flights.json", Flight, "flight_number"),
+        reservations=read_records(folder / "reservations.json", Reservation, "reservation_id"),
+        users=read_records(folder / "users.json", User, "user_id"),
+        extras=read_extras(folder / "extras.json"),
     )
-    check(folder, data)
+    check_references(folder, data)
     return data
 
 
-def records(path: Path, kind: type[Record], key: str) -> dict[str, Record]:
-    """The records of a file by their ids. Raises DataError."""
-    raw = content(path)
+def read_records(path: Path, kind: type[Record], key: str) -> dict[str, Record]:
+    """Return a file's records by id. Raises DataError."""
+    raw = read_json_object(path)
     found = {}
     for name, record in raw.items():
         if not isinstance(record, dict) or record.get(key, name) != name:
-            raise DataError(f"{path}: {name} is not a record of that {key}")
+            raise DataError(f"{path}: {name} is not a record with this {key}")
         try:
             found[name] = kind.model_validate({key: name, **record})
         except ValidationError as error:
@@ -151,7 +154,7 @@ def records(path: Path, kind: type[Record], key: str) -> dict[str, Record]:
     return found
 
 
-def content(path: Path) -> dict[str, object]:
+def read_json_object(path: Path) -> dict[str, object]:
     try:
         raw = orjson.loads(path.read_bytes())
     except OSError as error:
@@ -163,9 +166,9 @@ def content(path: Path) -> dict[str, object]:
     return raw
 
 
-def extras(path: Path) -> Extras:
+def read_extras(path: Path) -> Extras:
     try:
-        return Extras.model_validate(content(path)) if path.exists() else Extras()
+        return Extras.model_validate(read_json_object(path)) if path.exists() else Extras()
     except ValidationError as error:
         raise DataError(f"{path}: {first_problem(error)}") from error
 
@@ -175,8 +178,8 @@ def first_problem(error: ValidationError) -> str:
     return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
 
 
-def check(folder: Path, data: AirlineData) -> None:
-    """Records that name others have to name some that are there. Raises DataError."""
+def check_references(folder: Path, data: AirlineData) -> None:
+    """Check that all references between records exist. Raises DataError."""
     for reservation in data.reservations.values():
         name = f"{folder / 'reservations.json'}: {reservation.reservation_id}"
         if reservation.user_id not in data.users:
@@ -191,5 +194,5 @@ def check(folder: Path, data: AirlineData) -> None:
 
 
 def data_set() -> AirlineData:
-    """Read the data set that the settings name. Raises DataError."""
+    """Read the configured data set, or the default one. Raises DataError."""
     return read_data(airline_settings().data_dir or DEFAULT_DATA)

@@ -1,23 +1,24 @@
-"""The airline's clock and calendar: its zone, times of a day, and how a flight that flies every day is doing. Pure."""
+"""The airline's time zone and calendar, and the status of flights that fly every day. Pure."""
 
 import datetime as dt
 
-from services.tools.airline.data.records import Day, Flight, FlightDay
+from services.tools.airline.data.models import Day, Flight, FlightDay
 
 AIRLINE_ZONE = dt.timezone(dt.timedelta(hours=-5), "EST")
-"""By which all days and times without a zone go, the whole year."""
+"""The time zone of all dates and times that have none, all year."""
 
 NEXT_DAY = "+1"
 
 EVERY_DAY = "*"
-"""Instead of a day: what holds for every day."""
+"""Key in a flight's `dates` that stands for every day."""
 
+# Daily flights are known in this range of days around today.
 KNOWN_DAYS_BACK = 30
 KNOWN_DAYS_AHEAD = 330
 
 
 def at(day: Day, time: str) -> dt.datetime:
-    """`06:30:00` or `06:30:00+1` of a day of departure, with the airline's zone. Raises ValueError."""
+    """Return the time `06:30:00` or `06:30:00+1` of a day of departure, in the airline's zone. Raises ValueError."""
     days = 1 if time.endswith(NEXT_DAY) else 0
     clock = dt.time.fromisoformat(time.removesuffix(NEXT_DAY))
     return dt.datetime.combine(dt.date.fromisoformat(day), clock, AIRLINE_ZONE) + dt.timedelta(days=days)
@@ -27,9 +28,9 @@ def today(now: dt.datetime) -> dt.date:
     return now.astimezone(AIRLINE_ZONE).date()
 
 
-def format_airline_time(moment: dt.datetime) -> str:
-    """As records hold a moment: by the airline's clock, to the second, without a zone."""
-    return moment.astimezone(AIRLINE_ZONE).replace(tzinfo=None, microsecond=0).isoformat()
+def format_local_time(time: dt.datetime) -> str:
+    """Format a time as records store it: in the airline's time zone, to the second, without the zone."""
+    return time.astimezone(AIRLINE_ZONE).replace(tzinfo=None, microsecond=0).isoformat()
 
 
 def is_day(day: Day) -> bool:
@@ -41,26 +42,26 @@ def is_day(day: Day) -> bool:
 
 
 def on_day(flight: Flight, day: Day, now: dt.datetime) -> FlightDay | None:
-    """The flight on that day, before any reservation made here; None when it does not fly."""
+    """Return the flight's initial state on that day; None if it does not fly."""
     if day in flight.dates:
         return flight.dates[day] if day != EVERY_DAY else None
     template = flight.dates.get(EVERY_DAY)
     if template is None or not is_day(day):
         return None
     ahead = (dt.date.fromisoformat(day) - today(now)).days
-    return daily(flight, template, day, now) if -KNOWN_DAYS_BACK <= ahead <= KNOWN_DAYS_AHEAD else None
+    return daily_flight(flight, template, day, now) if -KNOWN_DAYS_BACK <= ahead <= KNOWN_DAYS_AHEAD else None
 
 
 def late_every_day(flight: Flight, day: Day) -> bool:
-    """Whether the flight is late on that day as on every other, so that whoever books it may know."""
+    """Return whether the flight is late on every day, so that the delay is known at booking."""
     template = flight.dates.get(EVERY_DAY)
     return day not in flight.dates and template is not None and template.status == "delayed"
 
 
-def daily(flight: Flight, template: FlightDay, day: Day, now: dt.datetime) -> FlightDay:
-    """How a flight of every day is doing on this one: on sale until its day comes, then by the clock.
+def daily_flight(flight: Flight, template: FlightDay, day: Day, now: dt.datetime) -> FlightDay:
+    """Return the state of a daily flight on this day: on sale until the day comes, then according to the clock.
 
-    What is wrong with it is so on every day alike: `cancelled`, or `delayed` with the times of day that are expected.
+    If the template is `cancelled`, or `delayed` with estimated times of day, that applies to every day.
     """
     if template.status == "cancelled":
         return FlightDay(status="cancelled")
@@ -68,7 +69,7 @@ def daily(flight: Flight, template: FlightDay, day: Day, now: dt.datetime) -> Fl
         return FlightDay(status="available", available_seats=template.available_seats, prices=template.prices)
     departure = at(day, template.estimated_departure_time_est or flight.scheduled_departure_time_est)
     arrival = at(day, template.estimated_arrival_time_est or flight.scheduled_arrival_time_est)
-    leaves, lands = format_airline_time(departure), format_airline_time(arrival)
+    leaves, lands = format_local_time(departure), format_local_time(arrival)
     if now < departure:
         waiting = "delayed" if template.status == "delayed" else "on time"
         return FlightDay(status=waiting, estimated_departure_time_est=leaves, estimated_arrival_time_est=lands)

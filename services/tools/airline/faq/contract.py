@@ -1,4 +1,4 @@
-"""The contract of the airline's FAQ. Agents import this and nothing else of it."""
+"""The contract of the airline's FAQ. Agents import only this module."""
 
 from switchboard.builtin.faq.contract import faq_tool
 

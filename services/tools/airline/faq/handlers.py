@@ -1,4 +1,4 @@
-"""Serves the airline's FAQ from the articles beside this file."""
+"""Serve the airline's FAQ from the articles in articles.json."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from switchboard.builtin.faq.search import STOP_WORDS, Articles, read_entries
 ARTICLES = Articles(
     entries=read_entries(Path(__file__).with_name("articles.json")),
     stop_words=STOP_WORDS | frozenset("airline fly flight flights policy rules take".split()),
-    nothing_fits="The airline's rules say nothing about that. It may help to ask in other words.",
+    nothing_fits="I could not find anything about that in the airline's rules. Try asking in other words.",
 )
 
 airline_faq = faq_service(SEARCH_FAQ, "The airline's rules on baggage, travel and refunds.", ARTICLES)

@@ -1,11 +1,11 @@
-"""What flights promise: search, status, and the seats of one day's flight. Agents and other tools import this only."""
+"""The contract of flights: search, status and seats. Agents and other tools import only this module."""
 
 import datetime as dt
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, RootModel, StringConstraints
 
-from services.tools.airline.data.records import Amount, Cabin, Day, FlightDay
+from services.tools.airline.data.models import Amount, Cabin, Day, FlightDay
 from switchboard import NoInput, Tool, ToolInput
 from switchboard.contract import Text
 from switchboard.messages import WireModel
@@ -23,11 +23,11 @@ SeatNumber = Annotated[
     StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[1-9][0-9]?[A-Fa-f]$"),
     Field(description="Seat: row and letter", examples=["10B"]),
 ]
-# A model does not know today's date: the tool's clock finds the day that is meant.
+# A model does not know today's date, so the tool resolves named days with its own clock.
 NamedDay = Literal["today", "tomorrow", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 AnyDay = Annotated[
     dt.date | NamedDay,
-    Field(description="Day of departure: YYYY-MM-DD, today, tomorrow, or a weekday, which is the next one after today"),
+    Field(description="Day of departure: YYYY-MM-DD, today, tomorrow, or a weekday for the next one after today"),
 ]
 Place = Annotated[
     str,
@@ -49,35 +49,34 @@ class FlightStatusRequest(ToolInput):
 
 
 class FlightOffer(WireModel):
-    """A flight that can be booked, with what is free and what it costs for one passenger, by cabin."""
+    """A flight that can be booked, with free seats and the price per passenger by cabin."""
 
     flight_number: str
     origin: str
     destination: str
     status: Literal["available"]
     scheduled_departure_time_est: str
-    scheduled_arrival_time_est: str = Field(description="With +1 when it lands on the day after")
-    date: Day | None = Field(description="Null where all flights are of the day that was asked for")
+    scheduled_arrival_time_est: str = Field(description="With +1 if it lands on the next day")
+    date: Day | None = Field(description="Null if all flights are on the requested day")
     available_seats: dict[Cabin, int]
     prices: dict[Cabin, Amount]
 
 
 class DirectFlights(RootModel[tuple[FlightOffer, ...]]):
-    """The flights of a day from one airport to another."""
+    """The flights on a day from one airport to another."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class NotShown(WireModel):
-    """That there are more connections than one result has room for."""
+    """The number of connections that did not fit into the result."""
 
     connections_not_shown: int
     hint: str = "Search with search_direct_flight to and from one stop to see the others."
 
 
 class OneStopFlights(RootModel[tuple[tuple[FlightOffer, FlightOffer] | NotShown, ...]]):
-    """Pairs of flights, the second of which leaves from where and after the first has landed; at the end, where there
-    are too many for a result, how many are not shown."""
+    """Pairs of connecting flights. If there are too many for a result, the last element says how many are missing."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -91,43 +90,43 @@ class Airports(RootModel[dict[str, str]]):
 LIST_ALL_AIRPORTS = Tool(
     service=FLIGHTS,
     handler="list_all_airports",
-    purpose="All airports that are flown to, by code, with their cities.",
+    purpose="List all airports that the airline flies to, with their codes and cities.",
     input=NoInput,
     output=Airports,
 )
 SEARCH_DIRECT_FLIGHT = Tool(
     service=FLIGHTS,
     handler="search_direct_flight",
-    purpose="Direct flights on sale between two airports on a day, with prices and free seats by cabin.",
+    purpose="Search direct flights on sale between two airports on a day, with prices and free seats by cabin.",
     input=FlightSearch,
     output=DirectFlights,
 )
 SEARCH_ONESTOP_FLIGHT = Tool(
     service=FLIGHTS,
     handler="search_onestop_flight",
-    purpose="Connections on sale with one stop between two airports on a day, with prices and free seats by cabin.",
+    purpose="Search connections on sale with one stop between two airports on a day, with prices and free seats by"
+    " cabin.",
     input=FlightSearch,
     output=OneStopFlights,
 )
 GET_FLIGHT_STATUS = Tool(
     service=FLIGHTS,
     handler="get_flight_status",
-    purpose="The status of a flight on a day: available, on time, delayed, flying, landed or cancelled.",
+    purpose="Get the status of a flight on a day: available, on time, delayed, flying, landed or cancelled.",
     input=FlightStatusRequest,
     output=Text,
 )
 
-# From here on: what other tools ask the object `FlightSeats` for: one object for one flight on one day. No agent lists
-# these.
+# Internal tools of the object `FlightSeats`, one object per flight and day, for other tools only. No agent lists them.
 
 
 def seats_key(flight_number: str, day: Day) -> str:
-    """The key of the object that holds the seats of one flight on one day."""
+    """Return the key of the object that holds the seats of one flight on one day."""
     return f"{flight_number}/{day}"
 
 
 class FlightOnDay(WireModel):
-    """One flight on one day as it stands: its schedule, and seats and prices where it is on sale."""
+    """The current state of one flight on one day: its schedule, and seats and prices if it is on sale."""
 
     flight_number: str
     origin: str
@@ -136,11 +135,11 @@ class FlightOnDay(WireModel):
     scheduled_arrival_time_est: str
     date: Day
     day: FlightDay
-    late_every_day: bool = Field(False, description="Whether it is late on this day as on every other")
+    late_every_day: bool = Field(False, description="Whether the flight is late on every day")
 
 
 class TakeSeats(ToolInput):
-    """Seats for a reservation, one for each passenger: all, or none. `hold_id` names them for who has to undo it."""
+    """Seats for a reservation, one per passenger: all or none. The caller gives them back by `hold_id`."""
 
     hold_id: str
     reservation_id: str
@@ -149,17 +148,17 @@ class TakeSeats(ToolInput):
 
 
 class GiveBackSeats(ToolInput):
-    """The seats of a hold. A reservation of the data set holds its seats under its own id."""
+    """The hold whose seats to free. The data set's reservations hold their seats under their own ids."""
 
     hold_id: str
 
 
 class SeatCount(WireModel):
-    seats_total: int = Field(description="How many seats were taken, or are free again")
+    seats_total: int = Field(description="Number of seats that were taken or freed")
 
 
 class Seat(WireModel):
-    """A seat of a day's flight. `passenger` is whose it is of the reservation that was asked about, counted from 1."""
+    """A seat on one day's flight. `passenger` is the number, from 1, of the requested reservation's passenger in it."""
 
     seat: str
     cabin: Cabin
@@ -173,13 +172,13 @@ class SeatMapOf(ToolInput):
 
 
 class SeatMap(WireModel):
-    """Every seat, front to back."""
+    """All seats, front to back."""
 
     seats: tuple[Seat, ...]
 
 
 class MoveSeat(ToolInput):
-    """Another seat, in the same cabin, for one passenger of a reservation (counted from 1)."""
+    """A new seat in the same cabin for one passenger of a reservation (counted from 1)."""
 
     reservation_id: str
     passenger: int = Field(ge=1)
@@ -194,7 +193,7 @@ class SeatMoved(WireModel):
 FLIGHT_ON_DAY = Tool(
     service=FLIGHT_SEATS,
     handler="as_it_stands",
-    purpose="One flight on one day with its free seats.",
+    purpose="Get one flight on one day with its free seats.",
     input=NoInput,
     output=FlightOnDay,
     internal=True,
@@ -202,7 +201,7 @@ FLIGHT_ON_DAY = Tool(
 TAKE_SEATS = Tool(
     service=FLIGHT_SEATS,
     handler="take_seats",
-    purpose="Take seats for a reservation: all of them, or none.",
+    purpose="Take seats for a reservation: all or none.",
     input=TakeSeats,
     output=SeatCount,
     internal=True,
@@ -210,7 +209,7 @@ TAKE_SEATS = Tool(
 GIVE_BACK_SEATS = Tool(
     service=FLIGHT_SEATS,
     handler="give_back_seats",
-    purpose="The seats of a hold are not needed, or not any more.",
+    purpose="Free the seats of a hold.",
     input=GiveBackSeats,
     output=SeatCount,
     internal=True,
@@ -218,7 +217,7 @@ GIVE_BACK_SEATS = Tool(
 SEAT_MAP = Tool(
     service=FLIGHT_SEATS,
     handler="seat_map",
-    purpose="Every seat of one flight on one day.",
+    purpose="Get all seats of one flight on one day.",
     input=SeatMapOf,
     output=SeatMap,
     internal=True,

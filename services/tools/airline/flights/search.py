@@ -1,10 +1,10 @@
-"""Which flights there are between two airports, and what is told of them. Pure."""
+"""Search flights between two airports and build the results. Pure."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from services.tools.airline.data.dataset import AirlineData
-from services.tools.airline.data.records import Day, Flight
+from services.tools.airline.data.models import Day, Flight
 from services.tools.airline.data.schedule import NEXT_DAY
 from services.tools.airline.flights.contract import FlightOffer, FlightOnDay, NamedDay, NotShown, OneStopFlights
 from switchboard.builtin.calendar.dates import coming
@@ -13,16 +13,16 @@ FlightKey = tuple[str, Day]
 """Flight number and day of departure."""
 
 RESULT_MAX_BYTES = 16 * 1024
-"""What the loop shows a model of a result; it would cut the rest off in the middle of a flight."""
+"""The agent loop cuts longer results off, in the middle of a flight."""
 
 NOT_SHOWN_MAX_BYTES = 300
-"""Room for the words that there are more."""
+"""Reserved for the last element, which says how many connections are missing."""
 
 OnDay = Mapping[FlightKey, FlightOnDay]
 
 
-def day_of(date: dt.date | NamedDay, today: dt.date) -> Day:
-    """The day that is meant; a weekday is the next one after today."""
+def resolve_day(date: dt.date | NamedDay, today: dt.date) -> Day:
+    """Return the date of a named day. A weekday is the next one after today."""
     if isinstance(date, dt.date):
         return date.isoformat()
     if date == "today":
@@ -32,8 +32,8 @@ def day_of(date: dt.date | NamedDay, today: dt.date) -> Day:
     return coming(date, today).isoformat()
 
 
-def direct(data: AirlineData, origin: str, destination: str, day: Day, now: dt.datetime) -> list[FlightKey]:
-    """The flights of that day that are on sale, in the order of the data set."""
+def direct_flights(data: AirlineData, origin: str, destination: str, day: Day, now: dt.datetime) -> list[FlightKey]:
+    """Return the flights on sale on that day, in the order of the data set."""
     return [
         (flight.flight_number, day)
         for flight in data.flights.values()
@@ -41,10 +41,10 @@ def direct(data: AirlineData, origin: str, destination: str, day: Day, now: dt.d
     ]
 
 
-def one_stop(
+def one_stop_flights(
     data: AirlineData, origin: str, destination: str, day: Day, now: dt.datetime
 ) -> list[tuple[FlightKey, FlightKey]]:
-    """The pairs of flights that are on sale; the second may leave on the day after, when the first lands on it."""
+    """Return the pairs of connecting flights on sale. The second departs on the day on which the first lands."""
     firsts = [flight for flight in data.flights.values() if flight.origin == origin]
     seconds = [flight for flight in data.flights.values() if flight.destination == destination]
     return [
@@ -59,8 +59,10 @@ def one_stop(
 
 
 def connects(first: Flight, second: Flight) -> bool:
-    """Whether the second leaves no earlier than the first lands, on the day on which it lands. Times are compared as
-    they are spelled: so one that lands on the day after makes no connection in the same minute."""
+    """Return whether the second flight departs no earlier than the first lands.
+
+    Times are compared as text. So after a landing with `+1`, a departure in the same minute does not count.
+    """
     return second.scheduled_departure_time_est >= first.scheduled_arrival_time_est
 
 
@@ -74,13 +76,13 @@ def on_sale(data: AirlineData, flight: Flight, day: Day, now: dt.datetime) -> bo
     return found is not None and found.status == "available"
 
 
-def keys_of(pairs: Iterable[tuple[FlightKey, FlightKey]]) -> Iterator[FlightKey]:
-    """Every flight of the pairs once, in their order."""
+def unique_keys(pairs: Iterable[tuple[FlightKey, FlightKey]]) -> Iterator[FlightKey]:
+    """Yield every flight of the pairs once, in order."""
     yield from dict.fromkeys(key for pair in pairs for key in pair)
 
 
 def offer(flight: FlightOnDay, dated: bool) -> FlightOffer:
-    """What is told of a flight that is on sale."""
+    """Return the search result for a flight that is on sale."""
     return FlightOffer(
         flight_number=flight.flight_number,
         origin=flight.origin,
@@ -94,15 +96,15 @@ def offer(flight: FlightOnDay, dated: bool) -> FlightOffer:
     )
 
 
-def within_a_result(offers: Sequence[tuple[FlightOffer, FlightOffer]]) -> OneStopFlights:
-    """All connections; or the first ones, as many as a model is shown whole, and at the end how many more there are."""
+def fit_into_result(offers: Sequence[tuple[FlightOffer, FlightOffer]]) -> OneStopFlights:
+    """Return all connections, or as many as fit into a result and then the number of missing ones."""
     whole = OneStopFlights(tuple(offers))
     if len(whole.model_dump_json()) <= RESULT_MAX_BYTES:
         return whole
     shown: list[tuple[FlightOffer, FlightOffer]] = []
     room = RESULT_MAX_BYTES - NOT_SHOWN_MAX_BYTES
     for pair in offers:
-        # Brackets and a comma beside the two flights.
+        # 2 extra bytes per flight for brackets and commas.
         room -= sum(len(one.model_dump_json()) + 2 for one in pair)
         if room < 0:
             break

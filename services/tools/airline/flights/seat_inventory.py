@@ -1,7 +1,7 @@
-"""The seats of one flight on one day: how many are free, which, and whose they are. Pure.
+"""The seats of one flight on one day: free counts, seat numbers and holders. Pure.
 
-A seat is sold by cabin and has a number; both are of one count: a party that takes seats gets numbers, and as many
-seats of a cabin are free as the data set says, less what was taken and more what was given back since.
+Seats are sold by cabin and also have numbers, and both always agree. A reservation that takes seats gets numbers. The
+free count of a cabin is the data set's count minus the seats taken plus the seats given back since.
 """
 
 import zlib
@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from services.tools.airline.data.dataset import Party
-from services.tools.airline.data.records import Cabin
+from services.tools.airline.data.dataset import BookedParty
+from services.tools.airline.data.models import Cabin
 from services.tools.airline.flights.contract import Position, Seat, TakeSeats
 from switchboard.messages import WireModel
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
@@ -20,7 +20,7 @@ CABINS: Mapping[Cabin, tuple[range, str]] = {
     "economy": (range(8, 28), "ABCDEF"),
     "basic_economy": (range(28, 36), "ABCDEF"),
 }
-"""Rows and letters of each cabin; every aircraft is laid out alike."""
+"""Rows and letters of each cabin; every aircraft has the same layout."""
 
 POSITIONS: Mapping[str, Position] = {
     "A": "window",
@@ -34,7 +34,7 @@ SUGGESTIONS_MAX = 3
 
 
 class Hold(WireModel):
-    """The seats of a party, in the order of its passengers."""
+    """The seats of a reservation, in the order of its passengers."""
 
     reservation_id: str
     cabin: Cabin
@@ -42,8 +42,10 @@ class Hold(WireModel):
 
 
 class Holds(WireModel):
-    """What changed on one flight on one day: holds by id. A party of the data set holds under its reservation's id,
-    and null says that it has given its seats back."""
+    """The changed holds of one flight on one day, by hold id.
+
+    The data set's reservations hold seats under their own ids; null means that they have given them back.
+    """
 
     by_id: dict[str, Hold | None] = Field(default_factory=dict)
 
@@ -54,18 +56,18 @@ class Holds(WireModel):
         return Holds(by_id={one: hold for one, hold in self.by_id.items() if one != hold_id})
 
 
-class Aboard:
-    """One flight on one day as the data set has it: free seats by cabin, and the seats of its reservations' parties.
+class SeatInventory:
+    """The initial seats of one flight on one day: free seats by cabin, and the seats of the data set's reservations.
 
-    Scattered by a checksum of `key`, it looks the same in every process. `free_seats` are free, and `assigned` are a
-    reservation's, whatever the checksum says.
+    Seats are drawn by a checksum of `key`, so they are the same in every process. `free_seats` and `assigned` override
+    the draw: the former are free, the latter belong to a reservation.
     """
 
     def __init__(
         self,
         key: str,
         available: Mapping[Cabin, int],
-        parties: Sequence[Party],
+        parties: Sequence[BookedParty],
         free_seats: Sequence[str] = (),
         assigned: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
@@ -78,8 +80,8 @@ class Aboard:
         for cabin in CABINS:
             self._seat_cabin(cabin, [party for party in parties if party.cabin == cabin])
 
-    def _seat_cabin(self, cabin: Cabin, parties: Sequence[Party]) -> None:
-        """Seats for the parties that are known, then the free ones; strangers have the others."""
+    def _seat_cabin(self, cabin: Cabin, parties: Sequence[BookedParty]) -> None:
+        """Draw seats for the data set's reservations, then the free ones. All other seats are taken by others."""
         named = {seat for seats in self._assigned.values() for seat in seats}
         scattered = sorted((seat for seat in seats_of(cabin) if seat not in named), key=self._scatter)
         kept_free = [seat for seat in scattered if seat in self._free_seats]
@@ -87,7 +89,7 @@ class Aboard:
         for party in parties:
             own = tuple(self._assigned.get(party.reservation_id, ()))
             drawn = party.seats_total - len(own)
-            # From the back of the scattered seats, and the free ones from the front.
+            # Reservations draw from the back of the list; the free seats come from the front.
             seats = (*own, *(others.pop() for _ in range(min(drawn, len(others)))))
             self.base[party.reservation_id] = Hold(reservation_id=party.reservation_id, cabin=cabin, seats=seats)
         self.free[cabin] = [*kept_free, *others][: self.available.get(cabin, 0)]
@@ -97,7 +99,7 @@ class Aboard:
 
 
 def seats_of(cabin: Cabin) -> tuple[str, ...]:
-    """All seats of a cabin, front to back."""
+    """Return all seats of a cabin, front to back."""
     rows, letters = CABINS[cabin]
     return tuple(f"{row}{letter}" for row in rows for letter in letters)
 
@@ -106,16 +108,16 @@ def cabin_of(seat: str) -> Cabin | None:
     return next((cabin for cabin in CABINS if seat in seats_of(cabin)), None)
 
 
-def holds_now(aboard: Aboard, holds: Holds) -> dict[str, Hold]:
-    """Who holds what, by hold id."""
-    return {hold_id: hold for hold_id, hold in (aboard.base | holds.by_id).items() if hold is not None}
+def holds_now(inventory: SeatInventory, holds: Holds) -> dict[str, Hold]:
+    """Return all current holds by hold id."""
+    return {hold_id: hold for hold_id, hold in (inventory.base | holds.by_id).items() if hold is not None}
 
 
-def available_seats(aboard: Aboard, holds: Holds) -> dict[Cabin, int]:
-    """How many seats of each cabin are free."""
-    left = dict(aboard.available)
+def available_seats(inventory: SeatInventory, holds: Holds) -> dict[Cabin, int]:
+    """Return the number of free seats by cabin."""
+    left = dict(inventory.available)
     for hold_id, hold in holds.by_id.items():
-        before = aboard.base.get(hold_id)
+        before = inventory.base.get(hold_id)
         if before is not None and before.cabin in left:
             left[before.cabin] += len(before.seats)
         if hold is not None and hold.cabin in left:
@@ -123,20 +125,20 @@ def available_seats(aboard: Aboard, holds: Holds) -> dict[Cabin, int]:
     return left
 
 
-def free_seats(aboard: Aboard, holds: Holds, cabin: Cabin) -> list[str]:
-    """The free seats of a cabin, front to back: the data set's, and those that were given back, less those taken."""
-    free = set(aboard.free[cabin])
-    free |= {seat for hold_id in holds.by_id if hold_id in aboard.base for seat in aboard.base[hold_id].seats}
-    free -= {seat for hold in holds_now(aboard, holds).values() for seat in hold.seats}
+def free_seats(inventory: SeatInventory, holds: Holds, cabin: Cabin) -> list[str]:
+    """Return the free seats of a cabin, front to back: the initial ones plus those given back minus those taken."""
+    free = set(inventory.free[cabin])
+    free |= {seat for hold_id in holds.by_id if hold_id in inventory.base for seat in inventory.base[hold_id].seats}
+    free -= {seat for hold in holds_now(inventory, holds).values() for seat in hold.seats}
     return [seat for seat in seats_of(cabin) if seat in free]
 
 
-def take(aboard: Aboard, holds: Holds, flight: str, request: TakeSeats) -> Holds | Refusal:
-    """The holds with seats for the party, all of them; the same when they were taken before under that id."""
+def take(inventory: SeatInventory, holds: Holds, flight: str, request: TakeSeats) -> Holds | Refusal:
+    """Return the holds after all these seats are taken; unchanged if the hold id already has seats."""
     if request.hold_id in holds.by_id:
         return holds
-    free = free_seats(aboard, holds, request.cabin)
-    left = available_seats(aboard, holds).get(request.cabin, 0)
+    free = free_seats(inventory, holds, request.cabin)
+    left = available_seats(inventory, holds).get(request.cabin, 0)
     if min(left, len(free)) < request.seats_total:
         return Refusal(f"{flight} has {count(left)} left in {request.cabin.replace('_', ' ')}.")
     seats = tuple(free[: request.seats_total])
@@ -148,24 +150,24 @@ def count(seats_total: int) -> str:
     return "no seat" if not seats_total else "only 1 seat" if seats_total == 1 else f"only {seats_total} seats"
 
 
-def give_back(aboard: Aboard, holds: Holds, hold_id: str) -> Holds:
-    """The holds without that one; the same when there is none."""
-    if hold_id in aboard.base:
+def give_back(inventory: SeatInventory, holds: Holds, hold_id: str) -> Holds:
+    """Return the holds without that one; unchanged if there is none."""
+    if hold_id in inventory.base:
         return holds.having(hold_id, None)
     return holds.without(hold_id)
 
 
-def hold_of(aboard: Aboard, holds: Holds, reservation_id: str) -> tuple[str, Hold] | None:
-    """The reservation's hold; the later one while one cabin is exchanged for another."""
-    own = [(one, hold) for one, hold in holds_now(aboard, holds).items() if hold.reservation_id == reservation_id]
+def hold_of(inventory: SeatInventory, holds: Holds, reservation_id: str) -> tuple[str, Hold] | None:
+    """Return the reservation's hold id and hold; the newer one while its cabin is being changed."""
+    own = [(one, hold) for one, hold in holds_now(inventory, holds).items() if hold.reservation_id == reservation_id]
     return own[-1] if own else None
 
 
-def seat_map(aboard: Aboard, holds: Holds, reservation_id: str) -> tuple[Seat, ...]:
-    """Every seat, front to back; those of the reservation with their passengers."""
-    own = hold_of(aboard, holds, reservation_id)
+def seat_map(inventory: SeatInventory, holds: Holds, reservation_id: str) -> tuple[Seat, ...]:
+    """Return all seats, front to back; the reservation's seats have their passenger's number."""
+    own = hold_of(inventory, holds, reservation_id)
     passengers = {seat: number for number, seat in enumerate(own[1].seats, start=1)} if own else {}
-    free = {seat for cabin in CABINS for seat in free_seats(aboard, holds, cabin)}
+    free = {seat for cabin in CABINS for seat in free_seats(inventory, holds, cabin)}
     return tuple(
         Seat(seat=seat, cabin=cabin, position=POSITIONS[seat[-1]], free=seat in free, passenger=passengers.get(seat))
         for cabin in CABINS
@@ -174,53 +176,53 @@ def seat_map(aboard: Aboard, holds: Holds, reservation_id: str) -> tuple[Seat, .
 
 
 def move(
-    aboard: Aboard, holds: Holds, flight: str, reservation_id: str, passenger: int, seat: str
+    inventory: SeatInventory, holds: Holds, flight: str, reservation_id: str, passenger: int, seat: str
 ) -> tuple[Holds, str] | Refusal:
-    """The holds after a passenger has moved to another seat of the cabin, and the former seat; or why not."""
-    own = hold_of(aboard, holds, reservation_id)
+    """Return the holds after a passenger has moved to another seat in the cabin, and the former seat."""
+    own = hold_of(inventory, holds, reservation_id)
     if own is None or passenger > len(own[1].seats):
-        return Refusal(f"Reservation {reservation_id} has no seats on {flight} to change.", NOT_FOUND)
+        return Refusal(f"Reservation {reservation_id} has no seats on {flight} that could be changed.", NOT_FOUND)
     hold_id, hold = own
     former = hold.seats[passenger - 1]
     refusal = refuse_seat(flight, hold, seat)
     if refusal:
         return refusal
-    if seat != former and seat not in free_seats(aboard, holds, hold.cabin):
-        return Refusal(f"Seat {seat} on {flight} is taken. {offer(seat, free_seats(aboard, holds, hold.cabin))}")
+    if seat != former and seat not in free_seats(inventory, holds, hold.cabin):
+        return Refusal(f"Seat {seat} on {flight} is taken. {offer(seat, free_seats(inventory, holds, hold.cabin))}")
     seats = tuple(seat if number == passenger else own_seat for number, own_seat in enumerate(hold.seats, start=1))
     return holds.having(hold_id, hold.model_copy(update={"seats": seats})), former
 
 
 def refuse_seat(flight: str, hold: Hold, seat: str) -> Refusal | None:
-    """A seat has to exist, in the cabin that was paid for."""
+    """Refuse a seat that does not exist or is in another cabin."""
     cabin = cabin_of(seat)
     if cabin is None:
         return Refusal(f"There is no seat {seat} on {flight}. {describe()}", NOT_FOUND)
     if cabin != hold.cabin:
         paid, other = hold.cabin.replace("_", " "), cabin.replace("_", " ")
         return Refusal(
-            f"Seat {seat} on {flight} is in {other}, and reservation {hold.reservation_id} is in {paid}. {describe()}"
+            f"Seat {seat} on {flight} is in {other}, but reservation {hold.reservation_id} is in {paid}. {describe()}"
         )
     return None
 
 
 def offer(wanted: str, free: Sequence[str]) -> str:
-    """Free seats of the same position, the nearest row first."""
+    """Suggest free seats in the same position, the nearest row first."""
     position = POSITIONS[wanted[-1]]
     alike = [seat for seat in free if POSITIONS[seat[-1]] == position]
     if not alike:
-        return f"No other {position} seat is free in its cabin."
+        return f"No other {position} seat is free in this cabin."
     nearest = sorted(alike, key=lambda seat: distance(wanted, seat))[:SUGGESTIONS_MAX]
-    return f"Free {position} seats near it: {', '.join(nearest)}."
+    return f"Free {position} seats nearby: {', '.join(nearest)}."
 
 
 def distance(one: str, other: str) -> tuple[int, int]:
-    """How far apart two seats are: rows first, then letters."""
+    """Return the distance of two seats for sorting: rows first, then letters."""
     return abs(int(one[:-1]) - int(other[:-1])), abs(ord(one[-1]) - ord(other[-1]))
 
 
 def describe() -> str:
-    """The cabins in a sentence: rows and letters."""
+    """Return a sentence with the rows and letters of all cabins."""
     cabins = (
         f"rows {rows[0]} to {rows[-1]} are {cabin.replace('_', ' ')} ({', '.join(letters)})"
         for cabin, (rows, letters) in CABINS.items()

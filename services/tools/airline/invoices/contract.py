@@ -1,4 +1,4 @@
-"""What the invoices promise: the invoice for a booking, sent to its customer. Agents import this and nothing else."""
+"""The contract of invoices: send the invoice for a booking to its customer. Agents import only this module."""
 
 from pydantic import Field
 
@@ -15,12 +15,12 @@ class InvoiceRequest(PersonalInput):
 
 
 class InvoiceSent(WireModel):
-    """An invoice that was sent by e-mail."""
+    """The result of sending an invoice by e-mail."""
 
-    summary: str = Field(description="What was sent where, in one sentence")
+    summary: str = Field(description="What was sent and where to, in one sentence")
     invoice_number: str
     confirmation_number: str
-    total: Money = Field(description="With taxes")
+    total: Money = Field(description="Including taxes")
     currency: str
     sent_to: str = Field(description="The address on file, partly hidden")
 
@@ -28,7 +28,8 @@ class InvoiceSent(WireModel):
 EMAIL_INVOICE = Tool(
     service="Invoices",
     handler="email_invoice",
-    purpose="Send the invoice for the customer's booking to the e-mail address on file. No other address can be given.",
+    purpose="Send the invoice for the customer's booking to the e-mail address on file. Other addresses are not"
+    " possible.",
     input=InvoiceRequest,
     output=InvoiceSent,
 )

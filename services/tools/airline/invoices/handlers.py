@@ -1,4 +1,4 @@
-"""Serves invoices: reads the reservation and has the outbox send its invoice, once whatever crashes."""
+"""Serve invoices: read the reservation and send its invoice through the outbox, exactly once even after a crash."""
 
 import restate
 
@@ -16,7 +16,7 @@ invoices = tool_service(EMAIL_INVOICE.service, "Invoices for a customer's bookin
 
 @implements(invoices, EMAIL_INVOICE)
 async def email_invoice(ctx: restate.Context, request: InvoiceRequest) -> InvoiceSent:
-    """Send the invoice for one of the customer's bookings. 404 when there is no such booking among theirs."""
+    """Send the invoice for one of the customer's bookings. 404 if the customer has no such booking."""
     asked = GetReservationDetails(
         user_id=request.customer_id, reservation_id=request.confirmation_number, signed_in=True
     )
@@ -24,7 +24,7 @@ async def email_invoice(ctx: restate.Context, request: InvoiceRequest) -> Invoic
     profile = GetUserDetails(user_id=request.customer_id, signed_in=True)
     user = await call_tool(ctx, GET_USER_DETAILS, profile, request.customer_id)
     invoice = invoicing.build(reservation, user)
-    # The id is the same on every attempt of this invocation, and with it the outbox knows an e-mail that it has sent.
+    # The id is the same on every attempt of this invocation, so the outbox recognises an e-mail that it already sent.
     delivery = invoicing.compose(invoice, email_id=str(ctx.uuid()))
     await call_tool(ctx, DELIVER, delivery, request.customer_id)
     return invoicing.confirm(invoice)

@@ -1,8 +1,8 @@
-"""Builds an invoice from a reservation: positions, payments, total, and the e-mail that carries it. Pure."""
+"""Build an invoice from a reservation: positions, payments, total, and the e-mail. Pure."""
 
 from decimal import Decimal
 
-from services.tools.airline.data.records import Reservation, User
+from services.tools.airline.data.models import Reservation, User
 from services.tools.airline.invoices.contract import InvoiceSent
 from services.tools.airline.rules import BAG_PRICE, CURRENCY, INSURANCE_PRICE
 from switchboard.builtin.outbox.contract import Delivery
@@ -18,7 +18,7 @@ class Position(WireModel):
 
 
 class Invoice(WireModel):
-    """An invoice in the airline's currency; `paid` is what the payments add up to, less refunds."""
+    """An invoice in the airline's currency. `paid` is the sum of the payments minus refunds."""
 
     number: str
     reservation_id: str
@@ -30,7 +30,7 @@ class Invoice(WireModel):
 
 
 def build(reservation: Reservation, user: User) -> Invoice:
-    """The invoice for a reservation; of a cancelled one nothing is left to pay."""
+    """Build the invoice for a reservation. A cancelled reservation has no positions."""
     lines = () if reservation.status == "cancelled" else positions(reservation)
     return Invoice(
         number=f"INV-{reservation.reservation_id}",
@@ -62,7 +62,7 @@ def positions(reservation: Reservation) -> tuple[Position, ...]:
 
 
 def compose(invoice: Invoice, email_id: str) -> Delivery:
-    """The e-mail with the invoice as text."""
+    """Return the e-mail with the invoice as text."""
     lines = [f"{line.description}: {format_amount(line.amount, CURRENCY)}" for line in invoice.positions]
     body = [
         f"Dear {invoice.bill_to},",
@@ -73,15 +73,15 @@ def compose(invoice: Invoice, email_id: str) -> Delivery:
         f"Total: {format_amount(invoice.total, CURRENCY)}",
         f"Paid: {format_amount(invoice.paid, CURRENCY)}",
     ]
-    subject = f"Invoice {invoice.number} over {format_amount(invoice.total, CURRENCY)}"
+    subject = f"Invoice {invoice.number} for {format_amount(invoice.total, CURRENCY)}"
     return Delivery(email_id=email_id, to=invoice.email, subject=subject, body="\n".join(body))
 
 
 def confirm(invoice: Invoice) -> InvoiceSent:
-    """What the customer is told; the address is hidden in part: more eyes see a conversation than a mailbox."""
+    """Return the confirmation. It masks the address, because conversations are read by more people than mailboxes."""
     sent_to = mask(invoice.email)
     return InvoiceSent(
-        summary=f"Invoice {invoice.number} over {format_amount(invoice.total, CURRENCY)} was sent to {sent_to}.",
+        summary=f"Invoice {invoice.number} for {format_amount(invoice.total, CURRENCY)} was sent to {sent_to}.",
         invoice_number=invoice.number,
         confirmation_number=invoice.reservation_id,
         total=invoice.total,
@@ -91,6 +91,6 @@ def confirm(invoice: Invoice) -> InvoiceSent:
 
 
 def mask(email: str) -> str:
-    """`alice@example.com` as `a***@example.com`."""
+    """Return `alice@example.com` as `a***@example.com`."""
     name, _, domain = email.partition("@")
     return f"{name[:1]}***@{domain}"

@@ -1,4 +1,4 @@
-"""What the card processor outside promises: charges and credits of credit cards, each once for an idempotency key."""
+"""The contract of the external card processor: charge and refund credit cards, once per idempotency key."""
 
 from pydantic import Field
 
@@ -10,12 +10,12 @@ CARD_PROCESSOR = "CardProcessor"
 
 
 def card_token(user_id: str, payment_id: str) -> str:
-    """What names a customer's card to the processor."""
+    """Return the processor's id for a customer's card."""
     return f"{user_id}/{payment_id}"
 
 
 class CardMovement(ToolInput):
-    """Money from a card, or to it. The object's key is the idempotency key."""
+    """A charge or a refund of a card. The object's key is the idempotency key."""
 
     card_token: str
     amount: Money = Field(gt=0)
@@ -23,7 +23,9 @@ class CardMovement(ToolInput):
 
 
 class Moved(WireModel):
-    amount: Money = Field(description="From the card; negative when to it, 0 when nothing was moved, or it was voided")
+    amount: Money = Field(
+        description="Charged amount; negative for a refund, 0 if nothing was charged or it was voided"
+    )
 
 
 AUTHORISE_CARD = Tool(
@@ -37,7 +39,7 @@ AUTHORISE_CARD = Tool(
 VOID_CARD = Tool(
     service=CARD_PROCESSOR,
     handler="void",
-    purpose="Call the charge of a credit card off.",
+    purpose="Void the charge of a credit card.",
     input=NoInput,
     output=Moved,
     internal=True,
@@ -45,7 +47,7 @@ VOID_CARD = Tool(
 CREDIT_CARD = Tool(
     service=CARD_PROCESSOR,
     handler="credit",
-    purpose="Give money back to a credit card.",
+    purpose="Refund an amount to a credit card.",
     input=CardMovement,
     output=Moved,
     internal=True,

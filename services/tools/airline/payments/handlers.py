@@ -1,7 +1,7 @@
-"""Serves the card processor. It stands for a provider outside that takes an idempotency key: the object's key.
+"""Serve the card processor, a stand-in for an external provider. The object's key is the idempotency key.
 
-Only the provider knows whether a card is good for an amount. With a real one the key is handed on, and nothing else
-here would change.
+Only the provider knows whether a card covers an amount. A real provider would get the same key; nothing else here would
+change.
 """
 
 from decimal import Decimal
@@ -23,19 +23,19 @@ from switchboard.money import Money
 from switchboard.toolkit.declare import tool_object
 
 MOVEMENT = "movement"
-NOTHING = Decimal("0.00")
+ZERO = Decimal("0.00")
 PAYMENT_REQUIRED = 402
 
 
 class Movement(WireModel):
-    """What was moved, from the card, under this key."""
+    """The charge or refund that was made under this key."""
 
     card_token: str
     amount: Money
 
 
 class Answer(WireModel):
-    """What the provider says to a charge: why not, or nothing."""
+    """The provider's answer to a charge: why it was declined, or empty."""
 
     declined: str
 
@@ -48,19 +48,19 @@ def provider_says(data: AirlineData, payment_id: str) -> Answer:
 
 
 def card_processor_object(data: AirlineData) -> restate.VirtualObject:
-    """Build the object; `data` says which cards the provider declines."""
+    """Build the object. `data` lists the cards that the provider declines."""
     card_processor = tool_object(CARD_PROCESSOR, "Charges of credit cards; the key is the idempotency key.")
 
     @implements(card_processor, AUTHORISE_CARD)
     async def authorise(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
-        """Charge a card, once for each key. 402 when the card is declined."""
+        """Charge a card, once per key. 402 if the card is declined."""
         made = await ctx.get(MOVEMENT, type_hint=Movement)
         if made is None:
             payment_id = request.card_token.rpartition("/")[2]
             answer = await ctx.run_typed("provider", provider_says, ANSWER, data, payment_id)
             if answer.declined:
                 raise restate.TerminalError(
-                    f"{payment_id} was declined: {answer.declined}. Choose another payment method.",
+                    f"{payment_id} was declined: {answer.declined}. Please choose another payment method.",
                     status_code=PAYMENT_REQUIRED,
                 )
             made = Movement(card_token=request.card_token, amount=request.amount)
@@ -69,16 +69,16 @@ def card_processor_object(data: AirlineData) -> restate.VirtualObject:
 
     @implements(card_processor, VOID_CARD)
     async def void(ctx: restate.ObjectContext, _request: NoInput) -> Moved:
-        """Call the charge off. Does nothing when it was never made."""
+        """Void the charge. Does nothing if it was never made."""
         made = await ctx.get(MOVEMENT, type_hint=Movement)
         if made is not None:
-            made = made.model_copy(update={"amount": NOTHING})
+            made = made.model_copy(update={"amount": ZERO})
             ctx.set(MOVEMENT, made)
-        return Moved(amount=NOTHING)
+        return Moved(amount=ZERO)
 
     @implements(card_processor, CREDIT_CARD)
     async def credit(ctx: restate.ObjectContext, request: CardMovement) -> Moved:
-        """Give money back to a card, once for each key."""
+        """Refund an amount to a card, once per key."""
         made = await ctx.get(MOVEMENT, type_hint=Movement)
         if made is None:
             made = Movement(card_token=request.card_token, amount=-request.amount)

@@ -1,12 +1,12 @@
-"""A reservation after it was booked, cancelled or changed. Pure; the policy says whether it may be."""
+"""Compute a reservation after a booking, cancellation or change. Pure; the policy was checked before."""
 
 import datetime as dt
 import random
 from collections.abc import Iterator
 from decimal import Decimal
 
-from services.tools.airline.data.records import Payment, Reservation, ReservedFlight
-from services.tools.airline.data.schedule import format_airline_time
+from services.tools.airline.data.models import Payment, Reservation, ReservedFlight
+from services.tools.airline.data.schedule import format_local_time
 from services.tools.airline.reservations.contract import (
     BookReservation,
     FlightChoice,
@@ -17,18 +17,18 @@ from services.tools.airline.reservations.contract import (
 from services.tools.airline.reservations.itinerary import FlightKey, Flights, FlightState, key_of, keys_of
 from services.tools.airline.reservations.policy.compensation import with_disruptions
 from services.tools.airline.reservations.prices import fare, new_fares
-from services.tools.airline.reservations.record import StoredReservation
+from services.tools.airline.reservations.stored_reservation import StoredReservation
 from services.tools.airline.settings import AirlineIds
 
 BENCHMARK_IDS = ("HATHAT", "HATHAU", "HATHAV")
 ID_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
 ID_LENGTH = 6
 IDS_DRAWN_MAX = 5
-"""A thousand million are free, so that one draw nearly always does."""
+"""With about a billion possible ids, the first draw is almost always free."""
 
 
 def new_ids(drawn: random.Random, ids: AirlineIds) -> Iterator[str]:
-    """The ids that a new reservation may have, in their order."""
+    """Yield the ids to try for a new reservation, in order."""
     yield from BENCHMARK_IDS if ids == "benchmark" else ()
     for _ in range(IDS_DRAWN_MAX):
         yield "".join(drawn.choice(ID_LETTERS) for _ in range(ID_LENGTH))
@@ -49,7 +49,7 @@ def booked(request: BookReservation, reservation_id: str, flights: Flights, now:
         ),
         passengers=tuple(person.record() for person in request.passengers),
         payment_history=tuple(Payment(payment_id=p.payment_id, amount=p.amount) for p in request.payment_methods),
-        created_at=format_airline_time(now),
+        created_at=format_local_time(now),
         total_baggages=request.total_baggages,
         nonfree_baggages=request.nonfree_baggages,
         insurance=request.insurance,
@@ -58,7 +58,7 @@ def booked(request: BookReservation, reservation_id: str, flights: Flights, now:
 
 
 def reserved(choice: FlightChoice, price: Decimal, way: ReservedFlight | FlightState) -> ReservedFlight:
-    """The chosen flight with its fare for one passenger."""
+    """Return the chosen flight with its fare for one passenger."""
     return ReservedFlight(
         flight_number=choice.flight_number,
         origin=way.origin,
@@ -69,7 +69,7 @@ def reserved(choice: FlightChoice, price: Decimal, way: ReservedFlight | FlightS
 
 
 def cancelled(kept: StoredReservation, flights: Flights) -> StoredReservation:
-    """The reservation cancelled, and every payment given back. `flights` are its flights as they stand."""
+    """Return the cancelled reservation with all payments refunded. `flights` is the current state of its flights."""
     paid = kept.reservation.payment_history
     back = tuple(Payment(payment_id=payment.payment_id, amount=-payment.amount) for payment in paid)
     return with_fields(with_disruptions(kept, flights), status="cancelled", payment_history=(*paid, *back))
@@ -78,9 +78,9 @@ def cancelled(kept: StoredReservation, flights: Flights) -> StoredReservation:
 def with_flights(
     kept: StoredReservation, request: UpdateReservationFlights, flights: Flights, price: Decimal
 ) -> StoredReservation:
-    """The reservation with other flights or another cabin, the difference in price among its payments.
+    """Return the reservation with the new flights or cabin, and the difference in price as a payment.
 
-    What asks for neither changes nothing: it is no answer to a disruption.
+    A request that changes neither does not count as a change after a disruption (rule K4).
     """
     fares = new_fares(kept.reservation, request.flights, request.cabin, flights)
     ways: dict[FlightKey, ReservedFlight | FlightState] = {**flights}
@@ -103,8 +103,11 @@ def with_passengers(kept: StoredReservation, request: UpdateReservationPassenger
 
 
 def with_bags(kept: StoredReservation, request: UpdateReservationBaggages, price: Decimal) -> StoredReservation:
-    """The reservation with more bags. Those that were paid stay so, also when a better cabin makes them free by now:
-    they are not paid a second time in a cabin that does not."""
+    """Return the reservation with more bags.
+
+    Bags that were paid for stay paid, even if a better cabin now makes them free. So the customer does not pay a second
+    time after moving back to a cabin in which they are not free.
+    """
     return with_fields(
         kept,
         total_baggages=request.total_baggages,
@@ -114,7 +117,7 @@ def with_bags(kept: StoredReservation, request: UpdateReservationBaggages, price
 
 
 def paid_on_top(reservation: Reservation, payment_id: str, price: Decimal) -> tuple[Payment, ...]:
-    """The payments with one more, negative for a refund; none when there is nothing to pay."""
+    """Return the payments with one more, which is negative for a refund; unchanged if the price is 0."""
     added = (Payment(payment_id=payment_id, amount=price),) if price else ()
     return (*reservation.payment_history, *added)
 
@@ -124,14 +127,14 @@ def with_fields(kept: StoredReservation, **fields: object) -> StoredReservation:
 
 
 def seats_to_take(reservation: Reservation, request: UpdateReservationFlights) -> tuple[FlightKey, ...]:
-    """The flights on which the change needs seats: those that are new, or whose cabin is."""
+    """Return the flights on which the change needs new seats: new flights, or all flights after a change of cabin."""
     if request.cabin != reservation.cabin:
         return keys_of(request.flights)
     return tuple(key for key in keys_of(request.flights) if key not in keys_of(reservation.flights))
 
 
 def seats_to_give_back(reservation: Reservation, request: UpdateReservationFlights) -> tuple[FlightKey, ...]:
-    """The flights on which the change leaves seats behind."""
+    """Return the flights on which the change frees seats."""
     if request.cabin != reservation.cabin:
         return keys_of(reservation.flights)
     return tuple(key for key in keys_of(reservation.flights) if key not in keys_of(request.flights))

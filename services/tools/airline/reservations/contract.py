@@ -1,11 +1,11 @@
-"""What reservations promise: to be read, booked, cancelled and changed. Agents and other tools import nothing else."""
+"""The contract of reservations: read, book, cancel, change. Agents and other tools import only this module."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from services.tools.airline.data.records import Cabin, Day, FlightType, Passenger, Reservation, YesNo
+from services.tools.airline.data.models import Cabin, Day, FlightType, Passenger, Reservation, YesNo
 from services.tools.airline.flights.contract import FlightNumber
 from switchboard import FromIdentity, NoInput, Tool, ToolInput
 from switchboard.contract import PersonalInput, Text
@@ -15,7 +15,7 @@ from switchboard.money import Money
 RESERVATION_DESK = "ReservationDesk"
 RESERVATIONS = "Reservations"
 
-# What a message may ask for; the rules of the airline are narrower, and are the policy's to say.
+# Upper bounds on request sizes. The airline's rules are stricter; the policy enforces those.
 PASSENGERS_MAX = 20
 SEGMENTS_MAX = 12
 PAYMENTS_MAX = 12
@@ -36,7 +36,7 @@ TravelDay = Annotated[Day, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), Fi
 PaymentId = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
-    Field(description="A payment method by its id, as get_user_details gives it", examples=["gift_card_1207"]),
+    Field(description="Id of a payment method, from get_user_details", examples=["gift_card_1207"]),
 ]
 PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 BagCount = Annotated[int, Field(ge=0, le=BAGS_MAX)]
@@ -44,9 +44,9 @@ CancellationReason = Literal["change_of_plan", "airline_cancelled_flight", "heal
 
 
 class FlightChoice(ToolInput):
-    """One flight on one day, as the searches give it."""
+    """One flight on one day, as in the search results."""
 
-    # Models copy the rest of what a search gave along with it; number and day say all.
+    # Models often copy the other fields of the search result too. Number and date are enough.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     flight_number: FlightNumber
@@ -54,8 +54,6 @@ class FlightChoice(ToolInput):
 
 
 class PassengerDetails(ToolInput):
-    """Somebody who flies."""
-
     first_name: PersonName
     last_name: PersonName
     dob: TravelDay = Field(description="Date of birth, YYYY-MM-DD")
@@ -65,7 +63,7 @@ class PassengerDetails(ToolInput):
 
 
 class PaymentPart(ToolInput):
-    """How much one of the customer's payment methods pays."""
+    """The amount paid with one of the customer's payment methods."""
 
     payment_id: PaymentId
     amount: Money = Field(ge=0)
@@ -73,7 +71,11 @@ class PaymentPart(ToolInput):
 
 Flights = Annotated[
     tuple[FlightChoice, ...],
-    Field(min_length=1, max_length=SEGMENTS_MAX, description="All flights in the order of travel, also unchanged ones"),
+    Field(
+        min_length=1,
+        max_length=SEGMENTS_MAX,
+        description="All flights in the order of travel, including those that do not change",
+    ),
 ]
 Passengers = Annotated[tuple[PassengerDetails, ...], Field(min_length=1, max_length=PASSENGERS_MAX)]
 
@@ -92,17 +94,17 @@ class BookReservation(PersonalInput):
     flights: Flights
     passengers: Passengers
     payment_methods: tuple[PaymentPart, ...] = Field(
-        min_length=1, max_length=PAYMENTS_MAX, description="Together exactly the total price"
+        min_length=1, max_length=PAYMENTS_MAX, description="The amounts must add up exactly to the total price"
     )
     total_baggages: BagCount = Field(description="Checked bags of all passengers")
-    nonfree_baggages: BagCount = Field(description="Those among them that are paid for")
+    nonfree_baggages: BagCount = Field(description="How many of these bags are not free and are paid for")
     insurance: YesNo
 
 
 class CancelReservation(PersonalInput):
     user_id: UserId
     reservation_id: ReservationId
-    reason: CancellationReason | None = Field(None, description="Why the customer cancels, as far as they have said it")
+    reason: CancellationReason | None = Field(None, description="The customer's reason; leave out if they gave none")
 
 
 class UpdateReservationFlights(PersonalInput):
@@ -122,8 +124,8 @@ class UpdateReservationPassengers(PersonalInput):
 class UpdateReservationBaggages(PersonalInput):
     user_id: UserId
     reservation_id: ReservationId
-    total_baggages: BagCount = Field(description="Checked bags of all passengers, those booked before included")
-    nonfree_baggages: BagCount = Field(description="Those among the total that are paid for")
+    total_baggages: BagCount = Field(description="Checked bags of all passengers, including those booked before")
+    nonfree_baggages: BagCount = Field(description="How many bags of the total are not free and are paid for")
     payment_id: PaymentId
 
 
@@ -147,28 +149,29 @@ def format_bags(total: int, paid: int) -> str:
 
 
 def booking_question(request: BookReservation) -> str:
-    """The exact booking and its payments, as the customer is asked to confirm them."""
+    """Return the question that asks the customer to confirm exactly this booking and its payments."""
     total = sum((part.amount for part in request.payment_methods), Decimal())
     parts = ", ".join(f"{part.amount:,.2f} from {part.payment_id}" for part in request.payment_methods)
     return (
         f"Book {request.origin} to {request.destination} ({request.flight_type.replace('_', ' ')}):"
         f" {format_flights(request.flights)}, in {request.cabin.replace('_', ' ')} for"
         f" {format_passengers(request.passengers)}, {format_bags(request.total_baggages, request.nonfree_baggages)},"
-        f" {'with' if request.insurance == 'yes' else 'without'} travel insurance, and pay {total:,.2f}: {parts}?"
+        f" {'with' if request.insurance == 'yes' else 'without'} travel insurance. Pay {total:,.2f} in total:"
+        f" {parts}?"
     )
 
 
 def cancellation_question(request: CancelReservation) -> str:
     return (
-        f"Cancel reservation {request.reservation_id} with all its flights for good? What was paid goes back to the"
-        " payment methods that it came from."
+        f"Cancel reservation {request.reservation_id} with all its flights? This cannot be undone. Your payments are"
+        " refunded to the original payment methods."
     )
 
 
 def flights_question(request: UpdateReservationFlights) -> str:
     return (
         f"Change reservation {request.reservation_id} to {format_flights(request.flights)} in"
-        f" {request.cabin.replace('_', ' ')}, and pay or be refunded the difference in price with {request.payment_id}?"
+        f" {request.cabin.replace('_', ' ')}? The difference in price is charged or refunded to {request.payment_id}."
     )
 
 
@@ -178,20 +181,22 @@ def passengers_question(request: UpdateReservationPassengers) -> str:
 
 def baggages_question(request: UpdateReservationBaggages) -> str:
     bags = format_bags(request.total_baggages, request.nonfree_baggages)
-    return f"Change reservation {request.reservation_id} to {bags}, and pay for those added with {request.payment_id}?"
+    return (
+        f"Change reservation {request.reservation_id} to {bags}, and pay for the added bags with {request.payment_id}?"
+    )
 
 
 GET_RESERVATION_DETAILS = Tool(
     service=RESERVATION_DESK,
     handler="get_reservation_details",
-    purpose="One of the customer's reservations (bookings) by its id: flights, passengers, cabin, bags, payments.",
+    purpose="Get one of the customer's reservations (bookings) by its id: flights, passengers, cabin, bags, payments.",
     input=GetReservationDetails,
     output=Reservation,
 )
 BOOK_RESERVATION = Tool(
     service=RESERVATION_DESK,
     handler="book_reservation",
-    purpose="Book flights and pay for them with one or several of the customer's own payment methods.",
+    purpose="Book flights and pay for them with one or more of the customer's own payment methods.",
     input=BookReservation,
     output=Reservation,
     consent=booking_question,
@@ -199,7 +204,7 @@ BOOK_RESERVATION = Tool(
 CANCEL_RESERVATION = Tool(
     service=RESERVATION_DESK,
     handler="cancel_reservation",
-    purpose="Cancel a whole reservation; what was paid is refunded.",
+    purpose="Cancel a whole reservation and refund its payments.",
     input=CancelReservation,
     output=Reservation,
     consent=cancellation_question,
@@ -207,7 +212,7 @@ CANCEL_RESERVATION = Tool(
 UPDATE_RESERVATION_FLIGHTS = Tool(
     service=RESERVATION_DESK,
     handler="update_reservation_flights",
-    purpose="Change the flights or the cabin of a reservation; the difference in price is paid or refunded.",
+    purpose="Change the flights or the cabin of a reservation, and pay or refund the difference in price.",
     input=UpdateReservationFlights,
     output=Reservation,
     consent=flights_question,
@@ -215,7 +220,7 @@ UPDATE_RESERVATION_FLIGHTS = Tool(
 UPDATE_RESERVATION_PASSENGERS = Tool(
     service=RESERVATION_DESK,
     handler="update_reservation_passengers",
-    purpose="Correct or replace the passengers of a reservation, as many as before.",
+    purpose="Correct or replace the passengers of a reservation. Their number must stay the same.",
     input=UpdateReservationPassengers,
     output=Reservation,
     consent=passengers_question,
@@ -231,16 +236,16 @@ UPDATE_RESERVATION_BAGGAGES = Tool(
 SEND_CERTIFICATE = Tool(
     service=RESERVATION_DESK,
     handler="send_certificate",
-    purpose="Give the customer a travel certificate as compensation, where the policy allows one.",
+    purpose="Give the customer a travel certificate as compensation, if the policy allows it.",
     input=SendCertificate,
     output=Text,
 )
 
-# From here on: what other tools ask the object `Reservations` for. No agent lists these.
+# Internal tools of the object `Reservations`, for other tools only. No agent lists them.
 
 
 class Record(WireModel):
-    """What there is under an id, whoever's it is."""
+    """The reservation with this id, or None. The owner is not checked."""
 
     reservation: Reservation | None
 
@@ -248,7 +253,7 @@ class Record(WireModel):
 READ_RECORD = Tool(
     service=RESERVATIONS,
     handler="read_record",
-    purpose="A reservation, whoever's it is.",
+    purpose="Get a reservation without checking its owner.",
     input=NoInput,
     output=Record,
     internal=True,

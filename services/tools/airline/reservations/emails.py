@@ -1,6 +1,6 @@
-"""The e-mail to a customer whose reservation was made, cancelled or changed. Pure."""
+"""The confirmation e-mail after a booking, cancellation or change. Pure."""
 
-from services.tools.airline.data.records import Reservation, User
+from services.tools.airline.data.models import Reservation, User
 from services.tools.airline.reservations.prices import owed_bags
 from services.tools.airline.rules import BAG_PRICE, CURRENCY
 from switchboard.builtin.outbox.contract import Delivery
@@ -8,7 +8,7 @@ from switchboard.money import format_amount
 
 
 def confirmation_email(user: User, reservation: Reservation, what: str, email_id: str) -> Delivery:
-    """The e-mail to the customer; `what` has become of the reservation, in a word or two."""
+    """Return the e-mail. `what` is what happened to the reservation: booked, cancelled or changed."""
     flights = "\n".join(
         f"{flight.flight_number} {flight.origin} to {flight.destination} on {flight.date}"
         for flight in reservation.flights
@@ -21,18 +21,18 @@ def confirmation_email(user: User, reservation: Reservation, what: str, email_id
         email_id=email_id,
         to=user.email,
         subject=f"Reservation {reservation.reservation_id} {what}",
-        body=f"Dear {user.name.first_name} {user.name.last_name},\n\nyour reservation {reservation.reservation_id} is"
-        f" {what}.\n\n{flights}\n{reservation.cabin.replace('_', ' ')}, for {people}{bags_due(user, reservation)}"
+        body=f"Dear {user.name.first_name} {user.name.last_name},\n\nyour reservation {reservation.reservation_id} has"
+        f" been {what}.\n\n{flights}\n{reservation.cabin.replace('_', ' ')}, for {people}{bags_due(user, reservation)}"
         f"\n\nPayments:\n{payments}",
     )
 
 
 def bags_due(user: User, reservation: Reservation) -> str:
-    """What is to be paid for bags that were free before the cabin was changed; nothing for what is cancelled."""
+    """Return the note about bags that the new cabin makes payable; empty for a cancelled reservation."""
     count = 0 if reservation.status == "cancelled" else owed_bags(user.membership, reservation)
     if not count:
         return ""
     return (
-        f"\n\n{count} of its {reservation.total_baggages} checked bags {'is' if count == 1 else 'are'} not free in this"
-        f" cabin, and still to be paid: {format_amount(BAG_PRICE * count, CURRENCY)}."
+        f"\n\n{count} of your {reservation.total_baggages} checked bags {'is' if count == 1 else 'are'} not free in"
+        f" this cabin. The amount due is {format_amount(BAG_PRICE * count, CURRENCY)}."
     )

@@ -1,8 +1,8 @@
-"""Serves the reservations: one object keeps one reservation, from the moment at which it differs from the data set.
+"""Serve the reservations: one object per reservation, which stores it once it differs from the data set.
 
-The days of a reservation may be counted from the day on which it was first looked at. Reads are shared and a shared
-handler cannot write, so the first read asks the exclusive `open_on` to keep the day, and goes by the day that is
-answered: of several first reads, also around midnight, one wins, and all tell the same dates for ever after.
+In the data set, a reservation's days can be relative to the day on which it is first read. Reads are shared handlers
+and cannot write state, so the first read calls the exclusive handler `open_on`, which stores the day, and uses the day
+that it returns. Of several concurrent first reads, even around midnight, one wins, and all return the same dates.
 """
 
 from datetime import date
@@ -10,12 +10,12 @@ from datetime import date
 import restate
 
 from services.tools.airline.clock import airline_clock
-from services.tools.airline.data.dataset import AirlineData, dated, is_relative
-from services.tools.airline.data.records import Reservation
+from services.tools.airline.data.dataset import AirlineData, is_relative, with_absolute_dates
+from services.tools.airline.data.models import Reservation
 from services.tools.airline.data.schedule import today
-from services.tools.airline.reservations import record
+from services.tools.airline.reservations import stored_reservation
 from services.tools.airline.reservations.contract import READ_RECORD, RESERVATIONS, Record
-from services.tools.airline.reservations.record import (
+from services.tools.airline.reservations.stored_reservation import (
     CLAIM_ID,
     FIND,
     SETTLE_WRITE,
@@ -34,12 +34,12 @@ from switchboard.messages import WireModel
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.rpc import allowed
 
-SLOT = "slot"
+STATE = "slot"
 OPENED_ON = "opened_on"
 
 
 class Opening(ToolInput):
-    """The day from which a reservation's days are to be counted, unless there is one already."""
+    """The day to count a reservation's relative days from; ignored if one is already stored."""
 
     opened_on: date
 
@@ -48,23 +48,23 @@ class Opened(WireModel):
     opened_on: date
 
 
-class OnRecord(WireModel):
-    """What the data set has under an id, its days as they are written there, and the day that it is."""
+class ReservationRecord(WireModel):
+    """The data set's reservation with this id, with its days still relative, and today's date."""
 
     today: date
     reservation: Reservation | None
 
 
-ON_RECORD = restate.RunOptions[OnRecord](type_hint=OnRecord)
+RESERVATION_RECORD = restate.RunOptions[ReservationRecord](type_hint=ReservationRecord)
 
 
 def reservations_object(data: AirlineData) -> restate.VirtualObject:
-    """Build the object; `data` has the reservations that were not made here."""
+    """Build the object. `data` holds the reservations in their initial state."""
     reservations = tool_object(RESERVATIONS, "The airline's reservations; the key is the reservation's id.")
 
     @reservations.handler()
     async def open_on(ctx: restate.ObjectContext, request: Opening) -> Opened:
-        """Keep the day from which days are counted; whoever asks later is answered with the day that is kept."""
+        """Store the day that relative days are counted from, unless one is stored. Return the stored day."""
         kept_day = await ctx.get(OPENED_ON, type_hint=str)
         if kept_day is not None:
             return Opened(opened_on=date.fromisoformat(kept_day))
@@ -72,10 +72,10 @@ def reservations_object(data: AirlineData) -> restate.VirtualObject:
         return Opened(opened_on=request.opened_on)
 
     async def current_reservation(ctx: restate.ObjectSharedContext) -> StoredReservation | None:
-        slot = await ctx.get(SLOT, type_hint=ReservationState)
-        if slot is not None:
-            return slot.kept
-        found = await on_record(ctx, data)
+        state = await ctx.get(STATE, type_hint=ReservationState)
+        if state is not None:
+            return state.kept
+        found = await data_set_record(ctx, data)
         if found.reservation is None or not is_relative(found.reservation):
             return from_data(found, found.today)
         kept_day = await ctx.get(OPENED_ON, type_hint=str)
@@ -87,12 +87,12 @@ def reservations_object(data: AirlineData) -> restate.VirtualObject:
 
     @implements(reservations, FIND, kind="shared")
     async def find(ctx: restate.ObjectSharedContext, _request: NoInput) -> Found:
-        """The reservation, if there is one, with what it went through here."""
+        """Return the stored reservation, or None."""
         return Found(kept=await current_reservation(ctx))
 
     @implements(reservations, READ_RECORD, kind="shared")
     async def read_record(ctx: restate.ObjectSharedContext, _request: NoInput) -> Record:
-        """The reservation, if there is one."""
+        """Return the reservation, or None."""
         kept = await current_reservation(ctx)
         return Record(reservation=kept.reservation if kept else None)
 
@@ -101,67 +101,73 @@ def reservations_object(data: AirlineData) -> restate.VirtualObject:
 
 
 def add_writes(reservations: restate.VirtualObject, data: AirlineData) -> None:
-    """Add the handlers by which a booking keeps a reservation, or takes it back."""
+    """Add the handlers that a booking writes and undoes a reservation with."""
 
     @implements(reservations, CLAIM_ID)
     async def claim_id(ctx: restate.ObjectContext, request: OperationRef) -> Claimed:
-        """Whether the id is the new reservation's now; not when it is another's."""
-        slot = await ctx.get(SLOT, type_hint=ReservationState)
-        is_taken = slot is not None or (await on_record(ctx, data)).reservation is not None
-        claimed = record.claim(slot, is_taken, request.operation_id)
+        """Claim the id for a new reservation. Return whether that succeeded; False if another reservation has it."""
+        state = await ctx.get(STATE, type_hint=ReservationState)
+        is_taken = state is not None or (await data_set_record(ctx, data)).reservation is not None
+        claimed = stored_reservation.claim(state, is_taken, request.operation_id)
         if claimed is not None:
-            ctx.set(SLOT, claimed)
+            ctx.set(STATE, claimed)
         return Claimed(claimed=claimed is not None)
 
     @implements(reservations, WRITE)
     async def write(ctx: restate.ObjectContext, request: WriteReservation) -> Acknowledged:
-        """Change the reservation, once for each id. 409 when it has changed since it was read, or is being changed."""
-        slot = await state_of(ctx, data)
-        ctx.set(SLOT, allowed(record.write(slot, request)))
+        """Change the reservation once per operation id. 409 if it was changed since it was read or is being changed."""
+        state = await state_of(ctx, data)
+        ctx.set(STATE, allowed(stored_reservation.write(state, request)))
         return Acknowledged(changed=True)
 
     @implements(reservations, SETTLE_WRITE)
     async def settle_write(ctx: restate.ObjectContext, request: OperationRef) -> Acknowledged:
-        """The write stands. Does nothing when it is not open."""
-        slot = await ctx.get(SLOT, type_hint=ReservationState)
-        if slot is None:
+        """Make the write final. Does nothing if it is not open."""
+        state = await ctx.get(STATE, type_hint=ReservationState)
+        if state is None:
             return Acknowledged(changed=False)
-        ctx.set(SLOT, record.settle(slot, request.operation_id))
-        return Acknowledged(changed=slot.operation_id == request.operation_id)
+        ctx.set(STATE, stored_reservation.settle(state, request.operation_id))
+        return Acknowledged(changed=state.operation_id == request.operation_id)
 
     @implements(reservations, UNDO_WRITE)
     async def undo_write(ctx: restate.ObjectContext, request: OperationRef) -> Acknowledged:
-        """Back to what was before the write. Does nothing when it is not open."""
-        slot = await ctx.get(SLOT, type_hint=ReservationState)
-        if slot is None or slot.operation_id != request.operation_id:
+        """Restore the state before the write. Does nothing if it is not open."""
+        state = await ctx.get(STATE, type_hint=ReservationState)
+        if state is None or state.operation_id != request.operation_id:
             return Acknowledged(changed=False)
-        before = record.undo(slot, request.operation_id)
+        before = stored_reservation.undo(state, request.operation_id)
         if before is None:
-            ctx.clear(SLOT)
+            ctx.clear(STATE)
         else:
-            ctx.set(SLOT, before)
+            ctx.set(STATE, before)
         return Acknowledged(changed=True)
 
 
 async def state_of(ctx: restate.ObjectContext, data: AirlineData) -> ReservationState:
-    """The slot as it stands; a reservation of the data set with the day that its reader has had kept."""
-    slot = await ctx.get(SLOT, type_hint=ReservationState)
-    if slot is not None:
-        return slot
+    """Return the current state; for a reservation of the data set, with its days counted from the stored day."""
+    state = await ctx.get(STATE, type_hint=ReservationState)
+    if state is not None:
+        return state
     kept_day = await ctx.get(OPENED_ON, type_hint=str)
-    found = await on_record(ctx, data)
+    found = await data_set_record(ctx, data)
     return ReservationState(kept=from_data(found, date.fromisoformat(kept_day) if kept_day else found.today))
 
 
-async def on_record(ctx: restate.ObjectContext | restate.ObjectSharedContext, data: AirlineData) -> OnRecord:
-    """What the data set has under this id, and the day: journaled as one, so that a replay under other settings sees
-    the same."""
-    return await ctx.run_typed("reservation", read_record_of, ON_RECORD, data, ctx.key())
+async def data_set_record(
+    ctx: restate.ObjectContext | restate.ObjectSharedContext, data: AirlineData
+) -> ReservationRecord:
+    """Return the data set's record and today's date.
+
+    Both are journaled as one entry, so that a replay with other settings sees the same values.
+    """
+    return await ctx.run_typed("reservation", read_data_set_record, RESERVATION_RECORD, data, ctx.key())
 
 
-def read_record_of(data: AirlineData, reservation_id: str) -> OnRecord:
-    return OnRecord(today=today(airline_clock()), reservation=data.reservations.get(reservation_id))
+def read_data_set_record(data: AirlineData, reservation_id: str) -> ReservationRecord:
+    return ReservationRecord(today=today(airline_clock()), reservation=data.reservations.get(reservation_id))
 
 
-def from_data(found: OnRecord, opened_on: date) -> StoredReservation | None:
-    return StoredReservation(reservation=dated(found.reservation, opened_on)) if found.reservation else None
+def from_data(found: ReservationRecord, opened_on: date) -> StoredReservation | None:
+    return (
+        StoredReservation(reservation=with_absolute_dates(found.reservation, opened_on)) if found.reservation else None
+    )

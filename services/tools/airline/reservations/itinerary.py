@@ -1,18 +1,18 @@
-"""Flights as a reservation's rules see them: as they stand, when they leave and land, in which order. Pure."""
+"""Flights as the rules see them: current state, departure and arrival times, and order. Pure."""
 
 import datetime as dt
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.tools.airline.data.records import Day, Flight, FlightDay, FlightType, Reservation, ReservedFlight
+from services.tools.airline.data.models import Day, Flight, FlightDay, FlightType, Reservation, ReservedFlight
 from services.tools.airline.data.schedule import AIRLINE_ZONE, at, late_every_day
 from services.tools.airline.reservations.contract import FlightChoice
 
 
 @dataclass(frozen=True)
 class Leg:
-    """A flight on one day, as a part of a way: from where to where, and when."""
+    """A flight on one day as part of a route: where from, where to, and when."""
 
     flight_number: str
     origin: str
@@ -22,17 +22,17 @@ class Leg:
     arrives: dt.datetime
 
     @property
-    def named(self) -> str:
+    def label(self) -> str:
         return f"{self.flight_number} on {self.date}"
 
 
 @dataclass(frozen=True)
 class FlightState(Leg):
-    """A flight on one day, as it stands."""
+    """The current state of a flight on one day."""
 
     day: FlightDay
     late_every_day: bool = False
-    """Whether it is late on each day that it flies, so that this is known before the day comes."""
+    """Whether the flight is late on every day, so that the delay is known at booking."""
 
 
 DAY_BEGINS, DAY_ENDS = "00:00:00", "23:59:59"
@@ -41,11 +41,11 @@ FlightKey = tuple[str, Day]
 """Flight number and day of departure."""
 
 Flights = Mapping[FlightKey, FlightState]
-"""The flights that a rule has to know, as they stand; one that does not fly on its day is not in it."""
+"""The current state of all flights that a rule needs. A flight that does not fly on its day is missing."""
 
 
 def flight_state(flight: Flight, date: Day, day: FlightDay) -> FlightState:
-    """The flight on that day, scheduled times by the airline's clock."""
+    """Return the flight's state on that day, with scheduled times in the airline's time zone."""
     return FlightState(
         flight_number=flight.flight_number,
         origin=flight.origin,
@@ -58,8 +58,8 @@ def flight_state(flight: Flight, date: Day, day: FlightDay) -> FlightState:
     )
 
 
-def moment(written: str) -> dt.datetime:
-    """A moment as records hold it; without a zone it is the airline's."""
+def parse_time(written: str) -> dt.datetime:
+    """Parse a time as records store it; without a time zone it is in the airline's."""
     read = dt.datetime.fromisoformat(written)
     return read if read.tzinfo else read.replace(tzinfo=AIRLINE_ZONE)
 
@@ -72,27 +72,28 @@ def keys_of(flights: Iterable[ReservedFlight | FlightChoice]) -> tuple[FlightKey
     return tuple(map(key_of, flights))
 
 
-def has_left(flight: FlightState, now: dt.datetime) -> bool:
-    """Whether the flight has been flown, or is. By its status; for one still on sale by the clock."""
+def has_departed(flight: FlightState, now: dt.datetime) -> bool:
+    """Return whether the flight has departed: by its status, or by the clock if it is still on sale."""
     if flight.day.status in ("flying", "landed"):
         return True
     return flight.day.status == "available" and flight.departs <= now
 
 
-def left(reservation: Reservation, flights: Flights, now: dt.datetime) -> tuple[FlightKey, ...]:
-    """Those of the reservation's flights that have left. Of a day before today that nobody knows any more, all have."""
+def departed_flights(reservation: Reservation, flights: Flights, now: dt.datetime) -> tuple[FlightKey, ...]:
+    """Return the reservation's flights that have departed. Flights on past dates with no data count as departed."""
     today = now.astimezone(AIRLINE_ZONE).date().isoformat()
     return tuple(
         key
         for key in keys_of(reservation.flights)
-        if (has_left(flights[key], now) if key in flights else key[1] < today)
+        if (has_departed(flights[key], now) if key in flights else key[1] < today)
     )
 
 
 def booked_leg(flight: ReservedFlight) -> Leg:
-    """A flight of a reservation that nobody knows any more: its places as they were booked, at some time of its day.
+    """Return the leg of a reserved flight that has no data any more, from the reservation itself.
 
-    It leaves at the day's end and lands at its beginning: what its times might have been, none is held against it.
+    Its times are unknown. It departs at the end of the day and arrives at the beginning, so that no connection with it
+    counts as missed.
     """
     return Leg(
         flight_number=flight.flight_number,
@@ -104,8 +105,8 @@ def booked_leg(flight: ReservedFlight) -> Leg:
     )
 
 
-def leads(flights: Sequence[Leg], origin: str, destination: str, flight_type: FlightType) -> bool:
-    """Whether the flights lead from the origin to the destination, and on a round trip back again."""
+def is_route(flights: Sequence[Leg], origin: str, destination: str, flight_type: FlightType) -> bool:
+    """Return whether the flights form a route from the origin to the destination and, on a round trip, back."""
     if not flights or flights[0].origin != origin:
         return False
     if any(before.destination != after.origin for before, after in itertools.pairwise(flights)):
@@ -115,8 +116,8 @@ def leads(flights: Sequence[Leg], origin: str, destination: str, flight_type: Fl
     return flights[-1].destination == origin and any(flight.destination == destination for flight in flights)
 
 
-def missed(flights: Sequence[Leg], kept: Iterable[FlightKey] = ()) -> Leg | None:
-    """The first flight that leaves before the one ahead of it has landed. Two flights both kept are not looked at."""
+def missed_connection(flights: Sequence[Leg], kept: Iterable[FlightKey] = ()) -> Leg | None:
+    """Return the first flight that departs before the previous one lands. Pairs in which both are kept are skipped."""
     old = frozenset(kept)
     for before, after in itertools.pairwise(flights):
         both_kept = {(before.flight_number, before.date), (after.flight_number, after.date)} <= old

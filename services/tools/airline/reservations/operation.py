@@ -1,4 +1,4 @@
-"""One write of the reservation service as a saga: its steps, their undoing, and what follows when all succeeded."""
+"""One write of the reservation service as a saga: its steps, how to undo them, and the follow-ups after success."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -10,7 +10,7 @@ import restate
 
 from services.tools.airline.customers import contract as customers
 from services.tools.airline.customers.contract import AddCertificate, Credit, Pay
-from services.tools.airline.data.records import Reservation, User
+from services.tools.airline.data.models import Reservation, User
 from services.tools.airline.flights.contract import (
     GIVE_BACK_SEATS,
     TAKE_SEATS,
@@ -19,10 +19,10 @@ from services.tools.airline.flights.contract import (
     seats_key,
 )
 from services.tools.airline.payments.contract import AUTHORISE_CARD, CREDIT_CARD, VOID_CARD, CardMovement, card_token
-from services.tools.airline.reservations import emails, record
+from services.tools.airline.reservations import emails, stored_reservation
 from services.tools.airline.reservations.contract import PaymentPart
 from services.tools.airline.reservations.itinerary import FlightKey
-from services.tools.airline.reservations.record import StoredReservation, WriteReservation
+from services.tools.airline.reservations.stored_reservation import StoredReservation, WriteReservation
 from services.tools.airline.rules import CURRENCY
 from services.tools.airline.settings import AirlineIds
 from switchboard import NoInput
@@ -33,7 +33,7 @@ from switchboard.toolkit.saga import Saga
 
 
 class Operation:
-    """A write under way. As a context manager it undoes its steps when one is refused, or when it is cancelled."""
+    """A write in progress. As a context manager it undoes its steps if one is refused or the handler is cancelled."""
 
     def __init__(self, ctx: restate.Context, user: User, otherwise: str) -> None:
         self.ctx = ctx
@@ -51,16 +51,18 @@ class Operation:
         self._saga.__exit__(kind, error, traceback)
 
     async def claim_id(self, ids: Iterable[str]) -> str:
-        """An id that no other reservation has. Raises TerminalError 409 when none was found."""
-        claim = record.OperationRef(operation_id=self.operation_id)
+        """Claim and return an id that no other reservation has. Raises TerminalError 409 if none is free."""
+        claim = stored_reservation.OperationRef(operation_id=self.operation_id)
         for reservation_id in ids:
-            self._saga.undo_by(record.UNDO_WRITE, claim, reservation_id)
-            if (await self._saga.step(record.CLAIM_ID, claim, reservation_id)).claimed:
+            self._saga.undo_by(stored_reservation.UNDO_WRITE, claim, reservation_id)
+            if (await self._saga.step(stored_reservation.CLAIM_ID, claim, reservation_id)).claimed:
                 return reservation_id
-        raise restate.TerminalError(f"No id was free. {self._saga.otherwise} Try again.", status_code=409)
+        raise restate.TerminalError(
+            f"No reservation id was available. {self._saga.otherwise} Please try again.", status_code=409
+        )
 
     async def take_seats(self, kept: StoredReservation, flights: Iterable[FlightKey]) -> StoredReservation:
-        """A seat for each passenger on each flight, in the reservation's cabin; the reservation with these seats."""
+        """Take a seat in the cabin for each passenger on each flight. Return the reservation with these seats."""
         reservation, taken = kept.reservation, {}
         for key in flights:
             seats = seats_key(*key)
@@ -76,14 +78,14 @@ class Operation:
         return kept.model_copy(update={"holds": kept.holds | taken})
 
     async def charge(self, payment_id: str, price: Decimal) -> None:
-        """One payment for a change; none when it costs nothing."""
+        """Charge one payment method for a change; does nothing if the change costs nothing."""
         if price > 0:
             part = PaymentPart(payment_id=payment_id, amount=price)
             await self.charge_cards((part,))
             await self.pay((part,))
 
     async def charge_cards(self, parts: Iterable[PaymentPart]) -> None:
-        """Those of the payments that are by credit card."""
+        """Charge those of the payments that are by credit card."""
         for number, part in enumerate(parts, start=1):
             if self._is_card(part.payment_id) and part.amount > 0:
                 key = f"{self.operation_id}-{number}"
@@ -91,7 +93,7 @@ class Operation:
                 await self._saga.step(AUTHORISE_CARD, self._movement(part.payment_id, part.amount), key)
 
     async def pay(self, parts: tuple[PaymentPart, ...], reservation_id: str | None = None) -> None:
-        """All payments in one step, and with them the reservation among the customer's. Cards were charged before."""
+        """Make all payments in one step, and add the reservation to the customer's. Cards were charged before."""
         paid = customers.OperationRef(operation_id=self.operation_id)
         self._saga.undo_by(customers.UNDO_PAYMENT, paid, self.user.user_id)
         self._saga.settle_by(customers.SETTLE_PAYMENT, paid, self.user.user_id)
@@ -99,13 +101,13 @@ class Operation:
         await self._saga.step(customers.PAY, request, self.user.user_id)
 
     async def write(self, kept: StoredReservation) -> None:
-        """The reservation as it is to be. Refused when it has changed since it was read."""
+        """Write the new reservation. Refused if it was changed since it was read."""
         reservation_id = kept.reservation.reservation_id
-        written = record.OperationRef(operation_id=self.operation_id)
-        self._saga.undo_by(record.UNDO_WRITE, written, reservation_id)
-        self._saga.settle_by(record.SETTLE_WRITE, written, reservation_id)
+        written = stored_reservation.OperationRef(operation_id=self.operation_id)
+        self._saga.undo_by(stored_reservation.UNDO_WRITE, written, reservation_id)
+        self._saga.settle_by(stored_reservation.SETTLE_WRITE, written, reservation_id)
         request = WriteReservation(operation_id=self.operation_id, revision=kept.revision, kept=kept)
-        await self._saga.step(record.WRITE, request, reservation_id)
+        await self._saga.step(stored_reservation.WRITE, request, reservation_id)
 
     async def add_certificate(self, amount: Decimal, cause: str, ids: AirlineIds) -> Text:
         given = customers.OperationRef(operation_id=self.operation_id)
@@ -114,28 +116,29 @@ class Operation:
         request = AddCertificate(operation_id=self.operation_id, amount=amount, cause=cause, ids=ids)
         return await self._saga.step(customers.ADD_CERTIFICATE, request, self.user.user_id)
 
-    # From here on: what is done when all stands. It is sent, and cannot fail.
+    # Follow-ups after all steps have succeeded. They are one-way sends and cannot fail.
 
     def settle(self) -> None:
         self._saga.settle()
 
     def finish(self, reservation: Reservation, what: str) -> None:
-        """All steps stand, and the customer is written of it."""
+        """Settle all steps and send the confirmation e-mail."""
         self._saga.settle()
         email = emails.confirmation_email(self.user, reservation, what, email_id=self.operation_id)
         send_tool(self.ctx, DELIVER, email, self.user.user_id)
 
     def give_back_seats(self, before: StoredReservation, flights: Iterable[FlightKey]) -> None:
-        """The seats that the reservation had on these flights before."""
+        """Free the seats that the reservation had on these flights."""
         for key in flights:
             seats = seats_key(*key)
             hold_id = before.holds.get(seats, before.reservation.reservation_id)
             send_tool(self.ctx, GIVE_BACK_SEATS, GiveBackSeats(hold_id=hold_id), seats)
 
     def refund_cards(self, paid: Mapping[str, Decimal]) -> None:
-        """What the cards have paid. What goes back to gift cards is for accounting, by the payment history.
+        """Refund what the cards have paid. Accounting refunds gift cards from the payment history.
 
-        Less what other methods were given back before, beyond what they had paid: nobody is refunded twice.
+        Earlier refunds to other payment methods beyond what those had paid are deducted, so that nothing is refunded
+        twice.
         """
         given = -sum((amount for amount in paid.values() if amount < 0), Decimal())
         for number, (payment_id, amount) in enumerate(paid.items(), start=1):
@@ -148,15 +151,15 @@ class Operation:
                 send_tool(self.ctx, CREDIT_CARD, self._movement(payment_id, amount - kept_back), key)
 
     async def refund(self, payment_id: str, amount: Decimal) -> None:
-        """The difference to a cheaper flight, at once: whoever looks after the answer sees it on the gift card."""
+        """Refund the difference to a cheaper flight. Returns once a gift card's balance includes it."""
         if amount <= 0:
             return
         if self._is_card(payment_id):
             self.refund_cards({payment_id: amount})
             return
         send_tool(self.ctx, customers.CREDIT, Credit(payment_id=payment_id, amount=amount), self.user.user_id)
-        # The object takes its messages in order, so this is answered after the credit. A cancellation comes too late
-        # for the change; all it can shorten is the waiting.
+        # The object processes its messages in order, so this call returns after the credit. A cancellation can no
+        # longer affect the change; it only ends this wait early.
         with suppress(restate.TerminalError):
             settled = customers.OperationRef(operation_id=self.operation_id)
             await call_tool(self.ctx, customers.SETTLE_PAYMENT, settled, self.user.user_id)

@@ -1,9 +1,9 @@
-"""The reservation service: customers look at, book, cancel and change their reservations (Restate: ReservationDesk).
+"""The reservation service: customers read, book, cancel and change their reservations (Restate: ReservationDesk).
 
-The service holds no lock while it calls. A write looks up what it needs, enforces the policy, and is then a saga: seats
-on each flight, money, and the reservation itself, whose object refuses when it has changed since it was read. What is
-refused or cancelled before the last step is undone as a whole; no await after it can change the outcome. One id names
-the operation everywhere, and a request that arrives twice under it is done once.
+The service holds no lock while it calls. A write looks up what it needs, enforces the policy, and then runs a saga:
+seats on each flight, payments, and the reservation itself, whose object refuses the write if it was changed since it
+was read. If a step is refused or the handler is cancelled, all steps are undone; after the last step, nothing can
+change the outcome. All steps carry the same operation id, so a step that is sent twice takes effect once.
 """
 
 from functools import partial
@@ -11,7 +11,7 @@ from functools import partial
 import restate
 
 from services.tools.airline.customers.contract import LIST_COMPENSATIONS
-from services.tools.airline.data.records import Reservation
+from services.tools.airline.data.models import Reservation
 from services.tools.airline.reservations import changes, lookups
 from services.tools.airline.reservations.contract import (
     BOOK_RESERVATION,
@@ -52,21 +52,21 @@ from switchboard.toolkit.refusal import Refusal
 from switchboard.toolkit.rpc import call_tool
 
 reservation_service = tool_service(
-    RESERVATION_DESK, "Reservations: looked at, booked, cancelled, changed; the policy is kept here."
+    RESERVATION_DESK, "Reservations: read, book, cancel and change. Enforces the airline's policy."
 )
 
 
 @implements(reservation_service, GET_RESERVATION_DETAILS)
 async def get_reservation_details(ctx: restate.Context, request: GetReservationDetails) -> Reservation:
-    """One reservation. 404, in the same words, for one that is somebody else's and for one that does not exist."""
+    """Return one reservation. The same 404 for another customer's reservation and for one that does not exist."""
     return (await lookups.own_reservation(ctx, request.user_id, request.reservation_id)).reservation
 
 
 @implements(reservation_service, BOOK_RESERVATION)
 async def book_reservation(ctx: restate.Context, request: BookReservation) -> Reservation:
-    """Book and pay: all of it or nothing. 402, 404 and 409, with the reason, when it cannot be."""
+    """Book and pay: everything or nothing. 402, 404 or 409, with the reason, if it is refused."""
     who = await lookups.caller(ctx, request.user_id)
-    user, now = who.user, who.moment.now
+    user, now = who.user, who.clock.now
     flights = await lookups.current_flights(ctx, keys_of(request.flights))
     await enforce_policy(
         ctx,
@@ -75,9 +75,9 @@ async def book_reservation(ctx: restate.Context, request: BookReservation) -> Re
         impossible=partial(can_book, request, user, flights, now),
         customer_id=request.user_id,
     )
-    operation = Operation(ctx, user, "Nothing was booked, and nothing is charged.")
+    operation = Operation(ctx, user, "Nothing was booked or charged.")
     with operation:
-        reservation_id = await operation.claim_id(changes.new_ids(ctx.random(), who.moment.ids))
+        reservation_id = await operation.claim_id(changes.new_ids(ctx.random(), who.clock.ids))
         kept = changes.booked(request, reservation_id, flights, now)
         kept = await operation.take_seats(kept, keys_of(request.flights))
         await operation.charge_cards(request.payment_methods)
@@ -89,13 +89,13 @@ async def book_reservation(ctx: restate.Context, request: BookReservation) -> Re
 
 @implements(reservation_service, CANCEL_RESERVATION)
 async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -> Reservation:
-    """Cancel and refund. 404 for a reservation that is not the customer's, 409 when the policy does not allow it."""
+    """Cancel and refund. 404 if the reservation is not the customer's, 409 if the policy does not allow it."""
     found = await lookups.reservation_context(ctx, request.user_id, request.reservation_id)
     kept, flights = found.kept, found.flights
     await enforce_policy(
         ctx,
         "may_cancel",
-        partial(may_cancel, request, kept.reservation, flights, found.moment.now),
+        partial(may_cancel, request, kept.reservation, flights, found.clock.now),
         impossible=partial(can_cancel, kept.reservation),
         customer_id=request.user_id,
     )
@@ -111,9 +111,9 @@ async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -
 
 @implements(reservation_service, UPDATE_RESERVATION_FLIGHTS)
 async def update_reservation_flights(ctx: restate.Context, request: UpdateReservationFlights) -> Reservation:
-    """Change flights or cabin, and pay or be refunded the difference: all of it or nothing. 402, 404 and 409."""
+    """Change flights or cabin, and charge or refund the difference: everything or nothing. 402, 404 or 409."""
     found = await lookups.reservation_context(ctx, request.user_id, request.reservation_id, request.flights)
-    user, kept, flights, now = found.user, found.kept, found.flights, found.moment.now
+    user, kept, flights, now = found.user, found.kept, found.flights, found.clock.now
     before = kept.reservation
     await enforce_policy(
         ctx,
@@ -124,7 +124,7 @@ async def update_reservation_flights(ctx: restate.Context, request: UpdateReserv
     )
     price = change_price(before, request.flights, request.cabin, flights)
     after = changes.with_flights(kept, request, flights, price)
-    operation = Operation(ctx, user, "Nothing was changed, and nothing is charged.")
+    operation = Operation(ctx, user, "Nothing was changed or charged.")
     with operation:
         after = await operation.take_seats(after, changes.seats_to_take(before, request))
         await operation.charge(request.payment_id, price)
@@ -137,13 +137,13 @@ async def update_reservation_flights(ctx: restate.Context, request: UpdateReserv
 
 @implements(reservation_service, UPDATE_RESERVATION_PASSENGERS)
 async def update_reservation_passengers(ctx: restate.Context, request: UpdateReservationPassengers) -> Reservation:
-    """Change the passengers. 404 and 409."""
+    """Change the passengers. 404 or 409."""
     found = await lookups.reservation_context(ctx, request.user_id, request.reservation_id)
     before = found.kept.reservation
     await enforce_policy(
         ctx,
         "may_change_passengers",
-        partial(may_change_passengers, request, before, found.flights, found.moment.now),
+        partial(may_change_passengers, request, before, found.flights, found.clock.now),
         impossible=partial(can_change_passengers, request, before),
         customer_id=request.user_id,
     )
@@ -157,18 +157,18 @@ async def update_reservation_passengers(ctx: restate.Context, request: UpdateRes
 
 @implements(reservation_service, UPDATE_RESERVATION_BAGGAGES)
 async def update_reservation_baggages(ctx: restate.Context, request: UpdateReservationBaggages) -> Reservation:
-    """Add bags, and pay for them: all of it or nothing. 402, 404 and 409."""
+    """Add bags and pay for them: everything or nothing. 402, 404 or 409."""
     found = await lookups.reservation_context(ctx, request.user_id, request.reservation_id)
     user, before = found.user, found.kept.reservation
     await enforce_policy(
         ctx,
         "may_add_bags",
-        partial(may_add_bags, request, user, before, found.flights, found.moment.now),
+        partial(may_add_bags, request, user, before, found.flights, found.clock.now),
         impossible=partial(can_add_bags, request, user, before),
         customer_id=request.user_id,
     )
     price = bags_price(before, request.nonfree_baggages)
-    operation = Operation(ctx, user, "Nothing was changed, and nothing is charged.")
+    operation = Operation(ctx, user, "Nothing was changed or charged.")
     with operation:
         await operation.charge(request.payment_id, price)
         after = changes.with_bags(found.kept, request, price)
@@ -179,7 +179,7 @@ async def update_reservation_baggages(ctx: restate.Context, request: UpdateReser
 
 @implements(reservation_service, SEND_CERTIFICATE)
 async def send_certificate(ctx: restate.Context, request: SendCertificate) -> Text:
-    """Give the customer a certificate. 404 and 409 when the policy does not allow it, or not of that amount."""
+    """Give the customer a certificate. 404 or 409 if the policy does not allow it, or not for that amount."""
     who = await lookups.caller(ctx, request.user_id)
     own = await lookups.own_reservations(ctx, who.user)
     compensated = (await call_tool(ctx, LIST_COMPENSATIONS, NoInput(), request.user_id)).causes
@@ -193,10 +193,10 @@ async def send_certificate(ctx: restate.Context, request: SendCertificate) -> Te
         customer_id=request.user_id,
     )
     claim = compensation.claim_for(request, who.user, claims, flights)
-    # Where the policy is not kept, a certificate is given for nothing that could be compensated twice.
+    # With POLICY=off there may be no claim. The empty cause then does not limit the number of certificates.
     cause = "" if isinstance(claim, Refusal) else claim.kept.reservation.reservation_id
-    operation = Operation(ctx, who.user, "Nothing was given.")
+    operation = Operation(ctx, who.user, "No certificate was issued.")
     with operation:
-        given = await operation.add_certificate(request.amount, cause, who.moment.ids)
+        given = await operation.add_certificate(request.amount, cause, who.clock.ids)
     operation.settle()
     return given

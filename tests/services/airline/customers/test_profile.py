@@ -1,4 +1,4 @@
-"""What payments and their undoing make of a customer's money, in any order."""
+"""Payments and their undo change a customer's balances correctly in any order."""
 
 import itertools
 from decimal import Decimal
@@ -34,7 +34,7 @@ THREE = request(
 )
 
 
-def test_a_gift_card_is_debited_a_certificate_used_whole_a_card_untouched() -> None:
+def test_payment_debits_gift_card_uses_up_certificate_and_leaves_card() -> None:
     after = paid(ALICE, THREE)
     assert money(after) == {"gift_card_1207": Decimal(100)}
     assert after.user.reservations == (*ALICE.user.reservations, "N")
@@ -53,11 +53,11 @@ def test_a_gift_card_is_debited_a_certificate_used_whole_a_card_untouched() -> N
         (("gift_card_1207", "20"), ("gift_card_2210", "1")),
     ],
 )
-def test_one_part_that_cannot_be_paid_refuses_all(parts: tuple[tuple[str, str], ...]) -> None:
+def test_payment_is_refused_as_a_whole_when_one_part_cannot_be_paid(parts: tuple[tuple[str, str], ...]) -> None:
     assert isinstance(pay(ALICE, request("op1", *parts)), Refusal)
 
 
-def test_two_payments_are_undone_in_any_order() -> None:
+def test_payments_can_be_undone_in_any_order() -> None:
     second = request("op2", ("gift_card_1207", "30"))
     both = paid(paid(ALICE, THREE), second)
     for order in itertools.permutations(("op1", "op2")):
@@ -67,17 +67,17 @@ def test_two_payments_are_undone_in_any_order() -> None:
         assert undone == ALICE
 
 
-def test_a_credit_goes_to_a_gift_card_and_to_nothing_else() -> None:
+def test_credit_changes_gift_cards_only() -> None:
     assert money(credit(ALICE, Credit(payment_id="gift_card_1207", amount=Decimal(5))))["gift_card_1207"] == 125
-    for nothing in ("credit_card_4242", "certificate_5001", "gift_card_2210"):
-        assert credit(ALICE, Credit(payment_id=nothing, amount=Decimal(5))) == ALICE
+    for other in ("credit_card_4242", "certificate_5001", "gift_card_2210"):
+        assert credit(ALICE, Credit(payment_id=other, amount=Decimal(5))) == ALICE
 
 
 def certificate(operation_id: str, cause: str = "AB4568") -> AddCertificate:
     return AddCertificate(operation_id=operation_id, amount=Decimal(100), cause=cause)
 
 
-def test_a_certificate_is_given_once_for_a_cause_under_the_first_free_id() -> None:
+def test_certificate_gets_first_free_id_and_is_given_once_per_cause() -> None:
     ids = ("certificate_5001", "certificate_1", "certificate_2")
     given = add_certificate(ALICE, certificate("op1"), iter(ids))
     assert not isinstance(given, Refusal)

@@ -1,4 +1,4 @@
-"""Which data sets are taken, how the shipped one lives with the clock, and what is said of a broken one."""
+"""Reading a data set: the shipped one, its relative days and daily flights, and errors in broken ones."""
 
 import datetime as dt
 import json
@@ -20,7 +20,7 @@ def shipped() -> AirlineData:
     return read_data(DEFAULT_DATA)
 
 
-def test_relative_days_are_counted_from_the_first_look(shipped: AirlineData) -> None:
+def test_relative_days_are_counted_from_the_first_read(shipped: AirlineData) -> None:
     booked = shipped.reservation("AB4568", TODAY)
     assert booked is not None
     assert (booked.flights[0].date, booked.created_at) == ("2026-03-20", "2026-02-18T09:12:00")
@@ -28,7 +28,7 @@ def test_relative_days_are_counted_from_the_first_look(shipped: AirlineData) -> 
     assert is_relative(shipped.reservations["AB4568"])
 
 
-def test_reservations_are_paid_as_they_are_priced(shipped: AirlineData) -> None:
+def test_shipped_reservations_are_paid_in_full(shipped: AirlineData) -> None:
     for reservation in shipped.reservations.values():
         paid = sum(payment.amount for payment in reservation.payment_history)
         people = len(reservation.passengers)
@@ -51,7 +51,7 @@ def test_reservations_are_paid_as_they_are_priced(shipped: AirlineData) -> None:
         ("SB245", "2026-02-08", "landed"),
     ],
 )
-def test_a_flight_of_every_day_goes_by_the_clock(shipped: AirlineData, flight: str, day: str, status: str) -> None:
+def test_daily_flight_gets_its_status_from_the_clock(shipped: AirlineData, flight: str, day: str, status: str) -> None:
     found = shipped.on_day(flight, day, NOON)
     assert found is not None
     assert found.status == status
@@ -59,16 +59,16 @@ def test_a_flight_of_every_day_goes_by_the_clock(shipped: AirlineData, flight: s
 
 
 @pytest.mark.parametrize("day", ["2026-02-07", "2027-02-04", "*", "tomorrow", "2026-02-30"])
-def test_a_day_that_is_far_or_none_has_no_flight(shipped: AirlineData, day: str) -> None:
+def test_daily_flight_is_unknown_on_distant_or_invalid_days(shipped: AirlineData, day: str) -> None:
     assert shipped.on_day("SB245", day, NOON) is None
 
 
-def test_a_city_is_found_by_name_and_code(shipped: AirlineData) -> None:
+def test_airport_is_found_by_city_name_and_code(shipped: AirlineData) -> None:
     assert [shipped.airport(place) for place in ("lis", "Lisbon", " New York ", "xyz")] == ["LIS", "LIS", "JFK", "XYZ"]
 
 
 def copied(folder: Path, name: str, change: Any) -> Path:
-    """The shipped data set with one file changed."""
+    """Copy the shipped data set with one file changed."""
     for file in DEFAULT_DATA.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     content = json.loads((folder / name).read_text())
@@ -81,7 +81,11 @@ def copied(folder: Path, name: str, change: Any) -> Path:
     ("name", "change", "said"),
     [
         ("users.json", lambda raw: raw["bob"].pop("email"), "users.json: bob: email: Field required"),
-        ("users.json", lambda raw: raw["bob"].update(user_id="eve"), "users.json: bob is not a record of that user_id"),
+        (
+            "users.json",
+            lambda raw: raw["bob"].update(user_id="eve"),
+            "users.json: bob is not a record with this user_id",
+        ),
         (
             "users.json",
             lambda raw: raw["bob"]["reservations"].append("X"),
@@ -98,13 +102,13 @@ def copied(folder: Path, name: str, change: Any) -> Path:
         ("extras.json", lambda raw: raw.update(free_seats=3), "extras.json: free_seats:"),
     ],
 )
-def test_a_broken_record_is_named_with_its_file(tmp_path: Path, name: str, change: Any, said: str) -> None:
+def test_broken_record_is_reported_with_its_file(tmp_path: Path, name: str, change: Any, said: str) -> None:
     with pytest.raises(DataError) as error:
         read_data(copied(tmp_path, name, change))
     assert said in str(error.value)
 
 
-def test_a_file_that_is_missing_or_no_json_is_named(tmp_path: Path) -> None:
+def test_missing_or_malformed_file_is_reported_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"flights\.json: No such file"):
         read_data(tmp_path)
     (tmp_path / "flights.json").write_text("{")
@@ -116,7 +120,7 @@ def test_a_file_that_is_missing_or_no_json_is_named(tmp_path: Path) -> None:
 
 
 @needs_tau_airline
-def test_the_benchmarks_data_are_read_and_told_as_they_are() -> None:
+def test_benchmark_data_round_trips_unchanged() -> None:
     folder = tau_airline()
     assert folder is not None
     data = read_data(folder)

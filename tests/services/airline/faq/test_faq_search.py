@@ -1,4 +1,4 @@
-"""Which article answers which question."""
+"""The airline's FAQ finds the right article for a question."""
 
 import pytest
 
@@ -35,28 +35,28 @@ def found(question: str) -> Answers:
         ("Do I need a visa?", "Passports and visas"),
     ],
 )
-def test_a_question_finds_its_article(question: str, title: str) -> None:
+def test_question_finds_its_article(question: str, title: str) -> None:
     answers = found(question)
     assert answers.articles[0].title == title
     assert answers.answer == answers.articles[0].answer
 
 
 @pytest.mark.parametrize("question", ["What is the capital of France?", "quantum physics", "?!", "what is my flight"])
-def test_a_question_that_nothing_fits_is_told_so(question: str) -> None:
+def test_question_without_a_matching_article_gets_the_fallback(question: str) -> None:
     assert found(question) == Answers(answer=ARTICLES.nothing_fits, articles=())
 
 
-def test_two_articles_that_fit_alike_are_both_told() -> None:
+def test_equally_good_articles_are_both_returned() -> None:
     titles = [article.title for article in found("How many kilos of luggage are allowed?").articles]
     assert titles == ["Carry-on baggage", "Checked baggage"]
 
 
-def test_there_are_never_more_answers_than_a_model_needs() -> None:
+def test_number_of_articles_is_limited() -> None:
     everything = " ".join(entry.keywords for entry in ARTICLES.entries)
     assert len(search(everything, ARTICLES).articles) <= ANSWERS_MAX
 
 
-def test_without_articles_nothing_fits() -> None:
+def test_empty_faq_returns_the_fallback() -> None:
     assert search("pets", Articles(())).answer == NOTHING_FITS
 
 
@@ -64,5 +64,5 @@ def test_without_articles_nothing_fits() -> None:
     "words",
     [("bag", "bags"), ("delay", "delayed", "delays"), ("baby", "babies"), ("board", "boarding"), ("seat", "seats")],
 )
-def test_forms_of_one_word_have_one_stem(words: tuple[str, ...]) -> None:
+def test_forms_of_a_word_share_a_stem(words: tuple[str, ...]) -> None:
     assert len({stem(word) for word in words}) == 1

@@ -1,4 +1,4 @@
-"""Which flights and connections are found, and which day is meant."""
+"""Flight search: direct flights, connections, and named days."""
 
 import datetime as dt
 from decimal import Decimal
@@ -6,17 +6,17 @@ from decimal import Decimal
 import pytest
 
 from services.tools.airline.data.dataset import AirlineData
-from services.tools.airline.data.records import Flight
+from services.tools.airline.data.models import Flight
 from services.tools.airline.data.schedule import AIRLINE_ZONE
 from services.tools.airline.flights.contract import FlightOffer, NamedDay, NotShown
 from services.tools.airline.flights.search import (
     RESULT_MAX_BYTES,
     connects,
-    day_of,
-    direct,
-    keys_of,
-    one_stop,
-    within_a_result,
+    direct_flights,
+    fit_into_result,
+    one_stop_flights,
+    resolve_day,
+    unique_keys,
 )
 from switchboard.loop.fanout import TOOL_RESULT_MAX_BYTES
 
@@ -48,22 +48,22 @@ DATA = AirlineData(
 )
 
 
-def test_direct_flights_are_those_on_sale_that_day() -> None:
-    assert direct(DATA, "AAA", "CCC", "2026-03-20", NOW) == [("XX5", "2026-03-20")]
-    assert direct(DATA, "AAA", "CCC", "2026-03-19", NOW) == []
-    assert direct(DATA, "CCC", "AAA", "2026-03-20", NOW) == []
+def test_direct_search_finds_flights_on_sale_that_day() -> None:
+    assert direct_flights(DATA, "AAA", "CCC", "2026-03-20", NOW) == [("XX5", "2026-03-20")]
+    assert direct_flights(DATA, "AAA", "CCC", "2026-03-19", NOW) == []
+    assert direct_flights(DATA, "CCC", "AAA", "2026-03-20", NOW) == []
 
 
-def test_a_connection_waits_for_the_first_flight_also_over_night() -> None:
-    pairs = one_stop(DATA, "AAA", "CCC", "2026-03-20", NOW)
+def test_connection_departs_after_the_first_flight_lands() -> None:
+    pairs = one_stop_flights(DATA, "AAA", "CCC", "2026-03-20", NOW)
     assert [(one[0], two) for one, two in pairs] == [
         ("XX1", ("XX3", "2026-03-21")),
         ("XX2", ("XX3", "2026-03-20")),
     ]
-    assert len(list(keys_of([*pairs, *pairs]))) == 4
+    assert len(list(unique_keys([*pairs, *pairs]))) == 4
 
 
-def test_a_flight_that_leaves_before_the_other_lands_is_no_connection() -> None:
+def test_flight_that_departs_before_the_first_lands_is_no_connection() -> None:
     assert connects(MORNING, ON_THAT_DAY)
     assert not connects(NIGHT, EARLY)
 
@@ -78,8 +78,8 @@ def test_a_flight_that_leaves_before_the_other_lands_is_no_connection() -> None:
         (dt.date(2026, 4, 1), "2026-04-01"),
     ],
 )
-def test_a_named_day_is_the_next_one(date: dt.date | NamedDay, day: str) -> None:
-    assert day_of(date, NOW.date()) == day
+def test_named_day_resolves_to_the_next_such_day(date: dt.date | NamedDay, day: str) -> None:
+    assert resolve_day(date, NOW.date()) == day
 
 
 OFFER = FlightOffer(
@@ -95,16 +95,16 @@ OFFER = FlightOffer(
 )
 
 
-def test_connections_that_a_model_can_be_shown_are_all_told() -> None:
+def test_connections_that_fit_into_a_result_are_all_returned() -> None:
     pairs = [(OFFER, OFFER)] * 20
-    assert within_a_result(pairs).root == tuple(pairs)
-    assert within_a_result([]).root == ()
+    assert fit_into_result(pairs).root == tuple(pairs)
+    assert fit_into_result([]).root == ()
 
 
 @pytest.mark.parametrize("count", [27, 37, 500])
-def test_of_more_the_first_are_told_whole_and_how_many_are_not(count: int) -> None:
+def test_further_connections_are_counted_but_not_returned(count: int) -> None:
     pairs = [(OFFER, OFFER.model_copy(update={"flight_number": f"XX{number:03}"})) for number in range(count)]
-    answer = within_a_result(pairs)
+    answer = fit_into_result(pairs)
     assert len(answer.model_dump_json()) <= RESULT_MAX_BYTES == TOOL_RESULT_MAX_BYTES
     *shown, last = answer.root
     assert isinstance(last, NotShown)

@@ -1,4 +1,4 @@
-"""What stands on an invoice, and what the customer is told of it."""
+"""Invoices: positions, totals, and the confirmation to the customer."""
 
 import datetime as dt
 from decimal import Decimal
@@ -27,15 +27,15 @@ def invoice(reservation_id: str) -> Invoice:
         ("EF2204", [], "0"),
     ],
 )
-def test_positions_add_up_to_what_was_paid(reservation_id: str, positions: list[str], total: str) -> None:
+def test_positions_add_up_to_the_payments(reservation_id: str, positions: list[str], total: str) -> None:
     built = invoice(reservation_id)
     assert [str(position.amount) for position in built.positions] == positions
     assert built.total == built.paid == Decimal(total)
 
 
-def test_the_e_mail_holds_every_position_and_the_total() -> None:
+def test_email_lists_positions_and_total() -> None:
     email = compose(invoice("CD7810"), email_id="e-1")
-    assert (email.to, email.subject) == ("bob.brandt@example.com", "Invoice INV-CD7810 over 320.00 USD")
+    assert (email.to, email.subject) == ("bob.brandt@example.com", "Invoice INV-CD7810 for 320.00 USD")
     for line in (
         "SB101 BER to LHR on 2026-03-16, economy, 1 passenger: 131.00 USD",
         "Checked bags, 1 paid: 50.00 USD",
@@ -44,10 +44,10 @@ def test_the_e_mail_holds_every_position_and_the_total() -> None:
         assert line in email.body
 
 
-def test_the_customer_is_told_where_it_went_in_part() -> None:
-    assert confirm(invoice("AB4568")).summary == "Invoice INV-AB4568 over 289.40 USD was sent to a***@example.com."
+def test_confirmation_masks_the_email_address() -> None:
+    assert confirm(invoice("AB4568")).summary == "Invoice INV-AB4568 for 289.40 USD was sent to a***@example.com."
     assert mask("bob@example.com") == "b***@example.com"
 
 
-def test_the_model_cannot_name_an_address() -> None:
+def test_model_cannot_choose_the_email_address() -> None:
     assert list(EMAIL_INVOICE.parameters()["properties"]) == ["confirmation_number"]

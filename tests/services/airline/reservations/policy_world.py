@@ -1,13 +1,13 @@
-"""A small airline to ask the policy about: requests, reservations, flights. Tests only.
+"""A small airline for policy tests: requests, reservations, flights.
 
-The airline of these cases flies AAA-BBB-CCC and back. It is noon of 10 May, airline's time.
+The airline flies AAA-BBB-CCC and back. The current time is noon on 10 May in the airline's time zone.
 """
 
 import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-from services.tools.airline.data.records import FlightDay, PaymentMethod, Reservation, User
+from services.tools.airline.data.models import FlightDay, PaymentMethod, Reservation, User
 from services.tools.airline.data.schedule import AIRLINE_ZONE, at
 from services.tools.airline.reservations.contract import (
     BookReservation,
@@ -53,7 +53,7 @@ def state(number: str, date: str, status: str = "available", late_every_day: boo
 
 
 def flights(**statuses: str) -> Flights:
-    """Every flight on every day, available but for those named `XX001=` with the status they have on DAY."""
+    """Return every flight on every day. All are available, except that `XX001=...` sets a flight's status on DAY."""
     known = [state(number, date) for number in ROUTES for date in (PAST, TODAY, DAY, LATER)]
     special = [state(number, DAY, status.replace("_", " ")) for number, status in statuses.items()]
     return {(one.flight_number, one.date): one for one in (*known, *special)}
@@ -62,7 +62,7 @@ def flights(**statuses: str) -> Flights:
 def user(membership: str = "regular", certificate: int = 500) -> User:
     amounts = {"gift_1": 100, "gift_2": 1000, "gift_3": 1000, "gift_4": 1000, "cert_1": certificate, "cert_2": 500}
     kinds = {"gift": "gift_card", "cert": "certificate"}
-    means = {
+    methods = {
         name: PaymentMethod.model_validate({"source": kinds[name[:4]], "id": name, "amount": amount})
         for name, amount in amounts.items()
     }
@@ -74,7 +74,7 @@ def user(membership: str = "regular", certificate: int = 500) -> User:
             "address": dict.fromkeys(("address1", "address2", "city", "country", "state", "zip"), "x"),
             "email": "ann@example.com",
             "dob": "1990-01-01",
-            "payment_methods": {**means, **cards},
+            "payment_methods": {**methods, **cards},
             "saved_passengers": (),
             "membership": membership,
             "reservations": ("AB1234",),
@@ -83,7 +83,7 @@ def user(membership: str = "regular", certificate: int = 500) -> User:
 
 
 def reservation(*numbers: str, date: str = DAY, passengers: int = 1, **more: Any) -> Reservation:
-    """Booked long ago: economy, one way, uninsured, no bags, unless said otherwise."""
+    """Return a reservation that was booked long ago. Defaults: economy, one way, uninsured, one free bag."""
     numbers = numbers or ONE_STOP
     return Reservation.model_validate(
         {
@@ -115,7 +115,7 @@ def reservation(*numbers: str, date: str = DAY, passengers: int = 1, **more: Any
 
 
 def choices(*flown: str, date: str = DAY) -> list[dict[str, str]]:
-    """`XX001`, or `XX001@2030-05-25` for another day."""
+    """Parse `XX001`, or `XX001@2030-05-25` for another day."""
     named = [one.partition("@") for one in flown]
     return [{"flight_number": number, "date": day or date} for number, _, day in named]
 
@@ -123,7 +123,7 @@ def choices(*flown: str, date: str = DAY) -> list[dict[str, str]]:
 def book(
     *numbers: str, pay: dict[str, int] | None = None, passengers: int = 1, who: User | None = None, **more: Any
 ) -> Refusal | None:
-    """Ask to book; paid with a credit card and in full unless said otherwise."""
+    """Check a booking. By default it is paid in full with a credit card."""
     among: Flights = more.pop("among", None) or flights()
     asked = {
         "user_id": "ann",
@@ -190,6 +190,6 @@ def certificate(
 
 CANCELLED_FLIGHT = flights(XX002="cancelled")
 DELAYED_FLIGHT = flights(XX002="delayed")
-LATE_AS_EVER = {**flights(), ("XX002", DAY): state("XX002", DAY, "delayed", late_every_day=True)}
+LATE_EVERY_DAY = {**flights(), ("XX002", DAY): state("XX002", DAY, "delayed", late_every_day=True)}
 FIRST_FLOWN = flights(XX001="flying")
 ALL_FLOWN = flights(XX001="landed", XX002="landed")

@@ -1,4 +1,4 @@
-"""The reference's state rules in memory, behind the policy: what a write would do, without Restate. Tests only."""
+"""The reference's tools in memory, behind the policy, without Restate."""
 
 import datetime as dt
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from services.tools.airline.data.records import Flight, Payment, PaymentMethod, Reservation, ReservedFlight, User
+from services.tools.airline.data.models import Flight, Payment, PaymentMethod, Reservation, ReservedFlight, User
 from services.tools.airline.data.schedule import AIRLINE_ZONE
 from services.tools.airline.reservations.contract import (
     BookReservation,
@@ -27,7 +27,7 @@ from services.tools.airline.reservations.policy.cancellation import may_cancel
 from services.tools.airline.reservations.policy.changes import may_change_flights, may_change_passengers
 from services.tools.airline.reservations.policy.compensation import Claim, claim_for, with_disruptions
 from services.tools.airline.reservations.prices import bags_price, booking_price, change_price, new_fares
-from services.tools.airline.reservations.record import StoredReservation
+from services.tools.airline.reservations.stored_reservation import StoredReservation
 from switchboard.toolkit.refusal import Refusal
 
 NOW = dt.datetime(2024, 5, 15, 15, tzinfo=AIRLINE_ZONE)
@@ -48,7 +48,7 @@ NOT_A_CALL = Refusal("The call is not one that the contract takes.", rule="")
 
 @dataclass(frozen=True)
 class Data:
-    """A data set as its files hold it, by id."""
+    """A data set's raw records by id."""
 
     users: Mapping[str, Any]
     reservations: Mapping[str, Any]
@@ -61,8 +61,8 @@ class Data:
 
 
 @dataclass
-class Desk:
-    """One customer's world as the reference has it. Each write is judged by the policy first."""
+class ReferenceService:
+    """One customer's state. Each write is checked by the policy first."""
 
     data: Data
     customer: str
@@ -80,7 +80,7 @@ class Desk:
         return self.users[self.customer]
 
     def reservation(self, reservation_id: str) -> Reservation | None:
-        """The customer's own; another's is as if there were none."""
+        """Return the customer's own reservation; None for another customer's."""
         if reservation_id not in self.reservations and reservation_id in self.data.reservations:
             found = Reservation.model_validate(self.data.reservations[reservation_id])
             self.reservations[reservation_id] = found
@@ -104,7 +104,7 @@ class Desk:
         return {key: state for key in keys if (state := self.flight(key))}
 
     def write(self, name: str, arguments: Mapping[str, Any]) -> Refusal | None:
-        """Do it, or say why not; then nothing has changed."""
+        """Carry out the write, or return the refusal and change nothing."""
         try:
             request: Any = INPUTS[name].model_validate({**arguments, "user_id": self.customer})
         except ValidationError:
@@ -224,7 +224,7 @@ class Desk:
         return None
 
     def kept(self, reservation: Reservation) -> StoredReservation:
-        """With what was noted of it before."""
+        """Return the reservation with its stored disruptions."""
         before = self.noted.get(reservation.reservation_id, StoredReservation(reservation=reservation))
         return before.model_copy(update={"reservation": reservation})
 
@@ -242,7 +242,7 @@ class Desk:
         self.reservations[reservation.reservation_id] = reservation.model_copy(update=changes)
 
     def pay(self, payment_id: str, amount: Decimal) -> None:
-        """A gift card is debited, or refilled by a change; a certificate is consumed whole; a credit card stays."""
+        """Debit or credit a gift card, or use up a certificate. Credit cards do not change."""
         user = self.user()
         means = dict(user.payment_methods)
         if means[payment_id].source == "certificate":

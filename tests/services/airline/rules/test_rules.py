@@ -1,4 +1,4 @@
-"""The rules in words: numbered once, told to the agent, and described in docs/reference/policy-airline.md."""
+"""The rules: unique numbers, complete in the agent's instructions, and the same in docs/reference/policy-airline.md."""
 
 from pathlib import Path
 
@@ -9,8 +9,10 @@ DOCS = Path(__file__).resolve().parents[4] / "docs" / "reference" / "policy-airl
 
 
 def rows() -> list[list[str]]:
-    """The cells of the tables of rules."""
-    lines = DOCS.read_text().partition("## The rules")[2].partition("## What it refuses")[0].splitlines()
+    """Return the cells of the rule tables."""
+    lines = (
+        DOCS.read_text().partition("## The rules")[2].partition("## Refusals on recorded conversations")[0].splitlines()
+    )
     table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
     return [row for row in table if row[0] != "Rule"]
 
@@ -19,20 +21,20 @@ def all_rules() -> list[Rule]:
     return [rule for chapter in POLICY for rule in chapter.rules]
 
 
-def test_a_number_is_given_once() -> None:
+def test_rule_numbers_are_unique() -> None:
     assert len(RULES) == len(all_rules())
 
 
-def test_the_agent_is_told_every_rule_with_its_number() -> None:
+def test_instructions_contain_every_rule_with_its_number() -> None:
     lines = policy_text().splitlines()
     assert all(f"{rule.number} {rule.text}" in lines for rule in all_rules())
 
 
-def test_the_document_tells_the_rules_as_they_are() -> None:
-    assert [row[:3] for row in rows()] == [[rule.number, rule.text, rule.kept_by] for rule in all_rules()]
+def test_document_has_the_same_rules_as_the_code() -> None:
+    assert [row[:3] for row in rows()] == [[rule.number, rule.text, rule.enforced_by] for rule in all_rules()]
 
 
-def test_the_document_names_the_functions_that_keep_a_rule() -> None:
+def test_document_names_the_functions_that_enforce_a_rule() -> None:
     by_rule = functions_by_rule()
-    told = {row[0]: row[3] for row in rows() if row[2] == "policy"}
-    assert told == {number: ", ".join(f"`{name}`" for name in by_rule[number]) for number in told}
+    documented = {row[0]: row[3] for row in rows() if row[2] == "policy"}
+    assert documented == {number: ", ".join(f"`{name}`" for name in by_rule[number]) for number in documented}

@@ -1,10 +1,10 @@
-"""The airline's rules for reservations, on the state that the tools keep. Pure.
+"""The airline's rules for reservations, checked on the tools' own state. Pure.
 
-`may_...` asks all rules, `can_...` only those without which a write makes no sense whatever the policy is: flights that
-exist and have seats, payment methods that are there and bear their part. Each answers a Refusal with the number of the
-rule, or None. Whose reservation it is has been settled before (G1).
+`may_...` checks all rules. `can_...` checks only what is impossible whatever the policy is: flights must exist and have
+seats, payment methods must exist and cover their part. Each returns a Refusal with the rule's number, or None. The
+caller has already checked that the reservation is the customer's (G1).
 
-What no state shows is the model's word: that the customer's reason to cancel is health or weather (X3), which is
-believed when it is said, and assumed for an insured reservation when nothing is; and that they have asked for a
-compensation (K1). `now` has a zone.
+Two facts depend on the model's word. The first is that the customer cancels for health or weather (X3): it is believed
+if stated, and assumed for an insured reservation if no reason is given. The second is that they asked for compensation
+(K1). `now` must have a time zone.
 """

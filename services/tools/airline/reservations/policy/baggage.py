@@ -1,12 +1,12 @@
-"""How many bags a reservation may have, and how many of them are paid (rules L1 to L3). Pure."""
+"""Rules for checked bags: how many, and how many of them are paid (rules L1 to L3). Pure."""
 
 import datetime as dt
 
-from services.tools.airline.data.records import Reservation, User
+from services.tools.airline.data.models import Reservation, User
 from services.tools.airline.reservations.contract import BookReservation, UpdateReservationBaggages
 from services.tools.airline.reservations.itinerary import Flights
+from services.tools.airline.reservations.policy.closed import refuse_closed
 from services.tools.airline.reservations.policy.payment import refuse_single_method
-from services.tools.airline.reservations.policy.settled import refuse_settled
 from services.tools.airline.reservations.policy.wording import plural
 from services.tools.airline.reservations.prices import bags_price, free_bags, paid_bags
 from switchboard.toolkit.refusal import Refusal
@@ -15,9 +15,9 @@ from switchboard.toolkit.refusal import Refusal
 def may_add_bags(
     request: UpdateReservationBaggages, user: User, reservation: Reservation, flights: Flights, now: dt.datetime
 ) -> Refusal | None:
-    """Whether the reservation may have so many bags for that money. `flights` holds the reservation's."""
+    """Refuse bags that the rules do not allow. `flights` holds the reservation's flights."""
     return (
-        refuse_settled(reservation, flights, now)
+        refuse_closed(reservation, flights, now)
         or refuse_fewer_bags(request, reservation)
         or refuse_paid_added_bags(request, user, reservation)
         or can_add_bags(request, user, reservation)
@@ -25,7 +25,7 @@ def may_add_bags(
 
 
 def can_add_bags(request: UpdateReservationBaggages, user: User, reservation: Reservation) -> Refusal | None:
-    """Whether one means may pay the bags, and can."""
+    """Refuse a payment method that may not or cannot pay for the bags."""
     return refuse_single_method(request.payment_id, user, bags_price(reservation, request.nonfree_baggages))
 
 
@@ -42,14 +42,14 @@ def refuse_fewer_bags(request: UpdateReservationBaggages, reservation: Reservati
     if request.total_baggages >= booked:
         return None
     return Refusal(
-        f"Reservation {reservation.reservation_id} has {booked} checked bag{plural(booked)}, and bags cannot be taken"
-        " away. Name the total with the added ones.",
+        f"Reservation {reservation.reservation_id} has {booked} checked bag{plural(booked)}, and bags cannot be"
+        " removed. The total must include the bags that are already booked.",
         rule="L3",
     )
 
 
 def refuse_paid_added_bags(request: UpdateReservationBaggages, user: User, reservation: Reservation) -> Refusal | None:
-    """Bags paid for earlier may be counted on: they cost nothing again, also when a better cabin makes them free."""
+    """Accept the number with or without bags that were paid for earlier: they are not charged again."""
     free = free_bags(user.membership, reservation.cabin, len(reservation.passengers))
     paid = paid_bags(request.total_baggages, free)
     if request.nonfree_baggages in (paid, max(paid, reservation.nonfree_baggages)):
@@ -59,7 +59,8 @@ def refuse_paid_added_bags(request: UpdateReservationBaggages, user: User, reser
 
 def bags_refusal(total: int, free: int, paid: int, named: int) -> Refusal:
     return Refusal(
-        f"Of {total} checked bag{plural(total)}, {free} would be free for these passengers in this cabin and {paid}"
-        f" {'is' if paid == 1 else 'are'} to be paid, not {named}. Correct the number of paid bags, and the price.",
+        f"Up to {free} checked bag{plural(free)} {'is' if free == 1 else 'are'} free for these passengers in this"
+        f" cabin. So {paid} of {total} bag{plural(total)} must be paid for, not {named}. Correct the number of paid"
+        " bags and the price.",
         rule="L1",
     )

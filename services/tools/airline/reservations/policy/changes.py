@@ -1,9 +1,9 @@
-"""Which flights, cabins and passengers of a reservation may be changed (rules C1 to C10). Pure."""
+"""Rules for changes of flights, cabin and passengers (rules C1 to C10). Pure."""
 
 import datetime as dt
 from collections.abc import Sequence
 
-from services.tools.airline.data.records import Reservation, User
+from services.tools.airline.data.models import Reservation, User
 from services.tools.airline.reservations.contract import (
     FlightChoice,
     UpdateReservationFlights,
@@ -14,16 +14,16 @@ from services.tools.airline.reservations.itinerary import (
     Flights,
     Leg,
     booked_leg,
+    departed_flights,
+    is_route,
     key_of,
     keys_of,
-    leads,
-    left,
-    missed,
+    missed_connection,
 )
 from services.tools.airline.reservations.policy.booking import refuse_missed, refuse_sale
+from services.tools.airline.reservations.policy.closed import refuse_closed
 from services.tools.airline.reservations.policy.payment import refuse_single_method
-from services.tools.airline.reservations.policy.settled import refuse_settled
-from services.tools.airline.reservations.policy.wording import legs, named, plural, spoken
+from services.tools.airline.reservations.policy.wording import format_flight_key, format_legs, plural, readable
 from services.tools.airline.reservations.prices import change_price, kept_fares
 from switchboard.toolkit.refusal import Refusal
 
@@ -31,9 +31,9 @@ from switchboard.toolkit.refusal import Refusal
 def may_change_flights(
     request: UpdateReservationFlights, user: User, reservation: Reservation, flights: Flights, now: dt.datetime
 ) -> Refusal | None:
-    """Whether flights or cabin may be changed so. `flights` holds those of the reservation and of the request."""
+    """Refuse a change that the rules do not allow. `flights` holds the reservation's and the requested flights."""
     return (
-        refuse_settled(reservation, flights, now)
+        refuse_closed(reservation, flights, now)
         or refuse_basic_economy(request, reservation)
         or refuse_cabin(request, reservation, flights, now)
         or refuse_flown_change(request, reservation, flights, now)
@@ -45,7 +45,7 @@ def may_change_flights(
 def can_change_flights(
     request: UpdateReservationFlights, user: User, reservation: Reservation, flights: Flights, now: dt.datetime
 ) -> Refusal | None:
-    """Whether the change is possible: new flights with seats, and one means that may pay it and can."""
+    """Refuse an impossible change: new flights without seats, or a payment method that may not or cannot pay."""
     kept = kept_fares(reservation, request.cabin)
     new = tuple(key for key in keys_of(request.flights) if key not in kept)
     refusal = refuse_sale(new, flights, request.cabin, len(reservation.passengers), now)
@@ -58,18 +58,18 @@ def can_change_flights(
 def may_change_passengers(
     request: UpdateReservationPassengers, reservation: Reservation, flights: Flights, now: dt.datetime
 ) -> Refusal | None:
-    """Whether these may fly in the place of those booked. `flights` holds the reservation's."""
-    return refuse_settled(reservation, flights, now) or can_change_passengers(request, reservation)
+    """Refuse passengers that the rules do not allow. `flights` holds the reservation's flights."""
+    return refuse_closed(reservation, flights, now) or can_change_passengers(request, reservation)
 
 
 def can_change_passengers(request: UpdateReservationPassengers, reservation: Reservation) -> Refusal | None:
-    """Whether there is a seat for each."""
+    """Refuse a number of passengers other than the booked one."""
     booked, wanted = len(reservation.passengers), len(request.passengers)
     if booked == wanted:
         return None
     return Refusal(
-        f"Reservation {reservation.reservation_id} is for {booked} passenger{plural(booked)}, and that number cannot"
-        f" change; {wanted} were named. Name {booked}, or make another booking.",
+        f"Reservation {reservation.reservation_id} is for {booked} passenger{plural(booked)}, and their number cannot"
+        f" be changed to {wanted}. Name exactly {booked}, or make a new booking.",
         rule="C8",
     )
 
@@ -78,8 +78,8 @@ def refuse_basic_economy(request: UpdateReservationFlights, reservation: Reserva
     if reservation.cabin != "basic_economy" or same_flights(request.flights, reservation):
         return None
     return Refusal(
-        f"The flights of reservation {reservation.reservation_id} cannot be changed: it is basic economy. Its cabin can"
-        " be changed, with the flights as they are.",
+        f"The flights of reservation {reservation.reservation_id} cannot be changed because it is in basic economy. Its"
+        " cabin can be changed if the flights stay the same.",
         rule="C1",
     )
 
@@ -87,12 +87,12 @@ def refuse_basic_economy(request: UpdateReservationFlights, reservation: Reserva
 def refuse_cabin(
     request: UpdateReservationFlights, reservation: Reservation, flights: Flights, now: dt.datetime
 ) -> Refusal | None:
-    flown = left(reservation, flights, now)
+    flown = departed_flights(reservation, flights, now)
     if request.cabin == reservation.cabin or not flown:
         return None
     return Refusal(
-        f"{named(flown[0])} of reservation {reservation.reservation_id} has left, so its cabin stays"
-        f" {spoken(reservation.cabin)}.",
+        f"{format_flight_key(flown[0])} of reservation {reservation.reservation_id} has already departed, so its cabin"
+        f" stays {readable(reservation.cabin)}.",
         rule="C4",
     )
 
@@ -101,33 +101,35 @@ def refuse_flown_change(
     request: UpdateReservationFlights, reservation: Reservation, flights: Flights, now: dt.datetime
 ) -> Refusal | None:
     wanted = keys_of(request.flights)
-    for key in left(reservation, flights, now):
+    for key in departed_flights(reservation, flights, now):
         if key not in wanted:
             return Refusal(
-                f"{named(key)} has left and stays in reservation {reservation.reservation_id}. Name it along with"
-                " the flights that change.",
+                f"{format_flight_key(key)} has already departed and must stay in reservation"
+                f" {reservation.reservation_id}. Include it in the list of flights.",
                 rule="C7",
             )
     return None
 
 
 def refuse_new_route(request: UpdateReservationFlights, reservation: Reservation, flights: Flights) -> Refusal | None:
-    """Of a kept flight that nobody knows any more the reservation itself tells the way. New flights that do not fly at
-    all are refused by `refuse_sale`; the route of the others is not judged then."""
+    """Refuse another route. The reservation itself supplies the legs of kept flights that have no data any more.
+
+    If a new flight does not exist, `refuse_sale` refuses it instead.
+    """
     keys = keys_of(request.flights)
     booked: dict[FlightKey, Leg] = {key_of(flight): booked_leg(flight) for flight in reservation.flights}
     known = booked | dict(flights)
     if same_flights(request.flights, reservation) or any(key not in known for key in keys):
         return None
     way = [known[key] for key in keys]
-    if not leads(way, reservation.origin, reservation.destination, reservation.flight_type):
+    if not is_route(way, reservation.origin, reservation.destination, reservation.flight_type):
         return Refusal(
-            f"Reservation {reservation.reservation_id} is {spoken(reservation.flight_type)} from {reservation.origin}"
-            f" to {reservation.destination} and stays so; these flights are {legs(way)}. Name all its flights, also"
-            " those that do not change.",
+            f"Reservation {reservation.reservation_id} is {readable(reservation.flight_type)} from {reservation.origin}"
+            f" to {reservation.destination}, which cannot be changed. These flights are {format_legs(way)}. List all"
+            " flights, including those that do not change.",
             rule="C2",
         )
-    return refuse_missed(missed(way, kept=keys_of(reservation.flights)))
+    return refuse_missed(missed_connection(way, kept=keys_of(reservation.flights)))
 
 
 def same_flights(wanted: Sequence[FlightChoice], reservation: Reservation) -> bool:

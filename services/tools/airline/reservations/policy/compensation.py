@@ -1,10 +1,10 @@
-"""Who gets a travel certificate for a cancelled or delayed flight, and of how much: the rules K2 to K6. Pure.
+"""Rules for compensation: who gets a travel certificate for a disrupted flight, and how much (rules K2 to K6). Pure.
 
-A call that names no reservation is judged by all of the customer's: it is allowed when one of them gives ground for
-exactly that amount. That the customer complains, and asks for a compensation (K1), is the model's word.
+A call that names no reservation is checked against all of the customer's. It is allowed if one of them entitles the
+customer to exactly that amount. The tools have only the model's word that the customer asked for compensation (K1).
 
-A disruption counts as it was when the reservation had to do with it: that of a flight which it still holds as it is
-now, that of one which it was changed or cancelled for as it was then, with the cabin of then.
+Flights that are still in the reservation count with their current disruption. Flights that the customer has changed or
+cancelled count with the disruption, and the cabin, at the time of that change.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from services.tools.airline.data.records import User
+from services.tools.airline.data.models import User
 from services.tools.airline.flights.contract import seats_key
 from services.tools.airline.reservations.contract import SendCertificate
 from services.tools.airline.reservations.itinerary import Flights, FlightState, key_of
-from services.tools.airline.reservations.record import DISRUPTIONS_MAX, Disruption, StoredReservation
+from services.tools.airline.reservations.stored_reservation import DISRUPTIONS_MAX, Disruption, StoredReservation
 from services.tools.airline.rules import (
     CANCELLED_FLIGHT_COMPENSATION,
     CURRENCY,
@@ -37,23 +37,26 @@ AMOUNTS: dict[Status, Decimal] = {
 
 @dataclass(frozen=True)
 class Claim:
-    """A reservation with what it went through here, and whether a certificate was given for it."""
+    """A stored reservation, and whether a certificate was given for it."""
 
     kept: StoredReservation
     compensated: bool = False
 
 
 @dataclass(frozen=True)
-class Ground:
-    """A disruption, and whether the reservation was changed or cancelled while it lasted."""
+class AffectedFlight:
+    """A disruption, and whether the reservation was changed or cancelled during it."""
 
     disruption: Disruption
-    dealt_with: bool
+    handled: bool
 
 
 def disruptions_now(kept: StoredReservation, flights: Flights) -> tuple[Disruption, ...]:
-    """What is wrong now with flights that the reservation holds. A delay that was known when a flight was booked here
-    is none, or whoever books a flight that is late every day would live on it."""
+    """Return the current disruptions of the flights in the reservation.
+
+    A delay that was known when the flight was booked here does not count. Otherwise customers could book flights that
+    are late every day just for the compensation.
+    """
     reservation = kept.reservation
     if reservation.status == "cancelled":
         return ()
@@ -71,25 +74,30 @@ def known_at_booking(kept: StoredReservation, flight: FlightState) -> bool:
 
 
 def with_disruptions(kept: StoredReservation, flights: Flights) -> StoredReservation:
-    """The reservation with what is wrong with its flights now, for a write that changes or cancels it. What was noted
-    of a flight before stays as it was."""
+    """Return the reservation with its flights' current disruptions, for a write that changes or cancels it.
+
+    A disruption that is already stored for a flight is kept as it is.
+    """
     known = {(one.flight_number, one.date) for one in kept.disruptions}
     new = (one for one in disruptions_now(kept, flights) if (one.flight_number, one.date) not in known)
     return kept.model_copy(update={"disruptions": (*kept.disruptions, *new)[:DISRUPTIONS_MAX]})
 
 
 def may_compensate(request: SendCertificate, user: User, claims: Sequence[Claim], flights: Flights) -> Refusal | None:
-    """Whether the customer may get the certificate. `claims` are all their reservations, `flights` all they hold."""
+    """Refuse a certificate that the rules do not allow. `claims` are all of the customer's reservations.
+
+    `flights` holds the flights of all of them.
+    """
     found = claim_for(request, user, claims, flights)
     return found if isinstance(found, Refusal) else None
 
 
 def claim_for(request: SendCertificate, user: User, claims: Sequence[Claim], flights: Flights) -> Claim | Refusal:
-    """The reservation that the certificate is for, which is compensated by it; or why there is none."""
+    """Return the reservation that the certificate compensates, or the refusal."""
     named = [claim for claim in claims if request.reservation_id in (None, claim.kept.reservation.reservation_id)]
     if request.reservation_id and not named:
         return Refusal(
-            f"There is no reservation {request.reservation_id} among the customer's. Check the reservation id.",
+            f"The customer has no reservation {request.reservation_id}. Check the reservation id.",
             NOT_FOUND,
             "G1",
         )
@@ -99,65 +107,70 @@ def claim_for(request: SendCertificate, user: User, claims: Sequence[Claim], fli
         if refusal is None:
             return claim
         refusals.append(refusal)
-    return nearest(refusals)
+    return most_relevant(refusals)
 
 
 def refuse_claim(request: SendCertificate, user: User, claim: Claim, flights: Flights) -> Refusal | None:
-    """Judged by the disruption that fits best: that which the amount is right for, if any."""
-    grounds = [one for one in grounds_of(claim, flights) if request.reason in (None, REASONS[one.disruption.status])]
-    if not grounds:
-        return NO_GROUND
-    refusals = [refuse_ground(request, user, claim, ground) for ground in grounds]
+    """Allow the claim if any of its disruptions does; otherwise return the most relevant refusal."""
+    affected = [
+        one for one in affected_flights(claim, flights) if request.reason in (None, REASONS[one.disruption.status])
+    ]
+    if not affected:
+        return NOT_ELIGIBLE
+    refusals = [refuse_affected_flight(request, user, claim, flight) for flight in affected]
     if None in refusals:
         return None
-    return nearest([refusal for refusal in refusals if refusal])
+    return most_relevant([refusal for refusal in refusals if refusal])
 
 
-def grounds_of(claim: Claim, flights: Flights) -> tuple[Ground, ...]:
+def affected_flights(claim: Claim, flights: Flights) -> tuple[AffectedFlight, ...]:
     before = claim.kept.disruptions
     of_before = {(one.flight_number, one.date) for one in before}
     now = [one for one in disruptions_now(claim.kept, flights) if (one.flight_number, one.date) not in of_before]
-    return (*(Ground(one, dealt_with=True) for one in before), *(Ground(one, dealt_with=False) for one in now))
+    return (
+        *(AffectedFlight(one, handled=True) for one in before),
+        *(AffectedFlight(one, handled=False) for one in now),
+    )
 
 
-def refuse_ground(request: SendCertificate, user: User, claim: Claim, ground: Ground) -> Refusal | None:
-    reservation, disruption = claim.kept.reservation, ground.disruption
+def refuse_affected_flight(
+    request: SendCertificate, user: User, claim: Claim, flight: AffectedFlight
+) -> Refusal | None:
+    reservation, disruption = claim.kept.reservation, flight.disruption
     number = reservation.reservation_id
     if user.membership == "regular" and reservation.insurance == "no" and disruption.cabin != "business":
         return Refusal(
-            f"There is no compensation for reservation {number}: the customer is a regular member, and it is not"
-            " insured, and was not business when its flight was disrupted.",
+            f"Reservation {number} cannot be compensated: the customer is a regular member, the reservation is not"
+            " insured, and it was not in business when its flight was disrupted.",
             rule="K2",
         )
     if claim.compensated:
+        return Refusal(f"Reservation {number} has already been compensated and cannot be compensated again.", rule="K6")
+    if disruption.status == "delayed" and not flight.handled:
         return Refusal(
-            f"Reservation {number} was compensated already. There is nothing more to give for it.", rule="K6"
-        )
-    if disruption.status == "delayed" and not ground.dealt_with:
-        return Refusal(
-            f"For its delayed flight, reservation {number} is compensated once it has been changed or cancelled for"
-            " it. Offer that first.",
+            f"Reservation {number} can be compensated for its delayed flight only after the reservation was changed or"
+            " cancelled because of the delay. Offer that first.",
             rule="K4",
         )
     due = AMOUNTS[disruption.status] * len(reservation.passengers)
     if request.amount != due:
         return Refusal(
-            f"For the {disruption.status} flight of reservation {number} the certificate is"
-            f" {format_amount(due, CURRENCY)}, not {format_amount(request.amount, CURRENCY)}. Send exactly that.",
+            f"The certificate for the {disruption.status} flight of reservation {number} is exactly"
+            f" {format_amount(due, CURRENCY)}, not {format_amount(request.amount, CURRENCY)}.",
             rule="K5",
         )
     return None
 
 
-NO_GROUND = Refusal(
-    "No flight of the reservation is cancelled or delayed, or it was so when it was booked; and there is no"
-    " compensation for anything else. Check which reservation is meant.",
+NOT_ELIGIBLE = Refusal(
+    "No flight of the reservation is cancelled or delayed, or the delay was known at booking. Nothing else is"
+    " compensated. Check which reservation the customer means.",
     rule="K3",
 )
 
-# How near to being allowed a refusal is: the customer is told of the nearest.
-NEARNESS = ("K3", "K2", "K6", "K4", "K5")
+# Rules from least to most relevant; the customer gets the refusal that is closest to being allowed.
+RELEVANCE = ("K3", "K2", "K6", "K4", "K5")
 
 
-def nearest(refusals: Sequence[Refusal]) -> Refusal:
-    return max(refusals, key=lambda refusal: NEARNESS.index(refusal.rule), default=NO_GROUND)
+def most_relevant(refusals: Sequence[Refusal]) -> Refusal:
+    return max(refusals, key=lambda refusal: RELEVANCE.index(refusal.rule), default=NOT_ELIGIBLE)

@@ -1,21 +1,21 @@
-"""Flights and numbers in the words of a refusal. Pure."""
+"""Format flights and numbers for refusals. Pure."""
 
 from collections.abc import Sequence
 
 from services.tools.airline.reservations.itinerary import FlightKey, Leg
 
 
-def named(key: FlightKey) -> str:
+def format_flight_key(key: FlightKey) -> str:
     number, day = key
     return f"{number} on {day}"
 
 
-def legs(way: Sequence[Leg]) -> str:
+def format_legs(way: Sequence[Leg]) -> str:
     return ", ".join(f"{flight.flight_number} {flight.origin} to {flight.destination}" for flight in way)
 
 
-def spoken(code: str) -> str:
-    """`basic_economy` as people say it."""
+def readable(code: str) -> str:
+    """Return `basic_economy` as "basic economy"."""
     return code.replace("_", " ")
 
 

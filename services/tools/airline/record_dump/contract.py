@@ -1,6 +1,6 @@
-"""What the airline's records promise to staff: all as it stands, in the form of a data set. No agent lists this."""
+"""The contract of the record dump for staff: all current records in the format of a data set. No agent lists it."""
 
-from services.tools.airline.data.records import Flight, Reservation, User
+from services.tools.airline.data.models import Flight, Reservation, User
 from switchboard import ToolInput
 from switchboard.messages import WireModel
 
@@ -12,7 +12,7 @@ class DumpRequest(ToolInput):
 
 
 class Dump(WireModel):
-    """Records by id. Of a data set with flights of every day, the days that were booked stand beside them."""
+    """Records by id. A daily flight has the days that were booked in addition to its `"*"` entry."""
 
     users: dict[str, User]
     reservations: dict[str, Reservation]

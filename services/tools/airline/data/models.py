@@ -1,7 +1,7 @@
-"""The airline's records: customers, reservations, flights, in the form in which a data set holds them. Values only.
+"""The airline's records in the format of the data sets: customers, reservations, flights. Values only.
 
-The form is that of the airline data of tau-bench and tau2-bench (Sierra Research, MIT), so that theirs can be loaded.
-Dates and times without a zone are the airline's own: EST, five hours behind UTC, the whole year.
+The format is that of the airline data of tau-bench and tau2-bench (Sierra Research, MIT), so that their data can be
+loaded. Dates and times without a time zone are in the airline's own: EST, five hours behind UTC, all year.
 """
 
 from collections.abc import Mapping
@@ -14,25 +14,25 @@ from switchboard.messages import WireModel
 
 
 def as_number(amount: Decimal) -> int | float:
-    """The amount as JSON holds it in a data set: a number, without decimals when it is whole."""
+    """Return the amount as a JSON number, without decimals if it is whole."""
     return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
-# The benchmark's amounts are JSON numbers. Decimal inside: cents are exact, only the spelling is a number.
+# The benchmark's amounts are JSON numbers. In Python they are decimals, so that cents are exact.
 Amount = Annotated[Decimal, PlainSerializer(as_number, return_type=int | float, when_used="json")]
 
 Cabin = Literal["basic_economy", "economy", "business"]
 FlightType = Literal["one_way", "round_trip"]
 Membership = Literal["regular", "silver", "gold"]
 YesNo = Literal["yes", "no"]
-MeansKind = Literal["credit_card", "gift_card", "certificate"]
+PaymentMethodKind = Literal["credit_card", "gift_card", "certificate"]
 
 Day = str
-"""`2024-05-20`: a day of departure, by the airline's clock."""
+"""Date of departure such as `2024-05-20`, in the airline's time zone."""
 
 
 class WithoutNulls(WireModel):
-    """What is not there is left out of the JSON, as the data sets do."""
+    """A model whose JSON leaves out nulls, as the data sets do."""
 
     @model_serializer(mode="wrap")
     def leave_out_nulls(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -60,9 +60,9 @@ class Passenger(WireModel):
 
 
 class PaymentMethod(WithoutNulls):
-    """What a customer can pay with. A card has brand and last_four, a gift card and a certificate an amount."""
+    """A payment method. A credit card has brand and last_four; a gift card or certificate has an amount."""
 
-    source: MeansKind
+    source: PaymentMethodKind
     id: str
     amount: Amount | None = None
     brand: str | None = None
@@ -70,7 +70,7 @@ class PaymentMethod(WithoutNulls):
 
 
 class User(WireModel):
-    """A customer as the airline knows them."""
+    """A customer's profile."""
 
     user_id: str
     name: Name
@@ -84,7 +84,7 @@ class User(WireModel):
 
 
 class ReservedFlight(WireModel):
-    """One flight of a reservation; `price` is for one passenger, as it was when it was booked."""
+    """One flight of a reservation. `price` is the price per passenger at the time of booking."""
 
     flight_number: str
     origin: str
@@ -94,14 +94,14 @@ class ReservedFlight(WireModel):
 
 
 class Payment(WireModel):
-    """What was paid with which means; negative when it was given back."""
+    """A payment with one payment method; negative for a refund."""
 
     payment_id: str
     amount: Amount
 
 
 class Reservation(WireModel):
-    """A reservation as it stands. `status` is null until it is cancelled."""
+    """A reservation. `status` is null until it is cancelled."""
 
     reservation_id: str
     user_id: str
@@ -120,7 +120,7 @@ class Reservation(WireModel):
 
 
 class FlightDay(WithoutNulls):
-    """A flight on one day. Seats and prices are there only while it is `available`, actual times once it has left."""
+    """A flight on one day. Has seats and prices only while it is `available`, and actual times once it has departed."""
 
     status: Literal["available", "delayed", "on time", "flying", "landed", "cancelled"]
     available_seats: dict[Cabin, int] | None = None
@@ -132,7 +132,7 @@ class FlightDay(WithoutNulls):
 
 
 class Flight(WireModel):
-    """A flight and its days. Scheduled times are HH:MM:SS, with `+1` when it lands on the day after."""
+    """A flight and its days. Scheduled times are HH:MM:SS, with `+1` if it lands on the next day."""
 
     flight_number: str
     origin: str

@@ -1,42 +1,46 @@
-"""Which flight and which passenger of a reservation are meant, and whether a seat may be changed. Pure."""
+"""Find the flight and the passenger of a request, and check whether the seat may be changed. Pure."""
 
 import datetime as dt
 
-from services.tools.airline.data.records import Reservation, ReservedFlight
+from services.tools.airline.data.models import Reservation, ReservedFlight
 from services.tools.airline.data.schedule import at
 from services.tools.airline.flights.contract import FlightOnDay
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 
 def passenger_to_seat(reservation: Reservation, name: str | None) -> int | Refusal:
-    """Which passenger, counted from 1, is meant: the named one, or the only one."""
+    """Return the number, counted from 1, of the named passenger or of the only one."""
     number = reservation.reservation_id
     names = [f"{person.first_name} {person.last_name}" for person in reservation.passengers]
     if name is None:
         if len(names) == 1:
             return 1
-        return Refusal(f"Booking {number} has {len(names)} passengers. Say whose seat: {', '.join(names)}.")
+        return Refusal(
+            f"Booking {number} has {len(names)} passengers. Please say whose seat to change: {', '.join(names)}."
+        )
     wanted = name.strip().casefold()
     for passenger, known in enumerate(names, start=1):
         if known.casefold() == wanted:
             return passenger
-    return Refusal(f"There is no passenger {name} in booking {number}. Passengers: {', '.join(names)}.", NOT_FOUND)
+    return Refusal(
+        f"There is no passenger {name} in booking {number}. Its passengers are {', '.join(names)}.", NOT_FOUND
+    )
 
 
 def flight_to_change(
     reservation: Reservation, flights: tuple[FlightOnDay | None, ...], flight_number: str | None, now: dt.datetime
 ) -> ReservedFlight | Refusal:
-    """The flight whose seat may be changed at `now`: the named one, or the only one still to depart.
+    """Return the named flight, or the only one that has not departed, if its seat may still be changed.
 
-    `flights` are the reservation's as they stand, None for one that is not known any more.
+    `flights` is the current state of the reservation's flights, with None for a flight that has no data any more.
     """
     number = reservation.reservation_id
     if reservation.status == "cancelled":
         return Refusal(f"Booking {number} is cancelled, so its seats cannot be changed.")
     upcoming = [
         flight
-        for flight, stands in zip(reservation.flights, flights, strict=True)
-        if stands is not None and departs_later(stands, now)
+        for flight, state in zip(reservation.flights, flights, strict=True)
+        if state is not None and departs_later(state, now)
     ]
     if flight_number:
         return named_flight(reservation, flight_number, upcoming)
@@ -44,7 +48,7 @@ def flight_to_change(
         return Refusal(f"All flights of booking {number} have departed, so its seats cannot be changed.")
     if len(upcoming) > 1:
         choice = " or ".join(f"{flight.flight_number} on {flight.date}" for flight in upcoming)
-        return Refusal(f"Booking {number} has {len(upcoming)} flights to come. Say which one: {choice}.")
+        return Refusal(f"Booking {number} has {len(upcoming)} upcoming flights. Please say which one: {choice}.")
     return upcoming[0]
 
 
@@ -57,11 +61,11 @@ def named_flight(
 ) -> ReservedFlight | Refusal:
     for flight in reservation.flights:
         if flight.flight_number == flight_number:
-            departed = f"{flight_number} departed on {flight.date}, so the seat cannot be changed."
+            departed = f"{flight_number} on {flight.date} has already departed, so the seat cannot be changed."
             return flight if flight in upcoming else Refusal(departed)
     numbers = ", ".join(flight.flight_number for flight in reservation.flights)
     return Refusal(
-        f"Flight {flight_number} is not part of booking {reservation.reservation_id}. Its flights: {numbers}.",
+        f"Flight {flight_number} is not part of booking {reservation.reservation_id}. Its flights are {numbers}.",
         NOT_FOUND,
     )
 

@@ -1,14 +1,14 @@
-"""The airline's records as they stand: the data set, and what the objects keep of it. Pure."""
+"""Merge the data set with the state of the objects into the airline's current records. Pure."""
 
 import datetime as dt
 from collections.abc import Mapping
 
 from services.tools.airline.data.dataset import AirlineData
-from services.tools.airline.data.records import Cabin, Day, Flight, FlightDay, Reservation, User
-from services.tools.airline.records.contract import Dump
+from services.tools.airline.data.models import Cabin, Day, Flight, FlightDay, Reservation, User
+from services.tools.airline.record_dump.contract import Dump
 
 SeatsLeft = Mapping[tuple[str, Day], Mapping[Cabin, int]]
-"""Free seats by cabin, of the flight days on which that differs from the data set."""
+"""Free seats by cabin, for the flights and days on which they differ from the data set."""
 
 
 def dump(
@@ -19,7 +19,7 @@ def dump(
     now: dt.datetime,
     changed_only: bool,
 ) -> Dump:
-    """All records, or those alone that are not as in the data set."""
+    """Return all records, or only those that differ from the data set."""
     flights: dict[str, Flight] = {}
     for (number, day), left in seats.items():
         flight = flights.get(number, data.flights[number])
@@ -36,7 +36,7 @@ def dump(
 
 
 def with_seats(flight: Flight, day: Day, fields: FlightDay | None, left: Mapping[Cabin, int]) -> Flight:
-    """The flight with that many seats free on one day; the same when it is not on sale then."""
+    """Return the flight with these free seats on one day; unchanged if it is not on sale on that day."""
     if fields is None or fields.available_seats is None:
         return flight
     return flight.model_copy(

@@ -1,12 +1,12 @@
-"""Serves seats: which a reservation could have, and the change to another.
+"""Serve seat changes: the free seats for a reservation, and a change of seat.
 
-The seats of a day's flight are one object's, so a change is one call to it, done or not done; nothing is to be undone.
+One object holds all seats of a flight on one day, so a change is a single call to it and there is nothing to undo.
 """
 
 import restate
 
 from services.tools.airline.clock import airline_now
-from services.tools.airline.data.records import Reservation, ReservedFlight
+from services.tools.airline.data.models import Reservation, ReservedFlight
 from services.tools.airline.flights.contract import (
     FLIGHT_ON_DAY,
     MOVE_SEAT,
@@ -17,8 +17,8 @@ from services.tools.airline.flights.contract import (
     seats_key,
 )
 from services.tools.airline.reservations.contract import GET_RESERVATION_DETAILS, GetReservationDetails
-from services.tools.airline.seating import policy, telling
-from services.tools.airline.seating.contract import (
+from services.tools.airline.seat_changes import policy, replies
+from services.tools.airline.seat_changes.contract import (
     CHANGE_SEAT,
     GET_SEAT_MAP,
     SEAT_CHANGES,
@@ -32,29 +32,31 @@ from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.refusal import NOT_FOUND
 from switchboard.toolkit.rpc import allowed, call_tool, read, start
 
-seat_changes = tool_service(SEAT_CHANGES, "Seats of a customer's bookings: which are free, and the change to another.")
+seat_changes = tool_service(SEAT_CHANGES, "Seats of a customer's bookings: find free seats and change seats.")
 
 
 @implements(seat_changes, GET_SEAT_MAP)
 async def get_seat_map(ctx: restate.Context, request: SeatMapRequest) -> SeatChoice:
-    """The free seats that the passenger could have. 404 and 409 when their seat cannot be changed."""
-    reservation, flight, passenger = await to_change(ctx, request)
+    """Return the free seats for the passenger. 404 or 409 if the seat cannot be changed."""
+    reservation, flight, passenger = await find_flight_and_passenger(ctx, request)
     asked = SeatMapOf(reservation_id=reservation.reservation_id)
     seats = await call_tool(ctx, SEAT_MAP, asked, seats_key(flight.flight_number, flight.date))
-    return allowed(telling.choice(reservation, flight, seats, passenger))
+    return allowed(replies.choice(reservation, flight, seats, passenger))
 
 
 @implements(seat_changes, CHANGE_SEAT)
 async def change_seat(ctx: restate.Context, request: SeatChangeRequest) -> SeatChanged:
-    """Move a passenger to another seat. 404 and 409, with the reason, when it cannot be."""
-    reservation, flight, passenger = await to_change(ctx, request)
+    """Move a passenger to another seat. 404 or 409, with the reason, if it is refused."""
+    reservation, flight, passenger = await find_flight_and_passenger(ctx, request)
     wanted = MoveSeat(reservation_id=reservation.reservation_id, passenger=passenger, seat=request.seat)
     moved = await call_tool(ctx, MOVE_SEAT, wanted, seats_key(flight.flight_number, flight.date))
-    return telling.changed(reservation, flight, moved)
+    return replies.changed(reservation, flight, moved)
 
 
-async def to_change(ctx: restate.Context, request: SeatMapRequest) -> tuple[Reservation, ReservedFlight, int]:
-    """The admitted customer's reservation, and which flight and passenger are meant. TerminalError 404 or 409."""
+async def find_flight_and_passenger(
+    ctx: restate.Context, request: SeatMapRequest
+) -> tuple[Reservation, ReservedFlight, int]:
+    """Return the verified customer's reservation, the flight and the passenger's number. TerminalError 404 or 409."""
     asked = GetReservationDetails(
         user_id=request.customer_id, reservation_id=request.confirmation_number, signed_in=True
     )
@@ -65,17 +67,17 @@ async def to_change(ctx: restate.Context, request: SeatMapRequest) -> tuple[Rese
         for flight in reservation.flights
     ]
     await restate.gather(*calls)
-    stand = tuple([await answered(call) for call in calls])
-    flight = allowed(policy.flight_to_change(reservation, stand, request.flight_number, now))
-    stands = stand[reservation.flights.index(flight)]
-    refusal = policy.refuse_cancelled(stands) if stands else None
+    states = tuple([await read_flight(call) for call in calls])
+    flight = allowed(policy.flight_to_change(reservation, states, request.flight_number, now))
+    state = states[reservation.flights.index(flight)]
+    refusal = policy.refuse_cancelled(state) if state else None
     if refusal:
         allowed(refusal)
     return reservation, flight, allowed(policy.passenger_to_seat(reservation, request.passenger))
 
 
-async def answered(call: restate.RestateDurableCallFuture[bytes]) -> FlightOnDay | None:
-    """The flight; None for one that is not known any more. Our own cancellation has surfaced before."""
+async def read_flight(call: restate.RestateDurableCallFuture[bytes]) -> FlightOnDay | None:
+    """Return the flight, or None if it has no data any more. A cancellation was raised before, by `gather`."""
     try:
         return await read(FLIGHT_ON_DAY, call)
     except restate.TerminalError as refused:

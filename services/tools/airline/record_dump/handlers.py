@@ -1,4 +1,4 @@
-"""Serves the airline's records to staff: everything as it stands, for operators and for evaluations."""
+"""Serve a dump of the airline's current records to staff, for operators and evaluations."""
 
 from datetime import timedelta
 
@@ -8,9 +8,9 @@ from services.tools.airline.clock import airline_now
 from services.tools.airline.customers.contract import AIRLINE_CUSTOMERS, GET_USER_DETAILS, GetUserDetails
 from services.tools.airline.data.dataset import AirlineData
 from services.tools.airline.flights.contract import FLIGHT_ON_DAY, FLIGHT_SEATS
-from services.tools.airline.records.contract import AIRLINE_RECORDS, Dump, DumpRequest
-from services.tools.airline.records.introspection import AllChanged, changed_objects
-from services.tools.airline.records.merging import dump as merged
+from services.tools.airline.record_dump.contract import AIRLINE_RECORDS, Dump, DumpRequest
+from services.tools.airline.record_dump.introspection import AllChanged, changed_objects
+from services.tools.airline.record_dump.merging import dump as merged
 from services.tools.airline.reservations.contract import READ_RECORD, RESERVATIONS
 from services.tools.airline.settings import airline_settings
 from switchboard import NoInput
@@ -21,16 +21,16 @@ LOOKUP = restate.RunOptions[AllChanged](type_hint=AllChanged, max_duration=timed
 
 
 def airline_records_service(data: AirlineData) -> restate.Service:
-    """Build the service; `data` has the records as they were before anything changed here."""
+    """Build the service. `data` holds the records in their initial state."""
     airline_records = staff_service(
         AIRLINE_RECORDS,
-        "The airline's records as they stand. Staff only: it tells everything of everybody, so whatever stands in front"
-        " of the ingress has to let nobody else through to it.",
+        "The airline's current records. Staff only: it returns the data of all customers, so the proxy in front of the"
+        " ingress must authenticate staff for this service and must not let customers through to it.",
     )
 
     @airline_records.handler()
     async def dump(ctx: restate.Context, request: DumpRequest) -> Dump:
-        """All records, or those that have changed. Raises TerminalError 500 when Restate's tables cannot be read."""
+        """Return all records, or only the changed ones. TerminalError 500 if Restate's tables cannot be read."""
         now = await airline_now(ctx)
         url = str(airline_settings().restate_admin_url)
         changed = (await ctx.run_typed("changed objects", changed_objects, LOOKUP, url)).rows
@@ -38,7 +38,7 @@ def airline_records_service(data: AirlineData) -> restate.Service:
             service: sorted(row.service_key for row in changed if row.service_name == service)
             for service in (AIRLINE_CUSTOMERS, RESERVATIONS, FLIGHT_SEATS)
         }
-        # All are started before any is awaited: the journal then holds them in one order on every replay.
+        # Start all calls before awaiting any, so that the journal has the same order on every replay.
         users = [
             start(ctx, GET_USER_DETAILS, GetUserDetails(user_id=key, signed_in=True), key)
             for key in keys[AIRLINE_CUSTOMERS]

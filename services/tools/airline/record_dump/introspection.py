@@ -1,4 +1,4 @@
-"""Asks Restate's own tables which of the airline's objects keep something, and whether anything is still written."""
+"""Query Restate's tables: which of the airline's objects have state, and whether a write is in progress."""
 
 from datetime import timedelta
 
@@ -19,14 +19,14 @@ OBJECTS = (AIRLINE_CUSTOMERS, RESERVATIONS, FLIGHT_SEATS)
 QUOTED = ", ".join(f"'{name}'" for name in (*OBJECTS, RESERVATION_DESK))
 
 KEYS = f"SELECT DISTINCT service_name, service_key FROM state WHERE service_name IN ({QUOTED})"
-UNDER_WAY = (
+IN_PROGRESS = (
     f"SELECT count(*) AS busy FROM sys_invocation WHERE target_service_name IN ({QUOTED})"
     " AND status NOT IN ('completed', 'scheduled', 'paused')"
 )
 
 
 class Changed(WireModel):
-    """An object that keeps something."""
+    """An object that has state."""
 
     service_name: str
     service_key: str
@@ -45,13 +45,13 @@ class _Counts(BaseModel):
 
 
 async def changed_objects(admin_url: str) -> AllChanged:
-    """The objects that keep something, once nothing is being written, or after QUIET_TIMEOUT as it is then."""
+    """Return the objects that have state. Waits until no write is in progress, but not longer than QUIET_TIMEOUT."""
     url = f"{admin_url.rstrip('/')}/query"
     timeout = aiohttp.ClientTimeout(total=QUERY_TIMEOUT.total_seconds())
     async with aiohttp.ClientSession(timeout=timeout) as http:
 
         async def quiet() -> bool:
-            counts = _Counts.model_validate_json(await query(http, url, UNDER_WAY))
+            counts = _Counts.model_validate_json(await query(http, url, IN_PROGRESS))
             return not any(row.busy for row in counts.rows)
 
         await poll(quiet, POLL_INTERVAL, QUIET_TIMEOUT)

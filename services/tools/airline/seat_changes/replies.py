@@ -1,29 +1,30 @@
-"""What a customer is told about seats: the choice there is, and the change that was made. Pure."""
+"""Replies to the customer about seats: the free seats, and the change that was made. Pure."""
 
 import datetime as dt
 
-from services.tools.airline.data.records import Reservation, ReservedFlight
+from services.tools.airline.data.models import Reservation, ReservedFlight
 from services.tools.airline.flights.contract import Position, SeatMap, SeatMoved
-from services.tools.airline.seating.contract import SeatChanged, SeatChoice
+from services.tools.airline.seat_changes.contract import SeatChanged, SeatChoice
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 NAMED_MAX = 3
-"""Free seats of a kind that the sentence names; the fields beside it hold them all."""
+"""Free seats per position that the summary names; the other fields hold all of them."""
 
 
 def choice(reservation: Reservation, flight: ReservedFlight, seats: SeatMap, passenger: int) -> SeatChoice | Refusal:
-    """The free seats of the reservation's cabin by kind, and the seat that the passenger (counted from 1) has."""
+    """Return the free seats of the reservation's cabin by position, and the passenger's seat (counted from 1)."""
     own = next((seat.seat for seat in seats.seats if seat.passenger == passenger), None)
     if own is None:
         return Refusal(
-            f"Seats of booking {reservation.reservation_id} on {flight.flight_number} are given at check-in.", NOT_FOUND
+            f"Seats of booking {reservation.reservation_id} on {flight.flight_number} are assigned at check-in.",
+            NOT_FOUND,
         )
     window, middle, aisle = (free(seats, reservation, kind) for kind in ("window", "middle", "aisle"))
     return SeatChoice(
         summary=(
-            f"Your seat on {flight.flight_number} on {format_flight_date(flight)} is {own}. Free in"
-            f" {reservation.cabin.replace('_', ' ')}: {named('window', window)}; {named('middle', middle)};"
-            f" {named('aisle', aisle)}."
+            f"Your seat on {flight.flight_number} on {format_day(flight)} is {own}. Free seats in"
+            f" {reservation.cabin.replace('_', ' ')}: {format_seats('window', window)};"
+            f" {format_seats('middle', middle)}; {format_seats('aisle', aisle)}."
         ),
         confirmation_number=reservation.reservation_id,
         flight_number=flight.flight_number,
@@ -42,7 +43,7 @@ def free(seats: SeatMap, reservation: Reservation, kind: str) -> tuple[str, ...]
     )
 
 
-def named(kind: Position, seats: tuple[str, ...]) -> str:
+def format_seats(kind: Position, seats: tuple[str, ...]) -> str:
     if not seats:
         return f"no {kind} seat"
     named_seats = ", ".join(seats[:NAMED_MAX])
@@ -50,10 +51,10 @@ def named(kind: Position, seats: tuple[str, ...]) -> str:
 
 
 def changed(reservation: Reservation, flight: ReservedFlight, moved: SeatMoved) -> SeatChanged:
-    """That the passenger has this seat now, or had it already."""
-    state = f"{moved.seat} already" if moved.seat == moved.former else f"now {moved.seat}"
+    """Return the confirmation that the passenger has this seat."""
+    state = f"already {moved.seat}" if moved.seat == moved.former else f"now {moved.seat}"
     return SeatChanged(
-        summary=f"Your seat on {flight.flight_number} on {format_flight_date(flight)} is {state}.",
+        summary=f"Your seat on {flight.flight_number} on {format_day(flight)} is {state}.",
         confirmation_number=reservation.reservation_id,
         flight_number=flight.flight_number,
         date=dt.date.fromisoformat(flight.date),
@@ -62,5 +63,5 @@ def changed(reservation: Reservation, flight: ReservedFlight, moved: SeatMoved) 
     )
 
 
-def format_flight_date(flight: ReservedFlight) -> str:
+def format_day(flight: ReservedFlight) -> str:
     return f"{dt.date.fromisoformat(flight.date):%-d %B}"

@@ -1,10 +1,10 @@
-"""What seating promises: which seats a reservation could have, and the change to another. Agents import this only."""
+"""The contract of seat changes: the free seats for a reservation, and a change of seat. Agents import only this."""
 
 import datetime as dt
 
 from pydantic import Field
 
-from services.tools.airline.data.records import Cabin
+from services.tools.airline.data.models import Cabin
 from services.tools.airline.flights.contract import FlightNumber, SeatNumber
 from services.tools.airline.reservations.contract import ReservationId, UserId
 from switchboard import Tool
@@ -18,22 +18,22 @@ class SeatMapRequest(PersonalInput):
     customer_id: UserId
     confirmation_number: ReservationId
     flight_number: FlightNumber | None = Field(
-        None, description="Which flight of the booking; leave out when only one is still to depart"
+        None, description="The flight of the booking; leave out if only one has not departed yet"
     )
     passenger: str | None = Field(
-        None, max_length=121, description="Whose seat, by name; leave out when the booking has one passenger"
+        None, max_length=121, description="The passenger's full name; leave out if the booking has one passenger"
     )
 
 
 class SeatChoice(WireModel):
-    """The seats that the booking could have on one of its flights, in the cabin that it paid for."""
+    """The free seats for the booking on one of its flights, in the booked cabin."""
 
-    summary: str = Field(description="The choice in a few sentences")
+    summary: str = Field(description="The free seats in a few sentences")
     confirmation_number: str
     flight_number: str
     date: dt.date = Field(description="Day of departure")
     cabin: Cabin
-    seat: str = Field(description="The passenger's own seat now")
+    seat: str = Field(description="The passenger's current seat")
     free_window: tuple[str, ...]
     free_middle: tuple[str, ...]
     free_aisle: tuple[str, ...]
@@ -44,7 +44,7 @@ class SeatChangeRequest(SeatMapRequest):
 
 
 class SeatChanged(WireModel):
-    """The booking has this seat now."""
+    """The result of a change of seat."""
 
     summary: str = Field(description="What changed, in one sentence")
     confirmation_number: str
@@ -57,14 +57,16 @@ class SeatChanged(WireModel):
 GET_SEAT_MAP = Tool(
     service=SEAT_CHANGES,
     handler="get_seat_map",
-    purpose="The free seats on a flight of the customer's booking, by window, middle and aisle, and the seat it has.",
+    purpose="Get the free seats on a flight of the customer's booking, by window, middle and aisle, and the current"
+    " seat.",
     input=SeatMapRequest,
     output=SeatChoice,
 )
 CHANGE_SEAT = Tool(
     service=SEAT_CHANGES,
     handler="change_seat",
-    purpose="Change the seat of the customer's booking on a flight that has not departed. Free of charge, at once.",
+    purpose="Change the seat of the customer's booking on a flight that has not departed. Free of charge; takes effect"
+    " at once.",
     input=SeatChangeRequest,
     output=SeatChanged,
 )
