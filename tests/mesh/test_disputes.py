@@ -93,7 +93,7 @@ async def test_ineligible_dispute_is_refused(laboratory: Laboratory) -> None:
         (dispute(paid, "999.00"), "dispute that, or less."),
         (dispute(rent), "Only card payments can be disputed here."),
         (dispute(past["transactions"][0]), "A payment can be disputed for 120 days"),
-        (dispute({**paid, "transaction_id": "TX-0000000000"}), "There is no transaction TX-0000000000 among yours."),
+        (dispute({**paid, "transaction_id": "TX-0000000000"}), "You have no transaction TX-0000000000."),
         (dispute({**paid, "currency": "EUR"}), "That payment was in GBP, not in EUR."),
     ):
         _, result = await open_dispute(teller, call)

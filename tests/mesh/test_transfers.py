@@ -121,7 +121,7 @@ async def test_parallel_transfers_never_overdraw_an_account(laboratory: Laborato
     results = [await teller.last_result(dave) for dave in daves]
     refused = [result["refused"] for result in results if "refused" in result]
     assert len(refused) == 6
-    assert all("There is not enough money on the Checking account" in why for why in refused)
+    assert all("There is not enough money in the Checking account." in why for why in refused)
     await teller.wait_until_idle()
     after = await teller.net_movements()
     assert after["dave"] == before.get("dave", 0) - 4 * amount

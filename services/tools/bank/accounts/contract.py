@@ -1,4 +1,4 @@
-"""What the accounts service promises. Agents import this file and nothing else of the service."""
+"""Contract of the accounts service: its tools, inputs and outputs. Agents import only this file of the service."""
 
 import re
 from datetime import date
@@ -14,13 +14,13 @@ from switchboard.money import Currency, Money
 
 TRANSACTIONS_DEFAULT = 20
 TRANSACTIONS_MAX = 50
-"""Transactions in one answer; so many still fit into what a model is fed of one result."""
+"""Maximum number of transactions in one result, so that the result stays below the size limit of a tool result."""
 
 MONTHS_DEFAULT = 6
 MONTHS_MAX = 13
 
 REFERENCE_MAX_CHARS = 70
-"""So that an answer full of transfers still fits as well."""
+"""Maximum length of a reference, so that a full list of transfers stays below the size limit of a tool result."""
 
 IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 IBAN_DIGITS_SHOWN = 4
@@ -29,17 +29,25 @@ ACCOUNT_ID = "(?:checking|savings)(?:-[a-z0-9]{1,8})?"
 
 AccountId = Annotated[
     str,
-    Field(pattern=f"^{ACCOUNT_ID}$", examples=["checking", "checking-usd"], description="As get_balance gives it."),
+    Field(
+        pattern=f"^{ACCOUNT_ID}$",
+        examples=["checking", "checking-usd"],
+        description="The account's id. get_balance returns it.",
+    ),
 ]
-# The two that nearly everybody has are spelled out, so that a model need not look them up first.
+# The schema names the two accounts that most customers have, so that a model does not need to look them up.
 AccountRef = Annotated[
     Literal["checking", "savings"] | Annotated[str, Field(pattern=f"^(?:{ACCOUNT_ID}|{IBAN.pattern})$")],
-    Field(description="The customer's own account: its id, as get_balance gives it, or its IBAN."),
+    Field(description="The customer's own account: its id or its IBAN. get_balance returns the id."),
 ]
 
 TransactionId = Annotated[
     str,
-    Field(pattern="^TX-[0-9A-F]{10}$", examples=["TX-3F9A1C07B2"], description="As list_transactions gives it."),
+    Field(
+        pattern="^TX-[0-9A-F]{10}$",
+        examples=["TX-3F9A1C07B2"],
+        description="The transaction's id. list_transactions returns it.",
+    ),
 ]
 
 Category = Literal[
@@ -59,7 +67,7 @@ Category = Literal[
     "salary",
 ]
 
-# Month names are there because a model does not know today's date: the tool's clock finds the right year.
+# Month names are allowed because a model does not know today's date. The tool works out the year.
 NamedPeriod = Literal[
     "this_month",
     "last_month",
@@ -82,54 +90,58 @@ NamedPeriod = Literal[
 Period = Annotated[
     NamedPeriod | Annotated[str, Field(pattern=r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$")],
     Field(
-        description="A named period, as the bank's clock sees it. A month's name is the latest month of that name; "
-        "YYYY-MM is a month of a certain year."
+        description="A named period, relative to today. The name of a month means the latest month with that name. "
+        "YYYY-MM means a month of a specific year."
     ),
 ]
 
 
 class TransactionQuery(PersonalInput):
-    """Which transactions to list; what is left out does not narrow the list."""
+    """Filters for the list of transactions. Omitted filters do not apply."""
 
     period: Period = "last_90_days"
     category: Category | None = None
     account: AccountRef | None = None
-    limit: int = Field(TRANSACTIONS_DEFAULT, ge=1, le=TRANSACTIONS_MAX, description="How many to list at most.")
+    limit: int = Field(TRANSACTIONS_DEFAULT, ge=1, le=TRANSACTIONS_MAX, description="Maximum number to list.")
     merchant: str | None = Field(
-        None, min_length=1, max_length=70, description="Part of the merchant's name, or of the reference."
+        None, min_length=1, max_length=70, description="Part of the merchant's name or of the reference."
     )
-    amount_min: Money | None = Field(None, ge=0, description="The least amount, whether paid or received.")
-    amount_max: Money | None = Field(None, ge=0, description="The largest amount, whether paid or received.")
+    amount_min: Money | None = Field(None, ge=0, description="The smallest amount, paid or received.")
+    amount_max: Money | None = Field(None, ge=0, description="The largest amount, paid or received.")
 
 
 class SpendingQuery(PersonalInput):
-    """What spending to add up."""
+    """Which spending to add up."""
 
     period: Period = "last_90_days"
-    category: Category | None = Field(None, description="Only this category; all but transfers when left out.")
-    currency: Currency | None = Field(None, description="Of which accounts; the customer's own when left out.")
+    category: Category | None = Field(None, description="Only this category. Default: all except transfers.")
+    currency: Currency | None = Field(
+        None, description="The currency of the accounts to include. Default: the customer's main currency."
+    )
 
 
 class MonthsQuery(PersonalInput):
-    """Which table of months to make."""
+    """Which months to compare, and in which currency."""
 
-    months: int = Field(MONTHS_DEFAULT, ge=1, le=MONTHS_MAX, description="How many months back, this one among them.")
-    currency: Currency | None = Field(None, description="Of which accounts; the customer's own when left out.")
+    months: int = Field(MONTHS_DEFAULT, ge=1, le=MONTHS_MAX, description="Number of months, including this one.")
+    currency: Currency | None = Field(
+        None, description="The currency of the accounts to include. Default: the customer's main currency."
+    )
 
 
 class AccountBalance(WireModel):
-    """One account as it stands now."""
+    """The current balance of one account."""
 
     account: AccountId
-    number: str = Field(description="The IBAN, masked but for its last four digits.")
-    balance: Money = Field(description="Negative when the overdraft is in use.")
-    overdraft_limit: Money | None = Field(description="How far below zero the account may go; null without overdraft.")
-    available: Money = Field(description="What can be spent now, overdraft included.")
+    number: str = Field(description="The IBAN, masked except for its last four digits.")
+    balance: Money = Field(description="Negative if the account is overdrawn.")
+    overdraft_limit: Money | None = Field(description="How far the account can be overdrawn; null without overdraft.")
+    available: Money = Field(description="What can be spent now, including the overdraft.")
     currency: Currency
 
 
 class CurrencyTotal(WireModel):
-    """A sum in one currency. Sums of different currencies are never added up."""
+    """A total in one currency. Totals of different currencies are never added up."""
 
     total: Money
     currency: Currency
@@ -140,7 +152,7 @@ class Balances(WireModel):
 
     summary: str
     accounts: tuple[AccountBalance, ...]
-    totals: tuple[CurrencyTotal, ...] = Field(description="Of all balances, overdrafts not counted, by currency.")
+    totals: tuple[CurrencyTotal, ...] = Field(description="All balances added up by currency, without overdrafts.")
     as_of: AwareDatetime
 
 
@@ -150,25 +162,25 @@ class Transaction(WireModel):
     transaction_id: TransactionId
     booked_at: AwareDatetime
     account: AccountId
-    merchant: str = Field(description="Who was paid, or who paid.")
+    merchant: str = Field(description="The other party: who was paid, or who paid.")
     category: Category
-    amount: Money = Field(description="Negative when money left the account.")
+    amount: Money = Field(description="Negative if money left the account.")
     currency: Currency
-    reference: str = Field("", description="What the payer wrote on a transfer.")
+    reference: str = Field("", description="The payer's reference on a transfer.")
 
 
 class TransactionList(WireModel):
-    """The transactions that match a query, newest first; `matching` counts those beyond the limit too."""
+    """The transactions that match a query, newest first."""
 
     summary: str
     first_day: date
     last_day: date
-    matching: int = Field(description="How many match in all; more than are listed when the limit cut them.")
+    matching: int = Field(description="Number of all matches, including those beyond the limit.")
     transactions: tuple[Transaction, ...]
 
 
 class CategorySpending(WireModel):
-    """What one category cost."""
+    """Spending in one category."""
 
     category: Category
     total: Money
@@ -176,7 +188,7 @@ class CategorySpending(WireModel):
 
 
 class MerchantSpending(WireModel):
-    """What one merchant was paid."""
+    """Spending at one merchant."""
 
     merchant: str
     total: Money
@@ -184,7 +196,7 @@ class MerchantSpending(WireModel):
 
 
 class Spending(WireModel):
-    """Money that left the accounts, added up; `transfers` count only when they are asked for."""
+    """Total spending. Transfers count only if the query asks for that category."""
 
     summary: str
     first_day: date
@@ -194,11 +206,13 @@ class Spending(WireModel):
     currency: Currency
     by_category: tuple[CategorySpending, ...] = Field(description="Largest first.")
     biggest_merchants: tuple[MerchantSpending, ...] = Field(description="Largest first, at most five.")
-    other_currencies: tuple[CurrencyTotal, ...] = Field((), description="What was spent beside it, not in the total.")
+    other_currencies: tuple[CurrencyTotal, ...] = Field(
+        (), description="Spending in other currencies, not in the total."
+    )
 
 
 class MonthRow(WireModel):
-    """One category through the months; an amount for each of the table's months."""
+    """Spending in one category, with one amount per month of the table."""
 
     category: Category
     amounts: tuple[Money, ...]
@@ -206,10 +220,10 @@ class MonthRow(WireModel):
 
 
 class MonthTable(WireModel):
-    """Spending by category (rows) and month (columns), the largest category first; income below it."""
+    """Spending by category (rows, largest first) and month (columns), and the income of each month."""
 
     summary: str
-    months: tuple[str, ...] = Field(description="YYYY-MM, the oldest first; the last one is not over.")
+    months: tuple[str, ...] = Field(description="YYYY-MM, oldest first. The last month is not over yet.")
     spending: tuple[MonthRow, ...]
     spent: tuple[Money, ...]
     income: tuple[Money, ...]
@@ -219,7 +233,7 @@ class MonthTable(WireModel):
 GET_BALANCE = Tool(
     service="Accounts",
     handler="get_balance",
-    purpose="The balance of every account of the customer, with the overdraft that is available.",
+    purpose="Get the balance of each of the customer's accounts, and how much can be spent including the overdraft.",
     input=PersonalInput,
     output=Balances,
     keyed_by="customer_id",
@@ -228,8 +242,8 @@ GET_BALANCE = Tool(
 LIST_TRANSACTIONS = Tool(
     service="Accounts",
     handler="list_transactions",
-    purpose="The customer's single transactions (purchases, payments, income) of a period, newest first; also by"
-    " merchant, amount, category and account.",
+    purpose="List the customer's single transactions (purchases, payments, income) of a period, newest first. Can be"
+    " filtered by merchant, amount, category and account.",
     input=TransactionQuery,
     output=TransactionList,
     keyed_by="customer_id",
@@ -238,7 +252,7 @@ LIST_TRANSACTIONS = Tool(
 SUMMARIZE_SPENDING = Tool(
     service="Accounts",
     handler="summarize_spending",
-    purpose="How much the customer spent in a period: in total, by category and by merchant, or in one category.",
+    purpose="Get how much the customer spent in a period: in total, by category and by merchant, or in one category.",
     input=SpendingQuery,
     output=Spending,
     keyed_by="customer_id",
@@ -247,20 +261,20 @@ SUMMARIZE_SPENDING = Tool(
 COMPARE_MONTHS = Tool(
     service="Accounts",
     handler="compare_months",
-    purpose="A table: what was spent in each category month by month, and the income beside it.",
+    purpose="Get a table of what the customer spent in each category month by month, with the income of each month.",
     input=MonthsQuery,
     output=MonthTable,
     keyed_by="customer_id",
 )
 
-# From here on: what other tools ask the object `Accounts` for. No agent lists these.
+# Internal tools of the object `Accounts`, for other services. Agents do not list them.
 
 
 class MoveMoney(ToolInput):
-    """Money to book on one of the customer's accounts.
+    """A booking on one of the customer's accounts.
 
-    `move_id` is the idempotency key: the same id is booked once. Choose it once and keep it over retries, as
-    `ctx.uuid()` does; the two sides of a transfer have ids of their own.
+    `move_id` is the idempotency key: each id is booked once. Create it with `ctx.uuid()`, so that retries reuse it. The
+    withdrawal and the deposit of a transfer need different ids.
     """
 
     move_id: str = Field(min_length=1, max_length=64)
@@ -273,13 +287,13 @@ class MoveMoney(ToolInput):
 
 
 class Withdraw(MoveMoney):
-    """Money that leaves an account. With `day_limit`, all such withdrawals of a day (UTC) stay within it."""
+    """A withdrawal. If `day_limit` is set, it limits the total of all such withdrawals of the day (UTC)."""
 
     day_limit: Money | None = None
 
 
 class Moved(WireModel):
-    """The move is booked. `balance` is the account's, as it stands now."""
+    """A booked move, and the balance of the account after it."""
 
     account: AccountId
     balance: Money
@@ -291,7 +305,7 @@ class MoveRef(ToolInput):
 
 
 class Undone(WireModel):
-    """`stands` when the move is not undone: money that came in and was spent already is not taken back."""
+    """Result of an undo. `stands` is true if the move was not undone because the money has already been spent."""
 
     stands: bool
 
@@ -299,7 +313,7 @@ class Undone(WireModel):
 WITHDRAW = Tool(
     service="Accounts",
     handler="withdraw",
-    purpose="Take money from an account, once for each move_id.",
+    purpose="Withdraw money from an account, once per move_id.",
     input=Withdraw,
     output=Moved,
     keyed_by="customer_id",
@@ -308,7 +322,7 @@ WITHDRAW = Tool(
 DEPOSIT = Tool(
     service="Accounts",
     handler="deposit",
-    purpose="Put money on an account, once for each move_id.",
+    purpose="Deposit money on an account, once per move_id.",
     input=MoveMoney,
     output=Moved,
     keyed_by="customer_id",
@@ -317,7 +331,7 @@ DEPOSIT = Tool(
 UNDO_MOVE = Tool(
     service="Accounts",
     handler="undo",
-    purpose="Undo a move, or see to it that it never happens.",
+    purpose="Undo a move. If it has not been booked yet, prevent it.",
     input=MoveRef,
     output=Undone,
     keyed_by="customer_id",
@@ -332,7 +346,7 @@ class FindTransaction(ToolInput):
 FIND_TRANSACTION = Tool(
     service="Accounts",
     handler="find_transaction",
-    purpose="One booked transaction of the customer's.",
+    purpose="Find one of the customer's booked transactions by its id.",
     input=FindTransaction,
     output=Transaction,
     keyed_by="customer_id",
@@ -341,10 +355,11 @@ FIND_TRANSACTION = Tool(
 
 
 class LoanDebits(ToolInput):
-    """The monthly debits of a loan as they stand: none after `last_on`, and on that day `last_amount`.
+    """The monthly debits of a loan. The last debit is `last_amount` on `last_on`.
 
-    `debited_as` is what the debits are called; the latest that is said counts. Of a loan that was granted here
-    `first_on` and `monthly` say when they begin and how much they are; the demo data's own begin with it.
+    `debited_as` is the merchant name of the debits and identifies them: the latest message for a name replaces earlier
+    ones. For a loan that was granted through the mesh, `first_on` and `monthly` give the first day and the amount of
+    the debits. For a loan of the demo data they are not needed, because the demo data contains its debits.
     """
 
     debited_as: str
@@ -363,7 +378,7 @@ class DebitsEnd(WireModel):
 END_DEBITS = Tool(
     service="Accounts",
     handler="end_debits",
-    purpose="How the monthly debits of a loan go on, and when they end.",
+    purpose="Set the amount and the end of a loan's monthly debits.",
     input=LoanDebits,
     output=DebitsEnd,
     keyed_by="customer_id",
@@ -372,11 +387,17 @@ END_DEBITS = Tool(
 
 
 def account_title(account: str) -> str:
-    """An account for people: "Checking", "Checking USD", "account DE•• •••• 4417"."""
+    """Return the account's name for people: "Checking", "Checking USD" or "account DE•• •••• 4417"."""
     if IBAN.fullmatch(account):
         return f"account {masked_iban(account)}"
     kind, _, name = account.partition("-")
     return f"{kind.capitalize()} {name.upper()}".strip()
+
+
+def account_phrase(account: str) -> str:
+    """Return the account's name with the word "account": "Checking account" or "account DE•• •••• 4417"."""
+    title = account_title(account)
+    return title if IBAN.fullmatch(account) else f"{title} account"
 
 
 def masked_iban(iban: str) -> str:

@@ -1,7 +1,8 @@
-"""The accounts service: one Restate object a customer, whose reads run side by side and whose moves of money do not.
+"""Handlers of the accounts service: one Restate object per customer.
 
-A move is booked in one write, after everything that could fail: a handler that ends badly has booked nothing. What
-spans two accounts is for a saga, whose undoing may arrive whether its move was booked or not.
+Reads run concurrently, bookings one at a time. A handler books a move in a single write, after all steps that can fail,
+so a handler that fails has booked nothing. Transfers between two accounts use a saga. Its undo request is accepted
+whether or not the move was booked.
 """
 
 from collections.abc import Awaitable, Callable
@@ -64,23 +65,26 @@ WritableLedger = Callable[[restate.ObjectContext], Awaitable[Ledger]]
 
 
 def accounts_object(records: BankRecords) -> restate.VirtualObject:
-    """Build the object; `records` has the customers and what was theirs before any move made here."""
-    accounts = tool_object("Accounts", "Balances and transactions of one customer, by customer id.")
+    """Build the object. `records` has the customers, and their balances and transactions without the mesh's moves."""
+    accounts = tool_object("Accounts", "Balances and transactions of one customer. The key is the customer's id.")
 
     @accounts.handler()
     async def pin(ctx: restate.ObjectContext, first_seen: Pin) -> None:
-        """Not a tool: remembers when the customer was first seen."""
+        """Store when the customer was first seen. Not a tool."""
         await write_pin(ctx, first_seen)
 
     @implements(accounts, END_DEBITS)
     async def end_debits(ctx: restate.ObjectContext, request: LoanDebits) -> DebitsEnd:
-        """Note when the debits of a loan end. Whoever says it twice says the same; the latest counts."""
+        """Store the debits of a loan. The latest call for a loan replaces earlier ones, so retries are safe."""
         await known_customer(ctx, records, ctx.key())
         ctx.set(ENDED_DEBITS, EndedDebits(debits=with_debits((await read_ended(ctx)).debits, request)))
         return DebitsEnd(debited_as=request.debited_as, last_on=request.last_on)
 
     async def open_at(ctx: AnyObjectContext, pinned: Callable[[datetime], Awaitable[datetime]]) -> Ledger:
-        """Return the ledger as of now. Raises TerminalError 404 for an unknown customer."""
+        """Return the ledger as of now. `pinned` returns when the customer was first seen.
+
+        Raises TerminalError 404 for an unknown customer.
+        """
         customer = await known_customer(ctx, records, ctx.key())
         now = await business_now(ctx)
         moves_so_far = await ctx.get(MOVES, type_hint=Moves) or Moves()
@@ -93,7 +97,7 @@ def accounts_object(records: BankRecords) -> restate.VirtualObject:
         return await open_at(ctx, lambda now: read_pin(ctx, pin, now))
 
     async def writable_ledger(ctx: restate.ObjectContext) -> Ledger:
-        """As `read_ledger`, for a handler that holds the object's lock."""
+        """Return the ledger as of now, in a handler that holds the object's lock."""
         return await open_at(ctx, lambda now: keep_pin(ctx, now))
 
     add_reports(accounts, read_ledger)
@@ -102,68 +106,71 @@ def accounts_object(records: BankRecords) -> restate.VirtualObject:
 
 
 def add_reports(accounts: restate.VirtualObject, read_ledger: ReadLedger) -> None:
-    """Add the handlers that only read, which run side by side."""
+    """Add the shared handlers: they only read and run concurrently."""
 
     @implements(accounts, GET_BALANCE, kind="shared")
     async def get_balance(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> Balances:
-        """Every account with its balance, as of now."""
+        """Return all accounts with their current balances."""
         return reports.balances(await read_ledger(ctx))
 
     @implements(accounts, LIST_TRANSACTIONS, kind="shared")
     async def list_transactions(ctx: restate.ObjectSharedContext, query: TransactionQuery) -> TransactionList:
-        """The newest transactions that match. TerminalError 400 for a period without records, 404 for no account."""
+        """Return the newest matching transactions.
+
+        Raises TerminalError 400 for a period without records, and 404 for an unknown account.
+        """
         ledger = await read_ledger(ctx)
         return answered(lambda: reports.transactions(ledger, query))
 
     @implements(accounts, SUMMARIZE_SPENDING, kind="shared")
     async def summarize_spending(ctx: restate.ObjectSharedContext, query: SpendingQuery) -> Spending:
-        """What was spent, added up. TerminalError 400 for a period without records."""
+        """Return the total spending. Raises TerminalError 400 for a period without records."""
         ledger = await read_ledger(ctx)
         return answered(lambda: reports.spending(ledger, query))
 
     @implements(accounts, COMPARE_MONTHS, kind="shared")
     async def compare_months(ctx: restate.ObjectSharedContext, query: MonthsQuery) -> MonthTable:
-        """What was spent, by category and month."""
+        """Return the spending by category and month."""
         return month_table(await read_ledger(ctx), query)
 
     @implements(accounts, FIND_TRANSACTION, kind="shared")
     async def find_transaction(ctx: restate.ObjectSharedContext, request: FindTransaction) -> Transaction:
-        """One booked transaction. TerminalError 404 when it is not this customer's."""
+        """Return one booked transaction. Raises TerminalError 404 if the customer has no such transaction."""
         found = (await read_ledger(ctx)).find(request.transaction_id)
         if found is None:
-            why = f"There is no transaction {request.transaction_id} among yours. List them first."
+            why = f"You have no transaction {request.transaction_id}. List your transactions to find the right id."
             raise restate.TerminalError(why, status_code=NOT_FOUND)
         return found
 
 
 def add_moves(accounts: restate.VirtualObject, writable_ledger: WritableLedger) -> None:
-    """Add the handlers that move money, which run one after the other."""
+    """Add the exclusive handlers: they book money and run one at a time."""
 
     @implements(accounts, WITHDRAW)
     async def withdraw(ctx: restate.ObjectContext, request: Withdraw) -> Moved:
-        """Take money from an account. TerminalError 404, 409 or 429 when the account does not give it."""
+        """Withdraw money. Raises TerminalError 404, 409 or 429, with the reason, if nothing was booked."""
         ledger = await writable_ledger(ctx)
         if move := ledger.moves.find(request.move_id):
             return moved(ledger, move)
-        allowed(policy.judge_withdrawal(ledger, request))
+        allowed(policy.validate_withdrawal(ledger, request))
         if request.day_limit is not None:
             await enforce_policy(ctx, "withdraw", policy.refuse_over_day_limit(ledger, request))
         return booked(ctx, ledger, moves.withdrawal(request, ledger.now))
 
     @implements(accounts, DEPOSIT)
     async def deposit(ctx: restate.ObjectContext, request: MoveMoney) -> Moved:
-        """Put money on an account. TerminalError 404, 409 or 429 when the account does not take it."""
+        """Deposit money. Raises TerminalError 404, 409 or 429, with the reason, if nothing was booked."""
         ledger = await writable_ledger(ctx)
         if move := ledger.moves.find(request.move_id):
             return moved(ledger, move)
-        allowed(policy.judge_move(ledger, request))
+        allowed(policy.validate_move(ledger, request))
         return booked(ctx, ledger, moves.deposit(request, ledger.now))
 
     @implements(accounts, UNDO_MOVE)
     async def undo(ctx: restate.ObjectContext, request: MoveRef) -> Undone:
-        """Undo a move, whether it has happened or not: what has not, never will."""
+        """Undo a move. A move that has not been booked yet can never be booked afterwards."""
         ledger = await writable_ledger(ctx)
-        if policy.stands(ledger, request.move_id):
+        if policy.is_spent(ledger, request.move_id):
             return Undone(stands=True)
         ctx.set(MOVES, moves.call_off(ledger.moves, request.move_id, ledger.now))
         return Undone(stands=False)
@@ -179,7 +186,7 @@ def answered(report: Callable[[], Report]) -> Report:
 
 
 def booked(ctx: restate.ObjectContext, ledger: Ledger, move: Move) -> Moved:
-    """Write the move, the last thing that its handler does."""
+    """Store the move. This must be the last step of a handler."""
     after = replace(ledger, moves=moves.book(ledger.moves, move))
     ctx.set(MOVES, after.moves)
     return moved(after, move)

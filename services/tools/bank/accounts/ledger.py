@@ -1,4 +1,4 @@
-"""A customer's transactions and balances at an instant, from the records and what was moved since. Pure."""
+"""A customer's transactions and balances at a point in time, from the records and the moves since. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,15 +16,19 @@ from switchboard.messages import WireModel
 NO_MOVES = Moves()
 
 TRANSACTION_ID_DIGITS = 10
-"""Of a hash; among the few thousand transactions of a customer two are alike once in a hundred thousand customers."""
+"""Hex digits of a hash that form a transaction's id.
+
+With a few thousand transactions per customer, about one customer in a hundred thousand gets a collision.
+"""
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the bank knows of one customer at `now`. `history` is newest first and may hold what is yet to come.
+    """The bank's view of one customer at `now`.
 
-    `pinned_at` is the instant at which the customer was first seen; both instants are UTC. `moves` is what the mesh has
-    done since, on top of the records, which begin on the day `records_from`.
+    `history` is newest first and may contain future transactions. `records_from` is the first day of the records.
+    `pinned_at` is when the customer was first seen. Both times are UTC. `moves` are the mesh's own bookings since then,
+    which the records do not contain.
     """
 
     customer: Customer
@@ -36,19 +40,19 @@ class Ledger:
 
     @property
     def booked(self) -> tuple[Transaction, ...]:
-        """All transactions up to now, newest first."""
+        """Return all transactions up to now, newest first."""
         known = (entry for entry in self.history if entry.booked_at <= self.now)
         moved = (self.moved(move) for move in reversed(self.moves.listed))
         return tuple(merge(known, moved, key=lambda entry: entry.booked_at, reverse=True))
 
     def balance(self, account: Account) -> Decimal:
-        """What is on one account now: what was there at the pin, and all that was booked since."""
+        """Return the account's current balance: the balance at the pin plus everything booked since."""
         since = [entry for entry in self.history if self.pinned_at < entry.booked_at <= self.now]
         recurred = sum((entry.amount for entry in since if entry.account == account.account), account.balance)
         return recurred + self.moves.total(account.account)
 
     def available(self, account: Account) -> Decimal:
-        """What can be spent now, overdraft included; never negative."""
+        """Return what can be spent now, including the overdraft. Never negative."""
         return max(self.balance(account) + (account.overdraft_limit or ZERO), ZERO)
 
     def find(self, transaction_id: str) -> Transaction | None:
@@ -68,7 +72,7 @@ class Ledger:
 
 
 class EndedDebits(WireModel):
-    """The debits of loans that were granted or repaid early; one entry for each loan."""
+    """Debits of loans that were granted or repaid early, one entry per loan."""
 
     debits: tuple[LoanDebits, ...] = ()
 
@@ -85,7 +89,7 @@ def open_ledger(
     moves: Moves = NO_MOVES,
     ended: tuple[LoanDebits, ...] = (),
 ) -> Ledger:
-    """The ledger of a customer, with the debits of loans that were granted here or repaid early."""
+    """Return a customer's ledger, adjusted for the debits of granted loans and early repayments."""
     entries = history.transactions
     for debits in ended:
         granted = debits.first_on is not None
@@ -94,28 +98,28 @@ def open_ledger(
 
 
 def without_debits(entries: tuple[Transaction, ...], ended: LoanDebits) -> tuple[Transaction, ...]:
-    """The history of a customer who has repaid a loan early: its debits end, the last one may be smaller."""
+    """Remove a loan's debits after its early repayment. The last remaining debit may be smaller."""
 
-    def as_it_is_now(entry: Transaction) -> Transaction | None:
+    def adjusted(entry: Transaction) -> Transaction | None:
         if entry.merchant != ended.debited_as or entry.booked_at.date() < ended.last_on:
             return entry
         if entry.booked_at.date() > ended.last_on or not ended.last_amount:
             return None
         return entry.model_copy(update={"amount": -ended.last_amount})
 
-    return tuple(kept for kept in map(as_it_is_now, entries) if kept is not None)
+    return tuple(kept for kept in map(adjusted, entries) if kept is not None)
 
 
 def with_granted(
     entries: tuple[Transaction, ...], customer: Customer, debits: LoanDebits, now: datetime
 ) -> tuple[Transaction, ...]:
-    """With the debits up to now of a loan that was granted here, each from the first hour of the day it is due."""
+    """Add the debits of a granted loan up to now. Each is booked at 00:00 UTC on its due date."""
     granted = (debit(customer, debits, due_on) for due_on in due_days(debits, now.date()))
     return tuple(sorted((*entries, *granted), key=lambda entry: entry.booked_at, reverse=True))
 
 
 def due_days(debits: LoanDebits, today: date) -> Iterator[date]:
-    """The days up to today on which something is debited."""
+    """Return the days up to today on which a debit is booked."""
     due_on = debits.first_on
     while due_on is not None and due_on <= min(debits.last_on, today):
         if due_on < debits.last_on or debits.last_amount:
@@ -135,9 +139,9 @@ def debit(customer: Customer, debits: LoanDebits, due_on: date) -> Transaction:
     )
 
 
-def transaction_id(of: str) -> str:
-    """A short id, always the same for the same words."""
-    return f"TX-{sha256(of.encode()).hexdigest()[:TRANSACTION_ID_DIGITS].upper()}"
+def transaction_id(seed: str) -> str:
+    """Return a short id that is always the same for the same seed."""
+    return f"TX-{sha256(seed.encode()).hexdigest()[:TRANSACTION_ID_DIGITS].upper()}"
 
 
 def at(month: date, day: int, clock: time) -> datetime:

@@ -15,7 +15,7 @@ Cells = dict[tuple[Category, str], Decimal]
 
 
 def month_table(ledger: Ledger, query: MonthsQuery) -> MonthTable:
-    """The last months, this one among them; transfers count on neither side."""
+    """Return the spending and income of the last months, including this one. Transfers are not counted."""
     currency = query.currency or ledger.customer.currency
     this_month = first_of_month(ledger.now.date())
     months = [add_months(this_month, ago - query.months + 1) for ago in range(query.months)]
@@ -46,7 +46,7 @@ def column(day: date) -> str:
 
 
 def spending_rows(entries: Sequence[Transaction], columns: Sequence[str]) -> tuple[MonthRow, ...]:
-    """A row for each category in which anything was spent, the largest first."""
+    """Return one row per category with any spending, largest first."""
     cells: Cells = {}
     for entry in entries:
         if entry.amount < 0:
@@ -66,5 +66,5 @@ def sentence(rows: Sequence[MonthRow], columns: Sequence[str], this_month: date,
         f"{format_amount(sum((row.amounts[index] for row in rows), ZERO), currency)} in {name}"
         for index, name in enumerate(columns)
     )
-    most = f"the most on {plain(rows[0].category)} ({format_amount(rows[0].total, currency)})"
-    return f"You spent {by_month}; {most}. {month_label(this_month)} is not over."
+    most = f"the largest category was {plain(rows[0].category)} ({format_amount(rows[0].total, currency)})"
+    return f"You spent {by_month}; {most}. {month_label(this_month)} is not over yet."

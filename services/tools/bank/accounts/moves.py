@@ -1,4 +1,4 @@
-"""Money that was moved since the demo began: what an account keeps of it, each move booked at most once. Pure."""
+"""Moves: the bookings that the mesh made on a customer's accounts, each at most once. Pure."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -11,19 +11,19 @@ from switchboard.messages import WireModel
 from switchboard.money import Money
 
 MOVES_LISTED = 300
-"""The latest of a customer that can be listed for ever. Of older ones only their sum is kept."""
+"""Latest moves of a customer that are always kept. Of older ones only the total is kept."""
 
 REMEMBERED_FOR = timedelta(days=1)
-"""For so long at least every move is known by its id, and its retry or undoing recognised; those come in minutes."""
+"""Minimum time that a move's id is kept, to recognise its retry or undo. Those arrive within minutes."""
 
 MOVES_MAX = 3_000
-"""Of one customer within that time; more are refused, for a forgotten id could be booked twice."""
+"""Maximum moves of a customer within REMEMBERED_FOR. More are refused, so that no id is forgotten and booked twice."""
 
 ZERO = Decimal("0.00")
 
 
 class Move(WireModel):
-    """One booked move; `amount` is negative when money left. `limited` counts towards the limit of its day."""
+    """One booked move. `amount` is negative for a withdrawal. `limited` moves count towards the daily limit."""
 
     move_id: str
     at: AwareDatetime
@@ -36,14 +36,14 @@ class Move(WireModel):
 
 
 class CalledOff(WireModel):
-    """A move that was undone and must not be booked again, or that must never be booked."""
+    """A move that must not be booked: it was undone, or cancelled before it was booked."""
 
     move_id: str
     at: AwareDatetime
 
 
 class Moves(WireModel):
-    """A customer's moves, oldest first; `totals` is their sum on each account, those not listed any more included."""
+    """A customer's moves, oldest first. `totals` is the sum per account, including moves that are no longer listed."""
 
     totals: dict[AccountId, Money] = Field(default_factory=dict)
     listed: tuple[Move, ...] = ()
@@ -59,12 +59,12 @@ class Moves(WireModel):
         return self.totals.get(account, ZERO)
 
     def limited_on(self, day: datetime, accounts: Collection[AccountId]) -> Decimal:
-        """What has left those accounts within a limit on that day (UTC)."""
+        """Return how much was withdrawn from the accounts on that day (UTC) by moves that count towards the limit."""
         limited = (move for move in self.listed if move.limited and move.account in accounts)
         return -sum((move.amount for move in limited if move.at.date() == day.date()), ZERO)
 
     def full(self, now: datetime) -> bool:
-        """Whether there are more moves than can be remembered."""
+        """Return whether the maximum number of recent moves is reached."""
         times = [*(move.at for move in self.listed), *(off.at for off in self.called_off)]
         return sum(now - at < REMEMBERED_FOR for at in times) >= MOVES_MAX
 
@@ -91,7 +91,7 @@ def entry(request: MoveMoney, amount: Decimal, now: datetime, limited: bool = Fa
 
 
 def book(moves: Moves, move: Move) -> Moves:
-    """With one more move, and without those too old to be told apart."""
+    """Add a move, and drop the moves that no longer need to be kept."""
     listed = (*moves.listed, move)
     surplus = len(listed) - MOVES_LISTED
     kept = tuple(old for index, old in enumerate(listed) if index >= surplus or move.at - old.at < REMEMBERED_FOR)
@@ -99,7 +99,7 @@ def book(moves: Moves, move: Move) -> Moves:
 
 
 def call_off(moves: Moves, move_id: str, now: datetime) -> Moves:
-    """Without that move, which will never be booked from now on."""
+    """Remove the move if it is booked, and block its id from being booked later."""
     if moves.is_called_off(move_id):
         return moves
     move = moves.find(move_id)

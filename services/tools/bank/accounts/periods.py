@@ -1,4 +1,4 @@
-"""What a named period means on a certain day. Pure: the day is an argument."""
+"""Resolves a named period to days, relative to a given day. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -7,7 +7,7 @@ from services.tools.bank.accounts.contract import Period
 from services.tools.bank.months import MONTHS_A_YEAR, add_months, first_of_month
 
 LAST_DAYS = 90
-"""Days of `last_90_days`, today among them."""
+"""Number of days in `last_90_days`, including today."""
 
 MONTH_NAMES = (
     "january",
@@ -26,12 +26,12 @@ MONTH_NAMES = (
 
 
 class PeriodRefused(Exception):
-    """There is nothing to know about the period; the message says why, in a sentence for the model."""
+    """There is no data for the period. The message tells the customer why."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Whole days, both ends included. `label` reads well after "in"."""
+    """A range of whole days, both ends included. `label` is a phrase that follows "in"."""
 
     first_day: date
     last_day: date
@@ -39,9 +39,9 @@ class Span:
 
 
 def resolve(period: Period, today: date, records_from: date) -> Span:
-    """The days that `period` means on the day `today`; never later than today.
+    """Return the days of `period` relative to `today`, up to and including today.
 
-    Raises PeriodRefused for a month that has not begun, or one before `records_from`.
+    Raises PeriodRefused for a month that has not begun or that ended before `records_from`.
     """
     match period:
         case "this_month":
@@ -56,12 +56,13 @@ def resolve(period: Period, today: date, records_from: date) -> Span:
     if first > today:
         raise PeriodRefused(f"{month_label(first)} has not begun yet.")
     if first < first_of_month(records_from):
-        raise PeriodRefused(f"There are no records of {month_label(first)}: they begin in {month_label(records_from)}.")
+        why = f"There are no records for {month_label(first)}. Records begin in {month_label(records_from)}."
+        raise PeriodRefused(why)
     return month_span(first, today)
 
 
 def latest_month(name: str, today: date) -> date:
-    """The first day of the latest month of that name that has begun."""
+    """Return the first day of the latest month with that name that has begun."""
     this_month = first_of_month(today)
     months_ago = (this_month.month - 1 - MONTH_NAMES.index(name)) % MONTHS_A_YEAR
     return add_months(this_month, -months_ago)
@@ -75,5 +76,5 @@ def month_span(first_day: date, today: date) -> Span:
 
 
 def month_label(day: date) -> str:
-    """Such as "October 2026"; not by strftime, whose names follow the process's locale."""
+    """Return the month as in "October 2026". strftime is not used because its names depend on the process's locale."""
     return f"{MONTH_NAMES[day.month - 1].capitalize()} {day.year}"

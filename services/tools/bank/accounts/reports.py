@@ -1,6 +1,6 @@
-"""Answers of the accounts service, worked out from a ledger. Pure.
+"""Reports of the accounts service, computed from a ledger. Pure.
 
-Raises PeriodRefused where a query asks for a period of which nothing can be known, and AccountUnknown.
+They raise PeriodRefused for a period without records, and AccountUnknown for an account that the customer lacks.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +20,7 @@ from services.tools.bank.accounts.contract import (
     Transaction,
     TransactionList,
     TransactionQuery,
+    account_phrase,
     account_title,
 )
 from services.tools.bank.accounts.ledger import Ledger
@@ -31,18 +32,18 @@ MERCHANTS_MAX = 5
 NUMBER_DIGITS_SHOWN = 4
 ZERO = Decimal("0.00")
 
-# Money that goes from one's own account to another, or to a friend, is moved rather than spent.
+# A transfer between own accounts or to a friend is not spending.
 NOT_SPENDING: frozenset[Category] = frozenset({"transfers"})
 
 Name = TypeVar("Name", bound=str)
 
 
 class AccountUnknown(Exception):
-    """The customer has no such account; the message says so, in a sentence for the model."""
+    """The customer has no such account. The message says so to the customer."""
 
 
 def balances(ledger: Ledger) -> Balances:
-    """Every account of the customer, as it stands now."""
+    """Return the current balance of each of the customer's accounts."""
     accounts = tuple(account_balance(ledger, account) for account in ledger.customer.accounts)
     return Balances(
         summary=balance_sentence(accounts),
@@ -53,7 +54,7 @@ def balances(ledger: Ledger) -> Balances:
 
 
 def by_currency(amounts: Iterable[tuple[str, Decimal]]) -> tuple[CurrencyTotal, ...]:
-    """The sum of each currency, in the order in which they come."""
+    """Return the total per currency, in the order in which the currencies first appear."""
     sums: dict[str, Decimal] = {}
     for currency, amount in amounts:
         sums[currency] = sums.get(currency, ZERO) + amount
@@ -77,19 +78,19 @@ def balance_sentence(accounts: Sequence[AccountBalance]) -> str:
         f"{format_amount(account.balance, account.currency)} in {account_title(account.account)}"
         for account in accounts
     ]
-    return f"Your balance is {listed_words(each)}."
+    return f"Your balance is {join_words(each)}."
 
 
-def listed_words(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def transactions(ledger: Ledger, query: TransactionQuery) -> TransactionList:
-    """The newest transactions that match, and how many match in all."""
+    """Return the newest matching transactions and the number of all matches."""
     span = span_of(ledger, query.period)
     account = ledger.customer.find_account(query.account) if query.account else None
     if query.account and account is None:
-        raise AccountUnknown(f"Among your accounts there is no {account_title(query.account)}.")
+        raise AccountUnknown(f"You have no {account_phrase(query.account)}.")
     matching = [entry for entry in within(ledger, span) if matches(entry, query, account)]
     listed = tuple(matching[: query.limit])
     return TransactionList(
@@ -106,26 +107,27 @@ def matches(entry: Transaction, query: TransactionQuery, account: Account | None
     return (
         query.category in (None, entry.category)
         and (account is None or account.account == entry.account)
-        and (query.merchant is None or holds(f"{entry.merchant} {entry.reference}", query.merchant))
+        and (query.merchant is None or contains(f"{entry.merchant} {entry.reference}", query.merchant))
         and (query.amount_min is None or amount >= query.amount_min)
         and (query.amount_max is None or amount <= query.amount_max)
     )
 
 
-def holds(text: str, part: str) -> bool:
+def contains(text: str, part: str) -> bool:
+    """Return whether `text` contains `part`, ignoring case and extra spaces."""
     return " ".join(part.casefold().split()) in " ".join(text.casefold().split())
 
 
 def transactions_sentence(query: TransactionQuery, span: Span, matching: int, listed: int) -> str:
     category = f"{plain(query.category)} " if query.category else ""
-    account = f" on {account_title(query.account)}" if query.account else ""
+    account = f" on your {account_phrase(query.account)}" if query.account else ""
     merchant = f" matching “{query.merchant}”" if query.merchant else ""
     found = f"You have {count(matching, f'{category}transaction')}{merchant}{account} in {span.label}"
-    return f"{found}; the newest {listed} are listed." if listed < matching else f"{found}."
+    return f"{found}. Only the newest {listed} are listed." if listed < matching else f"{found}."
 
 
 def spending(ledger: Ledger, query: SpendingQuery) -> Spending:
-    """What left the accounts, added up by category and by merchant."""
+    """Return the total spending, by category and by merchant."""
     span = span_of(ledger, query.period)
     currency = query.currency or ledger.customer.currency
     counted = [entry for entry in within(ledger, span) if entry.amount < 0 and counts(entry, query.category)]
@@ -158,7 +160,7 @@ def spending_sentence(
     currency: str, query: SpendingQuery, span: Span, spent: Sequence[Transaction], others: Sequence[CurrencyTotal]
 ) -> str:
     on = f" on {plain(query.category)}" if query.category else ""
-    beside = "".join(f" Beside it you spent {format_amount(other.total, other.currency)}{on}." for other in others)
+    beside = "".join(f" You also spent {format_amount(other.total, other.currency)}{on}." for other in others)
     if not spent:
         return f"You spent nothing{on} in {span.label}.{beside}"
     sentence = (
@@ -167,11 +169,11 @@ def spending_sentence(
     if query.category:
         return f"{sentence}.{beside}"
     category, amount, _ = totals(spent, lambda entry: entry.category)[0]
-    return f"{sentence}; the most on {plain(category)} ({format_amount(amount, currency)}).{beside}"
+    return f"{sentence}; the largest category was {plain(category)} ({format_amount(amount, currency)}).{beside}"
 
 
 def totals(spent: Sequence[Transaction], name_of: Callable[[Transaction], Name]) -> list[tuple[Name, Decimal, int]]:
-    """Name, amount and number of payments of each group; the largest amount first, then by name."""
+    """Return the name, amount and number of payments of each group, largest amount first, then by name."""
     groups: dict[Name, list[Transaction]] = {}
     for entry in spent:
         groups.setdefault(name_of(entry), []).append(entry)

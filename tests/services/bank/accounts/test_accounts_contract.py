@@ -1,4 +1,4 @@
-"""What the model may ask of the accounts service, and that the service keeps its promise."""
+"""The inputs that the accounts contract accepts, and the handlers that serve its tools."""
 
 import pytest
 from pydantic import ValidationError
@@ -19,7 +19,7 @@ accounts = accounts_object(DEMO)
 
 
 @pytest.mark.parametrize("tool", [GET_BALANCE, LIST_TRANSACTIONS, SUMMARIZE_SPENDING], ids=lambda tool: tool.name)
-def test_every_tool_has_a_shared_handler_of_its_types(tool: Tool[ToolInput, WireModel]) -> None:
+def test_every_read_tool_has_a_shared_handler_with_matching_types(tool: Tool[ToolInput, WireModel]) -> None:
     handler = accounts.handlers[tool.handler]
     assert tool.service == accounts.name
     assert handler.kind == "shared"
@@ -30,7 +30,7 @@ def test_every_tool_has_a_shared_handler_of_its_types(tool: Tool[ToolInput, Wire
 
 
 @pytest.mark.parametrize("period", ["this_month", "september", "2026-09", "1999-12"])
-def test_a_period_is_a_name_or_a_month(period: str) -> None:
+def test_query_accepts_named_periods_and_months(period: str) -> None:
     assert TransactionQuery(period=period).period == period
 
 
@@ -51,6 +51,6 @@ def test_a_period_is_a_name_or_a_month(period: str) -> None:
     ],
     ids=str,
 )
-def test_anything_else_is_refused(field: dict[str, object]) -> None:
+def test_query_rejects_invalid_fields(field: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         TransactionQuery.model_validate(field)

@@ -1,4 +1,4 @@
-"""That the demo customers' accounts and loans tell one story."""
+"""The demo customers' accounts and loans are consistent."""
 
 import json
 from collections import Counter
@@ -16,31 +16,31 @@ DAYS = [date(2026, 11, 1), date(2026, 11, 23), date(2028, 2, 29), date(2026, 12,
 
 
 def fail_on_float(text: str) -> float:
-    raise AssertionError(f"an amount is a string, not the number {text}")
+    raise AssertionError(f"{text} is a JSON number. Write amounts as strings, so that they are read as decimals.")
 
 
-def test_no_amount_is_a_float() -> None:
+def test_demo_amounts_are_strings() -> None:
     json.loads(BANK_JSON.read_text(), parse_float=fail_on_float)
 
 
-def test_the_five_customers_are_there() -> None:
+def test_demo_has_five_customers() -> None:
     assert sorted(CUSTOMERS) == ["alice", "bob", "carol", "dave", "erin"]
 
 
-def test_no_two_loans_share_an_id() -> None:
+def test_demo_loan_ids_are_unique() -> None:
     ids = Counter(loan.loan_id for customer in CUSTOMERS.values() for loan in customer.loans)
     assert set(ids.values()) == {1}
 
 
 @pytest.mark.parametrize("customer", CUSTOMERS.values(), ids=lambda customer: customer.customer_id)
-def test_every_account_named_by_a_payment_exists(customer: DemoCustomer) -> None:
+def test_demo_payments_name_existing_accounts(customer: DemoCustomer) -> None:
     held = {account.account for account in customer.accounts}
     assert {rule.account for rule in customer.recurring} | {once.account for once in customer.once} <= held
 
 
 @pytest.mark.parametrize("today", DAYS, ids=str)
 @pytest.mark.parametrize("customer", CUSTOMERS.values(), ids=lambda customer: customer.customer_id)
-def test_the_accounts_show_every_payment_that_the_loans_count(customer: DemoCustomer, today: date) -> None:
+def test_demo_accounts_show_every_payment_of_their_loans(customer: DemoCustomer, today: date) -> None:
     now = datetime(today.year, today.month, today.day, tzinfo=UTC)
     ledger = ledger_of(customer.customer_id, now, now)
     booked = Counter((e.booked_at.date(), -e.amount) for e in ledger.booked if e.category == "loan_payments")

@@ -1,4 +1,4 @@
-"""How demo data becomes a history, and what moves after the pin."""
+"""The history that the demo data produces, and balances after the pin."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -42,7 +42,7 @@ def ledger(of: DemoCustomer, now: datetime, pinned_at: datetime = NOW) -> Ledger
     return Ledger(of, history(of, month, now.date().replace(day=1)), first_month(month), pinned_at, now)
 
 
-def test_a_history_covers_its_months_newest_first() -> None:
+def test_history_covers_all_months_newest_first() -> None:
     entries = history(customer((weekly(),)), NOVEMBER, NOVEMBER)
     assert len(entries) == 2 * HISTORY_MONTHS
     assert entries[0].booked_at == datetime(2026, 11, 25, 9, tzinfo=UTC)
@@ -50,24 +50,24 @@ def test_a_history_covers_its_months_newest_first() -> None:
     assert [e.booked_at for e in entries] == sorted((e.booked_at for e in entries), reverse=True)
 
 
-def test_amounts_take_turns_across_months() -> None:
+def test_recurring_amounts_alternate_across_months() -> None:
     oldest_first = history(customer((weekly(),)), NOVEMBER, NOVEMBER)[::-1]
     assert [str(entry.amount) for entry in oldest_first[:5]] == ["-1.00", "-2.00", "-4.00", "-1.00", "-2.00"]
 
 
-def test_a_recurring_payment_that_ended_stays_ended() -> None:
+def test_ended_recurring_payment_does_not_resume() -> None:
     entries = history(customer((weekly(last_months_ago=2),)), NOVEMBER, date(2027, 3, 1))
     assert entries[0].booked_at.date() == date(2026, 9, 25)
 
 
-def test_nothing_of_the_future_is_booked() -> None:
+def test_future_transactions_are_not_booked() -> None:
     of = customer((weekly(),), (bet(0, 23, time(11)), bet(0, 23, time(13)), bet(0, 24)))
     booked = ledger(of, NOW).booked
     assert all(entry.booked_at <= NOW for entry in booked)
     assert [entry.booked_at.hour for entry in booked if entry.merchant == "Bets"] == [11]
 
 
-def test_the_balance_at_the_pin_is_that_of_the_data() -> None:
+def test_balance_at_the_pin_equals_the_record() -> None:
     of = customer((weekly(),), (bet(0, 1),))
     assert ledger(of, NOW).balance(of.accounts[0]) == OPENING
 
@@ -77,24 +77,24 @@ def test_the_balance_at_the_pin_is_that_of_the_data() -> None:
     [
         (NOW, "100.00"),
         (datetime(2026, 11, 25, 8, 59, tzinfo=UTC), "100.00"),
-        (datetime(2026, 11, 25, 9, tzinfo=UTC), "99.00"),  # the 28th turn of -1, -2, -4
+        (datetime(2026, 11, 25, 9, tzinfo=UTC), "99.00"),  # 28th in the cycle of -1, -2, -4
         (datetime(2026, 12, 5, 9, tzinfo=UTC), "97.00"),
         (datetime(2026, 12, 31, 9, tzinfo=UTC), "93.00"),
     ],
 )
-def test_what_recurs_after_the_pin_moves_the_balance(later: datetime, balance: str) -> None:
+def test_recurring_payments_after_the_pin_change_the_balance(later: datetime, balance: str) -> None:
     of = customer((weekly(),))
     assert str(ledger(of, later).balance(of.accounts[0])) == balance
 
 
-def test_later_months_do_not_shift_the_history() -> None:
+def test_history_does_not_shift_as_time_passes() -> None:
     of = customer((weekly(),), (bet(1, 4), bet(3, 4)))
     then, later = ledger(of, NOW).booked, ledger(of, NOW + timedelta(days=100)).booked
     assert later[-len(then) :] == then
     assert [e.booked_at.month for e in later if e.merchant == "Bets"] == [10, 8]
 
 
-def test_the_debits_of_a_loan_that_was_repaid_end() -> None:
+def test_debits_end_when_the_loan_is_repaid_early() -> None:
     payments = weekly().model_copy(update={"merchant": "Bank car loan", "category": "loan_payments"})
     entries = history(customer((payments, weekly())), NOVEMBER, date(2027, 1, 1))
     ended = LoanDebits(debited_as="Bank car loan", last_on=date(2026, 12, 5), last_amount=Decimal("0.37"))
@@ -108,7 +108,7 @@ def test_the_debits_of_a_loan_that_was_repaid_end() -> None:
     assert with_debits((ended,), nothing) == (nothing,)
 
 
-def test_a_transaction_keeps_its_id_and_shares_it_with_no_other() -> None:
+def test_transaction_ids_are_stable_and_unique() -> None:
     for customer_id in CUSTOMERS:
         ids = [entry.transaction_id for entry in ledger_of(customer_id, NOW, NOW).history]
         assert len(set(ids)) == len(ids)

@@ -1,4 +1,4 @@
-"""Spending by category and month, as a table that adds up, in one currency at a time."""
+"""The table of spending by category and month, and totals per currency."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ def of(customer_id: str) -> Ledger:
 
 
 @pytest.mark.parametrize("customer_id", sorted(CUSTOMERS))
-def test_rows_and_columns_add_up_to_what_the_summaries_say(customer_id: str) -> None:
+def test_month_table_matches_the_spending_summaries(customer_id: str) -> None:
     table = month_table(of(customer_id), MonthsQuery(months=4))
     assert table.months == ("2026-08", "2026-09", "2026-10", "2026-11")
     for index, month in enumerate(table.months):
@@ -32,27 +32,27 @@ def test_rows_and_columns_add_up_to_what_the_summaries_say(customer_id: str) -> 
     assert [row.total for row in table.spending] == sorted((row.total for row in table.spending), reverse=True)
 
 
-def test_income_is_told_beside_it_and_transfers_on_neither_side() -> None:
+def test_month_table_shows_income_and_ignores_transfers() -> None:
     table = month_table(of("alice"), MonthsQuery(months=2))
     assert table.income == (Decimal("3280.00"), Decimal("0.00"))
     assert "transfers" not in {row.category for row in table.spending}
-    assert table.summary.endswith("November 2026 is not over.")
+    assert table.summary.endswith("November 2026 is not over yet.")
 
 
-def test_a_table_does_not_begin_before_the_records_and_fits_into_what_a_model_is_fed() -> None:
+def test_longest_month_table_fits_the_tool_result_limit() -> None:
     table = month_table(of("carol"), MonthsQuery(months=MONTHS_MAX))
     assert len(table.months) == MONTHS_MAX
     assert len(table.model_dump_json().encode()) < TOOL_RESULT_MAX_BYTES
 
 
-def test_currencies_are_never_added_up() -> None:
+def test_amounts_in_different_currencies_are_not_added_up() -> None:
     assert [(total.currency, str(total.total)) for total in balances(of("carol")).totals] == [
         ("EUR", "48172.15"),
         ("USD", "1850.25"),
     ]
     euros = spending(of("carol"), SpendingQuery(period="last_month"))
     assert [(other.currency, str(other.total)) for other in euros.other_currencies] == [("USD", "29.00")]
-    assert euros.summary.endswith(" Beside it you spent 29.00 USD.")
+    assert euros.summary.endswith(" You also spent 29.00 USD.")
     dollars = spending(of("carol"), SpendingQuery(period="last_month", currency="USD"))
     assert (str(dollars.total), dollars.currency) == ("29.00", "USD")
     table = month_table(of("carol"), MonthsQuery(months=2, currency="USD"))
@@ -65,19 +65,19 @@ def test_currencies_are_never_added_up() -> None:
         ({"merchant": "lucky  SPIN"}, 2),
         ({"merchant": "casino", "amount_min": "30"}, 1),
         ({"merchant": "casino", "amount_max": "25.50"}, 1),
-        ({"amount_min": "3000"}, 1),  # what came in counts as well
-        ({"merchant": "nobody"}, 0),
+        ({"amount_min": "3000"}, 1),  # incoming payments count too
+        ({"merchant": "unknown"}, 0),
         ({"account": "savings"}, 1),
         ({"account": "DE25500105170648480926"}, 1),
     ],
     ids=str,
 )
-def test_transactions_are_searched(query: dict[str, str], found: int) -> None:
+def test_transactions_can_be_filtered(query: dict[str, str], found: int) -> None:
     asked = TransactionQuery.model_validate({"period": "last_month", "limit": 50, **query})
     assert transactions(of("alice"), asked).matching == found
 
 
-def test_an_account_of_somebody_else_is_none_of_the_customers() -> None:
+def test_filter_refuses_another_customers_account() -> None:
     bobs = TransactionQuery(account="DE92500105170731209953")
-    with pytest.raises(AccountUnknown, match="Among your accounts there is no account DE•• •••• 9953"):
+    with pytest.raises(AccountUnknown, match="You have no account DE•• •••• 9953"):
         transactions(of("alice"), bobs)

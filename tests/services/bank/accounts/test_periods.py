@@ -1,4 +1,4 @@
-"""What named periods mean on certain days."""
+"""Named periods are resolved to days."""
 
 from datetime import date
 from typing import get_args
@@ -27,20 +27,20 @@ RECORDS_FROM = date(2025, 10, 1)
         ("december", Span(date(2025, 12, 1), date(2025, 12, 31), "December 2025")),
     ],
 )
-def test_a_period_is_resolved_to_whole_days(period: str, span: Span) -> None:
+def test_period_is_resolved_to_whole_days(period: str, span: Span) -> None:
     assert resolve(period, TODAY, RECORDS_FROM) == span
 
 
-def test_last_month_of_january_is_december_of_the_year_before() -> None:
+def test_last_month_in_january_is_december_of_the_previous_year() -> None:
     assert resolve("last_month", date(2026, 1, 1), date(2024, 12, 1)).first_day == date(2025, 12, 1)
 
 
-def test_last_90_days_are_90_days() -> None:
+def test_last_90_days_span_90_days() -> None:
     span = resolve("last_90_days", TODAY, RECORDS_FROM)
     assert (span.last_day - span.first_day).days + 1 == 90
 
 
-def test_the_last_day_of_a_month_is_still_this_month() -> None:
+def test_last_day_of_a_month_belongs_to_this_month() -> None:
     span = resolve("this_month", date(2026, 11, 30), RECORDS_FROM)
     assert span == Span(date(2026, 11, 1), date(2026, 11, 30), "November 2026 so far")
 
@@ -50,21 +50,21 @@ def test_the_last_day_of_a_month_is_still_this_month() -> None:
     [
         ("2026-12", "December 2026 has not begun yet."),
         ("2099-01", "January 2099 has not begun yet."),
-        ("2025-09", "There are no records of September 2025: they begin in October 2025."),
-        ("1900-01", "There are no records of January 1900: they begin in October 2025."),
+        ("2025-09", "There are no records for September 2025. Records begin in October 2025."),
+        ("1900-01", "There are no records for January 1900. Records begin in October 2025."),
     ],
 )
-def test_a_month_without_records_is_refused_with_a_sentence(period: str, sentence: str) -> None:
+def test_month_without_records_is_refused(period: str, sentence: str) -> None:
     with pytest.raises(PeriodRefused) as refused:
         resolve(period, TODAY, RECORDS_FROM)
     assert str(refused.value) == sentence
 
 
 @pytest.mark.parametrize("period", get_args(NamedPeriod))
-def test_every_named_period_of_the_contract_is_known(period: str) -> None:
+def test_every_named_period_of_the_contract_can_be_resolved(period: str) -> None:
     span = resolve(period, TODAY, RECORDS_FROM)
     assert RECORDS_FROM <= span.first_day <= span.last_day <= TODAY
 
 
-def test_the_contract_offers_all_months() -> None:
+def test_contract_accepts_all_month_names() -> None:
     assert set(MONTH_NAMES) < set(get_args(NamedPeriod))

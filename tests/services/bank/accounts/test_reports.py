@@ -1,4 +1,4 @@
-"""What customers are told, by Alice's demo data and by small ledgers of our own."""
+"""Balances, spending and transaction lists, from Alice's demo data and from small ledgers."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -54,11 +54,11 @@ def ledger(*entries: Transaction, balance: str = "0.00", overdraft: str | None =
     return open_ledger(zoe, History(begins_on=date(2025, 10, 1), transactions=entries), NOW, NOW)
 
 
-def test_alices_balances_are_told_in_a_sentence(alice: Ledger) -> None:
-    told = balances(alice)
-    assert told.summary == "Your balance is 2,431.80 EUR in Checking and 8,150.00 EUR in Savings."
-    assert told.totals == (CurrencyTotal(total=Decimal("10581.80"), currency="EUR"),)
-    assert [account.number for account in told.accounts] == ["•••• 4417", "•••• 0926"]
+def test_balances_are_summarized_in_a_sentence(alice: Ledger) -> None:
+    report = balances(alice)
+    assert report.summary == "Your balance is 2,431.80 EUR in Checking and 8,150.00 EUR in Savings."
+    assert report.totals == (CurrencyTotal(total=Decimal("10581.80"), currency="EUR"),)
+    assert [account.number for account in report.accounts] == ["•••• 4417", "•••• 0926"]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_alices_balances_are_told_in_a_sentence(alice: Ledger) -> None:
         ("-1.00", None, "0.00"),
     ],
 )
-def test_what_is_available_counts_the_overdraft(balance: str, overdraft: str | None, available: str) -> None:
+def test_available_amount_includes_the_overdraft(balance: str, overdraft: str | None, available: str) -> None:
     (account,) = balances(ledger(balance=balance, overdraft=overdraft)).accounts
     assert (str(account.balance), str(account.available)) == (balance, available)
 
@@ -82,14 +82,14 @@ def test_money_is_a_string_with_two_decimals_in_json() -> None:
     assert '"total":"5.00"' in json
 
 
-def test_alices_gambling_of_last_month_is_told_in_a_sentence(alice: Ledger) -> None:
-    told = spending(alice, SpendingQuery(period="last_month", category="gambling"))
-    assert told.summary == "You spent 190.50 EUR on gambling in October 2026, in 4 payments."
-    assert (str(told.total), told.payments) == ("190.50", 4)
+def test_spending_in_a_category_is_summarized_in_a_sentence(alice: Ledger) -> None:
+    report = spending(alice, SpendingQuery(period="last_month", category="gambling"))
+    assert report.summary == "You spent 190.50 EUR on gambling in October 2026, in 4 payments."
+    assert (str(report.total), report.payments) == ("190.50", 4)
 
 
 def test_spending_adds_up_by_category_and_by_merchant() -> None:
-    told = spending(
+    report = spending(
         ledger(
             entry(1, "groceries", "-10.00", "Mart"),
             entry(2, "groceries", "-5.50", "Bakery"),
@@ -99,17 +99,17 @@ def test_spending_adds_up_by_category_and_by_merchant() -> None:
         ),
         SpendingQuery(period="this_month"),
     )
-    assert told.summary == (
-        "You spent 55.50 EUR in November 2026 so far, in 3 payments; the most on travel (40.00 EUR)."
+    assert report.summary == (
+        "You spent 55.50 EUR in November 2026 so far, in 3 payments; the largest category was travel (40.00 EUR)."
     )
-    assert [(c.category, str(c.total), c.payments) for c in told.by_category] == [
+    assert [(c.category, str(c.total), c.payments) for c in report.by_category] == [
         ("travel", "40.00", 1),
         ("groceries", "15.50", 2),
     ]
-    assert [m.merchant for m in told.biggest_merchants] == ["Rail", "Mart", "Bakery"]
+    assert [m.merchant for m in report.biggest_merchants] == ["Rail", "Mart", "Bakery"]
 
 
-def test_transfers_are_added_up_when_asked_for() -> None:
+def test_transfers_are_added_up_if_the_query_asks_for_them() -> None:
     moved = ledger(entry(5, "transfers", "-300.00"), entry(5, "transfers", "300.00"))
     assert str(spending(moved, SpendingQuery(category="transfers")).total) == "300.00"
 
@@ -121,48 +121,48 @@ def test_transfers_are_added_up_when_asked_for() -> None:
         (("-20.00",), "You spent 20.00 EUR on cash withdrawals in November 2026 so far, in 1 payment."),
     ],
 )
-def test_a_spending_sentence_fits_its_number(amounts: tuple[str, ...], summary: str) -> None:
+def test_spending_sentence_uses_singular_and_plural(amounts: tuple[str, ...], summary: str) -> None:
     spent = ledger(*(entry(1, "cash_withdrawals", amount) for amount in amounts))
     assert spending(spent, SpendingQuery(period="this_month", category="cash_withdrawals")).summary == summary
 
 
-def test_totals_of_all_months_add_up_to_the_year(alice: Ledger) -> None:
+def test_monthly_totals_add_up_to_the_year(alice: Ledger) -> None:
     months = [spending(alice, SpendingQuery(period=f"2026-{month:02}")).total for month in range(1, 12)]
     assert sum(months) == spending(alice, SpendingQuery(period="this_year")).total
 
 
-def test_a_cut_list_says_how_many_match(alice: Ledger) -> None:
-    told = transactions(alice, TransactionQuery(period="last_month", limit=3))
-    assert (told.matching, len(told.transactions)) == (28, 3)
-    assert told.summary == "You have 28 transactions in October 2026; the newest 3 are listed."
-    assert (told.first_day, told.last_day) == (date(2026, 10, 1), date(2026, 10, 31))
+def test_limited_list_states_the_number_of_matches(alice: Ledger) -> None:
+    report = transactions(alice, TransactionQuery(period="last_month", limit=3))
+    assert (report.matching, len(report.transactions)) == (28, 3)
+    assert report.summary == "You have 28 transactions in October 2026. Only the newest 3 are listed."
+    assert (report.first_day, report.last_day) == (date(2026, 10, 1), date(2026, 10, 31))
 
 
 @pytest.mark.parametrize(
     ("query", "summary"),
     [
         (TransactionQuery(period="this_month", category="gambling"), "no gambling transactions in"),
-        (TransactionQuery(period="this_month", account="savings"), "1 transaction on Savings in"),
+        (TransactionQuery(period="this_month", account="savings"), "1 transaction on your Savings account in"),
         (TransactionQuery(period="last_month", category="gambling"), "4 gambling transactions in"),
     ],
 )
-def test_a_list_is_narrowed_by_category_and_account(alice: Ledger, query: TransactionQuery, summary: str) -> None:
-    told = transactions(alice, query)
-    assert told.summary.startswith(f"You have {summary}")
-    assert told.matching == len(told.transactions)
-    assert all(query.category in (None, found.category) for found in told.transactions)
-    assert all(query.account in (None, found.account) for found in told.transactions)
+def test_list_is_filtered_by_category_and_account(alice: Ledger, query: TransactionQuery, summary: str) -> None:
+    report = transactions(alice, query)
+    assert report.summary.startswith(f"You have {summary}")
+    assert report.matching == len(report.transactions)
+    assert all(query.category in (None, found.category) for found in report.transactions)
+    assert all(query.account in (None, found.account) for found in report.transactions)
 
 
 @pytest.mark.parametrize("customer_id", sorted(CUSTOMERS))
-def test_the_longest_list_fits_into_what_a_model_is_fed(customer_id: str) -> None:
+def test_longest_list_fits_the_tool_result_limit(customer_id: str) -> None:
     longest = TransactionQuery(period="this_year", limit=TRANSACTIONS_MAX)
-    told = transactions(ledger_of(customer_id, NOW, NOW), longest)
-    assert len(told.transactions) == TRANSACTIONS_MAX
-    assert len(told.model_dump_json().encode()) < TOOL_RESULT_MAX_BYTES
+    report = transactions(ledger_of(customer_id, NOW, NOW), longest)
+    assert len(report.transactions) == TRANSACTIONS_MAX
+    assert len(report.model_dump_json().encode()) < TOOL_RESULT_MAX_BYTES
 
 
 @pytest.mark.parametrize("period", ["2026-12", "2025-09"])
-def test_a_period_without_records_is_refused(alice: Ledger, period: Period) -> None:
+def test_period_without_records_is_refused(alice: Ledger, period: Period) -> None:
     with pytest.raises(PeriodRefused):
         spending(alice, SpendingQuery(period=period))
