@@ -134,7 +134,7 @@ async def test_standing_order_that_can_never_run_is_refused(laboratory: Laborato
 async def test_card_is_frozen_without_a_question_and_other_changes_need_one(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     frozen = await teller.result_of("erin", ("freeze_card", {}))
-    assert frozen["summary"] == "Your debit card ending in 6819 (CD-6819) is frozen: nothing can be paid with it."
+    assert frozen["summary"] == "Your debit card ending in 6819 (CD-6819) is frozen. It cannot be used until you unfreeze it."
     assert (await teller.result_of("erin", ("list_cards", {})))["cards"][0]["status"] == "frozen"
     _, usable = await teller.confirm("erin", ("unfreeze_card", {"card_id": "CD-6819"}))
     assert usable["card"]["status"] == "active"
@@ -142,7 +142,7 @@ async def test_card_is_frozen_without_a_question_and_other_changes_need_one(labo
     _, changed = await teller.confirm("erin", ("change_card_limits", limits))
     assert changed["card"]["day_limit"] == "900.00"
     _, refused = await teller.confirm("erin", ("change_card_limits", {**limits, "cash_limit": "901"}))
-    assert "its limit cannot be higher" in refused["refused"]
+    assert "the cash limit cannot be higher" in refused["refused"]
     _, others = await teller.confirm("erin", ("replace_card", {"card_id": "CD-4417", "reason": "lost"}))
     assert others["refused"].startswith("You have no card CD-4417.")
 
@@ -153,7 +153,7 @@ async def test_replaced_card_is_unusable_and_customer_gets_one_email(laboratory:
     new = result["card"]["card_id"]
     assert (result["card"]["status"], result["card"]["account"]) == ("active", "checking")
     dead = await teller.result_of("bob", ("freeze_card", {"card_id": "CD-9953"}))
-    assert dead["refused"] == f"Your card CD-9953 was replaced by {new}; it is dead for good."
+    assert dead["refused"] == f"Your card CD-9953 was replaced by {new} and can no longer be used."
     listed = await teller.result_of("bob", ("list_cards", {}))
     assert sorted(card["card_id"] for card in listed["cards"]) == sorted(["CD-3402", new])
     sent = (await stored_state(laboratory, "Outbox"))["bob/sent"]["emails"]

@@ -1,4 +1,4 @@
-"""What the cards promise: a customer sees them, freezes them at once, has them replaced, and sets their limits."""
+"""Contract of the cards service: list, freeze, unfreeze and replace cards, and change their limits."""
 
 from decimal import Decimal
 from typing import Annotated, Literal, Self
@@ -15,51 +15,51 @@ CARDS = "Cards"
 
 DAY_LIMIT_MAX = Decimal("10000.00")
 CASH_LIMIT_MAX = Decimal("1500.00")
-"""What a card's limits can be set to, in the currency of its account."""
+"""Highest daily limit and highest daily cash limit that a customer can set, in the currency of the card's account."""
 
 REPLACEMENTS_MAX = 5
 REPLACEMENT_DAYS = 30
-"""So many cards of a customer are replaced within so many days."""
+"""At most REPLACEMENTS_MAX cards of a customer can be replaced within REPLACEMENT_DAYS."""
 
 CardKind = Literal["debit", "credit"]
 CardStatus = Literal["active", "frozen", "replaced"]
 ReplaceReason = Literal["lost", "stolen", "damaged", "expiring"]
 CardId = Annotated[
     str,
-    Field(pattern=r"^CD-[0-9A-F]{4,8}$", examples=["CD-4417"], description="The card's id, as list_cards gives it."),
+    Field(pattern=r"^CD-[0-9A-F]{4,8}$", examples=["CD-4417"], description="The card's id. list_cards returns it."),
 ]
 
 
 class CardChoice(PersonalInput):
-    """Which of the customer's cards: by its id or its kind; neither where there is only one."""
+    """Which of the customer's cards, by id or by kind. Neither is needed if the customer has only one card."""
 
     card_id: CardId | None = None
     kind: CardKind | None = Field(None, description="The kind of card, instead of its id.")
 
 
 class Card(WireModel):
-    """One card as it stands."""
+    """The current state of one card."""
 
     card_id: CardId
     kind: CardKind
-    number: str = Field(description="Masked but for its last four digits.")
+    number: str = Field(description="The card number, masked except for its last four digits.")
     account: AccountId
     status: CardStatus
     expires: str = Field(description="YYYY-MM.")
-    day_limit: Money = Field(description="For payments of one day, cash among them.")
-    cash_limit: Money = Field(description="For cash of one day.")
+    day_limit: Money = Field(description="Limit for all payments of one day, including cash.")
+    cash_limit: Money = Field(description="Limit for cash withdrawals of one day.")
     currency: Currency
 
 
 class CardList(WireModel):
-    """The customer's cards; those that were replaced are left out."""
+    """The customer's cards, without those that were replaced."""
 
     summary: str
     cards: tuple[Card, ...]
 
 
 class CardChanged(WireModel):
-    """The card as it stands now."""
+    """A card after a change."""
 
     summary: str
     card: Card
@@ -75,53 +75,53 @@ class ReplaceCard(PersonalInput):
 
 
 class CardLimits(PersonalInput):
-    """A card's limits; the one that is left out stays as it is."""
+    """New limits for a card. An omitted limit stays unchanged."""
 
     card_id: CardId
-    day_limit: Money | None = Field(None, ge=0, description="For payments of one day.")
-    cash_limit: Money | None = Field(None, ge=0, description="For cash of one day.")
+    day_limit: Money | None = Field(None, ge=0, description="Limit for all payments of one day, including cash.")
+    cash_limit: Money | None = Field(None, ge=0, description="Limit for cash withdrawals of one day.")
     currency: Currency
 
     @model_validator(mode="after")
-    def something(self) -> Self:
+    def check_limit_given(self) -> Self:
         if self.day_limit is None and self.cash_limit is None:
-            raise ValueError("name a day_limit, a cash_limit, or both")
+            raise ValueError("no limit is given; set day_limit, cash_limit, or both")
         return self
 
 
 def unfreeze_question(request: UnfreezeCard) -> str:
-    return f"Unfreeze your card {request.card_id}, so that it can be paid with again?"
+    return f"Unfreeze your card {request.card_id} so that it can be used again?"
 
 
 def replace_question(request: ReplaceCard) -> str:
     return (
-        f"Replace your card {request.card_id} ({request.reason})? It is dead at once and for good; a new one with"
-        " another number is sent to your postal address."
+        f"Replace your card {request.card_id} ({request.reason})? The card stops working immediately and permanently."
+        " We will send a new card with a different number to your postal address."
     )
 
 
 def limits_question(request: CardLimits) -> str:
     limits = []
     if request.day_limit is not None:
-        limits.append(f"payments to {format_amount(request.day_limit, request.currency)} a day")
+        limits.append(f"up to {format_amount(request.day_limit, request.currency)} a day for all payments")
     if request.cash_limit is not None:
-        limits.append(f"cash to {format_amount(request.cash_limit, request.currency)} a day")
-    return f"Set the limits of your card {request.card_id}: {' and '.join(limits)}?"
+        limits.append(f"up to {format_amount(request.cash_limit, request.currency)} a day in cash")
+    return f"Change the limits of your card {request.card_id}: {' and '.join(limits)}?"
 
 
 LIST_CARDS = Tool(
     service=CARDS,
     handler="list_cards",
-    purpose="The customer's debit and credit cards: frozen or not, until when they are valid, their limits.",
+    purpose="List the customer's debit and credit cards with their status, expiry date and limits.",
     input=PersonalInput,
     output=CardList,
     keyed_by="customer_id",
 )
-# At once and without a question: a thief does not wait for a yes, and unfreezing undoes it.
+# Freezing needs no confirmation: it is urgent when a card is stolen, and it can be undone.
 FREEZE_CARD = Tool(
     service=CARDS,
     handler="freeze_card",
-    purpose="Freeze or block one of the customer's cards at once, such as a lost or stolen one.",
+    purpose="Freeze or block one of the customer's cards immediately, for example if it is lost or stolen.",
     input=CardChoice,
     output=CardChanged,
     keyed_by="customer_id",
@@ -129,7 +129,7 @@ FREEZE_CARD = Tool(
 UNFREEZE_CARD = Tool(
     service=CARDS,
     handler="unfreeze_card",
-    purpose="Make a frozen card usable again.",
+    purpose="Unfreeze a frozen card so that it can be used again.",
     input=UnfreezeCard,
     output=CardChanged,
     keyed_by="customer_id",
@@ -138,7 +138,7 @@ UNFREEZE_CARD = Tool(
 REPLACE_CARD = Tool(
     service=CARDS,
     handler="replace_card",
-    purpose="Replace a card that is lost, stolen, damaged or about to expire by a new one.",
+    purpose="Replace a card that is lost, stolen, damaged or about to expire with a new card.",
     input=ReplaceCard,
     output=CardChanged,
     keyed_by="customer_id",
@@ -147,7 +147,7 @@ REPLACE_CARD = Tool(
 CHANGE_CARD_LIMITS = Tool(
     service=CARDS,
     handler="change_card_limits",
-    purpose="Raise or lower what can be paid, or drawn as cash, with a card on one day.",
+    purpose="Raise or lower the daily limits of a card for payments and for cash withdrawals.",
     input=CardLimits,
     output=CardChanged,
     keyed_by="customer_id",

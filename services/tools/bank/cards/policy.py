@@ -1,4 +1,4 @@
-"""A customer's cards: what may be done with each, what becomes of it, and how it is told. Pure."""
+"""A customer's cards: validation of changes, their results, and the texts about them. Pure."""
 
 from datetime import date, timedelta
 
@@ -26,13 +26,13 @@ from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 VALID_YEARS = 4
 CARDS_KEPT = 50
-"""Of one customer. Where there are more, those go that were replaced, the oldest first, and never one that is valid."""
+"""Cards stored per customer. Beyond that, replaced cards are dropped, oldest first. Valid cards are never dropped."""
 
 DIGITS_RANGE = 10_000
 
 
-class KeptCard(WireModel):
-    """A card as it is kept; `replaced_by` is the id of the card that came in its place on the day `replaced_on`."""
+class StoredCard(WireModel):
+    """A card as it is stored. `replaced_by` is the id of the card that replaced it on `replaced_on`."""
 
     card_id: CardId
     kind: CardKind
@@ -57,66 +57,69 @@ class KeptCard(WireModel):
 
 
 class Wallet(WireModel):
-    """All cards of a customer, the oldest first."""
+    """All cards of a customer, oldest first."""
 
-    cards: tuple[KeptCard, ...]
+    cards: tuple[StoredCard, ...]
 
     @property
-    def valid(self) -> tuple[KeptCard, ...]:
+    def valid(self) -> tuple[StoredCard, ...]:
         return tuple(card for card in self.cards if not card.replaced_by)
 
-    def with_card(self, card: KeptCard) -> "Wallet":
-        """With it in the place of what is there under its id, or behind all; the oldest dead ones may go then."""
+    def with_card(self, card: StoredCard) -> "Wallet":
+        """Replace the card with the same id, or append it. Appending may drop the oldest replaced cards."""
         cards = tuple(card if old.card_id == card.card_id else old for old in self.cards)
         if card in cards:
             return Wallet(cards=cards)
-        dead = sorted((old for old in cards if old.replaced_by), key=lambda old: old.replaced_on or date.min)
-        gone = dead[: max(len(cards) + 1 - CARDS_KEPT, 0)]
-        return Wallet(cards=(*(old for old in cards if old not in gone), card))
+        replaced = sorted((old for old in cards if old.replaced_by), key=lambda old: old.replaced_on or date.min)
+        dropped = replaced[: max(len(cards) + 1 - CARDS_KEPT, 0)]
+        return Wallet(cards=(*(old for old in cards if old not in dropped), card))
 
 
 def first_wallet(cards: tuple[CardData, ...]) -> Wallet:
-    return Wallet(cards=tuple(KeptCard(**card.model_dump()) for card in cards))
+    return Wallet(cards=tuple(StoredCard(**card.model_dump()) for card in cards))
 
 
-def choose(wallet: Wallet, choice: CardChoice) -> KeptCard | Refusal:
-    """The card that is meant. 404 when there is none such, or more than one."""
+def find_card(wallet: Wallet, choice: CardChoice) -> StoredCard | Refusal:
+    """Return the card that the customer means. Refuse with 404 if none or several match."""
     if choice.card_id:
         return own_card(wallet, choice.card_id)
     found = [card for card in wallet.valid if choice.kind in (None, card.kind)]
     if len(found) == 1:
         return found[0]
-    return Refusal(f"{'Which card?' if found else 'You have no such card.'} {named(wallet)}", NOT_FOUND)
+    problem = "Which card do you mean?" if found else "You have no such card."
+    return Refusal(f"{problem} {names_of(wallet)}", NOT_FOUND)
 
 
-def own_card(wallet: Wallet, card_id: str) -> KeptCard | Refusal:
+def own_card(wallet: Wallet, card_id: str) -> StoredCard | Refusal:
     found = next((card for card in wallet.cards if card.card_id == card_id), None)
     if found is None:
-        return Refusal(f"You have no card {card_id}. {named(wallet)}", NOT_FOUND)
+        return Refusal(f"You have no card {card_id}. {names_of(wallet)}", NOT_FOUND)
     if found.replaced_by:
-        return Refusal(f"Your card {card_id} was replaced by {found.replaced_by}; it is dead for good.", rule="C4")
+        why = f"Your card {card_id} was replaced by {found.replaced_by} and can no longer be used."
+        return Refusal(why, rule="C4")
     return found
 
 
-def named(wallet: Wallet) -> str:
+def names_of(wallet: Wallet) -> str:
     cards = ", ".join(f"{card.card_id} ({card.name})" for card in wallet.valid) or "none"
     return f"Your cards: {cards}."
 
 
-def refuse_limits(card: KeptCard, request: CardLimits) -> Refusal | None:
-    """Limits stay within what the bank allows, and cash within what can be paid at all."""
+def refuse_limits(card: StoredCard, request: CardLimits) -> Refusal | None:
+    """Refuse limits above the bank's maximum, and a cash limit above the daily limit."""
     day = card.day_limit if request.day_limit is None else request.day_limit
     cash = card.cash_limit if request.cash_limit is None else request.cash_limit
     if day > DAY_LIMIT_MAX:
-        return Refusal(
-            f"At most {format_amount(DAY_LIMIT_MAX, request.currency)} a day can be paid by card.", rule="C1"
-        )
+        why = f"The daily limit of a card can be at most {format_amount(DAY_LIMIT_MAX, request.currency)}."
+        return Refusal(why, rule="C1")
     if cash > CASH_LIMIT_MAX:
-        return Refusal(
-            f"At most {format_amount(CASH_LIMIT_MAX, request.currency)} a day can be drawn as cash.", rule="C2"
-        )
+        why = f"The daily cash limit of a card can be at most {format_amount(CASH_LIMIT_MAX, request.currency)}."
+        return Refusal(why, rule="C2")
     if cash > day:
-        why = f"Cash counts towards the {format_amount(day, request.currency)} of a day, so its limit cannot be higher."
+        why = (
+            f"Cash withdrawals count towards the card's daily limit of {format_amount(day, request.currency)}, so the"
+            " cash limit cannot be higher."
+        )
         return Refusal(why, rule="C3")
     return None
 
@@ -128,26 +131,29 @@ def refuse_currency(currency: str, request: CardLimits) -> Refusal | None:
 
 
 def refuse_replacement(wallet: Wallet, today: date) -> Refusal | None:
-    """Whoever has a card replaced again and again does not get one more by asking."""
+    """Refuse a replacement if the customer had too many recently."""
     since = today - timedelta(days=REPLACEMENT_DAYS)
-    lately = sum(card.replaced_on is not None and card.replaced_on > since for card in wallet.cards)
-    if lately < REPLACEMENTS_MAX:
+    recent = sum(card.replaced_on is not None and card.replaced_on > since for card in wallet.cards)
+    if recent < REPLACEMENTS_MAX:
         return None
-    why = f"{lately} of your cards were replaced within {REPLACEMENT_DAYS} days. Freeze the card, and call our staff."
+    why = (
+        f"{recent} of your cards were replaced in the last {REPLACEMENT_DAYS} days, so we cannot replace another one"
+        " now. You can freeze the card. Please contact our staff about a replacement."
+    )
     return Refusal(why, rule="C5")
 
 
-def replaced(card: KeptCard, by: str, today: date) -> KeptCard:
+def mark_replaced(card: StoredCard, by: str, today: date) -> StoredCard:
     return card.model_copy(update={"frozen": True, "replaced_by": by, "replaced_on": today})
 
 
-def limited(card: KeptCard, request: CardLimits) -> KeptCard:
+def with_limits(card: StoredCard, request: CardLimits) -> StoredCard:
     return card.model_copy(update=request.model_dump(include={"day_limit", "cash_limit"}, exclude_none=True))
 
 
-def successor(card: KeptCard, card_id: str, digits: int, year: int) -> KeptCard:
-    """The new card: another number, the same account and limits."""
-    return KeptCard(
+def replacement_card(card: StoredCard, card_id: str, digits: int, year: int) -> StoredCard:
+    """Return the new card: a different number, but the same account and limits."""
+    return StoredCard(
         card_id=card_id,
         kind=card.kind,
         last_digits=f"{digits:04}",
@@ -158,20 +164,22 @@ def successor(card: KeptCard, card_id: str, digits: int, year: int) -> KeptCard:
     )
 
 
-def card_letter(old: KeptCard, new: KeptCard, person: Person, reason: ReplaceReason, email_id: str) -> Delivery:
-    """That the new card is on its way."""
+def replacement_email(
+    old: StoredCard, new: StoredCard, person: Person, reason: ReplaceReason, email_id: str
+) -> Delivery:
     return Delivery(
         email_id=email_id,
         to=person.email,
         subject=f"Your new {new.kind} card is on its way",
         body=(
-            f"Dear {person.name},\n\nyour {old.name} ({reason}) is dead since today. The new one, ending in"
-            f" {new.last_digits}, is sent to {person.address}. Its PIN comes in a letter of its own.\n\nHarbour Bank\n"
+            f"Dear {person.name},\n\nYour {old.name} ({reason}) no longer works as of today. We are sending your new"
+            f" card, ending in {new.last_digits}, to {person.address}. Its PIN will arrive in a separate letter.\n\n"
+            "Harbour Bank\n"
         ),
     )
 
 
-def view(card: KeptCard, customer: Customer) -> Card:
+def view(card: StoredCard, customer: Customer) -> Card:
     fields = {"card_id", "kind", "account", "status", "expires", "day_limit", "cash_limit"}
     return Card(
         number=f"•••• {card.last_digits}",
@@ -180,11 +188,11 @@ def view(card: KeptCard, customer: Customer) -> Card:
     )
 
 
-def changed(told: str, card: KeptCard, customer: Customer) -> CardChanged:
-    return CardChanged(summary=told, card=view(card, customer))
+def card_changed(summary: str, card: StoredCard, customer: Customer) -> CardChanged:
+    return CardChanged(summary=summary, card=view(card, customer))
 
 
-def listed(wallet: Wallet, customer: Customer) -> CardList:
+def card_list(wallet: Wallet, customer: Customer) -> CardList:
     cards = tuple(view(card, customer) for card in wallet.valid)
     each = "; ".join(
         f"{kept.card_id}, {kept.name}, {card.status}, {format_amount(card.day_limit, card.currency)} a day"
