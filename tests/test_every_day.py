@@ -17,7 +17,7 @@ from services.tools.airline.flights.seat_inventory import POSITIONS, Holds, Seat
 from services.tools.bank.accounts.contract import Category, Period, SpendingQuery, Transaction, TransactionQuery
 from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.reports import balances, spending, transactions
-from services.tools.bank.disputes.contract import AT_ONCE_MAX, OPEN_MAX
+from services.tools.bank.disputes.contract import INSTANT_CREDIT_MAX, OPEN_MAX
 from services.tools.bank.disputes.policy import refuse_dispute
 from services.tools.bank.loan_applications.policy import figures, judge, offer
 from services.tools.bank.loan_applications.workflow import SALARY
@@ -100,7 +100,7 @@ def test_the_payments_that_tests_dispute_are_there_on_every_day() -> None:
     for now in instants():
         erin, carol = first_seen("erin", now), first_seen("carol", now)
         recent, past = paid(erin, "groceries", limit=10), paid(erin, "groceries", period=past_month(now.date()))
-        small, large = Decimal("10.00"), -AT_ONCE_MAX
+        small, large = Decimal("10.00"), -INSTANT_CREDIT_MAX
         of_staff = [next((entry for entry in recent[index:] if entry.amount < large), None) for index in (1, 4)]
         many = paid(carol, "groceries", "restaurants", "shopping", "health")
         right = (

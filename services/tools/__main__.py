@@ -16,7 +16,7 @@ from services.tools.airline.seat_changes.handlers import seat_changes
 from services.tools.bank.accounts.handlers import accounts_object
 from services.tools.bank.cards.handlers import cards_object
 from services.tools.bank.data.demo import DemoBank
-from services.tools.bank.disputes.handlers import dispute_desk, disputes
+from services.tools.bank.disputes.handlers import dispute_service, disputes
 from services.tools.bank.disputes.workflow import dispute_case
 from services.tools.bank.loan_applications.handlers import loan_applications, loan_desk
 from services.tools.bank.loan_applications.workflow import loan_application
@@ -49,7 +49,7 @@ def tools(settings: ToolsSettings, bank: BankRecords, data: AirlineData) -> Sequ
     scheduled_transfers = scheduled_transfers_object(bank, ahead_min)
     standing_orders = (standing_orders_object(ahead_min), standing_order_desk)
     held = (accounts_object(bank), loans_object(bank), loan_repayments, cards_object(bank))
-    disputing = (dispute_desk(decide_within), disputes, dispute_case)
+    disputing = (dispute_service(decide_within), disputes, dispute_case)
     knowing = (identity_checks_object(facts_on_record(bank, data.users)), identity_records)
     later = (transfers_service(bank), scheduled_transfers, reminders_object(ahead_min), calendar)
     flying = (flights_service(data), flight_seats_object(data), seat_changes, airline_faq)

@@ -35,14 +35,14 @@ async def test_small_dispute_is_credited_immediately_and_only_once(laboratory: L
     teller = Teller(laboratory)
     paid, before = (await purchases(teller))[0], await teller.net_movement_of("erin")
     erin, result = await open_dispute(teller, dispute(paid, "10.00"))
-    assert result["summary"].endswith("was received, and you will be told the outcome.")
+    assert result["summary"].endswith("was received. We will let you know the outcome here.")
     await teller.wait_for_notice(
         erin, f"Your dispute {result['dispute_id']} of 10.00 GBP at {paid['merchant']} was accepted"
     )
     await teller.wait_until_idle()
     assert await teller.net_movement_of("erin") == before + 10
     _, again = await open_dispute(teller, dispute(paid, "10.00"))
-    assert again["refused"].startswith("You have disputed that payment before.")
+    assert again["refused"].startswith("You have already disputed that payment.")
     assert await teller.net_movement_of("erin") == before + 10
 
 
@@ -64,7 +64,7 @@ async def test_larger_dispute_is_credited_after_staff_approve_it(laboratory: Lab
         )
     )
     assert sorted(answer.status for answer in answers) == [200, 409]
-    await teller.wait_for_notice(erin, "was accepted, and the money is on your account. We see it twice.")
+    await teller.wait_for_notice(erin, "was accepted, and the money is in your account. We see it twice.")
     await teller.wait_until_idle()
     assert await teller.net_movement_of("erin") == before - Decimal(paid["amount"])
 
@@ -90,9 +90,9 @@ async def test_ineligible_dispute_is_refused(laboratory: Laboratory) -> None:
     month = {"period": past_month(datetime.now(UTC).date()), "category": "groceries"}
     past = await teller.result_of("erin", ("list_transactions", month))
     for call, why in (
-        (dispute(paid, "999.00"), "dispute that, or less."),
+        (dispute(paid, "999.00"), "The disputed amount cannot be higher."),
         (dispute(rent), "Only card payments can be disputed here."),
-        (dispute(past["transactions"][0]), "A payment can be disputed for 120 days"),
+        (dispute(past["transactions"][0]), "A payment can be disputed within 120 days."),
         (dispute({**paid, "transaction_id": "TX-0000000000"}), "You have no transaction TX-0000000000."),
         (dispute({**paid, "currency": "EUR"}), "That payment was in GBP, not in EUR."),
     ):
@@ -119,7 +119,7 @@ async def test_parallel_disputes_never_exceed_the_limit_of_open_ones(laboratory:
     results = [await teller.last_result(carol) for carol in carols]
     refused = [result["refused"] for result in results if "refused" in result]
     assert len(refused) == 2
-    assert all(why.startswith(f"You have {OPEN_MAX} open disputes.") for why in refused)
+    assert all(why.startswith(f"You already have {OPEN_MAX} open disputes.") for why in refused)
     for answer in results:
         if "dispute_id" in answer:
             await wait_for_inbox_item(laboratory, answer["dispute_id"])

@@ -10,9 +10,9 @@ from typing import Literal
 
 from services.tools.bank.cards.contract import CASH_LIMIT_MAX, DAY_LIMIT_MAX, REPLACEMENT_DAYS, REPLACEMENTS_MAX
 from services.tools.bank.disputes.contract import (
-    AT_ONCE_A_YEAR,
-    AT_ONCE_MAX,
     DAYS_MAX,
+    INSTANT_CREDIT_MAX,
+    INSTANT_CREDITS_A_YEAR,
     OPEN_MAX,
     RECORDS_MAX,
     REMEMBERED_DAYS,
@@ -151,8 +151,8 @@ RULES = (
     ),
     Rule(
         "D5",
-        f"Disputes of up to {money(AT_ONCE_MAX)} are credited immediately, at most {AT_ONCE_A_YEAR} times a year. Staff"
-        " decide on all other disputes.",
+        f"Disputes of up to {money(INSTANT_CREDIT_MAX)} are credited immediately, at most {INSTANT_CREDITS_A_YEAR}"
+        " times a year. Staff decide on all other disputes.",
         "automatic",
     ),
     Rule(

@@ -1,4 +1,4 @@
-"""What the disputes promise: a card payment that is not right is looked into, and the customer is told the outcome."""
+"""Contract of the dispute services: open and list disputes of card payments, and get notified of the outcome."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -12,29 +12,31 @@ from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, format_amount
 
-DISPUTE_DESK = "DisputeDesk"
+DISPUTE_SERVICE = "DisputeDesk"
 DISPUTES = "Disputes"
 DISPUTE_CASE = "DisputeCase"
 
 DAYS_MAX = 120
-"""After a payment was booked."""
+"""Days after its booking within which a payment can be disputed."""
 
-AT_ONCE_MAX = Decimal("25.00")
-AT_ONCE_A_YEAR = 3
-"""Up to this amount, and so often in a year, it is credited without staff."""
+INSTANT_CREDIT_MAX = Decimal("25.00")
+INSTANT_CREDITS_A_YEAR = 3
+"""Disputes up to this amount are credited without staff, this many times a year."""
 
 OPEN_MAX = 20
 RECORDS_MAX = 200
-"""Disputes of one customer that are open at a time, and that were opened within REMEMBERED_DAYS."""
+"""Maximum disputes of a customer that are open at a time, and that are opened within REMEMBERED_DAYS."""
 
 REMEMBERED_DAYS = 365
-"""For so long at least a dispute that is closed is known, and an open one in any case: longer than its payment can be
-disputed again, and as long as it counts among those that were credited at once."""
+"""Minimum time that a closed dispute is stored; open disputes are always stored.
+
+It is longer than DAYS_MAX, so that no payment is disputed twice, and covers the year of INSTANT_CREDITS_A_YEAR.
+"""
 
 CARD_CATEGORIES: frozenset[Category] = frozenset(
     {"groceries", "restaurants", "shopping", "health", "travel", "gambling", "cash_withdrawals", "subscriptions"}
 )
-"""What is paid by card at this bank; all else is a transfer or a debit."""
+"""Categories of card payments at this bank. Payments in other categories are transfers or direct debits."""
 
 WORDS_MAX_CHARS = 500
 
@@ -43,25 +45,25 @@ DisputeStatus = Literal["checking", "waiting_for_staff", "accepted", "rejected",
 DisputeId = Annotated[str, Field(pattern=r"^DP-[0-9A-F]{12}$", examples=["DP-3F9A1C07B2D4"])]
 Words = Annotated[
     str,
-    # On one line: it is shown to the customer to say yes to, and to staff.
+    # On one line, because it is part of the consent question and shown to staff.
     AfterValidator(lambda text: " ".join(text.split())),
     Field(max_length=WORDS_MAX_CHARS, description="What happened, in the customer's words."),
 ]
 
 
 class DisputeRequest(PersonalInput):
-    """Which payment is not right, and why."""
+    """The payment to dispute, and why."""
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
     transaction_id: TransactionId
-    amount: Money = Field(gt=0, description="How much of the payment is disputed.")
+    amount: Money = Field(gt=0, description="The disputed amount, at most the full payment.")
     currency: Currency
     reason: DisputeReason
     words: Words = ""
 
 
 class Dispute(WireModel):
-    """One case as it stands."""
+    """The current state of one dispute."""
 
     summary: str
     dispute_id: DisputeId
@@ -73,26 +75,26 @@ class Dispute(WireModel):
     reason: DisputeReason
     opened_at: AwareDatetime
     decided_at: AwareDatetime | None = None
-    decision: str | None = Field(None, description="Why it was decided so; null before that.")
+    decision: str | None = Field(None, description="The reason for the decision; null until it is made.")
 
 
 class DisputeList(WireModel):
-    """The customer's cases, newest first."""
+    """The customer's disputes, newest first."""
 
     summary: str
     disputes: tuple[Dispute, ...]
 
 
 def dispute_question(request: DisputeRequest) -> str:
-    words = f", in your words: “{request.words}”" if request.words else ""
+    words = f"; your description: “{request.words}”" if request.words else ""
     amount, reason = format_amount(request.amount, request.currency), request.reason.replace("_", " ")
-    return f"Dispute {amount} of the payment {request.transaction_id}, because: {reason}{words}?"
+    return f"Dispute {amount} of the payment {request.transaction_id} (reason: {reason}{words})?"
 
 
 OPEN_DISPUTE = Tool(
-    service=DISPUTE_DESK,
+    service=DISPUTE_SERVICE,
     handler="open_dispute",
-    purpose="Dispute a card payment that is not right: complain about it, claim the money back.",
+    purpose="Dispute a card payment that is not right: complain about it and claim the money back.",
     input=DisputeRequest,
     output=Dispute,
     consent=dispute_question,
@@ -100,17 +102,17 @@ OPEN_DISPUTE = Tool(
 LIST_DISPUTES = Tool(
     service=DISPUTES,
     handler="list_disputes",
-    purpose="The customer's disputes of card payments, with their status, newest first.",
+    purpose="List the customer's disputes of card payments with their status, newest first.",
     input=PersonalInput,
     output=DisputeList,
     keyed_by="customer_id",
 )
 
-# From here on: what these services say to each other. No agent lists these.
+# Internal tools, with which these services call each other. Agents do not list them.
 
 
 class DisputeCase(ToolInput):
-    """A case on its way. `decide_within_seconds` is what staff have, should it come to them."""
+    """A dispute with its payment. `decide_within_seconds` is the deadline for staff, if they have to decide."""
 
     dispute_id: DisputeId
     customer_id: str
@@ -137,19 +139,19 @@ class DisputeOpened(WireModel):
 
 
 class DisputeClosing(ToolInput):
-    """How a case ended."""
+    """The outcome of a dispute."""
 
     dispute_id: DisputeId
     status: DisputeStatus
     why: str
 
 
-class Noted(WireModel):
+class Acknowledgement(WireModel):
     changed: bool
 
 
-class Leave(WireModel):
-    """Whether the case may be credited without staff."""
+class CreditPermission(WireModel):
+    """Whether the dispute may be credited without staff."""
 
     at_once: bool
 
@@ -157,51 +159,51 @@ class Leave(WireModel):
 NOTE_DISPUTE = Tool(
     service=DISPUTES,
     handler="note_dispute",
-    purpose="Note a case and set it going.",
+    purpose="Store a new dispute and start its workflow.",
     input=DisputeCase,
     output=DisputeOpened,
     keyed_by="customer_id",
     internal=True,
 )
-ASK_LEAVE = Tool(
+REQUEST_CREDIT_PERMISSION = Tool(
     service=DISPUTES,
     handler="ask_leave",
-    purpose="Whether a case may be credited without staff; if not, note that it waits for them.",
+    purpose="Decide whether a dispute may be credited without staff. If not, mark it as waiting for staff.",
     input=DisputeRef,
-    output=Leave,
+    output=CreditPermission,
     keyed_by="customer_id",
     internal=True,
 )
 CLOSE_DISPUTE = Tool(
     service=DISPUTES,
     handler="close_dispute",
-    purpose="Note how a case ended, and tell the customer.",
+    purpose="Store the outcome of a dispute and notify the customer.",
     input=DisputeClosing,
-    output=Noted,
+    output=Acknowledgement,
     keyed_by="customer_id",
     internal=True,
 )
 TAKE_BACK_CREDIT = Tool(
-    service=DISPUTE_DESK,
+    service=DISPUTE_SERVICE,
     handler="take_back",
-    purpose="Undo what was done for a case that could not be finished, and close it.",
+    purpose="Undo the credit of a dispute that failed, and close the dispute.",
     input=DisputeCase,
-    output=Noted,
+    output=Acknowledgement,
     internal=True,
 )
 RUN_DISPUTE = Tool(
     service=DISPUTE_CASE,
     handler="run",
-    purpose="Have a case decided, and credit the money.",
+    purpose="Get a decision on a dispute, and credit the money if it is accepted.",
     input=DisputeCase,
-    output=Noted,
+    output=Acknowledgement,
     internal=True,
 )
 DISPUTE_DECIDED = Tool(
     service=DISPUTE_CASE,
     handler="decided",
-    purpose="Take in what staff decided.",
+    purpose="Receive the decision of staff.",
     input=Decision,
-    output=Noted,
+    output=Acknowledgement,
     internal=True,
 )

@@ -1,13 +1,13 @@
-"""Which payments can be disputed, which cases staff decide, and what is told of them. Pure."""
+"""Rules for disputes: which payments qualify and when staff decide, and the texts about them. Pure."""
 
 from datetime import datetime, timedelta
 
 from services.tools.bank.accounts.contract import MoveMoney, Transaction
 from services.tools.bank.disputes.contract import (
-    AT_ONCE_A_YEAR,
-    AT_ONCE_MAX,
     CARD_CATEGORIES,
     DAYS_MAX,
+    INSTANT_CREDIT_MAX,
+    INSTANT_CREDITS_A_YEAR,
     OPEN_MAX,
     RECORDS_MAX,
     REMEMBERED_DAYS,
@@ -28,12 +28,12 @@ YEAR = timedelta(days=REMEMBERED_DAYS)
 
 OPEN: tuple[DisputeStatus, ...] = ("checking", "waiting_for_staff")
 
-AT_ONCE = "The amount is small, so it is credited without further questions."
-NOT_FINISHED = "It could not be finished on our side, and nothing was credited. Please open it again."
+CREDITED_INSTANTLY = "Because the amount is small, no further checks were needed."
+NOT_FINISHED = "Sorry, we could not process it. Nothing was credited. Please open the dispute again."
 
 
 class Record(WireModel):
-    """One case as it is kept. `at_once` when it was credited without staff."""
+    """One dispute as it is stored. `at_once` is true if it was credited without staff."""
 
     case: DisputeCase
     status: DisputeStatus = "checking"
@@ -45,13 +45,13 @@ class Record(WireModel):
     def is_open(self) -> bool:
         return self.status in OPEN
 
-    def counts(self, now: datetime) -> bool:
-        """Whether a rule may still ask for it; what does not count may be forgotten."""
+    def is_relevant(self, now: datetime) -> bool:
+        """Return whether a rule still needs the record. Records that are no longer relevant may be dropped."""
         return self.is_open or now - self.case.opened_at < YEAR
 
 
 class Records(WireModel):
-    """A customer's cases, oldest first."""
+    """A customer's disputes, oldest first."""
 
     records: tuple[Record, ...] = ()
 
@@ -59,72 +59,74 @@ class Records(WireModel):
         return next((record for record in self.records if record.case.dispute_id == dispute_id), None)
 
     def with_record(self, record: Record) -> "Records":
-        """With it in the place of what is there under its id, or behind all; the oldest that do not count go then."""
-        same = record.case.dispute_id
-        if self.find(same) is None:
-            past = [old for old in self.records if not old.counts(record.case.opened_at)]
-            gone = past[: max(len(self.records) + 1 - RECORDS_MAX, 0)]
-            return Records(records=(*(old for old in self.records if old not in gone), record))
-        return Records(records=tuple(record if old.case.dispute_id == same else old for old in self.records))
+        """Replace the record with the same id, or append it. Appending may drop the oldest irrelevant records."""
+        dispute_id = record.case.dispute_id
+        if self.find(dispute_id) is None:
+            irrelevant = [old for old in self.records if not old.is_relevant(record.case.opened_at)]
+            dropped = irrelevant[: max(len(self.records) + 1 - RECORDS_MAX, 0)]
+            return Records(records=(*(old for old in self.records if old not in dropped), record))
+        return Records(records=tuple(record if old.case.dispute_id == dispute_id else old for old in self.records))
 
 
 def refuse_impossible(paid: Transaction, request: DisputeRequest) -> Refusal | None:
-    """Nobody gets more back than they have paid."""
+    """Refuse a dispute of more than was paid."""
     if paid.amount >= 0:
-        return Refusal("That is money that came in, and no payment.")
+        return Refusal("That is an incoming transaction. Only payments can be disputed.")
     if request.currency != paid.currency:
         return Refusal(f"That payment was in {paid.currency}, not in {request.currency}.", rule="T5")
     if request.amount > -paid.amount:
-        return Refusal(
-            f"That payment was {format_amount(-paid.amount, paid.currency)}; dispute that, or less.", rule="D3"
-        )
+        why = f"That payment was {format_amount(-paid.amount, paid.currency)}. The disputed amount cannot be higher."
+        return Refusal(why, rule="D3")
     return None
 
 
 def refuse_dispute(paid: Transaction, now: datetime) -> Refusal | None:
     if paid.category not in CARD_CATEGORIES:
-        why = "Only card payments can be disputed here. For a transfer or a debit ask for a call from our staff."
+        why = "Only card payments can be disputed here. For a transfer or a direct debit, please contact our staff."
         return Refusal(why, rule="D1")
     if now - paid.booked_at > timedelta(days=DAYS_MAX):
-        return Refusal(f"A payment can be disputed for {DAYS_MAX} days, and that was longer ago.", rule="D2")
+        return Refusal(f"A payment can be disputed within {DAYS_MAX} days. That payment is older.", rule="D2")
     return None
 
 
 def refuse_again(records: Records, transaction_id: str) -> Refusal | None:
-    """A payment is disputed once; what staff never came to may be opened again."""
+    """Refuse a second dispute of a payment, unless staff did not decide on the first one in time."""
     for record in records.records:
         if record.case.transaction_id == transaction_id and record.status != "undecided":
-            return Refusal(f"You have disputed that payment before. {sentence(record)}", rule="D4")
+            return Refusal(f"You have already disputed that payment. {describe(record)}", rule="D4")
     return None
 
 
 def refuse_too_many(records: Records, now: datetime) -> Refusal | None:
-    """What is open, or may be asked for again, is never forgotten: so there is no more of it than can be kept."""
+    """Refuse a dispute beyond the maximum. Open and recent disputes are always stored, so their number is limited."""
     if sum(record.is_open for record in records.records) >= OPEN_MAX:
-        why = f"You have {OPEN_MAX} open disputes. When one of them is decided, you can open the next."
+        why = f"You already have {OPEN_MAX} open disputes. You can open another one when one of them is decided."
         return Refusal(why, rule="D6")
-    if sum(record.counts(now) for record in records.records) >= RECORDS_MAX:
-        why = f"You have opened {RECORDS_MAX} disputes within {REMEMBERED_DAYS} days. Ask for a call from our staff."
+    if sum(record.is_relevant(now) for record in records.records) >= RECORDS_MAX:
+        why = (
+            f"You have opened {RECORDS_MAX} disputes in the last {REMEMBERED_DAYS} days, which is the maximum. Please"
+            " contact our staff."
+        )
         return Refusal(why, rule="D6")
     return None
 
 
-def at_once(records: Records, case: DisputeCase) -> bool:
-    """Whether it is credited without staff, by its amount and by how often that was done in a year."""
+def may_credit_instantly(records: Records, case: DisputeCase) -> bool:
+    """Return whether the dispute is credited without staff, depending on its amount and on earlier instant credits."""
     before = sum(
         record.at_once and case.opened_at - record.case.opened_at < YEAR
         for record in records.records
         if record.case.dispute_id != case.dispute_id
     )
-    return case.amount <= AT_ONCE_MAX and before < AT_ONCE_A_YEAR
+    return case.amount <= INSTANT_CREDIT_MAX and before < INSTANT_CREDITS_A_YEAR
 
 
-def marked(record: Record, credited_at_once: bool) -> Record:
-    """With how it goes on: credited at once, or before staff. A case that is closed stays as it is."""
+def with_next_step(record: Record, credit_instantly: bool) -> Record:
+    """Mark the dispute as credited instantly or as waiting for staff. A closed dispute stays unchanged."""
     if record.status not in OPEN:
         return record
-    status: DisputeStatus = "checking" if credited_at_once else "waiting_for_staff"
-    return record.model_copy(update={"at_once": credited_at_once, "status": status})
+    status: DisputeStatus = "checking" if credit_instantly else "waiting_for_staff"
+    return record.model_copy(update={"at_once": credit_instantly, "status": status})
 
 
 def closed(record: Record, closing: DisputeClosing, now: datetime) -> Record:
@@ -145,13 +147,13 @@ def credit(case: DisputeCase) -> MoveMoney:
 
 
 def closing(case: DisputeCase, decision: Decision, staff: bool) -> DisputeClosing:
-    """`staff` is False when the deadline decided."""
+    """Return the outcome. `staff` is False if staff did not decide before the deadline."""
     status: DisputeStatus = "accepted" if decision.approved else "rejected" if staff else "undecided"
     return DisputeClosing(dispute_id=case.dispute_id, status=status, why=decision.why)
 
 
 def facts(case: DisputeCase) -> tuple[Fact, ...]:
-    """The case as staff see it."""
+    """Return what staff see of the dispute."""
     return (
         Fact(
             name="payment",
@@ -165,14 +167,16 @@ def facts(case: DisputeCase) -> tuple[Fact, ...]:
 
 def undecided(within: timedelta) -> str:
     hours = within.total_seconds() / 3600
-    return f"It could not be decided within {hours:g} hours. Please open it again, or ask for a call."
+    return (
+        f"Sorry, our staff could not decide within {hours:g} hours. Please open the dispute again or contact our staff."
+    )
 
 
 def view(record: Record) -> Dispute:
     case = record.case
     fields = {"dispute_id", "transaction_id", "merchant", "amount", "currency", "reason", "opened_at"}
     return Dispute(
-        summary=sentence(record),
+        summary=describe(record),
         status=record.status,
         decided_at=record.decided_at,
         decision=record.why,
@@ -180,7 +184,7 @@ def view(record: Record) -> Dispute:
     )
 
 
-def listed(records: Records) -> DisputeList:
+def dispute_list(records: Records) -> DisputeList:
     disputes = tuple(view(record) for record in reversed(records.records))
     summary = " ".join(dispute.summary for dispute in disputes[:3])
     rest = len(disputes) - 3
@@ -189,17 +193,17 @@ def listed(records: Records) -> DisputeList:
     )
 
 
-def sentence(record: Record) -> str:
-    """How a case stands, and what comes next."""
+def describe(record: Record) -> str:
+    """Return the status of a dispute and the next step, for the customer."""
     case = record.case
     name = f"Your dispute {case.dispute_id} of {format_amount(case.amount, case.currency)} at {case.merchant}"
     match record.status:
         case "checking":
-            return f"{name} was received, and you will be told the outcome."
+            return f"{name} was received. We will let you know the outcome here."
         case "waiting_for_staff":
-            return f"{name} waits for a decision of our staff, and you will be told the outcome."
+            return f"{name} is waiting for a decision by our staff. We will let you know the outcome here."
         case "accepted":
-            return f"{name} was accepted, and the money is on your account. {record.why}"
+            return f"{name} was accepted, and the money is in your account. {record.why}"
         case "rejected":
             return f"{name} was rejected. {record.why}"
         case "undecided":

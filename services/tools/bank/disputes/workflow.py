@@ -1,4 +1,4 @@
-"""A dispute from the desk to its end: one workflow, which waits for staff for days where it has to, without a lock."""
+"""The workflow of one dispute, from its opening to its outcome. It can wait for staff for days and holds no lock."""
 
 import logging
 from datetime import timedelta
@@ -8,16 +8,16 @@ import restate
 from services.tools.bank.accounts.contract import DEPOSIT
 from services.tools.bank.disputes import policy
 from services.tools.bank.disputes.contract import (
-    ASK_LEAVE,
     CLOSE_DISPUTE,
     DISPUTE_CASE,
     DISPUTE_DECIDED,
+    REQUEST_CREDIT_PERMISSION,
     RUN_DISPUTE,
     TAKE_BACK_CREDIT,
+    Acknowledgement,
     DisputeCase,
     DisputeClosing,
     DisputeRef,
-    Noted,
 )
 from switchboard import implements
 from switchboard.builtin.approvals.contract import (
@@ -43,36 +43,37 @@ dispute_case = tool_workflow(DISPUTE_CASE, "One dispute of a card payment; the k
 
 
 @implements(dispute_case, RUN_DISPUTE, kind="workflow")
-async def run(ctx: restate.WorkflowContext, case: DisputeCase) -> Noted:
-    """Decide, credit, close. The end is sent to the customer's record, which tells the customer."""
+async def run(ctx: restate.WorkflowContext, case: DisputeCase) -> Acknowledgement:
+    """Decide, credit and close a dispute. `Disputes` receives the outcome and notifies the customer."""
     try:
         closing = await decide(ctx, case)
         if closing.status == "accepted":
             await call_tool(ctx, DEPOSIT, policy.credit(case), case.customer_id)
     except restate.TerminalError as error:
-        # Refused for good, or an operator has cancelled this: the customer has to hear of it.
+        # A step failed permanently or an operator cancelled this workflow. The customer has to be notified.
         logger.error("dispute %s could not be finished: %s", case.dispute_id, private(error.message))
-        # Sent, not called: a second cancellation would reach into calls.
+        # One-way sends, because a second cancellation would also cancel calls.
         send_tool(ctx, WITHDRAW, ApprovalRef(approval_id=case.dispute_id), INBOX_KEY)
         send_tool(ctx, TAKE_BACK_CREDIT, case)
         raise
-    # Sent, not called: from here on nothing can fail or be cancelled.
+    # A one-way send: from here on nothing can fail or be cancelled.
     send_tool(ctx, CLOSE_DISPUTE, closing, case.customer_id)
-    return Noted(changed=True)
+    return Acknowledgement(changed=True)
 
 
 @implements(dispute_case, DISPUTE_DECIDED)
-async def decided(ctx: restate.WorkflowSharedContext, decision: Decision) -> Noted:
-    """What staff decided; the inbox sends it once."""
+async def decided(ctx: restate.WorkflowSharedContext, decision: Decision) -> Acknowledgement:
+    """Receive the decision of staff. The inbox sends it once."""
     await ctx.promise(DECISION, type_hint=Decision).resolve(decision)
-    return Noted(changed=True)
+    return Acknowledgement(changed=True)
 
 
 async def decide(ctx: restate.WorkflowContext, case: DisputeCase) -> DisputeClosing:
-    """By its amount where that is small, by staff where it is not."""
-    leave = await call_tool(ctx, ASK_LEAVE, DisputeRef(dispute_id=case.dispute_id), case.customer_id)
-    if leave.at_once:
-        return DisputeClosing(dispute_id=case.dispute_id, status="accepted", why=policy.AT_ONCE)
+    """Accept a small dispute instantly, or have staff decide."""
+    ref = DisputeRef(dispute_id=case.dispute_id)
+    permission = await call_tool(ctx, REQUEST_CREDIT_PERMISSION, ref, case.customer_id)
+    if permission.at_once:
+        return DisputeClosing(dispute_id=case.dispute_id, status="accepted", why=policy.CREDITED_INSTANTLY)
     now = await business_now(ctx)
     within = timedelta(seconds=case.decide_within_seconds)
     question = AskForApproval(

@@ -1,4 +1,4 @@
-"""Which payments can be disputed, and which cases need staff."""
+"""Which payments can be disputed, and which disputes need staff."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -59,10 +59,10 @@ def case(number: int = 1, amount: str = "20.00", days_ago: int = 0) -> DisputeCa
         (paid(), request("0.01"), None),
         (paid(), request("62.41"), "D3"),
         (paid(), request(currency="USD"), "T5"),
-        (paid("62.40"), request(), ""),  # money that came in
+        (paid("62.40"), request(), ""),  # an incoming transaction
     ],
 )
-def test_nobody_gets_back_more_than_was_paid(of: Transaction, asked: DisputeRequest, rule: str | None) -> None:
+def test_dispute_of_more_than_was_paid_is_refused(of: Transaction, asked: DisputeRequest, rule: str | None) -> None:
     refused = policy.refuse_impossible(of, asked)
     assert (refused.rule if refused else None) == rule
 
@@ -76,7 +76,7 @@ def test_nobody_gets_back_more_than_was_paid(of: Transaction, asked: DisputeRequ
         (paid(category="rent"), "D1"),
     ],
 )
-def test_card_payments_can_be_disputed_for_a_time(of: Transaction, rule: str | None) -> None:
+def test_only_recent_card_payments_can_be_disputed(of: Transaction, rule: str | None) -> None:
     refused = policy.refuse_dispute(of, NOW)
     assert (refused.rule if refused else None) == rule
 
@@ -85,35 +85,35 @@ def test_card_payments_can_be_disputed_for_a_time(of: Transaction, rule: str | N
     ("status", "again"),
     [("checking", False), ("waiting_for_staff", False), ("accepted", False), ("rejected", False), ("undecided", True)],
 )
-def test_a_payment_is_disputed_once_unless_nobody_came_to_it(status: DisputeStatus, again: bool) -> None:
+def test_payment_can_be_disputed_again_only_if_undecided(status: DisputeStatus, again: bool) -> None:
     refused = policy.refuse_again(Records(records=(Record(case=case(), status=status),)), "TX-0000000001")
     assert (refused is None) is again
     assert policy.refuse_again(Records(), "TX-0000000001") is None
 
 
-def test_small_ones_are_credited_at_once_and_not_too_often() -> None:
-    assert policy.at_once(Records(), case(amount="25.00"))
-    assert not policy.at_once(Records(), case(amount="25.01"))
+def test_small_disputes_are_credited_instantly_up_to_the_yearly_maximum() -> None:
+    assert policy.may_credit_instantly(Records(), case(amount="25.00"))
+    assert not policy.may_credit_instantly(Records(), case(amount="25.01"))
     before = Records(records=tuple(Record(case=case(n, days_ago=n), at_once=True) for n in range(1, 4)))
-    assert not policy.at_once(before, case(9))
+    assert not policy.may_credit_instantly(before, case(9))
     long_ago = Records(records=tuple(Record(case=case(n, days_ago=365 + n), at_once=True) for n in range(1, 4)))
-    assert policy.at_once(long_ago, case(9))
+    assert policy.may_credit_instantly(long_ago, case(9))
     by_staff = Records(records=tuple(Record(case=case(n)) for n in range(1, 9)))
-    assert policy.at_once(by_staff, case(9))
+    assert policy.may_credit_instantly(by_staff, case(9))
 
 
-def test_the_question_says_what_is_claimed() -> None:
+def test_consent_question_states_amount_payment_and_reason() -> None:
     assert dispute_question(request(words="charged\n twice")) == (
-        "Dispute 62.40 EUR of the payment TX-0000000001, because: charged twice, in your words: “charged twice”?"
+        "Dispute 62.40 EUR of the payment TX-0000000001 (reason: charged twice; your description: “charged twice”)?"
     )
 
 
-def test_staff_and_the_deadline_close_a_case_differently() -> None:
+def test_dispute_is_rejected_by_staff_but_undecided_at_the_deadline() -> None:
     no = Decision(approval_id="DP", approved=False, by="mia", why="It was yours.", at=NOW)
     assert policy.closing(case(), no, staff=True).status == "rejected"
     assert policy.closing(case(), no, staff=False).status == "undecided"
     closed = policy.closed(Record(case=case()), policy.closing(case(), no, staff=True), NOW)
-    assert policy.sentence(closed) == (
+    assert policy.describe(closed) == (
         "Your dispute DP-000000000001 of 20.00 EUR at Fresh Basket was rejected. It was yours."
     )
 
@@ -135,17 +135,16 @@ def held(number: int, status: DisputeStatus = "accepted", first: int = 1, days_a
         ((*held(RECORDS_MAX - 1, days_ago=365), *held(1, first=900)), False),
     ],
 )
-def test_so_many_disputes_are_open_and_opened_in_a_year_and_no_more(records: tuple[Record, ...], refused: bool) -> None:
-    told = policy.refuse_too_many(Records(records=records), NOW)
-    assert (told.rule if told else "") == ("D6" if refused else "")
+def test_disputes_beyond_the_maximum_are_refused(records: tuple[Record, ...], refused: bool) -> None:
+    refusal = policy.refuse_too_many(Records(records=records), NOW)
+    assert (refusal.rule if refusal else "") == ("D6" if refused else "")
 
 
-def test_only_what_no_rule_asks_for_any_more_is_forgotten() -> None:
-    """Open ones, however old, and those of a year stay: a payment is credited once, and a case has its end."""
-    stays = (*held(1, "waiting_for_staff", days_ago=400), *held(2, first=2, days_ago=364))
+def test_only_closed_disputes_older_than_a_year_are_dropped() -> None:
+    kept = (*held(1, "waiting_for_staff", days_ago=400), *held(2, first=2, days_ago=364))
     old = held(RECORDS_MAX - 3, first=10, days_ago=366)
-    after = Records(records=(*stays, *old)).with_record(Record(case=case(999)))
+    after = Records(records=(*kept, *old)).with_record(Record(case=case(999)))
     assert len(after.records) == RECORDS_MAX
     assert after.find(old[0].case.dispute_id) is None
-    assert [after.find(record.case.dispute_id) for record in stays] == list(stays)
-    assert policy.refuse_again(after, stays[1].case.transaction_id) is not None
+    assert [after.find(record.case.dispute_id) for record in kept] == list(kept)
+    assert policy.refuse_again(after, kept[1].case.transaction_id) is not None
