@@ -134,7 +134,10 @@ async def test_standing_order_that_can_never_run_is_refused(laboratory: Laborato
 async def test_card_is_frozen_without_a_question_and_other_changes_need_one(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     frozen = await teller.result_of("erin", ("freeze_card", {}))
-    assert frozen["summary"] == "Your debit card ending in 6819 (CD-6819) is frozen. It cannot be used until you unfreeze it."
+    assert (
+        frozen["summary"]
+        == "Your debit card ending in 6819 (CD-6819) is frozen. It cannot be used until you unfreeze it."
+    )
     assert (await teller.result_of("erin", ("list_cards", {})))["cards"][0]["status"] == "frozen"
     _, usable = await teller.confirm("erin", ("unfreeze_card", {"card_id": "CD-6819"}))
     assert usable["card"]["status"] == "active"
