@@ -1,6 +1,7 @@
 """From declared services to a process that Restate can call, with /metrics and /health beside them."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +26,8 @@ from switchboard.runtime.settings import ModelSettings, ServerSettings, load
 from switchboard.telemetry import metrics
 from switchboard.telemetry.setup import set_up_telemetry
 from switchboard.telemetry.spans import CONVERSATION, describe, traced
+
+logger = logging.getLogger(__name__)
 
 SHUTDOWN_GRACE = timedelta(seconds=5)
 """After SIGTERM; what still runs then is retried by Restate elsewhere."""
@@ -142,12 +145,24 @@ async def listen(app: ASGIApp, settings: ServerSettings, beside: Sequence[Beside
     # Through the SDK's own hooks: it takes SIGTERM for itself at the first request, and would silence another handler.
     for signum in (2, 15):
         install_shutdown_hook(loop, lambda: stop(server, loop), signum)
-    tasks = [asyncio.create_task(work()) for work in beside]
+    tasks = [start_background(work) for work in beside]
     try:
         await server.serve()
     finally:
         for task in tasks:
             task.cancel()
+
+
+def start_background(work: Beside) -> asyncio.Task[None]:
+    """Start a background task. If it fails, log the error; the services keep running without it."""
+    task = asyncio.create_task(work())
+    task.add_done_callback(_log_failure)
+    return task
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("a background task has failed", exc_info=error)
 
 
 def stop(server: Server, loop: asyncio.AbstractEventLoop) -> None:
