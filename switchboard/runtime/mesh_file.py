@@ -25,15 +25,18 @@ EXAMPLE_MAX_CHARS = 200
 Uses = Literal["model", "restate-admin", "prices"]
 """What a service needs besides Restate: the model's key, Restate's admin API, or the prices of model calls."""
 
-MESH_NAME = r"^[a-z][a-z0-9-]{0,39}$"
+MESH_NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 SERVICE_NAME = r"^[a-z]([a-z0-9_-]{0,38}[a-z0-9])?$"
+IMAGE_NAME = r"^([a-z0-9]+((\.|__?|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*)*)?$"
 MODULE_NAME = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
 DEMO_NAME = r"^[\w.]+:\w+$"
 
 IN_WORDS = {
-    MESH_NAME: "a mesh's name has 1 to 40 lower-case letters, digits or '-', and begins with a letter",
+    MESH_NAME: "a mesh's name has 1 to 40 lower-case letters, digits or '-', begins with a letter and ends with a"
+    " letter or digit",
     SERVICE_NAME: "a service's name has 1 to 40 lower-case letters, digits, '_' or '-', begins with a letter and ends"
     " with a letter or digit",
+    IMAGE_NAME: "an image's name has lower-case letters and digits, separated by '.', '_', '-' or '/'",
     MODULE_NAME: "a module's name is written as in an import: shop.front",
     DEMO_NAME: "write it as module:NAME",
 }
@@ -61,7 +64,7 @@ class ServiceDefinition(_Strict):
 
     module: ModuleName
     port: int = Field(ge=PORT_MIN, le=PORT_MAX)
-    image: str = ""
+    image: Annotated[str, StringConstraints(pattern=IMAGE_NAME)] = ""
     replicas: int | None = Field(None, ge=1, le=REPLICAS_MAX)
     uses: tuple[Uses, ...] = ("model",)
 

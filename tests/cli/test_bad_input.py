@@ -139,7 +139,9 @@ def test_up_names_a_taken_port_and_the_option_that_chooses_another(tmp_path: Pat
     assert not running_in(folder)
 
 
-@pytest.mark.parametrize("name", ["My-Shop", "shop_1", "1shop", "", "../shop", "s" * 41, "json", "class", "tests"])
+@pytest.mark.parametrize(
+    "name", ["My-Shop", "shop_1", "1shop", "", "../shop", "s" * 41, "shop-", "json", "class", "tests"]
+)
 def test_new_rejects_an_invalid_name(tmp_path: Path, name: str) -> None:
     assert_one_line(run_in(tmp_path, "new", name), f"{name!r} is not a valid project name")
     assert not list(tmp_path.iterdir())
