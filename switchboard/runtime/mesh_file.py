@@ -1,6 +1,7 @@
 """Reads mesh.toml: which services a mesh has, and how each one is started."""
 
 import os
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,14 @@ IN_WORDS = {
     DEMO_NAME: "write it as module:NAME",
 }
 """What each pattern accepts."""
+
+IN_TOML = {
+    r"(Input|String) should": "it must",
+    r"Dictionary should have at least 1 item.*": "it must have at least 1 entry",
+    r"a valid dictionary.*": "a table",
+    r"a valid tuple": "a list",
+}
+"""TOML's words for those in pydantic's messages."""
 
 ServiceName = Annotated[str, StringConstraints(pattern=SERVICE_NAME)]
 ModuleName = Annotated[str, StringConstraints(pattern=MODULE_NAME)]
@@ -203,7 +212,9 @@ def place(where: Sequence[int | str]) -> str:
 
 
 def problem_text(where: Sequence[int | str], kind: str, message: str, context: Mapping[str, object]) -> str:
-    text = message.removeprefix("Value error, ").replace("Input should be", "it must be")
+    text = message.removeprefix("Value error, ")
+    for words, plain in IN_TOML.items():
+        text = re.sub(words, plain, text)
     if kind == "string_pattern_mismatch":
         text = IN_WORDS[str(context["pattern"])]
     return f"{place(where)}: {text}" if where else text

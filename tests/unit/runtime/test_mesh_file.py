@@ -43,3 +43,19 @@ def test_image_is_a_repository_name(tmp_path: Path, image: str) -> None:
 @pytest.mark.parametrize("image", ["a-", "-a", "team/", "team/a-", "Tools", "a b", "tools:1.0"])
 def test_image_that_is_no_repository_name_is_rejected(tmp_path: Path, image: str) -> None:
     assert "services.front.image: an image's name" in read(tmp_path, GOOD.replace("shop-front", image))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('name = "shop"\nservices = 3', "services: it must be a table"),
+        ('name = "shop"\n[[services]]\nmodule = "front"', "services: it must be a table"),
+        ('name = "shop"\nservices.front = 3', "services.front: it must be a table"),
+        ('name = "shop"\n[services]', "services: it must have at least 1 entry"),
+        (GOOD + 'uses = "model"', "services.front.uses: it must be a list"),
+        ('example = ""' + GOOD, "example: it must have at least 1 character"),
+    ],
+)
+def test_mesh_file_errors_use_the_words_of_toml(tmp_path: Path, text: str, problem: str) -> None:
+    error = read(tmp_path, text)
+    assert error.endswith(f"mesh.toml: {problem}.")
