@@ -23,7 +23,7 @@ def parsed(path: Path) -> ast.Module:
     # Collecting garbage in the middle of ast.parse can make CPython 3.11 raise SystemError (python/cpython#106905).
     gc.disable()
     try:
-        return ast.parse(path.read_text())
+        return ast.parse(path.read_text(encoding="utf-8"))
     finally:
         gc.enable()
 
@@ -43,7 +43,7 @@ def test_framework_mentions_no_domain_of_the_reference_mesh() -> None:
         f"{name_of(path)}:{number}: {line.strip()}"
         for path in (ROOT / "switchboard").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
-        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         if re.search(r"bank|airline", line, re.IGNORECASE)
     ]
     assert mentions == []
@@ -56,7 +56,7 @@ def test_the_environment_is_read_in_settings_only() -> None:
         if name_of(path).startswith(("switchboard/", "services/"))
         and not name_of(path).startswith(ON_ONE_MACHINE)
         and path.name != "settings.py"
-        and ("os.environ" in path.read_text() or "os.getenv" in path.read_text())
+        and ("os.environ" in path.read_text(encoding="utf-8") or "os.getenv" in path.read_text())
     ]
     assert readers == []
 
@@ -70,3 +70,18 @@ def test_no_loop_is_endless() -> None:
         if isinstance(node, ast.While) and isinstance(node.test, ast.Constant)
     ]
     assert endless == []
+
+
+def test_framework_names_the_encoding_of_every_text_file() -> None:
+    """The default encoding depends on the machine's locale."""
+    unnamed = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in FILES
+        if name_of(path).startswith("switchboard/")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("read_text", "write_text")
+        and "encoding" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert unnamed == []

@@ -182,7 +182,7 @@ def named_seats() -> dict[str, set[str]]:
     paths += [path for folder in ("mesh", "chaos", "gateway", "traces") for path in ROOT.glob(f"tests/{folder}/*.py")]
     named: dict[str, set[str]] = {}
     for path in paths:
-        for seat in NAMED_SEAT.findall(path.read_text()):
+        for seat in NAMED_SEAT.findall(path.read_text(encoding="utf-8")):
             named.setdefault(seat.upper(), set()).add(path.relative_to(ROOT).as_posix())
     return named
 

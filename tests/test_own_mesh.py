@@ -144,7 +144,7 @@ def test_chart_renders_the_services_of_a_new_mesh(shop: Installation) -> None:
 
 def test_values_of_a_new_mesh_follow_from_its_mesh_file(shop: Installation) -> None:
     printed = shop.run("switchboard", "values").stdout
-    assert yaml.safe_load(printed) == yaml.safe_load((shop.project / "values.yaml").read_text())
+    assert yaml.safe_load(printed) == yaml.safe_load((shop.project / "values.yaml").read_text(encoding="utf-8"))
 
 
 def test_tiltfile_of_a_new_mesh_builds_an_image_for_each_workload(shop: Installation) -> None:
@@ -162,7 +162,7 @@ def test_tiltfile_of_a_new_mesh_builds_an_image_for_each_workload(shop: Installa
 
 async def test_image_of_a_new_mesh_runs_a_service(shop: Installation, wheel: Path, tmp_path: Path) -> None:
     """By the Dockerfile's two steps: install requirements.in with the wheels beside it, and run the service by name."""
-    dockerfile = (shop.project / "Dockerfile").read_text()
+    dockerfile = (shop.project / "Dockerfile").read_text(encoding="utf-8")
     assert "--find-links wheels -r requirements.in" in dockerfile
     assert "exec python -m switchboard.run $SERVICE" in dockerfile
     programs = new_environment(tmp_path / "venv")
@@ -187,10 +187,14 @@ async def test_image_of_a_new_mesh_runs_a_service(shop: Installation, wheel: Pat
 
 def test_new_mesh_pins_the_restate_server_and_the_base_image_of_this_repository(shop: Installation) -> None:
     def dependencies(folder: Path) -> object:
-        return yaml.safe_load((folder / "package.json").read_text())["devDependencies"]
+        return yaml.safe_load((folder / "package.json").read_text(encoding="utf-8"))["devDependencies"]
 
     def base(folder: Path) -> str:
-        return next(line for line in (folder / "Dockerfile").read_text().splitlines() if line.startswith("ARG BASE"))
+        return next(
+            line
+            for line in (folder / "Dockerfile").read_text(encoding="utf-8").splitlines()
+            if line.startswith("ARG BASE")
+        )
 
     assert dependencies(shop.project) == dependencies(PROJECT)
     assert base(shop.project) == base(PROJECT)

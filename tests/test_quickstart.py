@@ -12,7 +12,7 @@ LINES_MAX = 60
 
 def test_quickstart_is_one_short_file() -> None:
     assert [path.name for path in QUICKSTART.glob("*.py")] == ["quickstart.py"]
-    assert (QUICKSTART / "quickstart.py").read_text().count("\n") <= LINES_MAX
+    assert (QUICKSTART / "quickstart.py").read_text(encoding="utf-8").count("\n") <= LINES_MAX
 
 
 def test_quickstart_answers(tmp_path: Path) -> None:

@@ -95,9 +95,9 @@ def write_project(folder: Path, name: str, module: str) -> None:
     for path, template in templates(TEMPLATES, PurePosixPath()):
         target = folder / filled(path.as_posix(), words).removesuffix(SUFFIX)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(filled(template.read_text(), words))
+        target.write_text(filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")
     values = values_text(read_mesh_file(folder / MESH_FILE))
-    (folder / VALUES_FILE).write_text(VALUES_HEADER + values)
+    (folder / VALUES_FILE).write_text(VALUES_HEADER + values, encoding="utf-8")
 
 
 def templates(folder: Traversable, path: PurePosixPath) -> Iterator[tuple[PurePosixPath, Traversable]]:

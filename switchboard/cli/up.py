@@ -83,7 +83,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Lock the folder. The kernel releases the lock when the process ends, so locks are never stale."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("a+")
+        lock = (folder / "lock").open("a+", encoding="utf-8")
     except OSError as error:
         raise Problem(f"Cannot write to {folder} ({error.strerror}). Choose another folder with --folder.") from error
     with lock:

@@ -26,7 +26,7 @@ BUILT_IN_KEYS = {"gateway": "gateway", "demo_model": "demoModel"}
 
 def chart_defaults() -> Values:
     """Return the chart's own values."""
-    defaults: Values = yaml.safe_load((IN_WHEEL if IN_WHEEL.is_file() else IN_CHECKOUT).read_text())
+    defaults: Values = yaml.safe_load((IN_WHEEL if IN_WHEEL.is_file() else IN_CHECKOUT).read_text(encoding="utf-8"))
     return defaults
 
 

@@ -69,10 +69,12 @@ def secret_of(folder: Path) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f"{SECRET_FILE}.{os.getpid()}"
         # Write a draft and rename it, so that the secret file is never incomplete, even if this process dies.
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY), "w") as written:
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY), "w", encoding="utf-8"
+        ) as written:
             written.write(secrets.token_hex(SECRET_BYTES))
         draft.rename(file)
-    return file.read_text()
+    return file.read_text(encoding="utf-8")
 
 
 def local_token(folder: Path, customer_id: str, hours: int, signed_in: bool) -> str:

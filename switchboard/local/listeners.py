@@ -29,7 +29,7 @@ def find_listener(port: int) -> str:
     if sys.platform == "linux":
         inodes = set(listening_inodes(port))
         pid = next((pid for pid in own_pids() if inodes & sockets_of(pid)), None)
-        return "" if pid is None else f"{Path(f'/proc/{pid}/comm').read_text().strip()} (pid {pid})"
+        return "" if pid is None else f"{Path(f'/proc/{pid}/comm').read_text(encoding='utf-8').strip()} (pid {pid})"
     return ask_lsof(port)
 
 
@@ -37,7 +37,7 @@ def listening_inodes(port: int) -> Iterator[str]:
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         if not Path(table).exists():
             continue
-        for line in Path(table).read_text().splitlines()[1:]:
+        for line in Path(table).read_text(encoding="utf-8").splitlines()[1:]:
             fields = line.split()
             if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
                 yield fields[9]

@@ -154,7 +154,7 @@ class Observe:
     ) -> Process:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{tool}.yaml"
-        file.write_text(yaml.safe_dump(config, sort_keys=False))
+        file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         return Process(
             name=tool,
             command=[str(find_tool(tool) or tool), "--config", str(file)],

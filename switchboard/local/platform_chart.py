@@ -26,5 +26,5 @@ def _values(chart: str, key: str) -> dict[str, Any]:
     # Imported here, because a mesh without --observe does not need it.
     import yaml  # noqa: PLC0415
 
-    config: dict[str, Any] = yaml.safe_load(VALUES.read_text())[chart][key]
+    config: dict[str, Any] = yaml.safe_load(VALUES.read_text(encoding="utf-8"))[chart][key]
     return config

@@ -90,7 +90,9 @@ class Process:
 
     def last_output(self) -> str:
         """Return the end of the process's output, on one line."""
-        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [
+            line.strip() for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
+        ]
         if any(line.startswith(TRACEBACK) for line in lines[-TRACEBACK_MAX_LINES:]):
             return lines[-1]  # Only the error. The traceback is in the log.
         return " / ".join(lines[-LOG_TAIL_LINES:]) or "no output"

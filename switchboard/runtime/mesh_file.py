@@ -151,7 +151,7 @@ def find_mesh_file(start: Path | None = None) -> Path:
 def read_mesh_file(path: Path) -> MeshDefinition:
     """Read and check a mesh.toml. Raises MeshFileError with every problem in one sentence each."""
     try:
-        return MeshDefinition.model_validate(tomllib.loads(path.read_text()))
+        return MeshDefinition.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise MeshFileError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
     except tomllib.TOMLDecodeError as error:

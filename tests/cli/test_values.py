@@ -73,3 +73,13 @@ def test_values_command_prints_yaml() -> None:
     printed = run_in(PROJECT, "values")
     assert (printed.returncode, printed.stderr) == (0, "")
     assert yaml.safe_load(printed.stdout) == {"services": values(CHART)["services"]}
+
+
+def test_mesh_file_is_read_as_utf8_in_every_locale(tmp_path: Path) -> None:
+    (tmp_path / "mesh.toml").write_text(
+        'name = "shop"\nexample = "où est ma commande ?"\n[services.front]\nmodule = "front"\nport = 9181\n',
+        encoding="utf-8",
+    )
+    ascii_locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    printed = run_in(tmp_path, "values", **ascii_locale)
+    assert (printed.returncode, printed.stderr) == (0, "")
