@@ -1,4 +1,4 @@
-"""Writes the table of values in each chart's README from its values.yaml's comments, in helm-docs' style: `# -- `."""
+"""Write the table of values in each chart's README from the comments (`# -- `) in its values.yaml, like helm-docs."""
 
 import json
 import sys
@@ -11,79 +11,86 @@ import yaml
 HELM_DIR = Path(__file__).resolve().parent.parent / "deploy" / "helm"
 
 BEGIN, END = "<!-- values: written by `make charts` -->", "<!-- end of values -->"
-SAID = "# -- "
+COMMENT_PREFIX = "# -- "
 DEFAULT_MAX_CHARACTERS = 60
-"""A longer default is not repeated in the table."""
+"""Longer defaults are not repeated in the table."""
+
+TYPES = {bool: "bool", int: "int", float: "float", str: "string", list: "list", dict: "object"}
+"""helm-docs' names of the types."""
 
 
 class Value(NamedTuple):
-    path: str
+    key: str
     """As in `--set`: `restate.image.tag`."""
 
     default: Any
-    meaning: str
-    """Empty where no comment says it."""
+    description: str
+    """Empty if the value has no comment."""
 
 
 def documented(values: str) -> list[Value]:
-    """Every value that a comment describes; one without its own belongs to the nearest above that has one."""
-    return [value for value in _walk(values) if value.meaning]
+    """Return every value that has a comment. The comment of a group also covers the values in it that have none."""
+    return [value for value in _walk(values) if value.description]
 
 
 def undocumented(values: str) -> list[str]:
-    """The values of which no comment says anything, neither theirs nor one above them."""
-    said = [value.path for value in documented(values)]
-    leaves = [value.path for value in _walk(values) if not isinstance(value.default, dict) or not value.default]
-    return [leaf for leaf in leaves if not any(leaf == path or leaf.startswith(f"{path}.") for path in said)]
+    """Return the keys that have no comment, neither their own nor one of a group above them."""
+    described = [value.key for value in documented(values)]
+    leaves = [value.key for value in _walk(values) if not isinstance(value.default, dict) or not value.default]
+    return [leaf for leaf in leaves if not any(leaf == key or leaf.startswith(f"{key}.") for key in described)]
 
 
 def _walk(values: str) -> Iterator[Value]:
     lines = values.splitlines()
     root = yaml.compose(values)
     if isinstance(root, yaml.MappingNode):
-        yield from _inside(root, yaml.safe_load(values), lines, ())
+        yield from _walk_group(root, yaml.safe_load(values), lines, ())
 
 
-def _inside(node: yaml.MappingNode, value: dict[str, Any], lines: list[str], way: tuple[str, ...]) -> Iterator[Value]:
+def _walk_group(
+    node: yaml.MappingNode, value: dict[str, Any], lines: list[str], parents: tuple[str, ...]
+) -> Iterator[Value]:
     for key, inner in node.value:
-        path = (*way, key.value.replace(".", "\\."))
-        own_line = not lines[key.start_mark.line][: key.start_mark.column].strip()
-        meaning = _comment_above(lines, key.start_mark.line) if own_line else ""
-        yield Value(".".join(path), value[key.value], meaning)
+        path = (*parents, key.value.replace(".", "\\."))
+        starts_line = not lines[key.start_mark.line][: key.start_mark.column].strip()
+        description = _comment_above(lines, key.start_mark.line) if starts_line else ""
+        yield Value(".".join(path), value[key.value], description)
         if isinstance(inner, yaml.MappingNode):
-            yield from _inside(inner, value[key.value], lines, path)
+            yield from _walk_group(inner, value[key.value], lines, path)
 
 
 def _comment_above(lines: list[str], at: int) -> str:
-    """The comment that ends right above a line, from its last `# -- ` on."""
+    """Return the comment that ends right above line `at`, from its last `# -- ` on."""
     above: list[str] = []
     while at > 0 and lines[at - 1].lstrip().startswith("#"):
         at -= 1
         text = lines[at].strip()
-        above.insert(0, text.removeprefix(SAID).removeprefix("#").strip())
-        if text.startswith(SAID):
+        above.insert(0, text.removeprefix(COMMENT_PREFIX).removeprefix("#").strip())
+        if text.startswith(COMMENT_PREFIX):
             return " ".join(above)
     return ""
 
 
 def table(chart: Path) -> str:
-    """What the chart needs, and its values, as Markdown."""
+    """Return the chart's requirements and its table of values, as Markdown."""
     about = yaml.safe_load((chart / "Chart.yaml").read_text())
-    needs = [f"Chart {about['version']}, of Kubernetes {about['kubeVersion'].replace('-0', '')}."]
+    requirements = [f"Chart version {about['version']}. Requires Kubernetes {about['kubeVersion'].replace('-0', '')}."]
     for each in about.get("dependencies", []):
-        needs.append(
-            f"Brings {each['name']} {each['version']} ({each['repository']}), unless `{each['condition']}=false`."
+        requirements.append(
+            f"Includes {each['name']} {each['version']} ({each['repository']}), unless `{each['condition']}=false`."
         )
-    rows = ["| value | default | meaning |", "|---|---|---|"]
-    for value in documented((chart / "values.yaml").read_text()):
-        rows.append(f"| `{value.path}` | {_default(value.default)} | {_cell(value.meaning)} |")
-    return "\n".join([*needs, "", *rows])
+    rows = ["| Key | Type | Default | Description |", "|-----|------|---------|-------------|"]
+    for key, default, description in documented((chart / "values.yaml").read_text()):
+        rows.append(f"| {key} | {_type(default)} | {_default(default)} | {_cell(description)} |")
+    return "\n".join([*requirements, "", *rows])
+
+
+def _type(default: Any) -> str:
+    return TYPES.get(type(default), "object")
 
 
 def _default(value: Any) -> str:
-    if value in ("", None):
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
     return f"`{_cell(text)}`" if len(text) <= DEFAULT_MAX_CHARACTERS else "see values.yaml"
 
 
@@ -91,13 +98,13 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def renewed(chart: Path) -> str:
-    """The chart's README as it should be. Raises ValueError when there is no place in it for the values."""
+def updated_readme(chart: Path) -> str:
+    """Return the chart's README with a new table. Raises ValueError if the README has no place for the table."""
     before, begin, rest = (chart / "README.md").read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(
-            f"{chart.name}/README.md needs the lines {BEGIN!r} and {END!r}: the values are written between them"
+            f"{chart.name}/README.md has no place for the table of values. Add the lines {BEGIN!r} and {END!r}."
         )
     return f"{before}{BEGIN}\n{table(chart)}\n{END}{after}"
 
@@ -108,10 +115,12 @@ def charts() -> list[Path]:
 
 def main() -> None:
     for chart in charts():
-        silent = undocumented((chart / "values.yaml").read_text())
-        if silent:
-            sys.exit(f"{chart.name}/values.yaml: no comment `{SAID}...` says what these are: {', '.join(silent)}")
-        (chart / "README.md").write_text(renewed(chart))
+        if missing := undocumented((chart / "values.yaml").read_text()):
+            sys.exit(
+                f"{chart.name}/values.yaml: these values have no description: {', '.join(missing)}. "
+                f"Add a comment `{COMMENT_PREFIX}...` above each."
+            )
+        (chart / "README.md").write_text(updated_readme(chart))
 
 
 if __name__ == "__main__":

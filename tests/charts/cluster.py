@@ -1,6 +1,6 @@
-"""A cluster with our charts in it, as a network sees it: everybody's labels and addresses, and all NetworkPolicies.
+"""A cluster with our charts, as a network plugin sees it: labels and addresses of all peers, and all NetworkPolicies.
 
-Restate's own policies are those that its operator (3.1) makes of a RestateCluster.
+Restate's own policies are those that its operator (3.1) creates from a RestateCluster.
 """
 
 from typing import Any
@@ -54,7 +54,7 @@ OTHERS = (
     Peer("private address (IPv6)", "fd00::5"),
     Peer("shared address", "100.64.0.5"),
     Peer("metadata of the cloud", "169.254.169.254"),
-    # Nobody invited these. One wears the labels of a gateway, but in a namespace of its own.
+    # Pods that must not get access. One has the labels of a gateway, but is in another namespace.
     Peer("stranger in the same namespace", "10.244.9.1", "mesh", {"app.kubernetes.io/name": "stranger"}),
     Peer(
         "stranger elsewhere",
@@ -67,17 +67,19 @@ OTHERS = (
 
 
 def pods_of_the_mesh(manifests: list[Manifest]) -> list[Peer]:
-    """One pod of each workload, with the labels that its owner puts there."""
+    """Return one pod of each workload, with the labels that its controller sets."""
     found = []
     for number, pod in enumerate(pod_templates(manifests), start=1):
         kind, name = pod.owner.split("/")
-        stamped = {"allow.restate.dev/restate": "true", "pod-template-hash": "1"} if kind == "RestateDeployment" else {}
-        found.append(Peer(name, f"10.244.2.{number}", "mesh", {**pod.metadata["labels"], **stamped}))
+        controller_labels = (
+            {"allow.restate.dev/restate": "true", "pod-template-hash": "1"} if kind == "RestateDeployment" else {}
+        )
+        found.append(Peer(name, f"10.244.2.{number}", "mesh", {**pod.metadata["labels"], **controller_labels}))
     return found
 
 
 def network(mesh: list[Manifest], platform: list[Manifest]) -> Network:
-    """All policies there are: those that the two charts render, and those that Restate's operator makes."""
+    """Return the policies that the two charts render and those that Restate's operator creates."""
     policies = [*of_kind(mesh, "NetworkPolicy"), *of_kind(platform, "NetworkPolicy")]
     for cluster in of_kind(platform, "RestateCluster"):
         policies += operators_policies(cluster["spec"])
@@ -85,7 +87,7 @@ def network(mesh: list[Manifest], platform: list[Manifest]) -> Network:
 
 
 def operators_policies(cluster: dict[str, Any]) -> list[Manifest]:
-    """What the operator makes of a RestateCluster's `security` (its reconcilers/network_policies.rs)."""
+    """Return the policies that the operator creates from `security` (in its reconcilers/network_policies.rs)."""
     security = cluster.get("security") or {}
     if security.get("disableNetworkPolicies"):
         return []
@@ -119,7 +121,7 @@ def operators_policies(cluster: dict[str, Any]) -> list[Manifest]:
 
 
 def _with(peers: list[Any] | None, more: list[Any]) -> list[Any]:
-    """As the operator adds a peer: an empty list is everybody already."""
+    """Add peers like the operator: an empty list already allows all clients."""
     return [] if peers == [] else [*(peers or []), *more]
 
 

@@ -1,4 +1,4 @@
-"""What each chart renders with each of its values files, kept as files that a reviewer reads; renews them when run."""
+"""Golden files: what each chart renders with each of its values files. Run this module to update them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,20 +10,20 @@ from tests.charts.rendering import HELM_DIR, Manifest, Settings, render, values_
 
 FOLDER = Path(__file__).parent / "golden"
 
-ANSWERS: dict[tuple[str, str], Settings] = {
-    # Made by the chart, it is another one each time.
+REQUIRED_VALUES: dict[tuple[str, str], Settings] = {
+    # Otherwise the chart creates another random key at each render.
     ("agent-mesh", "default"): {"gateway.auth.existingSecret": "customers-tokens"},
     ("agent-mesh", "local"): {"gateway.auth.existingSecret": "customers-tokens"},
     ("mesh-platform", "ha"): {"restate.snapshots.destination": "s3://example-bucket/restate/snapshots"},
 }
-"""What a values file leaves to whoever installs, and cannot do without."""
+"""Required values that a values file leaves to the user."""
 
 API_VERSIONS = (
     "monitoring.coreos.com/v1/PodMonitor",
     "monitoring.coreos.com/v1/PrometheusRule",
     "gateway.networking.k8s.io/v1/HTTPRoute",
 )
-"""The cluster of the golden renders has the Prometheus operator and the Gateway API: so that all there is, is seen."""
+"""The golden files include the objects for the Prometheus operator and the Gateway API."""
 
 KUBE_VERSION = "1.34.0"
 
@@ -31,7 +31,7 @@ KUBE_VERSION = "1.34.0"
 class Golden(NamedTuple):
     chart: str
     values: str
-    """`default`, or what stands behind `values-` in a values file's name."""
+    """`default`, or the part after `values-` in a values file's name."""
 
     @property
     def path(self) -> Path:
@@ -42,29 +42,29 @@ class Golden(NamedTuple):
         return () if self.values == "default" else (f"values-{self.values}.yaml",)
 
     @property
-    def answers(self) -> Settings:
-        return ANSWERS.get((self.chart, self.values), {})
+    def required_values(self) -> Settings:
+        return REQUIRED_VALUES.get((self.chart, self.values), {})
 
     def render(self) -> list[Manifest]:
-        """Our own objects; those of the charts that others keep are theirs to change."""
+        """Render the chart's own objects, without those of its dependencies."""
         return render(
             self.chart,
             *self.files,
-            set=self.answers,
+            set=self.required_values,
             api_versions=API_VERSIONS,
             kube_version=KUBE_VERSION,
             dependencies=False,
         )
 
     def text(self) -> str:
-        note = "# Rendered by helm; `make golden` renews it. Read the difference before you commit it.\n"
+        note = "# Rendered by helm; `make golden` updates it. Read the diff before you commit it.\n"
         width = 120
         return note + yaml.safe_dump_all(self.render(), sort_keys=False, width=width, allow_unicode=True)
 
 
 def goldens(chart: str | None = None) -> Iterator[Golden]:
-    """Of every chart, or of one: its defaults, and each values file beside them."""
-    # A chart without objects of its own (the operator's) has nothing to keep.
+    """Yield a golden file for the defaults and for each values file, of one chart or of all."""
+    # Skips mesh-operator, which has no objects of its own.
     charts = [chart] if chart else sorted({path.parents[1].name for path in HELM_DIR.glob("*/templates/*.yaml")})
     for each in charts:
         files = [name.removeprefix("values-").removesuffix(".yaml") for name in values_files(each)]

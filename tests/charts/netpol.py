@@ -1,4 +1,4 @@
-"""Judges as a network plugin does: may one pod or address talk to another, by the NetworkPolicies on both sides."""
+"""Evaluate NetworkPolicies like a network plugin: may one pod or address connect to another?"""
 
 import ipaddress
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ class Port(NamedTuple):
 
 @dataclass(frozen=True)
 class Peer:
-    """A pod, or with no namespace something outside of the cluster. Policies see a pod's labels and its address."""
+    """A pod, or without a namespace an address outside the cluster. Policies see a pod's labels and its address."""
 
     name: str
     address: str
@@ -36,19 +36,19 @@ class Network:
     namespaces: Mapping[str, Mapping[str, str]]
 
     def allows(self, source: Peer, target: Peer, port: Port) -> bool:
-        """Both have to agree: what the source may send, and what the target takes."""
-        return self.may_send(source, target, port) and self.takes(target, source, port)
+        """Return whether the policies of both sides allow the connection."""
+        return self.may_send(source, target, port) and self.may_receive(target, source, port)
 
     def may_send(self, source: Peer, target: Peer, port: Port) -> bool:
-        """What the policies of the source say, whatever the target's do."""
+        """Return whether the source's egress policies allow the connection."""
         return self._side("Egress", source, target, port)
 
-    def takes(self, target: Peer, source: Peer, port: Port) -> bool:
-        """What the policies of the target say, whatever the source's do."""
+    def may_receive(self, target: Peer, source: Peer, port: Port) -> bool:
+        """Return whether the target's ingress policies allow the connection."""
         return self._side("Ingress", target, source, port)
 
     def _side(self, direction: str, own: Peer, other: Peer, port: Port) -> bool:
-        """A pod that no policy of this direction selects lets everything pass; else one rule has to."""
+        """If policies of this direction select the pod, one of their rules must match. Otherwise all is allowed."""
         selecting = [policy for policy in self.policies if self._selects(policy, direction, own)]
         if not selecting:
             return True
@@ -83,7 +83,7 @@ class Network:
 
 
 def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
-    """As LabelSelector does: all of it has to hold; an empty one takes everybody."""
+    """Match like a LabelSelector: all conditions must hold, and an empty selector matches everything."""
     equal = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
     return equal and all(_holds(each, labels) for each in selector.get("matchExpressions") or [])
 
@@ -100,7 +100,7 @@ def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
         case "DoesNotExist":
             return key not in labels
         case unknown:
-            raise ValueError(f"{unknown} is no operator of a label selector")
+            raise ValueError(f"{unknown} is not an operator of a label selector")
 
 
 def _in_block(block: Mapping[str, Any], address: str) -> bool:
@@ -120,5 +120,5 @@ def _covers(entry: Mapping[str, Any], port: Port) -> bool:
     if "port" not in entry:
         return True
     first = entry["port"]
-    assert isinstance(first, int), "not every network plugin knows the names of ports: say their numbers"
+    assert isinstance(first, int), "use port numbers: not every network plugin supports port names"
     return first <= port.number <= int(entry.get("endPort", first))

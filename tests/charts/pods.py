@@ -1,4 +1,4 @@
-"""Finds the pod templates in manifests, and what in them the pod security standard `restricted` forbids."""
+"""Find the pod templates in manifests, and their violations of the pod security standard `restricted`."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -18,20 +18,20 @@ SYSCTLS = set(
     "net.ipv4.tcp_fin_timeout net.ipv4.tcp_keepalive_intvl net.ipv4.tcp_keepalive_probes "
     "net.ipv4.tcp_rmem net.ipv4.tcp_wmem".split()
 )
-SORTS = ("initContainers", "containers", "ephemeralContainers")
+CONTAINER_KINDS = ("initContainers", "containers", "ephemeralContainers")
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
 class PodTemplate(NamedTuple):
     owner: str
-    """Whose it is: `RestateDeployment/bank`."""
+    """Kind and name of the owner: `RestateDeployment/bank`."""
 
     metadata: dict[str, Any]
     spec: dict[str, Any]
 
 
 def pod_templates(manifests: Iterable[Manifest]) -> Iterator[PodTemplate]:
-    """Every pod template among the manifests, those of helm's hooks as well."""
+    """Yield every pod template in the manifests, including those of helm's hooks."""
     for each in manifests:
         if each["kind"] == "Pod":
             yield PodTemplate(named(each), each["metadata"], each["spec"])
@@ -42,38 +42,33 @@ def pod_templates(manifests: Iterable[Manifest]) -> Iterator[PodTemplate]:
 
 
 def not_restricted(pod: PodTemplate) -> list[str]:
-    """Every rule of the pod security standard `restricted` that the pod breaks (kubernetes.io, v1.35)."""
-    found = [*_of_the_pod(pod)]
+    """Return every violation of the pod security standard `restricted` (kubernetes.io, v1.35)."""
+    found = [*_pod_violations(pod)]
     for container in containers(pod.spec):
-        found += [f"{container['name']}: {why}" for why in _of_a_container(pod.spec, container)]
+        found += [f"{container['name']}: {why}" for why in _container_violations(pod.spec, container)]
     return [f"{pod.owner}: {why}" for why in found]
 
 
 def containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """All containers of a pod, of every sort."""
-    return [
-        each
-        for sort in ("initContainers", "containers", "ephemeralContainers")
-        for each in spec.get(sort) or []
-        if each
-    ]
+    """Return all containers of a pod, including init and ephemeral ones."""
+    return [each for kind in CONTAINER_KINDS for each in spec.get(kind) or [] if each]
 
 
-def _of_the_pod(pod: PodTemplate) -> Iterator[str]:
+def _pod_violations(pod: PodTemplate) -> Iterator[str]:
     context = pod.spec.get("securityContext") or {}
     yield from (f"{key} is on" for key in ("hostNetwork", "hostPID", "hostIPC") if pod.spec.get(key))
     for volume in pod.spec.get("volumes") or []:
         yield from (f"volume {volume['name']} is a {sort}" for sort in volume.keys() - {"name"} - VOLUMES)
     for sysctl in context.get("sysctls") or []:
         if sysctl["name"] not in SYSCTLS:
-            yield f"sysctl {sysctl['name']} is not a safe one"
+            yield f"sysctl {sysctl['name']} is not safe"
     for name, profile in (pod.metadata.get("annotations") or {}).items():
         if name.startswith(APPARMOR_ANNOTATION) and not profile.startswith(("runtime/default", "localhost/")):
-            yield f"AppArmor profile {profile}"
-    yield from _of_either(context)
+            yield f"has the AppArmor profile {profile}"
+    yield from _context_violations(context)
 
 
-def _of_a_container(spec: dict[str, Any], container: dict[str, Any]) -> Iterator[str]:
+def _container_violations(spec: dict[str, Any], container: dict[str, Any]) -> Iterator[str]:
     pod, own = spec.get("securityContext") or {}, container.get("securityContext") or {}
     if own.get("privileged"):
         yield "is privileged"
@@ -85,17 +80,17 @@ def _of_a_container(spec: dict[str, Any], container: dict[str, Any]) -> Iterator
         yield "seccompProfile is neither RuntimeDefault nor Localhost"
     capabilities = own.get("capabilities") or {}
     if "ALL" not in (capabilities.get("drop") or []):
-        yield "capabilities are not dropped"
+        yield "does not drop all capabilities"
     yield from (f"adds {each}" for each in capabilities.get("add") or [] if each != "NET_BIND_SERVICE")
     if own.get("procMount", "Default") != "Default":
         yield f"procMount is {own['procMount']}"
-    yield from (f"takes host port {port['hostPort']}" for port in container.get("ports") or [] if port.get("hostPort"))
-    yield from (f"{where} names a host" for where in _hosts(container))
-    yield from _of_either(own)
+    yield from (f"uses host port {port['hostPort']}" for port in container.get("ports") or [] if port.get("hostPort"))
+    yield from (f"{where} has a host" for where in _hosts(container))
+    yield from _context_violations(own)
 
 
-def _of_either(context: dict[str, Any]) -> Iterator[str]:
-    """What neither a pod's security context may say nor a container's."""
+def _context_violations(context: dict[str, Any]) -> Iterator[str]:
+    """Yield the violations that a pod's and a container's security context have in common."""
     if context.get("runAsNonRoot") is False:
         yield "runAsNonRoot is false"
     if context.get("runAsUser") == 0:
@@ -108,11 +103,11 @@ def _of_either(context: dict[str, Any]) -> Iterator[str]:
         yield "is a host process"
     selinux = context.get("seLinuxOptions") or {}
     if selinux.get("type", "") not in SELINUX_TYPES or selinux.get("user") or selinux.get("role"):
-        yield "SELinux options of its own"
+        yield "has custom SELinux options"
 
 
 def _hosts(container: dict[str, Any]) -> Iterator[str]:
-    """The probes and hooks that ask another machine (forbidden since 1.34)."""
+    """Yield the probes and hooks that connect to another host (forbidden since 1.34)."""
     handlers = {probe: container.get(probe) for probe in PROBES}
     handlers |= {f"lifecycle.{name}": hook for name, hook in (container.get("lifecycle") or {}).items()}
     for where, handler in handlers.items():

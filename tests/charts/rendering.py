@@ -1,4 +1,4 @@
-"""Renders our charts by the real helm, without a network: what it would send to a cluster, or what it refuses."""
+"""Render our charts with the real helm, without a network."""
 
 import json
 import os
@@ -16,11 +16,11 @@ from tests.parts import need_helm
 
 Manifest = dict[str, Any]
 Settings = Mapping[str, object]
-"""Values by their path, as `--set-json` takes them: {"restate.replicas": 3}. A dot inside of a key is `\\.`."""
+"""Values by path, as in `--set-json`: {"restate.replicas": 3}. Escape a dot in a key as `\\.`."""
 
 HELM_DIR = Path(__file__).resolve().parents[2] / "deploy" / "helm"
 FETCHED_CHARTS = "HELM_CHARTS_DIR"
-"""Names a folder with charts that other people keep (folders or .tgz), which are then rendered with ours."""
+"""Environment variable with a folder of third-party charts (folders or .tgz), which are then rendered as well."""
 
 NAMESPACES = {"mesh-operator": "restate-operator", "mesh-platform": "mesh-platform", "agent-mesh": "mesh"}
 RELEASES = {"mesh-operator": "mesh-operator", "mesh-platform": "mesh-platform", "agent-mesh": "mesh"}
@@ -29,24 +29,24 @@ HELM_TIMEOUT_SECONDS = 60
 
 
 def metadata(chart: str) -> dict[str, Any]:
-    """The chart's Chart.yaml."""
+    """Return the chart's Chart.yaml."""
     read: dict[str, Any] = yaml.safe_load((HELM_DIR / chart / "Chart.yaml").read_text())
     return read
 
 
 def values(chart: str) -> dict[str, Any]:
-    """The chart's values.yaml."""
+    """Return the chart's values.yaml."""
     read: dict[str, Any] = yaml.safe_load((HELM_DIR / chart / "values.yaml").read_text())
     return read
 
 
 def values_files(chart: str) -> list[str]:
-    """The names of the values files that lie beside a chart's values.yaml: ["values-ha.yaml", ...]."""
+    """Return the names of the values files beside a chart's values.yaml: ["values-ha.yaml", ...]."""
     return sorted(path.name for path in (HELM_DIR / chart).glob("values-*.yaml"))
 
 
 def fetched(chart: str, dependency: Mapping[str, Any]) -> Path | None:
-    """Where a dependency lies, as a folder or as a package, when somebody has fetched it."""
+    """Return the path of a downloaded dependency, a folder or a package; None if it is missing."""
     name, version = dependency["name"], dependency["version"]
     folders = [HELM_DIR / chart / "charts", Path(os.environ.get(FETCHED_CHARTS) or HELM_DIR / chart / "charts")]
     candidates = [folder / leaf for folder in folders for leaf in (f"{name}-{version}.tgz", name)]
@@ -54,13 +54,13 @@ def fetched(chart: str, dependency: Mapping[str, Any]) -> Path | None:
 
 
 def has_dependencies(chart: str) -> bool:
-    """Whether all that the chart depends on has been fetched."""
+    """Return whether all dependencies of the chart have been downloaded."""
     return all(fetched(chart, each) for each in metadata(chart).get("dependencies", []))
 
 
 @contextmanager
 def rendered_from(chart: str, *, dependencies: bool = True) -> Iterator[Path]:
-    """A folder with the chart as helm can render it here: dependencies nobody has fetched are not in it."""
+    """Yield a copy of the chart that helm can render here, without dependencies that are not downloaded."""
     with tempfile.TemporaryDirectory(prefix="chart-") as folder:
         copy = Path(folder) / chart
         shutil.copytree(HELM_DIR / chart, copy, ignore=shutil.ignore_patterns("charts", "Chart.lock"))
@@ -82,23 +82,28 @@ def bring(source: Path | None, charts: Path) -> None:
 
 
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run helm, away from any cluster and from the configuration of whoever runs the tests."""
+    """Run helm without a cluster and without the user's helm configuration."""
     with tempfile.TemporaryDirectory(prefix="helm-") as home:
-        away = {"HELM_CONFIG_HOME": home, "HELM_CACHE_HOME": home, "HELM_DATA_HOME": home, "KUBECONFIG": f"{home}/none"}
+        isolated = {
+            "HELM_CONFIG_HOME": home,
+            "HELM_CACHE_HOME": home,
+            "HELM_DATA_HOME": home,
+            "KUBECONFIG": f"{home}/none",
+        }
         return subprocess.run(
             [need_helm(), *arguments],
             capture_output=True,
             text=True,
             check=False,
             timeout=HELM_TIMEOUT_SECONDS,
-            env={**os.environ, **away},
+            env={**os.environ, **isolated},
         )
 
 
 def template(
     chart: str,
     *files: str | Path,
-    set: Settings | None = None,  # noqa: A002 -- helm's own word
+    set: Settings | None = None,  # noqa: A002 -- helm's own name
     api_versions: Iterable[str] = (),
     kube_version: str | None = None,
     dependencies: bool = True,
@@ -106,7 +111,7 @@ def template(
     namespace: str | None = None,
     notes: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """What `helm template` says. Values files are names beside the chart's values.yaml, or paths."""
+    """Run `helm template`. Values files are names beside the chart's values.yaml, or paths."""
     with rendered_from(chart, dependencies=dependencies) as folder:
         arguments = ["template", release or RELEASES[chart], str(folder), *given(folder, files, set)]
         arguments += ["--namespace", namespace or NAMESPACES[chart]]
@@ -119,15 +124,15 @@ def template(
         return helm(*arguments)
 
 
-def given(chart: Path, files: Iterable[str | Path], set: Settings | None) -> list[str]:  # noqa: A002 -- helm's own word
-    """The arguments that hand values to helm."""
+def given(chart: Path, files: Iterable[str | Path], set: Settings | None) -> list[str]:  # noqa: A002 -- helm's own name
+    """Return helm's arguments for values files and settings."""
     paths = [each if Path(each).is_absolute() else chart / each for each in files]
     settings = [f"{key}={json.dumps(value)}" for key, value in (set or {}).items()]
     return [f"--values={path}" for path in paths] + [f"--set-json={each}" for each in settings]
 
 
 def notes_as_a_manifest(chart: Path) -> str:
-    """Put the chart's NOTES.txt where `helm template` prints it: without a cluster helm shows no notes."""
+    """Copy NOTES.txt into a template, so that `helm template` prints it. Helm shows notes only with a cluster."""
     text = (chart / "templates" / "NOTES.txt").read_text()
     (chart / "templates" / "_notes.tpl").write_text('{{ define "notes" }}' + text + "{{ end }}")
     (chart / "templates" / "notes.yaml").write_text('{"kind": "Notes", "text": {{ include "notes" . | toJson }}}')
@@ -137,14 +142,14 @@ def notes_as_a_manifest(chart: Path) -> str:
 def render(
     chart: str,
     *files: str | Path,
-    set: Settings | None = None,  # noqa: A002 -- helm's own word
+    set: Settings | None = None,  # noqa: A002 -- helm's own name
     api_versions: Iterable[str] = (),
     kube_version: str | None = None,
     dependencies: bool = True,
     release: str | None = None,
     namespace: str | None = None,
 ) -> list[Manifest]:
-    """All objects that helm would send to a cluster, hooks and tests as well, in its order."""
+    """Return all objects that helm would send to a cluster, including hooks and tests, in helm's order."""
     done = template(
         chart,
         *files,
@@ -159,22 +164,22 @@ def render(
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 
 
-def refused(chart: str, *files: str | Path, set: Settings | None = None) -> str:  # noqa: A002 -- helm's own word
-    """What helm says when it refuses; it is an error if it does not."""
+def refused(chart: str, *files: str | Path, set: Settings | None = None) -> str:  # noqa: A002 -- helm's own name
+    """Return helm's error message. Fails if helm accepts the values."""
     done = template(chart, *files, set=set)
-    assert done.returncode != 0, f"helm takes {dict(set or {})}"
+    assert done.returncode != 0, f"helm accepts {dict(set or {})}"
     return done.stderr
 
 
-def notes(chart: str, *files: str | Path, set: Settings | None = None) -> str:  # noqa: A002 -- helm's own word
-    """The chart's NOTES.txt, as `helm install` prints it."""
+def notes(chart: str, *files: str | Path, set: Settings | None = None) -> str:  # noqa: A002 -- helm's own name
+    """Return the chart's NOTES.txt as `helm install` prints it."""
     done = template(chart, *files, set=set, notes=True)
     assert done.returncode == 0, done.stderr
     return str(yaml.safe_load(done.stdout)["text"])
 
 
-def lint(chart: str, *files: str | Path, set: Settings | None = None) -> str:  # noqa: A002 -- helm's own word
-    """What `helm lint --strict` complains of; nothing is the empty string."""
+def lint(chart: str, *files: str | Path, set: Settings | None = None) -> str:  # noqa: A002 -- helm's own name
+    """Return the findings of `helm lint --strict`, or the empty string."""
     with rendered_from(chart) as folder:
         done = helm("lint", str(folder), "--strict", "--quiet", *given(folder, files, set))
         return "" if done.returncode == 0 else done.stdout + done.stderr
@@ -185,12 +190,12 @@ def of_kind(manifests: Iterable[Manifest], kind: str) -> list[Manifest]:
 
 
 def one(manifests: Iterable[Manifest], kind: str, name: str | None = None) -> Manifest:
-    """The only object of a kind, or the one with that name."""
+    """Return the only object of a kind, or the one with that name."""
     found = [each for each in of_kind(manifests, kind) if name is None or each["metadata"]["name"] == name]
     assert len(found) == 1, f"{len(found)} {kind} {name or ''}"
     return found[0]
 
 
 def named(manifest: Manifest) -> str:
-    """`Deployment/gateway`: for messages and ids."""
+    """Return kind and name, such as `Deployment/gateway`, for messages and ids."""
     return f"{manifest['kind']}/{manifest['metadata']['name']}"

@@ -1,4 +1,4 @@
-"""Holds manifests against Kubernetes' own schemas, for several of its versions, and against those of Restate's CRDs."""
+"""Validate manifests against the schemas of several Kubernetes versions and of Restate's CRDs."""
 
 import json
 import tarfile
@@ -17,10 +17,10 @@ from tests.charts.rendering import Manifest, fetched, metadata, named
 from tests.parts import restate_crds
 
 KUBERNETES_VERSIONS = ("1.28", "1.31", "1.34", "1.37")
-"""The oldest that the charts take, the newest that the schemas know, and some between."""
+"""The oldest version that the charts support, the newest that the schemas know, and some between."""
 
 FOREIGN = ("restate.dev/", "monitoring.coreos.com/", "gateway.networking.k8s.io/")
-"""Kinds that are no part of Kubernetes: those of the Restate operator, the Prometheus operator and the Gateway API."""
+"""API groups that are not part of Kubernetes: the Restate operator, the Prometheus operator and the Gateway API."""
 
 SINCE_3_1 = {
     "deletePolicy": {"type": "string", "enum": ["drain", "force"]},
@@ -32,11 +32,11 @@ SINCE_3_1 = {
         },
     },
 }
-"""What the operator's 3.1 took into RestateDeployment.spec.restate, for the schemas of before."""
+"""Properties that operator 3.1 added to RestateDeployment.spec.restate, for older schemas."""
 
 
 def kubernetes_problems(manifest: Manifest, version: str) -> list[str]:
-    """What the API server of that version, as `1.34`, would refuse or drop; each problem with its place."""
+    """Return what the API server of a version such as `1.34` would reject or drop, each problem with its path."""
     if not manifest["apiVersion"].startswith(FOREIGN):
         return _problems(json.dumps(manifest, sort_keys=True), version)
     return [problem for stand_in in _stand_ins(manifest) for problem in kubernetes_problems(stand_in, version)]
@@ -55,7 +55,7 @@ def _problems(manifest: str, version: str) -> list[str]:
 
 
 def _stand_ins(manifest: Manifest) -> Iterator[Manifest]:
-    """The parts of a RestateDeployment that its CRD does not look into, as the objects they become."""
+    """Yield the parts of a RestateDeployment that its CRD does not validate, as the objects that they become."""
     if manifest["kind"] != "RestateDeployment":
         return
     name = manifest["metadata"]["name"]
@@ -73,17 +73,19 @@ def _stand_ins(manifest: Manifest) -> Iterator[Manifest]:
 
 
 def crd_problems(manifest: Manifest) -> list[str]:
-    """What the CRD's schema refuses or would drop in a RestateCluster or RestateDeployment. Skips without CRDs."""
+    """Return what the CRD's schema rejects or would drop in a Restate object. Skips the test without CRDs."""
     schema = _crd_schemas()[manifest["kind"]]
     errors = jsonschema.Draft202012Validator(schema).iter_errors(manifest)
     return [f"{named(manifest)}: {'.'.join(map(str, error.path))}: {error.message}" for error in errors]
 
 
 def _crd_schemas() -> dict[str, Any]:
-    """The schema of each of Restate's kinds. No installation brings them, so a machine without them only skips."""
+    """Return the schema of each Restate kind. No package provides them, so tests skip on machines without them."""
     texts = _crds_of_the_operators_chart() or _crds_beside_the_repository()
     if not texts:
-        pytest.skip("needs Restate's CRDs: the operator's chart in HELM_CHARTS_DIR, or its schemas in RESTATE_CRDS_DIR")
+        pytest.skip(
+            "needs Restate's CRDs: put the operator's chart into HELM_CHARTS_DIR, or its CRDs into RESTATE_CRDS_DIR"
+        )
     return _parsed(tuple(texts))
 
 
@@ -93,14 +95,14 @@ def _crds_beside_the_repository() -> list[str]:
 
 
 def _crds_of_the_operators_chart() -> list[str]:
-    """Out of the dependency of the operator's chart, when somebody has fetched it."""
+    """Return the CRDs in the operator's chart, if it has been downloaded."""
     dependencies = metadata("mesh-operator").get("dependencies", [])
     found = [path for path in (fetched("mesh-operator", each) for each in dependencies) if path]
     return [text for path in found for text in _crd_files(path)]
 
 
 def _crd_files(chart: Path) -> list[str]:
-    """Its files with CRDs in them, as plain YAML: of a folder or a package, those of its own dependencies as well."""
+    """Return the CRD files of a chart (a folder or a package) and of its dependencies, as YAML."""
     if chart.is_dir():
         return [path.read_text() for path in sorted(chart.glob("**/crd-manifests/*.yaml"))]
     with tarfile.open(chart) as package:
@@ -130,7 +132,7 @@ DROPPED = ("description", "default", "format", "properties")
 
 
 def _strict(schema: Any) -> Any:
-    """As JSON schema, where what the API server would drop without a word is refused."""
+    """Convert to a JSON schema that rejects what the API server would silently drop."""
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
     if not isinstance(schema, dict):

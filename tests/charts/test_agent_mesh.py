@@ -1,4 +1,4 @@
-"""What agent-mesh renders: valid, restricted, one version a pod template, a service for each entry of `services`."""
+"""agent-mesh renders valid, restricted objects: a RestateDeployment for each entry of `services`, and a gateway."""
 
 import copy
 import json
@@ -54,7 +54,7 @@ EVERYTHING: Settings = {
     "networkPolicy.serviceCidrs": ["10.96.0.0/12"],
     "namePrefix": "a-",
 }
-"""All that can be switched on at once, for what has to hold of any object of ours."""
+"""All options that can be enabled together, for checks that must hold for every object."""
 
 FILES = (None, *values_files(CHART))
 
@@ -64,12 +64,12 @@ def rendered(file: str | None = None, settings: str = "{}") -> list[Manifest]:
     return render(CHART, *([file] if file else []), set=json.loads(settings), api_versions=API_VERSIONS)
 
 
-def with_values(settings: Settings) -> list[Manifest]:
+def rendered_with(settings: Settings) -> list[Manifest]:
     return copy.deepcopy(rendered(None, json.dumps(settings)))
 
 
 def deployments(manifests: list[Manifest]) -> dict[str, dict[str, Any]]:
-    """The specs of the RestateDeployments, by name."""
+    """Return the specs of the RestateDeployments, by name."""
     return {each["metadata"]["name"]: each["spec"] for each in of_kind(manifests, "RestateDeployment")}
 
 
@@ -79,26 +79,26 @@ def all_renders() -> list[Any]:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_helm_has_nothing_to_complain_of(file: str | None) -> None:
+def test_lint_finds_nothing(file: str | None) -> None:
     assert lint(CHART, *([file] if file else [])) == ""
 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
 @pytest.mark.parametrize(("how", "file", "settings"), all_renders())
-def test_kubernetes_takes_every_object(how: Any, file: str | None, settings: str, version: str) -> None:
+def test_every_object_is_valid_in_kubernetes(how: Any, file: str | None, settings: str, version: str) -> None:
     ours = [each for each in how(file, settings) if not each["apiVersion"].startswith(FOREIGN[1:])]
     assert [problem for each in ours for problem in kubernetes_problems(each, version)] == []
 
 
 @pytest.mark.parametrize(("how", "file", "settings"), all_renders())
-def test_the_operator_takes_every_restate_deployment(how: Any, file: str | None, settings: str) -> None:
+def test_every_restate_deployment_matches_the_operators_crd(how: Any, file: str | None, settings: str) -> None:
     ours = of_kind(how(file, settings), "RestateDeployment")
     assert len(ours) >= len(SERVICES)
     assert [problem for each in ours for problem in crd_problems(each)] == []
 
 
 @pytest.mark.parametrize(("how", "file", "settings"), all_renders())
-def test_every_pod_is_restricted_reads_only_and_has_no_token(how: Any, file: str | None, settings: str) -> None:
+def test_every_pod_is_restricted_read_only_and_without_token(how: Any, file: str | None, settings: str) -> None:
     pods = list(pod_templates(how(file, settings)))
     assert {"Deployment", "RestateDeployment"} <= {pod.owner.split("/")[0] for pod in pods}
     for pod in pods:
@@ -110,12 +110,12 @@ def test_every_pod_is_restricted_reads_only_and_has_no_token(how: Any, file: str
             assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
 
 
-def test_the_pod_of_helm_test_is_among_the_restricted() -> None:
+def test_restriction_check_covers_the_pod_of_helm_test() -> None:
     assert "Pod/test" in {pod.owner for pod in pod_templates(rendered())}
 
 
 @pytest.mark.parametrize(("how", "file", "settings"), all_renders())
-def test_every_pods_account_is_there_and_gives_no_token(how: Any, file: str | None, settings: str) -> None:
+def test_every_pod_has_a_service_account_without_token(how: Any, file: str | None, settings: str) -> None:
     manifests = how(file, settings)
     accounts = {each["metadata"]["name"]: each for each in of_kind(manifests, "ServiceAccount")}
     assert {pod.spec["serviceAccountName"] for pod in pod_templates(manifests)} <= accounts.keys()
@@ -126,25 +126,25 @@ def test_each_entry_of_services_is_a_restate_deployment() -> None:
     assert deployments(rendered()).keys() == set(SERVICES)
 
 
-def test_a_new_agent_is_an_entry() -> None:
-    manifests = with_values({"services.newagent": {}})
+def test_new_service_entry_renders_like_existing_ones() -> None:
+    manifests = rendered_with({"services.newagent": {}})
     new, bank = deployments(manifests)["newagent"], deployments(manifests)["bank"]
     as_bank = json.loads(json.dumps(new).replace("newagent", "bank"))
     assert as_bank == bank
     assert new["template"]["spec"]["containers"][0]["image"] == "ghcr.io/switchboard-mesh/switchboard-newagent:0.1.0"
     for kind in ("ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"):
         assert one(manifests, kind, "newagent")
-    [asked] = one(manifests, "NetworkPolicy", "demo-model")["spec"]["ingress"]
-    assert "newagent" in asked["from"][0]["podSelector"]["matchExpressions"][0]["values"]
+    [rule] = one(manifests, "NetworkPolicy", "demo-model")["spec"]["ingress"]
+    assert "newagent" in rule["from"][0]["podSelector"]["matchExpressions"][0]["values"]
 
 
-def test_a_service_that_is_switched_off_leaves_nothing() -> None:
-    manifests = with_values({"services.airline.enabled": False})
+def test_disabled_service_renders_no_objects() -> None:
+    manifests = rendered_with({"services.airline.enabled": False})
     assert not [named(each) for each in manifests if each["metadata"]["name"] == "airline"]
 
 
-def test_what_a_service_says_wins_over_what_holds_for_all() -> None:
-    manifests = with_values(
+def test_service_values_override_defaults() -> None:
+    manifests = rendered_with(
         {
             "services.bank": {
                 "replicas": 5,
@@ -165,16 +165,16 @@ def test_what_a_service_says_wins_over_what_holds_for_all() -> None:
     assert budgets == {"triage", "airline", "tools", "gateway"}
 
 
-def test_a_digest_wins_over_any_tag() -> None:
+def test_digest_overrides_tags() -> None:
     digest = "sha256:" + "a" * 64
-    manifests = with_values({"services.bank.image": {"tag": "1.0.0", "digest": digest}, "image.tag": "2.0.0"})
+    manifests = rendered_with({"services.bank.image": {"tag": "1.0.0", "digest": digest}, "image.tag": "2.0.0"})
     images = {name: spec["template"]["spec"]["containers"][0]["image"] for name, spec in deployments(manifests).items()}
     assert images["bank"] == f"ghcr.io/switchboard-mesh/switchboard-bank@{digest}"
     assert images["airline"] == "ghcr.io/switchboard-mesh/switchboard-airline:2.0.0"
 
 
-def test_an_autoscaler_counts_replicas_and_nobody_else() -> None:
-    manifests = with_values({"services.bank.autoscaling": {"enabled": True, "min": 3, "max": 7}})
+def test_autoscaled_service_has_no_fixed_replicas() -> None:
+    manifests = rendered_with({"services.bank.autoscaling": {"enabled": True, "min": 3, "max": 7}})
     bank = deployments(manifests)["bank"]
     assert "replicas" not in bank
     assert "replicas" in deployments(manifests)["airline"]
@@ -188,15 +188,15 @@ def test_an_autoscaler_counts_replicas_and_nobody_else() -> None:
     assert bank["autoscaling"] == {"minReplicas": 1, "maxReplicas": 7, "metrics": scaler["metrics"]}
 
 
-def test_the_gateways_autoscaler_scales_its_deployment() -> None:
-    manifests = with_values({"gateway.autoscaling.enabled": True})
+def test_gateway_autoscaler_scales_its_deployment() -> None:
+    manifests = rendered_with({"gateway.autoscaling.enabled": True})
     scaler = one(manifests, "HorizontalPodAutoscaler", "gateway")["spec"]
     assert scaler["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "gateway"}
     assert "replicas" not in one(manifests, "Deployment", "gateway")["spec"]
 
 
 def render_as(chart_version: str, settings: Settings | None = None) -> dict[str, str]:
-    """The pod templates of the services, by a chart of another version."""
+    """Return the services' pod templates, rendered by the chart with another version number."""
     with rendered_from(CHART) as folder:
         about = yaml.safe_load((folder / "Chart.yaml").read_text())
         (folder / "Chart.yaml").write_text(yaml.safe_dump({**about, "version": chart_version}))
@@ -207,7 +207,7 @@ def render_as(chart_version: str, settings: Settings | None = None) -> dict[str,
     return {name: json.dumps(spec["template"], sort_keys=True) for name, spec in specs.items()}
 
 
-def test_a_new_version_of_the_chart_is_no_new_version_of_a_service() -> None:
+def test_new_chart_version_rolls_out_no_service() -> None:
     first = {name: json.dumps(spec["template"], sort_keys=True) for name, spec in deployments(rendered()).items()}
     assert render_as("9.9.9") == first
     harmless: Settings = {
@@ -227,31 +227,31 @@ def test_a_new_version_of_the_chart_is_no_new_version_of_a_service() -> None:
         ("services.bank.resources", {"limits": {"memory": "1Gi"}}),
     ],
 )
-def test_what_changes_one_service_rolls_it_and_no_other(setting: str, value: object) -> None:
+def test_changed_service_value_rolls_out_only_that_service(setting: str, value: object) -> None:
     before, after = render_as("0.1.0"), render_as("0.1.0", {setting: value})
     assert {name for name in before if before[name] != after[name]} == {"bank"}
 
 
-def test_changed_secrets_roll_everything_that_reads_them() -> None:
+def test_changed_secrets_revision_rolls_out_all_services() -> None:
     before, after = render_as("0.1.0"), render_as("0.1.0", {"secretsRevision": "2"})
     assert all(before[name] != after[name] for name in before)
 
 
-def test_prices_roll_only_who_counts_them() -> None:
+def test_changed_prices_roll_out_only_services_that_use_them() -> None:
     before = render_as("0.1.0")
     after = render_as("0.1.0", {"model.prices": {"demo": {"input": "1", "output": "2"}}})
     assert {name for name in before if before[name] != after[name]} == {"triage"}
 
 
-def test_nothing_on_a_pod_tells_a_version() -> None:
-    for pod in pod_templates(with_values(EVERYTHING)):
+def test_pods_have_no_version_labels() -> None:
+    for pod in pod_templates(rendered_with(EVERYTHING)):
         if pod.owner.startswith("Pod/"):
             continue
         labels = {**pod.metadata["labels"], **pod.metadata.get("annotations", {})}
         assert not labels.keys() & {"helm.sh/chart", "app.kubernetes.io/version", "team"}
 
 
-def test_each_version_is_spread_by_itself() -> None:
+def test_each_version_is_spread_separately() -> None:
     for spec in deployments(rendered()).values():
         constraints = spec["template"]["spec"]["topologySpreadConstraints"]
         assert [each["topologyKey"] for each in constraints] == [
@@ -262,13 +262,13 @@ def test_each_version_is_spread_by_itself() -> None:
         assert all(each["labelSelector"] == spec["selector"] for each in constraints)
 
 
-def test_operators_before_3_1_are_told_nothing_of_how_a_deletion_drains() -> None:
-    for spec in deployments(with_values({"restate.operatorDrains": False})).values():
+def test_drain_settings_are_left_out_for_operators_before_3_1() -> None:
+    for spec in deployments(rendered_with({"restate.operatorDrains": False})).values():
         assert spec["restate"].keys() == {"register", "drainDelaySeconds"}
 
 
-def test_a_managed_restate_is_registered_at_by_its_address() -> None:
-    manifests = with_values(
+def test_services_register_with_a_managed_restate_by_url() -> None:
+    manifests = rendered_with(
         {
             "restate": {
                 "register": {"cluster": None, "url": "https://admin.restate.example.org:9070"},
@@ -283,12 +283,12 @@ def test_a_managed_restate_is_registered_at_by_its_address() -> None:
     assert [problem for each in of_kind(manifests, "RestateDeployment") for problem in crd_problems(each)] == []
 
 
-def test_metrics_are_scraped_when_the_cluster_can_or_must() -> None:
+def test_pod_monitor_is_rendered_if_known_or_enabled() -> None:
     assert not of_kind(render(CHART), "PodMonitor")
     rules_only = ("monitoring.coreos.com/v1", "monitoring.coreos.com/v1/PrometheusRule")
     assert not of_kind(render(CHART, api_versions=rules_only), "PodMonitor")
     assert of_kind(render(CHART, set={"metrics.podMonitor.enabled": True}), "PodMonitor")
-    assert not of_kind(with_values({"metrics.podMonitor.enabled": False}), "PodMonitor")
+    assert not of_kind(rendered_with({"metrics.podMonitor.enabled": False}), "PodMonitor")
     [monitor] = of_kind(rendered(), "PodMonitor")
     ports = {port["name"] for pod in pod_templates(rendered()) for port in containers(pod.spec)[0].get("ports", [])}
     scraped = {each["port"] for each in monitor["spec"]["podMetricsEndpoints"]}
@@ -299,8 +299,8 @@ def test_metrics_are_scraped_when_the_cluster_can_or_must() -> None:
         assert {"app", "pod_template_hash"} <= labels.keys()
 
 
-def test_routes_lead_to_what_customers_may_ask_and_to_no_metrics_or_probes() -> None:
-    manifests = with_values(EVERYTHING)
+def test_routes_reach_only_the_customers_api() -> None:
+    manifests = rendered_with(EVERYTHING)
     service = one(manifests, "Service", "a-gateway")["spec"]
     assert [port["targetPort"] for port in service["ports"]] == ["http"]
     [rule] = one(manifests, "Ingress")["spec"]["rules"]
@@ -313,20 +313,20 @@ def test_routes_lead_to_what_customers_may_ask_and_to_no_metrics_or_probes() -> 
     assert rule["timeouts"] == {"request": "690s"}
 
 
-def test_an_object_of_ones_own_is_a_template() -> None:
-    assert one(with_values(EVERYTHING), "ConfigMap", "extra-mesh")
+def test_extra_objects_are_rendered_as_templates() -> None:
+    assert one(rendered_with(EVERYTHING), "ConfigMap", "extra-mesh")
 
 
-def test_the_demo_model_is_said_loudly_and_only_where_it_answers() -> None:
-    assert "THE DEMO MODEL ANSWERS" in notes(CHART)
+def test_notes_warn_of_the_demo_model_only_if_it_is_used() -> None:
+    assert "THE DEMO MODEL IS IN USE" in notes(CHART)
     real = notes(CHART, set={"model.existingSecret": "model-key-1"})
     assert "DEMO MODEL" not in real
     assert "model-key-1" in real
-    assert not of_kind(with_values({"model.existingSecret": "model-key-1"}), "Deployment")[1:]
-    assert one(with_values({"model.existingSecret": "k", "demoModel.enabled": True}), "Deployment", "demo-model")
+    assert not of_kind(rendered_with({"model.existingSecret": "model-key-1"}), "Deployment")[1:]
+    assert one(rendered_with({"model.existingSecret": "k", "demoModel.enabled": True}), "Deployment", "demo-model")
 
 
-def test_the_notes_say_what_to_wait_for() -> None:
+def test_notes_list_the_next_commands() -> None:
     text = notes(CHART)
     for line in (
         "kubectl -n mesh wait --for=condition=Ready rsd --all",
@@ -339,7 +339,7 @@ def test_the_notes_say_what_to_wait_for() -> None:
     assert drained < text.index("helm uninstall mesh -n mesh")
 
 
-def test_the_notes_commands_can_be_pasted_in_their_order() -> None:
+def test_notes_commands_work_in_their_order() -> None:
     text = notes(CHART)
     assert text.index("  TOKEN=$(kubectl -n mesh exec deploy/gateway") < text.index("Bearer $TOKEN")
     assert "curl http://localhost:8000/v1/sessions/" in text
@@ -349,21 +349,21 @@ def test_the_notes_commands_can_be_pasted_in_their_order() -> None:
     assert "localhost:8000" not in behind
 
 
-def test_the_notes_warn_of_a_route_whose_gateway_no_policy_lets_in() -> None:
+def test_notes_warn_if_network_policy_blocks_the_route() -> None:
     route = {"gateway.httpRoute": {"enabled": True, "parentRefs": [{"name": "edge"}], "hostnames": ["a.example.org"]}}
     peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "envoy-gateway-system"}}}]
-    warning = "the HTTPRoute leads nowhere"
+    warning = "the HTTPRoute does not work yet"
     assert warning in notes(CHART, set=route)
     assert warning not in notes(CHART)
     assert warning not in notes(CHART, set={**route, "networkPolicy.gatewayFrom": peers})
     assert warning not in notes(CHART, set={**route, "networkPolicy.enabled": False})
 
 
-def test_the_chart_says_which_kubernetes_it_takes() -> None:
+def test_chart_rejects_old_kubernetes_versions() -> None:
     done = template(CHART, kube_version="1.27.0")
     assert done.returncode != 0
     assert "incompatible with Kubernetes v1.27.0" in done.stderr
 
 
-def test_the_chart_is_whole_without_the_repository() -> None:
+def test_chart_has_no_symlinks_to_other_folders() -> None:
     assert not [path for path in (HELM_DIR / CHART).rglob("*") if path.is_symlink()]

@@ -1,4 +1,4 @@
-"""The values for agent-mesh that people are shown are values that it takes."""
+"""The chart accepts the values that the docs and READMEs show."""
 
 import re
 from pathlib import Path
@@ -14,13 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 FOR_THE_CHART = "# values of agent-mesh"
 
 SETTING = re.compile(r"--set(?:-string)? (?:'[^']+'|[^\s`']+)")
-MADE_UP = re.compile("…|=\\.\\.\\.$")
+PLACEHOLDER = re.compile("…|=\\.\\.\\.$")
 
 BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.M | re.S)
 
 
-def shown() -> dict[str, str]:
-    """Examples of values: all of the chart's README, and those in docs/ that say they are."""
+def examples() -> dict[str, str]:
+    """Return the YAML examples in the chart's README, and those in docs/ that start with FOR_THE_CHART."""
     found = {
         f"README {n}": text for n, text in enumerate(BLOCK.findall((HELM_DIR / "agent-mesh/README.md").read_text()))
     }
@@ -30,49 +30,49 @@ def shown() -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("where", shown())
-def test_an_example_of_values_renders_to_what_kubernetes_takes(where: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", examples())
+def test_example_values_render_valid_objects(where: str, tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
-    values.write_text(shown()[where])
-    assert yaml.safe_load(shown()[where])
+    values.write_text(examples()[where])
+    assert yaml.safe_load(examples()[where])
     manifests = render("agent-mesh", values)
     assert [problem for each in manifests for problem in kubernetes_problems(each, "1.34")] == []
 
 
-def test_there_are_examples() -> None:
-    assert any(where.startswith("README") for where in shown())
+def test_examples_are_found() -> None:
+    assert any(where.startswith("README") for where in examples())
 
 
 def settings() -> set[tuple[str, str, str]]:
-    """(chart, flag, setting) of every `--set` that a page shows, but those whose value the reader has to fill in."""
+    """Return (chart, flag, setting) of every `--set` in the docs, except those with a placeholder as value."""
     pages = [*(ROOT / "docs").rglob("*.md"), *HELM_DIR.glob("*/README.md"), ROOT / "README.md"]
     found = {each for page in pages for each in SETTING.findall(page.read_text())}
     split = [(flag, setting.strip("'")) for flag, _, setting in (each.partition(" ") for each in found)]
-    return {(chart_of(setting), flag, setting) for flag, setting in split if not MADE_UP.search(setting)}
+    return {(chart_of(setting), flag, setting) for flag, setting in split if not PLACEHOLDER.search(setting)}
 
 
 def chart_of(setting: str) -> str:
-    """The chart whose values have the first two words of a setting's path."""
+    """Return the chart whose values contain the first two parts of a setting's path."""
     first, *rest = setting.partition("=")[0].split(".")
     for chart in ("agent-mesh", "mesh-platform"):
         known = values(chart)
         if first in known and (not rest or rest[0] in known[first]):
             return chart
-    raise AssertionError(f"no chart has the value {setting}")
+    raise AssertionError(f"no chart has a value for {setting}")
 
 
 @pytest.mark.parametrize(("chart", "flag", "setting"), sorted(settings()))
-def test_a_setting_that_a_page_shows_is_taken_as_it_stands_there(chart: str, flag: str, setting: str) -> None:
+def test_documented_setting_is_accepted_verbatim(chart: str, flag: str, setting: str) -> None:
     with rendered_from(chart) as folder:
         done = helm("template", "release", str(folder), *given(folder, (), None), flag, setting)
     assert done.returncode == 0, done.stderr
 
 
-def test_there_are_settings() -> None:
+def test_settings_are_found() -> None:
     assert ("agent-mesh", "--set-string", "secretsRevision=2") in settings()
 
 
-def test_the_page_on_images_builds_every_image_that_the_chart_runs() -> None:
+def test_images_page_builds_every_image_of_the_chart() -> None:
     [loop] = re.findall(r"^for service in (.*); do$", (ROOT / "docs/operate/images.md").read_text(), re.M)
     built = {f"switchboard-{service.replace('_', '-')}" for service in loop.split()}
     pods = pod_templates(render("agent-mesh"))

@@ -1,4 +1,4 @@
-"""The environment, ports and paths that agent-mesh gives a container are those of the program in it."""
+"""The environment, ports and paths of each container in agent-mesh match the program in it."""
 
 import os
 import re
@@ -37,7 +37,7 @@ READ_BY: dict[str, tuple[type[BaseSettings], ...]] = {
     "demo-model": (DemoModelSettings,),
 }
 
-FROM_A_SECRET = "what-stands-in-the-secret-and-is-long-enough"
+FROM_A_SECRET = "a-value-from-a-secret-that-is-long-enough"
 
 RENDERS: dict[str, tuple[tuple[str, ...], Settings]] = {
     "values.yaml": ((), {"restate.identityKey": "publickeyv1_w7YHemBctH5Ck2nQRQ47iBBqhNHy4FV7t2Usbye2A6f"}),
@@ -47,20 +47,20 @@ RENDERS: dict[str, tuple[tuple[str, ...], Settings]] = {
 }
 
 GATEWAY_ENDS_WITHIN = timedelta(seconds=5)
-"""After its grace: it tells whoever still waits, and sends its last spans."""
+"""Time to answer waiting clients and send the last spans, after the grace period for requests."""
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
 def container(manifests: list[Manifest], name: str) -> dict[str, Any]:
-    """The only container of a workload or of a pod."""
+    """Return the only container of a workload or pod."""
     [pod] = [pod for pod in pod_templates(manifests) if pod.owner.split("/")[1] == name]
     [found] = pod.spec["containers"]
     return dict(found)
 
 
 def environment(manifests: list[Manifest], name: str) -> dict[str, str]:
-    """As the process would see it. Every name stands there once."""
+    """Return the environment that the process sees, with placeholders for secrets. Each name may occur only once."""
     entries = container(manifests, name)["env"]
     assert len({entry["name"] for entry in entries}) == len(entries)
     return {entry["name"]: entry.get("value", FROM_A_SECRET) for entry in entries}
@@ -71,56 +71,56 @@ def rendered(which: str) -> list[Manifest]:
     return render(CHART, *files, set=settings)
 
 
-def known(kind: type[BaseSettings]) -> set[str]:
-    """The variables that these settings are read from."""
+def variables_of(kind: type[BaseSettings]) -> set[str]:
+    """Return the environment variables of these settings."""
     return {str(field.validation_alias or name).upper() for name, field in kind.model_fields.items()}
 
 
 @pytest.fixture
-def nothing_else(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment in which only what a test sets is set."""
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Clear the environment, so that a test sees only the variables that it sets."""
     for name in list(os.environ):
         monkeypatch.delenv(name)
     return monkeypatch
 
 
 @pytest.mark.parametrize("which", RENDERS)
-def test_every_service_takes_the_environment_it_is_given(which: str, nothing_else: pytest.MonkeyPatch) -> None:
+def test_every_service_reads_its_environment(which: str, empty_environment: pytest.MonkeyPatch) -> None:
     manifests = rendered(which)
     names = {pod.owner.split("/")[1] for pod in pod_templates(manifests)} - {"gateway", "test"}
     assert names <= READ_BY.keys()
     for name in names:
         given = environment(manifests, name)
-        assert given.keys() <= set().union(*(known(kind) for kind in READ_BY[name])), name
-        with nothing_else.context() as alone:
+        assert given.keys() <= set().union(*(variables_of(kind) for kind in READ_BY[name])), name
+        with empty_environment.context() as patch:
             for variable, value in given.items():
-                alone.setenv(variable, value)
+                patch.setenv(variable, value)
             for kind in READ_BY[name]:
                 kind()
 
 
 @pytest.mark.parametrize("which", RENDERS)
-def test_the_gateway_takes_the_environment_it_is_given(which: str, nothing_else: pytest.MonkeyPatch) -> None:
+def test_gateway_reads_its_environment(which: str, empty_environment: pytest.MonkeyPatch) -> None:
     kinds = (GatewaySettings, GatewayListenSettings)
     given = environment(rendered(which), "gateway")
-    assert given.keys() <= set().union(*(known(kind) for kind in kinds))
+    assert given.keys() <= set().union(*(variables_of(kind) for kind in kinds))
     for variable, value in given.items():
-        nothing_else.setenv(variable, value)
+        empty_environment.setenv(variable, value)
     for kind in kinds:
         kind()
 
 
-def test_the_pod_of_helm_test_can_make_a_token(nothing_else: pytest.MonkeyPatch) -> None:
+def test_pod_of_helm_test_can_create_a_token(empty_environment: pytest.MonkeyPatch) -> None:
     given = environment(rendered("values.yaml"), "test")
     for variable, value in given.items():
-        nothing_else.setenv(variable, value)
+        empty_environment.setenv(variable, value)
     assert TokenSettings().jwt_secret is not None
     own = environment(rendered("values.yaml"), "gateway")
     assert {key: value for key, value in own.items() if key.startswith("GATEWAY_JWT")}.items() <= given.items()
 
 
 @pytest.mark.parametrize("which", RENDERS)
-def test_a_process_listens_where_its_pod_says(which: str) -> None:
+def test_process_listens_on_its_container_ports(which: str) -> None:
     manifests = rendered(which)
     for name in ("triage", "bank", "airline", "tools"):
         given, ports = environment(manifests, name), container(manifests, name)["ports"]
@@ -133,7 +133,7 @@ def test_a_process_listens_where_its_pod_says(which: str) -> None:
     }
 
 
-def test_agents_ask_the_model_that_is_there() -> None:
+def test_agents_call_the_configured_model() -> None:
     demo = environment(rendered("values.yaml"), "bank")
     assert (demo["OPENAI_BASE_URL"], demo["SWITCHBOARD_MODEL"]) == ("http://demo-model:9099/v1", "demo")
     real = environment(rendered("production"), "bank")
@@ -141,15 +141,15 @@ def test_agents_ask_the_model_that_is_there() -> None:
     assert (real["SWITCHBOARD_MODEL"], real["SWITCHBOARD_FALLBACK_MODELS"]) == ("gpt-5-mini", "gpt-5-nano")
 
 
-def test_prices_reach_the_sessions(nothing_else: pytest.MonkeyPatch) -> None:
+def test_prices_reach_the_sessions(empty_environment: pytest.MonkeyPatch) -> None:
     for variable, value in environment(rendered("production"), "triage").items():
-        nothing_else.setenv(variable, value)
+        empty_environment.setenv(variable, value)
     settings = SessionSettings()
     assert set(settings.prices) == {"gpt-5-mini", "gpt-5-nano"}
     assert str(settings.restate_admin_url) == "http://restate.restate:9070/"
 
 
-def test_no_secret_stands_in_an_environment() -> None:
+def test_environment_contains_no_literal_secrets() -> None:
     secret = ("API_KEY", "SECRET", "PASSWORD", "TOKEN", "CREDENTIALS")
     for which in RENDERS:
         manifests = rendered(which)
@@ -159,7 +159,7 @@ def test_no_secret_stands_in_an_environment() -> None:
                     assert "valueFrom" in entry or entry["value"] == "not-needed", f"{pod.owner} {entry['name']}"
 
 
-def test_what_is_said_for_all_and_for_one_reaches_the_container() -> None:
+def test_global_and_own_variables_reach_the_container() -> None:
     manifests = render(
         CHART,
         set={
@@ -178,13 +178,13 @@ def test_what_is_said_for_all_and_for_one_reaches_the_container() -> None:
     assert [each["secretRef"]["name"] for each in container(manifests, "bank")["envFrom"]] == ["all", "bank"]
 
 
-def test_a_service_may_end_before_kubernetes_ends_it() -> None:
+def test_grace_period_of_a_service_exceeds_its_stop_time() -> None:
     needed = (SHUTDOWN_GRACE + EXPORT_TIMEOUT).total_seconds()
     assert values(CHART)["defaults"]["terminationGracePeriodSeconds"] > needed
 
 
 @pytest.mark.parametrize("grace", [None, 27, 90])
-def test_a_gateway_may_end_before_kubernetes_ends_it(grace: int | None) -> None:
+def test_grace_period_of_the_gateway_covers_all_stop_phases(grace: int | None) -> None:
     given = {} if grace is None else {"gateway.terminationGracePeriodSeconds": grace}
     manifests = render(CHART, set=given)
     [pod] = [pod for pod in pod_templates(manifests) if pod.owner == "Deployment/gateway"]
@@ -194,16 +194,16 @@ def test_a_gateway_may_end_before_kubernetes_ends_it(grace: int | None) -> None:
     if grace is None:
         assert requests == GatewaySettings.model_fields["stop_grace"].default
     left = timedelta(seconds=pod.spec["terminationGracePeriodSeconds"] - int(seconds))
-    assert left == requests + GATEWAY_ENDS_WITHIN, "all the time there is, and no more"
+    assert left == requests + GATEWAY_ENDS_WITHIN, "exactly the remaining time"
 
 
-def test_a_gateway_takes_customers_while_restate_is_away() -> None:
-    """Its own 503 says when to ask again, and with which key; without a ready pod, what is before it would answer."""
+def test_gateway_stays_ready_if_restate_is_down() -> None:
+    """The gateway's 503 says when to retry and with which key. Without a ready pod, the proxy would answer instead."""
     gateway = container(rendered("values.yaml"), "gateway")
     assert {gateway[probe]["httpGet"]["path"] for probe in PROBES} == {"/health"}
 
 
-def test_what_is_before_a_gateway_waits_longer_than_it_does() -> None:
+def test_ingress_timeouts_exceed_the_gateways_reply_timeout() -> None:
     annotations = one(rendered("production"), "Ingress")["metadata"]["annotations"]
     waits = GatewaySettings.model_fields["reply_timeout"].default.total_seconds()
     for direction in ("read", "send"):
@@ -217,17 +217,17 @@ def loopbacks(host: str) -> list[str]:
         try:
             probe.bind(("::1", 0))
         except OSError:
-            pytest.skip("needs IPv6, which this machine has not")
+            pytest.skip("this machine has no IPv6")
     return ["127.0.0.1", "[::1]"]
 
 
 @pytest.mark.parametrize(("name", "which"), [("bank", "values.yaml"), ("bank", "IPv6"), ("demo-model", "IPv6")])
-async def test_a_started_service_answers_every_probe(name: str, which: str, tmp_path: Path) -> None:
+async def test_started_service_answers_every_probe(name: str, which: str, tmp_path: Path) -> None:
     manifests = rendered(which)
     given = environment(manifests, name)
     [port] = free_ports(1)
     module = reference().definition.module(name.replace("-", "_"))
-    # The collector's name means nothing here, and spans for nobody would be waited for at the end.
+    # There is no collector here, and the process would wait for it when it stops.
     here = {key: value for key, value in given.items() if key != "OTEL_EXPORTER_OTLP_ENDPOINT"} | {"PORT": str(port)}
     process = Process(
         name,

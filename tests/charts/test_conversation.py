@@ -1,4 +1,4 @@
-"""The conversation that `helm test` holds succeeds on a real gateway and mesh, and fails with a sentence."""
+"""The conversation of `helm test` passes on a real gateway and mesh, and prints a clear error when it fails."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ SECRET = "a-secret-of-the-tests-that-is-long-enough"
 
 @dataclass(frozen=True)
 class Installed:
-    """A mesh with a gateway before it, as the chart's test pod would find it."""
+    """A mesh with a gateway, as the chart's test pod sees it."""
 
     url: str
     metrics_url: str
@@ -34,7 +34,7 @@ class Installed:
     bank: Process | None = None
 
     async def test(self, **environment: str) -> tuple[int, str]:
-        """Exit code and words of what runs in the pod, with the pod's own command and arguments."""
+        """Run the test pod's command and return its exit code and output."""
         [pod] = [pod for pod in pod_templates(render("agent-mesh")) if pod.owner == "Pod/test"]
         [container] = pod.spec["containers"]
         assert container["command"] == ["python", "-c"]
@@ -49,12 +49,12 @@ class Installed:
             preexec_fn=partial(die_with_parent, os.getpid()),
         )
         try:
-            said, _ = await process.communicate()
+            output, _ = await process.communicate()
         finally:
             if process.returncode is None:
                 process.kill()
         assert process.returncode is not None
-        return process.returncode, said.decode()
+        return process.returncode, output.decode()
 
 
 @pytest.fixture(scope="module")
@@ -85,74 +85,74 @@ async def installed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[I
             await gateway.stop()
 
 
-async def test_an_installation_that_works_holds_the_conversation(installed: Installed) -> None:
-    assert await installed.test() == (0, "An agent answered twice, in one conversation.\n")
+async def test_conversation_passes_on_a_working_installation(installed: Installed) -> None:
+    assert await installed.test() == (0, "Passed: an agent answered two messages in one conversation.\n")
 
 
-async def test_a_token_of_another_secret_is_said_to_be_refused(installed: Installed) -> None:
-    code, said = await installed.test(GATEWAY_JWT_SECRET="another-secret-that-is-long-enough-too")
+async def test_conversation_reports_rejected_token(installed: Installed) -> None:
+    code, output = await installed.test(GATEWAY_JWT_SECRET="another-secret-that-is-long-enough-too")
     assert code == 1
-    assert "A message got a 401" in said
+    assert "should get a 200, but got a 401" in output
 
 
-async def test_an_apology_is_no_answer(installed: Installed) -> None:
+async def test_conversation_fails_on_apology(installed: Installed) -> None:
     async with aiohttp.ClientSession() as http:
         await http.put(f"{installed.model_url}/demo/faults", json=[{"kind": "http_400", "times": -1}])
         try:
-            code, said = await installed.test()
+            code, output = await installed.test()
         finally:
             await http.delete(f"{installed.model_url}/demo/faults")
     assert code == 1
-    assert "No agent has answered, but an apology came" in said
+    assert "The reply is an apology" in output
 
 
-async def test_a_bank_that_is_dead_fails_it(installed: Installed) -> None:
+async def test_conversation_fails_without_the_bank(installed: Installed) -> None:
     assert installed.bank is not None
     await installed.bank.stop()
     try:
-        code, said = await installed.test(TIMEOUT_SECONDS="3")
+        code, output = await installed.test(TIMEOUT_SECONDS="3")
     finally:
         await installed.bank.start()
     assert code == 1
-    assert "No answer in time" in said
+    assert "in time. Last response:" in output
 
 
 @pytest.mark.parametrize(
-    ("reply", "said"),
+    ("reply", "problem"),
     [
         ({"agent": "Bank", "text": "Your balance is 12.50 EUR.", "turn": 1}, ""),
-        ({"agent": "Triage", "text": "I and 2 colleagues can help.", "turn": 1}, "No agent has answered"),
-        ({"agent": "Bank", "text": "What can I do for you?", "turn": 1}, "No agent has answered"),
-        ({"agent": "Bank", "text": "Your balance is 12.50 EUR.", "turn": 2}, "the reply says 2"),
+        ({"agent": "Triage", "text": "I and 2 colleagues can help.", "turn": 1}, "has no amount"),
+        ({"agent": "Bank", "text": "What can I do for you?", "turn": 1}, "has no amount"),
+        ({"agent": "Bank", "text": "Your balance is 12.50 EUR.", "turn": 2}, "has the turn number 2"),
     ],
 )
-def test_an_answer_is_an_amount_and_not_of_the_triage(reply: dict[str, object], said: str) -> None:
+def test_reply_must_hold_an_amount_and_not_come_from_triage(reply: dict[str, object], problem: str) -> None:
     conversation = runpy.run_path(str(HELM_DIR / "agent-mesh/files/conversation.py"))
-    if not said:
-        conversation["check"](reply, 1)
+    if not problem:
+        conversation["check_reply"](reply, 1)
         return
-    with pytest.raises(conversation["TestFailed"], match=said):
-        conversation["check"](reply, 1)
+    with pytest.raises(conversation["TestFailed"], match=problem):
+        conversation["check_reply"](reply, 1)
 
 
-async def test_nobody_there_is_said_in_time(installed: Installed) -> None:
+async def test_conversation_fails_in_time_without_a_gateway(installed: Installed) -> None:
     [port] = free_ports(1)
-    code, said = await installed.test(GATEWAY_URL=f"http://127.0.0.1:{port}", TIMEOUT_SECONDS="1")
+    code, output = await installed.test(GATEWAY_URL=f"http://127.0.0.1:{port}", TIMEOUT_SECONDS="1")
     assert code == 1
-    assert "No answer in time" in said
+    assert "in time. Last response:" in output
 
 
-async def test_a_door_without_a_lock_is_found(installed: Installed) -> None:
-    code, said = await installed.test(GATEWAY_URL=installed.model_url, TIMEOUT_SECONDS="5")
+async def test_conversation_fails_if_the_gateway_needs_no_token(installed: Installed) -> None:
+    code, output = await installed.test(GATEWAY_URL=installed.model_url, TIMEOUT_SECONDS="5")
     assert code == 1
-    assert "Whoever has no token should get a 401" in said
+    assert "A request without a token should get a 401" in output
 
 
-async def test_a_gateway_answers_every_probe_and_shows_metrics_at_the_other_port_only(installed: Installed) -> None:
+async def test_gateway_serves_probes_and_metrics_on_the_metrics_port_only(installed: Installed) -> None:
     [pod] = [pod for pod in pod_templates(render("agent-mesh")) if pod.owner == "Deployment/gateway"]
     [container] = pod.spec["containers"]
     probes = [container[probe]["httpGet"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
-    assert {probe["port"] for probe in probes} == {"metrics"}, "customers' connections keep no probe out"
+    assert {probe["port"] for probe in probes} == {"metrics"}, "customers' connections must not block probes"
     async with aiohttp.ClientSession() as http:
         for address in [installed.metrics_url + path for path in ("/metrics", *(probe["path"] for probe in probes))]:
             async with http.get(address) as answer:
@@ -161,7 +161,7 @@ async def test_a_gateway_answers_every_probe_and_shows_metrics_at_the_other_port
             assert answer.status == 404
 
 
-async def test_a_refusal_that_restate_keeps_gets_a_new_key_and_what_breaks_off_the_same() -> None:
+async def test_conversation_changes_key_only_after_a_stored_refusal() -> None:
     keys: list[str] = []
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
@@ -186,6 +186,6 @@ async def test_a_refusal_that_restate_keeps_gets_a_new_key_and_what_breaks_off_t
         done = await Installed(f"http://127.0.0.1:{port}", "", "").test(TOKEN="t0ken")
     finally:
         await runner.cleanup()
-    assert done == (0, "An agent answered twice, in one conversation.\n")
+    assert done == (0, "Passed: an agent answered two messages in one conversation.\n")
     refused, broken_off, answered, second = keys
     assert refused != broken_off == answered != second

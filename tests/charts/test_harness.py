@@ -1,4 +1,4 @@
-"""The harness of the chart tests can fail: each rule of `restricted` and each schema catches what breaks it."""
+"""The checks that the chart tests use find violations of each rule of `restricted` and of each schema."""
 
 import copy
 from typing import Any
@@ -28,7 +28,7 @@ BREAKS: dict[str, tuple[str, object]] = {
     "nfs volume": ("volumes.0", {"name": "nfs", "nfs": {"server": "a", "path": "/"}}),
     "sysctl": ("securityContext.sysctls", [{"name": "kernel.msgmax", "value": "1"}]),
     "pod may be root": ("securityContext.runAsNonRoot", None),
-    "pod says root": ("securityContext.runAsNonRoot", False),
+    "pod allows root": ("securityContext.runAsNonRoot", False),
     "pod is user 0": ("securityContext.runAsUser", 0),
     "no seccomp": ("securityContext.seccompProfile", None),
     "pod unconfined": ("securityContext.seccompProfile", {"type": "Unconfined"}),
@@ -38,7 +38,7 @@ BREAKS: dict[str, tuple[str, object]] = {
     "host process": ("securityContext.windowsOptions", {"hostProcess": True}),
     "container unconfined": ("containers.0.securityContext.seccompProfile", {"type": "Unconfined"}),
     "container is user 0": ("containers.0.securityContext.runAsUser", 0),
-    "container says root": ("containers.0.securityContext.runAsNonRoot", False),
+    "container allows root": ("containers.0.securityContext.runAsNonRoot", False),
     "privileged": ("containers.0.securityContext.privileged", True),
     "escalation": ("containers.0.securityContext.allowPrivilegeEscalation", None),
     "escalation in an init container": ("initContainers.0.securityContext.allowPrivilegeEscalation", True),
@@ -46,37 +46,37 @@ BREAKS: dict[str, tuple[str, object]] = {
     "capability added": ("containers.0.securityContext.capabilities", {"drop": ["ALL"], "add": ["SYS_TIME"]}),
     "proc mount": ("containers.0.securityContext.procMount", "Unmasked"),
     "host port": ("containers.0.ports", [{"containerPort": 80, "hostPort": 80}]),
-    "probe of another machine": ("containers.0.livenessProbe", {"httpGet": {"port": 80, "host": "10.0.0.1"}}),
-    "hook of another machine": ("containers.0.lifecycle", {"preStop": {"tcpSocket": {"port": 80, "host": "a"}}}),
+    "probe of another host": ("containers.0.livenessProbe", {"httpGet": {"port": 80, "host": "10.0.0.1"}}),
+    "hook of another host": ("containers.0.lifecycle", {"preStop": {"tcpSocket": {"port": 80, "host": "a"}}}),
 }
 
 
 def changed(pod: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     done = copy.deepcopy(pod)
     at: Any = done
-    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
-    for part in way:
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in parents:
         at = at[part]
     at[last] = value
     return done
 
 
-def test_a_restricted_pod_is_let_through() -> None:
+def test_restricted_pod_has_no_violations() -> None:
     assert not_restricted(PodTemplate("Pod/good", {}, POD)) == []
 
 
 @pytest.mark.parametrize("rule", BREAKS)
-def test_each_rule_of_restricted_catches_what_breaks_it(rule: str) -> None:
+def test_each_violation_of_restricted_is_found(rule: str) -> None:
     assert not_restricted(PodTemplate("Pod/bad", {}, changed(POD, *BREAKS[rule])))
 
 
-def test_an_apparmor_annotation_cannot_unconfine_a_container() -> None:
+def test_unconfined_apparmor_annotation_is_found() -> None:
     annotations = {"annotations": {"container.apparmor.security.beta.kubernetes.io/app": "unconfined"}}
     assert not_restricted(PodTemplate("Pod/bad", annotations, POD))
 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
-def test_kubernetes_schemas_know_a_typo(version: str) -> None:
+def test_kubernetes_schemas_reject_a_typo(version: str) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": POD}
     assert kubernetes_problems(pod, version) == []
     assert kubernetes_problems({**pod, "spec": {**POD, "restartPolcy": "Never"}}, version)
@@ -94,7 +94,7 @@ def deployment(**restate: object) -> dict[str, Any]:
     }
 
 
-def test_what_a_restate_deployment_does_not_look_into_is_looked_into() -> None:
+def test_parts_that_the_restate_deployment_crd_does_not_check_are_checked() -> None:
     assert kubernetes_problems(deployment(), "1.34") == []
     bad = deployment()
     bad["spec"]["template"]["spec"] = changed(POD, "containers.0.ports", [{"containerPort": "9080"}])
@@ -104,7 +104,7 @@ def test_what_a_restate_deployment_does_not_look_into_is_looked_into() -> None:
     assert kubernetes_problems(bad, "1.34")
 
 
-def test_restates_schemas_know_a_typo() -> None:
+def test_restate_schemas_reject_a_typo() -> None:
     assert crd_problems(deployment(drainDelaySeconds=30, deletePolicy="force")) == []
     assert crd_problems(deployment(drainDelay=30))
     assert crd_problems(deployment(deletePolicy="later"))

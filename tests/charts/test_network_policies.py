@@ -1,4 +1,4 @@
-"""Who may talk to whom, as docs/operate/network.md says: each pair and port, against the rendered policies."""
+"""The charts' policies allow exactly the connections that docs/operate/network.md lists, for every pair and port."""
 
 import copy
 import re
@@ -29,13 +29,13 @@ VARIANTS: dict[str, tuple[Settings, frozenset[str]]] = {
     "real model": ({"model.existingSecret": "model-key-1"}, frozenset({"always", "real model"})),
     "JWKS": (JWKS, frozenset({"always", "demo model", "JWKS"})),
 }
-"""Values, and the words in the table's column `when` that hold for them."""
+"""Values, and the entries in the table's column `when` that apply to them."""
 
 OURS, ANOTHER = "mesh-platform", "another collector"
-"""Words in that column, too: whose collector and Jaeger there are."""
+"""Further entries in that column: which collector and Jaeger the mesh uses."""
 
 ANY = "any"
-ODD_PORTS = (
+FORBIDDEN_PORTS = (
     Port("TCP", 22),
     Port("TCP", 80),
     Port("TCP", 5432),
@@ -43,7 +43,7 @@ ODD_PORTS = (
     Port("TCP", 16686),
     Port("TCP", 4317),
 )
-"""Ports that nobody should reach anybody at, beside those in the table."""
+"""Ports that no peer should be able to connect to, except where the table lists them."""
 
 
 class Pair(NamedTuple):
@@ -61,7 +61,7 @@ def split(cell: str) -> list[str]:
 
 @cache
 def table() -> list[list[str]]:
-    """The rows of the first table: from, to, port, when, why."""
+    """Return the rows of the first table: from, to, port, when, why."""
     lines = TABLE.read_text().split("| from |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
@@ -74,11 +74,11 @@ def port_of(text: str) -> Port:
 @cache
 def ports() -> tuple[Port, ...]:
     named_ports = {port_of(each) for row in table() for each in split(row[2]) if each != ANY}
-    return (*sorted(named_ports), *ODD_PORTS)
+    return (*sorted(named_ports), *FORBIDDEN_PORTS)
 
 
 def listed(conditions: frozenset[str]) -> Iterator[Pair]:
-    """All pairs of the table that go together with these conditions."""
+    """Yield all pairs of the table that apply under these conditions."""
     for sources, targets, some, when, _ in table():
         if when in conditions:
             for port in ports() if some == ANY else [port_of(each) for each in split(some)]:
@@ -97,61 +97,65 @@ def platform() -> list[Manifest]:
 
 @cache
 def as_documented() -> list[Manifest]:
-    """A platform of nothing but the RestateCluster that the page shows."""
+    """Return a platform that consists only of the RestateCluster shown on the page."""
     text = re.search(r"```yaml\n(# of the RestateCluster\n.*?)```", TABLE.read_text(), re.S)
     assert text is not None
     return [{"kind": "RestateCluster", "metadata": {"name": "restate"}, **yaml.safe_load(text[1])}]
 
 
 def allowed(net: Network, mesh: list[Peer]) -> set[Pair]:
-    """Every pair of two different peers, one of them at least ours or the platform's, that the policies let talk."""
+    """Return all allowed pairs of two different peers, of which at least one is a pod of the mesh or the platform."""
     ours = {*(peer.name for peer in mesh), "Restate"}
     if any(policy["metadata"]["namespace"] == "mesh-platform" for policy in net.policies):
         ours |= {"collector", "Jaeger"}
-    everybody = [*mesh, *OTHERS]
+    peers = [*mesh, *OTHERS]
     return {
         Pair(source.name, target.name, port)
-        for source in everybody
-        for target in everybody
+        for source in peers
+        for target in peers
         if source is not target and {source.name, target.name} & ours
         for port in ports()
         if net.allows(source, target, port)
     }
 
 
-def judged(variant: str, given: list[Manifest], restate: list[Manifest]) -> set[Pair]:
+def allowed_in(variant: str, given: list[Manifest], restate: list[Manifest]) -> set[Pair]:
     return allowed(network(given, restate), pods_of_the_mesh(manifests(variant)))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(
-    ("restate", "whose"), [(platform, OURS), (as_documented, ANOTHER)], ids=[OURS, "as documented"]
+    ("restate", "collector"), [(platform, OURS), (as_documented, ANOTHER)], ids=[OURS, "as documented"]
 )
-def test_exactly_the_listed_pairs_may_talk(variant: str, restate: Callable[[], list[Manifest]], whose: str) -> None:
+def test_policies_allow_exactly_the_listed_pairs(
+    variant: str, restate: Callable[[], list[Manifest]], collector: str
+) -> None:
     clusters = of_kind(restate(), "RestateCluster")
-    need("the RestateCluster, of which the operator makes policies", clusters, "mesh-platform renders it")
-    wanted, found = set(listed(VARIANTS[variant][1] | {whose})), judged(variant, manifests(variant), restate())
+    need("the RestateCluster, from which the operator creates policies", clusters, "mesh-platform renders it")
+    wanted, found = set(listed(VARIANTS[variant][1] | {collector})), allowed_in(variant, manifests(variant), restate())
     here = {peer.name for peer in [*pods_of_the_mesh(manifests(variant)), *OTHERS]}
     wanted = {pair for pair in wanted if pair.source in here and pair.target in here}
-    assert sorted(map(str, found - wanted)) == [], "allowed, and not in docs/operate/network.md"
-    assert sorted(map(str, wanted - found)) == [], "in docs/operate/network.md, and not allowed"
+    assert sorted(map(str, found - wanted)) == [], "allowed, but not in docs/operate/network.md"
+    assert sorted(map(str, wanted - found)) == [], "in docs/operate/network.md, but not allowed"
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_each_side_alone_keeps_the_table(variant: str) -> None:
-    """Somebody else's policies, Restate's among them, may be missing or wrong: ours do not count on them."""
+def test_policies_of_each_side_alone_enforce_the_table(variant: str) -> None:
+    """The mesh's policies alone enforce the table, even if those of other namespaces are missing or wrong."""
     mesh, wanted = pods_of_the_mesh(manifests(variant)), set(listed(VARIANTS[variant][1]))
     alone = network(manifests(variant), [])
     for own in mesh:
         others = [peer for peer in [*mesh, *OTHERS] if peer is not own]
-        sent = {Pair(own.name, it.name, port) for it in others for port in ports() if alone.may_send(own, it, port)}
-        taken = {Pair(it.name, own.name, port) for it in others for port in ports() if alone.takes(own, it, port)}
+        sends = {Pair(own.name, it.name, port) for it in others for port in ports() if alone.may_send(own, it, port)}
+        receives = {
+            Pair(it.name, own.name, port) for it in others for port in ports() if alone.may_receive(own, it, port)
+        }
         names = {peer.name for peer in others}
-        assert sent == {pair for pair in wanted if pair.source == own.name and pair.target in names}
-        assert taken == {pair for pair in wanted if pair.target == own.name and pair.source in names}
+        assert sends == {pair for pair in wanted if pair.source == own.name and pair.target in names}
+        assert receives == {pair for pair in wanted if pair.target == own.name and pair.source in names}
 
 
-def test_every_name_in_the_table_is_somebody() -> None:
+def test_every_name_in_the_table_is_a_known_peer() -> None:
     known = {peer.name for variant in VARIANTS for peer in [*pods_of_the_mesh(manifests(variant)), *OTHERS]}
     assert {name for row in table() for cell in row[:2] for name in split(cell)} <= known
     known_words = {when for _, conditions in VARIANTS.values() for when in conditions}
@@ -162,18 +166,18 @@ def policies() -> list[str]:
     return [policy["metadata"]["name"] for policy in of_kind(manifests("demo model"), "NetworkPolicy")]
 
 
-def test_every_policy_changes_what_may_talk() -> None:
-    """A loop and not parameters: their names need helm, and a machine without it must still collect this file."""
+def test_every_policy_has_an_effect() -> None:
+    """A loop instead of parameters: their names need helm, and this file must be collectable without helm."""
     for name in policies():
-        assert changes_something(name), f"without the NetworkPolicy {name} nothing changes"
+        assert has_effect(name), f"the NetworkPolicy {name} has no effect"
 
 
-def changes_something(name: str) -> bool:
+def has_effect(name: str) -> bool:
     whole = manifests("demo model")
     left = [each for each in whole if named(each) != f"NetworkPolicy/{name}"]
     if name != "deny-by-default":
-        return judged("demo model", left, as_documented()) != judged("demo model", whole, as_documented())
-    # It is for pods that no other policy selects, such as one that is added by hand.
+        return allowed_in("demo model", left, as_documented()) != allowed_in("demo model", whole, as_documented())
+    # It covers pods that no other policy selects, such as one that is created by hand.
     unknown = Peer("by hand", "10.244.2.99", "mesh", dict(of_the_release()))
     with_it, without = network(whole, as_documented()), network(left, as_documented())
     into = (other_in_mesh(), unknown, Port("TCP", 443))
@@ -194,57 +198,59 @@ def changed(settings: Settings) -> tuple[Network, dict[str, Peer]]:
     return network(mesh, as_documented()), {peer.name: peer for peer in [*pods_of_the_mesh(mesh), *OTHERS]}
 
 
-def test_a_new_agent_has_the_network_of_the_others() -> None:
-    net, who = changed({"services.newagent": {}})
-    assert net.allows(who["newagent"], who["demo-model"], Port("TCP", 9099))
-    assert net.allows(who["Restate"], who["newagent"], Port("TCP", 9080))
-    assert net.allows(who["newagent"], who["collector"], Port("TCP", 4318))
-    assert not net.allows(who["newagent"], who["Restate"], Port("TCP", 9070))
-    assert not net.allows(who["bank"], who["newagent"], Port("TCP", 9080))
-    assert not net.allows(who["stranger in the same namespace"], who["newagent"], Port("TCP", 9080))
+def test_new_agent_gets_the_same_network_access_as_others() -> None:
+    net, peers = changed({"services.newagent": {}})
+    assert net.allows(peers["newagent"], peers["demo-model"], Port("TCP", 9099))
+    assert net.allows(peers["Restate"], peers["newagent"], Port("TCP", 9080))
+    assert net.allows(peers["newagent"], peers["collector"], Port("TCP", 4318))
+    assert not net.allows(peers["newagent"], peers["Restate"], Port("TCP", 9070))
+    assert not net.allows(peers["bank"], peers["newagent"], Port("TCP", 9080))
+    assert not net.allows(peers["stranger in the same namespace"], peers["newagent"], Port("TCP", 9080))
 
 
-def test_who_may_open_jaeger_is_a_value() -> None:
+def test_ui_from_opens_jaegers_ui() -> None:
     ingress = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]
-    who = {peer.name: peer for peer in OTHERS}
+    peers = {peer.name: peer for peer in OTHERS}
     for settings, opened in (({}, False), ({"networkPolicy.uiFrom": ingress}, True)):
         net = network([], render("mesh-platform", set=settings, dependencies=False))
-        assert net.allows(who["ingress controller"], who["Jaeger"], Port("TCP", 16686)) is opened
-        assert not net.allows(who["stranger elsewhere"], who["Jaeger"], Port("TCP", 16686))
+        assert net.allows(peers["ingress controller"], peers["Jaeger"], Port("TCP", 16686)) is opened
+        assert not net.allows(peers["stranger elsewhere"], peers["Jaeger"], Port("TCP", 16686))
 
 
-def test_what_a_service_stands_on_is_opened_to_it_alone() -> None:
+def test_extra_egress_applies_only_to_its_service() -> None:
     rule = {"to": [{"ipBlock": {"cidr": "10.20.0.0/16"}}], "ports": [{"protocol": "TCP", "port": 5432}]}
-    net, who = changed({"services.tools.extraEgress": [rule]})
-    assert net.allows(who["tools"], who["private address"], Port("TCP", 5432))
-    assert not net.allows(who["bank"], who["private address"], Port("TCP", 5432))
+    net, peers = changed({"services.tools.extraEgress": [rule]})
+    assert net.allows(peers["tools"], peers["private address"], Port("TCP", 5432))
+    assert not net.allows(peers["bank"], peers["private address"], Port("TCP", 5432))
 
 
-def test_a_cni_that_judges_before_dnat_lets_services_addresses_pass_on_their_ports() -> None:
-    net, who = changed({"networkPolicy.serviceCidrs": ["10.96.0.0/12"]})
+def test_service_cidrs_are_allowed_on_the_needed_ports() -> None:
+    net, peers = changed({"networkPolicy.serviceCidrs": ["10.96.0.0/12"]})
     service = Peer("a Service", "10.96.0.7")
     for name, port in {"bank": 9099, "gateway": 8080, "triage": 9070, "tools": 4318, "test": 8000}.items():
-        assert net.allows(who[name], service, Port("TCP", port)), name
-    assert net.allows(who["test"], service, Port("TCP", 80)), "`helm test` asks the gateway's Service"
-    assert not net.allows(who["bank"], service, Port("TCP", 80))
-    assert net.allows(who["bank"], service, Port("UDP", 53))
-    assert not net.allows(who["bank"], service, Port("TCP", 9070))
+        assert net.allows(peers[name], service, Port("TCP", port)), name
+    assert net.allows(peers["test"], service, Port("TCP", 80)), "`helm test` connects to the gateway's Service"
+    assert not net.allows(peers["bank"], service, Port("TCP", 80))
+    assert net.allows(peers["bank"], service, Port("UDP", 53))
+    assert not net.allows(peers["bank"], service, Port("TCP", 9070))
 
 
-def test_dns_elsewhere_is_a_value() -> None:
+def test_dns_peers_and_ports_are_configurable() -> None:
     dns = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}]
-    net, who = changed({"networkPolicy.dns": dns, "networkPolicy.dnsPorts": [5353]})
-    assert net.allows(who["bank"], who["stranger elsewhere"], Port("UDP", 5353))
-    assert not net.allows(who["bank"], who["DNS"], Port("UDP", 53))
+    net, peers = changed({"networkPolicy.dns": dns, "networkPolicy.dnsPorts": [5353]})
+    assert net.allows(peers["bank"], peers["stranger elsewhere"], Port("UDP", 5353))
+    assert not net.allows(peers["bank"], peers["DNS"], Port("UDP", 53))
 
 
 @pytest.mark.parametrize(
     ("base_url", "port"),
     [("https://m.example.org/v1", 443), ("https://m.example.org:8443/v1", 8443), ("http://m.example.org/v1", 80)],
 )
-def test_a_models_port_is_that_of_its_address(base_url: str, port: int) -> None:
-    net, who = changed({"model.existingSecret": "k", "model.baseUrl": base_url})
-    open_ports = [each for each in (443, 8443, 80) if net.allows(who["bank"], who["public address"], Port("TCP", each))]
+def test_model_egress_uses_the_port_of_the_models_url(base_url: str, port: int) -> None:
+    net, peers = changed({"model.existingSecret": "k", "model.baseUrl": base_url})
+    open_ports = [
+        each for each in (443, 8443, 80) if net.allows(peers["bank"], peers["public address"], Port("TCP", each))
+    ]
     assert open_ports == [port]
 
 
@@ -252,8 +258,8 @@ def test_a_models_port_is_that_of_its_address(base_url: str, port: int) -> None:
     ("url", "port"),
     [("https://r.example.org", 443), ("http://r.example.org:18080", 18080), ("http://r.example.org", 80)],
 )
-def test_a_managed_restates_ports_are_those_of_its_addresses(url: str, port: int) -> None:
-    net, who = changed(
+def test_restate_egress_uses_the_ports_of_a_managed_restates_urls(url: str, port: int) -> None:
+    net, peers = changed(
         {
             "restate.register": {"cluster": None, "url": "https://admin.example.org"},
             "restate.ingressUrl": url,
@@ -263,13 +269,13 @@ def test_a_managed_restates_ports_are_those_of_its_addresses(url: str, port: int
     )
     for name in ("gateway", "triage"):
         tried = (443, 18080, 80, 8080, 9070)
-        open_ports = [each for each in tried if net.allows(who[name], who["public address"], Port("TCP", each))]
+        open_ports = [each for each in tried if net.allows(peers[name], peers["public address"], Port("TCP", each))]
         assert open_ports == [port], name
 
 
-def test_without_policies_a_cluster_lets_everything_pass() -> None:
-    net, who = changed({"networkPolicy.enabled": False})
-    assert net.allows(who["stranger elsewhere"], who["tools"], Port("TCP", 9080))
+def test_everything_is_allowed_if_policies_are_disabled() -> None:
+    net, peers = changed({"networkPolicy.enabled": False})
+    assert net.allows(peers["stranger elsewhere"], peers["tools"], Port("TCP", 9080))
 
 
 POLICY: Manifest = {
@@ -283,11 +289,11 @@ C = Peer("c", "10.0.0.3", "shop", {"app": "b"})
 
 
 def peer_rules() -> dict[str, tuple[dict[str, Any], tuple[bool, bool]]]:
-    """Rules for who may reach A at TCP/80, and whether B in its namespace and C in another may."""
+    """Return rules for ingress to A at TCP/80, and whether they admit B (same namespace) and C (another one)."""
     return {
         "no rule": ({"ports": [{"port": 81}]}, (False, False)),
-        "everybody": ({}, (True, True)),
-        "an empty list is everybody": ({"from": []}, (True, True)),
+        "all peers": ({}, (True, True)),
+        "an empty list admits all peers": ({"from": []}, (True, True)),
         "pods here": ({"from": [{"podSelector": {"matchLabels": {"app": "b"}}}]}, (True, False)),
         "any pod here": ({"from": [{"podSelector": {}}]}, (True, False)),
         "any pod anywhere": ({"from": [{"namespaceSelector": {}}]}, (True, True)),
@@ -316,10 +322,10 @@ def peer_rules() -> dict[str, tuple[dict[str, Any], tuple[bool, bool]]]:
 
 
 @pytest.mark.parametrize("rule", peer_rules())
-def test_the_judge_reads_a_rule_as_kubernetes_does(rule: str) -> None:
+def test_rule_is_evaluated_as_in_kubernetes(rule: str) -> None:
     given, verdicts = peer_rules()[rule]
     policy = copy.deepcopy(POLICY)
     policy["spec"]["ingress"] = [given]
     net = Network([policy], {name: {"kubernetes.io/metadata.name": name} for name in NAMESPACES})
     assert tuple(net.allows(each, A, Port("TCP", 80)) for each in (B, C)) == verdicts
-    assert net.allows(A, B, Port("TCP", 80)), "no policy selects B, and none says anything of what A sends"
+    assert net.allows(A, B, Port("TCP", 80)), "no policy selects B, and none restricts A's egress"

@@ -1,4 +1,4 @@
-"""The chart of the operator: a wrapper that passes values on, strictly, at one pin."""
+"""The chart mesh-operator wraps the operator's chart at a pinned version and checks the values that it passes on."""
 
 import pytest
 
@@ -8,25 +8,25 @@ CHART = "mesh-operator"
 OPERATOR = "restate-operator-helm"
 
 
-def test_lint_has_nothing_to_say() -> None:
+def test_lint_finds_nothing() -> None:
     assert lint(CHART) == ""
 
 
-def test_it_has_no_objects_of_its_own() -> None:
+def test_chart_has_no_objects_of_its_own() -> None:
     assert render(CHART, dependencies=False) == []
 
 
-def test_the_operator_is_pinned_to_the_patch_and_can_be_left_out() -> None:
+def test_operator_has_an_exact_version_and_a_condition() -> None:
     [dependency] = metadata(CHART)["dependencies"]
     assert dependency["name"] == OPERATOR
     assert dependency["version"] == metadata(CHART)["appVersion"]
     assert dependency["version"].replace(".", "").isdigit()
     assert dependency["condition"] == f"{OPERATOR}.enabled"
-    assert set(values(CHART)) == {OPERATOR}, "what stands elsewhere would not reach the operator's chart"
+    assert set(values(CHART)) == {OPERATOR}, "other keys would not reach the operator's chart"
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         {"replicaCount": 2},
         {f"{OPERATOR}.replicaCount": 2},
@@ -37,20 +37,20 @@ def test_the_operator_is_pinned_to_the_patch_and_can_be_left_out() -> None:
     ],
     ids=str,
 )
-def test_what_would_not_work_is_refused(wrong: Settings) -> None:
-    assert "values don't meet the specifications" in refused(CHART, set=wrong)
+def test_invalid_values_are_rejected(invalid: Settings) -> None:
+    assert "values don't meet the specifications" in refused(CHART, set=invalid)
 
 
-def test_the_notes_say_what_to_wait_for_and_that_it_goes_last() -> None:
+def test_notes_say_what_to_wait_for_and_to_remove_the_operator_last() -> None:
     text = notes(CHART)
     assert "crd/restateclusters.restate.dev crd/restatedeployments.restate.dev" in text
-    assert "last to be removed" in text
+    assert "Remove this release last" in text
     assert "Nothing was installed" in notes(CHART, set={f"{OPERATOR}.enabled": False})
 
 
-def test_the_operators_chart_takes_what_is_passed_on() -> None:
+def test_values_reach_the_operators_chart() -> None:
     if not has_dependencies(CHART):
-        pytest.skip("HELM_CHARTS_DIR names no folder with the operator's chart")
+        pytest.skip("set HELM_CHARTS_DIR to a folder with the operator's chart")
     kinds = [each["kind"] for each in render(CHART)]
     assert kinds.count("CustomResourceDefinition") >= 2
     assert render(CHART, set={f"{OPERATOR}.enabled": False}) == []

@@ -1,4 +1,4 @@
-"""The platform's chart: one Restate node or three, held against every schema and read by the real server."""
+"""The chart mesh-platform: with one Restate node or three, it matches every schema, and the real server reads it."""
 
 import json
 import subprocess
@@ -33,8 +33,8 @@ from tests.parts import need
 CHART = "mesh-platform"
 VARIANTS = [*goldens(CHART)]
 UNITS = {"MiB": 2**20, "GiB": 2**30, "Mi": 2**20, "Gi": 2**30}
-HEADROOM = 0.85
-"""Of the memory limit; the rest is for threads, connections and buffers that no setting names."""
+USABLE_SHARE = 0.85
+"""Usable share of the memory limit. Threads, connections and buffers without a setting need the rest."""
 
 S3: Settings = {"restate.snapshots.destination": "s3://bucket/path"}
 
@@ -42,7 +42,7 @@ every_values_file = pytest.mark.parametrize("variant", VARIANTS, ids=lambda each
 
 
 def rendered(variant: Golden, **more: Any) -> list[Manifest]:
-    return render(CHART, *variant.files, set=variant.answers, api_versions=API_VERSIONS, **more)
+    return render(CHART, *variant.files, set=variant.required_values, api_versions=API_VERSIONS, **more)
 
 
 def bytes_of(quantity: str) -> float:
@@ -50,10 +50,10 @@ def bytes_of(quantity: str) -> float:
     return float(quantity.removesuffix(unit)) * UNITS[unit]
 
 
-def accepted_by_restate(restate: Manifest, tmp_path: Path) -> dict[str, Any]:
-    """The whole configuration, as the real server has it after it read ours."""
+def config_read_by_restate(restate: Manifest, tmp_path: Path) -> dict[str, Any]:
+    """Return the complete configuration that the real server reads from the chart's config file."""
     server = find_binary("restate-server")
-    need("the Restate server", server, "`make setup` brings it")
+    need("the Restate server", server, "`make setup` installs it")
     file = tmp_path / "config.toml"
     file.write_text(restate["spec"]["config"])
     environment = {each["name"]: each["value"] for each in restate["spec"]["compute"]["env"] if "value" in each}
@@ -70,30 +70,30 @@ def accepted_by_restate(restate: Manifest, tmp_path: Path) -> dict[str, Any]:
 
 
 @every_values_file
-def test_lint_has_nothing_to_say(variant: Golden) -> None:
-    assert lint(CHART, *variant.files, set=variant.answers) == ""
+def test_lint_finds_nothing(variant: Golden) -> None:
+    assert lint(CHART, *variant.files, set=variant.required_values) == ""
 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
 @every_values_file
-def test_kubernetes_takes_every_object(variant: Golden, version: str) -> None:
+def test_every_object_is_valid_in_kubernetes(variant: Golden, version: str) -> None:
     for each in rendered(variant, kube_version=version):
         if each["kind"] != "CustomResourceDefinition":
             assert kubernetes_problems(each, version) == []
 
 
 @every_values_file
-def test_restates_operator_takes_the_cluster(variant: Golden) -> None:
+def test_cluster_matches_the_operators_crd(variant: Golden) -> None:
     assert crd_problems(one(rendered(variant), "RestateCluster")) == []
 
 
 @every_values_file
-def test_restate_takes_its_configuration_and_fits_into_its_memory(variant: Golden, tmp_path: Path) -> None:
+def test_restate_reads_its_configuration_and_fits_into_its_memory(variant: Golden, tmp_path: Path) -> None:
     restate = one(rendered(variant), "RestateCluster")
-    config = accepted_by_restate(restate, tmp_path)
-    assert config["auto-provision"] is False, "the operator provisions, and refuses else"
+    config = config_read_by_restate(restate, tmp_path)
+    assert config["auto-provision"] is False, "the operator provisions the cluster and rejects another value"
     assert config["disable-telemetry"] is True
-    assert config["log-filter"] == QUIET_LOG, "nobody's words in the log, as with `switchboard up`"
+    assert config["log-filter"] == QUIET_LOG, "no customer texts in the log, as with `switchboard up`"
     budgets = [
         config["rocksdb-total-memory-size"],
         config["worker"]["invoker"]["memory-limit"],
@@ -102,25 +102,27 @@ def test_restate_takes_its_configuration_and_fits_into_its_memory(variant: Golde
         config["bifrost"]["record-cache-memory-size"],
     ]
     limit = bytes_of(restate["spec"]["compute"]["resources"]["limits"]["memory"])
-    assert sum(map(bytes_of, budgets)) <= HEADROOM * limit, budgets
+    assert sum(map(bytes_of, budgets)) <= USABLE_SHARE * limit, budgets
 
 
-def test_three_nodes_survive_the_loss_of_one(tmp_path: Path) -> None:
+def test_three_nodes_are_configured_to_survive_the_loss_of_one(tmp_path: Path) -> None:
     restate = one(render(CHART, "values-ha.yaml", set=S3), "RestateCluster")
-    config = accepted_by_restate(restate, tmp_path)
+    config = config_read_by_restate(restate, tmp_path)
     assert restate["spec"]["compute"]["replicas"] == 3
     assert config["default-replication"] == 2
     assert config["metadata-client"]["addresses"] == ["http://restate-cluster:5122/"]
     assert config["worker"]["snapshots"]["destination"] == "s3://bucket/path"
-    assert "snapshot-interval-num-records" not in config["worker"]["snapshots"], "both together wait for both"
+    assert "snapshot-interval-num-records" not in config["worker"]["snapshots"], (
+        "with both settings, Restate waits for both"
+    )
     pods = {"app.kubernetes.io/name": "restate", "app.kubernetes.io/instance": restate["metadata"]["name"]}
     affinity = restate["spec"]["compute"]["affinity"]["podAntiAffinity"]
-    [apart] = affinity["requiredDuringSchedulingIgnoredDuringExecution"]
-    assert apart["labelSelector"]["matchLabels"] == pods
+    [term] = affinity["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term["labelSelector"]["matchLabels"] == pods
     assert restate["spec"]["compute"]["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"] == pods
 
 
-def test_metadata_on_an_object_store_has_no_metadata_server(tmp_path: Path) -> None:
+def test_metadata_in_object_store_needs_no_metadata_server(tmp_path: Path) -> None:
     stored: Settings = {
         **S3,
         "restate.metadata": {"type": "object-store", "path": "s3://bucket/metadata"},
@@ -130,7 +132,7 @@ def test_metadata_on_an_object_store_has_no_metadata_server(tmp_path: Path) -> N
         "restate.s3.allowHttp": True,
     }
     restate = one(render(CHART, "values-ha.yaml", set=stored), "RestateCluster")
-    config = accepted_by_restate(restate, tmp_path)
+    config = config_read_by_restate(restate, tmp_path)
     assert "metadata-server" not in config["roles"]
     assert config["metadata-client"]["type"] == "object-store"
     for store in (config["metadata-client"], config["worker"]["snapshots"]):
@@ -140,8 +142,8 @@ def test_metadata_on_an_object_store_has_no_metadata_server(tmp_path: Path) -> N
     assert len(secret) == 4
 
 
-def test_no_version_of_the_chart_restarts_restate() -> None:
-    """Labels and annotations of the RestateCluster become those of its pods."""
+def test_new_chart_version_does_not_restart_restate() -> None:
+    """The operator copies labels and annotations of the RestateCluster to its pods."""
     about = one(render(CHART), "RestateCluster")["metadata"]
     assert not [key for key in about["labels"] if key.startswith("helm.sh/") or key.endswith("/version")]
     assert metadata(CHART)["version"] not in json.dumps(about)
@@ -149,65 +151,65 @@ def test_no_version_of_the_chart_restarts_restate() -> None:
     assert "namespace" not in about, "it is cluster-scoped"
 
 
-def test_uninstall_keeps_restate_but_on_a_machine_of_ones_own() -> None:
+def test_uninstall_keeps_restate_except_with_local_values() -> None:
     assert one(render(CHART), "RestateCluster")["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert "annotations" not in one(render(CHART, "values-local.yaml"), "RestateCluster")["metadata"]
 
 
-def test_no_hook_ever_deletes_or_makes_anything() -> None:
+def test_chart_has_no_hooks() -> None:
     hooks = [each for each in render(CHART) if "helm.sh/hook" in (each["metadata"].get("annotations") or {})]
     assert hooks == []
 
 
-def tracing_of(**settings: object) -> str | None:
+def tracing_endpoint(**settings: object) -> str | None:
     changed = {key.replace("__", "."): value for key, value in settings.items()}
     restate = one(render(CHART, set=changed), "RestateCluster")
     found = [each["value"] for each in restate["spec"]["compute"]["env"] if each["name"] == "RESTATE_TRACING_ENDPOINT"]
     return str(found[0]) if found else None
 
 
-def test_restate_traces_to_the_collector_where_there_is_one() -> None:
-    assert tracing_of() == "http://otel-collector.mesh-platform:4317"
-    assert tracing_of(restate__tracing__endpoint="http://tempo:4317") == "http://tempo:4317"
-    assert tracing_of(restate__tracing__enabled=False) is None, "an empty variable would keep Restate from starting"
+def test_restate_sends_spans_to_the_collector_if_it_is_enabled() -> None:
+    assert tracing_endpoint() == "http://otel-collector.mesh-platform:4317"
+    assert tracing_endpoint(restate__tracing__endpoint="http://tempo:4317") == "http://tempo:4317"
+    assert tracing_endpoint(restate__tracing__enabled=False) is None, "Restate does not start if the variable is empty"
     without: Settings = {"opentelemetry-collector.enabled": False}
     [restate] = of_kind(render(CHART, set=without), "RestateCluster")
     assert "RESTATE_TRACING_ENDPOINT" not in json.dumps(restate)
     assert "networkEgressRules" not in restate["spec"]["security"]
 
 
-def test_no_peers_are_nobody_and_never_everybody() -> None:
-    nobody: Settings = {"restate.peers": {"ingress": [], "admin": []}, "monitoring.from": []}
-    assert "networkPeers" not in one(render(CHART, set=nobody), "RestateCluster")["spec"]["security"]
+def test_empty_peers_admit_no_clients() -> None:
+    no_peers: Settings = {"restate.peers": {"ingress": [], "admin": []}, "monitoring.from": []}
+    assert "networkPeers" not in one(render(CHART, set=no_peers), "RestateCluster")["spec"]["security"]
 
 
-def test_a_cni_that_judges_before_dnat_lets_restate_reach_services() -> None:
+def test_service_cidrs_let_restate_reach_services() -> None:
     restate = one(render(CHART, set={"restate.serviceCidrs": ["10.96.0.0/12"]}), "RestateCluster")
     [_, rule] = restate["spec"]["security"]["networkEgressRules"]
     assert rule["to"] == [{"ipBlock": {"cidr": "10.96.0.0/12"}}]
     assert {each["port"] for each in rule["ports"]} == {53, 4317, 9080}
 
 
-def test_requests_are_signed_when_a_key_is_named() -> None:
+def test_requests_are_signed_if_a_signing_secret_is_set() -> None:
     restate = one(render(CHART, set={"restate.requestSigning.existingSecret": "signing"}), "RestateCluster")
     secret = {"secretName": "signing", "key": "private.pem"}
     assert restate["spec"]["security"]["requestSigningPrivateKey"] == {"version": "v1", "secret": secret}
     assert crd_problems(restate) == []
 
 
-def test_a_digest_stands_in_for_the_tag() -> None:
+def test_digest_overrides_tag() -> None:
     digest = f"sha256:{'0' * 64}"
     restate = one(render(CHART, set={"restate.image.digest": digest}), "RestateCluster")
     assert restate["spec"]["compute"]["image"] == f"docker.io/restatedev/restate@{digest}"
 
 
-def test_the_server_is_the_one_that_the_tests_run() -> None:
+def test_restate_image_has_the_version_that_the_tests_run() -> None:
     pinned = json.loads((HELM_DIR.parents[1] / "package-lock.json").read_text())["packages"]
     version = pinned["node_modules/@restatedev/restate-server"]["version"]
     assert one(render(CHART), "RestateCluster")["spec"]["compute"]["image"].endswith(f":{version}")
 
 
-WRONG: dict[str, Settings] = {
+INVALID: dict[str, Settings] = {
     "'imge' not allowed": {"restate.imge": {}},
     "at '/restate/image/tag'": {"restate.image.tag": "latest"},
     "at '/opentelemetry-collector/image/tag'": {"opentelemetry-collector.image.tag": "latest"},
@@ -216,20 +218,20 @@ WRONG: dict[str, Settings] = {
     "at '/restate/memory/rocksdb'": {"restate.memory.rocksdb": "1Gi"},
     "at '/monitoring/runbooks'": {"monitoring.runbooks": "git.example.org/mesh"},
     "at '/restate/snapshots/destination'": {"restate.snapshots.destination": "bucket/path"},
-    "restate.snapshots.destination is needed": {"restate.replicas": 3, "restate.replication": 2},
-    "restate.replication has to be 2": {"restate.replicas": 3, **S3},
-    "on more nodes than there are": {"restate.replication": 2},
-    "restate.metadata.path is needed": {"restate.metadata.type": "object-store"},
+    "restate.snapshots.destination (s3://bucket/path) is required": {"restate.replicas": 3, "restate.replication": 2},
+    "restate.replication must be 2": {"restate.replicas": 3, **S3},
+    "must not exceed the number of nodes": {"restate.replication": 2},
+    "restate.metadata.path (s3://bucket/path) is required": {"restate.metadata.type": "object-store"},
 }
 
 
-@pytest.mark.parametrize("said", WRONG)
-def test_what_cannot_work_is_refused_with_its_place(said: str) -> None:
-    assert said in refused(CHART, set=WRONG[said])
+@pytest.mark.parametrize("problem", INVALID)
+def test_invalid_values_are_rejected_with_their_path(problem: str) -> None:
+    assert problem in refused(CHART, set=INVALID[problem])
 
 
-def test_three_nodes_without_a_bucket_are_refused() -> None:
-    assert "restate.snapshots.destination is needed" in refused(CHART, "values-ha.yaml")
+def test_ha_values_without_a_bucket_are_rejected() -> None:
+    assert "restate.snapshots.destination (s3://bucket/path) is required" in refused(CHART, "values-ha.yaml")
 
 
 def test_rules_and_monitors_need_the_prometheus_operator() -> None:
@@ -237,16 +239,16 @@ def test_rules_and_monitors_need_the_prometheus_operator() -> None:
     assert not {"PodMonitor", "PrometheusRule"} & kinds
     with_it = render(CHART, api_versions=API_VERSIONS, dependencies=False)
     source = yaml.safe_load((HELM_DIR / CHART / "files" / "alerts.yaml").read_text())
-    assert one(with_it, "PrometheusRule")["spec"] == source, "helm changed nothing of `{{ $labels }}`"
+    assert one(with_it, "PrometheusRule")["spec"] == source, "helm must not change `{{ $labels }}`"
     jobs = {
         each["spec"]["podMetricsEndpoints"][0]["relabelings"][0]["replacement"]
         for each in of_kind(with_it, "PodMonitor")
     }
-    assert jobs == {"restate", "otel-collector"}, "the jobs that the alert rules ask for"
+    assert jobs == {"restate", "otel-collector"}, "the jobs that the alert rules select"
 
 
 def alerts_of(settings: Settings) -> dict[str, str]:
-    """Each alert that is rendered, and the address of its runbook."""
+    """Return the runbook URL of each rendered alert, by name."""
     spec = one(render(CHART, set=settings, api_versions=API_VERSIONS, dependencies=False), "PrometheusRule")["spec"]
     return {rule["alert"]: rule["annotations"]["runbook_url"] for group in spec["groups"] for rule in group["rules"]}
 
@@ -259,12 +261,12 @@ def alerts_of(settings: Settings) -> dict[str, str]:
         ("monitoring.gateway", "GatewayDown"),
     ],
 )
-def test_nothing_is_missed_that_is_not_to_be_there(setting: str, alert: str) -> None:
+def test_alert_is_left_out_if_its_component_is_disabled(setting: str, alert: str) -> None:
     assert set(alerts_of({})) - set(alerts_of({setting: False})) == {alert}
 
 
 @pytest.mark.parametrize("base", ["https://git.example.org/mesh/blob/main", "https://git.example.org/mesh/blob/main/"])
-def test_a_runbook_is_a_link_where_the_repository_can_be_read(base: str) -> None:
+def test_runbook_urls_start_with_the_repository_url(base: str) -> None:
     addresses = alerts_of({"monitoring.runbooks": base})
     assert set(addresses) == set(alerts_of({}))
     for alert, address in addresses.items():
@@ -272,32 +274,32 @@ def test_a_runbook_is_a_link_where_the_repository_can_be_read(base: str) -> None
 
 
 @pytest.mark.parametrize("kind", ["PodMonitor", "PrometheusRule"])
-def test_a_cluster_with_one_of_the_kinds_is_sent_no_other(kind: str) -> None:
-    """A kind that the cluster does not know fails the whole installation."""
+def test_only_known_monitoring_kinds_are_rendered(kind: str) -> None:
+    """An unknown kind would fail the whole installation."""
     group = "monitoring.coreos.com/v1"
     made = render(CHART, api_versions=[group, f"{group}/{kind}"], dependencies=False)
     assert {each["kind"] for each in made if each["apiVersion"] == group} == {kind}
 
 
-def test_dashboards_are_the_ones_in_the_repository() -> None:
+def test_every_dashboard_file_becomes_a_config_map() -> None:
     maps = of_kind(render(CHART, dependencies=False), "ConfigMap")
     shown = {json.loads(text)["uid"] for each in maps for text in each["data"].values()}
     files = (HELM_DIR / CHART / "files").glob("*.json")
     assert shown == {json.loads(file.read_text())["uid"] for file in files}
 
 
-def test_the_notes_say_what_to_wait_for_and_what_is_missing() -> None:
+def test_notes_say_what_to_wait_for_and_warn_without_snapshots() -> None:
     text = notes(CHART)
     assert "kubectl wait --for=condition=Ready rsc/restate" in text
-    assert "WITHOUT SNAPSHOTS" in text
+    assert "there are no snapshots" in text
     assert text.index("helm uninstall mesh-platform") < text.index("kubectl delete rsc restate --wait")
-    assert "WITHOUT SNAPSHOTS" not in notes(CHART, "values-ha.yaml", set=S3)
+    assert "there are no snapshots" not in notes(CHART, "values-ha.yaml", set=S3)
 
 
 @every_values_file
-def test_the_charts_of_others_are_restricted_and_configured_by_us(variant: Golden) -> None:
+def test_dependencies_are_restricted_and_use_our_configuration(variant: Golden) -> None:
     if not has_dependencies(CHART):
-        pytest.skip("HELM_CHARTS_DIR names no folder with the collector's and Jaeger's charts")
+        pytest.skip("set HELM_CHARTS_DIR to a folder with the charts of the collector and Jaeger")
     manifests = rendered(variant)
     pods = {pod.owner: pod for pod in pod_templates(manifests)}
     assert set(pods) == {"Deployment/otel-collector", "Deployment/jaeger"}
@@ -307,8 +309,8 @@ def test_the_charts_of_others_are_restricted_and_configured_by_us(variant: Golde
     for policy in of_kind(manifests, "NetworkPolicy"):
         wanted = policy["spec"]["podSelector"]["matchLabels"]
         labels = pods[f"Deployment/{policy['metadata']['name']}"].metadata["labels"]
-        assert wanted.items() <= labels.items(), "a policy that selects nobody protects nobody"
+        assert wanted.items() <= labels.items(), "the policy must select the pods"
 
 
-def test_helm_says_nothing_beside_the_objects() -> None:
+def test_helm_prints_no_warnings() -> None:
     assert template(CHART).stderr == ""

@@ -1,4 +1,4 @@
-"""The key that agent-mesh makes for customers' tokens: made once, and brought back by no rollback."""
+"""agent-mesh creates the signing key for customers' tokens once, and no rollback restores an old one."""
 
 import json
 import threading
@@ -20,21 +20,21 @@ RESOURCES = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1"
 
 @contextmanager
 def cluster_with(*names: str) -> Iterator[str]:
-    """The address of as much of an API server as `lookup` asks, with Secrets of these names in every namespace."""
+    """Serve the part of the API server that `lookup` needs, with these Secrets in every namespace. Yields its URL."""
 
-    class Answers(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             name = self.path.split("?")[0].rpartition("/")[2]
             if self.path.split("?")[0] == "/api/v1":
-                self.say(200, RESOURCES)
+                self.respond(200, RESOURCES)
             elif name in names:
                 about = {"name": name, "namespace": self.path.split("/")[4]}
                 data = {"GATEWAY_JWT_SECRET": "b2xk"}
-                self.say(200, {"apiVersion": "v1", "kind": "Secret", "metadata": about, "data": data})
+                self.respond(200, {"apiVersion": "v1", "kind": "Secret", "metadata": about, "data": data})
             else:
-                self.say(404, {"kind": "Status", "apiVersion": "v1", "reason": "NotFound", "code": 404})
+                self.respond(404, {"kind": "Status", "apiVersion": "v1", "reason": "NotFound", "code": 404})
 
-        def say(self, status: int, body: dict[str, Any]) -> None:
+        def respond(self, status: int, body: dict[str, Any]) -> None:
             text = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -45,7 +45,7 @@ def cluster_with(*names: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
@@ -57,7 +57,7 @@ def cluster_with(*names: str) -> Iterator[str]:
 
 
 def rendered_on(address: str) -> list[Manifest]:
-    """What an upgrade would send to that cluster."""
+    """Return the objects that an upgrade would send to that cluster."""
     with rendered_from(CHART) as folder:
         about = ("--namespace", "mesh", "--is-upgrade", "--dry-run=server", "--kube-apiserver", address)
         done = helm("template", "mesh", str(folder), *about)
@@ -69,36 +69,36 @@ def annotations(manifest: Manifest) -> dict[str, str]:
     return dict(manifest["metadata"].get("annotations") or {})
 
 
-def test_the_key_is_in_no_releases_manifest() -> None:
-    """helm keeps what is no hook with every revision, and a rollback applies that again."""
+def test_signing_key_is_not_part_of_the_releases_manifest() -> None:
+    """helm stores all objects but hooks with every revision, and a rollback applies them again."""
     manifests = render(CHART)
     assert not [each for each in of_kind(manifests, "Secret") if "helm.sh/hook" not in annotations(each)]
     secret = one(manifests, "Secret", NAME)
     hooks = annotations(secret)["helm.sh/hook"].split(",")
-    assert set(hooks) == {"pre-install", "pre-upgrade"}, "before the pods that read it, and in no rollback"
+    assert set(hooks) == {"pre-install", "pre-upgrade"}, "before the pods that read it, and not in a rollback"
 
 
-def test_the_key_outlives_its_release() -> None:
+def test_signing_key_outlives_its_release() -> None:
     secret = one(render(CHART), "Secret", NAME)
     assert annotations(secret)["helm.sh/resource-policy"] == "keep"
     policies = annotations(secret)["helm.sh/hook-delete-policy"].split(",")
     assert not {"before-hook-creation", "hook-succeeded"} & set(policies)
 
 
-@pytest.mark.parametrize(("there", "made"), [((), 1), ((NAME,), 0), (("another",), 1)])
-def test_a_key_is_made_where_there_is_none(there: tuple[str, ...], made: int) -> None:
-    with cluster_with(*there) as address:
-        assert len(of_kind(rendered_on(address), "Secret")) == made
+@pytest.mark.parametrize(("existing", "created"), [((), 1), ((NAME,), 0), (("another",), 1)])
+def test_signing_key_is_created_only_if_missing(existing: tuple[str, ...], created: int) -> None:
+    with cluster_with(*existing) as address:
+        assert len(of_kind(rendered_on(address), "Secret")) == created
 
 
-def test_no_key_is_made_beside_ones_own() -> None:
+def test_no_signing_key_is_created_beside_an_existing_secret() -> None:
     assert not of_kind(render(CHART, set={"gateway.auth.existingSecret": "mine"}), "Secret")
 
 
-def test_an_entry_without_its_secret_is_refused() -> None:
-    """The Secret that the chart makes has no such entry: the gateway could not start."""
-    said = refused(CHART, set={"gateway.auth.existingSecretKey": "jwt"})
-    assert "gateway.auth.existingSecretKey is `jwt`" in said
+def test_secret_entry_without_a_secret_is_rejected() -> None:
+    """The Secret that the chart creates has no such entry, so the gateway could not start."""
+    message = refused(CHART, set={"gateway.auth.existingSecretKey": "jwt"})
+    assert "gateway.auth.existingSecretKey is `jwt`" in message
     assert of_kind(
         render(CHART, set={"gateway.auth": {"existingSecret": "a", "existingSecretKey": "jwt"}}), "Deployment"
     )

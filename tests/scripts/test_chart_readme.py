@@ -1,15 +1,15 @@
-"""The charts' READMEs say what their values.yaml say; and how their table is made of its comments."""
+"""The table of values in each chart's README is built from the comments in values.yaml."""
 
 from pathlib import Path
 
 import pytest
 
-from scripts.chart_readme import charts, documented, renewed, undocumented
+from scripts.chart_readme import charts, documented, table, undocumented, updated_readme
 
 VALUES = """\
 # A note about the file.
 
-# -- How many,
+# -- Number of pods,
 # at least one.
 replicas: 1
 image:
@@ -17,36 +17,50 @@ image:
   # -- Never `latest`.
   tag: "1.0"
   digest: ""
-# -- Of the pod.
+# -- Resources of the pod.
 resources:
   limits: {memory: 1Gi}
 """
 
 
-def test_a_comment_becomes_the_meaning_of_the_value_below_it() -> None:
-    found = {value.path: (value.default, value.meaning) for value in documented(VALUES)}
+def test_comment_becomes_description_of_value_below_it() -> None:
+    found = {value.key: (value.default, value.description) for value in documented(VALUES)}
     assert found == {
-        "replicas": (1, "How many, at least one."),
+        "replicas": (1, "Number of pods, at least one."),
         "image.tag": ("1.0", "Never `latest`."),
-        "resources": ({"limits": {"memory": "1Gi"}}, "Of the pod."),
+        "resources": ({"limits": {"memory": "1Gi"}}, "Resources of the pod."),
     }
 
 
-def test_a_value_that_nothing_is_said_of_is_found() -> None:
+def test_table_has_the_columns_of_helm_docs(tmp_path: Path) -> None:
+    (tmp_path / "Chart.yaml").write_text("version: 0.1.0\nkubeVersion: '>=1.28.0-0'\n")
+    (tmp_path / "values.yaml").write_text(VALUES)
+    assert table(tmp_path).splitlines() == [
+        "Chart version 0.1.0. Requires Kubernetes >=1.28.0.",
+        "",
+        "| Key | Type | Default | Description |",
+        "|-----|------|---------|-------------|",
+        "| replicas | int | `1` | Number of pods, at least one. |",
+        '| image.tag | string | `"1.0"` | Never `latest`. |',
+        '| resources | object | `{"limits": {"memory": "1Gi"}}` | Resources of the pod. |',
+    ]
+
+
+def test_value_without_description_is_reported() -> None:
     assert undocumented(VALUES) == ["image.digest"]
 
 
-def test_a_readme_without_a_place_for_the_values_is_refused(tmp_path: Path) -> None:
+def test_readme_without_place_for_the_table_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# A chart\n")
-    with pytest.raises(ValueError, match="needs the lines"):
-        renewed(tmp_path)
+    with pytest.raises(ValueError, match="no place for the table of values"):
+        updated_readme(tmp_path)
 
 
 @pytest.mark.parametrize("chart", charts(), ids=lambda chart: chart.name)
-def test_each_value_is_explained(chart: Path) -> None:
+def test_every_value_has_a_description(chart: Path) -> None:
     assert undocumented((chart / "values.yaml").read_text()) == []
 
 
 @pytest.mark.parametrize("chart", charts(), ids=lambda chart: chart.name)
-def test_readme_and_values_agree(chart: Path) -> None:
-    assert renewed(chart) == (chart / "README.md").read_text(), "`make charts` writes it"
+def test_readme_matches_values(chart: Path) -> None:
+    assert updated_readme(chart) == (chart / "README.md").read_text(), "Run `make charts`."

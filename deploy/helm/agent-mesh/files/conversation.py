@@ -1,4 +1,4 @@
-"""Holds a conversation through the gateway and ends with a sentence if it fails: `helm test` runs it in the cluster."""
+"""Hold a conversation through the gateway; exit with an error message if it fails. `helm test` runs it in a pod."""
 
 import http.client
 import json
@@ -11,91 +11,91 @@ import urllib.request
 import uuid
 
 QUESTION = "how much is my balance?"
-"""Any model's answer needs all of a mesh: the triage hands it to an agent, and the agent asks a tool for the amount."""
+"""A question that needs every part of a mesh: triage hands it to an agent, which calls a tool for the amount."""
 
 TRIAGE = "Triage"
 
-PAUSE_SECONDS = 2
+RETRY_PAUSE_SECONDS = 2
 
 KEY = "Idempotency-Key"
 
 
 class TestFailed(Exception):
-    """The message says what did not work."""
+    """The message says what failed."""
 
 
 def main() -> int:
     gateway, customer = os.environ["GATEWAY_URL"], os.environ["CUSTOMER"]
-    until = time.monotonic() + int(os.environ["TIMEOUT_SECONDS"])
+    deadline = time.monotonic() + int(os.environ["TIMEOUT_SECONDS"])
     session = f"{gateway}/v1/sessions/helm-test-{uuid.uuid4().hex}"
     try:
-        refuse_strangers(session, until)
-        token = os.environ.get("TOKEN") or minted(customer)
+        check_unauthenticated_request(session, deadline)
+        token = os.environ.get("TOKEN") or create_token(customer)
         for turn in (1, 2):
-            check(ask(session, token, until), turn)
+            check_reply(send_message(session, token, deadline), turn)
     except TestFailed as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write("An agent answered twice, in one conversation.\n")
+    sys.stdout.write("Passed: an agent answered two messages in one conversation.\n")
     return 0
 
 
-def minted(customer: str) -> str:
-    """A token by the gateway's own secret."""
+def create_token(customer: str) -> str:
+    """Return a token signed with the gateway's own secret."""
     command = [sys.executable, "-m", "switchboard.gateway.token", "--customer", customer, "--minutes", "10"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise TestFailed(f"No token could be made: {done.stderr.strip()}")
+        raise TestFailed(f"Cannot create a token for customer {customer}: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
-def refuse_strangers(session: str, until: float) -> None:
-    status, body = insist(session + "/messages", {}, until)
+def check_unauthenticated_request(session: str, deadline: float) -> None:
+    status, body = post_until_answered(session + "/messages", {}, deadline)
     if status != 401:
-        raise TestFailed(f"Whoever has no token should get a 401, and got a {status}: {body}")
+        raise TestFailed(f"A request without a token should get a 401, but got a {status}: {body}")
 
 
-def ask(session: str, token: str, until: float) -> dict:
+def send_message(session: str, token: str, deadline: float) -> dict:
     headers = {"Authorization": f"Bearer {token}", KEY: uuid.uuid4().hex}
-    status, body = insist(session + "/messages", headers, until)
+    status, body = post_until_answered(session + "/messages", headers, deadline)
     if status != 200:
-        raise TestFailed(f"A message got a {status}: {body}")
+        raise TestFailed(f"A message should get a 200, but got a {status}: {body}")
     return json.loads(body)
 
 
-def check(reply: dict, turn: int) -> None:
+def check_reply(reply: dict, turn: int) -> None:
     if reply.get("failed") or not reply.get("agent") or not str(reply.get("text", "")).strip():
-        raise TestFailed(f"No agent has answered, but an apology came: {json.dumps(reply)}")
+        raise TestFailed(f"The reply is an apology instead of an agent's answer: {json.dumps(reply)}")
     if reply["agent"] == TRIAGE or not any(letter.isdigit() for letter in reply["text"]):
-        raise TestFailed(f"No agent has answered {QUESTION!r} with an amount that a tool gave it: {json.dumps(reply)}")
+        raise TestFailed(f"The reply to {QUESTION!r} has no amount from an agent's tool: {json.dumps(reply)}")
     if reply.get("turn") != turn:
-        raise TestFailed(f"This was message {turn} of the conversation, and the reply says {reply.get('turn')}")
+        raise TestFailed(f"The reply to message {turn} of the conversation has the turn number {reply.get('turn')}.")
 
 
-def insist(url: str, headers: dict, until: float) -> tuple[int, str]:
-    """Status and body; again while nobody is there yet: right after an installation, agents are still registering."""
+def post_until_answered(url: str, headers: dict, deadline: float) -> tuple[int, str]:
+    """Return status and body. Retry on 5xx and broken connections: agents register only after an installation ends."""
     body = json.dumps({"text": QUESTION}).encode()
-    said = ""
-    while (left := until - time.monotonic()) > 0:
+    last = ""
+    while (left := deadline - time.monotonic()) > 0:
         request = urllib.request.Request(url, body, {"Content-Type": "application/json", **headers})
         try:
             status, answer = exchange(request, left)
-        # An answer that breaks off is no OSError.
+        # A response that breaks off raises HTTPException, which is not an OSError.
         except (OSError, http.client.HTTPException) as error:
-            said = str(error)
+            last = str(error)
         else:
-            said = f"{status} {answer}"
+            last = f"{status} {answer}"
             if status < 500:
                 return status, answer
-            # Restate keeps this refusal under its key, and gives it again however many agents have come.
-            if KEY in headers and code_of(answer) == "no_agents":
+            # Restate stores this refusal under the key and would repeat it, so retry with a new key.
+            if KEY in headers and error_code(answer) == "no_agents":
                 headers = {**headers, KEY: uuid.uuid4().hex}
-        time.sleep(PAUSE_SECONDS)
-    raise TestFailed(f"No answer in time from {url}: {said}")
+        time.sleep(RETRY_PAUSE_SECONDS)
+    raise TestFailed(f"No answer from {url} in time. Last response: {last}")
 
 
 def exchange(request: urllib.request.Request, seconds: float) -> tuple[int, str]:
-    """Status and body, whatever the status."""
+    """Return status and body for any status."""
     try:
         with urllib.request.urlopen(request, timeout=seconds) as response:
             return response.status, response.read().decode(errors="replace")
@@ -104,13 +104,13 @@ def exchange(request: urllib.request.Request, seconds: float) -> tuple[int, str]
             return error.code, error.read().decode(errors="replace")
 
 
-def code_of(problem: str) -> str:
-    """What a refusal of the gateway is called; a proxy's has no name."""
+def error_code(problem: str) -> str:
+    """Return the gateway's error code, or "" if the body is not from the gateway."""
     try:
-        said = json.loads(problem)
+        body = json.loads(problem)
     except ValueError:
         return ""
-    return str(said.get("code", "")) if isinstance(said, dict) else ""
+    return str(body.get("code", "")) if isinstance(body, dict) else ""
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 {{/*
-A container's environment, each name once and in the order of the names: a service's own words win over what holds for
-all. Everything stands in the pod template itself. A ConfigMap that changed in place would change the old versions, too,
-that still finish their turns.
+A container's environment variables, sorted by name. A service's own variables override those for all services. All of
+them are in the pod template and none in a ConfigMap: a changed ConfigMap would also change old versions that are draining.
 */}}
 
 {{- define "agent-mesh.env" -}}
@@ -15,7 +14,7 @@ that still finish their turns.
 {{- end }}
 {{- end }}
 
-{{/* For every process of ours: where it listens, what it says and to whom. */}}
+{{/* Variables of every process: address, logging and telemetry. */}}
 {{- define "agent-mesh.process-env" -}}
 - {name: HOST, value: {{ .root.Values.host | quote }}}
 - {name: PORT, value: {{ .port | quote }}}

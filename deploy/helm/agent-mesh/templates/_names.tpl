@@ -1,4 +1,4 @@
-{{/* Names, labels and images. What stands on a pod never holds a version: it would roll every agent at each upgrade. */}}
+{{/* Names, labels and images. Pod labels contain no chart version: it would roll out every agent at each upgrade. */}}
 
 {{- define "agent-mesh.name" -}}
 {{ .root.Values.namePrefix }}{{ .name }}
@@ -8,13 +8,13 @@
 {{ default .Chart.Name .Values.nameOverride }}
 {{- end }}
 
-{{/* What selects the pods of one workload. */}}
+{{/* Selects the pods of one workload. */}}
 {{- define "agent-mesh.selector" -}}
 app.kubernetes.io/name: {{ .name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- end }}
 
-{{/* What selects every pod of the release. */}}
+{{/* Selects every pod of the release. */}}
 {{- define "agent-mesh.release-selector" -}}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/part-of: {{ include "agent-mesh.part-of" . }}
@@ -40,7 +40,7 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* For metadata outside of pods, where a new version rolls nothing. */}}
+{{/* Labels for objects other than pods. They contain the chart version. */}}
 {{- define "agent-mesh.labels" -}}
 {{ include "agent-mesh.selector" . }}
 app.kubernetes.io/part-of: {{ include "agent-mesh.part-of" .root }}
@@ -52,7 +52,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
-{{/* registry/repository@digest, or :tag where no digest is given. */}}
+{{/* registry/repository@digest, or registry/repository:tag if there is no digest. */}}
 {{- define "agent-mesh.image" -}}
 {{- $image := .config.image }}
 {{- $repository := default (printf "switchboard-%s" .name) $image.repository }}
@@ -64,7 +64,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
-{{/* "true" or nothing. */}}
+{{/* "true" or empty. */}}
 {{- define "agent-mesh.uses-demo-model" -}}
 {{- $wanted := .Values.demoModel.enabled | toString }}
 {{- if or (eq $wanted "true") (and (eq $wanted "auto") (not .Values.model.existingSecret)) }}true{{ end }}

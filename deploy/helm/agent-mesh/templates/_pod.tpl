@@ -1,6 +1,6 @@
 {{/*
-The pod of any workload: name, component, config (defaults with the workload's own values over them), container (ports,
-probes, env and lifecycle as YAML).
+The pod of a workload. Arguments: name, component, config (the defaults merged with the workload's own values) and container
+(ports, probes, env and lifecycle as YAML).
 */}}
 
 {{- define "agent-mesh.pod" -}}
@@ -50,7 +50,7 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- include "agent-mesh.selector" $ | nindent 8 }}
-    # Each version is spread by itself: an old one that drains takes no place from the new one.
+    # Spread each version separately: pods of a draining version do not count for the new one.
     matchLabelKeys: [pod-template-hash]
   {{- end }}
 {{- end }}
@@ -94,7 +94,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Probes of one path on one named port. A busy loop answers late, so only a minute and a half of silence is death. */}}
+{{/* HTTP probes on one named port. A busy event loop answers late, so a pod is restarted only after 90 s without answer. */}}
 {{- define "agent-mesh.probes" -}}
 startupProbe:
   httpGet: {path: {{ .live }}, port: {{ .port }}}

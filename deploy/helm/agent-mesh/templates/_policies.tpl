@@ -1,4 +1,4 @@
-{{/* Pieces of network policies. `serviceCidrs` stands beside the pods' labels, for a CNI that judges before DNAT. */}}
+{{/* Parts of NetworkPolicies. Egress rules also allow `serviceCidrs`, for CNIs that enforce policies before DNAT. */}}
 
 {{- define "agent-mesh.policy-metadata" -}}
 name: {{ include "agent-mesh.name" . }}
@@ -16,7 +16,7 @@ labels:
 {{- end }}
 {{- end }}
 
-{{/* To pods in the cluster, and to Services. Without `to`, to Services alone. `ports` are "TCP/9070". */}}
+{{/* Egress to pods (`to`) and Services; without `to`, to Services only. `ports` look like "TCP/9070". */}}
 {{- define "agent-mesh.egress" -}}
 - to:
     {{- with .to }}
@@ -32,7 +32,7 @@ labels:
     {{- end }}
 {{- end }}
 
-{{/* To what lies outside of the cluster. */}}
+{{/* Egress to addresses outside the cluster. */}}
 {{- define "agent-mesh.outside-egress" -}}
 - to:
     {{- toYaml .to | nindent 4 }}
@@ -69,7 +69,7 @@ labels:
 {{- end }}
 {{- end }}
 
-{{/* The port of a URL, or its scheme's own. */}}
+{{/* The port of a URL; defaults to its scheme's port. */}}
 {{- define "agent-mesh.port-of" -}}
 {{- $host := (urlParse .).host }}
 {{- $port := regexFind ":[0-9]+$" $host | trimPrefix ":" }}

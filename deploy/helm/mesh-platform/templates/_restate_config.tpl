@@ -1,4 +1,4 @@
-{{/* Restate's configuration file. Whatever else it knows is an environment variable: restate.extraEnv. */}}
+{{/* Restate's configuration file. Set all other options as environment variables, in restate.extraEnv. */}}
 {{- define "mesh-platform.restate-config" -}}
 {{- with .Values.restate -}}
 {{- if eq .metadata.type "object-store" }}
@@ -6,7 +6,7 @@ roles = ["worker", "admin", "log-server", "http-ingress"]
 {{- else }}
 roles = ["worker", "admin", "log-server", "metadata-server", "http-ingress"]
 {{- end }}
-# The operator does it, once.
+# The operator provisions the cluster, once.
 auto-provision = false
 default-num-partitions = {{ int .partitions }}
 default-replication = {{ int .replication }}
