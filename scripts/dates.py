@@ -1,7 +1,7 @@
-"""Plays the demo, the cases and the tests that go by a date on days that are odd, with Debian's libfaketime.
+"""Run the demo, the cases and date-dependent tests on unusual dates, with Debian's libfaketime.
 
-Restate's clock stays right, for its binary is static, and a timer that a service sets is due by the false one: so no
-test of timers is among them, and none on a mesh that always replays.
+libfaketime has no effect on Restate, whose binary is static, so timers of services would be due at the wrong time. The
+selection therefore leaves out tests of timers and tests on a mesh that always replays.
 """
 
 import shutil
@@ -19,12 +19,12 @@ DATES = (
     "2028-02-29T12:00",
     "2028-03-01T04:59",
 )
-"""UTC; used when none is named."""
+"""In UTC. The default dates."""
 
 TESTS = ("services", "mesh/test_airline_identity.py", "mesh/test_bookings.py", "mesh/test_disputes.py")
 
 ON_A_REPLAYING_MESH = "test_airline_customer_without_bank_record"
-"""One whose name does not say so."""
+"""A test on a replaying mesh that `-k` cannot recognise by its name."""
 
 COMMANDS = (
     ("switchboard.cli", "demo"),
@@ -33,25 +33,25 @@ COMMANDS = (
 )
 
 
-def at(date: datetime) -> bool:
-    """Run all of it as if it were `date` now; whether all went well."""
-    # Counted from now and not an instant: so the clocks of all processes agree.
-    false = ("faketime", "--exclude-monotonic", "-f", f"{(date - datetime.now(UTC)).total_seconds():+.0f}s")
+def run_on(date: datetime) -> bool:
+    """Run all commands as if it were `date` now. Return whether all passed."""
+    # An offset instead of a fixed time, so that the clocks of all processes agree.
+    fake_time = ("faketime", "--exclude-monotonic", "-f", f"{(date - datetime.now(UTC)).total_seconds():+.0f}s")
     passed = True
     for command in COMMANDS:
         print(f"── {date:%Y-%m-%d %H:%M} UTC: {' '.join(command)}", flush=True)
-        passed &= subprocess.run((*false, sys.executable, "-m", *command)).returncode == 0
+        passed &= subprocess.run((*fake_time, sys.executable, "-m", *command)).returncode == 0
     return passed
 
 
 def main(names: list[str]) -> int:
-    """The exit code."""
+    """Return the exit code."""
     dates = [datetime.fromisoformat(name).replace(tzinfo=UTC) for name in names or DATES]
     if shutil.which("faketime") is None:
-        print("faketime is needed: `apt install faketime` brings it.", file=sys.stderr)
+        print("faketime is not installed. Install it with `apt install faketime`.", file=sys.stderr)
         return 1
-    failed = [date for date in dates if not at(date)]
-    print("\n".join(f"FAILED  {date:%Y-%m-%dT%H:%M}" for date in failed) or f"All went well on {len(dates)} dates.")
+    failed = [date for date in dates if not run_on(date)]
+    print("\n".join(f"FAILED  {date:%Y-%m-%dT%H:%M}" for date in failed) or f"All passed on {len(dates)} dates.")
     return int(bool(failed))
 
 

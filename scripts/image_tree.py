@@ -1,4 +1,4 @@
-"""Copies the files of one service's image: its module's package, and the project's files that this imports."""
+"""Copy the files of one service's image: its module's package, and the project's files that it imports."""
 
 import shutil
 import sys
@@ -10,11 +10,11 @@ from pathlib import Path
 MESH_FILE = "mesh.toml"
 BUILT_IN = {"gateway": "switchboard.gateway", "demo_model": "switchboard.demo_model"}
 START = Path("switchboard/run.py")
-"""Starts the service in the image."""
+"""The program that starts the service in the image."""
 
 
 class NoSuchService(Exception):
-    """There is no service of that name; the message lists the known ones."""
+    """The service is unknown; the message lists the known ones."""
 
 
 def services(root: Path) -> Mapping[str, str]:
@@ -26,7 +26,7 @@ def services(root: Path) -> Mapping[str, str]:
 def image_files(service: str, root: Path) -> list[Path]:
     """Return the files of a service's image, relative to `root`, sorted. Raises NoSuchService."""
     if service not in (known := services(root)):
-        raise NoSuchService(f"there is no service {service!r}; SERVICE is one of {', '.join(sorted(known))}")
+        raise NoSuchService(f"There is no service {service!r}. SERVICE must be one of {', '.join(sorted(known))}")
     package = Path(*known[service].split("."))
     own = set(files_of(root, package)) | {START}
     return sorted(own | imported(root, own) | {Path(MESH_FILE)})

@@ -1,8 +1,8 @@
-"""Records conversations that are under way, for a later version to continue.
+"""Record unfinished conversations, which later versions must be able to continue.
 
-`python -m scripts.record_conversations FILE` stops a mesh in the middle and packs Restate's data folder into FILE. Then
-tests/mesh/test_recorded_conversations.py starts the present code on that data. Record once for each release and keep
-the older files: users have journals of every version.
+`python -m scripts.record_conversations FILE` stops a mesh in the middle of its work and packs Restate's data folder
+into FILE. tests/mesh/test_recorded_conversations.py starts the current code on that data. Record once per release and
+keep the older files, because users have journals of every version.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ PORTS = Addresses(
     {"triage": 19_081, "bank": 19_082, "airline": 19_083, "tools": 19_084, DEMO_MODEL: 19_099},
     Ports(18_080, 19_070, 15_122),
 )
-"""Always the same: an invocation under way is pinned to the address of its deployment."""
+"""Fixed addresses, because an invocation in flight is pinned to the address of its deployment."""
 
 FOREVER = "P3650D"
 LIMITS = {
@@ -31,7 +31,7 @@ LIMITS = {
     "SWITCHBOARD_TURN_DEADLINE": FOREVER,
     "SWITCHBOARD_CONSENT_EXPIRES_AFTER": FOREVER,
 }
-"""Nothing that was recorded expires before it is continued."""
+"""Limits that keep recorded conversations from expiring before they continue."""
 
 ONE_PARTITION = {"RESTATE_DEFAULT_NUM_PARTITIONS": "1"}
 IN_FLIGHT_KEY = "recorded-turn"
@@ -43,7 +43,7 @@ REMINDER = calls(("remind_me", {"text": "call the landlord", "after": REMIND_AFT
 
 
 async def record(folder: Path) -> None:
-    """Leave behind: a finished turn, a held question, a waiting approval, a timer, and a turn in flight."""
+    """Create a finished turn, a held question, a pending approval, a timer and a turn in flight."""
     async with (
         Mesh(reference(), folder, PORTS, environment=LIMITS, restate_environment=ONE_PARTITION) as mesh,
         aiohttp.ClientSession() as http,
@@ -70,7 +70,7 @@ async def record(folder: Path) -> None:
 
 
 def pack(data: Path, to: Path) -> None:
-    """Pack Restate's data without its own logs."""
+    """Pack Restate's data without its log files."""
     with tarfile.open(to, "w:xz") as archive:
         archive.add(data, "restate", filter=lambda entry: None if Path(entry.name).name.startswith("LOG") else entry)
 

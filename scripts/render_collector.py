@@ -1,4 +1,4 @@
-"""Prints the collector's configuration as the platform chart ships it: through helm, where the dependencies are."""
+"""Print the configuration of the collector or Jaeger from the platform chart, rendered by helm if possible."""
 
 import argparse
 import subprocess
@@ -11,11 +11,11 @@ from switchboard.local.observe import find_tool
 from switchboard.local.platform_chart import IN_CHECKOUT, collector_config, jaeger_config
 
 CONFIG_MAPS = {"collector": "relay", "jaeger": "user-config.yaml"}
-"""The key under which each of the two charts puts its configuration."""
+"""Key of the configuration in the ConfigMap of each of the two charts."""
 
 
 def helm_rendered() -> dict[str, Any]:
-    """Both configurations, out of the manifests that helm would send to a cluster. Needs the chart's dependencies."""
+    """Return both configurations from the manifests that helm renders. Needs the chart's dependencies."""
     helm = find_tool("helm")
     command = [str(helm), "template", "platform", str(IN_CHECKOUT.parent), "--namespace", "mesh-platform"]
     manifests = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -31,7 +31,7 @@ def main() -> None:
         source, config = "helm template", helm_rendered()[part]
     else:
         source, config = "the chart's values", collector_config() if part == "collector" else jaeger_config()
-    print(f"from {source}; its addresses are the environment variables in it", file=sys.stderr)
+    print(f"Source: {source}. Addresses come from the environment variables in it.", file=sys.stderr)
     print(yaml.safe_dump(config, sort_keys=False), end="")
 
 

@@ -1,9 +1,9 @@
-"""Holds a short conversation with a mesh and checks each reply: `python scripts/smoke.py`. It needs nothing but Python.
+"""Hold a short conversation with a mesh and check each reply: `python scripts/smoke.py`.
 
-It runs where our packages are not installed, so it does not use `switchboard.client`.
+It needs only Python's standard library and not `switchboard.client`, so it runs where our packages are not installed.
 
-It goes through the gateway with --gateway and a customer's token, or straight to Restate's ingress. It only reads, so
-it can be held as often as one likes.
+It goes through the gateway with --gateway and a customer's token, or directly to Restate's ingress. It only reads, so
+it can run any number of times.
 """
 
 import argparse
@@ -23,44 +23,44 @@ from typing import Any
 
 INGRESS = "http://localhost:8080"
 
-WITHIN = timedelta(minutes=3)
-"""For the whole conversation: pods that have just registered may still be starting, and models are slow."""
+CONVERSATION_TIMEOUT = timedelta(minutes=3)
+"""Timeout of the whole conversation: new pods may still be starting, and models are slow."""
 
-PAUSE = timedelta(seconds=1)
+RETRY_PAUSE = timedelta(seconds=1)
 
 KEY = "Idempotency-Key"
 
 PROBLEM_MAX_CHARS = 500
-"""Of an answer that is none; the rest is not shown."""
+"""Maximum number of characters of an error response that are shown."""
 
 
 @dataclass(frozen=True)
-class Says:
-    """A message, who has to answer it, and what the answer has to hold whatever model words it."""
+class Expected:
+    """A message, the agent that must answer it, and a pattern that the answer must match with any model."""
 
     text: str
     agent: str
-    holds: str
+    pattern: str
 
 
 CONVERSATION = (
-    Says("how much is my balance?", "Bank", r"\d[\d.,]*\d"),
-    Says("what is the status of flight SB245 today?", "Airline", r"\w"),
-    Says("and what is my balance?", "Bank", r"\d[\d.,]*\d"),
+    Expected("how much is my balance?", "Bank", r"\d[\d.,]*\d"),
+    Expected("what is the status of flight SB245 today?", "Airline", r"\w"),
+    Expected("and what is my balance?", "Bank", r"\d[\d.,]*\d"),
 )
 
 
 class Failed(Exception):
-    """The mesh did not do what it should; the message says what."""
+    """The mesh did not behave as expected; the message says what happened."""
 
 
-class NotLetIn(Failed):
-    """The token is none, has expired, or is another gateway's: asking again with it gets the same answer."""
+class TokenRejected(Failed):
+    """The token is invalid, expired, or of another gateway. Retrying with the same token is useless."""
 
 
 @dataclass
 class Mesh:
-    """Where messages go: a new session of one customer."""
+    """The address of a mesh, with a new session of one customer."""
 
     url: str
     token: str = ""
@@ -68,7 +68,7 @@ class Mesh:
     session: str = field(default_factory=lambda: f"smoke-{uuid.uuid4().hex[:12]}")
 
     def request(self, text: str) -> urllib.request.Request:
-        """The same message however often it is sent: it has a key."""
+        """Return a request for a message. It has an idempotency key, so it can be resent."""
         body: dict[str, Any] = {"text": text}
         headers = {"Content-Type": "application/json", KEY: new_key()}
         if self.token:
@@ -80,54 +80,56 @@ class Mesh:
         return urllib.request.Request(self.url.rstrip("/") + path, json.dumps(body).encode(), headers)
 
 
-def hold(mesh: Mesh, until: float, say: Callable[[str], None] = print) -> None:
-    """Raises Failed."""
-    for turn, says in enumerate(CONVERSATION, 1):
-        began = time.monotonic()
-        reply = answer(mesh.request(says.text), until)
-        check(says, reply, turn)
-        say(f"{says.text}\n  {reply['agent']}, {time.monotonic() - began:.1f} s: {reply['text']}")
+def hold_conversation(mesh: Mesh, deadline: float, log: Callable[[str], None] = print) -> None:
+    """Send all messages and check the replies. Raises Failed."""
+    for turn, expected in enumerate(CONVERSATION, 1):
+        started = time.monotonic()
+        reply = post_until_answered(mesh.request(expected.text), deadline)
+        check_reply(expected, reply, turn)
+        log(f"{expected.text}\n  {reply['agent']}, {time.monotonic() - started:.1f} s: {reply['text']}")
 
 
-def check(says: Says, reply: dict[str, Any], turn: int) -> None:
-    said = json.dumps(reply, ensure_ascii=False)
+def check_reply(expected: Expected, reply: dict[str, Any], turn: int) -> None:
+    shown = json.dumps(reply, ensure_ascii=False)
     if reply.get("failed"):
-        raise Failed(f"“{says.text}” was answered with an apology: {said}")
-    if reply.get("agent") != says.agent:
-        raise Failed(f"“{says.text}” should have been answered by {says.agent}: {said}")
-    if not re.search(says.holds, str(reply.get("text", ""))):
-        raise Failed(f"The answer to “{says.text}” should hold /{says.holds}/: {said}")
+        raise Failed(f"The reply to “{expected.text}” is an apology: {shown}")
+    if reply.get("agent") != expected.agent:
+        raise Failed(f"The reply to “{expected.text}” should come from {expected.agent}: {shown}")
+    if not re.search(expected.pattern, str(reply.get("text", ""))):
+        raise Failed(f"The reply to “{expected.text}” should match /{expected.pattern}/: {shown}")
     if reply.get("turn") != turn:
-        raise Failed(f"This was message {turn} of the conversation, and the reply says {reply.get('turn')}: {said}")
+        raise Failed(
+            f"The reply to message {turn} of the conversation has the turn number {reply.get('turn')}: {shown}"
+        )
 
 
-def answer(request: urllib.request.Request, until: float) -> dict[str, Any]:
-    """The reply's JSON. Sent again while nobody is there yet. Raises Failed when the time is up, at once on a 4xx."""
-    last = "nobody answers"
-    while (left := until - time.monotonic()) > 0:
+def post_until_answered(request: urllib.request.Request, deadline: float) -> dict[str, Any]:
+    """Return the reply's JSON. Retry until the mesh is up. Raises Failed at the deadline, or immediately on a 4xx."""
+    last = "no response"
+    while (left := deadline - time.monotonic()) > 0:
         try:
             status, body = exchange(request, left)
             if status < 300:
                 reply: dict[str, Any] = json.loads(body)
                 return reply
-        # An answer that breaks off is no OSError.
+        # A response that breaks off raises HTTPException, which is not an OSError.
         except (OSError, http.client.HTTPException, ValueError) as error:
             last = str(error)
         else:
             last = f"HTTP {status}: {body[:PROBLEM_MAX_CHARS]}"
             if status == 401:
-                raise NotLetIn(f"The token is not taken, or no longer; --token has to be a new one. {last}")
-            # Restate answers 404 while nobody has registered a service.
+                raise TokenRejected(f"The gateway rejected the token. Pass a new one with --token. {last}")
+            # Restate answers 404 until a service is registered.
             if status < 500 and status != 404:
                 break
-            if status == 503 and is_kept(body):
+            if status == 503 and is_stored_refusal(body):
                 request.add_header(KEY, new_key())
-        time.sleep(PAUSE.total_seconds())
-    raise Failed(f"No answer from {request.full_url}: {last}")
+        time.sleep(RETRY_PAUSE.total_seconds())
+    raise Failed(f"No reply from {request.full_url}. Last response: {last}")
 
 
 def exchange(request: urllib.request.Request, seconds: float) -> tuple[int, str]:
-    """Status and body, whatever the status."""
+    """Return status and body for any status."""
     try:
         with urllib.request.urlopen(request, timeout=seconds) as response:
             return response.status, response.read().decode(errors="replace")
@@ -136,16 +138,17 @@ def exchange(request: urllib.request.Request, seconds: float) -> tuple[int, str]
             return error.code, error.read().decode(errors="replace")
 
 
-def is_kept(problem: str) -> bool:
-    """Whether Restate keeps this refusal under the message's key, and gives it again however many agents have come.
+def is_stored_refusal(problem: str) -> bool:
+    """Return whether Restate stored this refusal under the message's key and would repeat it at each retry.
 
-    The gateway says so by its code; Restate itself by its source, a handler that has ended. Nothing was done then.
+    The gateway's refusal has a code for that. Restate's own has the source `invocation`: the handler has ended without
+    doing anything.
     """
     try:
-        said = json.loads(problem)
+        body = json.loads(problem)
     except ValueError:
         return False
-    return isinstance(said, dict) and (said.get("code") == "no_agents" or said.get("source") == "invocation")
+    return isinstance(body, dict) and (body.get("code") == "no_agents" or body.get("source") == "invocation")
 
 
 def new_key() -> str:
@@ -154,20 +157,26 @@ def new_key() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Hold a short conversation with a mesh and check each reply.")
-    parser.add_argument("--ingress", default=INGRESS, help=f"Restate's ingress; {INGRESS}")
-    parser.add_argument("--gateway", default="", help="go through the gateway at this address instead")
-    parser.add_argument("--token", default=os.environ.get("TOKEN", ""), help="a customer's token; the variable TOKEN")
-    parser.add_argument("--seconds", type=float, default=WITHIN.total_seconds(), help="for the whole conversation")
-    asked = parser.parse_args(arguments)
-    if asked.gateway and not asked.token:
-        parser.error("the gateway wants to know who asks: --token, or the variable TOKEN")
-    mesh = Mesh(asked.gateway, asked.token) if asked.gateway else Mesh(asked.ingress)
+    parser.add_argument("--ingress", default=INGRESS, help=f"URL of Restate's ingress; default {INGRESS}")
+    parser.add_argument("--gateway", default="", help="URL of a gateway to use instead of the ingress")
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("TOKEN", ""),
+        help="a customer's token for the gateway; default: the variable TOKEN",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=CONVERSATION_TIMEOUT.total_seconds(), help="timeout of the whole conversation"
+    )
+    options = parser.parse_args(arguments)
+    if options.gateway and not options.token:
+        parser.error("the gateway needs a customer's token: set --token or the variable TOKEN")
+    mesh = Mesh(options.gateway, options.token) if options.gateway else Mesh(options.ingress)
     try:
-        hold(mesh, time.monotonic() + asked.seconds)
+        hold_conversation(mesh, time.monotonic() + options.seconds)
     except Failed as failure:
         print(failure, file=sys.stderr)
         return 1
-    print(f"{len(CONVERSATION)} messages, every reply as it should be (session {mesh.session}).")
+    print(f"Passed: all replies to {len(CONVERSATION)} messages are correct (session {mesh.session}).")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Brings the programs that run beside a mesh (tools.toml names and pins them) into .tools/bin."""
+"""Install the programs that tools.toml pins into .tools/bin: those that run beside a mesh, and linters."""
 
 import gzip
 import hashlib
@@ -25,26 +25,26 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 TOOLS = HERE.parent / ".tools"
 
-ASK_TIMEOUT = timedelta(seconds=20)
+VERSION_TIMEOUT = timedelta(seconds=20)
 DOWNLOAD_TIMEOUT = timedelta(seconds=30)
-"""For a connection and each read of it."""
+"""Timeout of the connection and of each read."""
 
 BUILD_TIMEOUT = timedelta(minutes=40)
-WORDS_MAX = 400
+ERROR_MAX_CHARACTERS = 400
 
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, tarfile.ReadError)
-"""What reading an archive ends with that came only in part, or otherwise than it was sent."""
+"""Errors when reading an archive that is incomplete or corrupted."""
 
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-class NotThisWay(Exception):
-    """A program cannot be had in one of the ways; the message says why, and the next way is tried."""
+class Unavailable(Exception):
+    """A program cannot be installed in one of the ways; the message says why. The next way is tried."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A section of tools.toml. `work` is where its files are, kept apart by version and by what it is made of."""
+    """A section of tools.toml. `work` is the folder of its files, separate for each version and set of pins."""
 
     name: str
     pins: Mapping[str, Any]
@@ -56,10 +56,10 @@ class Tool:
 
     @property
     def work(self) -> Path:
-        made_of = repr([self.pins.get(way) for way in ("release", "go", "debian")])
+        inputs = repr([self.pins.get(source) for source in ("release", "go", "debian")])
         if manifest := self.pins.get("go", {}).get("manifest"):
-            made_of += (HERE / manifest).read_text()
-        return self.tools / f"{self.name}-{self.version}-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
+            inputs += (HERE / manifest).read_text()
+        return self.tools / f"{self.name}-{self.version}-{hashlib.sha256(inputs.encode()).hexdigest()[:8]}"
 
     @property
     def binary(self) -> Path:
@@ -69,27 +69,27 @@ class Tool:
     def link(self) -> Path:
         return self.tools / "bin" / self.name
 
-    def filled(self, text: str) -> str:
+    def expand(self, text: str) -> str:
         machine = platform.machine().lower()
         return text.format(version=self.version, os=sys.platform, arch=ARCHITECTURES.get(machine, machine))
 
 
-def bring(tool: Tool) -> str:
-    """Make `.tools/bin/NAME` run it; how it came, in a few words. Raises NotThisWay with every way's reason."""
+def provide(tool: Tool) -> str:
+    """Make `.tools/bin/NAME` run it and return its source in a few words. Raises Unavailable with all reasons."""
     if tool.binary.exists():
-        return link(tool, tool.binary, "is there")
-    if found := on_path(tool):
+        return link(tool, tool.binary, "already installed")
+    if found := find_on_path(tool):
         return link(tool, found, f"from {found}")
     reasons = []
-    for way in (released, built, packaged):
-        began = time.monotonic()
+    for install_from in (install_release, build_with_go, unpack_debian_package):
+        started = time.monotonic()
         try:
-            how = way(tool)
-        except NotThisWay as reason:
+            how = install_from(tool)
+        except Unavailable as reason:
             reasons.append(str(reason))
         else:
-            return link(tool, tool.binary, f"{how}, in {time.monotonic() - began:.0f} s")
-    raise NotThisWay("; ".join(reason for reason in reasons if reason))
+            return link(tool, tool.binary, f"{how}, in {time.monotonic() - started:.0f} s")
+    raise Unavailable("; ".join(reason for reason in reasons if reason))
 
 
 def link(tool: Tool, target: Path, how: str) -> str:
@@ -99,31 +99,35 @@ def link(tool: Tool, target: Path, how: str) -> str:
     return how
 
 
-def on_path(tool: Tool) -> Path | None:
-    """A program of a right version that somebody has installed."""
+def find_on_path(tool: Tool) -> Path | None:
+    """Return an installed program whose version is accepted."""
     for name in tool.pins["names"]:
         found = shutil.which(name)
-        if found and Path(found).absolute() != tool.link.absolute() and accepted(tool, found):
+        if found and Path(found).absolute() != tool.link.absolute() and has_accepted_version(tool, found):
             return Path(found)
     return None
 
 
-def accepted(tool: Tool, binary: str) -> bool:
+def has_accepted_version(tool: Tool, binary: str) -> bool:
     try:
         answer = subprocess.run(
-            [binary, *tool.pins["asked"]], capture_output=True, text=True, timeout=ASK_TIMEOUT.seconds, check=False
+            [binary, *tool.pins["version_arguments"]],
+            capture_output=True,
+            text=True,
+            timeout=VERSION_TIMEOUT.seconds,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return re.search(tool.pins["accepted"], answer.stdout + answer.stderr, re.DOTALL) is not None
 
 
-def released(tool: Tool) -> str:
-    """The official release. What does not have the expected checksum is never unpacked to where it could be run."""
+def install_release(tool: Tool) -> str:
+    """Install the official release. A program with a wrong checksum never gets to a place where it can be run."""
     release = tool.pins.get("release")
     if release is None:
-        raise NotThisWay("")
-    url, member = tool.filled(release["archive"]), tool.filled(release["member"])
+        raise Unavailable("")
+    url, member = tool.expand(release["archive"]), tool.expand(release["member"])
     with scratch(tool) as folder:
         archive, unpacked = folder / url.rpartition("/")[2], folder / tool.name
         download(url, archive)
@@ -134,13 +138,13 @@ def released(tool: Tool) -> str:
 
 
 def verify(tool: Tool, release: Mapping[str, Any], archive: Path, member: str, unpacked: Path) -> None:
-    """Against the pinned sum of the archive; without one, against what the release publishes of it or of its files."""
-    pinned = release.get("sha256", {}).get(tool.filled("{os}-{arch}"))
+    """Compare with the archive's pinned checksum, or with the one that the release publishes for it or its files."""
+    pinned = release.get("sha256", {}).get(tool.expand("{os}-{arch}"))
     if pinned is None and "published" not in release:
-        raise NotThisWay(f"no checksum is known for {archive.name}")
-    wanted = pinned or published_sum(tool.filled(release["published"]), archive, member)
-    if wanted not in {sha256(archive), sha256(unpacked)}:
-        raise NotThisWay(f"{archive.name} does not have the checksum {wanted}")
+        raise Unavailable(f"there is no checksum for {archive.name}")
+    expected = pinned or published_sum(tool.expand(release["published"]), archive, member)
+    if expected not in {sha256(archive), sha256(unpacked)}:
+        raise Unavailable(f"{archive.name} does not have the checksum {expected}")
 
 
 def published_sum(url: str, archive: Path, member: str) -> str:
@@ -150,7 +154,7 @@ def published_sum(url: str, archive: Path, member: str) -> str:
     for words in lines:
         if words[-1].lstrip("*") in (archive.name, member) or len(words) == len(lines) == 1:
             return words[0]
-    raise NotThisWay(f"{url} names neither {archive.name} nor {member}")
+    raise Unavailable(f"{url} lists neither {archive.name} nor {member}")
 
 
 def sha256(file: Path) -> str:
@@ -163,60 +167,60 @@ def download(url: str, to: Path) -> None:
         with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT.seconds) as answer, to.open("wb") as file:
             shutil.copyfileobj(answer, file)
     except (OSError, urllib.error.URLError) as error:
-        raise NotThisWay(f"no download from {url} ({getattr(error, 'reason', error)})") from error
+        raise Unavailable(f"cannot download {url} ({getattr(error, 'reason', error)})") from error
 
 
 def unpack(archive: Path, member: str, to: Path) -> None:
     try:
         with tarfile.open(archive) as opened:
             source = opened.extractfile(member)
-            assert source is not None, f"{member} is no file"
+            assert source is not None, f"{member} is not a file"
             with source, to.open("wb") as file:
                 shutil.copyfileobj(source, file)
     except DAMAGED as error:
-        raise NotThisWay(
-            f"{archive.name} ({archive.stat().st_size} bytes) is cut off or damaged; run this again, and if it says "
-            "the same, see what comes in its place, or put the program on PATH yourself"
+        raise Unavailable(
+            f"{archive.name} ({archive.stat().st_size} bytes) is incomplete or corrupted. Run this again. If it fails "
+            "again, check what the URL returns, or put the program on PATH yourself"
         ) from error
     except (KeyError, tarfile.TarError) as error:
-        raise NotThisWay(f"{archive.name} is not an archive with {member}") from error
+        raise Unavailable(f"{archive.name} is not an archive with {member}") from error
     to.chmod(0o755)
 
 
-def built(tool: Tool) -> str:
-    """Made with Go, where Go is on the machine."""
+def build_with_go(tool: Tool) -> str:
+    """Build it with Go, if the machine has Go."""
     go = tool.pins.get("go")
     if go is None:
-        raise NotThisWay("")
+        raise Unavailable("")
     if shutil.which("go") is None:
-        raise NotThisWay("no Go to build it with")
-    flags = ["-trimpath", f"-ldflags=-s -w {tool.filled(go.get('flags', ''))}"]
+        raise Unavailable("Go is not installed, so it cannot be build_with_go")
+    flags = ["-trimpath", f"-ldflags=-s -w {tool.expand(go.get('flags', ''))}"]
     with scratch(tool) as folder:
         if "install" in go:
-            run(["go", "install", *flags, tool.filled(go["install"])], folder, GOBIN=str(folder))
+            run(["go", "install", *flags, tool.expand(go["install"])], folder, GOBIN=str(folder))
             install(tool, folder / tool.name)
         elif "builder" in go:
-            run(["go", "run", tool.filled(go["builder"]), "--config", str(HERE / go["manifest"])], folder)
+            run(["go", "run", tool.expand(go["builder"]), "--config", str(HERE / go["manifest"])], folder)
             install(tool, folder / "build" / tool.name)
         else:
-            # A module with `replace` lines is refused by `go install`; its own folder can be built in.
+            # `go install` rejects a module with `replace` lines, but `go build` works in the module's folder.
             sources = run(["go", "mod", "download", "-json", go["module"]], folder)
             place = re.search(r'"Dir": "(.*)"', sources)
             assert place is not None, sources
             run(["go", "build", *flags, "-o", str(folder / tool.name), go["package"]], Path(place[1]))
             install(tool, folder / tool.name)
-    # A module may be of another version than the release.
+    # The module may have another version than the release.
     version = f", which is {go['version']}" if "version" in go else ""
-    return f"built with Go from {tool.filled(next(iter(go.values())))}{version}"
+    return f"build_with_go with Go from {tool.expand(next(iter(go.values())))}{version}"
 
 
-def packaged(tool: Tool) -> str:
-    """Out of Debian's package, unpacked beside the others: nothing is installed, no service is started."""
+def unpack_debian_package(tool: Tool) -> str:
+    """Unpack Debian's package without installing it, so that no service is started."""
     debian = tool.pins.get("debian")
     if debian is None:
-        raise NotThisWay("")
+        raise Unavailable("")
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise NotThisWay(f"no Debian to get the package {debian['package']} from")
+        raise Unavailable(f"this is not Debian, so there is no package {debian['package']}")
     with scratch(tool) as folder:
         run(["apt-get", "download", debian["package"]], folder)
         run(["dpkg", "-x", str(next(folder.glob("*.deb"))), "unpacked"], folder)
@@ -225,7 +229,7 @@ def packaged(tool: Tool) -> str:
 
 
 def run(command: Sequence[str], folder: Path, **environment: str) -> str:
-    """What it printed. Raises NotThisWay with its last words."""
+    """Return the command's output. Raises Unavailable with the end of its error output."""
     try:
         answer = subprocess.run(
             command,
@@ -237,15 +241,15 @@ def run(command: Sequence[str], folder: Path, **environment: str) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise NotThisWay(f"`{' '.join(command)}` took longer than {BUILD_TIMEOUT}") from error
+        raise Unavailable(f"`{' '.join(command)}` took longer than {BUILD_TIMEOUT}") from error
     if answer.returncode:
-        words = " / ".join((answer.stderr or answer.stdout).strip().splitlines())[-WORDS_MAX:]
-        raise NotThisWay(f"`{' '.join(command)}` failed: {words}")
+        message = " / ".join((answer.stderr or answer.stdout).strip().splitlines())[-ERROR_MAX_CHARACTERS:]
+        raise Unavailable(f"`{' '.join(command)}` failed: {message}")
     return answer.stdout
 
 
 class scratch:  # noqa: N801  # used as a function, like contextlib's own
-    """A folder beside the tool's, on the same disk, that is gone afterwards."""
+    """A temporary folder beside the tool's, on the same disk."""
 
     def __init__(self, tool: Tool) -> None:
         tool.tools.mkdir(parents=True, exist_ok=True)
@@ -258,29 +262,29 @@ class scratch:  # noqa: N801  # used as a function, like contextlib's own
         self._folder.cleanup()
 
 
-def install(tool: Tool, made: Path) -> None:
-    """In one step, so that what is there is whole however this ends."""
+def install(tool: Tool, program: Path) -> None:
+    """Move the program in one step, so that an interruption leaves no partial file."""
     tool.work.mkdir(parents=True, exist_ok=True)
-    made.replace(tool.binary)
+    program.replace(tool.binary)
 
 
-def wanted(names: Sequence[str]) -> Iterator[Tool]:
+def requested_tools(names: Sequence[str]) -> Iterator[Tool]:
     pins = tomllib.loads((HERE / "tools.toml").read_text())
     for name in names or pins:
         if name not in pins:
-            raise SystemExit(f"There is no tool {name}; there are {', '.join(pins)}.")
+            raise SystemExit(f"There is no tool {name}. Use one of {', '.join(pins)}.")
         yield Tool(name, pins[name])
 
 
 def main(names: Sequence[str]) -> int:
-    """Bring all, or those that are named; 1 when one could not be had. The others are there all the same."""
+    """Install the named tools, or all. Return 1 if one could not be installed; the others are installed anyway."""
     missing = 0
-    for tool in wanted(names):
+    for tool in requested_tools(names):
         try:
-            how = bring(tool)
-        except NotThisWay as reasons:
+            how = provide(tool)
+        except Unavailable as reasons:
             missing = 1
-            print(f"{tool.name:9} {tool.version:8} could not be had: {reasons}", file=sys.stderr)
+            print(f"{tool.name:9} {tool.version:8} could not be installed: {reasons}", file=sys.stderr)
         else:
             print(f"{tool.name:9} {tool.version:8} {how}", flush=True)
     return missing

@@ -1,4 +1,4 @@
-"""Rolls the bank agent forward and back on a Kubernetes cluster, by helm and kubectl, while conversations are held."""
+"""Roll the bank agent forward and back on a Kubernetes cluster, with helm and kubectl, during conversations."""
 
 import json
 import shlex
@@ -18,27 +18,27 @@ import yaml
 from scripts import smoke
 
 CHART = "deploy/helm/agent-mesh"
-READY_WITHIN = "15m"
-DRAINED_WITHIN = timedelta(minutes=30)
-LOOK_EVERY = timedelta(seconds=10)
-CONVERSATION_WITHIN = timedelta(minutes=10)
+READY_TIMEOUT = "15m"
+DRAIN_TIMEOUT = timedelta(minutes=30)
+POLL_INTERVAL = timedelta(seconds=10)
+CONVERSATION_TIMEOUT = timedelta(minutes=10)
 
 PAUSE_AFTER_FAILURE = timedelta(seconds=5)
-FAILURES_KEPT_MAX = 20
-"""Of those that are told one by one; all are counted."""
+FAILURES_SHOWN_MAX = 20
+"""Maximum number of failures that are reported one by one. All are counted."""
 
 DEPLOYED = "deployed"
 DEPLOYED_REVISION = "DEPLOYED_REVISION"
-"""Stands for the number where nothing is asked."""
+"""Placeholder for the number in a dry run."""
 
 
 class StepFailed(Exception):
-    """A step cannot be taken, did not do what it should, or took too long; the message says which and what to do."""
+    """A step is not possible, failed or timed out; the message says which step and what to do."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    """Of a release, as `helm get metadata` tells it. Versions are [chart's name, its version, its appVersion]."""
+    """A revision of a release, from `helm get metadata`. Versions are [chart's name, its version, its appVersion]."""
 
     number: int
     status: str
@@ -47,45 +47,46 @@ class Revision:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where the release is. `do` is given a command; with a dry run it prints it."""
+    """A release in a cluster. `execute` runs a command, or prints it in a dry run."""
 
-    do: Callable[[Sequence[str]], str]
+    execute: Callable[[Sequence[str]], str]
     release: str = "mesh"
     namespace: str = "mesh"
     service: str = "bank"
     chart: Path = Path(CHART)
 
     def newest(self) -> Revision | None:
-        """The newest revision; None with a dry run."""
+        """Return the newest revision, or None in a dry run."""
         command = ["helm", "get", "metadata", self.release, "--namespace", self.namespace, "--output", "json"]
-        answer = self.do(command)
+        answer = self.execute(command)
         if not answer:
             return None
-        said = json.loads(answer)
-        versions = [str(said[name]) for name in ("chart", "version", "appVersion")]
-        return Revision(int(said["revision"]), str(said["status"]), versions)
+        metadata = json.loads(answer)
+        versions = [str(metadata[name]) for name in ("chart", "version", "appVersion")]
+        return Revision(int(metadata["revision"]), str(metadata["status"]), versions)
 
     def deployed(self) -> Revision | None:
-        """What to come back to. Raises StepFailed where an upgrade with this chart would change more than one tag."""
+        """Return the revision to roll back to. Raises StepFailed if an upgrade would change more than one tag."""
         found = self.newest()
         if found is None:
             return None
         if found.status != DEPLOYED:
             raise StepFailed(
-                f"Revision {found.number} of {self.release} is {found.status}, so it is none to come back to. Nothing "
-                f"was done. Mend it first; `helm history {self.release} --namespace {self.namespace}` says more."
+                f"Revision {found.number} of {self.release} is {found.status}, so it is no target for a rollback. "
+                "No changes were made. Fix the release first; for details run "
+                f"`helm history {self.release} --namespace {self.namespace}`."
             )
         ours = versions_of(self.chart)
         if found.versions != ours:
             raise StepFailed(
-                f"{self.release} was installed with the chart {in_words(found.versions)}, and {self.chart} is "
-                f"{in_words(ours)}: it would change the whole mesh, not the {self.service} alone. Nothing was done. "
+                f"{self.release} was installed with {in_words(found.versions)}, but {self.chart} is "
+                f"{in_words(ours)}. It would change the whole mesh, not only the {self.service}. No changes were made. "
                 "Check out the installed version, or upgrade the mesh to this chart first (docs/operate/upgrade.md)."
             )
         return found
 
     def forward(self, tag: str) -> None:
-        """All that was said about the release stays as it is; one image's tag changes."""
+        """Change the tag of one image and keep all other values of the release."""
         setting = f"services.{self.service}.image.tag={tag}"
         command = [
             "helm",
@@ -96,30 +97,30 @@ class Cluster:
             "--set-string",
             setting,
         ]
-        self.do([*command, "--namespace", self.namespace])
+        self.execute([*command, "--namespace", self.namespace])
 
     def back(self, to: Revision | None) -> None:
-        """To the revision before `forward`: its pod template is the old one, and so are its version and its address.
+        """Roll back to the revision before `forward`, which restores the old pod template, version and address.
 
-        Raises StepFailed when there is a revision after ours: going back would undo what somebody else has done.
+        Raises StepFailed if there is a newer revision than ours, because a rollback would undo that change as well.
         """
         newest = self.newest()
         if to and newest and newest.number != to.number + 1:
             raise StepFailed(
-                f"Revision {newest.number} of {self.release} was made meanwhile, and going back would undo it, too."
+                f"Revision {newest.number} of {self.release} was created in the meantime. A rollback would undo it too."
             )
-        self.do(self.rollback(to))
+        self.execute(self.rollback(to))
 
     def rollback(self, to: Revision | None) -> list[str]:
         number = str(to.number) if to else DEPLOYED_REVISION
         return ["helm", "rollback", self.release, number, "--namespace", self.namespace]
 
     def wait_until_routed(self) -> None:
-        """Ready says that Restate routes new invocations to the newest version, not only that its pods run."""
-        self.kubectl("wait", "--for=condition=Ready", f"rsd/{self.service}", f"--timeout={READY_WITHIN}")
+        """Wait for the condition Ready: Restate routes new invocations to the newest version."""
+        self.kubectl("wait", "--for=condition=Ready", f"rsd/{self.service}", f"--timeout={READY_TIMEOUT}")
 
     def show(self) -> str:
-        """Every version, with its pods."""
+        """Return a table of all versions and their pods."""
         return self.kubectl("get", "replicasets,pods", "--selector", self.selector, "--output", "wide")
 
     @property
@@ -127,7 +128,7 @@ class Cluster:
         return f"app.kubernetes.io/name={self.service},app.kubernetes.io/instance={self.release}"
 
     def draining(self) -> list[str]:
-        """Versions that still have pods, but for the newest."""
+        """Return the old versions that still have pods."""
         answer = self.kubectl("get", "replicasets", "--selector", self.selector, "--output", "json")
         items: list[dict[str, Any]] = json.loads(answer)["items"] if answer else []
         with_pods = [item["metadata"]["name"] for item in items if item["spec"].get("replicas")]
@@ -136,20 +137,20 @@ class Cluster:
         )  # The selector of the newest version's pods, with its hash.
         return [name for name in with_pods if name.rpartition("-")[2] not in current]
 
-    def wait_until_drained(self, within: timedelta = DRAINED_WITHIN) -> None:
-        """Raises StepFailed: something is paused or waits for long; docs/operate/upgrade.md says what to look at."""
-        until = time.monotonic() + within.total_seconds()
+    def wait_until_drained(self, within: timedelta = DRAIN_TIMEOUT) -> None:
+        """Raises StepFailed if an invocation is paused or waits for too long; see docs/operate/upgrade.md."""
+        deadline = time.monotonic() + within.total_seconds()
         while draining := self.draining():
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise StepFailed(f"{', '.join(draining)} still has unfinished invocations after {within}.")
-            time.sleep(LOOK_EVERY.total_seconds())
+            time.sleep(POLL_INTERVAL.total_seconds())
 
     def kubectl(self, verb: str, *words: str) -> str:
-        return self.do(["kubectl", verb, "--namespace", self.namespace, *words])
+        return self.execute(["kubectl", verb, "--namespace", self.namespace, *words])
 
 
 def run(command: Sequence[str]) -> str:
-    """Raises StepFailed with the program's own words."""
+    """Run a command and return its output. Raises StepFailed with its error output."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
@@ -159,15 +160,15 @@ def run(command: Sequence[str]) -> str:
     return done.stdout
 
 
-def printed(command: Sequence[str]) -> str:
+def print_command(command: Sequence[str]) -> str:
     print(f"  {shlex.join(command)}")
     return ""
 
 
 def versions_of(chart: Path) -> list[str]:
-    """As a Revision has them."""
-    said = yaml.safe_load((chart / "Chart.yaml").read_text())
-    return [str(said[name]) for name in ("name", "version", "appVersion")]
+    """Return the versions of a chart in the format of Revision.versions."""
+    chart_yaml = yaml.safe_load((chart / "Chart.yaml").read_text())
+    return [str(chart_yaml[name]) for name in ("name", "version", "appVersion")]
 
 
 def in_words(versions: Sequence[str]) -> str:
@@ -177,72 +178,74 @@ def in_words(versions: Sequence[str]) -> str:
 
 @dataclass
 class Conversations:
-    """Conversations held one after the other, several at a time. The first failures are kept, all are counted."""
+    """Results of conversations that run in several threads. Keeps the first failures and counts all."""
 
     address: smoke.Mesh
-    say: Callable[[str], None] = print
-    held: int = 0
+    log: Callable[[str], None] = print
+    completed: int = 0
     failed: int = 0
     failures: list[str] = field(default_factory=list)
-    _counting: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def hold(self, enough: threading.Event) -> None:
-        """Until it is enough, which it also is when the token is not taken: no other answer would come."""
-        while not enough.is_set():
-            # Each in a session of its own.
+    def hold(self, stop: threading.Event) -> None:
+        """Hold one conversation after the other until `stop` is set. Set it if the token is rejected."""
+        while not stop.is_set():
+            # A new session for each conversation.
             mesh = smoke.Mesh(self.address.url, self.address.token, self.address.customer)
             try:
-                smoke.hold(mesh, time.monotonic() + CONVERSATION_WITHIN.total_seconds(), say=lambda _: None)
-            except smoke.NotLetIn as failure:
-                enough.set()
-                # Now, and not when the roll-out is over.
-                self.say(f"No more conversations are held. {failure}")
-                self.note(str(failure))
+                smoke.hold_conversation(
+                    mesh, time.monotonic() + CONVERSATION_TIMEOUT.total_seconds(), log=lambda _: None
+                )
+            except smoke.TokenRejected as failure:
+                stop.set()
+                # Report it immediately, not only after the rollout.
+                self.log(f"Stopping the conversations. {failure}")
+                self.count_failure(str(failure))
             except smoke.Failed as failure:
-                self.note(str(failure))
-                enough.wait(PAUSE_AFTER_FAILURE.total_seconds())
+                self.count_failure(str(failure))
+                stop.wait(PAUSE_AFTER_FAILURE.total_seconds())
             else:
-                with self._counting:
-                    self.held += 1
+                with self._lock:
+                    self.completed += 1
 
-    def note(self, failure: str) -> None:
-        with self._counting:
+    def count_failure(self, failure: str) -> None:
+        with self._lock:
             self.failed += 1
-            if len(self.failures) < FAILURES_KEPT_MAX:
+            if len(self.failures) < FAILURES_SHOWN_MAX:
                 self.failures.append(failure)
 
 
 @contextmanager
-def conversations(address: smoke.Mesh, at_a_time: int) -> Iterator[Conversations]:
-    """The block runs while they are held; each comes to its end."""
-    all_of_them, enough = Conversations(address), threading.Event()
-    with ThreadPoolExecutor(max(at_a_time, 1)) as pool:
-        held = [pool.submit(all_of_them.hold, enough) for _ in range(at_a_time)]
+def hold_conversations(address: smoke.Mesh, concurrency: int) -> Iterator[Conversations]:
+    """Hold conversations during the block; at its end, wait for those that have started."""
+    conversations, stop = Conversations(address), threading.Event()
+    with ThreadPoolExecutor(max(concurrency, 1)) as pool:
+        running = [pool.submit(conversations.hold, stop) for _ in range(concurrency)]
         try:
-            yield all_of_them
+            yield conversations
         finally:
-            enough.set()
-    for each in held:
+            stop.set()
+    for each in running:
         each.result()
 
 
-def roll(cluster: Cluster, tag: str, say: Callable[[str], None]) -> None:
-    """Forward, until the old version is drained, and back. Raises StepFailed, which says where the release then is."""
+def roll(cluster: Cluster, tag: str, log: Callable[[str], None]) -> None:
+    """Roll forward, wait until the old version has drained, and roll back. Raises StepFailed with the current state."""
     before = cluster.deployed()
-    say(f"Forward to {tag}: new turns take the new version, the old one finishes its own.")
+    log(f"Rolling forward to {tag}. New turns use the new version; the old version finishes its own turns.")
     cluster.forward(tag)
     try:
         cluster.wait_until_routed()
-        say(cluster.show())
-        say("Until the old version has nothing unfinished.")
+        log(cluster.show())
+        log("Waiting until the old version has drained.")
         cluster.wait_until_drained()
-        say("Back.")
+        log("Rolling back.")
         cluster.back(before)
     except StepFailed as failure:
         back = shlex.join(cluster.rollback(before))
         raise StepFailed(
-            f"{failure}\n{cluster.release} is still on {tag} for the {cluster.service}; `{back}` takes it back."
+            f"{failure}\nThe {cluster.service} of {cluster.release} is still on {tag}. Roll it back with `{back}`."
         ) from failure
     cluster.wait_until_routed()
-    say(cluster.show())
+    log(cluster.show())
     cluster.wait_until_drained()

@@ -1,4 +1,4 @@
-"""Customers who write without a pause, each in a session of their own, and a count of what went wrong."""
+"""Load from customers who send messages without a pause, each in a session of its own, and a count of failures."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,13 +13,13 @@ AGENT = "Bank"
 
 @dataclass
 class Load:
-    """`answered` counts good replies; `failures` has a line for each that was none."""
+    """`answered` counts correct replies; `failures` has a line for each other reply."""
 
     answered: int = 0
     failures: list[str] = field(default_factory=list)
 
-    async def write(self, customer: Customer, enough: asyncio.Event) -> None:
-        while not enough.is_set():
+    async def write(self, customer: Customer, stop: asyncio.Event) -> None:
+        while not stop.is_set():
             self.count(customer, await customer.says(QUESTION))
 
     def count(self, customer: Customer, answer: Answer) -> None:
@@ -31,12 +31,12 @@ class Load:
 
 @asynccontextmanager
 async def under_load(customers: list[Customer]) -> AsyncIterator[Load]:
-    """The block runs while they write; at its end each waits for its last reply. An error of the network is raised."""
-    load, enough = Load(), asyncio.Event()
+    """Send messages during the block; at its end, wait for the last replies. Network errors are raised."""
+    load, stop = Load(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for customer in customers:
-            group.create_task(load.write(customer, enough))
+            group.create_task(load.write(customer, stop))
         try:
             yield load
         finally:
-            enough.set()
+            stop.set()

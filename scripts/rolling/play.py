@@ -1,4 +1,4 @@
-"""Rolls the bank agent forward and back on a mesh of this machine, under load, while turns and people wait."""
+"""Roll the bank agent forward and back on a local mesh, under load and with a turn, consent and approval pending."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -17,14 +17,14 @@ from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.process import Process, free_ports, wait_until
 from switchboard.testing import Answer, Customer
 
-WITHIN = timedelta(seconds=60)
+STEP_TIMEOUT = timedelta(seconds=60)
 DRAIN_DELAY = timedelta(seconds=1)
-"""Between two looks that find nothing: an invocation may have chosen its version just before it is written down."""
+"""Pause between two checks that find no invocations: a new one may have chosen its version but not be stored yet."""
 
 TURNS_SEEN_MIN = 5
-"""So many turns of a version are waited for before the next step."""
+"""Number of turns of a version to wait for before the next step."""
 
-LONG = "which loans do I have?"
+LONG_QUESTION = "which loans do I have?"
 APPLY = ("I want to apply for a loan of 8000 EUR over 48 months", "a new kitchen")
 BANK = "services.bank"
 NEXT_BANK = "scripts.rolling.next_bank"
@@ -32,7 +32,7 @@ NEXT_BANK = "scripts.rolling.next_bank"
 
 @dataclass
 class Report:
-    """What came of it. `versions` names deployments; `served` counts turns of the bank by these names."""
+    """The results. `versions` names deployments; `served` counts the bank's turns by these names."""
 
     versions: dict[str, str] = field(default_factory=dict)
     served: Mapping[str, int] = field(default_factory=dict)
@@ -41,16 +41,16 @@ class Report:
     refusals: list[str] = field(default_factory=list)
     long_turn: str = ""
     confirmed: str = ""
-    told: str = ""
+    notice: str = ""
 
 
 class Play:
-    """One roll forward and back. `say` is given a line for each thing that happened."""
+    """One roll forward and back. `log` gets a line for each event."""
 
-    def __init__(self, mesh: Mesh, http: aiohttp.ClientSession, say: Callable[[str], None]) -> None:
+    def __init__(self, mesh: Mesh, http: aiohttp.ClientSession, log: Callable[[str], None]) -> None:
         self.mesh = mesh
         self.http = http
-        self.say = say
+        self.log = log
         self.deployments = Deployments(mesh.admin, http)
         self.report = Report()
         self.running: dict[str, Process] = {}
@@ -65,7 +65,7 @@ class Play:
                 customers = [Customer(ingress, self.http) for _ in range(sessions)]
                 async with under_load(customers) as load:
                     await self.forward_and_back(first, gate)
-                self.tell(load)
+                self.report_load(load)
             self.report.served = await self.turns()
         finally:
             for process in self.running.values():
@@ -74,31 +74,33 @@ class Play:
 
     async def forward_and_back(self, first: str, gate: Path) -> None:
         ingress = self.mesh.addresses.ingress_url
-        await self.seen("v1")
+        await self.wait_for_turns("v1")
         asker, applicant = Customer(ingress, self.http), Customer(ingress, self.http)
         borrower = Customer(ingress, self.http, "bob")
-        asked = [good(await borrower.says(text)) for text in APPLY][-1]
+        asked = [checked(await borrower.says(text)) for text in APPLY][-1]
         for text in (*APPLY, "yes"):
-            good(await applicant.says(text))
-        await self.until(self.staff_are_asked, "staff were not asked")
-        # The application's own checks have looked at the loans by now.
+            checked(await applicant.says(text))
+        await self.until(self.staff_are_asked, "no approval was requested")
+        # By now the application's own checks have read the loans.
         await asyncio.to_thread(gate.touch)
-        long = asyncio.create_task(asker.says(LONG))
+        long = asyncio.create_task(asker.says(LONG_QUESTION))
         await self.until(self.loans_are_looked_up, "the tool did not start")
-        self.say("v1: a turn waits for a tool, a customer for their own yes, an application for staff")
+        self.log(
+            "v1: pending are a turn (waiting for a tool), a customer's consent and an application (waiting for staff)"
+        )
 
         second = await self.roll("v2", NEXT_BANK)
-        await self.refused(first)
+        await self.check_removal_is_refused(first)
         await asyncio.to_thread(gate.unlink)
-        answer = good(await long)
+        answer = checked(await long)
         self.report.long_turn = await self.version_of(asker.session)
-        self.say(f"the turn that waited was finished by {self.report.long_turn}: {answer.text}")
+        self.log(f"the pending turn was finished by {self.report.long_turn}: {answer.text}")
         await self.retire(first)
 
         assert asked.body["confirmation"], asked
-        self.report.confirmed = good(await borrower.says("yes")).text
-        self.say(f"yes to the question that v1 asked: {self.report.confirmed}")
-        self.say(await self.staff_approve(applicant))
+        self.report.confirmed = checked(await borrower.says("yes")).text
+        self.log(f"the customer said yes to the question of v1: {self.report.confirmed}")
+        self.log(await self.staff_approve(applicant))
 
         await self.roll("v1 again", BANK)
         await self.retire(second)
@@ -106,27 +108,27 @@ class Play:
     # --- Steps --------------------------------------------------------------------------------------------------------
 
     async def roll(self, name: str, module: str) -> str:
-        """Start a version and have new invocations go to it; its deployment, after some turns of it."""
+        """Start and register a version, wait for some of its turns, and return its deployment."""
         (port,) = free_ports(1)
         process = self.mesh.service(name.replace(" ", "-"), port, module=module)
-        # Ready first, then registered: Restate calls a new version at once.
+        # Start it before registering it: Restate calls a new version immediately.
         await process.start()
         deployment = await self.deployments.register(f"http://127.0.0.1:{port}")
         self.report.versions[deployment] = name
         self.running[deployment] = process
-        self.say(f"{name} is registered ({deployment}); new turns go there")
-        await self.seen(name)
+        self.log(f"{name} is registered ({deployment}) and gets the new turns")
+        await self.wait_for_turns(name)
         return deployment
 
-    async def refused(self, deployment: str) -> None:
+    async def check_removal_is_refused(self, deployment: str) -> None:
         try:
             await self.deployments.remove(deployment)
         except StillNeeded as reason:
             self.report.refusals.append(str(reason))
-            self.say(f"{self.report.versions[deployment]} is not removed: {reason}")
+            self.log(f"{self.report.versions[deployment]} cannot be removed yet: {reason}")
 
     async def retire(self, deployment: str) -> None:
-        """Wait until nothing is under way at a version, take it out of the registry, then end it."""
+        """Wait until a version has no unfinished invocations, remove it from the registry, and stop it."""
 
         async def drained() -> bool:
             if await self.deployments.unfinished(deployment):
@@ -134,33 +136,33 @@ class Play:
             await asyncio.sleep(DRAIN_DELAY.total_seconds())
             return not await self.deployments.unfinished(deployment)
 
-        await self.until(drained, f"{deployment} was not drained")
+        await self.until(drained, f"{deployment} did not drain")
         await self.deployments.remove(deployment)
         await self.running.pop(deployment).stop()
-        self.say(f"{self.report.versions[deployment]} is drained, removed and stopped")
+        self.log(f"{self.report.versions[deployment]} is drained, removed and stopped")
 
     async def staff_approve(self, customer: Customer) -> str:
-        """Staff decide on the first application that waits; what its customer was told, unasked."""
+        """Approve the pending applications and return the notice that the customer gets."""
         ingress = self.mesh.addresses.ingress_url
         for item in (await pending_approvals(ingress)).waiting:
             await decide(ingress, "approve", item.approval_id, "Erika", "Enough income.")
 
-        async def told() -> bool:
+        async def notified() -> bool:
             notices = [message["text"] for message in await customer.messages() if message["kind"] == "notice"]
-            self.report.told = next((text for text in notices if text.startswith("Your loan application")), "")
-            return bool(self.report.told)
+            self.report.notice = next((text for text in notices if text.startswith("Your loan application")), "")
+            return bool(self.report.notice)
 
-        await self.until(told, "the customer was not told")
-        return f"staff approved; the customer was told: {self.report.told}"
+        await self.until(notified, "the customer got no notice")
+        return f"staff approved, and the customer got the notice: {self.report.notice}"
 
-    def tell(self, load: Load) -> None:
+    def report_load(self, load: Load) -> None:
         self.report.answered, self.report.failures = load.answered, load.failures
-        self.say(f"{load.answered} messages answered under way, {len(load.failures)} failed")
+        self.log(f"{load.answered} messages answered during the rollout, {len(load.failures)} failed")
 
-    # --- What Restate knows -------------------------------------------------------------------------------------------
+    # --- Queries to Restate -------------------------------------------------------------------------------------------
 
     async def turns(self) -> dict[str, int]:
-        """The bank's turns by version."""
+        """Return the number of the bank's turns by version."""
         rows = await self.mesh.admin.query(
             "SELECT pinned_deployment_id AS deployment, count(*) AS turns FROM sys_invocation "
             "WHERE target_service_name = 'Bank' AND pinned_deployment_id IS NOT NULL GROUP BY pinned_deployment_id"
@@ -169,7 +171,7 @@ class Play:
         return {name: turns[deployment] for deployment, name in self.report.versions.items() if deployment in turns}
 
     async def version_of(self, session: str) -> str:
-        """Who served the bank's turn of a session."""
+        """Return the version that served the bank's turn of a session."""
         (row,) = await self.mesh.admin.query(
             "SELECT pinned_deployment_id AS deployment FROM sys_invocation "
             f"WHERE target_service_name = 'Bank' AND invoked_by_target = 'Session/{session}/send'"
@@ -186,18 +188,18 @@ class Play:
     async def staff_are_asked(self) -> bool:
         return bool((await pending_approvals(self.mesh.addresses.ingress_url)).waiting)
 
-    async def seen(self, version: str) -> None:
+    async def wait_for_turns(self, version: str) -> None:
         async def enough() -> bool:
             return (await self.turns()).get(version, 0) >= TURNS_SEEN_MIN
 
         await self.until(enough, f"{version} got no turns")
 
-    async def until(self, holds: Callable[[], Awaitable[bool]], otherwise: str) -> None:
-        await wait_until(holds, WITHIN, otherwise)
+    async def until(self, condition: Callable[[], Awaitable[bool]], error: str) -> None:
+        await wait_until(condition, STEP_TIMEOUT, error)
 
     @asynccontextmanager
     async def slow_loans(self) -> AsyncIterator[Path]:
-        """Loans that are not told while the file is there. They are no part of what is rolled."""
+        """Run a loans service that blocks while the yielded file exists. It is not rolled out."""
         gate = self.mesh.folder / "gate"
         (port,) = free_ports(1)
         process = self.mesh.service("slow-loans", port, module="scripts.rolling.slow_loans")
@@ -211,21 +213,21 @@ class Play:
             await process.stop()
 
 
-class Lost(Exception):
-    """A message of the play itself was not answered; the message has what came instead."""
+class MessageFailed(Exception):
+    """A message of this script got no correct reply; the error contains what came instead."""
 
 
-def good(answer: Answer) -> Answer:
+def checked(answer: Answer) -> Answer:
     if answer.status != 200 or answer.body.get("failed"):
-        raise Lost(f"HTTP {answer.status}: {answer.body}")
+        raise MessageFailed(f"HTTP {answer.status}: {answer.body}")
     return answer
 
 
-async def play(folder: Path, sessions: int, say: Callable[[str], None]) -> Report:
-    """Everything, on a mesh of its own."""
+async def play(folder: Path, sessions: int, log: Callable[[str], None]) -> Report:
+    """Run all steps on a new mesh."""
     connector = aiohttp.TCPConnector(limit=0)
     async with (
         Mesh(reference(), folder, Addresses.free(reference().definition)) as mesh,
         aiohttp.ClientSession(connector=connector) as http,
     ):
-        return await Play(mesh, http, say).run(sessions)
+        return await Play(mesh, http, log).run(sessions)

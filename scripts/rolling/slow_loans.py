@@ -1,4 +1,4 @@
-"""The loans behind a gate: while the file that GATE names is there, a look at them takes, as with a slow system."""
+"""Loans whose list is blocked while the file in GATE exists, as with a slow backend."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from services.tools.bank.loans.handlers import loans_object
 from switchboard.runtime.serve import listen
 from switchboard.runtime.settings import ServerSettings, load
 
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 LIST_LOANS = "/invoke/Loans/list_loans"
 
 app = restate.app([loans_object(DemoBank.read())])
@@ -19,7 +19,7 @@ app = restate.app([loans_object(DemoBank.read())])
 
 async def gated(scope: Any, receive: Any, send: Any) -> None:
     while scope.get("path") == LIST_LOANS and os.path.exists(os.environ["GATE"]):  # noqa: ASYNC240  # a local file
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
     await app(scope, receive, send)
 
 

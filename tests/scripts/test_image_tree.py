@@ -1,4 +1,4 @@
-"""Which files an image gets, on a small project of its own."""
+"""An image contains the service's files and their imports. The tests use a small project."""
 
 from pathlib import Path
 
@@ -58,19 +58,19 @@ def names(service: str, project: Path) -> set[str]:
     return {path.as_posix() for path in image_files(service, project)}
 
 
-def test_an_agent_gets_its_folder_and_what_its_files_import_wherever_they_do(project: Path) -> None:
+def test_agent_image_has_its_folder_and_all_imported_files(project: Path) -> None:
     own = {name for name in FILES if name.startswith("services/agent/")}
     imported = {"services/tools/coins/contract.py", "services/tools/rules.py", "services/tools/sums.py"}
     packages = {"services/__init__.py", "services/tools/__init__.py", "services/tools/coins/__init__.py"}
     assert names("agent", project) == own | imported | packages | ALWAYS
 
 
-def test_a_service_gets_its_data_and_nothing_that_was_compiled_here(project: Path) -> None:
+def test_service_image_has_data_files_but_no_bytecode(project: Path) -> None:
     of_tools = {name for name in FILES if name.startswith("services/tools/") and "__pycache__" not in name}
     assert names("tools", project) == of_tools | {"services/__init__.py"} | ALWAYS
 
 
-def test_files_are_copied_as_they_are(
+def test_files_are_copied_unchanged(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project)
@@ -78,7 +78,7 @@ def test_files_are_copied_as_they_are(
     assert (project / "image/services/agent/words.json").read_text() == "{}"
     assert main("agnet", project / "other") == 1
     assert not (project / "other").exists()
-    assert "SERVICE is one of agent, demo_model, gateway, other, tools" in capsys.readouterr().err
+    assert "SERVICE must be one of agent, demo_model, gateway, other, tools" in capsys.readouterr().err
 
 
 def test_gateway_image_holds_the_gateway_and_no_service_of_the_mesh(project: Path) -> None:
@@ -86,7 +86,7 @@ def test_gateway_image_holds_the_gateway_and_no_service_of_the_mesh(project: Pat
     assert names("gateway", project) == gateway | ALWAYS
 
 
-def test_service_that_mesh_toml_does_not_name_is_refused(project: Path) -> None:
+def test_service_missing_in_mesh_toml_is_rejected(project: Path) -> None:
     (project / "mesh.toml").write_text(MESH.replace("other", "another"))
     with pytest.raises(NoSuchService, match="one of agent, another, demo_model, gateway, tools"):
         image_files("other", project)

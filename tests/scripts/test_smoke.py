@@ -1,4 +1,4 @@
-"""The smoke conversation, with a real mesh, and with something at the address that is none."""
+"""scripts/smoke.py passes on a working mesh, retries while it starts, and reports wrong replies."""
 
 import asyncio
 import json
@@ -16,20 +16,22 @@ from switchboard.local.process import die_with_parent, free_ports
 from tests.laboratory import Laboratory
 from tests.parts import PROJECT
 
-GOOD = [{"text": "1", "agent": says.agent, "turn": turn, "failed": False} for turn, says in enumerate(CONVERSATION, 1)]
-GOOD = [{**reply, "text": "12.50 is what there is"} for reply in GOOD]
+GOOD = [
+    {"text": "The balance is 12.50", "agent": expected.agent, "turn": turn, "failed": False}
+    for turn, expected in enumerate(CONVERSATION, 1)
+]
 
 BREAKS_OFF = "breaks off"
 
-KEPT = (
+STORED_REFUSALS = (
     {"status": 503, "code": "no_agents", "detail": "No agent can be reached just now."},
     {"status": 503, "source": "invocation", "message": "No agent can be reached just now."},
 )
-"""What Restate keeps under a message's key, as the gateway says it and as Restate's ingress does."""
+"""Refusals that Restate stores under a message's key, from the gateway and from Restate's ingress."""
 
 
 async def smoke(*arguments: str) -> tuple[int, str]:
-    """Exit code and output, run as on a machine without any of our packages."""
+    """Run the script without our packages and return its exit code and output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-S",
@@ -49,7 +51,7 @@ async def smoke(*arguments: str) -> tuple[int, str]:
 
 
 async def broken_off(request: web.BaseRequest) -> web.StreamResponse:
-    """Half of an answer; then the connection is gone."""
+    """Send half of a response and close the connection."""
     response = web.StreamResponse(headers={"Content-Length": "100"})
     await response.prepare(request)
     await response.write(b'{"text": ')
@@ -60,17 +62,17 @@ async def broken_off(request: web.BaseRequest) -> web.StreamResponse:
 
 @asynccontextmanager
 async def gateway(*replies: Any) -> AsyncIterator[tuple[str, list[web.BaseRequest]]]:
-    """Something that answers like a gateway, one reply after the other, and what it was asked.
+    """Run a fake gateway that sends these replies one after the other. Yields its URL and the requests it gets.
 
-    A number is a status; a reply with a status of its own has it; BREAKS_OFF promises more than it says.
+    A number is sent as a status. A reply may contain a status. BREAKS_OFF closes the connection within the body.
     """
-    asked: list[web.BaseRequest] = []
+    requests: list[web.BaseRequest] = []
     (port,) = free_ports(1)
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         await request.read()
-        asked.append(request)
-        reply = replies[min(len(asked), len(replies)) - 1]
+        requests.append(request)
+        reply = replies[min(len(requests), len(replies)) - 1]
         if isinstance(reply, int):
             return web.Response(status=reply, text="no")
         if reply == BREAKS_OFF:
@@ -81,72 +83,72 @@ async def gateway(*replies: Any) -> AsyncIterator[tuple[str, list[web.BaseReques
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     try:
-        yield f"http://127.0.0.1:{port}", asked
+        yield f"http://127.0.0.1:{port}", requests
     finally:
         await runner.cleanup()
 
 
-def keys(asked: list[web.BaseRequest]) -> int:
-    """Under how many keys it was asked."""
-    return len({request.headers["Idempotency-Key"] for request in asked})
+def count_keys(requests: list[web.BaseRequest]) -> int:
+    """Return the number of different idempotency keys."""
+    return len({request.headers["Idempotency-Key"] for request in requests})
 
 
-async def test_it_passes_on_a_mesh_that_works(laboratory: Laboratory) -> None:
+async def test_smoke_passes_on_a_working_mesh(laboratory: Laboratory) -> None:
     await laboratory.model.follows_rules()
     code, output = await smoke("--ingress", laboratory.mesh.addresses.ingress_url)
     assert code == 0, output
-    assert "3 messages, every reply as it should be" in output
+    assert "Passed: all replies to 3 messages are correct" in output
 
 
-async def test_through_the_gateway_it_sends_the_token_and_each_message_under_a_key() -> None:
-    async with gateway(*GOOD) as (url, asked):
+async def test_smoke_sends_token_and_a_key_for_each_message_to_the_gateway() -> None:
+    async with gateway(*GOOD) as (url, requests):
         code, output = await smoke("--gateway", url, "--token", "t0ken")
     assert code == 0, output
-    assert {request.headers["Authorization"] for request in asked} == {"Bearer t0ken"}
-    assert keys(asked) == len(CONVERSATION)
-    (path,) = {request.path for request in asked}
+    assert {request.headers["Authorization"] for request in requests} == {"Bearer t0ken"}
+    assert count_keys(requests) == len(CONVERSATION)
+    (path,) = {request.path for request in requests}
     assert path.startswith("/v1/sessions/smoke-")
     assert path.endswith("/messages")
-    said = [json.loads(await request.read()) for request in asked]
-    assert said == [{"text": says.text} for says in CONVERSATION]
+    bodies = [json.loads(await request.read()) for request in requests]
+    assert bodies == [{"text": expected.text} for expected in CONVERSATION]
 
 
-async def test_a_mesh_that_is_not_there_yet_is_waited_for_with_the_same_key() -> None:
-    async with gateway(503, 404, *GOOD) as (url, asked):
+async def test_smoke_retries_with_the_same_key_until_the_mesh_is_up() -> None:
+    async with gateway(503, 404, *GOOD) as (url, requests):
         code, output = await smoke("--gateway", url, "--token", "t0ken")
     assert code == 0, output
-    assert keys(asked[:3]) == 1
+    assert count_keys(requests[:3]) == 1
 
 
-async def test_an_answer_that_breaks_off_is_asked_for_again_with_the_same_key() -> None:
-    async with gateway(BREAKS_OFF, *GOOD) as (url, asked):
+async def test_smoke_retries_a_broken_response_with_the_same_key() -> None:
+    async with gateway(BREAKS_OFF, *GOOD) as (url, requests):
         code, output = await smoke("--gateway", url, "--token", "t0ken")
     assert (code, "Traceback" in output) == (0, False), output
-    assert keys(asked[:2]) == 1
+    assert count_keys(requests[:2]) == 1
 
 
-async def test_a_refusal_that_restate_keeps_is_not_asked_for_again_under_its_key() -> None:
-    for kept in KEPT:
-        async with gateway(kept, *GOOD) as (url, asked):
+async def test_smoke_retries_a_stored_refusal_with_a_new_key() -> None:
+    for refusal in STORED_REFUSALS:
+        async with gateway(refusal, *GOOD) as (url, requests):
             code, output = await smoke("--gateway", url, "--token", "t0ken")
         assert code == 0, output
-        assert keys(asked[:2]) == 2
-        assert keys(asked) == len(CONVERSATION) + 1
+        assert count_keys(requests[:2]) == 2
+        assert count_keys(requests) == len(CONVERSATION) + 1
 
 
-async def test_a_token_that_is_not_taken_is_sent_once_and_said() -> None:
-    async with gateway(401) as (url, asked):
+async def test_smoke_reports_a_rejected_token_without_retry() -> None:
+    async with gateway(401) as (url, requests):
         code, output = await smoke("--gateway", url, "--token", "t0ken")
-    assert (code, len(asked)) == (1, 1)
-    assert "The token is not taken, or no longer" in output
+    assert (code, len(requests)) == (1, 1)
+    assert "The gateway rejected the token" in output
 
 
-async def test_an_apology_a_wrong_agent_and_a_lost_turn_fail() -> None:
+async def test_smoke_fails_on_wrong_replies() -> None:
     for wrong, why in (
-        ({**GOOD[0], "failed": True}, "was answered with an apology"),
-        ({**GOOD[0], "agent": "Airline"}, "should have been answered by Bank"),
-        ({**GOOD[0], "text": "no idea"}, "should hold"),
-        ({**GOOD[0], "turn": 2}, "This was message 1 of the conversation"),
+        ({**GOOD[0], "failed": True}, "is an apology"),
+        ({**GOOD[0], "agent": "Airline"}, "should come from Bank"),
+        ({**GOOD[0], "text": "no idea"}, "should match"),
+        ({**GOOD[0], "turn": 2}, "The reply to message 1 of the conversation has the turn number 2"),
         (401, "HTTP 401"),
     ):
         async with gateway(wrong) as (url, _):
@@ -154,11 +156,11 @@ async def test_an_apology_a_wrong_agent_and_a_lost_turn_fail() -> None:
         assert (code, why in output) == (1, True), output
 
 
-async def test_nobody_at_the_address_fails_when_the_time_is_up() -> None:
+async def test_smoke_fails_at_the_deadline_if_nothing_answers() -> None:
     code, output = await smoke("--ingress", f"http://127.0.0.1:{free_ports(1)[0]}", "--seconds", "0.2")
-    assert (code, "No answer from" in output) == (1, True)
+    assert (code, "No reply from" in output) == (1, True)
 
 
-async def test_the_gateway_without_a_token_is_not_asked() -> None:
+async def test_smoke_requires_a_token_for_the_gateway() -> None:
     code, output = await smoke("--gateway", "http://127.0.0.1:9")
     assert (code, "--token" in output) == (2, True)

@@ -1,4 +1,4 @@
-"""How a program comes into .tools: from a release that is a folder here, from PATH, and never with a wrong checksum."""
+"""scripts.tools installs programs from releases (here a folder) or PATH, and never with a wrong checksum."""
 
 import hashlib
 import random
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scripts.tools import NotThisWay, Tool, bring, main, wanted
+from scripts.tools import Tool, Unavailable, main, provide, requested_tools
 
 PROGRAM = b"#!/bin/sh\necho probe 1.2.3\n"
 
@@ -33,7 +33,7 @@ class Release:
         pins = {
             "version": "1.2.3",
             "names": list(names),
-            "asked": ["--version"],
+            "version_arguments": ["--version"],
             "accepted": r"probe 1\.",
             "release": {
                 "archive": f"file://{self.folder}/probe-{{version}}.tar.gz",
@@ -44,7 +44,7 @@ class Release:
         return Tool("probe", pins, self.folder / "tools")
 
     def pinned(self, checksum: str) -> Tool:
-        platform = self.tool().filled("{os}-{arch}")
+        platform = self.tool().expand("{os}-{arch}")
         return self.tool(sha256={platform: checksum})
 
     def published(self, sums: str) -> Tool:
@@ -57,24 +57,24 @@ def release(tmp_path: Path) -> Release:
     return Release(tmp_path)
 
 
-def test_a_release_with_the_pinned_checksum_can_be_run(release: Release) -> None:
+def test_release_with_pinned_checksum_is_installed(release: Release) -> None:
     tool = release.pinned(sum_of(release.archive.read_bytes()))
-    assert bring(tool).startswith("official release")
+    assert provide(tool).startswith("official release")
     assert tool.link.read_bytes() == PROGRAM
     assert tool.link.stat().st_mode & 0o111
 
 
-def test_a_second_time_nothing_is_downloaded(release: Release) -> None:
+def test_installed_program_is_not_downloaded_again(release: Release) -> None:
     tool = release.pinned(sum_of(release.archive.read_bytes()))
-    bring(tool)
+    provide(tool)
     release.archive.unlink()
-    assert bring(tool) == "is there"
+    assert provide(tool) == "already installed"
 
 
-def test_another_checksum_leaves_nothing_that_could_be_run(release: Release) -> None:
+def test_release_with_wrong_checksum_is_not_installed(release: Release) -> None:
     tool = release.pinned("0" * 64)
-    with pytest.raises(NotThisWay, match="does not have the checksum"):
-        bring(tool)
+    with pytest.raises(Unavailable, match="does not have the checksum"):
+        provide(tool)
     assert not tool.link.exists()
     assert not list((release.folder / "tools").rglob("probe"))
 
@@ -86,25 +86,25 @@ def test_another_checksum_leaves_nothing_that_could_be_run(release: Release) -> 
         "{other} *another\n{program} *probe-1.2.3/probe\n",
         "{archive}\n",
     ],
-    ids=["of archives", "of files in them", "of one archive, without its name"],
+    ids=["archives", "files in archives", "one archive without its name"],
 )
-def test_without_a_pin_the_published_checksum_counts(release: Release, line: str) -> None:
+def test_published_checksum_is_used_without_a_pin(release: Release, line: str) -> None:
     archive = sum_of(release.archive.read_bytes())
     tool = release.published(line.format(archive=archive, program=sum_of(PROGRAM), other="1" * 64))
-    assert bring(tool).startswith("official release")
+    assert provide(tool).startswith("official release")
 
 
-def test_a_published_checksum_of_something_else_is_none(release: Release) -> None:
-    with pytest.raises(NotThisWay, match="names neither"):
-        bring(release.published(f"{'1' * 64}  another.tar.gz\n{'2' * 64}  a-third.tar.gz\n"))
+def test_published_checksum_of_other_files_is_not_used(release: Release) -> None:
+    with pytest.raises(Unavailable, match="lists neither"):
+        provide(release.published(f"{'1' * 64}  another.tar.gz\n{'2' * 64}  a-third.tar.gz\n"))
 
 
-def test_a_release_without_any_checksum_is_not_taken(release: Release) -> None:
-    with pytest.raises(NotThisWay, match="no checksum is known"):
-        bring(release.tool())
+def test_release_without_checksum_is_not_installed(release: Release) -> None:
+    with pytest.raises(Unavailable, match="there is no checksum"):
+        provide(release.tool())
 
 
-def cut_off_at_once(content: bytes) -> bytes:
+def cut_off_at_the_start(content: bytes) -> bytes:
     return content[:5]
 
 
@@ -112,49 +112,47 @@ def cut_off_in_the_middle(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
-def garbled_in_the_middle(content: bytes) -> bytes:
+def corrupted_in_the_middle(content: bytes) -> bytes:
     middle = len(content) // 2
     return content[:middle] + bytes(len(content) - middle)
 
 
-def another_thing(content: bytes) -> bytes:
+def another_page(content: bytes) -> bytes:
     return b"<html>Please sign in.</html>"
 
 
-@pytest.mark.parametrize("damage", [cut_off_at_once, cut_off_in_the_middle, garbled_in_the_middle, another_thing])
-def test_a_damaged_archive_is_said_to_be_one_and_what_to_do(release: Release, damage: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize("damage", [cut_off_at_the_start, cut_off_in_the_middle, corrupted_in_the_middle, another_page])
+def test_damaged_archive_is_reported_with_advice(release: Release, damage: Callable[[bytes], bytes]) -> None:
     program = release.folder / "program"
     program.write_bytes(random.Random(0).randbytes(1_000_000))
     with tarfile.open(release.archive, "w:gz") as archive:
         archive.add(program, "probe-1.2.3/probe")
     damaged = damage(release.archive.read_bytes())
     release.archive.write_bytes(damaged)
-    with pytest.raises(NotThisWay, match=rf"\({len(damaged)} bytes\) is cut off or damaged; run this again"):
-        bring(release.pinned(sum_of(damaged)))
+    with pytest.raises(Unavailable, match=rf"\({len(damaged)} bytes\) is incomplete or corrupted. Run this again"):
+        provide(release.pinned(sum_of(damaged)))
     assert not list((release.folder / "tools").rglob("probe"))
 
 
-def test_a_program_on_path_is_taken_when_its_version_is_right(
-    release: Release, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, says in (("old", "probe 0.9"), ("new", "probe 1.9")):
-        (release.folder / name).write_text(f"#!/bin/sh\necho {says}\n")
+def test_program_on_path_is_used_if_its_version_is_accepted(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, output in (("old", "probe 0.9"), ("new", "probe 1.9")):
+        (release.folder / name).write_text(f"#!/bin/sh\necho {output}\n")
         (release.folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{release.folder}:/usr/bin:/bin")
     tool = release.tool(names=("old", "new"))
-    assert bring(tool) == f"from {release.folder / 'new'}"
+    assert provide(tool) == f"from {release.folder / 'new'}"
     assert tool.link.resolve() == release.folder / "new"
 
 
-def test_every_way_that_failed_is_named(release: Release) -> None:
+def test_error_lists_every_source_that_failed(release: Release) -> None:
     release.archive.unlink()
-    with pytest.raises(NotThisWay, match=r"no download from file://.*probe-1\.2\.3\.tar\.gz"):
-        bring(release.tool())
+    with pytest.raises(Unavailable, match=r"cannot download file://.*probe-1\.2\.3\.tar\.gz"):
+        provide(release.tool())
 
 
-def test_the_pins_are_whole_and_an_unknown_name_is_refused() -> None:
-    assert [tool.name for tool in wanted(())] == ["helm", "otelcol", "jaeger", "promtool"]
-    for tool in wanted(()):
+def test_pins_have_valid_checksums_and_unknown_names_are_rejected() -> None:
+    assert [tool.name for tool in requested_tools(())] == ["helm", "otelcol", "jaeger", "promtool"]
+    for tool in requested_tools(()):
         for checksum in tool.pins.get("release", {}).get("sha256", {}).values():
             assert len(bytes.fromhex(checksum)) == 32
     with pytest.raises(SystemExit, match="no tool terraform"):
