@@ -1,4 +1,4 @@
-"""A hook of mkdocs: links that leave docs/ point to the repository, or become plain text when its address is unknown."""
+"""mkdocs hook: point links that leave docs/ to the repository, or make them plain text if its URL is unknown."""
 
 import posixpath
 import re
