@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from switchboard.cli.values import values_text
 from switchboard.local.problem import InvalidCommand
-from switchboard.runtime.mesh_file import IN_WORDS, MESH_FILE, MESH_NAME, read_mesh_file
+from switchboard.runtime.mesh_file import MESH_FILE, MESH_NAME, PATTERN_RULES, read_mesh_file
 
 DISTRIBUTION = "switchboard-mesh"
 TEMPLATES = files("switchboard") / "templates" / "project"
@@ -59,7 +59,7 @@ def new(name: str, parent: Path) -> str:
 def module_name(name: str) -> str:
     """Return the name of the project's package. Raises InvalidCommand for an invalid project name."""
     if not re.fullmatch(MESH_NAME, name):
-        raise InvalidCommand(f"{name!r} is not a valid project name: {IN_WORDS[MESH_NAME]}.")
+        raise InvalidCommand(f"{name!r} is not a valid project name: {PATTERN_RULES[MESH_NAME]}.")
     module = name.replace("-", "_")
     if keyword.iskeyword(module) or module in sys.stdlib_module_names or is_installed(module):
         raise InvalidCommand(

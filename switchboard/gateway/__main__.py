@@ -20,7 +20,7 @@ from switchboard.gateway.middleware import RequestMiddleware
 from switchboard.gateway.probes import Readiness, probe_pages
 from switchboard.gateway.sessions import SessionClient
 from switchboard.gateway.settings import GatewaySettings
-from switchboard.runtime.process import leave, refuse_taken_port
+from switchboard.runtime.process import exit_process, refuse_taken_port
 from switchboard.runtime.settings import load
 from switchboard.telemetry.setup import set_up_telemetry
 
@@ -87,7 +87,7 @@ async def serve(settings: GatewaySettings) -> None:
             await middleware.idle(TOLD_WITHIN)
         await asyncio.sleep(WRITTEN_WITHIN.total_seconds())
         # Idle connections would hold the server for minutes, and its threads call into this loop to the last.
-        leave()
+        exit_process()
         await asyncio.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""How Restate retries this mesh's invocations, and how a handler refuses input that does not fit."""
+"""Restate's retry policy for this mesh, and the rejection of invalid input."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from switchboard.loop.decide import explain
 
-# Recovery after a crash is as fast as the longest pause between two attempts, so that is short. An invocation that
-# still fails after minutes is a defect that waiting does not mend: it is paused, never killed, for a killed saga would
-# leave its steps uncompensated. The session stops waiting for it (see TURN_DEADLINE) and an operator resumes it.
+# Recovery after a crash takes at most the longest backoff, so that is short. An invocation that still fails after
+# minutes has a bug that retries cannot fix. Restate then pauses it but never kills it, because a killed saga would not
+# compensate its steps. The session stops waiting (see TURN_DEADLINE), and an operator resumes the invocation.
 RETRIES = restate.InvocationRetryPolicy(
     initial_interval=timedelta(milliseconds=50),
     exponentiation_factor=2.0,
@@ -23,7 +23,7 @@ RETRIES = restate.InvocationRetryPolicy(
 
 @asynccontextmanager
 async def refuse_bad_input() -> AsyncIterator[None]:
-    """Turn the SDK's 500 for an input that does not fit into a 400 that names the field."""
+    """Replace the SDK's status 500 for invalid input with a 400 that names the field."""
     try:
         yield
     except restate.TerminalError as error:

@@ -1,4 +1,4 @@
-"""Reads mesh.toml: which services a mesh has, and how each one is started."""
+"""Reads mesh.toml: the services of a mesh and how each is started."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 MESH_FILE = "mesh.toml"
 
 BUILT_IN = {"gateway": "switchboard.gateway", "demo_model": "switchboard.demo_model"}
-"""Services of the framework itself. Every mesh has them, so mesh.toml does not name them."""
+"""The framework's own services and their modules. Every mesh has them, so mesh.toml does not list them."""
 
 DEMO_MODEL_PORT = 9099
 PORT_MIN = 1_024
@@ -32,31 +32,31 @@ IMAGE_NAME = r"^([a-z0-9]+((\.|__?|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|__?|-+)[a-z0-9]
 MODULE_NAME = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
 DEMO_NAME = r"^[\w.]+:\w+$"
 
-IN_WORDS = {
-    MESH_NAME: "a mesh's name has 1 to 40 lower-case letters, digits or '-', begins with a letter and ends with a"
-    " letter or digit",
-    SERVICE_NAME: "a service's name has 1 to 40 lower-case letters, digits, '_' or '-', begins with a letter and ends"
+PATTERN_RULES = {
+    MESH_NAME: "a mesh's name must consist of 1 to 40 lower-case letters, digits or '-', start with a letter and end"
     " with a letter or digit",
-    IMAGE_NAME: "an image's name has lower-case letters and digits, separated by '.', '_', '-' or '/'",
-    MODULE_NAME: "a module's name is written as in an import: shop.front",
-    DEMO_NAME: "write it as module:NAME",
+    SERVICE_NAME: "a service's name must consist of 1 to 40 lower-case letters, digits, '_' or '-', start with a letter"
+    " and end with a letter or digit",
+    IMAGE_NAME: "an image's name must consist of lower-case letters and digits, separated by '.', '_', '-' or '/'",
+    MODULE_NAME: "a module's name must be written as in an import, such as shop.front",
+    DEMO_NAME: "it must have the form module:NAME",
 }
-"""What each pattern accepts."""
+"""The rule that each pattern enforces, for error messages."""
 
-IN_TOML = {
+TOML_WORDS = {
     r"(Input|String) should": "it must",
     r"Dictionary should have at least 1 item.*": "it must have at least 1 entry",
     r"a valid dictionary.*": "a table",
     r"a valid tuple": "a list",
 }
-"""TOML's words for those in pydantic's messages."""
+"""Replaces the words of pydantic's messages by TOML's."""
 
 ServiceName = Annotated[str, StringConstraints(pattern=SERVICE_NAME)]
 ModuleName = Annotated[str, StringConstraints(pattern=MODULE_NAME)]
 
 
 class MeshFileError(Exception):
-    """mesh.toml is missing or wrong. The message is one sentence for a person and says what to change."""
+    """mesh.toml is missing or invalid. The message tells the user what to change."""
 
 
 class _Strict(BaseModel):
@@ -66,9 +66,11 @@ class _Strict(BaseModel):
 class ServiceDefinition(_Strict):
     """How one service of the mesh is started.
 
-    `module` is run with `python -m`. `port` is where it listens on one machine. `image` is its image's repository name,
-    `<mesh name>-<service>` when left out. `replicas` is the number of pods on Kubernetes, the chart's default when left
-    out.
+    - `module`: run with `python -m`.
+    - `port`: its port on a local mesh.
+    - `image`: repository name of its image. Default: `<mesh name>-<service>`.
+    - `replicas`: number of pods on Kubernetes. Default: the chart's.
+    - `uses`: what it needs besides Restate.
     """
 
     module: ModuleName
@@ -82,7 +84,7 @@ class MeshDefinition(_Strict):
     """The content of mesh.toml.
 
     `demo` names the conversations that `switchboard demo` plays, as `module:NAME`. `example` is a message that
-    `switchboard up` suggests to try.
+    `switchboard up` suggests.
     """
 
     name: Annotated[str, StringConstraints(pattern=MESH_NAME)]
@@ -95,25 +97,25 @@ class MeshDefinition(_Strict):
         reserved = sorted(set(self.services) & set(BUILT_IN))
         if reserved:
             raise ValueError(f"{reserved[0]!r} is a service of the framework; choose another name")
-        alike = Counter(name.replace("_", "-") for name in self.services)
-        for deployed, count in alike.items():
+        kubernetes_names = Counter(name.replace("_", "-") for name in self.services)
+        for deployed, count in kubernetes_names.items():
             if count > 1:
                 names = [name for name in self.services if name.replace("_", "-") == deployed]
-                raise ValueError(f"{' and '.join(names)} are both {deployed} on Kubernetes; rename one of them")
+                raise ValueError(f"{' and '.join(names)} are both called {deployed} on Kubernetes; rename one of them")
         ports = Counter(service.port for service in self.services.values())
         for port, count in ports.items():
             names = [name for name, service in self.services.items() if service.port == port]
             if count > 1:
                 raise ValueError(f"{' and '.join(names)} have the same port {port}; give each service its own")
             if port == DEMO_MODEL_PORT:
-                raise ValueError(f"{names[0]} has port {port}, which the demo model uses; choose another one")
+                raise ValueError(f"{names[0]} has port {port}, which the demo model uses; choose another port")
         return self
 
     def module(self, service: str) -> str:
-        """Return the module to run for a service, built-in ones included. Raises MeshFileError."""
+        """Return the module of a service, built-in or not. Raises MeshFileError for an unknown service."""
         modules = {**{name: each.module for name, each in self.services.items()}, **BUILT_IN}
         if service not in modules:
-            raise MeshFileError(f"There is no service {service!r}; it is one of {', '.join(sorted(modules))}.")
+            raise MeshFileError(f"There is no service {service!r}. The services are {', '.join(sorted(modules))}.")
         return modules[service]
 
     def image(self, service: str) -> str:
@@ -124,58 +126,58 @@ class MeshDefinition(_Strict):
 
 @dataclass(frozen=True)
 class MeshProject:
-    """A mesh's folder and its definition. Services are started in `root`, where Python finds their modules."""
+    """A mesh's folder and its definition. Services run in the folder `root`, where Python finds their modules."""
 
     root: Path
     definition: MeshDefinition
 
     @classmethod
     def find(cls, start: Path | None = None) -> "MeshProject":
-        """Read the nearest mesh.toml in `start` (this folder by default) or above it. Raises MeshFileError."""
+        """Read the nearest mesh.toml in `start` (default: the current folder) or above. Raises MeshFileError."""
         path = find_mesh_file(start)
         return cls(path.parent, read_mesh_file(path))
 
 
 def find_mesh_file(start: Path | None = None) -> Path:
-    """Return the mesh.toml of this folder or of the nearest one above it. Raises MeshFileError when there is none."""
+    """Return the nearest mesh.toml in `start` (default: the current folder) or above. Raises MeshFileError."""
     folder = (start or Path.cwd()).resolve()
     for place in (folder, *folder.parents):
         if (place / MESH_FILE).is_file():
             return place / MESH_FILE
     raise MeshFileError(
-        f"There is no {MESH_FILE} in {folder} or above it. Change to your mesh's folder, or make one with"
+        f"There is no {MESH_FILE} in {folder} or above it. Change to your mesh's folder, or create a mesh with"
         " `switchboard new NAME`."
     )
 
 
 def read_mesh_file(path: Path) -> MeshDefinition:
-    """Read and check a mesh.toml. Raises MeshFileError with every problem in one sentence each."""
+    """Read and validate a mesh.toml. Raises MeshFileError with all problems."""
     try:
         return MeshDefinition.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise MeshFileError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
     except tomllib.TOMLDecodeError as error:
-        raise MeshFileError(f"{shown(path)} is not valid TOML: {error}.") from error
+        raise MeshFileError(f"{relative_path(path)} is not valid TOML: {error}.") from error
     except ValidationError as error:
-        raise MeshFileError(sentence(f"{shown(path)}: {'; '.join(problems(error))}")) from error
+        raise MeshFileError(with_full_stop(f"{relative_path(path)}: {'; '.join(problems(error))}")) from error
 
 
-def sentence(text: str) -> str:
+def with_full_stop(text: str) -> str:
     return text if text.endswith("?") else f"{text}."
 
 
-def shown(path: Path) -> str:
-    """The path as a person would write it from here."""
+def relative_path(path: Path) -> str:
+    """Return the path relative to the current folder."""
     try:
         return os.path.relpath(path)
-    except ValueError:  # Another drive.
+    except ValueError:  # On another drive.
         return str(path)
 
 
 def problems(error: ValidationError) -> list[str]:
-    """Return each problem with its place in the file, in words.
+    """Return a message for each problem, with the key.
 
-    A misspelled key is one problem: that the right key is missing is left out.
+    A misspelled key is reported once. That the correct key is missing is not reported as well.
     """
     errors = error.errors()
     missing = {tuple(each["loc"]) for each in errors if each["type"] == "missing"}
@@ -183,11 +185,11 @@ def problems(error: ValidationError) -> list[str]:
     for each in errors:
         if each["type"] == "extra_forbidden":
             *table, key = each["loc"]
-            meant = meant_by(str(key), known_keys(table))
-            missing.discard((*table, meant))
-            found.append(unknown_key(each["loc"], meant))
+            suggestion = closest_key(str(key), known_keys(table))
+            missing.discard((*table, suggestion))
+            found.append(unknown_key(each["loc"], suggestion))
     others = [each for each in errors if each["type"] not in ("missing", "extra_forbidden")]
-    found += [f"{place(where)} is missing" for where in sorted(missing, key=place)]
+    found += [f"{key_path(where)} is missing" for where in sorted(missing, key=key_path)]
     return found + [problem_text(each["loc"], each["type"], each["msg"], each.get("ctx", {})) for each in others]
 
 
@@ -196,25 +198,27 @@ def known_keys(table: Sequence[int | str]) -> list[str]:
     return list((ServiceDefinition if table else MeshDefinition).model_fields)
 
 
-def meant_by(key: str, known: Sequence[str]) -> str:
-    """Return the known key that was most likely meant; empty when none is close."""
+def closest_key(key: str, known: Sequence[str]) -> str:
+    """Return the known key that is most similar, or "" if none is close."""
     return next(iter(get_close_matches(key, known, 1)), "")
 
 
-def unknown_key(where: Sequence[int | str], meant: str) -> str:
+def unknown_key(where: Sequence[int | str], suggestion: str) -> str:
     known = ", ".join(known_keys(where[:-1]))
-    return f"{place(where)} is an unknown key; " + (f"did you mean {meant!r}?" if meant else f"the keys are {known}")
+    return f"{key_path(where)} is an unknown key; " + (
+        f"did you mean {suggestion!r}?" if suggestion else f"the keys are {known}"
+    )
 
 
-def place(where: Sequence[int | str]) -> str:
-    """Return the place in the file as TOML writes it: services.tools.port."""
+def key_path(where: Sequence[int | str]) -> str:
+    """Return the key as TOML writes it, such as services.tools.port."""
     return ".".join(str(part) for part in where if part != "[key]")
 
 
 def problem_text(where: Sequence[int | str], kind: str, message: str, context: Mapping[str, object]) -> str:
     text = message.removeprefix("Value error, ")
-    for words, plain in IN_TOML.items():
+    for words, plain in TOML_WORDS.items():
         text = re.sub(words, plain, text)
     if kind == "string_pattern_mismatch":
-        text = IN_WORDS[str(context["pattern"])]
-    return f"{place(where)}: {text}" if where else text
+        text = PATTERN_RULES[str(context["pattern"])]
+    return f"{key_path(where)}: {text}" if where else text

@@ -1,4 +1,4 @@
-"""From declared services to a process that Restate can call, with /metrics and /health beside them."""
+"""Serves agents, tools and sessions as a process that Restate can call, with /metrics and /health."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from switchboard.messages import TurnOutcome, TurnRequest
 from switchboard.models.model import Model
 from switchboard.models.responses import ResponsesModel, connect
 from switchboard.runtime.invocations import RETRIES, refuse_bad_input
-from switchboard.runtime.process import leave, refuse_taken_port
+from switchboard.runtime.process import exit_process, refuse_taken_port
 from switchboard.runtime.settings import ModelSettings, ServerSettings, load
 from switchboard.telemetry import metrics
 from switchboard.telemetry.setup import set_up_telemetry
@@ -30,29 +30,29 @@ from switchboard.telemetry.spans import CONVERSATION, describe, traced
 logger = logging.getLogger(__name__)
 
 SHUTDOWN_GRACE = timedelta(seconds=5)
-"""After SIGTERM; what still runs then is retried by Restate elsewhere."""
+"""How long running handlers may continue after SIGTERM. Restate then retries them on another process."""
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
-Beside = Callable[[], Coroutine[Any, Any, None]]
+BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 AnyService = restate.Service | restate.VirtualObject | restate.Workflow
 Models = Callable[[], Sequence[Model]]
-"""Reads the models from the environment; the same ones however often it is called."""
+"""Reads the models from the environment. Every call returns the same models."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """What a part brings into a process: Restate services, and work that runs beside them in the same event loop."""
+    """The Restate services of a part, and its background tasks in the same event loop."""
 
     services: tuple[AnyService, ...]
-    beside: tuple[Beside, ...] = ()
+    background: tuple[BackgroundTask, ...] = ()
 
 
 @runtime_checkable
 class Part(Protocol):
-    """What `serve` accepts besides agents and Restate services: Sessions, Toolset, or a part of your own."""
+    """An argument of `serve` other than an agent or a Restate service: Sessions, a Toolset, or your own part."""
 
     def served(self, models: Models) -> Served:
-        """Build the services. Only a part that calls `models()` needs a model's key in the environment."""
+        """Build the services. The environment must have a model's API key only if a part calls `models()`."""
         ...
 
 
@@ -62,9 +62,9 @@ AnyPart = Agent | Part | AnyService
 def serve(*parts: AnyPart, name: str = "") -> None:
     """Serve agents, toolsets, sessions and Restate services as one process, until SIGTERM or SIGINT.
 
-    The environment says where to listen and, when a part needs one, which model to use; what is missing ends the
-    process with one sentence for each variable. `name` is the process's name in traces: by default that of the first
-    agent, or else of the first service.
+    Environment variables set the address and, if a part needs one, the model. If any are missing, the process prints
+    one line for each and exits. `name` is the name of the process in traces. It defaults to the first agent's name, or
+    without agents to the first service's.
     """
     served = assemble(parts, cache(models_from_environment))
     agents = [part.name for part in parts if isinstance(part, Agent)]
@@ -72,16 +72,16 @@ def serve(*parts: AnyPart, name: str = "") -> None:
 
 
 def assemble(parts: Sequence[AnyPart], models: Models) -> Served:
-    """Return the services of all parts in their order. Raises ValueError for none, or for two of one name."""
+    """Return the services of all parts, in order. Raises ValueError for no services or a duplicate name."""
     served = [part_served(part, models) for part in parts]
     services = tuple(service for each in served for service in each.services)
     if not services:
-        raise ValueError("serve() has nothing to serve. Pass an Agent, a Toolset, Sessions or a Restate service")
+        raise ValueError("serve() has no services to serve. Pass an Agent, a Toolset, Sessions or a Restate service")
     names = [service.name for service in services]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"serve() was given two services called {', '.join(twice)}. Give one of them another name")
-    return Served(services, tuple(beside for each in served for beside in each.beside))
+        raise ValueError(f"serve() got two services named {', '.join(twice)}. Rename one of them")
+    return Served(services, tuple(task for each in served for task in each.background))
 
 
 def part_served(part: AnyPart, models: Models) -> Served:
@@ -92,13 +92,13 @@ def part_served(part: AnyPart, models: Models) -> Served:
     if isinstance(part, AnyService):
         return Served((part,))
     raise TypeError(
-        f"serve() cannot serve {part!r}. Pass agents, toolsets, Sessions and Restate services, each as an argument of"
-        " its own: serve(one, another), not serve([one, another])"
+        f"serve() cannot serve {part!r}. Pass agents, toolsets, Sessions and Restate services as separate arguments:"
+        " serve(one, another), not serve([one, another])"
     )
 
 
 def models_from_environment() -> list[Model]:
-    """The model and its fallbacks, in the order in which they are tried. Ends the process when a setting is missing."""
+    """Return the model and its fallbacks, in the order of use. Exits the process if a setting is missing."""
     settings = load(ModelSettings)
     client = connect(settings.api_key.get_secret_value(), str(settings.base_url) if settings.base_url else None)
     queue = asyncio.Semaphore(settings.calls_max)
@@ -106,7 +106,7 @@ def models_from_environment() -> list[Model]:
 
 
 def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
-    """The agent as a Restate service. Its metadata is what makes the sessions find it."""
+    """Return the agent as a Restate service. Sessions find it by its metadata."""
     service = restate.Service(
         agent.name,
         description=agent.handles,
@@ -118,7 +118,7 @@ def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
 
     @service.handler()
     async def take_turn(ctx: restate.Context, request: TurnRequest) -> TurnOutcome:
-        """Answer one message of a conversation, or name the agent who should."""
+        """Answer one message of a conversation, or name the agent to hand over to."""
         describe({CONVERSATION: request.identity.session_id})
         outcome = await run_turn(ctx, agent, models, request)
         metrics.count_turn(agent.name, outcome)
@@ -128,24 +128,24 @@ def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
 
 
 def run(served: Served, name: str) -> None:
-    """Serve until SIGTERM or SIGINT; ends with a sentence and exit code 1 if the port is taken."""
+    """Serve until SIGTERM or SIGINT. Exits with an error message and code 1 if the port is taken."""
     settings = load(ServerSettings)
     set_up_telemetry(name, settings)
     refuse_taken_port(settings.host, settings.port)
     keys = [settings.restate_identity_key] if settings.restate_identity_key else None
     app = with_metrics(restate.app(services=served.services, identity_keys=keys))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(listen(app, settings, served.beside))
+        runner.run(listen(app, settings, served.background))
 
 
-async def listen(app: ASGIApp, settings: ServerSettings, beside: Sequence[Beside] = ()) -> None:
-    # One process, one loop: what is killed is the service, whole, and `replicas` is the one way to scale it.
+async def listen(app: ASGIApp, settings: ServerSettings, background: Sequence[BackgroundTask] = ()) -> None:
+    # One process with one event loop: a kill takes down the whole service, and only `replicas` scales it.
     server = Server(app, address=settings.host, port=settings.port, interface=Interfaces.ASGINL, log_enabled=False)
     loop = asyncio.get_running_loop()
-    # Through the SDK's own hooks: it takes SIGTERM for itself at the first request, and would silence another handler.
+    # Use the SDK's hooks: the SDK installs its own SIGTERM handler at the first request, which would replace ours.
     for signum in (2, 15):
         install_shutdown_hook(loop, lambda: stop(server, loop), signum)
-    tasks = [start_background(work) for work in beside]
+    tasks = [start_background(work) for work in background]
     try:
         await server.serve()
     finally:
@@ -153,7 +153,7 @@ async def listen(app: ASGIApp, settings: ServerSettings, beside: Sequence[Beside
             task.cancel()
 
 
-def start_background(work: Beside) -> asyncio.Task[None]:
+def start_background(work: BackgroundTask) -> asyncio.Task[None]:
     """Start a background task. If it fails, log the error; the services keep running without it."""
     task = asyncio.create_task(work())
     task.add_done_callback(_log_failure)
@@ -166,13 +166,13 @@ def _log_failure(task: asyncio.Task[None]) -> None:
 
 
 def stop(server: Server, loop: asyncio.AbstractEventLoop) -> None:
-    """Take no more requests, and leave after the grace: Restate's idle connections would hold us for minutes."""
+    """Stop accepting requests and exit after the grace period: Restate's idle connections could stay for minutes."""
     server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
-    loop.call_later(SHUTDOWN_GRACE.total_seconds(), leave)
+    loop.call_later(SHUTDOWN_GRACE.total_seconds(), exit_process)
 
 
 def with_metrics(app: ASGIApp) -> ASGIApp:
-    """`/metrics` goes to Prometheus' client, all else (also `/health`) to Restate's SDK."""
+    """Route `/metrics` to the Prometheus client and all other paths, including `/health`, to Restate's SDK."""
     metrics = prometheus_client.make_asgi_app()
 
     async def route(scope: Any, receive: Any, send: Any) -> None:

@@ -29,5 +29,5 @@ class Sessions:
         admin_url = str(settings.restate_admin_url)
         session = session_object(Directory(admin_url), settings, first_agent=self.first_agent.name)
         return Served(
-            (session, summaries_service(models())), beside=(partial(report_metrics, Introspection(admin_url)),)
+            (session, summaries_service(models())), background=(partial(report_metrics, Introspection(admin_url)),)
         )

@@ -1,4 +1,4 @@
-"""What serve() makes of its parts."""
+"""serve(): the services that it makes from its parts."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -28,8 +28,8 @@ def unread() -> Sequence[Model]:
 def test_parts_are_served_in_their_order() -> None:
     served = assemble((Sessions(first_agent=FIRST), FIRST, RECORDS, ACCOUNTS), no_models)
     assert [service.name for service in served.services] == ["Session", "Summaries", "First", "Records", "Accounts"]
-    assert len(served.beside) == 1  # The watch over Restate's tables.
-    assert inspect.iscoroutinefunction(served.beside[0].func)  # type: ignore[attr-defined]
+    assert len(served.background) == 1  # The task that reports metrics from Restate's tables.
+    assert inspect.iscoroutinefunction(served.background[0].func)  # type: ignore[attr-defined]
 
 
 def test_tools_need_no_model() -> None:
@@ -43,7 +43,7 @@ def test_agents_and_sessions_need_a_model(part: AnyPart) -> None:
 
 
 class NoServices:
-    """A part that brings nothing."""
+    """A part without services."""
 
     def served(self, models: Models) -> Served:
         return Served(())
@@ -56,16 +56,16 @@ def given(*parts: Any) -> Callable[[], Any]:
 @pytest.mark.parametrize(
     ("wrong", "error", "why"),
     [
-        (given(), ValueError, "nothing to serve. Pass an Agent"),
-        (given(NoServices()), ValueError, "nothing to serve. Pass an Agent"),
+        (given(), ValueError, "no services to serve. Pass an Agent"),
+        (given(NoServices()), ValueError, "no services to serve. Pass an Agent"),
         (given(Sessions), TypeError, "cannot serve <class"),
         (given(Toolset("Policies")), ValueError, "Policies has no tools. Decorate a function"),
-        (given(RECORDS, RECORDS), ValueError, "two services called Records. Give one of them another name"),
-        (given([RECORDS]), TypeError, r"each as an argument of its own: serve\(one, another\)"),
+        (given(RECORDS, RECORDS), ValueError, "two services named Records. Rename one of them"),
+        (given([RECORDS]), TypeError, r"as separate arguments: serve\(one, another\)"),
         (given("records"), TypeError, "cannot serve 'records'"),
     ],
 )
-def test_wrong_parts_are_refused(wrong: Callable[[], Any], error: type[Exception], why: str) -> None:
+def test_invalid_parts_are_rejected(wrong: Callable[[], Any], error: type[Exception], why: str) -> None:
     with pytest.raises(error, match=why):
         wrong()
 

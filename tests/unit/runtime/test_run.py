@@ -1,4 +1,4 @@
-"""Running a service of the mesh by its name."""
+"""`python -m switchboard.run`: runs a service of the mesh by its name."""
 
 import re
 import sys
@@ -11,14 +11,14 @@ from switchboard.run import main
 MESH = """
 name = "shop"
 [services.front]
-module = "desk_of_shop.front"
+module = "shop_package.front"
 port = 9181
 """
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A mesh's folder; the test is in a folder below it."""
+    """A mesh's folder. The test runs in a subfolder."""
     (tmp_path / "mesh.toml").write_text(MESH)
     below = tmp_path / "below"
     below.mkdir()
@@ -28,16 +28,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def add_package(folder: Path, init: str, front: str) -> None:
-    (folder / "desk_of_shop").mkdir()
-    (folder / "desk_of_shop" / "__init__.py").write_text(init)
-    (folder / "desk_of_shop" / "front.py").write_text(front)
+    (folder / "shop_package").mkdir()
+    (folder / "shop_package" / "__init__.py").write_text(init)
+    (folder / "shop_package" / "front.py").write_text(front)
 
 
 @pytest.mark.parametrize(
     ("service", "why"),
-    [("back", "There is no service 'back'"), ("front", "There is no module desk_of_shop.front in .* Correct")],
+    [("back", "There is no service 'back'"), ("front", "There is no module shop_package.front in .* Correct")],
 )
-def test_service_that_cannot_be_found_is_one_sentence(
+def test_unknown_service_or_module_is_one_line(
     folder: Path, capsys: pytest.CaptureFixture[str], service: str, why: str
 ) -> None:
     assert main([service]) == 1
@@ -45,14 +45,14 @@ def test_service_that_cannot_be_found_is_one_sentence(
     assert re.fullmatch(rf"{why}.*\n", said)
 
 
-def test_service_is_found_from_a_folder_below(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_service_is_found_from_a_subfolder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     add_package(folder, "", "print(__name__)")
     assert main(["front"]) == 0
     assert capsys.readouterr().out == "__main__\n"
-    sys.modules.pop("desk_of_shop", None)
+    sys.modules.pop("shop_package", None)
 
 
-def test_package_that_a_module_needs_is_named(folder: Path) -> None:
+def test_missing_dependency_of_a_module_raises(folder: Path) -> None:
     add_package(folder, "import not_installed", "")
     with pytest.raises(ModuleNotFoundError, match="not_installed"):
         main(["front"])
