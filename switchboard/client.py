@@ -40,7 +40,7 @@ from switchboard.session.contract import (
 
 CONNECT_TIMEOUT = timedelta(seconds=3)
 RETRIES = RetryPolicy(pause=timedelta(milliseconds=500), attempts_max=120)
-"""A minute of pauses: a Restate server is back from a restart within seconds."""
+"""Keep trying for a minute; a Restate server needs a few seconds to restart."""
 
 ANSWER_TIMEOUT = timedelta(seconds=10) + RETRIES.pauses
 """For every request but a reply: submitting, reading a transcript."""

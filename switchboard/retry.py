@@ -13,15 +13,15 @@ OnFailure = Callable[[Exception, int], None]
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """At most `attempts_max` attempts, with the same pause between two of them."""
+    """At most `attempts_max` attempts, with the same pause before each retry."""
 
     pause: timedelta
     attempts_max: int
 
     @property
     def pauses(self) -> timedelta:
-        """All pauses together."""
-        return self.pause * self.attempts_max
+        """Total time of all pauses."""
+        return self.pause * (self.attempts_max - 1)
 
 
 def ignore_failure(error: Exception, failures: int) -> None:
@@ -37,8 +37,8 @@ async def retry(
 ) -> Result:
     """Call `attempt` until it succeeds, raises an error that is not in `retried`, or the limits are reached.
 
-    `within` is the time for all attempts together. `on_failure` gets each error and the number of failures so far; it
-    ends the retries by raising. Raises the last error; TimeoutError when the first attempt did not end in time.
+    `within` limits the time of all attempts together. `on_failure` receives each error and the number of failures so
+    far; it can raise to stop retrying. Raises the last error, or TimeoutError if the first attempt did not end in time.
     """
     last: Exception | None = None
     try:
@@ -49,15 +49,16 @@ async def retry(
                 except retried as error:
                     last = error
                     on_failure(error, failures)
-                await asyncio.sleep(policy.pause.total_seconds())
+                if failures < policy.attempts_max:
+                    await asyncio.sleep(policy.pause.total_seconds())
     except TimeoutError as error:
         raise (last or error) from error
-    assert last is not None, "a policy allows at least one attempt"
+    assert last is not None, "attempts_max must be at least 1"
     raise last
 
 
 async def poll(holds: Callable[[], Awaitable[bool]], interval: timedelta, within: timedelta) -> bool:
-    """Check a condition until it holds, or the time is up. Return whether it held."""
+    """Check a condition until it holds or the time is up. Return whether it held."""
     try:
         async with asyncio.timeout(within.total_seconds()) as limit:
             while not await holds():

@@ -31,7 +31,7 @@ ANSWERED_WITHIN = timedelta(seconds=10)
 READY_WITHIN = timedelta(seconds=2)
 
 RETRIES = RetryPolicy(pause=timedelta(milliseconds=250), attempts_max=120)
-"""Half a minute of pauses: a Restate server is back from a restart by then."""
+"""Keep trying for half a minute; a Restate server needs a few seconds to restart."""
 
 
 class Ingress:

@@ -1,4 +1,4 @@
-"""Retries and polling: which errors are retried, how often, and what is raised in the end."""
+"""Retries and polling: which errors are retried, how often, and what is raised at the end."""
 
 import asyncio
 from datetime import timedelta
@@ -11,7 +11,7 @@ POLICY = RetryPolicy(pause=timedelta(milliseconds=1), attempts_max=3)
 
 
 class Attempts:
-    """Fails with these errors, one an attempt, then succeeds."""
+    """Fails with these errors, one per attempt, then succeeds."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -37,6 +37,19 @@ async def test_retry_raises_the_last_error_after_the_last_attempt() -> None:
     with pytest.raises(OSError, match="2"):
         await retry(attempts, POLICY, (OSError,))
     assert attempts.made == 3
+
+
+async def test_retry_does_not_pause_after_the_last_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(OSError, match="3"):
+        await retry(Attempts(OSError("1"), OSError("2"), OSError("3")), POLICY, (OSError,))
+    assert pauses == [0.001, 0.001]
+    assert timedelta(seconds=sum(pauses)) == POLICY.pauses
 
 
 async def test_retry_does_not_repeat_other_errors() -> None:
