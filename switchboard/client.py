@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
+from uuid import uuid4
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
@@ -123,9 +124,11 @@ class MeshClient:
         return self._parse(SendReply, content)
 
     async def interrupt(self, session_id: str, customer_id: str) -> bool:
-        """Stop the running turn; False when none runs."""
+        """Stop the running turn; return False if no turn is running."""
         request = CustomerRequest(customer_id=customer_id)
-        return (await self._session(session_id, "interrupt", request, Interruption)).interrupted
+        # Without a key, a retry after a lost answer could stop the next turn as well.
+        key = uuid4().hex
+        return (await self._session(session_id, "interrupt", request, Interruption, key)).interrupted
 
     async def healthy(self) -> None:
         """Return when Restate answers at the address."""
@@ -154,8 +157,10 @@ class MeshClient:
         """Call a staff service. The same key again is the same request, not a second one."""
         return await self._call(f"/{service}/{handler}", request, answer, idempotency_key)
 
-    async def _session(self, session_id: str, handler: str, request: WireModel, answer: type[Answer]) -> Answer:
-        return await self._call(session_path(session_id, handler), request, answer)
+    async def _session(
+        self, session_id: str, handler: str, request: Wire, answer: type[Answer], idempotency_key: str = ""
+    ) -> Answer:
+        return await self._call(session_path(session_id, handler), request, answer, idempotency_key)
 
     async def _call(self, path: str, request: BaseModel, answer: type[Answer], idempotency_key: str = "") -> Answer:
         with self._sentences():

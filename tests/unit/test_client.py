@@ -80,6 +80,16 @@ async def test_submit_sends_the_same_key_again_after_a_broken_connection() -> No
     assert notes == [DISCONNECTED]
 
 
+async def test_interrupt_sends_the_same_key_again_after_a_broken_connection() -> None:
+    async with mesh(broken, answer(200, {"interrupted": True})) as (restate, opened, _):
+        assert await opened.interrupt("s", "alice")
+        assert await opened.interrupt("s", "alice")
+    first, retried, second = [request[2] for request in restate.requests]
+    assert first
+    assert retried == first
+    assert second not in ("", first)
+
+
 async def test_reply_attaches_again_after_a_broken_connection() -> None:
     async with mesh(broken, answer(200, REPLY)) as (restate, opened, _):
         assert (await opened.reply("inv_1")).text == "hello"
