@@ -26,7 +26,6 @@ from switchboard.ingress import (
     RestateIngress,
     session_path,
 )
-from switchboard.messages import WireModel
 from switchboard.retry import RetryPolicy
 from switchboard.session.contract import (
     TRANSCRIPT_PAGE_MAX_TURNS,
@@ -128,7 +127,7 @@ class MeshClient:
         request = CustomerRequest(customer_id=customer_id)
         # Without a key, a retry after a lost answer could stop the next turn as well.
         key = uuid4().hex
-        return (await self._session(session_id, "interrupt", request, Interruption, key)).interrupted
+        return (await self._call(session_path(session_id, "interrupt"), request, Interruption, key)).interrupted
 
     async def healthy(self) -> None:
         """Return when Restate answers at the address."""
@@ -136,7 +135,9 @@ class MeshClient:
             await self._ingress.health(ANSWER_TIMEOUT)
 
     async def status(self, session_id: str, customer_id: str) -> SessionStatus:
-        return await self._session(session_id, "status", CustomerRequest(customer_id=customer_id), SessionStatus)
+        return await self._read(
+            session_path(session_id, "status"), CustomerRequest(customer_id=customer_id), SessionStatus
+        )
 
     async def turns(self, session_id: str, customer_id: str) -> list[TurnRecord]:
         """Return the whole transcript, oldest turn first."""
@@ -145,26 +146,30 @@ class MeshClient:
             request = TranscriptRequest(
                 customer_id=customer_id, after=turns[-1].turn if turns else 0, limit=TRANSCRIPT_PAGE_MAX_TURNS
             )
-            page = await self._session(session_id, "transcript", request, Transcript)
+            page = await self._read(session_path(session_id, "transcript"), request, Transcript)
             turns += page.turns
             if not page.turns or page.turns[-1].turn >= page.turns_total:
                 break
         return turns
 
     async def staff(
-        self, service: str, handler: str, request: BaseModel, answer: type[Answer], idempotency_key: str = ""
+        self, service: str, handler: str, request: BaseModel, answer: type[Answer], idempotency_key: str
     ) -> Answer:
         """Call a staff service. The same key again is the same request, not a second one."""
         return await self._call(f"/{service}/{handler}", request, answer, idempotency_key)
 
-    async def _session(
-        self, session_id: str, handler: str, request: Wire, answer: type[Answer], idempotency_key: str = ""
-    ) -> Answer:
-        return await self._call(session_path(session_id, handler), request, answer, idempotency_key)
+    async def read_staff(self, service: str, handler: str, request: BaseModel, answer: type[Answer]) -> Answer:
+        """Call a handler of a staff service that changes nothing."""
+        return await self._read(f"/{service}/{handler}", request, answer)
 
-    async def _call(self, path: str, request: BaseModel, answer: type[Answer], idempotency_key: str = "") -> Answer:
+    async def _call(self, path: str, request: BaseModel, answer: type[Answer], idempotency_key: str) -> Answer:
         with self._sentences():
             content = await self._ingress.call(path, request, ANSWER_TIMEOUT, idempotency_key)
+        return self._parse(answer, content)
+
+    async def _read(self, path: str, request: BaseModel, answer: type[Answer]) -> Answer:
+        with self._sentences():
+            content = await self._ingress.read(path, request, ANSWER_TIMEOUT)
         return self._parse(answer, content)
 
     async def _reply(self, invocation_id: str) -> bytes:

@@ -134,10 +134,17 @@ class RestateIngress:
         idempotency_key: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        """Call a handler and return its answer as JSON. Without a key the handler may run twice."""
+        """Call a handler and return its answer as JSON. Without a key it is not retried: a retry could act twice."""
         body = encode(request)
         sent = {**idempotency_header(idempotency_key), **(headers or {})}
-        return await self._retry(lambda: self.request("POST", path, body, sent), within)
+        if idempotency_key:
+            return await self._retry(lambda: self.request("POST", path, body, sent), within)
+        return await answer_within(within, self.request("POST", path, body, sent))
+
+    async def read(self, path: str, request: Request, within: timedelta) -> bytes:
+        """Call a handler that changes nothing and return its answer as JSON. Retried without a key."""
+        body = encode(request)
+        return await self._retry(lambda: self.request("POST", path, body), within)
 
     async def submit(
         self,
@@ -199,6 +206,15 @@ class RestateIngress:
             return await retry(attempt, self._policy, self._retried, within, self._on_failure)
         except TimeoutError as error:
             raise IngressTimeout(f"no answer within {within}") from error
+
+
+async def answer_within(within: timedelta, request: Awaitable[bytes]) -> bytes:
+    """Wait for the answer to a request. Raises IngressTimeout."""
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            return await request
+    except TimeoutError as error:
+        raise IngressTimeout(f"no answer within {within}") from error
 
 
 async def exchange(

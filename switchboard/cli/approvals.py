@@ -18,7 +18,7 @@ from switchboard.loop.decide import explain
 async def pending_approvals(ingress_url: str) -> InboxPage:
     """Return the first page of pending requests. Raises MeshUnavailable if no mesh answers."""
     async with MeshClient(ingress_url, notify=note) as mesh:
-        return await mesh.staff(APPROVALS, "list", InboxQuery(), InboxPage)
+        return await mesh.read_staff(APPROVALS, "list", InboxQuery(), InboxPage)
 
 
 async def decide(ingress_url: str, verdict: Literal["approve", "reject"], approval_id: str, by: str, why: str) -> str:

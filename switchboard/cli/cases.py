@@ -17,7 +17,7 @@ from switchboard.loop.decide import explain
 async def open_cases(ingress_url: str) -> CasePage:
     """Return the first page of open cases. Raises MeshUnavailable if no mesh answers."""
     async with MeshClient(ingress_url, notify=note) as mesh:
-        return await mesh.staff(CASES, "list", CaseQuery(), CasePage)
+        return await mesh.read_staff(CASES, "list", CaseQuery(), CasePage)
 
 
 async def close(ingress_url: str, case_id: str, by: str, outcome: str) -> str:

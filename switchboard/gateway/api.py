@@ -179,7 +179,7 @@ async def interrupt(
     asked = CustomerRequest(customer_id=caller.customer_id, signed_in=caller.signed_in)
     # Tried again after a broken connection, it must not stop the turn after the one that was meant.
     key = effective_key(request, idempotency_key)
-    return answer(await session_client.ask(caller, session_id, "interrupt", asked, key))
+    return answer(await session_client.call(caller, session_id, "interrupt", asked, key))
 
 
 @sessions.get("/transcript", response_model=Transcript)
@@ -193,7 +193,7 @@ async def transcript(
     """What was said and done, the turns after number `after`, oldest first."""
     session_client: SessionClient = request.app.state.session_client
     asked = TranscriptRequest(customer_id=caller.customer_id, signed_in=caller.signed_in, after=after, limit=limit)
-    return answer(await session_client.ask(caller, session_id, "transcript", asked))
+    return answer(await session_client.read(session_id, "transcript", asked))
 
 
 @sessions.get("/status", response_model=SessionStatus)
@@ -201,7 +201,7 @@ async def status(request: Request, session_id: SessionId, caller: AuthenticatedC
     """How the session stands, also while a turn runs."""
     session_client: SessionClient = request.app.state.session_client
     asked = CustomerRequest(customer_id=caller.customer_id, signed_in=caller.signed_in)
-    return answer(await session_client.ask(caller, session_id, "status", asked))
+    return answer(await session_client.read(session_id, "status", asked))
 
 
 @probes.get("/health", include_in_schema=False)

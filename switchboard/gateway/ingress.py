@@ -60,9 +60,13 @@ class Ingress:
         """Submit a message. The same key again is the same message, not a second one."""
         return await self._restate.submit(session_path(session_id, handler), request, TAKEN_WITHIN, idempotency_key)
 
-    async def call(self, session_id: str, handler: str, request: WireModel, idempotency_key: str = "") -> bytes:
-        """Return the answer of a handler that answers at once, as JSON. Without a key the handler may run twice."""
+    async def call(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> bytes:
+        """Call a handler that answers at once and return its answer as JSON."""
         return await self._restate.call(session_path(session_id, handler), request, ANSWERED_WITHIN, idempotency_key)
+
+    async def read(self, session_id: str, handler: str, request: Wire) -> bytes:
+        """Call a handler that answers at once and changes nothing, and return its answer as JSON."""
+        return await self._restate.read(session_path(session_id, handler), request, ANSWERED_WITHIN)
 
     async def reply(self, invocation_id: str) -> bytes:
         """Wait for the reply to a submitted message, as JSON. The caller sets the timeout."""

@@ -79,13 +79,17 @@ class SessionClient:
         """
         return await self._unless_stopping(self._deliver(caller, session_id, handler, request, key, receive))
 
-    async def ask(self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str = "") -> bytes:
-        """What a handler answers at once, as JSON."""
-        sent_key = scoped_key(caller, session_id, key) if key else ""
-        if sent_key:
-            await self._claim(session_id, handler, request, sent_key)
+    async def call(self, caller: Caller, session_id: str, handler: str, request: Wire, key: str) -> bytes:
+        """Call a handler that answers at once, under a key, and return its answer as JSON."""
+        claimed_key = scoped_key(caller, session_id, key)
+        await self._claim(session_id, handler, request, claimed_key)
         with told():
-            return await self._unless_stopping(self._ingress.call(session_id, handler, request, sent_key))
+            return await self._unless_stopping(self._ingress.call(session_id, handler, request, claimed_key))
+
+    async def read(self, session_id: str, handler: str, request: Wire) -> bytes:
+        """Call a handler that answers at once and changes nothing, and return its answer as JSON."""
+        with told():
+            return await self._unless_stopping(self._ingress.read(session_id, handler, request))
 
     async def ready(self) -> bool:
         """Whether Restate can be asked."""

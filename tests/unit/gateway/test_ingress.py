@@ -17,5 +17,5 @@ async def test_an_address_is_sent_as_it_is_written() -> None:
         return web.Response(text="{}")
 
     async with RawTestServer(answer) as server, aiohttp.ClientSession() as http:
-        await Ingress(str(server.make_url("")), http).call(".", "status", CustomerRequest(customer_id="alice"))
+        await Ingress(str(server.make_url("")), http).read(".", "status", CustomerRequest(customer_id="alice"))
     assert asked == ["/Session/./status"]
