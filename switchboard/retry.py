@@ -42,7 +42,7 @@ async def retry(
     """
     last: Exception | None = None
     try:
-        async with asyncio.timeout(within.total_seconds() if within else None):
+        async with asyncio.timeout(None if within is None else within.total_seconds()):
             for failures in range(1, policy.attempts_max + 1):
                 try:
                     return await attempt()

@@ -81,6 +81,11 @@ async def test_retry_raises_timeout_when_nothing_failed_in_time() -> None:
         await retry(asyncio.Event().wait, POLICY, (OSError,), within=timedelta(milliseconds=10))
 
 
+async def test_retry_has_no_time_when_the_limit_is_zero() -> None:
+    with pytest.raises(TimeoutError):
+        await retry(asyncio.Event().wait, POLICY, (OSError,), within=timedelta(0))
+
+
 async def test_poll_returns_whether_the_condition_held() -> None:
     answers = iter([False, False, True])
 
