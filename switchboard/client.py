@@ -1,9 +1,9 @@
 """Client of a mesh, over Restate's ingress: submits a message once and waits for its reply.
 
-MeshError        the message is one sentence for a person, with what to do
-├─ MeshUnavailable      nobody answers at the address, or it is not a mesh
-├─ TurnLost      the mesh accepted the message and could not finish it
-└─ Refused       a handler rejected the request; the same request will be rejected again
+MeshError            the message is one sentence for a person, with what to do
+├─ MeshUnavailable  no mesh answers at the address, or the mesh did not answer in time
+├─ TurnLost         the mesh accepted the message, but it failed or its reply did not come in time
+└─ Refused          a handler rejected the request; the same request will be rejected again
 """
 
 import asyncio
@@ -60,11 +60,11 @@ class MeshError(Exception):
 
 
 class MeshUnavailable(MeshError):
-    """No mesh answers at the address."""
+    """No mesh answers at the address, or the mesh did not answer in time."""
 
 
 class TurnLost(MeshError):
-    """The mesh accepted the message and could not finish it."""
+    """The mesh accepted the message, but it failed or its reply did not come in time."""
 
 
 class Refused(MeshError):
@@ -177,7 +177,11 @@ class MeshClient:
             async with asyncio.timeout(REPLY_TIMEOUT.total_seconds()):
                 return await self._ingress.reply(invocation_id)
         except TimeoutError as error:
-            raise IngressTimeout(f"no reply within {REPLY_TIMEOUT}") from error
+            minutes = REPLY_TIMEOUT / timedelta(minutes=1)
+            raise TurnLost(
+                f"No reply within {minutes:.0f} minutes. The message was accepted and may still be running: see "
+                "`switchboard transcript`."
+            ) from error
 
     def _parse(self, answer: type[Answer], content: bytes) -> Answer:
         try:
@@ -203,11 +207,17 @@ class MeshClient:
             yield
             self._connected = True
         except IngressTimeout as error:
-            raise TurnLost(
-                f"{self.url} has not answered in time. Nothing that was accepted is lost: see `switchboard transcript`."
+            raise MeshUnavailable(
+                f"The mesh at {self.url} did not answer in time. It may still carry out the request: check "
+                "`switchboard transcript` before you send a message again."
             ) from error
         except IngressUnavailable as error:
-            raise MeshUnavailable(f"No mesh answers at {self.url}; start one with `switchboard up`.") from error
+            if not (self._connected or error.connected):
+                raise MeshUnavailable(f"No mesh answers at {self.url}; start one with `switchboard up`.") from error
+            raise MeshUnavailable(
+                f"The mesh at {self.url} is unavailable ({error}). Nothing that it accepted is lost: see `switchboard "
+                "transcript` when it is back."
+            ) from error
         except NotAMesh as error:
             raise MeshUnavailable(
                 f"What answers at {self.url} is not a mesh ({error}). Is the address right, and is `switchboard up` "

@@ -144,11 +144,31 @@ async def test_proxy_error_is_waited_out_once_restate_has_answered() -> None:
     assert len(restate.requests) == 3
 
 
-async def test_lost_mesh_is_away_after_the_last_retry() -> None:
+async def test_mesh_is_unavailable_after_the_last_retry() -> None:
     async with mesh(broken) as (restate, opened, _):
-        with pytest.raises(MeshUnavailable, match="No mesh answers"):
+        with pytest.raises(MeshUnavailable, match=r"is unavailable \(Server disconnected\)\. Nothing that it accepted"):
             await opened.status("s", "alice")
     assert len(restate.requests) == 5
+
+
+async def test_mesh_that_was_never_reached_must_be_started() -> None:
+    async with MeshClient("http://127.0.0.1:9") as opened:
+        with pytest.raises(MeshUnavailable, match="No mesh answers at .*; start one with"):
+            await opened.status("s", "alice")
+
+
+async def test_request_without_an_answer_in_time_may_still_be_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ANSWER_TIMEOUT", timedelta(0))
+    async with mesh(answer(202, ACCEPTED)) as (_, opened, _):
+        with pytest.raises(MeshUnavailable, match=r"did not answer in time\. It may still carry out"):
+            await opened.submit("s", "alice", "hi", "key-1")
+
+
+async def test_reply_that_is_late_belongs_to_an_accepted_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "REPLY_TIMEOUT", timedelta(0))
+    async with mesh(answer(200, REPLY)) as (_, opened, _):
+        with pytest.raises(TurnLost, match="The message was accepted and may still be running"):
+            await opened.reply("inv_1")
 
 
 async def test_answer_of_another_version_is_said() -> None:
