@@ -43,10 +43,10 @@ RETRIES = RetryPolicy(pause=timedelta(milliseconds=500), attempts_max=120)
 """Keep trying for a minute; a Restate server needs a few seconds to restart."""
 
 ANSWER_TIMEOUT = timedelta(seconds=10) + RETRIES.pauses
-"""For every request but a reply: submitting, reading a transcript."""
+"""Timeout of every request except waiting for a reply, retries included."""
 
 REPLY_TIMEOUT = timedelta(minutes=30) + RETRIES.pauses
-"""A message waits for the ones before it in its session, each of which may take its ten minutes."""
+"""A session answers one message at a time, and each may take ten minutes, so a message may have to wait."""
 
 DISCONNECTED = "The connection broke. Nothing is lost; waiting up to a minute for the mesh to come back …"
 
@@ -76,9 +76,9 @@ class Refused(MeshError):
 
 
 class MeshClient:
-    """The sessions and staff services of one mesh. An async context manager; its methods raise MeshError.
+    """Client of the sessions and staff services of one mesh. An async context manager; its methods raise MeshError.
 
-    `notify` gets a sentence when the connection breaks and the client waits for the mesh to come back.
+    `notify` receives a sentence when the connection breaks and the client waits for the mesh to come back.
     """
 
     def __init__(self, ingress_url: str, notify: Callable[[str], None] = lambda _: None) -> None:
@@ -107,7 +107,7 @@ class MeshClient:
     ) -> str:
         """Submit a message and return its invocation id. The same key again is the same message, not a second one.
 
-        `handler` is `send`, or `steer` to stop the running turn first. `headers` are sent with it.
+        `handler` is `send`, or `steer` to stop the running turn first. `headers` are added to the request.
         """
         # Plain JSON, not SendMessage: only the session validates messages.
         message = {"customer_id": customer_id, "text": text, "signed_in": signed_in}
@@ -117,7 +117,7 @@ class MeshClient:
         return submitted.invocation_id
 
     async def reply(self, invocation_id: str) -> SendReply:
-        """Wait for the reply to a submitted message, over broken connections and restarts of the mesh."""
+        """Wait for the reply to a submitted message. Survives broken connections and restarts of the mesh."""
         with self._sentences():
             content = await self._reply(invocation_id)
         return self._parse(SendReply, content)
@@ -188,11 +188,11 @@ class MeshClient:
             return answer.model_validate_json(content)
         except ValidationError:
             raise MeshUnavailable(
-                f"What answers at {self.url} is not a mesh of this version; is the address right?"
+                f"The server at {self.url} is not a mesh of this version. Is the address right?"
             ) from None
 
     def _on_failure(self, error: Exception, failures: int) -> None:
-        """Retry only once a Restate has answered at the address: a wrong address or no mesh ends it at once."""
+        """Retry only after Restate has answered at the address, so that a wrong address fails at once."""
         if isinstance(error, IngressUnavailable):
             self._connected = self._connected or error.connected
         if not self._connected:
@@ -202,7 +202,7 @@ class MeshClient:
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:
-        """Turn errors of the ingress into sentences for a person."""
+        """Turn errors of the ingress into MeshErrors with sentences for a person."""
         try:
             yield
             self._connected = True
@@ -220,14 +220,14 @@ class MeshClient:
             ) from error
         except NotAMesh as error:
             raise MeshUnavailable(
-                f"What answers at {self.url} is not a mesh ({error}). Is the address right, and is `switchboard up` "
+                f"The server at {self.url} is not a mesh ({error}). Is the address right, and is `switchboard up` "
                 "running?"
             ) from error
         except HandlerFailed as error:
             if error.status < SERVER_ERROR:
                 raise Refused(error.message, error.status) from error
             raise TurnLost(
-                f"The mesh could not finish this ({error.message}); look at it in the Restate UI."
+                f"The mesh could not finish this ({error.message}). Look at it in the Restate UI."
             ) from error
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise Refused(f"{self.url!r} is not an address; give one such as http://127.0.0.1:8080.") from error

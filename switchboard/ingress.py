@@ -1,12 +1,12 @@
-"""Requests to Restate's ingress: paths, headers, how errors are classified, and which requests are sent again.
+"""Requests to Restate's ingress: paths, headers, classification of errors, retries.
 
 `MeshClient` and the gateway are built on this. A failed request raises one of:
 
 IngressError
-├─ IngressUnavailable        nobody answers, or Restate is starting or overloaded: the same request may be sent again
-│  └─ IngressTimeout     the request was sent and not answered in time
-├─ NotAMesh             something answers and has no such handler: no services are registered, or a wrong address
-└─ HandlerFailed      the handler itself answered with an error
+├─ IngressUnavailable   no server answers, or Restate is starting or overloaded; the same request can be retried
+│  └─ IngressTimeout    the request was sent but not answered in time
+├─ NotAMesh             a server answers but has no such handler: services are not registered, or wrong address
+└─ HandlerFailed        the handler itself answered with an error
 """
 
 import asyncio
@@ -42,13 +42,13 @@ Request = BaseModel | Mapping[str, object]
 
 
 class IngressError(Exception):
-    """A request to the ingress got no good answer."""
+    """A request to the ingress failed."""
 
 
 class IngressUnavailable(IngressError):
-    """Nobody answers, or Restate is starting or overloaded. The same request may be sent again.
+    """No server answers, or Restate is starting or overloaded. The same request can be retried.
 
-    `connected` is False while nothing shows that a Restate is at the address.
+    `connected` is False if nothing shows that Restate runs at the address.
     """
 
     def __init__(self, reason: str, connected: bool = True) -> None:
@@ -57,15 +57,15 @@ class IngressUnavailable(IngressError):
 
 
 class IngressTimeout(IngressUnavailable):
-    """The request was sent and not answered in time."""
+    """The request was sent but not answered in time."""
 
 
 class NotAMesh(IngressError):
-    """Something answers at the address and has no such handler."""
+    """A server answers at the address, but it has no such handler."""
 
 
 class HandlerFailed(IngressError):
-    """The handler answered with an error. Below 500 its message is for the customer."""
+    """The handler answered with an error. If the status is below 500, the message is for the customer."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -83,31 +83,31 @@ class Response:
 
 @dataclass(frozen=True)
 class Submitted:
-    """A message that Restate has accepted: the id of its invocation, and whether its key was known before."""
+    """A message that Restate has accepted. `repeated` says that Restate already knew its idempotency key."""
 
     invocation_id: str
-    before: bool
+    repeated: bool
 
 
 class _Accepted(BaseModel):
-    """Restate's answer to a message that it has accepted."""
+    """Restate's answer when it accepts a message."""
 
     invocationId: str  # noqa: N815  # Restate's name for it
     status: str = ""
 
 
 class _Error(BaseModel):
-    """Restate's answer when it, or a handler, refuses a request."""
+    """Restate's answer when it or a handler refuses a request."""
 
     message: str
     source: str = ""
 
 
 class RestateIngress:
-    """One Restate ingress. It sends requests that may be sent twice until they are answered.
+    """Client of one Restate ingress. Retries requests that are safe to repeat: reads and calls with a key.
 
-    `retried` are the errors after which a request is sent again; `on_failure` gets each of them. `headers` returns
-    headers for every request that has a body.
+    `retried` are the errors that are retried; `on_failure` receives each of them. `headers` returns headers for every
+    request that has a body.
     """
 
     def __init__(
@@ -154,12 +154,12 @@ class RestateIngress:
         idempotency_key: str,
         headers: Mapping[str, str] | None = None,
     ) -> Submitted:
-        """Hand in a request to the handler at `path`, without its answer. The same key again submits nothing new."""
+        """Submit a request to the handler at `path` without waiting for its answer. The same key submits it only once."""
         content = await self.call(f"{path}/send", request, within, idempotency_key, headers)
         try:
             accepted = _Accepted.model_validate_json(content)
         except ValidationError as error:
-            raise NotAMesh("its answer is not Restate's") from error
+            raise NotAMesh("its answer does not come from Restate") from error
         return Submitted(accepted.invocationId, accepted.status == PREVIOUSLY_ACCEPTED)
 
     async def reply(self, invocation_id: str) -> bytes:
@@ -173,7 +173,7 @@ class RestateIngress:
         return answer
 
     async def health(self, within: timedelta) -> None:
-        """Return when Restate answers."""
+        """Wait until Restate answers."""
         await self._retry(lambda: self.request("GET", HEALTH_PATH), within)
 
     async def request(
@@ -187,14 +187,14 @@ class RestateIngress:
             raise IngressUnavailable(str(error), connected=False) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise IngressUnavailable(str(error)) from error
-        except aiohttp.ClientResponseError as error:  # No HTTP, or redirects without end.
+        except aiohttp.ClientResponseError as error:  # Not HTTP, or too many redirects.
             raise NotAMesh("it does not answer as Restate does") from error
         if response.status >= 300:
             raise_for_error(response)
         return response.content
 
     async def _attach(self, path: str) -> bytes | None:
-        """None when it is time to reconnect."""
+        """Return the answer, or None when it is time to reconnect."""
         try:
             async with asyncio.timeout(ATTACHED_FOR.total_seconds()):
                 return await self.request("GET", path)
@@ -220,9 +220,9 @@ async def answer_within(within: timedelta, request: Awaitable[bytes]) -> bytes:
 async def exchange(
     http: aiohttp.ClientSession, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
 ) -> Response:
-    """Send one HTTP request to exactly this address. Raises aiohttp's errors."""
+    """Send one HTTP request without normalising its URL. Raises aiohttp's errors."""
     try:
-        URL(url)  # With `encoded`, an address is parsed only when it is used.
+        URL(url)  # `encoded=True` defers parsing until the URL is used, so check it here.
     except ValueError as error:
         raise aiohttp.InvalidURL(url) from error
     async with http.request(method, URL(url, encoded=True), data=body, headers=headers) as response:
@@ -235,7 +235,7 @@ def encode(request: Request) -> bytes:
 
 
 def raise_for_error(response: Response) -> NoReturn:
-    """Raise what an error response means, by who answered it: the handler, Restate, or something else."""
+    """Raise the IngressError for an error response, by its source: the handler, Restate, or another server."""
     try:
         error = _Error.model_validate_json(response.content)
     except ValidationError:
@@ -251,10 +251,10 @@ def raise_for_error(response: Response) -> NoReturn:
 
 
 def idempotency_header(key: str) -> dict[str, str]:
-    """The header that makes a request with this key run once; none without a key."""
+    """Return the header that makes a request with this key run once; no header without a key."""
     return {"idempotency-key": key} if key else {}
 
 
 def session_path(session_id: str, handler: str) -> str:
-    """The path of a session's handler."""
+    """Return the path of a session's handler."""
     return f"/{SESSION}/{quote(session_id, safe='')}/{handler}"

@@ -109,7 +109,7 @@ class SessionClient:
                     return await while_client_connected(self._reply(submitted.invocation_id), receive)
                 except HandlerFailed as error:
                     # Kept under its key for a day, and nothing was done: the next attempt has a key of its own.
-                    if not (no_agent_found(error) and submitted.before):
+                    if not (no_agent_found(error) and submitted.repeated):
                         raise
         raise Problem(503, "no_agents", NO_MORE_ATTEMPTS, RETRY_WITHOUT_AGENTS_S)
 

@@ -1,4 +1,4 @@
-"""The client of a mesh against a small HTTP server in place of Restate: retries, keys and errors."""
+"""The client of a mesh against a small HTTP server that plays Restate: retries, keys and errors."""
 
 import asyncio
 import json
@@ -34,11 +34,11 @@ def page(status: int) -> Answers:
 
 
 def broken() -> None:
-    """The connection is closed without an answer."""
+    """Close the connection without an answer."""
 
 
 class Restate:
-    """Answers each request with the next of these; the last one again and again."""
+    """Answers each request with the next of these answers, and repeats the last one."""
 
     def __init__(self, *answers: Answers) -> None:
         self.answers = list(answers)
@@ -96,20 +96,20 @@ async def test_reply_attaches_again_after_a_broken_connection() -> None:
     assert [request[1] for request in restate.requests] == ["/restate/invocation/inv_1/attach"] * 2
 
 
-async def test_client_waits_when_restate_is_overloaded() -> None:
+async def test_submit_is_retried_when_restate_is_overloaded() -> None:
     async with mesh(refusal(429, "busy", source="ingress"), answer(202, ACCEPTED)) as (restate, opened, _):
         assert await opened.submit("s", "alice", "hi", "key-1") == "inv_1"
     assert len(restate.requests) == 2
 
 
-async def test_handler_refusal_is_raised_at_once_with_its_sentence() -> None:
+async def test_client_raises_a_handler_refusal_without_retrying() -> None:
     async with mesh(refusal(403, "This is another customer's session.")) as (restate, opened, _):
         with pytest.raises(Refused, match="another customer's") as raised:
             await opened.status("s", "alice")
     assert (raised.value.status, len(restate.requests)) == (403, 1)
 
 
-async def test_handler_failure_is_a_lost_turn() -> None:
+async def test_client_raises_turn_lost_when_a_handler_fails() -> None:
     async with mesh(refusal(500, "killed")) as (_, opened, _):
         with pytest.raises(TurnLost, match="killed"):
             await opened.reply("inv_1")
@@ -123,61 +123,61 @@ async def test_handler_failure_is_a_lost_turn() -> None:
     ],
     ids=["restate without services", "another server"],
 )
-async def test_address_without_a_mesh_is_said_at_once(answered: Answers, reason: str) -> None:
+async def test_client_does_not_retry_an_address_without_a_mesh(answered: Answers, reason: str) -> None:
     async with mesh(answered) as (restate, opened, _):
         with pytest.raises(MeshUnavailable, match=f"is not a mesh .{reason}."):
             await opened.status("s", "alice")
     assert len(restate.requests) == 1
 
 
-async def test_server_that_never_was_a_restate_is_not_waited_for() -> None:
+async def test_client_does_not_wait_for_a_server_that_is_not_restate() -> None:
     async with mesh(page(502)) as (restate, opened, _):
         with pytest.raises(MeshUnavailable):
             await opened.healthy()
     assert len(restate.requests) == 1
 
 
-async def test_proxy_error_is_waited_out_once_restate_has_answered() -> None:
+async def test_client_retries_a_proxy_error_after_restate_has_answered() -> None:
     async with mesh(answer(200, {}), page(502), answer(202, ACCEPTED)) as (restate, opened, _):
         await opened.healthy()
         assert await opened.submit("s", "alice", "hi", "key-1") == "inv_1"
     assert len(restate.requests) == 3
 
 
-async def test_mesh_is_unavailable_after_the_last_retry() -> None:
+async def test_client_raises_mesh_unavailable_after_the_last_retry() -> None:
     async with mesh(broken) as (restate, opened, _):
         with pytest.raises(MeshUnavailable, match=r"is unavailable \(Server disconnected\)\. Nothing that it accepted"):
             await opened.status("s", "alice")
     assert len(restate.requests) == 5
 
 
-async def test_mesh_that_was_never_reached_must_be_started() -> None:
+async def test_client_says_to_start_a_mesh_that_it_never_reached() -> None:
     async with MeshClient("http://127.0.0.1:9") as opened:
-        with pytest.raises(MeshUnavailable, match="No mesh answers at .*; start one with"):
+        with pytest.raises(MeshUnavailable, match=r"No mesh answers at .*; start one with"):
             await opened.status("s", "alice")
 
 
-async def test_request_without_an_answer_in_time_may_still_be_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_says_that_a_late_request_may_still_be_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "ANSWER_TIMEOUT", timedelta(0))
     async with mesh(answer(202, ACCEPTED)) as (_, opened, _):
         with pytest.raises(MeshUnavailable, match=r"did not answer in time\. It may still carry out"):
             await opened.submit("s", "alice", "hi", "key-1")
 
 
-async def test_reply_that_is_late_belongs_to_an_accepted_message(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_says_that_a_message_with_a_late_reply_was_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "REPLY_TIMEOUT", timedelta(0))
     async with mesh(answer(200, REPLY)) as (_, opened, _):
         with pytest.raises(TurnLost, match="The message was accepted and may still be running"):
             await opened.reply("inv_1")
 
 
-async def test_answer_of_another_version_is_said() -> None:
+async def test_client_rejects_an_answer_of_another_version() -> None:
     async with mesh(answer(200, {"unexpected": 1})) as (_, opened, _):
         with pytest.raises(MeshUnavailable, match="not a mesh of this version"):
             await opened.reply("inv_1")
 
 
-async def test_address_of_another_protocol_is_no_mesh() -> None:
+async def test_client_rejects_a_server_of_another_protocol() -> None:
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH\r\n")
         await writer.drain()
@@ -191,7 +191,7 @@ async def test_address_of_another_protocol_is_no_mesh() -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://x:y", "localhost:8080", "ftp://x"])
-async def test_invalid_address_is_refused(url: str) -> None:
+async def test_client_refuses_an_invalid_address(url: str) -> None:
     async with MeshClient(url) as opened:
         with pytest.raises(Refused, match="is not an address"):
             await opened.healthy()
