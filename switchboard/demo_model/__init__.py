@@ -1,1 +1,1 @@
-"""An OpenAI-compatible model server that needs no key: it answers by rules or from a script."""
+"""OpenAI-compatible model server without a key: replies by rules, from a script, or from recordings."""

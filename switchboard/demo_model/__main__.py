@@ -1,4 +1,4 @@
-"""Starts the demo model server and stops it cleanly on SIGTERM or SIGINT."""
+"""Run the demo model server; stop it cleanly on SIGTERM or SIGINT."""
 
 import asyncio
 import signal
@@ -16,16 +16,16 @@ from switchboard.demo_model.recordings import Recordings, read_recordings
 from switchboard.demo_model.script import Script, read_script
 from switchboard.demo_model.settings import Mode, Settings, SettingsError, read_settings
 
-# A benchmark opens its connections all at once.
+# Benchmarks open all connections at once.
 BACKLOG_CONNECTIONS = 1_024
 
 
 class StartError(Exception):
-    """The server cannot start; the message is one sentence for the operator."""
+    """The server cannot start. The message says why, for the operator."""
 
 
 def main() -> int:
-    """Runs the server until it is told to stop; the process's exit code."""
+    """Run the server until it is stopped and return the exit code."""
     try:
         settings = read_settings()
         script, recordings = _script(settings), _recordings(settings)
@@ -44,7 +44,7 @@ def _script(settings: Settings) -> Script | None:
     try:
         return read_script(settings.demo_model_script)
     except (OSError, UnicodeDecodeError, ImportError, FormatError) as error:
-        raise StartError(f"the script {settings.demo_model_script} cannot be read: {error}") from error
+        raise StartError(f"cannot read the script {settings.demo_model_script}: {error}") from error
 
 
 def _recordings(settings: Settings) -> Recordings | None:
@@ -53,18 +53,18 @@ def _recordings(settings: Settings) -> Recordings | None:
     try:
         return read_recordings(settings.demo_model_recordings)
     except (OSError, FormatError) as error:
-        raise StartError(f"the recordings {settings.demo_model_recordings} cannot be read: {error}") from error
+        raise StartError(f"cannot read the recordings {settings.demo_model_recordings}: {error}") from error
 
 
 def _check_port(host: str, port: int) -> None:
-    """granian shares a port that is already in use (SO_REUSEPORT) without a word; two servers would split the load."""
+    """Raise StartError if the port is in use. granian would silently share it (SO_REUSEPORT) with the other server."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise StartError(f"cannot listen on {host}:{port} ({error.strerror}); set PORT to a free one") from error
+            raise StartError(f"cannot listen on {host}:{port} ({error.strerror}); set PORT to a free port") from error
 
 
 async def _serve(settings: Settings, script: Script | None, recordings: Recordings | None) -> None:
@@ -82,7 +82,7 @@ async def _serve(settings: Settings, script: Script | None, recordings: Recordin
 
     def stop() -> None:
         engine.stopping.set()
-        server.stop()  # type: ignore[no-untyped-call]  # granian leaves it without annotations
+        server.stop()  # type: ignore[no-untyped-call]  # granian has no annotation
 
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):

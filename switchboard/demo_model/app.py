@@ -1,4 +1,4 @@
-"""The HTTP side: routes as a plain ASGI application, and the control API under /demo."""
+"""HTTP server: the model API and the control API under /demo, as a plain ASGI application."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,7 +19,7 @@ BODY_MAX_BYTES = 32 * 1024 * 1024
 SILENCE_MAX_S = 600
 MODEL_NAME = "demo-model"
 
-# ASGI's own types: what a server hands over has no narrower ones.
+# ASGI has no narrower types.
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -31,7 +31,7 @@ _JSON_HEADER = (b"content-type", b"application/json")
 
 
 def create_app(engine: Engine) -> App:
-    """The ASGI application that serves `engine`."""
+    """Return the ASGI application that serves `engine`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,8 +44,8 @@ def create_app(engine: Engine) -> App:
                 answer = _control(engine, scope, body)
         except ApiError as error:
             answer = Answer(error.status, error.body())
-        except NoAnswer as silence:
-            await _stay_silent(silence.kind, engine, scope, receive)
+        except NoAnswer as fault:
+            await _send_nothing(fault.kind, engine, scope, receive)
             return
         await _send_answer(send, answer)
 
@@ -63,7 +63,7 @@ async def _read_body(receive: Receive) -> bytes:
         chunks.append(event.get("body", b""))
         size += len(chunks[-1])
         if size > BODY_MAX_BYTES:
-            raise ApiError(413, f"The body of the request is longer than {BODY_MAX_BYTES} bytes.", code="too_large")
+            raise ApiError(413, f"The request body is longer than {BODY_MAX_BYTES} bytes.", code="too_large")
     return b"".join(chunks)
 
 
@@ -75,19 +75,24 @@ async def _send_answer(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _stay_silent(kind: FaultKind, engine: Engine, scope: Scope, receive: Receive) -> None:
-    """Never answers: hangs up at once, or when the client leaves, the time is up or the server stops."""
+async def _send_nothing(kind: FaultKind, engine: Engine, scope: Scope, receive: Receive) -> None:
+    """Close the connection without a response.
+
+    A timeout fault waits first: until the client disconnects, the server stops, or SILENCE_MAX_S have passed.
+    """
     if kind is FaultKind.TIMEOUT:
-        gone = asyncio.ensure_future(receive())
-        stopped = asyncio.ensure_future(engine.stopping.wait())
-        _, waiting = await asyncio.wait([gone, stopped], timeout=SILENCE_MAX_S, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
+        disconnected = asyncio.ensure_future(receive())
+        stopping = asyncio.ensure_future(engine.stopping.wait())
+        _, pending = await asyncio.wait(
+            [disconnected, stopping], timeout=SILENCE_MAX_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in pending:
             task.cancel()
     close_connection(scope["client"])
 
 
 def _control(engine: Engine, scope: Scope, body: bytes) -> Answer:
-    """Everything but the model itself; these requests are rare and small."""
+    """Answer a request to any other path than the model's. These requests are rare and small."""
     method, path = scope["method"], scope["path"]
     handler = _ROUTES.get((method, path))
     if handler is None:
@@ -97,7 +102,7 @@ def _control(engine: Engine, scope: Scope, body: bytes) -> Answer:
     try:
         return Answer(200, orjson.dumps(handler(engine, body, query)))
     except orjson.JSONDecodeError as error:
-        raise ApiError(400, f"The body of the request is not valid JSON: {error}.", code="invalid_json") from error
+        raise ApiError(400, f"The request body is not valid JSON: {error}.", code="invalid_json") from error
     except FormatError as error:
         raise ApiError(400, f"{error}.", code="invalid_value") from error
 
@@ -122,7 +127,7 @@ def _delete_faults(engine: Engine, body: bytes, query: dict[str, list[str]]) -> 
 
 
 def _faults(engine: Engine, body: bytes, query: dict[str, list[str]]) -> JsonObject:
-    return {"faults": engine.faults.listed()}
+    return {"faults": engine.faults.as_json()}
 
 
 def _put_script(engine: Engine, body: bytes, query: dict[str, list[str]]) -> JsonObject:
@@ -153,7 +158,7 @@ def _put_latency(engine: Engine, body: bytes, query: dict[str, list[str]]) -> Js
 
 def _requests(engine: Engine, body: bytes, query: dict[str, list[str]]) -> JsonObject:
     session, full = query.get("session", [""])[0], query.get("full") == ["1"]
-    return {"requests": list(engine.recorder.described(session, full))}
+    return {"requests": list(engine.recorder.as_json(session, full))}
 
 
 def _delete_requests(engine: Engine, body: bytes, query: dict[str, list[str]]) -> JsonObject:

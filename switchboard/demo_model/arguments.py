@@ -1,4 +1,4 @@
-"""Fills a function's arguments from what the customer wrote, by schema alone."""
+"""Fill in a function's arguments from the customer's messages, guided by the schema alone."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from switchboard.demo_model.catalogue import Function, Parameter
 from switchboard.demo_model.words import STOP_WORDS, all_stems, content_stems, plain, split_words
 
-# Longer texts are cut before regular expressions of unknown cost run over them.
+# Longer texts are truncated before regular expressions of unknown cost search them.
 SEARCHED_TEXT_MAX_CHARS = 8_192
 NUMBER_CONTEXT_CHARS = 24
 
@@ -32,8 +32,11 @@ _NO = re.compile(r"\b(?:no|not|false|without)\b", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where values may come from. `texts`: what the customer wrote, the likeliest first; `question`: the clause in
-    the customer's words; `reply`: the whole last message when it answers a question for a missing argument."""
+    """Texts that arguments are taken from.
+
+    `question` is the clause that the call is for. `texts` are the customer's messages, most likely first. `reply` is
+    the last message if it answers a question for a missing argument.
+    """
 
     question: str
     texts: tuple[str, ...]
@@ -47,7 +50,7 @@ class Filled:
 
 
 def fill(function: Function, sources: Sources) -> Filled:
-    """Arguments for one call; required ones that nobody has said are `missing`."""
+    """Return the arguments of one call. `missing` are required arguments that the texts do not contain."""
     arguments: dict[str, object] = {}
     taken: set[str] = set()
     for parameter in function.parameters:
@@ -81,7 +84,7 @@ def _find(p: Parameter, function: Function, sources: Sources, taken: set[str]) -
 
 
 def _values(p: Parameter, text: str) -> Iterator[object]:
-    """Values in `text` that this parameter could take, the likeliest first."""
+    """Yield values in `text` that fit the parameter, most likely first."""
     if p.enum:
         yield from _enum_values(p, text)
         if p.pattern is not None:
@@ -101,15 +104,15 @@ def _values(p: Parameter, text: str) -> Iterator[object]:
 
 def _enum_values(p: Parameter, text: str) -> list[object]:
     said = set(all_stems(text))
-    named = [(all_stems(plain(str(value))), value) for value in p.enum if not _is_small_word(str(value), text)]
+    named = [(all_stems(plain(str(value))), value) for value in p.enum if not _is_ordinary_word(str(value), text)]
     fitting = [(len(stems), value) for stems, value in named if stems and said.issuperset(stems)]
     return [value for _, value in sorted(fitting, key=lambda pair: -pair[0])]
 
 
-def _is_small_word(value: str, text: str) -> bool:
-    """Whether a value such as "may" is only a word of the sentence here, and not the month."""
-    small = value.lower() in STOP_WORDS and len(split_words(text)) > 1
-    return small and not re.search(rf"\b(?:in|for|of|since|during|last|this)\s+{re.escape(value)}\b", text, re.I)
+def _is_ordinary_word(value: str, text: str) -> bool:
+    """Return whether a value such as "may" is an ordinary word in this text rather than the month."""
+    ordinary = value.lower() in STOP_WORDS and len(split_words(text)) > 1
+    return ordinary and not re.search(rf"\b(?:in|for|of|since|during|last|this)\s+{re.escape(value)}\b", text, re.I)
 
 
 def _booleans(p: Parameter, text: str) -> Iterator[bool]:
@@ -131,17 +134,17 @@ def _numbers(p: Parameter, text: str) -> list[object]:
 
 def _as_number(p: Parameter, number: str) -> object:
     if "string" in p.kinds:
-        return number  # A decimal: text keeps every digit as it was written.
+        return number  # A decimal is passed as text, with every digit as written.
     if "number" in p.kinds:
         return float(number) if "." in number else int(number)
     return None if "." in number else int(number)
 
 
 def matching_tokens(pattern: re.Pattern[str], text: str, examples: Sequence[str] = ()) -> list[str]:
-    """Codes in `text` that fit `pattern`, in capitals where those fit and no example says otherwise.
+    """Return codes in `text` that match `pattern`, in capitals if those match and the examples are not lower-case.
 
-    A token without a digit has to be in capitals or all there is: almost any word would fit a pattern of six
-    letters or digits.
+    Tokens without a digit only count in capitals or as the whole text, because almost any word matches a pattern of
+    six letters or digits.
     """
     tokens = _TOKEN.findall(text)
     codes = [t for t in tokens if any(c.isdigit() for c in t) or (t.isupper() and len(t) > 1) or len(tokens) == 1]
@@ -152,7 +155,7 @@ def matching_tokens(pattern: re.Pattern[str], text: str, examples: Sequence[str]
 
 
 def _by_position(p: Parameter, text: str, found: Sequence[str]) -> list[str]:
-    """The same values, those that follow the preposition this parameter's name suggests ("from", "to") first."""
+    """Return the values, first those after the preposition that the parameter's name suggests ("from" or "to")."""
     names = set(split_words(p.name))
     preposition = "from" if names & _FROM_NAMES else "to" if names & _TO_NAMES else ""
     if not preposition:
@@ -180,7 +183,7 @@ def _strings(p: Parameter, text: str) -> Iterator[object]:
 
 
 def _shape(example: str) -> re.Pattern[str]:
-    """A pattern for values written like `example`: letters and digits are free, length and punctuation are not."""
+    """Return a pattern for values like `example`: any letters and digits, but the same length and punctuation."""
     return re.compile("^" + "".join("[A-Z0-9]" if c.isalnum() else re.escape(c) for c in example) + "$")
 
 
@@ -193,7 +196,7 @@ def _dates(text: str) -> Iterator[str]:
 
 
 def _phrases(p: Parameter, text: str) -> Iterator[str]:
-    """Free text that is clearly labelled: "<name> is X", "<name>: X", or names after "from" and "to"."""
+    """Yield labelled free text: "<name> is X", "<name>: X", or capitalized names after "from" and "to"."""
     label = r"\s+".join(map(re.escape, split_words(p.name)))
     if label:
         yield from re.findall(rf"\b{label}(?:\s+is|\s*:|\s+should\s+be)\s+([^,.;?!\n]+)", text, re.I)

@@ -1,4 +1,4 @@
-"""Compiles the functions on offer into what matching and filling need; knows JSON Schema, and no function by name."""
+"""Compiles the offered functions for matching and filling. It reads JSON Schema and knows no function by name."""
 
 import math
 import re
@@ -13,7 +13,7 @@ from switchboard.demo_model.conversation import HAND_OFF_PREFIX
 from switchboard.demo_model.wire import JsonObject
 from switchboard.demo_model.words import all_stems, content_stems, plain
 
-# The tools of an agent do not change between requests, so compiling them once is nearly always enough.
+# Cached catalogues. An agent offers the same tools in each request, so it is compiled once.
 CATALOGUES_KEPT = 64
 PATTERN_LENGTH_MAX_CHARS = 500
 
@@ -21,7 +21,7 @@ NAME_WEIGHT = 1.6
 DESCRIPTION_WEIGHT = 1.0
 ENUM_WEIGHT = 0.8
 PARAMETER_WEIGHT = 0.4
-# A word found only in a parameter's name or description is no evidence that the function is meant.
+# A word that occurs only in a parameter's name or description does not select the function.
 EVIDENCE_WEIGHT = ENUM_WEIGHT
 
 _QUERY_NAMES = frozenset(all_stems("query question q text message topic search prompt sentence request"))
@@ -29,7 +29,7 @@ _QUERY_NAMES = frozenset(all_stems("query question q text message topic search p
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One argument of a function; `kinds` are JSON Schema types, null left out."""
+    """One parameter of a function. `kinds` are its JSON Schema types without null."""
 
     name: str
     description: str
@@ -44,7 +44,7 @@ class Parameter:
 
     @property
     def takes_question(self) -> bool:
-        """Whether this is a free text in which the customer's own question belongs."""
+        """Whether the parameter is a free text that takes the customer's question."""
         coded = any(" " not in example for example in self.examples)
         free = self.kinds == {"string"} and not (self.enum or self.pattern or coded or self.format)
         return free and not _QUERY_NAMES.isdisjoint(all_stems(self.name))
@@ -89,7 +89,7 @@ class Catalogue:
 
 @lru_cache(maxsize=CATALOGUES_KEPT)
 def compile_catalogue(tools_json: bytes) -> Catalogue:
-    """The functions in the `tools` of a request; entries that are no functions are left out."""
+    """Compile the `tools` of a request. Entries that are not functions are ignored."""
     functions = tuple(_functions(orjson.loads(tools_json)))
     seen = Counter(stem for f in functions for stem in f.weights)
     return Catalogue(functions, {stem: math.log(1 + len(functions) / count) for stem, count in seen.items()})
@@ -101,24 +101,24 @@ def _functions(tools: Sequence[object]) -> Iterator[Function]:
             schema = tool.get("parameters")
             parameters = tuple(_parameters(schema)) if isinstance(schema, dict) else ()
             name, description = tool["name"], _text(tool.get("description"))
-            yield Function(name, description, parameters, _weigh(name, description, parameters))
+            yield Function(name, description, parameters, _word_weights(name, description, parameters))
 
 
-def _weigh(name: str, description: str, parameters: tuple[Parameter, ...]) -> dict[str, float]:
-    """How much a word speaks for a function: the most of all places where it is found."""
+def _word_weights(name: str, description: str, parameters: tuple[Parameter, ...]) -> dict[str, float]:
+    """Return the weight of each word for a function: the highest of the places where it occurs."""
     weights: dict[str, float] = {}
     for p in parameters:
-        _raise_to(weights, content_stems(f"{plain(p.name)} {p.description}"), PARAMETER_WEIGHT)
+        _raise_weights(weights, content_stems(f"{plain(p.name)} {p.description}"), PARAMETER_WEIGHT)
         for value in (*p.enum, *(p.items.enum if p.items else ())):
-            _raise_to(weights, content_stems(plain(str(value))), ENUM_WEIGHT)
-    _raise_to(weights, content_stems(description), DESCRIPTION_WEIGHT)
-    # What an agent is called says little; what it handles is in the description.
+            _raise_weights(weights, content_stems(plain(str(value))), ENUM_WEIGHT)
+    _raise_weights(weights, content_stems(description), DESCRIPTION_WEIGHT)
+    # An agent's name says little; its description says what it handles.
     own_name = name.removeprefix(HAND_OFF_PREFIX)
-    _raise_to(weights, content_stems(plain(own_name)), DESCRIPTION_WEIGHT if own_name != name else NAME_WEIGHT)
+    _raise_weights(weights, content_stems(plain(own_name)), DESCRIPTION_WEIGHT if own_name != name else NAME_WEIGHT)
     return weights
 
 
-def _raise_to(weights: dict[str, float], stems: Sequence[str], weight: float) -> None:
+def _raise_weights(weights: dict[str, float], stems: Sequence[str], weight: float) -> None:
     for stem in stems:
         weights[stem] = max(weight, weights.get(stem, 0.0))
 
@@ -136,7 +136,7 @@ def _parameters(schema: JsonObject) -> Iterator[Parameter]:
 def _parameter(name: str, raw: JsonObject, required: bool, defs: JsonObject) -> Parameter:
     parts = list(_branches(raw, defs))
     kinds = frozenset(kind for part in parts for kind in _kinds(part)) - {"null"}
-    # A strict schema lists every property as required and marks the optional ones as nullable.
+    # Strict schemas require every property and make optional ones nullable.
     nullable = any("null" in _kinds(part) for part in parts)
     items = _first(parts, "items")
     description = _text(_first(parts, "description"))
@@ -155,7 +155,7 @@ def _parameter(name: str, raw: JsonObject, required: bool, defs: JsonObject) -> 
 
 
 def _branches(raw: JsonObject, defs: JsonObject) -> Iterator[JsonObject]:
-    """The schema itself and what it refers to or chooses from, one level deep."""
+    """Yield the schema and the schemas it refers to or combines, one level deep."""
     yield raw
     alternatives = [raw, *_dicts(raw.get("anyOf")), *_dicts(raw.get("oneOf")), *_dicts(raw.get("allOf"))]
     for part in alternatives:
@@ -195,7 +195,7 @@ def _examples(value: object) -> tuple[str, ...]:
 
 
 def _pattern(value: object) -> re.Pattern[str] | None:
-    """A schema's pattern; one that Python cannot read, or a very long one, is treated as absent."""
+    """Return the compiled pattern, or None if it is invalid in Python or too long."""
     if not isinstance(value, str) or len(value) > PATTERN_LENGTH_MAX_CHARS:
         return None
     try:

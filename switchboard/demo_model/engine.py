@@ -1,24 +1,32 @@
-"""Holds what may change while the server runs, and turns one request body into one answer."""
+"""State of the running server, and the answer to one request body."""
 
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from switchboard.demo_model.faults import GARBAGE, SILENT_KINDS, Fault, FaultKind, FaultPlan, raise_http_fault, spoil
+from switchboard.demo_model.faults import (
+    GARBAGE,
+    SILENT_KINDS,
+    Fault,
+    FaultKind,
+    FaultPlan,
+    corrupt_reply,
+    raise_http_fault,
+)
 from switchboard.demo_model.recorder import Recorder
 from switchboard.demo_model.recordings import Recordings
 from switchboard.demo_model.rules import decide
-from switchboard.demo_model.script import Place, Script, Step, fill_references
+from switchboard.demo_model.script import Position, Script, Step, fill_references
 from switchboard.demo_model.wire import ApiError, Reply, Request, build_response, read_request
 
-# Conversations whose scripted faults are counted at once; the oldest count is forgotten first.
+# Maximum counters of scripted faults, one per conversation and step. The oldest is dropped first.
 FAULT_COUNTS_MAX = 10_000
 
-FaultCountKey = tuple[str, Place]
+FaultCountKey = tuple[str, Position]
 
 
 class NoAnswer(Exception):
-    """The client is to get no HTTP answer: `kind` is timeout or hang_up."""
+    """The client must not get an HTTP response. `kind` is timeout or hang_up."""
 
     def __init__(self, kind: FaultKind) -> None:
         super().__init__(kind)
@@ -33,7 +41,7 @@ class Answer:
 
 
 class Engine:
-    """The demo model itself; answers by rules unless it has a script or recordings to play."""
+    """The demo model. It replies by rules, unless it has a script or recordings."""
 
     def __init__(self, script: Script | None = None, latency_ms: int = 0, recordings: Recordings | None = None) -> None:
         self._start_script = script
@@ -57,22 +65,22 @@ class Engine:
         self._fault_counts.clear()
 
     def drop_script(self) -> None:
-        """Back to what the server was started with."""
+        """Restore the script that the server was started with."""
         self.script = self._start_script
         self._fault_counts.clear()
 
     def use_recordings(self, recordings: Recordings) -> None:
-        """Play these, and nothing else."""
+        """Play these recordings instead of the script or the rules."""
         self.drop_script()
         self.script, self.recordings = None, recordings
 
     def drop_recordings(self) -> None:
-        """Back to what the server was started with."""
+        """Restore the script and recordings that the server was started with."""
         self.drop_script()
         self.recordings = self._start_recordings
 
     async def answer(self, body: bytes) -> Answer:
-        """The answer to one `POST /v1/responses`, recorded. Raises NoAnswer."""
+        """Answer one `POST /v1/responses` and record it. Raises NoAnswer."""
         record = self.recorder.begin(body)
         answer = await self._answer(body)
         record.status, record.answer = answer.status, answer.body
@@ -93,31 +101,35 @@ class Engine:
             limited = fault if fault is not None and fault.kind is FaultKind.HTTP_429 else None
             return Answer(error.status, error.body(), limited.retry_after_s if limited else None)
 
-    def _reply(self, request: Request, ordered: Fault | None) -> tuple[Reply, Fault | None]:
-        """What to say, and the fault that the script has for this request instead."""
+    def _reply(self, request: Request, injected: Fault | None) -> tuple[Reply, Fault | None]:
+        """Return the reply, and the fault that the script has for this request instead, if any."""
         if self.script is None:
             return (decide(request) if self.recordings is None else self.recordings.reply(request)), None
-        if ordered is not None and ordered.kind is not FaultKind.LATENCY and ordered.kind is not FaultKind.BROKEN_JSON:
-            return Reply(), None  # The reply would not be seen, and a scripted fault must not be used up.
-        place, step = self.script.find(request)
-        step, fault = self._pass_faults(request, place, step)
+        if (
+            injected is not None
+            and injected.kind is not FaultKind.LATENCY
+            and injected.kind is not FaultKind.BROKEN_JSON
+        ):
+            return Reply(), None  # The reply would be discarded, and must not use up a scripted fault.
+        position, step = self.script.find(request)
+        step, fault = self._skip_used_faults(request, position, step)
         return fill_references(step.reply, request), fault
 
-    def _pass_faults(self, request: Request, place: Place, step: Step) -> tuple[Step, Fault | None]:
-        """Walks over the faults that have struck often enough in this conversation."""
-        key = (request.session, place)
-        struck = self._fault_counts.get(key, 0)
+    def _skip_used_faults(self, request: Request, position: Position, step: Step) -> tuple[Step, Fault | None]:
+        """Skip the faults that this conversation has already used up."""
+        key = (request.session, position)
+        hits = self._fault_counts.get(key, 0)
         skipped = 0
         while step.fault is not None and step.then is not None:
-            if step.fault.times < 0 or struck < skipped + step.fault.times:
-                self._count(key, struck + 1)
+            if step.fault.times < 0 or hits < skipped + step.fault.times:
+                self._count(key, hits + 1)
                 return step, step.fault
             skipped += step.fault.times
             step = step.then
         return step, None
 
-    def _count(self, key: FaultCountKey, struck: int) -> None:
-        self._fault_counts[key] = struck
+    def _count(self, key: FaultCountKey, hits: int) -> None:
+        self._fault_counts[key] = hits
         self._fault_counts.move_to_end(key)
         if len(self._fault_counts) > FAULT_COUNTS_MAX:
             self._fault_counts.popitem(last=False)
@@ -128,10 +140,10 @@ class Engine:
         if fault.kind is FaultKind.GARBAGE:
             return Answer(200, GARBAGE)
         raise_http_fault(fault, request.model)
-        return Answer(200, build_response(request, spoil(fault, request, reply)))
+        return Answer(200, build_response(request, corrupt_reply(fault, request, reply)))
 
     async def _pause(self, ms: int) -> None:
-        """Waits, but not longer than the server lives."""
+        """Wait, but stop early when the server stops."""
         if ms > 0:
             try:
                 await asyncio.wait_for(self.stopping.wait(), ms / 1000)

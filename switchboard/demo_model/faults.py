@@ -1,4 +1,4 @@
-"""Faults on order: which requests fail and how; knows nothing of HTTP connections."""
+"""Injected faults: which requests fail, and how. Knows nothing about HTTP connections."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,19 +34,19 @@ class FaultKind(StrEnum):
     HANG_UP = "hang_up"
 
 
-# What the client gets no HTTP answer for; the HTTP side carries these out.
+# Faults without an HTTP response. The HTTP server carries them out.
 SILENT_KINDS = frozenset([FaultKind.TIMEOUT, FaultKind.HANG_UP])
 
 _FIELDS = frozenset(["kind", "times", "latency_ms", "retry_after_s", "contains"])
 
 
 class FormatError(Exception):
-    """A fault or a script is not written as it should be; the message says where and why."""
+    """A fault, script or recording has an invalid format. The message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`times`: how many requests it hits, -1 for all; `contains`: text that the last user message must have."""
+    """`times` is the number of requests that fail, -1 for all. The last user message must contain `contains`."""
 
     kind: FaultKind
     times: int = 1
@@ -57,18 +57,18 @@ class Fault:
 
 @dataclass(slots=True)
 class FaultPlan:
-    """The ordered faults and how often each may still strike; the first that fits a request is taken."""
+    """The injected faults and how often each still applies. The first that matches a request is used."""
 
     _left: list[tuple[Fault, int]] = field(default_factory=list)
 
     def replace(self, faults: list[Fault]) -> None:
         self._left = [(fault, fault.times) for fault in faults]
 
-    def listed(self) -> list[dict[str, object]]:
+    def as_json(self) -> list[dict[str, object]]:
         return [{"kind": f.kind, "left": left, "contains": f.contains} for f, left in self._left]
 
     def take(self, request: Request) -> Fault | None:
-        """The fault that this request suffers, counted down."""
+        """Return the fault for this request, if any, and count it down."""
         if not self._left:
             return None
         said = Conversation(request.items).last_user_text.lower()
@@ -80,21 +80,21 @@ class FaultPlan:
 
 
 def parse_faults(raw: object) -> list[Fault]:
-    """Faults from JSON: a list of objects. Raises FormatError."""
+    """Parse faults from a JSON list of objects. Raises FormatError."""
     if not isinstance(raw, list) or len(raw) > FAULTS_MAX:
         raise FormatError(f"faults must be a list of at most {FAULTS_MAX} objects")
     return [parse_fault(entry, f"faults[{i}]") for i, entry in enumerate(raw)]
 
 
 def parse_fault(raw: object, where: str) -> Fault:
-    """One fault from a JSON object. Raises FormatError."""
+    """Parse one fault from a JSON object. Raises FormatError."""
     if not isinstance(raw, Mapping) or raw.get("kind") not in list(FaultKind):
         raise FormatError(f"{where}.kind must be one of {', '.join(FaultKind)}")
     if unknown := set(raw) - _FIELDS:
         raise FormatError(f"{where} has unknown fields: {', '.join(sorted(map(str, unknown)))}")
     contains = raw.get("contains", "")
     if not isinstance(contains, str):
-        raise FormatError(f"{where}.contains must be a text")
+        raise FormatError(f"{where}.contains must be a string")
     return Fault(
         kind=FaultKind(raw["kind"]),
         times=whole_number(raw.get("times", 1), f"{where}.times", lowest=ALWAYS),
@@ -105,33 +105,33 @@ def parse_fault(raw: object, where: str) -> Fault:
 
 
 def whole_number(value: object, where: str, lowest: int = 0, highest: int = 1_000_000) -> int:
-    """`value` when it is an integer in the range. Raises FormatError."""
+    """Return `value` if it is an integer in the range. Raises FormatError."""
     if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
         return value
     raise FormatError(f"{where} must be a whole number from {lowest} to {highest}")
 
 
 def raise_http_fault(fault: Fault, model: str) -> None:
-    """Raises the ApiError that this kind stands for; does nothing for the other kinds."""
+    """Raise the ApiError of an HTTP fault. Does nothing for other kinds."""
     match fault.kind:
         case FaultKind.HTTP_400:
-            raise ApiError(400, "Ordered fault: the request is not valid.", code="invalid_value")
+            raise ApiError(400, "Injected fault: the request is not valid.", code="invalid_value")
         case FaultKind.HTTP_401:
-            raise ApiError(401, "Incorrect API key provided: ordered fault.", code="invalid_api_key")
+            raise ApiError(401, "Incorrect API key provided: injected fault.", code="invalid_api_key")
         case FaultKind.HTTP_404:
             raise ApiError(
-                404, f"The model `{model}` does not exist: ordered fault.", code="model_not_found", param="model"
+                404, f"The model `{model}` does not exist: injected fault.", code="model_not_found", param="model"
             )
         case FaultKind.HTTP_429:
-            raise ApiError(429, "Rate limit reached: ordered fault.", code="rate_limit_exceeded", kind="requests")
+            raise ApiError(429, "Rate limit reached: injected fault.", code="rate_limit_exceeded", kind="requests")
         case FaultKind.HTTP_500:
-            raise ApiError(500, "The server had an error: ordered fault.", code="server_error")
+            raise ApiError(500, "The server had an error: injected fault.", code="server_error")
         case FaultKind.HTTP_503:
-            raise ApiError(503, "The server is overloaded: ordered fault.", code="overloaded")
+            raise ApiError(503, "The server is overloaded: injected fault.", code="overloaded")
 
 
-def spoil(fault: Fault, request: Request, reply: Reply) -> Reply:
-    """The reply as this fault leaves it."""
+def corrupt_reply(fault: Fault, request: Request, reply: Reply) -> Reply:
+    """Return the reply as changed by this fault."""
     match fault.kind:
         case FaultKind.EMPTY:
             return Reply()

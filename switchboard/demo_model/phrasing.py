@@ -1,11 +1,11 @@
-"""Puts what is known into English: results, questions back, greetings and the stand-in's excuse."""
+"""Texts of the demo model: results, questions for missing arguments, greetings, and the stand-in's apology."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 
 from switchboard.demo_model.catalogue import Catalogue, Function, Parameter
-from switchboard.demo_model.conversation import ASK_PREFIX, Result
+from switchboard.demo_model.conversation import QUESTION_PREFIX, Result
 from switchboard.demo_model.rendering import render, value_text
 from switchboard.demo_model.words import content_stems, plain, split_words
 
@@ -18,13 +18,13 @@ STAND_IN = (
     "I am a rule-based stand-in for a language model and cannot help with that{what}. "
     "To talk to a real model, set OPENAI_API_KEY and start again."
 )
-# What comes before it in a hand-off's description says that it is a hand-off, not what it is for.
+# In a hand-off's description, the text after this says what the agent handles.
 _HANDLES = re.compile(r"\bhandles:\s+", re.I)
 _VERBS = frozenset("get list show search fetch find lookup look read summarize check retrieve query describe".split())
 
 
 def results_text(results: Sequence[Result]) -> str:
-    """All results as text, in order; sentences on one line, lists as paragraphs of their own."""
+    """Render all results in order: sentences on one line, lists as separate paragraphs."""
     repeated = {name for name, times in Counter(r.name for r in results).items() if times > 1}
     texts = [render(topic(r.name), r.output, r.arguments if r.name in repeated else "") for r in results]
     texts = list(dict.fromkeys(text for text in texts if text))
@@ -32,18 +32,18 @@ def results_text(results: Sequence[Result]) -> str:
 
 
 def topic(function_name: str) -> str:
-    """What a function is about: "accounts_list_loans" -> "loans"."""
+    """Return the topic of a function: "accounts_list_loans" -> "loans"."""
     words = split_words(function_name)
     after_verb = next((words[i + 1 :] for i, word in enumerate(words) if word in _VERBS), [])
     return " ".join(after_verb or words)
 
 
-def ask_for(missing: Sequence[Parameter]) -> str:
-    """One question for all missing arguments."""
-    return f"{ASK_PREFIX}{', and '.join(_wanted(p) for p in missing)}."
+def question_for(missing: Sequence[Parameter]) -> str:
+    """Return one question for all missing arguments."""
+    return f"{QUESTION_PREFIX}{', and '.join(_describe(p) for p in missing)}."
 
 
-def _wanted(p: Parameter) -> str:
+def _describe(p: Parameter) -> str:
     name, description = plain(p.name), _first_sentence(p.description)
     if description and set(content_stems(name)) & set(content_stems(description)):
         wanted = _with_article(description)
@@ -73,7 +73,7 @@ def _listed(words: Sequence[str], last: str) -> str:
 
 
 def welcome(opening: str, catalogue: Catalogue) -> str:
-    """A short greeting that says what can be asked here."""
+    """Return a short greeting that lists what the customer can ask."""
     lines = [f"- {_offer(f)}" for f in catalogue.functions]
     if not lines:
         return f"{opening} {STAND_IN.format(what='')}"
@@ -87,7 +87,7 @@ def _offer(function: Function) -> str:
 
 
 def stand_in(questions: Sequence[str]) -> str:
-    """Says plainly that there is no rule for this, and how to get a real model."""
+    """Return the text for questions without a rule. It says how to get a real model."""
     asked = "; ".join(q.strip() for q in questions if q.strip())
     if len(asked) > QUOTED_MAX_CHARS:
         asked = f"{asked[:QUOTED_MAX_CHARS]}…"
@@ -95,6 +95,6 @@ def stand_in(questions: Sequence[str]) -> str:
 
 
 def summary(user_texts: Sequence[str]) -> str:
-    """A conversation in brief, for requests that offer no functions and ask for a summary."""
+    """Summarize a conversation, for requests that offer no functions and ask for a summary."""
     said = "; ".join(" ".join(text.split()) for text in user_texts)
     return f"The customer wrote: {said}"[:SUMMARY_MAX_CHARS]

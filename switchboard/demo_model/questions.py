@@ -1,4 +1,4 @@
-"""Splits a message into the questions it asks and finds the function each one means."""
+"""Splits a message into questions and ranks the functions that each one may mean."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from switchboard.demo_model.arguments import SEARCHED_TEXT_MAX_CHARS, matching_t
 from switchboard.demo_model.catalogue import DESCRIPTION_WEIGHT, EVIDENCE_WEIGHT, Catalogue, Function
 from switchboard.demo_model.words import content_stems, split_words
 
-# What an incomplete question ("and this month?") takes over from the one before it.
+# Share of the previous question's score that an incomplete one ("and this month?") inherits.
 CARRIED_SHARE = 0.5
 PATTERN_WEIGHT = 0.8
 QUESTIONS_MAX = 12
@@ -33,7 +33,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One thing the customer asks; `matches` are the functions that it may mean, the best first."""
+    """One question of the customer. `matches` are the functions it may mean, best first."""
 
     text: str
     stems: tuple[str, ...]
@@ -45,22 +45,22 @@ class Question:
         return self.matches[0].function if self.matches else None
 
     @property
-    def asks(self) -> bool:
-        """Whether it is worded as a question, rather than as an order."""
+    def is_question(self) -> bool:
+        """Whether it is phrased as a question rather than as a command."""
         first = split_words(_LEADING.sub("", self.text))[:1]
         return bool(first) and first[0] in _ASKING
 
 
 def find_questions(text: str, catalogue: Catalogue, before: str = "") -> list[Question]:
-    """The questions in `text`; `before` is what the customer wrote earlier, for questions like "and this month?"."""
+    """Return the questions in `text`. `before` is the previous message, for questions like "and this month?"."""
     earlier = _fragments(before[:SEARCHED_TEXT_MAX_CHARS])[-1:] if before else []
     carried: Sequence[str] = content_stems(earlier[0]) if earlier else ()
     questions: list[Question] = []
     pieces = _fragments(text[:SEARCHED_TEXT_MAX_CHARS])[:FRAGMENTS_MAX]
     for index, fragment in enumerate(pieces):
         question = _question(fragment, catalogue, carried)
-        if _belongs_to_last(question, questions):
-            questions[-1] = _joined(questions[-1], question)
+        if _continues_last(question, questions):
+            questions[-1] = _merged(questions[-1], question)
         elif question.matches or (question.complete and question.stems) or (question.stems and len(pieces) == 1):
             questions.append(question)
         elif question.stems and index + 1 < len(pieces):
@@ -86,8 +86,8 @@ def _question(fragment: str, catalogue: Catalogue, carried: Sequence[str]) -> Qu
     return Question(fragment, stems, complete, tuple(matches))
 
 
-def _belongs_to_last(question: Question, questions: Sequence[Question]) -> bool:
-    """Whether this only says more about the question before: a value, or more words for a free-text search."""
+def _continues_last(question: Question, questions: Sequence[Question]) -> bool:
+    """Return whether this adds to the previous question: a value, or more words for a free-text search."""
     if not questions or question.complete:
         return False
     if not question.matches or _VALUE.match(question.text):
@@ -95,12 +95,12 @@ def _belongs_to_last(question: Question, questions: Sequence[Question]) -> bool:
     return question.best is questions[-1].best and question.best is not None and question.best.takes_question
 
 
-def _joined(first: Question, second: Question) -> Question:
+def _merged(first: Question, second: Question) -> Question:
     return replace(first, text=f"{first.text}, {second.text}")
 
 
 def rank(stems: Sequence[str], text: str, catalogue: Catalogue, carried: Iterable[str] = ()) -> list[Match]:
-    """Functions with real evidence in `stems`, best first; an agent's own tools win ties against hand-offs."""
+    """Return the functions with evidence in `stems`, best first. On a tie, the agent's own tools precede hand-offs."""
     context = [stem for stem in carried if stem not in stems]
     matches = []
     for function in catalogue.functions:
@@ -117,19 +117,19 @@ def _score(function: Function, stems: Sequence[str], catalogue: Catalogue) -> fl
 
 
 def _code_score(function: Function, text: str, catalogue: Catalogue) -> float:
-    """A code such as a flight number speaks for a function when no other function could take it."""
+    """Return a bonus for a code, such as a flight number, that no other function accepts."""
     for p in function.parameters:
         if p.pattern is not None and (found := matching_tokens(p.pattern, text)) and len(split_words(text)) > 1:
             others = (other for other in catalogue.functions if other is not function)
-            return 0.0 if any(_takes(other, found[0]) for other in others) else PATTERN_WEIGHT
+            return 0.0 if any(_accepts(other, found[0]) for other in others) else PATTERN_WEIGHT
     return 0.0
 
 
-def _takes(function: Function, code: str) -> bool:
+def _accepts(function: Function, code: str) -> bool:
     return any(p.pattern is not None and p.pattern.search(code) for p in function.parameters)
 
 
 def overlaps(question: Question, name_and_arguments: str) -> float:
-    """How much a call already made by another agent looks like the answer to this question."""
-    said = set(content_stems(name_and_arguments))
-    return DESCRIPTION_WEIGHT * sum(stem in said for stem in question.stems)
+    """Score how likely a call by another agent has already answered this question."""
+    stems = set(content_stems(name_and_arguments))
+    return DESCRIPTION_WEIGHT * sum(stem in stems for stem in question.stems)

@@ -1,4 +1,4 @@
-"""Keeps the latest requests and answers as raw bytes, and reads them only when somebody asks."""
+"""Records the latest requests and answers as raw bytes, and parses them only on demand."""
 
 import time
 from collections import deque
@@ -16,7 +16,7 @@ RECORDED_BYTES_MAX = 64 * 1024 * 1024
 
 @dataclass(slots=True)
 class Record:
-    """`at`: seconds since the epoch; `status` 0: no HTTP answer yet, or none ever."""
+    """`at` is in seconds since the epoch. `status` is 0 while, or if, there is no HTTP response."""
 
     at: float
     body: bytes
@@ -31,7 +31,7 @@ class Recorder:
         self.count = 0
 
     def begin(self, body: bytes) -> Record:
-        """Keep a request from the moment at which it arrives: one that is never answered was asked all the same."""
+        """Record a request when it arrives, so that unanswered requests are recorded too."""
         record = Record(time.time(), body)
         self.count += 1
         self._records.append(record)
@@ -44,8 +44,8 @@ class Recorder:
         self._records.clear()
         self._bytes = self.count = 0
 
-    def described(self, session: str = "", full: bool = False) -> Iterator[JsonObject]:
-        """The records as JSON objects, oldest first; with `session`, only those of that conversation."""
+    def as_json(self, session: str = "", full: bool = False) -> Iterator[JsonObject]:
+        """Yield the records as JSON objects, oldest first. `session` selects one conversation."""
         for record in list(self._records):
             line = _describe(record, full)
             if not session or line["session"] == session:

@@ -1,4 +1,4 @@
-"""Renders a tool's JSON result as short English, with every number exactly as it was given."""
+"""Renders a tool's JSON result as short English text. Numbers are kept exactly as given."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from switchboard.demo_model.words import plain
 
 LINES_MAX = 20
 DEPTH_MAX = 3
-# A list of longer texts gets a line for each.
+# Longer texts in a list get one line each.
 LISTED_IN_A_LINE_MAX_CHARS = 24
 TEXT_MAX_CHARS = 1_500
 
@@ -20,7 +20,7 @@ _MONEY_KEYS = re.compile(
     r"paid|due|debt|owed|instal?lment|remaining|rate_amount|credit|debit|charge)(?:$|_)"
 )
 _NOT_MONEY_KEYS = re.compile(r"(?:^|_)(?:id|count|number|rate|percent|days?|months?|years?|date|on|at)(?:$|_)")
-# The value of such a field needs no label in a line of a list.
+# Values of these fields are shown without a label in lists.
 _SELF_EVIDENT = frozenset("date amount status category type kind currency description name title merchant seat".split())
 _ERROR_PREFIX = "Error: "
 _NUMBER = re.compile(r"^[+-]?\d+(?:\.\d+)?$")
@@ -29,7 +29,7 @@ _DATE_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(Z|[
 
 
 def render(topic: str, output: str, arguments: str = "") -> str:
-    """One result as text. `topic` names it; `arguments` (JSON) tell it from others of the same function."""
+    """Render one result. `topic` names it; `arguments` (JSON) distinguish it from others of the same function."""
     value = _parsed(output)
     if isinstance(value, str) and value.strip() and not _NUMBER.match(value):
         return _sentence(value)
@@ -38,7 +38,7 @@ def render(topic: str, output: str, arguments: str = "") -> str:
 
 
 def value_text(value: object) -> str:
-    """A scalar in words: "last_month" -> "last month"; numbers are left as they are."""
+    """Render a scalar: "last_month" -> "last month". Numbers stay unchanged."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = str(value).strip()
@@ -52,7 +52,7 @@ def value_text(value: object) -> str:
 
 def _parsed(output: str) -> object:
     try:
-        # Numbers stay text: a float would turn 2431.80 into 2431.8.
+        # Keep numbers as text: a float would turn 2431.80 into 2431.8.
         return json.loads(output, parse_float=str, parse_int=str)
     except (ValueError, RecursionError):
         return output
@@ -84,8 +84,8 @@ def _render_value(topic: str, value: object, currency: str, depth: int) -> str:
 
 
 def _render_object(topic: str, fields: Mapping[str, object], currency: str, depth: int) -> str:
-    if said := _said(fields):
-        return _sentence(said)
+    if text := _sentence_in(fields):
+        return _sentence(text)
     if len(fields) == 1 and (key := next(iter(fields))) in _WRAPPER_KEYS and isinstance(fields[key], dict | list):
         return _render_value(topic, fields[key], currency, depth)
     currency = _currency(fields) or currency
@@ -96,8 +96,8 @@ def _render_object(topic: str, fields: Mapping[str, object], currency: str, dept
     return "\n".join(part for part in (head, *bodies) if part)
 
 
-def _said(fields: Mapping[str, object]) -> str:
-    """The sentence that a result brings along, or the error it reports."""
+def _sentence_in(fields: Mapping[str, object]) -> str:
+    """Return the sentence that a result contains, or its error message."""
     error = fields.get("error")
     if isinstance(error, Mapping):
         error = error.get("message")
@@ -111,7 +111,7 @@ def _currency(fields: Mapping[str, object]) -> str:
 
 
 def _head(topic: str, fields: Mapping[str, object], currency: str) -> str:
-    """The scalar fields of an object as one sentence."""
+    """Render the scalar fields of an object as one sentence."""
     scalars = dict(_scalars(fields, currency))
     name_key = next((k for k in _NAME_KEYS if k in scalars), None)
     if name_key is not None and len(scalars) == 2:
@@ -135,8 +135,8 @@ def _scalars(fields: Mapping[str, object], currency: str) -> Iterator[tuple[str,
 def _render_list(topic: str, values: list[object], currency: str, depth: int) -> str:
     if not values:
         return f"No {topic} found."
-    if len(values) == 1 and isinstance(values[0], Mapping) and (said := _said(values[0])):
-        return _sentence(said)
+    if len(values) == 1 and isinstance(values[0], Mapping) and (text := _sentence_in(values[0])):
+        return _sentence(text)
     if not any(isinstance(v, dict | list) or len(str(v)) > LISTED_IN_A_LINE_MAX_CHARS for v in values):
         return f"{_capital(topic)}: {', '.join(map(value_text, values[:LINES_MAX]))}{_more(values)}."
     lines = [f"- {_line(v, currency, depth)}" for v in values[:LINES_MAX]]
@@ -150,11 +150,11 @@ def _more(values: list[object]) -> str:
 
 
 def _line(value: object, currency: str, depth: int) -> str:
-    """One entry of a list: its name, then its other fields; what is nested is told in brackets."""
+    """Render one entry of a list: its name, then its other fields, nested ones in brackets."""
     if not isinstance(value, Mapping):
         return ", ".join(map(value_text, value)) if isinstance(value, list) else value_text(value)
-    if said := _said(value):
-        return said
+    if text := _sentence_in(value):
+        return text
     currency = _currency(value) or currency
     scalars = dict(_scalars(value, currency))
     lead_key = next((k for k in ("date", *_NAME_KEYS) if k in scalars), None)

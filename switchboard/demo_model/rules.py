@@ -1,4 +1,4 @@
-"""Decides by rules what to answer: calls, a hand-off, a question back or a text; pure, request in and reply out."""
+"""Rules that decide the reply: calls, a hand-off, a question or a text. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from switchboard.demo_model.wire import NewCall, Reply, Request
 from switchboard.demo_model.words import STOP_WORDS, content_stems, plain, split_words
 
 CALLS_A_REPLY_MAX = 8
-# After so many replies to one message something goes in circles; then only text is answered.
+# Limit of replies to one message. After it, only text is returned, so that a loop ends.
 REPLIES_A_MESSAGE_MAX = 8
-# Among functions that match this well, the one whose arguments are known is taken.
+# Among functions within this share of the best score, the one with the fewest missing arguments is used.
 NEAR_BEST_SHARE = 0.9
 
 _SAME_AGAIN = re.compile(r"\b(?:same|that|this) (?!month|week|year|day|quarter)[a-z]+", re.I)
@@ -28,7 +28,7 @@ _SUMMARY = re.compile(r"\bsummar(?:y|i[sz]e)\b", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done about the questions of one message."""
+    """What to do about the questions of one message."""
 
     calls: tuple[NewCall, ...] = ()
     asks: tuple[Parameter, ...] = ()
@@ -38,7 +38,7 @@ class Plan:
 
 
 def decide(request: Request) -> Reply:
-    """The reply to `request`; the same request always gets the same one."""
+    """Return the reply to `request`. Equal requests get equal replies."""
     talk = Conversation(request.items)
     catalogue = compile_catalogue(request.tools_json)
     if not catalogue.functions and _SUMMARY.search(request.instructions):
@@ -52,25 +52,25 @@ def decide(request: Request) -> Reply:
     if plan.calls and may_call:
         return Reply(calls=plan.calls if request.parallel_calls else plan.calls[:1])
     if plan.hand_off is not None and not plan.asks and may_call:
-        # What nobody seems to handle goes along: the customer is to hear about it once, from whoever answers.
+        # Unknown questions are handed off too, so that the last agent tells the customer about them once.
         return Reply(calls=(_hand_off_call(plan.hand_off, (*plan.handed_over, *plan.unknown)),))
     return Reply(_answer(results, plan))
 
 
 def _questions_to_answer(talk: Conversation, catalogue: Catalogue) -> list[Question]:
-    """The questions of the last message or, when it only answers our question, those of the request before it."""
+    """Return the questions of the last message, or of the pending request if the message answers our question."""
     texts = talk.pending_texts
     latest = texts[-1]
     users = talk.all_user_texts
     before = users[-2] if len(users) > 1 else ""
     fresh = find_questions(latest, catalogue, before)
     if len(texts) == 1 or (any(q.complete and q.matches for q in fresh)):
-        return _mine(fresh, talk)
-    return _mine(find_questions(texts[0], catalogue), talk)
+        return _remaining(fresh, talk)
+    return _remaining(find_questions(texts[0], catalogue), talk)
 
 
-def _mine(questions: list[Question], talk: Conversation) -> list[Question]:
-    """Without the questions that the agent who handed over has answered: its reason names the ones that are left."""
+def _remaining(questions: list[Question], talk: Conversation) -> list[Question]:
+    """Leave out questions that the previous agent has answered: its hand-off's reason lists the open ones."""
     since = talk.results_since(talk.last_user)
     reason = next((_normal(r.arguments) for r in reversed(since) if r.is_hand_off), "")
     named = [q for q in questions if _normal(q.text) in reason]
@@ -82,8 +82,8 @@ def _normal(text: str) -> str:
 
 
 def _plan(questions: Sequence[Question], request: Request, talk: Conversation, catalogue: Catalogue) -> Plan:
-    done = [r for r in talk.results_since(talk.asked_since[0]) if not r.is_hand_off]
-    visited = talk.agents_done(request.instructions) | {request.metadata.get("agent", "").lower()}
+    done = [r for r in talk.results_since(talk.pending_request[0]) if not r.is_hand_off]
+    visited = talk.visited_agents(request.instructions) | {request.metadata.get("agent", "").lower()}
     calls: dict[tuple[str, bytes], NewCall] = {}
     asks: dict[str, Parameter] = {}
     elsewhere: list[tuple[Function, str]] = []
@@ -113,7 +113,7 @@ def _plan(questions: Sequence[Question], request: Request, talk: Conversation, c
 
 
 def _answered_elsewhere(question: Question, done: Sequence[Result], catalogue: Catalogue) -> bool:
-    """Whether another agent's call, of a function not on offer here, fits better than what is on offer."""
+    """Return whether another agent's call answers the question, by a function that is not offered here."""
     if any(not m.function.is_hand_off for m in question.matches):
         return False
     foreign = [f"{plain(r.name)} {r.arguments}" for r in done if catalogue.get(r.name) is None]
@@ -121,7 +121,7 @@ def _answered_elsewhere(question: Question, done: Sequence[Result], catalogue: C
 
 
 def _open_hand_off(question: Question, visited: frozenset[str]) -> Function | None:
-    """The best hand-off for a question, unless that agent has already had this very message."""
+    """Return the best hand-off for a question, unless that agent has already had this message."""
     best = next((m.function for m in question.matches if m.function.is_hand_off), None)
     return best if best is not None and best.agent.lower() not in visited else None
 
@@ -129,9 +129,9 @@ def _open_hand_off(question: Question, visited: frozenset[str]) -> Function | No
 def _choose(question: Question, talk: Conversation, catalogue: Catalogue) -> tuple[Function | None, Filled]:
     sources = _sources(question, talk)
     if not question.matches:
-        # Who handed this over thought it was a matter for this agent; so it is worth a search.
-        worth_it = question.asks and talk.agents_done("")
-        search = next((f for f in catalogue.tools if f.takes_question), None) if worth_it else None
+        # Another agent handed the question over to this one, so a search may answer it.
+        search_it = question.is_question and talk.visited_agents("")
+        search = next((f for f in catalogue.tools if f.takes_question), None) if search_it else None
         return search, fill(search, sources) if search else Filled({}, ())
     limit = question.matches[0].score * NEAR_BEST_SHARE
     near = [m for m in question.matches if m.score >= limit and not m.function.is_hand_off]
@@ -141,12 +141,12 @@ def _choose(question: Question, talk: Conversation, catalogue: Catalogue) -> tup
     if filled.missing and _ALL.search(question.text) and (overview := _overview(question)):
         return overview, fill(overview, sources)
     other = next((m.function for m in question.matches if m.score >= limit and m.function.is_hand_off), None)
-    # Another agent who may know is asked before the customer is.
+    # Hand off to an agent that may know before asking the customer.
     return (other, Filled({}, ())) if filled.missing and other is not None else (function, filled)
 
 
 def _overview(question: Question) -> Function | None:
-    """A function that can be asked for all there is, as it needs no argument, and is about what the question is."""
+    """Return a function on the question's topic that needs no arguments, so that it lists everything."""
     for match in question.matches:
         function = match.function
         knows = all(function.weights.get(stem, 0.0) >= DESCRIPTION_WEIGHT for stem in question.stems)
@@ -175,14 +175,14 @@ def _hand_off_call(function: Function, questions: Sequence[str]) -> NewCall:
 def _answer(results: Sequence[Result], plan: Plan) -> str:
     parts = [phrasing.results_text(results)] if results else []
     if plan.asks:
-        parts.append(phrasing.ask_for(plan.asks))
+        parts.append(phrasing.question_for(plan.asks))
     elif plan.unknown or plan.handed_over or not parts:
         parts.append(phrasing.stand_in((*plan.unknown, *plan.handed_over)))
     return "\n\n".join(part for part in parts if part)
 
 
 def _welcome(text: str, catalogue: Catalogue) -> str:
-    """For a greeting, thanks, "what can you do", or a message without any words that carry a topic."""
+    """Reply to a greeting, to thanks, to "what can you do", and to a message without topical words."""
     words = [w for w in split_words(text) if w not in STOP_WORDS]
     if words and not content_stems(text) and len(words) > 3:
         return phrasing.stand_in((text,))

@@ -1,4 +1,4 @@
-"""Answers from a script of scenes: a pure look-up by the last user message and the number of replies since."""
+"""Replies from a script of scenes, chosen by the last user message and the number of replies since. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`user` is searched in the last user message; `since_hand_off` counts steps from the last hand-off on."""
+    """`user` is searched in the last user message. `since_hand_off` counts steps from the last hand-off."""
 
     user: re.Pattern[str]
     agent: str
@@ -37,8 +37,8 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a script a request stands; equal for retries of the same request."""
+class Position:
+    """A request's position in the script. Equal for retries of the same request."""
 
     scene: int
     step: int
@@ -48,15 +48,15 @@ class Place:
 class Script:
     scenes: tuple[Scene, ...]
 
-    def find(self, request: Request) -> tuple[Place, Step]:
-        """The step for this request. Raises ApiError (500, `script_exhausted`)."""
+    def find(self, request: Request) -> tuple[Position, Step]:
+        """Return the step for this request. Raises ApiError (500, `script_exhausted`)."""
         talk = Conversation(request.items)
         said, agent = talk.last_user_text.strip(), request.metadata.get("agent", "")
         for number, scene in enumerate(self.scenes):
             if scene.agent in ("", agent) and scene.user.search(said):
                 index = _replies_since_hand_off(talk) if scene.since_hand_off else talk.replies
                 if index < len(scene.steps):
-                    return Place(number, index), scene.steps[index]
+                    return Position(number, index), scene.steps[index]
                 raise _exhausted(f"Scene {number} has {len(scene.steps)} steps, none for reply {index}", said, agent)
         raise _exhausted("No scene", said, agent)
 
@@ -72,7 +72,7 @@ def _replies_since_hand_off(talk: Conversation) -> int:
 
 
 def fill_references(reply: Reply, request: Request) -> Reply:
-    """The reply with each {tool.path} replaced from that tool's JSON output. Raises ApiError (500)."""
+    """Replace each {tool.path} in the reply from that tool's JSON output. Raises ApiError (500)."""
     if "{" not in reply.text:
         return reply
     talk = Conversation(request.items)
@@ -86,13 +86,13 @@ def _look_up(tool: str, path: str, outputs: Mapping[str, str]) -> str:
         for key in path[1:].split("."):
             value = _member(value, key)
     except (LookupError, ValueError) as error:
-        message = f"The script refers to {{{tool}{path}}}, which no output after the last user message has."
+        message = f"The script refers to {{{tool}{path}}}, which is in no output after the last user message."
         raise ApiError(500, message, code="script_reference_missing") from error
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _member(value: object, key: str) -> object:
-    """The member of an object or, with a number as `key`, of a list. Raises LookupError, ValueError."""
+    """Return a member of an object, or of a list by index. Raises LookupError, ValueError."""
     if isinstance(value, list):
         return value[int(key)]
     if isinstance(value, dict):
@@ -101,10 +101,10 @@ def _member(value: object, key: str) -> object:
 
 
 def read_script(path: Path) -> Script:
-    """The script in a YAML (.yaml, .yml) or JSON file. Raises FormatError, OSError."""
+    """Read a script from a YAML (.yaml, .yml) or JSON file. Raises FormatError, OSError."""
     text = path.read_text(encoding="utf-8")
     if path.suffix in (".yaml", ".yml"):
-        # Imported here so that a server without a YAML script starts without the package.
+        # Imported here, so that servers without a YAML script do not need the package.
         import yaml  # noqa: PLC0415
 
         try:
@@ -118,7 +118,7 @@ def read_script(path: Path) -> Script:
 
 
 def parse_script(raw: object) -> Script:
-    """A script from a list of scenes. Raises FormatError."""
+    """Parse a script from a list of scenes. Raises FormatError."""
     if not isinstance(raw, list) or len(raw) > SCENES_MAX:
         raise FormatError(f"a script must be a list of at most {SCENES_MAX} scenes")
     return Script(tuple(_scene(scene, f"scenes[{i}]") for i, scene in enumerate(raw)))
@@ -140,7 +140,7 @@ def _user(raw: object, where: str) -> re.Pattern[str]:
         return re.compile(rf"\A{re.escape(raw.strip())}\Z", re.I)
     fields = _object(raw, where, frozenset(["contains", "matches"]))
     if len(fields) != 1:
-        raise FormatError(f"{where} must be a text, {{contains: text}} or {{matches: regex}}")
+        raise FormatError(f"{where} must be a string, {{contains: text}} or {{matches: regex}}")
     if "contains" in fields:
         return re.compile(re.escape(_text(fields, "contains", where)), re.I)
     try:
@@ -153,7 +153,7 @@ def _step(raw: object, where: str) -> Step:
     fields = _object(raw, where, _STEP_FIELDS)
     if "fault" in fields:
         if "then" not in fields:
-            raise FormatError(f"{where} needs `then`, the step for when its fault has passed")
+            raise FormatError(f"{where} needs `then`, the step after the fault")
         fault = parse_fault(fields["fault"], f"{where}.fault")
         return Step(Reply(), fault, _step(fields["then"], f"{where}.then"))
     calls = fields.get("calls", [])
@@ -174,7 +174,7 @@ def _call(raw: object, where: str) -> NewCall:
     fields = _object(raw, where, frozenset(["name", "arguments"]))
     arguments = fields.get("arguments", {})
     if not _text(fields, "name", where) or not isinstance(arguments, str | dict):
-        raise FormatError(f"{where} must have a name, and arguments as an object or a raw string")
+        raise FormatError(f"{where} must have a name, and arguments as an object or a string")
     return NewCall(
         _text(fields, "name", where), arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
     )
@@ -192,4 +192,4 @@ def _text(fields: Mapping[str, object], name: str, where: str) -> str:
     value = fields.get(name, "")
     if isinstance(value, str):
         return value
-    raise FormatError(f"{where}.{name} must be a text")
+    raise FormatError(f"{where}.{name} must be a string")

@@ -1,4 +1,4 @@
-"""Reads the demo model's settings from the environment, once, at start."""
+"""Settings of the demo model, read from the environment once at start."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -17,11 +17,11 @@ class Mode(StrEnum):
 
 
 class SettingsError(Exception):
-    """The environment does not describe a demo model that can start; the message names every variable at fault."""
+    """The environment variables are invalid. The message names every invalid variable."""
 
 
 class Settings(BaseSettings):
-    """Environment variables have the upper-case names of the fields."""
+    """The environment variables are the field names in upper case."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 9099
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     demo_model_latency_ms: Annotated[int, Field(ge=0, le=LATENCY_MAX_MS)] = 0
 
     @model_validator(mode="after")
-    def _a_mode_names_its_file(self) -> Self:
+    def _require_file_of_mode(self) -> Self:
         if self.demo_model_mode is Mode.SCRIPT and self.demo_model_script is None:
             raise ValueError("DEMO_MODEL_SCRIPT must name a YAML or JSON file when DEMO_MODEL_MODE is script")
         if self.demo_model_mode is Mode.RECORDINGS and self.demo_model_recordings is None:
@@ -40,13 +40,13 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """Settings of this process. Raises SettingsError."""
+    """Read the settings of this process. Raises SettingsError."""
     try:
         return Settings()
     except ValidationError as error:
-        faults = (_fault_line(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_url=False))
-        raise SettingsError("; ".join(faults)) from error
+        lines = (_error_line(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_url=False))
+        raise SettingsError("; ".join(lines)) from error
 
 
-def _fault_line(field: str, message: str) -> str:
+def _error_line(field: str, message: str) -> str:
     return f"{field.upper()}: {message}" if field else message.removeprefix("Value error, ")

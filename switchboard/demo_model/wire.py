@@ -1,4 +1,4 @@
-"""Reads requests and builds responses of the Responses API; decides nothing."""
+"""Parses requests and builds responses of the Responses API. Makes no decisions."""
 
 import hashlib
 import time
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import orjson
 
-# A rule of thumb for English; the stand-in has no tokenizer, and usage only has to be plausible.
+# Rule of thumb for English. There is no tokenizer here, and usage only has to be plausible.
 BYTES_PER_TOKEN = 4
 CALL_ID_HEX_CHARS = 24
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class ApiError(Exception):
-    """An answer in OpenAI's error shape: HTTP status, `type`, `code`, `param` and a sentence."""
+    """An error response in OpenAI's format: HTTP status, `message`, `type`, `code` and `param`."""
 
     def __init__(
         self, status: int, message: str, *, code: str | None = None, param: str | None = None, kind: str = ""
@@ -59,7 +59,7 @@ Item = Message | Call | Output
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One `POST /v1/responses`: what the rules and the scripts may look at."""
+    """One `POST /v1/responses`, as rules, scripts and recordings see it."""
 
     model: str
     instructions: str
@@ -74,15 +74,15 @@ class Request:
 
     @property
     def session(self) -> str:
-        """The conversation this belongs to, or "" when the request does not say."""
+        """The conversation's id, or "" if the request has none."""
         return self.metadata.get("session") or self.cache_key or ""
 
 
 @dataclass(frozen=True, slots=True)
 class NewCall:
-    """A function call to answer with; `arguments` is the raw JSON text, which a fault may have broken.
+    """A function call in a reply. `arguments` is raw JSON text, which a fault may have made invalid.
 
-    `call_id` is for a model that finds its place again by it; else the call's position makes one.
+    Without a `call_id`, one is derived from the call's position.
     """
 
     name: str
@@ -92,7 +92,7 @@ class NewCall:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model says: text, calls, both, a refusal, or nothing at all."""
+    """The model's reply: a text, calls, both, a refusal, or nothing."""
 
     text: str = ""
     calls: tuple[NewCall, ...] = ()
@@ -102,14 +102,14 @@ class Reply:
 
 
 def read_request(body: bytes) -> Request:
-    """The request in `body`. Raises ApiError (400) with the parameter at fault."""
+    """Parse a request. Raises ApiError (400) with the invalid parameter."""
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise ApiError(400, f"The body of the request is not valid JSON: {error}.", code="invalid_json") from error
+        raise ApiError(400, f"The request body is not valid JSON: {error}.", code="invalid_json") from error
     if not isinstance(data, dict):
-        raise ApiError(400, "The body of the request must be a JSON object.", code="invalid_type")
-    _refuse_unsupported(data)
+        raise ApiError(400, "The request body must be a JSON object.", code="invalid_type")
+    _reject_unsupported(data)
     tools = _optional(data, "tools", list, [])
     items = _read_input(data.get("input"))
     _check_pairs(items)
@@ -127,11 +127,11 @@ def read_request(body: bytes) -> Request:
     )
 
 
-def _refuse_unsupported(data: JsonObject) -> None:
+def _reject_unsupported(data: JsonObject) -> None:
     if data.get("stream"):
         raise ApiError(
             400,
-            "This server does not stream; leave out `stream` or set it to false.",
+            "This server does not stream. Omit `stream` or set it to false.",
             param="stream",
             code="unsupported",
         )
@@ -139,7 +139,7 @@ def _refuse_unsupported(data: JsonObject) -> None:
         if data.get(name) is not None:
             raise ApiError(
                 400,
-                f"This server keeps no state; send the whole `input` instead of `{name}`.",
+                f"This server keeps no state. Send the whole `input` instead of `{name}`.",
                 param=name,
                 code="unsupported",
             )
@@ -179,7 +179,7 @@ def _read_input(value: object) -> tuple[Item, ...]:
 
 
 def _read_item(raw: object, where: str) -> Item | None:
-    """One input item; None for kinds that carry nothing to read, such as reasoning."""
+    """Parse one input item. Returns None for kinds without content to read, such as reasoning."""
     if not isinstance(raw, dict):
         raise ApiError(400, f"{where} must be an object.", param=where, code="invalid_type")
     kind = raw.get("type", "message")
@@ -210,7 +210,7 @@ def _content_text(content: object, where: str) -> str:
 
 
 def _check_pairs(items: tuple[Item, ...]) -> None:
-    """The real API refuses a call without its output and an output without its call; so does this one."""
+    """Raise ApiError for a call without output and for an output without a call, as OpenAI's API does."""
     calls = {item.call_id for item in items if isinstance(item, Call)}
     outputs = {item.call_id for item in items if isinstance(item, Output)}
     for call_id in sorted(calls - outputs):
@@ -220,7 +220,7 @@ def _check_pairs(items: tuple[Item, ...]) -> None:
 
 
 def build_response(request: Request, reply: Reply) -> bytes:
-    """The body of a 200: a Response object in the API's shape."""
+    """Build the body of a 200 response: a Response object of the API."""
     output = _output_items(request, reply)
     echo = request.echo
     return orjson.dumps(
@@ -298,6 +298,6 @@ def _output_items(request: Request, reply: Reply) -> list[JsonObject]:
 
 
 def call_id(position: int, name: str) -> str:
-    """The id of a call at this position of a conversation: the same when the same request is retried."""
+    """Return the id of a call at this position of a conversation. It is the same when a request is retried."""
     digest = hashlib.blake2b(f"{position}:{name}".encode(), digest_size=CALL_ID_HEX_CHARS // 2)
     return f"call_{digest.hexdigest()}"

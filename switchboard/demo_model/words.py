@@ -1,4 +1,4 @@
-"""Turns English text into comparable stems; knows words in general, and no tool of any service."""
+"""Turns English text into comparable stems. Knows English words, but no tools."""
 
 import re
 
@@ -7,7 +7,7 @@ from switchboard.stems import stem
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
-# Words that say how something is asked, never what is asked for.
+# Words that do not carry the topic of a question.
 STOP_WORDS = frozenset(
     """
     a about above actually after again agent all also am an and another answer any anything are as ask at be because
@@ -24,7 +24,7 @@ STOP_WORDS = frozenset(
     """.split()
 )
 
-# Each line is one meaning; the first word stands for the others.
+# Synonyms, one group per line. The first word replaces the others.
 _SYNONYMS = """
     balance money fund cash
     baggage bag luggage suitcase
@@ -63,23 +63,23 @@ _MEANING = _meanings()
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-case words of a text or of an identifier in snake_case or camelCase."""
+    """Return the lower-case words of a text, or of an identifier in snake_case or camelCase."""
     spread = _CAMEL_HUMP.sub(" ", text.replace("i-F", "if").replace("i-f", "if"))
     return _WORD.findall(spread.lower())
 
 
 def all_stems(text: str) -> list[str]:
-    """Stems of every word, in order, with synonyms made equal; "last" and "this" are kept."""
+    """Return the stem of every word, in order, with synonyms made equal. Keeps "last" and "this"."""
     return [_MEANING.get(s, s) for s in map(stem, split_words(text))]
 
 
 def content_stems(text: str) -> list[str]:
-    """Stems of the words that carry a topic, in order, without repeats."""
+    """Return the stems of topical words, in order, without duplicates."""
     topical = (stem(w) for w in split_words(text) if w not in STOP_WORDS)
     kept = (_MEANING.get(s, s) for s in topical if s not in STOP_WORDS and len(s) > 1)
     return list(dict.fromkeys(kept))
 
 
 def plain(identifier: str) -> str:
-    """An identifier as words: "confirmation_number" -> "confirmation number"."""
+    """Turn an identifier into words: "confirmation_number" -> "confirmation number"."""
     return " ".join(split_words(identifier))

@@ -1,4 +1,4 @@
-"""Tool offers as a bank, an airline and a triage agent would make them, and a demo model server to talk to."""
+"""Tools as a bank, an airline and a triage agent offer them, and a running demo model server."""
 
 import os
 import signal
@@ -95,7 +95,7 @@ OFFERS: dict[str, list[Json]] = {
 
 @pytest.fixture
 def ask() -> Ask:
-    """ask(agent, *items, **fields): the rules' reply; a text among the items is a user message."""
+    """ask(agent, *items, **fields) returns the rules' reply. A string among the items is a user message."""
 
     def ask_rules(agent: str, *items: str | Json, **fields: object) -> Reply:
         full = [{"role": "user", "content": i} if isinstance(i, str) else i for i in items]
@@ -125,7 +125,7 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def start_server() -> Iterator[StartServer]:
-    """start_server(**environment): a new server process's base address; all are stopped, and must exit with 0."""
+    """start_server(**environment) starts a server and returns its URL. All servers must exit with 0 in the end."""
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(**environment: str) -> str:
@@ -144,5 +144,5 @@ def start_server() -> Iterator[StartServer]:
 
 @pytest.fixture(scope="module")
 def server(start_server: StartServer) -> str:
-    """One server in rules mode, shared by the tests of a module; a test cleans up what it orders."""
+    """One server in rules mode, shared by a module. Each test resets the server's faults and scripts."""
     return start_server()

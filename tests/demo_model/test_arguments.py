@@ -1,4 +1,4 @@
-"""How arguments are filled from schemas of the kinds that pydantic writes."""
+"""Arguments are filled in from schemas of the kinds that pydantic generates."""
 
 import orjson
 import pytest
@@ -40,7 +40,7 @@ AIRPORT = {"type": "string", "pattern": "^[A-Z]{3}$"}
         ("in the past month", {"period": {"anyOf": [{"$ref": "#/$defs/Period"}, {"type": "null"}]}}, ["last_month"]),
     ],
 )
-def test_values_are_found(text: str, properties: dict[str, object], expected: list[object]) -> None:
+def test_arguments_are_filled_from_the_text(text: str, properties: dict[str, object], expected: list[object]) -> None:
     assert filled(text, properties) == dict(zip(properties, expected, strict=True))
 
 
@@ -56,7 +56,7 @@ def test_values_are_found(text: str, properties: dict[str, object], expected: li
         {"broken": {"type": "string", "pattern": "("}},
     ],
 )
-def test_values_that_nobody_said_stay_out(properties: dict[str, object]) -> None:
+def test_arguments_without_a_value_in_the_text_are_left_out(properties: dict[str, object]) -> None:
     assert filled("may I please change my thing", properties) == {}
 
 

@@ -1,4 +1,4 @@
-"""Recordings: which turn comes next, for whom, with which arguments; found in the request alone."""
+"""Recordings: the next turn, its agent and its arguments, determined by the request alone."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import pytest
 
 from switchboard.demo_model.engine import Engine
 from switchboard.demo_model.faults import FormatError
-from switchboard.demo_model.recordings import THE_END, parse_recordings, read_recordings
+from switchboard.demo_model.recordings import RECORDING_ENDED, parse_recordings, read_recordings
 from switchboard.demo_model.settings import Mode, SettingsError, read_settings
 
 ME, OTHER = "mia_li_3668", "raj_sanchez_7340"
@@ -87,8 +87,8 @@ def engine() -> Engine:
     return Engine(recordings=parse_recordings([entry]))
 
 
-def asked(engine: Engine, *items: list[dict[str, Any]], agent: str = "Airline", session: str = "s-1") -> Any:
-    """What is answered: a text, the calls as (name, arguments), or the code of the error."""
+def reply_to(engine: Engine, *items: list[dict[str, Any]], agent: str = "Airline", session: str = "s-1") -> Any:
+    """Return the reply: a text, the calls as (name, arguments), or the error's code."""
     body = {
         "model": "demo",
         "instructions": "Summarize this." if agent == "Summaries" else "",
@@ -110,61 +110,61 @@ HELD = [*user("yes"), *made("cancel_reservation", "c")]
 RELEASED = [*said("Please confirm: cancel AAAAAA?"), *user("Yes."), *made("cancel_reservation", "c.confirmed")]
 
 
-def test_another_agent_hands_off_to_the_one_that_plays(engine: Engine) -> None:
-    [(name, _)] = asked(engine, user("Hello"), agent="Triage")
+def test_other_agent_hands_off_to_the_agent_of_the_recording(engine: Engine) -> None:
+    [(name, _)] = reply_to(engine, user("Hello"), agent="Triage")
     assert name == "handoff_to_Airline"
 
 
-def test_the_turns_follow_each_other_and_thoughts_are_skipped(engine: Engine) -> None:
-    assert asked(engine, HELLO[:3]) == "Who are you?"
-    assert asked(engine, HELLO, user("yes")) == [("get_user_details", {})]
-    assert asked(engine, HELLO, FIRST_YES[:3]) == [("get_reservation_details", {"reservation_id": "AAAAAA"})]
-    assert asked(engine, HELLO, FIRST_YES[:5]) == "Cancel it?"
+def test_turns_are_replayed_in_order_without_think_calls(engine: Engine) -> None:
+    assert reply_to(engine, HELLO[:3]) == "Who are you?"
+    assert reply_to(engine, HELLO, user("yes")) == [("get_user_details", {})]
+    assert reply_to(engine, HELLO, FIRST_YES[:3]) == [("get_reservation_details", {"reservation_id": "AAAAAA"})]
+    assert reply_to(engine, HELLO, FIRST_YES[:5]) == "Cancel it?"
 
 
-def test_a_retry_gets_the_same_answer(engine: Engine) -> None:
-    assert asked(engine, HELLO, user("yes")) == asked(engine, HELLO, user("yes"))
+def test_retry_gets_the_same_reply(engine: Engine) -> None:
+    assert reply_to(engine, HELLO, user("yes")) == reply_to(engine, HELLO, user("yes"))
 
 
-def test_of_equal_messages_the_one_with_the_same_past_is_meant(engine: Engine) -> None:
-    assert asked(engine, HELLO, FIRST_YES, user("yes"))[0][0] == "cancel_reservation"
+def test_repeated_message_is_located_by_the_messages_before_it(engine: Engine) -> None:
+    assert reply_to(engine, HELLO, FIRST_YES, user("yes"))[0][0] == "cancel_reservation"
 
 
-def test_the_place_is_found_when_the_oldest_messages_are_not_sent_any_more(engine: Engine) -> None:
+def test_position_is_found_without_the_oldest_messages(engine: Engine) -> None:
     summary = user("[Record of the conversation before this, a summary and no instruction]\nHello, yes")
-    assert asked(engine, summary, FIRST_YES, user("yes"))[0][0] == "cancel_reservation"
-    assert asked(engine, summary, user("A human, please")) == [("transfer_to_human_agents", {"summary": "angry"})]
+    assert reply_to(engine, summary, FIRST_YES, user("yes"))[0][0] == "cancel_reservation"
+    assert reply_to(engine, summary, user("A human, please")) == [("transfer_to_human_agents", {"summary": "angry"})]
 
 
-def test_a_call_that_the_mesh_makes_after_a_yes_is_no_turn_of_the_recording(engine: Engine) -> None:
-    assert asked(engine, HELLO, FIRST_YES, HELD, RELEASED) == [("get_user_details", {"user_id": OTHER})]
+def test_confirmed_call_is_not_a_turn_of_the_recording(engine: Engine) -> None:
+    assert reply_to(engine, HELLO, FIRST_YES, HELD, RELEASED) == [("get_user_details", {"user_id": OTHER})]
 
 
-def test_only_the_sessions_own_customer_is_left_out_of_the_arguments(engine: Engine) -> None:
-    assert asked(engine, HELLO, user("yes")) == [("get_user_details", {})]
-    assert asked(engine, HELLO, FIRST_YES, HELD) == [("get_user_details", {"user_id": OTHER})]
+def test_only_the_recordings_own_customer_is_removed_from_arguments(engine: Engine) -> None:
+    assert reply_to(engine, HELLO, user("yes")) == [("get_user_details", {})]
+    assert reply_to(engine, HELLO, FIRST_YES, HELD) == [("get_user_details", {"user_id": OTHER})]
 
 
-def test_a_message_that_was_not_recorded_goes_on_with_what_was_next(engine: Engine) -> None:
+def test_unrecorded_message_gets_the_next_turn(engine: Engine) -> None:
     stopped = [*said("I could not finish this."), *user("go on")]
-    assert asked(engine, HELLO, FIRST_YES[:3], stopped)[0][0] == "get_reservation_details"
+    assert reply_to(engine, HELLO, FIRST_YES[:3], stopped)[0][0] == "get_reservation_details"
 
 
-def test_a_recording_that_ends_with_a_tool_ends_in_a_text(engine: Engine) -> None:
+def test_recording_that_ends_with_a_tool_result_ends_with_a_text(engine: Engine) -> None:
     last = [*user("A human, please"), *made("transfer_to_human_agents", "t")]
-    assert asked(engine, HELLO, FIRST_YES, last) == THE_END
+    assert reply_to(engine, HELLO, FIRST_YES, last) == RECORDING_ENDED
 
 
 @pytest.mark.parametrize(("text", "session"), [("Hello", "another"), ("never recorded", "s-1")])
-def test_what_no_recording_has_is_an_error(engine: Engine, text: str, session: str) -> None:
-    assert asked(engine, user(text), session=session) == "recording_lost"
+def test_unknown_session_or_message_is_an_error(engine: Engine, text: str, session: str) -> None:
+    assert reply_to(engine, user(text), session=session) == "recording_lost"
 
 
-def test_a_summary_is_no_turn_of_the_recording(engine: Engine) -> None:
-    assert "Hello" in asked(engine, user("Customer: Hello"), agent="Summaries")
+def test_summary_request_is_not_a_turn_of_the_recording(engine: Engine) -> None:
+    assert "Hello" in reply_to(engine, user("Customer: Hello"), agent="Summaries")
 
 
-def test_a_text_before_a_text_or_a_call_goes_along_with_it() -> None:
+def test_text_is_merged_into_the_following_text_or_call() -> None:
     texts = [{"role": "assistant", "content": part} for part in ("One", "Two")]
     calling = recorded_call("get_user_details") | {"content": "Looking."}
     entry = {"task_id": 7, "trial": 2, "agent": "Airline", "messages": [*user("Hello"), texts[0], calling, *texts]}
@@ -178,8 +178,8 @@ def test_a_text_before_a_text_or_a_call_goes_along_with_it() -> None:
     [
         ({}, "list"),
         ([{}], "messages"),
-        ([{"agent": "Airline", "messages": MESSAGES}] * 2, "no other"),
-        ([{"agent": "Airline", "messages": [{"role": "assistant", "content": "Hi"}]}], "speak first"),
+        ([{"agent": "Airline", "messages": MESSAGES}] * 2, "differ from"),
+        ([{"agent": "Airline", "messages": [{"role": "assistant", "content": "Hi"}]}], "first message must be"),
         ([{"agent": "Airline", "messages": [*user("Hi"), {"role": "assistant", "content": 7}]}], "content"),
         (
             [{"agent": "Airline", "messages": [*user("Hi"), {"role": "assistant", "tool_calls": [{}]}]}],
@@ -189,12 +189,12 @@ def test_a_text_before_a_text_or_a_call_goes_along_with_it() -> None:
         ([{"agent": "Airline", "messages": [], "customer_id": 7}], "customer_id"),
     ],
 )
-def test_a_recording_that_cannot_be_played_says_where(raw: object, complaint: str) -> None:
+def test_invalid_recording_is_rejected_with_its_location(raw: object, complaint: str) -> None:
     with pytest.raises(FormatError, match=complaint):
         parse_recordings(raw)
 
 
-def test_a_server_starts_with_the_recordings_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recordings_mode_needs_and_reads_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "recorded.json"
     file.write_text(json.dumps([{"task_id": 0, "trial": 1, "agent": "Airline", "messages": MESSAGES}]))
     assert list(read_recordings(file).by_session) == ["recording-0-1"]
@@ -205,16 +205,16 @@ def test_a_server_starts_with_the_recordings_of_a_file(tmp_path: Path, monkeypat
     assert read_settings().demo_model_mode is Mode.RECORDINGS
 
 
-def test_recordings_and_scripts_take_each_others_place(engine: Engine) -> None:
+def test_recordings_can_be_replaced_and_restored(engine: Engine) -> None:
     assert engine.mode == "recordings"
     engine.use_recordings(parse_recordings([]))
-    assert asked(engine, user("Hello")) == "recording_lost"
+    assert reply_to(engine, user("Hello")) == "recording_lost"
     engine.drop_recordings()
-    assert asked(engine, HELLO[:3]) == "Who are you?"
+    assert reply_to(engine, HELLO[:3]) == "Who are you?"
 
 
-def test_a_call_tells_the_place_when_the_message_before_it_is_not_sent_any_more(engine: Engine) -> None:
+def test_call_id_gives_the_position_without_its_message(engine: Engine) -> None:
     first, second = made("get_user_details", "call_m1_t0_c0"), made("get_reservation_details", "call_m1_t1_c0")
-    assert asked(engine, first) == [("get_reservation_details", {"reservation_id": "AAAAAA"})]
-    assert asked(engine, second, user("Yes."), made("cancel_reservation", "c.confirmed")) == "Cancel it?"
-    assert asked(engine, second, user("yes"))[0][0] == "cancel_reservation"
+    assert reply_to(engine, first) == [("get_reservation_details", {"reservation_id": "AAAAAA"})]
+    assert reply_to(engine, second, user("Yes."), made("cancel_reservation", "c.confirmed")) == "Cancel it?"
+    assert reply_to(engine, second, user("yes"))[0][0] == "cancel_reservation"

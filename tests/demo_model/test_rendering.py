@@ -1,4 +1,4 @@
-"""How tools' results read."""
+"""Rendering of tool results."""
 
 import pytest
 
@@ -50,10 +50,10 @@ from switchboard.demo_model.rendering import render
         ("deep", '{"a":{"b":{"c":{"d":{"e":1}}}}}', "Deep: done."),
     ],
 )
-def test_results_read_as_sentences(topic: str, output: str, expected: str) -> None:
+def test_result_is_rendered_as_text(topic: str, output: str, expected: str) -> None:
     assert render(topic, output) == expected
 
 
-def test_long_lists_are_cut_and_say_so() -> None:
+def test_long_list_is_truncated_with_a_count() -> None:
     text = render("numbers", str([{"n": 1}] * 100).replace("'", '"'))
     assert text.endswith("- … and 80 more")

@@ -1,4 +1,4 @@
-"""What the rules answer: tables of messages, and conversations step by step."""
+"""Replies of the rules: tables of messages, and conversations step by step."""
 
 from collections.abc import Callable, Mapping
 
@@ -87,7 +87,7 @@ def said(text: str) -> Json:
         ("Airline", "which seats are free on AB4568?", [("get_seat_map", {"confirmation_number": "AB4568"})]),
     ],
 )
-def test_own_tools_are_called(ask: Ask, agent: str, message: str, expected: list[tuple[str, Json]]) -> None:
+def test_agent_calls_its_own_tools(ask: Ask, agent: str, message: str, expected: list[tuple[str, Json]]) -> None:
     assert calls(ask(agent, message)) == expected
 
 
@@ -104,13 +104,13 @@ def test_own_tools_are_called(ask: Ask, agent: str, message: str, expected: list
         ("Bank", "can you change my seat to 10b?", "handoff_to_Airline"),
     ],
 )
-def test_what_another_agent_handles_is_handed_off_alone(ask: Ask, agent: str, message: str, target: str) -> None:
+def test_question_for_another_agent_is_only_handed_off(ask: Ask, agent: str, message: str, target: str) -> None:
     [(name, arguments)] = calls(ask(agent, message))
     assert name == target
     assert str(arguments["reason"]).startswith("The customer asks: ")
 
 
-def test_a_missing_argument_is_asked_for_and_the_request_goes_on_with_it(ask: Ask) -> None:
+def test_missing_argument_is_asked_for_and_then_used(ask: Ask) -> None:
     first = "can you change my seat to 10b?"
     question = ask("Airline", first)
     assert question.text == "Please tell me the confirmation number of your booking, for example AB4568."
@@ -125,19 +125,19 @@ def test_a_missing_argument_is_asked_for_and_the_request_goes_on_with_it(ask: As
     assert calls(ask("Bank", *third, *handed)) == [("get_balance", {})]
 
 
-def test_a_new_question_instead_of_the_missing_argument_is_answered(ask: Ask) -> None:
+def test_new_question_instead_of_missing_argument_is_answered(ask: Ask) -> None:
     first = "can you change my seat to 10b?"
     reply = ask("Airline", first, said(ask("Airline", first).text), "how much can my bag weigh?")
     assert names(reply) == ["search_faq"]
 
 
-def test_no_argument_is_taken_from_an_unrelated_earlier_request(ask: Ask) -> None:
+def test_argument_is_not_taken_from_unrelated_earlier_request(ask: Ask) -> None:
     earlier = ["send me an invoice for booking AB4568", said("Sent.")]
     assert ask("Airline", *earlier, "can you change my seat to 10b?").text.startswith("Please tell me")
     assert names(ask("Airline", *earlier, "can you change my seat to 10b on the same booking?")) == ["change_seat"]
 
 
-def test_a_message_for_two_agents_is_answered_by_both(ask: Ask) -> None:
+def test_message_for_two_agents_is_answered_by_both(ask: Ask) -> None:
     message = "what is my balance and can you change my seat to 10b for booking ab4568?"
     talk: list[str | Json] = [message]
     answers = {
@@ -157,14 +157,14 @@ def test_a_message_for_two_agents_is_answered_by_both(ask: Ask) -> None:
     assert reply.text == "Balance of Checking: 2431.80 EUR. You are now in seat 10B."
 
 
-def test_a_question_without_a_match_is_searched_only_after_a_hand_off(ask: Ask) -> None:
+def test_unmatched_question_is_searched_only_after_hand_off(ask: Ask) -> None:
     message = "may I bring snow globes?"
     assert "rule-based stand-in" in ask("Airline", message).text
     handed = called("c1", "handoff_to_Airline", {"reason": f"The customer asks: {message}"}, "handed over")
     assert calls(ask("Airline", message, *handed)) == [("search_faq", {"question": message})]
 
 
-def test_what_nobody_handles_is_said_beside_the_answer(ask: Ask) -> None:
+def test_unknown_question_is_mentioned_after_the_answer(ask: Ask) -> None:
     message = "what is my balance, and write me a poem"
     [(name, reason)] = calls(ask("Triage", message))
     handed = called("c1", name, reason, "handed over")
@@ -174,7 +174,7 @@ def test_what_nobody_handles_is_said_beside_the_answer(ask: Ask) -> None:
     assert "(“write me a poem”)" in text
 
 
-def test_the_other_agent_does_not_repeat_what_it_cannot_see_was_handed_over(ask: Ask) -> None:
+def test_agent_skips_question_answered_by_a_tool_it_does_not_have(ask: Ask) -> None:
     message = "can you change my seat to 10b for booking AB4568 and what is my balance?"
     moved = called("c1", "change_seat", {"confirmation_number": "AB4568", "seat": "10B"}, {"message": "Seat is 10B."})
     balance = called("c2", "get_balance", {}, {"balance": "5.00", "currency": "EUR"})
@@ -182,12 +182,12 @@ def test_the_other_agent_does_not_repeat_what_it_cannot_see_was_handed_over(ask:
     assert ask("Bank", message, *moved, *balance).text == "Seat is 10B. Balance: 5.00 EUR."
 
 
-def test_a_failed_call_is_told_and_not_repeated(ask: Ask) -> None:
+def test_failed_call_is_reported_and_not_repeated(ask: Ask) -> None:
     failed = called("c1", "get_balance", {}, "The accounts service cannot be reached right now")
     assert ask("Bank", "what is my balance?", *failed) == Reply("The accounts service cannot be reached right now.")
 
 
-def test_a_question_never_goes_back_to_the_agent_that_handed_it_over(ask: Ask) -> None:
+def test_question_is_not_handed_back_to_a_previous_agent(ask: Ask) -> None:
     message = "can you change my seat to 10b?"
     reason = {"reason": f"The customer asks: {message}"}
     there_and_back = [
@@ -200,7 +200,7 @@ def test_a_question_never_goes_back_to_the_agent_that_handed_it_over(ask: Ask) -
 
 
 @pytest.mark.parametrize("agent", ["Triage", "Bank", "Airline"])
-def test_a_greeting_lists_what_can_be_asked(ask: Ask, agent: str) -> None:
+def test_greeting_lists_what_the_customer_can_ask(ask: Ask, agent: str) -> None:
     assert ask(agent, "hello").text.startswith("Hello! I can help with:\n- ")
     assert ask(agent, "thanks!").text.startswith("You are welcome.")
     assert ask(agent, "what can you do?").text.startswith("Hello! I can help with:")
@@ -208,7 +208,7 @@ def test_a_greeting_lists_what_can_be_asked(ask: Ask, agent: str) -> None:
 
 @pytest.mark.parametrize("agent", ["Triage", "Bank", "Airline"])
 @pytest.mark.parametrize("message", ["write me a poem", "Wie hoch ist mein Kontostand?", "ok 123 ???"])
-def test_what_no_rule_knows_gets_the_stand_ins_sentence(ask: Ask, agent: str, message: str) -> None:
+def test_message_without_rule_gets_the_stand_in_text(ask: Ask, agent: str, message: str) -> None:
     text = ask(agent, message).text
     assert text.startswith("I am a rule-based stand-in for a language model and cannot help with that")
     assert "OPENAI_API_KEY" in text
@@ -217,19 +217,19 @@ def test_what_no_rule_knows_gets_the_stand_ins_sentence(ask: Ask, agent: str, me
 @pytest.mark.parametrize(
     "message", ["", " ", "???", "\x00", "💸" * 50, "{}", "(((", "a" * 1_000_000, "balance, " * 50_000]
 )
-@pytest.mark.parametrize("agent", ["Triage", "Bank", "Airline", "Nobody"])
-def test_odd_and_huge_messages_get_some_answer(ask: Ask, agent: str, message: str) -> None:
+@pytest.mark.parametrize("agent", ["Triage", "Bank", "Airline", "Unknown"])
+def test_odd_and_huge_messages_get_a_reply(ask: Ask, agent: str, message: str) -> None:
     reply = ask(agent, message)
     assert reply.text or reply.calls
 
 
-def test_the_same_request_gets_the_same_reply_and_tool_choice_is_kept(ask: Ask) -> None:
+def test_reply_is_deterministic_and_respects_tool_choice(ask: Ask) -> None:
     message = "what is my balance, and which loans do I have?"
     assert ask("Bank", message) == ask("Bank", message)
     assert names(ask("Bank", message, parallel_tool_calls=False)) == ["get_balance"]
     assert not ask("Bank", message, tool_choice="none").calls
 
 
-def test_a_summary_is_given_where_no_functions_are_offered(ask: Ask) -> None:
-    reply = ask("Nobody", "my bag is lost", instructions="Summarize the conversation.")
+def test_summary_is_returned_when_no_functions_are_offered(ask: Ask) -> None:
+    reply = ask("Unknown", "my bag is lost", instructions="Summarize the conversation.")
     assert reply.text == "The customer wrote: my bag is lost"

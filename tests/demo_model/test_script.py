@@ -1,4 +1,4 @@
-"""Scenes of a script: what they match, what they answer, and what is wrong with bad ones."""
+"""Scripts: which scene matches, what it replies, and how invalid scripts are rejected."""
 
 import asyncio
 from pathlib import Path
@@ -58,13 +58,13 @@ def engine() -> Engine:
     return Engine(parse_script(SCENES))
 
 
-def test_calls_are_answered_as_written_and_retries_get_the_same(engine: Engine) -> None:
+def test_scripted_calls_are_returned_unchanged_also_on_retry(engine: Engine) -> None:
     first, again = (output(answer(engine, " what is my BALANCE? ", agent="Bank")) for _ in range(2))
     assert [(i["name"], i["arguments"]) for i in first] == [("get_balance", "{}"), ("list_loans", '{"broken": ')]
     assert [i["call_id"] for i in first] == [i["call_id"] for i in again]
 
 
-def test_text_refers_to_outputs_after_the_message(engine: Engine) -> None:
+def test_text_can_refer_to_outputs_after_the_message(engine: Engine) -> None:
     [message] = output(answer(engine, "what is my balance?", CALL, OUTPUT, agent="Bank"))
     assert message["content"][0]["text"] == "It is 5.10, of 1."  # type: ignore[index]
     gone = answer(engine, "what is my balance?", CALL, OUTPUT | {"output": "failed"}, agent="Bank")
@@ -72,23 +72,23 @@ def test_text_refers_to_outputs_after_the_message(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(("user", "agent"), [("what is my balance?", "Airline"), ("unknown", "")])
-def test_no_scene_is_an_error_that_names_the_message(engine: Engine, user: str, agent: str) -> None:
+def test_message_without_scene_is_an_error_that_quotes_it(engine: Engine, user: str, agent: str) -> None:
     given = answer(engine, user, agent=agent)
     assert (given.status, error_code(given)) == (500, "script_exhausted")
     assert user in given.body.decode()
 
 
-def test_no_step_left_is_an_error(engine: Engine) -> None:
+def test_missing_step_is_an_error(engine: Engine) -> None:
     assert error_code(answer(engine, "nothing", CALL, OUTPUT)) == "script_exhausted"
 
 
-def test_a_fault_passes_after_so_many_requests_of_each_conversation(engine: Engine) -> None:
+def test_scripted_fault_ends_after_its_number_of_requests_per_conversation(engine: Engine) -> None:
     for session in ("one", "two"):
         statuses = [answer(engine, "a poem please", session=session).status for _ in range(4)]
         assert statuses == [500, 500, 200, 200]
 
 
-def test_other_kinds_of_steps(engine: Engine) -> None:
+def test_step_can_be_refusal_empty_or_incomplete(engine: Engine) -> None:
     assert output(answer(engine, "refuse this"))[0]["content"] == [{"type": "refusal", "refusal": "No."}]
     assert output(answer(engine, "nothing")) == []
     body = orjson.loads(answer(engine, "cut").body)
@@ -114,12 +114,12 @@ def test_steps_can_be_counted_from_the_hand_off(engine: Engine) -> None:
         ([{"user": "x", "steps": [{"calls": [{"arguments": 1}]}]}], r"calls\[0\] must have a name"),
     ],
 )
-def test_a_bad_script_says_where(script: object, message: str) -> None:
+def test_invalid_script_is_rejected_with_its_location(script: object, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         parse_script(script)
 
 
-def test_script_files_are_yaml_or_json(tmp_path: Path) -> None:
+def test_script_file_is_yaml_or_json(tmp_path: Path) -> None:
     pytest.importorskip("yaml")
     (tmp_path / "a.yaml").write_text("- user: {contains: balance}\n  steps: [{text: hi}]\n")
     (tmp_path / "a.json").write_bytes(orjson.dumps([{"user": {"contains": "balance"}, "steps": [{"text": "hi"}]}]))

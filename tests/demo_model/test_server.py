@@ -1,4 +1,4 @@
-"""The running server over real HTTP: the official client, faults, the control API, start and stop."""
+"""The server over real HTTP: the official client, faults, the control API, start and stop."""
 
 import os
 import socket
@@ -38,7 +38,7 @@ def ask(http: httpx2.Client, text: str = "what is my balance?", **fields: object
     return http.post("/v1/responses", json={"model": "demo", "input": text, "tools": [BALANCE_TOOL], **fields})
 
 
-def test_the_official_client_gets_a_call_and_then_a_text(server: str) -> None:
+def test_official_client_gets_a_call_and_then_a_text(server: str) -> None:
     client = openai.OpenAI(base_url=f"{server}/v1", api_key="none", max_retries=0)
     first = client.responses.create(model="demo", input="what is my balance?", tools=[BALANCE_TOOL])  # type: ignore[list-item]
     [call] = first.output
@@ -63,7 +63,7 @@ def test_the_official_client_gets_a_call_and_then_a_text(server: str) -> None:
         ("http_503", 503, "overloaded"),
     ],
 )
-def test_an_ordered_error_strikes_once(http: httpx2.Client, kind: str, status: int, code: str) -> None:
+def test_injected_http_error_applies_once(http: httpx2.Client, kind: str, status: int, code: str) -> None:
     http.put("/demo/faults", json=[{"kind": kind, "retry_after_s": 7}]).raise_for_status()
     given = ask(http)
     assert (given.status_code, given.json()["error"]["code"]) == (status, code)
@@ -71,7 +71,7 @@ def test_an_ordered_error_strikes_once(http: httpx2.Client, kind: str, status: i
     assert ask(http).status_code == 200
 
 
-def test_ordered_spoiled_answers(http: httpx2.Client) -> None:
+def test_injected_faults_corrupt_replies(http: httpx2.Client) -> None:
     kinds = ["garbage", "empty", "invented_tool", "broken_json"]
     http.put("/demo/faults", json=[{"kind": kind} for kind in kinds]).raise_for_status()
     garbage, empty, invented, broken = (ask(http) for _ in kinds)
@@ -84,7 +84,7 @@ def test_ordered_spoiled_answers(http: httpx2.Client) -> None:
         orjson.loads(broken.json()["output"][0]["arguments"])
 
 
-def test_a_fault_waits_for_its_text_and_latency_only_delays(http: httpx2.Client) -> None:
+def test_latency_fault_delays_only_messages_with_its_text(http: httpx2.Client) -> None:
     http.put("/demo/faults", json=[{"kind": "latency", "latency_ms": 200, "times": -1, "contains": "slow"}])
     assert ask(http).elapsed.total_seconds() < 0.2
     slow = ask(http, "slow: what is my balance?")
@@ -94,7 +94,7 @@ def test_a_fault_waits_for_its_text_and_latency_only_delays(http: httpx2.Client)
     assert ask(http).elapsed.total_seconds() >= 0.1
 
 
-def test_silence_and_hanging_up(http: httpx2.Client) -> None:
+def test_timeout_and_hang_up_faults_send_no_response(http: httpx2.Client) -> None:
     http.put("/demo/faults", json=[{"kind": "timeout"}, {"kind": "hang_up"}])
     with pytest.raises(httpx2.ReadTimeout):
         http.post("/v1/responses", json={"model": "demo", "input": "hello"}, timeout=0.3)
@@ -118,7 +118,7 @@ def test_requests_are_recorded(http: httpx2.Client) -> None:
     assert http.get("/demo/count").json() == {"count": 2}
 
 
-def test_a_script_is_put_in_place_and_taken_away(http: httpx2.Client) -> None:
+def test_script_can_be_set_and_removed(http: httpx2.Client) -> None:
     scene = {"user": "hello", "steps": [{"text": "scripted"}]}
     assert http.put("/demo/script", json=[scene]).json() == {"mode": "script"}
     assert ask(http, "hello").json()["output"][0]["content"][0]["text"] == "scripted"
@@ -140,13 +140,15 @@ def test_a_script_is_put_in_place_and_taken_away(http: httpx2.Client) -> None:
         ("GET", "/nowhere", b"", 404),
     ],
 )
-def test_bad_requests_get_an_error_body(http: httpx2.Client, method: str, path: str, body: bytes, status: int) -> None:
+def test_invalid_request_gets_an_error_body(
+    http: httpx2.Client, method: str, path: str, body: bytes, status: int
+) -> None:
     given = http.request(method, path, content=body)
     assert given.status_code == status
     assert given.json()["error"]["message"]
 
 
-def test_a_script_file_is_read_at_start(start_server: StartServer, tmp_path: Path) -> None:
+def test_script_file_is_read_at_start(start_server: StartServer, tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text('[{"user": "hello", "steps": [{"text": "from the file"}]}]')
     url = start_server(DEMO_MODEL_MODE="script", DEMO_MODEL_SCRIPT=str(script))
@@ -159,11 +161,11 @@ def test_a_script_file_is_read_at_start(start_server: StartServer, tmp_path: Pat
     [
         ({"PORT": "nonsense"}, "PORT: "),
         ({"DEMO_MODEL_MODE": "script"}, "DEMO_MODEL_SCRIPT must name"),
-        ({"DEMO_MODEL_MODE": "script", "DEMO_MODEL_SCRIPT": "/nowhere.json"}, "/nowhere.json cannot be read"),
-        ({}, "set PORT to a free one"),
+        ({"DEMO_MODEL_MODE": "script", "DEMO_MODEL_SCRIPT": "/nowhere.json"}, "cannot read the script /nowhere.json"),
+        ({}, "set PORT to a free port"),
     ],
 )
-def test_it_says_in_one_line_why_it_cannot_start(environment: dict[str, str], sentence: str) -> None:
+def test_server_prints_one_line_when_it_cannot_start(environment: dict[str, str], sentence: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         env = {**os.environ, "PYTHONPATH": str(ROOT), "PORT": port, **environment}

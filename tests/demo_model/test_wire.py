@@ -1,4 +1,4 @@
-"""What requests are refused, and that the official client reads every kind of answer."""
+"""Invalid requests are rejected, and the official client can parse every kind of reply."""
 
 import orjson
 import pytest
@@ -27,7 +27,7 @@ OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "ok"}
         (orjson.dumps({"model": "m", "input": [OUTPUT]}), "input", "No tool call found for function call output"),
     ],
 )
-def test_bad_requests_are_refused_with_the_parameter(body: bytes, param: str | None, message: str) -> None:
+def test_invalid_request_is_rejected_with_its_parameter(body: bytes, param: str | None, message: str) -> None:
     with pytest.raises(ApiError, match=message.replace("[", r"\[")) as caught:
         read_request(body)
     assert caught.value.status == 400
@@ -45,7 +45,7 @@ def test_bad_requests_are_refused_with_the_parameter(body: bytes, param: str | N
         Reply(),
     ],
 )
-def test_the_official_client_reads_the_answer(reply: Reply) -> None:
+def test_official_client_parses_the_response(reply: Reply) -> None:
     tool = {"type": "function", "name": "f", "description": "", "parameters": {}, "strict": True}
     request = read_request(orjson.dumps({"model": "m", "input": [CALL, OUTPUT], "tools": [tool]}))
     response = Response.model_validate(orjson.loads(build_response(request, reply)), strict=False)
@@ -55,6 +55,6 @@ def test_the_official_client_reads_the_answer(reply: Reply) -> None:
     assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens
 
 
-def test_call_ids_differ_by_position_and_name_only() -> None:
+def test_call_id_depends_on_position_and_name_only() -> None:
     assert call_id(3, "f") == call_id(3, "f")
     assert len({call_id(3, "f"), call_id(4, "f"), call_id(3, "g")}) == 3
