@@ -16,7 +16,7 @@ import pytest
 from switchboard.demo_model.rules import decide
 from switchboard.demo_model.wire import Reply, read_request
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 15.0
 
 Json = dict[str, object]

@@ -12,7 +12,7 @@ import openai
 import orjson
 import pytest
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 BALANCE_TOOL = {
     "type": "function",
     "name": "get_balance",
