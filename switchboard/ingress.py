@@ -154,7 +154,7 @@ class RestateIngress:
         idempotency_key: str,
         headers: Mapping[str, str] | None = None,
     ) -> Submitted:
-        """Submit a request to the handler at `path` without waiting for its answer. The same key submits it only once."""
+        """Submit a request to the handler at `path` without waiting for its answer. A key is submitted only once."""
         content = await self.call(f"{path}/send", request, within, idempotency_key, headers)
         try:
             accepted = _Accepted.model_validate_json(content)

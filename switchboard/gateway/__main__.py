@@ -1,4 +1,4 @@
-"""Runs the HTTP gateway of the mesh: `python -m switchboard.gateway`."""
+"""Run the HTTP gateway of the mesh: `python -m switchboard.gateway`."""
 
 import asyncio
 import signal
@@ -27,16 +27,17 @@ from switchboard.telemetry.setup import set_up_telemetry
 BACKLOG_CONNECTIONS = 1_024
 
 CONNECTIONS_PER_REQUEST = 4
-"""Connections outnumber requests: proxies keep idle ones open. Past this many, not even a probe gets through."""
+"""There are more connections than requests, because proxies keep idle ones open. Beyond the limit, probes on this port
+fail too."""
 
 IDLE_MAX = timedelta(seconds=75)
-"""For a connection without a request: longer than proxies reuse one, or a message would meet a closed one."""
+"""When an idle connection is closed. Longer than proxies reuse one, so that no message hits a closed connection."""
 
-TOLD_WITHIN = timedelta(seconds=2)
-"""For telling those who still wait, once the grace is over, that they have to ask again."""
+LAST_RESPONSES_TIMEOUT = timedelta(seconds=2)
+"""Time after the grace period to answer waiting clients that they must retry."""
 
-WRITTEN_WITHIN = timedelta(milliseconds=200)
-"""For the server's threads to write what the application has handed over: ending the process does not wait for them."""
+FLUSH_TIME = timedelta(milliseconds=200)
+"""Time for the server's threads to write the last responses; the end of the process does not wait for them."""
 
 
 def main() -> None:
@@ -49,9 +50,9 @@ def main() -> None:
 
 
 async def serve(settings: GatewaySettings) -> None:
-    """Serve until SIGTERM or SIGINT, then let what runs come to its end, within bounds."""
+    """Serve until SIGTERM or SIGINT, then let running requests finish within the grace period."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
-    # The middleware sets the limit; the client's own would let only a hundred messages wait for their replies.
+    # The middleware limits requests. The client's default limit would let only 100 messages wait for replies.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
         session_client = SessionClient(Ingress(str(settings.restate_ingress_url), http), settings.reply_timeout)
         readiness = Readiness(session_client.ready)
@@ -69,13 +70,13 @@ async def serve(settings: GatewaySettings) -> None:
             log_enabled=False,
         )
         pages = partial(probe_pages, readiness, asyncio.get_running_loop())
-        # Only then, for whoever reads there that this is ready sends customers.
+        # Only after the server listens: a ready probe makes Kubernetes send customers.
         server.on_startup(lambda: serve_metrics(settings.host, settings.metrics_port, pages))
-        asked_to_stop = asyncio.Event()
+        stop_requested = asyncio.Event()
         for signum in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(signum, asked_to_stop.set)
+            asyncio.get_running_loop().add_signal_handler(signum, stop_requested.set)
         serving = asyncio.create_task(server.serve())
-        stop = asyncio.create_task(asked_to_stop.wait())
+        stop = asyncio.create_task(stop_requested.wait())
         await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             serving.result()
@@ -83,10 +84,10 @@ async def serve(settings: GatewaySettings) -> None:
         middleware.stopping = readiness.stopping = True
         server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
         if not await middleware.idle(settings.stop_grace):
-            session_client.leave()
-            await middleware.idle(TOLD_WITHIN)
-        await asyncio.sleep(WRITTEN_WITHIN.total_seconds())
-        # Idle connections would hold the server for minutes, and its threads call into this loop to the last.
+            session_client.stop_waiting()
+            await middleware.idle(LAST_RESPONSES_TIMEOUT)
+        await asyncio.sleep(FLUSH_TIME.total_seconds())
+        # Idle connections would keep the server open for minutes, and its threads use this loop until the end.
         exit_process()
         await asyncio.Event().wait()
 
@@ -94,7 +95,7 @@ async def serve(settings: GatewaySettings) -> None:
 def create_middleware(
     settings: GatewaySettings, http: aiohttp.ClientSession, session_client: SessionClient, readiness: Readiness
 ) -> RequestMiddleware:
-    """The application with all that it depends on."""
+    """Create the application with its dependencies."""
     return RequestMiddleware(
         create_app(session_client, TokenVerifier(settings, create_keys(settings, http)), readiness),
         settings.requests_max,
@@ -102,7 +103,7 @@ def create_middleware(
 
 
 def create_keys(settings: GatewaySettings, http: aiohttp.ClientSession) -> Keys:
-    """What tokens are checked with: of the two, the settings have one."""
+    """Create the source of keys that verify tokens; the settings name exactly one."""
     if settings.jwks_url is not None:
         return ProviderKeys(str(settings.jwks_url), http)
     assert settings.jwt_secret is not None

@@ -1,4 +1,4 @@
-"""The sessions over HTTP: each address is a handler of the Session object, for whoever the token proves."""
+"""The HTTP API of sessions. Each path calls a handler of the Session object for the customer in the token."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -14,10 +14,17 @@ from switchboard.gateway.body import buffer_body
 from switchboard.gateway.contract import Decision, IdempotencyKey, NewMessage, ProblemDetails, SessionId
 from switchboard.gateway.identity import Caller, TokenRefused, TokenVerifier
 from switchboard.gateway.middleware import CLIENT_CLOSED_REQUEST, IDEMPOTENCY_KEY
-from switchboard.gateway.probes import Readiness, health, told
-from switchboard.gateway.problems import PROBLEM_JSON, Problem, on_defect, on_http_error, on_invalid, on_problem
+from switchboard.gateway.probes import Readiness, health, probe_response
+from switchboard.gateway.problems import (
+    PROBLEM_JSON,
+    Problem,
+    on_http_error,
+    on_invalid,
+    on_problem,
+    on_unexpected_error,
+)
 from switchboard.gateway.sessions import ClientDisconnected, SessionClient
-from switchboard.gateway.spans import describe
+from switchboard.gateway.spans import set_attribute
 from switchboard.messages import WireModel
 from switchboard.session.contract import (
     MESSAGE_MAX_BYTES,
@@ -40,7 +47,7 @@ OPENAPI = "/v1/openapi.json"
 # and logs are in middleware.py.
 NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
-NO_TOKEN = "Send your token as `Authorization: Bearer …`."
+NO_TOKEN = "The request has no token. Send one as `Authorization: Bearer …`."
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemDetails, "content": {PROBLEM_JSON: {}}}
@@ -48,32 +55,32 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 CALLER = "switchboard.caller"
-"""What of a request's scope says whom its token proves."""
+"""Entry of a request's scope that holds the authenticated caller."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class AuthenticatedRoute(APIRoute):
-    """An address whose body is not read before its token was: without one, nobody may hold a place by dripping."""
+    """Authenticates before reading the body, so that unauthenticated slow clients cannot hold a slot."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
         async def authenticate_first(request: Request) -> Response:
-            request.scope[CALLER] = await prove(request)
+            request.scope[CALLER] = await authenticate(request)
             return await handle(Request(request.scope, await buffer_body(request.receive)))
 
         return authenticate_first
 
 
-bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token of whoever signs customers in.")
+bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="JWT that identifies the customer.")
 Key = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]
 sessions = APIRouter(prefix="/v1/sessions/{session_id}", responses=PROBLEMS, route_class=AuthenticatedRoute)
 probes = APIRouter()
 
 
 def create_app(session_client: SessionClient, tokens: TokenVerifier, readiness: Readiness) -> FastAPI:
-    """The API, with all that it depends on."""
+    """Create the API with its dependencies."""
     app = FastAPI(
         title="Switchboard",
         description="Conversations with a mesh of customer-service agents.",
@@ -88,30 +95,30 @@ def create_app(session_client: SessionClient, tokens: TokenVerifier, readiness: 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http_error)
-    app.add_exception_handler(Exception, on_defect)
+    app.add_exception_handler(Exception, on_unexpected_error)
     return app
 
 
-async def proven(
+async def authenticated_caller(
     request: Request, session_id: SessionId, _: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Caller:
-    """Whom the token has proven; that there is one stands in the API's document."""
-    describe(CONVERSATION, session_id)
+    """Return the caller of the request; `bearer` only documents the token in the OpenAPI document."""
+    set_attribute(CONVERSATION, session_id)
     caller: Caller = request.scope[CALLER]
     return caller
 
 
-async def prove(request: Request) -> Caller:
-    """Whom the token proves. Raises Problem 401 (RFC 6750)."""
+async def authenticate(request: Request) -> Caller:
+    """Return the caller that the token identifies. Raises Problem 401 (RFC 6750)."""
     credentials = await bearer(request)
     if credentials is None:
         raise unauthorized(NO_TOKEN, 'Bearer realm="switchboard"')
     tokens: TokenVerifier = request.app.state.tokens
     try:
-        return await tokens.caller(credentials.credentials)
+        return await tokens.verify(credentials.credentials)
     except TokenRefused as error:
-        said = f"The token {error}."
-        raise unauthorized(said, 'Bearer realm="switchboard", error="invalid_token"') from error
+        detail = f"The token {error}."
+        raise unauthorized(detail, 'Bearer realm="switchboard", error="invalid_token"') from error
 
 
 def unauthorized(detail: str, challenge: str) -> Problem:
@@ -120,7 +127,7 @@ def unauthorized(detail: str, challenge: str) -> Problem:
     return problem
 
 
-AuthenticatedCaller = Annotated[Caller, Depends(proven)]
+AuthenticatedCaller = Annotated[Caller, Depends(authenticated_caller)]
 
 
 @sessions.post("/messages", response_model=SendReply)
@@ -131,12 +138,12 @@ async def send_message(
     caller: AuthenticatedCaller,
     idempotency_key: Key = None,
 ) -> Response:
-    """Send a message and wait for its reply. The first one begins the session, which then is this customer's."""
-    asked = SendMessage(
+    """Send a message and wait for the reply. The first message creates the session for this customer."""
+    payload = SendMessage(
         customer_id=caller.customer_id, signed_in=caller.signed_in, text=validated_text(message.text), seen=message.seen
     )
     handler = "steer" if message.interrupt else "send"
-    return await deliver(request, caller, session_id, handler, asked, idempotency_key)
+    return await deliver(request, caller, session_id, handler, payload, idempotency_key)
 
 
 @sessions.post("/confirm", response_model=SendReply)
@@ -147,7 +154,7 @@ async def confirm(
     caller: AuthenticatedCaller,
     idempotency_key: Key = None,
 ) -> Response:
-    """Say yes to what a reply's `confirmation` has asked: exactly that is done, once."""
+    """Confirm the action in a reply's `confirmation`. It is carried out exactly once."""
     return await decide(request, session_id, "confirm", decision, caller, idempotency_key)
 
 
@@ -159,27 +166,27 @@ async def decline(
     caller: AuthenticatedCaller,
     idempotency_key: Key = None,
 ) -> Response:
-    """Say no to what a reply's `confirmation` has asked."""
+    """Decline the action in a reply's `confirmation`."""
     return await decide(request, session_id, "decline", decision, caller, idempotency_key)
 
 
 async def decide(
     request: Request, session_id: str, handler: str, decision: Decision, caller: Caller, key: str | None
 ) -> Response:
-    asked = HeldDecision(customer_id=caller.customer_id, signed_in=caller.signed_in, held_id=decision.held_id)
-    return await deliver(request, caller, session_id, handler, asked, key)
+    payload = HeldDecision(customer_id=caller.customer_id, signed_in=caller.signed_in, held_id=decision.held_id)
+    return await deliver(request, caller, session_id, handler, payload, key)
 
 
 @sessions.post("/interrupt", response_model=Interruption)
 async def interrupt(
     request: Request, session_id: SessionId, caller: AuthenticatedCaller, idempotency_key: Key = None
 ) -> Response:
-    """Stop the turn that runs. Its message is answered with what was done and what was not."""
+    """Stop the running turn. The reply to its message says what was done and what was not."""
     session_client: SessionClient = request.app.state.session_client
-    asked = CustomerRequest(customer_id=caller.customer_id, signed_in=caller.signed_in)
-    # Tried again after a broken connection, it must not stop the turn after the one that was meant.
+    payload = CustomerRequest(customer_id=caller.customer_id, signed_in=caller.signed_in)
+    # A retry after a broken connection must not stop the next turn as well.
     key = effective_key(request, idempotency_key)
-    return answer(await session_client.call(caller, session_id, "interrupt", asked, key))
+    return json_response(await session_client.call(caller, session_id, "interrupt", payload, key))
 
 
 @sessions.get("/transcript", response_model=Transcript)
@@ -190,64 +197,64 @@ async def transcript(
     after: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)] = 20,
 ) -> Response:
-    """What was said and done, the turns after number `after`, oldest first."""
+    """Return the transcript: the turns after number `after`, oldest first."""
     session_client: SessionClient = request.app.state.session_client
-    asked = TranscriptRequest(customer_id=caller.customer_id, signed_in=caller.signed_in, after=after, limit=limit)
-    return answer(await session_client.read(session_id, "transcript", asked))
+    payload = TranscriptRequest(customer_id=caller.customer_id, signed_in=caller.signed_in, after=after, limit=limit)
+    return json_response(await session_client.read(session_id, "transcript", payload))
 
 
 @sessions.get("/status", response_model=SessionStatus)
 async def status(request: Request, session_id: SessionId, caller: AuthenticatedCaller) -> Response:
-    """How the session stands, also while a turn runs."""
+    """Return the session's status, also while a turn is running."""
     session_client: SessionClient = request.app.state.session_client
-    asked = CustomerRequest(customer_id=caller.customer_id, signed_in=caller.signed_in)
-    return answer(await session_client.read(session_id, "status", asked))
+    payload = CustomerRequest(customer_id=caller.customer_id, signed_in=caller.signed_in)
+    return json_response(await session_client.read(session_id, "status", payload))
 
 
 @probes.get("/health", include_in_schema=False)
 async def healthy() -> Response:
-    """This process answers."""
-    return await told(health)
+    """Answer if this process is alive."""
+    return await probe_response(health)
 
 
 @probes.get("/ready", include_in_schema=False)
 async def ready(request: Request) -> Response:
-    """Restate can be asked, and this process goes on."""
+    """Answer whether Restate is reachable and this process is not shutting down."""
     readiness: Readiness = request.app.state.readiness
-    return await told(readiness.check)
+    return await probe_response(readiness.check)
 
 
 async def deliver(
-    request: Request, caller: Caller, session_id: str, handler: str, asked: WireModel, idempotency_key: str | None
+    request: Request, caller: Caller, session_id: str, handler: str, payload: WireModel, idempotency_key: str | None
 ) -> Response:
-    """Hand in what must be done once."""
+    """Submit a request that must act only once, and return its reply."""
     session_client: SessionClient = request.app.state.session_client
     key = effective_key(request, idempotency_key)
     try:
-        content = await session_client.deliver(caller, session_id, handler, asked, key, request.receive)
+        content = await session_client.deliver(caller, session_id, handler, payload, key, request.receive)
     except ClientDisconnected:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
-    return answer(content)
+    return json_response(content)
 
 
 def effective_key(request: Request, idempotency_key: str | None) -> str:
-    """The client's key, or one of ours. It is told in any case: with it the same can be asked again."""
+    """Return the client's key, or a new one. The response carries it, so that the client can retry with it."""
     key = idempotency_key or uuid4().hex
     request.scope[IDEMPOTENCY_KEY] = key
     return key
 
 
-def answer(content: bytes) -> Response:
-    """What the session has answered, as it is."""
+def json_response(content: bytes) -> Response:
+    """Pass the session's answer on unchanged."""
     return Response(content, media_type="application/json")
 
 
 def validated_text(text: str) -> str:
-    """A message that a session takes. Raises Problem."""
+    """Return a message's text if a session accepts it. Raises Problem."""
     size = len(text.encode())
     if size > MESSAGE_MAX_BYTES:
-        said = f"The message is {size} bytes long, at most {MESSAGE_MAX_BYTES} are taken. Send it in parts."
-        raise Problem(413, "message_too_large", said)
+        detail = f"The message is {size} bytes long. The limit is {MESSAGE_MAX_BYTES} bytes. Send it in parts."
+        raise Problem(413, "message_too_large", detail)
     try:
         return check_text(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The body of a request, whole and within bounds, before anything is done with it."""
+"""Buffering of request bodies, with limits on size and time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -8,39 +8,37 @@ from typing import Any
 from switchboard.gateway.problems import Problem
 
 BODY_MAX_BYTES = 64 * 1024
-"""A message of 8 KiB in JSON, each of its characters escaped, and room for the rest."""
+"""Fits a message of 8 KiB in JSON with every character escaped, plus the other fields."""
 
 DISCARDED_MAX_BYTES = 1024 * 1024
-"""So much of what is too large is read all the same: most clients listen for an answer only once all is sent."""
+"""How much of a body that is too large is still read: most clients read the response only after sending everything."""
 
-SENT_WITHIN = timedelta(seconds=10)
+BODY_TIMEOUT = timedelta(seconds=10)
 
-TOO_LARGE = (
-    f"The body of the request is too large, at most {BODY_MAX_BYTES} bytes are taken. Send the message in parts."
-)
-TOO_SLOW = f"The body of the request did not come within {SENT_WITHIN.total_seconds():.0f} s. Send it again."
+TOO_LARGE = f"The request body is too large. The limit is {BODY_MAX_BYTES} bytes. Send the message in parts."
+TOO_SLOW = f"The request body did not arrive within {BODY_TIMEOUT.total_seconds():.0f} s. Send it again."
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 
 
 async def buffer_body(receive: Receive) -> Receive:
-    """What hands over the body as one event, and then whatever comes after it. Raises Problem 413 or 408."""
+    """Read the whole body and return a `receive` that replays it as one event. Raises Problem 413 or 408."""
     try:
-        async with asyncio.timeout(SENT_WITHIN.total_seconds()):
+        async with asyncio.timeout(BODY_TIMEOUT.total_seconds()):
             body = await read(receive)
     except TimeoutError as error:
         raise Problem(408, "request_timeout", TOO_SLOW) from error
-    waiting = [body]
+    buffered = [body]
 
-    async def hand_over() -> Event:
-        return waiting.pop() if waiting else await receive()
+    async def replay() -> Event:
+        return buffered.pop() if buffered else await receive()
 
-    return hand_over
+    return replay
 
 
 async def read(receive: Receive) -> Event:
-    """The whole body as one event, or the event that the client has left. Raises Problem 413."""
+    """Return the whole body as one event, or the disconnect event. Raises Problem 413."""
     chunks: list[bytes] = []
     size, more = 0, True
     while more and size <= DISCARDED_MAX_BYTES:

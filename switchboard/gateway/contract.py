@@ -1,4 +1,4 @@
-"""What the gateway promises to its clients: the bodies of requests, and how an error is said (RFC 9457)."""
+"""The gateway's public contract: request bodies and error responses (RFC 9457)."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from switchboard.session.contract import SESSION_ID, session_id
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,128}$"
-"""What can stand in a header and is no space."""
+"""Printable ASCII without spaces, so that it fits into a header."""
 
 SessionId = Annotated[
     str,
@@ -21,23 +21,23 @@ IdempotencyKey = Annotated[
     str,
     Field(
         pattern=IDEMPOTENCY_KEY,
-        description="The same key again is the same request, not a second one: its answer, for a day. Made and told by "
-        "the gateway when there is none.",
+        description="Makes a retry safe: the same key returns the same reply for a day and acts only once. If you send "
+        "none, the gateway generates a key and returns it in this header.",
     ),
 ]
 
 
-def unicode(text: str) -> str:
-    """Refuse halves of characters, which JSON can write and nobody can store."""
+def complete_characters(text: str) -> str:
+    """Refuse lone surrogates: JSON can express them, but UTF-8 cannot."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError("has half a character in it (a lone surrogate); send whole ones") from error
+        raise ValueError("contains half a character (a lone surrogate); send complete characters") from error
     return text
 
 
 class Request(BaseModel):
-    """A body of a request. It never says who asks: that is in the token. What is not known here is refused."""
+    """Base of request bodies. The customer comes from the token, never from the body. Unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,27 +45,30 @@ class Request(BaseModel):
 class NewMessage(Request):
     """One message of a customer."""
 
-    text: Annotated[str, AfterValidator(unicode), Field(description="What the customer writes, at most 8 KiB.")]
-    interrupt: bool = Field(False, description="Stop the turn that runs, and answer this instead of waiting behind it.")
+    text: Annotated[
+        str, AfterValidator(complete_characters), Field(description="The customer's message, at most 8 KiB.")
+    ]
+    interrupt: bool = Field(False, description="Stop the running turn and answer this message instead of queueing it.")
     seen: int | None = Field(
         None,
         ge=0,
-        description="The last turn that the customer had seen when writing this: a yes is one to what was seen.",
+        description="Number of the last turn that the customer had seen when writing this message. A yes confirms a "
+        "question only if the customer had seen it.",
     )
 
 
 class Decision(Request):
-    """The customer's yes or no to what a reply's `confirmation` has asked."""
+    """The customer's yes or no to the question in a reply's `confirmation`."""
 
     held_id: str = Field(min_length=1, max_length=64)
 
 
 class ProblemDetails(BaseModel):
-    """Why a request was not done (RFC 9457). `detail` is a sentence that says what to do, `code` is for programs."""
+    """Why a request failed (RFC 9457). `detail` says what happened and what to do; `code` is for programs."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
     code: str
-    trace_id: str = Field("", description="The trace of this request, in hexadecimal; empty when nobody traces.")
+    trace_id: str = Field("", description="Trace id of this request, in hexadecimal; empty without tracing.")

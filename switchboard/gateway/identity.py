@@ -1,4 +1,4 @@
-"""Who asks: what a bearer token (RFC 7519) proves, and nothing that a client says beside it."""
+"""Authentication by bearer tokens (RFC 7519). Nothing else in a request says who the caller is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,46 +13,46 @@ from switchboard.gateway.settings import TokenSettings
 from switchboard.session.contract import CustomerId
 
 CLOCK_SKEW = timedelta(seconds=30)
-"""By how much the clocks of the identity provider and ours may differ."""
+"""How far the identity provider's clock and ours may differ."""
 
 TOKEN_MAX_BYTES = 8 * 1024
 
 NOT_AUTHENTICATED_ACR = "0"
-"""OpenID Connect, section 2: with this `acr` nobody was authenticated, and nothing of monetary value is allowed."""
+"""OpenID Connect, section 2: with this `acr` the user was not authenticated; deny access to monetary value."""
 
 CUSTOMER = TypeAdapter[str](CustomerId)
 
-WHY = {
+REASONS = {
     jwt.ExpiredSignatureError: "has expired; get a new one",
-    jwt.ImmatureSignatureError: "is not valid yet; is the clock of its issuer right?",
-    jwt.InvalidIssuerError: "is from an issuer that is not believed here",
-    jwt.InvalidAudienceError: "is not for this gateway: its audience is another",
-    jwt.InvalidAlgorithmError: "is signed with an algorithm that is not taken here",
-    jwt.InvalidSignatureError: "has a signature that is not its issuer's",
+    jwt.ImmatureSignatureError: "is not valid yet; check the issuer's clock",
+    jwt.InvalidIssuerError: "comes from an issuer that this gateway does not trust",
+    jwt.InvalidAudienceError: "is for another audience, not for this gateway",
+    jwt.InvalidAlgorithmError: "is signed with an unsupported algorithm",
+    jwt.InvalidSignatureError: "has an invalid signature",
 }
 
 
 class TokenRefused(Exception):
-    """A token that proves nothing. The message goes on after `The token`."""
+    """A token is invalid. The message completes a sentence that starts with `The token`."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Whom a token proves. `signed_in` is False when its issuer says itself that nobody was authenticated."""
+    """The customer in a token. `signed_in` is False if its issuer says that the customer was not authenticated."""
 
     customer_id: str
     signed_in: bool
 
 
 class Keys(Protocol):
-    """The keys that a token may be signed with."""
+    """The keys that may sign tokens."""
 
     async def key(self, kid: str | None) -> PyJWK:
-        """The key of that id. Raises TokenRefused when there is none."""
+        """Return the key with this id. Raises TokenRefused if there is none."""
 
 
 class SharedSecret:
-    """One HS256 key, known to whoever signs customers in as well."""
+    """One HS256 key, shared with the system that issues tokens."""
 
     def __init__(self, secret: str) -> None:
         self._key = secret_key(secret)
@@ -62,13 +62,13 @@ class SharedSecret:
 
 
 def secret_key(secret: str) -> PyJWK:
-    """A key that is good for HS256 and for nothing else."""
+    """Return a key that works with HS256 only."""
     encoded = jwt.utils.base64url_encode(secret.encode()).decode()
     return PyJWK({"kty": "oct", "k": encoded}, algorithm="HS256")
 
 
 class TokenVerifier:
-    """Reads tokens. The algorithm is the key's, never the token's word: so no `none`, and no public key as a secret."""
+    """Verifies tokens. The key, not the token, chooses the algorithm: no `none`, no public key used as a secret."""
 
     def __init__(self, settings: TokenSettings, keys: Keys) -> None:
         self._settings = settings
@@ -80,8 +80,8 @@ class TokenVerifier:
             *(["aud"] if settings.jwt_audience else []),
         ]
 
-    async def caller(self, token: str) -> Caller:
-        """Whom the token proves. Raises TokenRefused."""
+    async def verify(self, token: str) -> Caller:
+        """Return the caller in the token. Raises TokenRefused."""
         if len(token) > TOKEN_MAX_BYTES:
             raise TokenRefused(f"is longer than {TOKEN_MAX_BYTES} bytes")
         try:
@@ -97,23 +97,23 @@ class TokenVerifier:
                 options={"require": self._required, "verify_aud": self._settings.jwt_audience is not None},
             )
         except jwt.MissingRequiredClaimError as error:
-            raise TokenRefused(f"has no {error.claim}") from error
+            raise TokenRefused(f"has no {error.claim} claim") from error
         except jwt.PyJWTError as error:
-            raise TokenRefused(why(error)) from error
+            raise TokenRefused(reason(error)) from error
         return caller_of(claims, self._settings.customer_claim, self._settings.signed_in_acr)
 
 
-def why(error: jwt.PyJWTError) -> str:
-    return next((text for kind, text in WHY.items() if isinstance(error, kind)), "is not a JWT that can be read")
+def reason(error: jwt.PyJWTError) -> str:
+    return next((text for kind, text in REASONS.items() if isinstance(error, kind)), "is not a valid JWT")
 
 
 def caller_of(claims: dict[str, Any], customer_claim: str, signed_in_acr: Sequence[str]) -> Caller:
-    """The customer of a token that is believed. Raises TokenRefused when the claim is no customer's id."""
+    """Return the caller in the claims of a verified token. Raises TokenRefused if the customer's id is invalid."""
     try:
         customer_id = CUSTOMER.validate_python(claims[customer_claim], strict=True)
     except ValidationError as error:
         raise TokenRefused(
-            f"names no customer in {customer_claim}: 1 to 64 letters, digits, '.', '_', '@' or '-' are one"
+            f"has no valid customer id in {customer_claim}: expected 1 to 64 letters, digits, '.', '_', '@' or '-'"
         ) from error
     acr = str(claims.get("acr", ""))
     return Caller(customer_id, acr in signed_in_acr if signed_in_acr else acr != NOT_AUTHENTICATED_ACR)

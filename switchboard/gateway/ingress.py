@@ -1,4 +1,4 @@
-"""The gateway's requests to the sessions, over Restate's ingress."""
+"""The gateway's requests to sessions, over Restate's ingress."""
 
 import asyncio
 from datetime import timedelta
@@ -22,60 +22,60 @@ from switchboard.retry import RetryPolicy
 from switchboard.session.contract import ClaimedKey
 
 CONNECT_TIMEOUT = timedelta(seconds=2)
-TAKEN_WITHIN = timedelta(seconds=5)
-"""For submitting a message, all retries included."""
+SUBMIT_TIMEOUT = timedelta(seconds=5)
+"""Timeout of submitting a message, retries included."""
 
-ANSWERED_WITHIN = timedelta(seconds=10)
-"""For handlers that answer at once, also while a turn runs."""
+CALL_TIMEOUT = timedelta(seconds=10)
+"""Timeout of handlers that answer at once, also while a turn is running. Retries included."""
 
-READY_WITHIN = timedelta(seconds=2)
+HEALTH_TIMEOUT = timedelta(seconds=2)
 
 RETRIES = RetryPolicy(pause=timedelta(milliseconds=250), attempts_max=120)
 """Keep trying for half a minute; a Restate server needs a few seconds to restart."""
 
 
 class Ingress:
-    """The sessions behind one Restate ingress. Raises IngressError."""
+    """The sessions behind one Restate ingress. Its methods raise IngressError."""
 
     def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
         self._restate = RestateIngress(
             url,
             http,
             RETRIES,
-            # A Restate that has just come back knows no services for a moment.
+            # Right after a restart, Restate does not know its services for a moment.
             retried=(IngressUnavailable, NotAMesh),
             on_failure=lambda error, failures: RECONNECTS.inc(),
             headers=trace_headers,
         )
 
     async def claim(self, session_id: str, key: ClaimedKey, idempotency_key: str) -> bool:
-        """Return whether the key is for this request alone; False when another request claimed it before."""
-        content = await self._restate.call(session_path(session_id, "claim"), key, TAKEN_WITHIN, idempotency_key)
+        """Reserve the key for this request. Return False if another request has reserved it before."""
+        content = await self._restate.call(session_path(session_id, "claim"), key, SUBMIT_TIMEOUT, idempotency_key)
         try:
             return ClaimedKey.model_validate_json(content) == key
         except ValidationError as error:
-            raise NotAMesh("its answer is not a session's") from error
+            raise NotAMesh("its answer does not come from a session") from error
 
     async def submit(self, session_id: str, handler: str, request: WireModel, idempotency_key: str) -> Submitted:
         """Submit a message. The same key again is the same message, not a second one."""
-        return await self._restate.submit(session_path(session_id, handler), request, TAKEN_WITHIN, idempotency_key)
+        return await self._restate.submit(session_path(session_id, handler), request, SUBMIT_TIMEOUT, idempotency_key)
 
-    async def call(self, session_id: str, handler: str, request: Wire, idempotency_key: str) -> bytes:
+    async def call(self, session_id: str, handler: str, request: WireModel, idempotency_key: str) -> bytes:
         """Call a handler that answers at once and return its answer as JSON."""
-        return await self._restate.call(session_path(session_id, handler), request, ANSWERED_WITHIN, idempotency_key)
+        return await self._restate.call(session_path(session_id, handler), request, CALL_TIMEOUT, idempotency_key)
 
-    async def read(self, session_id: str, handler: str, request: Wire) -> bytes:
+    async def read(self, session_id: str, handler: str, request: WireModel) -> bytes:
         """Call a handler that answers at once and changes nothing, and return its answer as JSON."""
-        return await self._restate.read(session_path(session_id, handler), request, ANSWERED_WITHIN)
+        return await self._restate.read(session_path(session_id, handler), request, CALL_TIMEOUT)
 
     async def reply(self, invocation_id: str) -> bytes:
         """Wait for the reply to a submitted message, as JSON. The caller sets the timeout."""
         return await self._restate.reply(invocation_id)
 
-    async def answers(self) -> bool:
-        """Return whether Restate answers; asked once, without retries."""
+    async def healthy(self) -> bool:
+        """Return whether Restate answers, without retries."""
         try:
-            async with asyncio.timeout(READY_WITHIN.total_seconds()):
+            async with asyncio.timeout(HEALTH_TIMEOUT.total_seconds()):
                 await self._restate.request("GET", HEALTH_PATH)
         except (IngressError, TimeoutError):
             return False

@@ -1,4 +1,4 @@
-"""The identity provider's public keys (RFC 7517): fetched, kept, and fetched again when they change."""
+"""The identity provider's public keys (RFC 7517): fetched, cached and refreshed."""
 
 import asyncio
 import logging
@@ -16,14 +16,14 @@ from switchboard.gateway.problems import Problem
 
 logger = logging.getLogger(__name__)
 
-FRESH_FOR = timedelta(minutes=10)
-"""Then they are fetched again: a key that was taken back is refused so much later at most."""
+CACHE_LIFETIME = timedelta(minutes=10)
+"""Cache lifetime; also the longest time that a revoked key stays accepted while the provider answers."""
 
-KEPT_FOR = timedelta(hours=1)
-"""So long the last keys are good while the identity provider is away."""
+STALE_KEYS_MAX_AGE = timedelta(hours=1)
+"""How long cached keys stay accepted while the identity provider is unavailable."""
 
-FETCH_PAUSE = timedelta(seconds=10)
-"""Between two fetches, however many tokens name keys that nobody knows."""
+FETCH_INTERVAL_MIN = timedelta(seconds=10)
+"""Minimum time between two fetches, however many tokens name unknown keys."""
 
 FETCH_TIMEOUT = timedelta(seconds=3)
 KEYS_MAX_BYTES = 256 * 1024
@@ -31,24 +31,24 @@ RSA_MIN_BITS = 2048
 
 ALGORITHMS = ("RS256", "ES256")
 
-TEXTS = ("kty", "use", "kid", "alg", "crv", "n", "e", "x", "y")
-"""What of a key is read here, or by the library, which takes for granted that it is text."""
+TEXT_FIELDS = ("kty", "use", "kid", "alg", "crv", "n", "e", "x", "y")
+"""Fields of a key that we or the library read. The library assumes that they are strings."""
 
-AWAY = "The keys of the identity provider cannot be read just now. Try again in a few seconds."
+UNAVAILABLE = "The identity provider's keys are temporarily unavailable. Retry in a few seconds."
 
 
 class KeysUnreadable(Exception):
-    """The identity provider is away, or what it answers is no set of keys."""
+    """The identity provider is unavailable, or its answer is not a valid key set."""
 
 
 class KeySet(BaseModel):
-    """A JWK Set; each key is looked at by itself, as those that we do not know are passed over."""
+    """A JWK Set. Its keys are validated one by one, because keys of unknown kinds are skipped."""
 
     keys: list[dict[str, Any]]
 
 
 class ProviderKeys:
-    """The keys behind an address, by their ids."""
+    """The keys that a JWKS URL serves, by their ids."""
 
     def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
         self._url = url
@@ -58,30 +58,32 @@ class ProviderKeys:
         self._fetching = asyncio.Lock()
 
     async def key(self, kid: str | None) -> PyJWK:
-        """The key of that id, or the only one there is for a token that names none.
+        """Return the key with this id, or for a token that names none the only key.
 
-        Raises TokenRefused when there is none, Problem (503) while no keys can be read.
+        Raises TokenRefused if there is no such key, and Problem (503) while no keys can be fetched.
         """
-        # While keys are fetched again, those that are known are still good.
-        if self._due(kid) and not (self._find(kid) and self._fetching.locked()):
+        # While another request refreshes the keys, known keys are still used.
+        if self._needs_refresh(kid) and not (self._find(kid) and self._fetching.locked()):
             async with self._fetching:
-                if self._due(kid):
+                if self._needs_refresh(kid):
                     await self._refresh()
         found = self._find(kid)
-        if found is not None and now() - self._fetched_at <= KEPT_FOR.total_seconds():
+        if found is not None and now() - self._fetched_at <= STALE_KEYS_MAX_AGE.total_seconds():
             return found
         if found is not None or not self._keys:
-            raise Problem(503, "identity_provider_away", AWAY, retry_after_s=round(FETCH_PAUSE.total_seconds()))
-        raise TokenRefused("is signed with a key that its issuer does not name")
+            raise Problem(
+                503, "identity_provider_away", UNAVAILABLE, retry_after_s=round(FETCH_INTERVAL_MIN.total_seconds())
+            )
+        raise TokenRefused("is signed with a key that its issuer does not publish")
 
     def _find(self, kid: str | None) -> PyJWK | None:
         if kid is None:
             return next(iter(self._keys.values())) if len(self._keys) == 1 else None
         return self._keys.get(kid)
 
-    def _due(self, kid: str | None) -> bool:
-        stale = now() - self._fetched_at > FRESH_FOR.total_seconds()
-        return (stale or self._find(kid) is None) and now() - self._tried_at >= FETCH_PAUSE.total_seconds()
+    def _needs_refresh(self, kid: str | None) -> bool:
+        stale = now() - self._fetched_at > CACHE_LIFETIME.total_seconds()
+        return (stale or self._find(kid) is None) and now() - self._tried_at >= FETCH_INTERVAL_MIN.total_seconds()
 
     async def _refresh(self) -> None:
         try:
@@ -99,7 +101,7 @@ class ProviderKeys:
         try:
             async with self._http.get(self._url, timeout=timeout, allow_redirects=False) as response:
                 if response.status != 200:
-                    raise KeysUnreadable(f"it answers {response.status}")
+                    raise KeysUnreadable(f"HTTP {response.status}")
                 content = await response.content.read(KEYS_MAX_BYTES)
                 while not response.content.at_eof() and len(content) < KEYS_MAX_BYTES:
                     content += await response.content.read(KEYS_MAX_BYTES)
@@ -109,20 +111,20 @@ class ProviderKeys:
 
 
 def usable_keys(content: bytes) -> dict[str, PyJWK]:
-    """The keys of a set that may sign tokens here. Raises KeysUnreadable when it is no set, or none of them may."""
+    """Return the keys of a set that may sign tokens. Raises KeysUnreadable if it is no key set or has no such key."""
     try:
         listed = KeySet.model_validate_json(content).keys
     except ValidationError as error:
-        raise KeysUnreadable("what it answers is no set of keys") from error
+        raise KeysUnreadable("its answer is not a key set") from error
     found = [key for entry in listed if (key := usable(entry)) is not None]
     if not found:
-        raise KeysUnreadable(f"none of its keys is good for {' or '.join(ALGORITHMS)}")
+        raise KeysUnreadable(f"none of its keys can be used for {' or '.join(ALGORITHMS)}")
     return {key.key_id or "": key for key in found}
 
 
 def usable(entry: dict[str, Any]) -> PyJWK | None:
-    """A public key for signatures, long enough; None for all others."""
-    if not all(isinstance(entry.get(name, ""), str) for name in TEXTS):
+    """Return the entry as a key if it is a public signature key of sufficient length, else None."""
+    if not all(isinstance(entry.get(name, ""), str) for name in TEXT_FIELDS):
         return None
     if entry.get("use", "sig") != "sig" or entry.get("kty") not in ("RSA", "EC"):
         return None
@@ -133,10 +135,10 @@ def usable(entry: dict[str, Any]) -> PyJWK | None:
     if key.algorithm_name not in ALGORITHMS:
         return None
     short = isinstance(key.key, RSAPublicKey) and key.key.key_size < RSA_MIN_BITS
-    # With a private part anybody who reads the address could sign: that is nobody's proof.
+    # If the entry publishes the private part, anyone who reads the URL could sign with it.
     return None if short or "d" in entry else key
 
 
 def now() -> float:
-    """Seconds of a clock that never goes back."""
+    """Return the time of a monotonic clock, in seconds."""
     return asyncio.get_running_loop().time()

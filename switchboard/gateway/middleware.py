@@ -1,4 +1,4 @@
-"""What every request of a customer goes through: a limit on how many there are, a span, a metric, a line in the log."""
+"""The middleware around the API: limits concurrent requests, and records a span, a metric and a log line for each."""
 
 import asyncio
 import logging
@@ -16,22 +16,22 @@ from switchboard.gateway.spans import record_response, request_span, trace_id
 logger = logging.getLogger(__name__)
 
 PROBES = ("/health", "/ready")
-"""Kubernetes' own questions: neither counted nor refused."""
+"""Kubernetes' probes: neither counted nor limited."""
 
 METHODS = ("GET", "POST")
-"""Of others, metrics and spans say _OTHER, as the semantic conventions do: anybody can invent them."""
+"""Metrics and spans record other methods as _OTHER, as the semantic conventions do: clients can invent names."""
 
 IDEMPOTENCY_KEY = "idempotency-key"
-"""A header, and what of a request's scope holds it."""
+"""The header, and the entry of a request's scope that holds the key."""
 
 CLIENT_CLOSED_REQUEST = 499
-"""How proxies note a client that has left before its answer."""
+"""Status that proxies log for a client that disconnects before its response."""
 
-BUSY = "The gateway has as many requests as it can take. Try again in a second, with the same Idempotency-Key."
-STOPPING = "This gateway is about to end. Send the same request again: another one takes it."
+BUSY = "The gateway is at its limit of concurrent requests. Retry in a second with the same Idempotency-Key."
+STOPPING = "This gateway is shutting down. Send the same request again; another gateway will handle it."
 RETRY_SOON_S = 1
 
-# ASGI's own types: what a server hands over has no narrower ones.
+# ASGI's own types are no narrower than this.
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -40,7 +40,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class RequestMiddleware:
-    """An ASGI application around the API. `stopping` refuses what is new, `idle` waits for what runs."""
+    """An ASGI application around the API. Set `stopping` to refuse new requests; `idle` waits for running ones."""
 
     def __init__(self, app: App, requests_max: int) -> None:
         self._app = app
@@ -68,14 +68,14 @@ class RequestMiddleware:
                 self._idle.set()
 
     async def idle(self, within: timedelta) -> bool:
-        """Wait until no request runs; False when the time was up before."""
+        """Wait until no request is running; return False if the time is up first."""
         try:
             await asyncio.wait_for(self._idle.wait(), within.total_seconds())
         except TimeoutError:
             return False
         return True
 
-    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if self.stopping:
                 raise Problem(503, "stopping", STOPPING, RETRY_SOON_S)
@@ -86,8 +86,8 @@ class RequestMiddleware:
             return
         await self._app(scope, receive, send)
 
-    def _own_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
-        """What each answer says, good or bad: nothing of it is for a cache, and under which key it can be had again."""
+    def _response_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """Headers of every response: not cacheable, and the key to retry with."""
         headers = [(b"cache-control", b"no-store")]
         if key := scope.get(IDEMPOTENCY_KEY):
             headers.append((IDEMPOTENCY_KEY.encode(), key.encode()))
@@ -100,27 +100,27 @@ class RequestMiddleware:
     async def _observed(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
         status = CLIENT_CLOSED_REQUEST
-        begun = time.perf_counter()
+        started = time.perf_counter()
 
-        async def noting(event: Event) -> None:
+        async def send_with_headers(event: Event) -> None:
             nonlocal status
             if event["type"] == "http.response.start":
                 status = event["status"]
-                event["headers"] = [*event.get("headers", ()), *self._own_headers(scope)]
+                event["headers"] = [*event.get("headers", ()), *self._response_headers(scope)]
             await send(event)
 
         with request_span(method) as span:
             try:
-                await self._admitted(scope, receive, noting)
+                await self._limited(scope, receive, send_with_headers)
             finally:
-                self._note(span, method, route_of(scope), status, time.perf_counter() - begun)
+                self._record(span, method, route_of(scope), status, time.perf_counter() - started)
 
-    def _note(self, span: Span, method: str, route: str, status: int, seconds: float) -> None:
+    def _record(self, span: Span, method: str, route: str, status: int, seconds: float) -> None:
         record_response(span, method, route, status)
         REQUESTS.labels(method, route, str(status)).observe(seconds)
-        logger.info("%s %s %s in %.0f ms", method, route or "(no such address)", status, seconds * 1000)
+        logger.info("%s %s %s in %.0f ms", method, route or "(unknown path)", status, seconds * 1000)
 
 
 def route_of(scope: Scope) -> str:
-    """The pattern of the address, never the address: of those there are many. Empty when there is none."""
+    """Return the path's pattern, never the path itself, to keep cardinality low; empty if no route matches."""
     return str(getattr(scope.get("route"), "path", ""))

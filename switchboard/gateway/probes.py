@@ -1,4 +1,4 @@
-"""Whether this process answers and whether it should be sent customers, as Kubernetes asks it."""
+"""Liveness and readiness probes for Kubernetes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -10,38 +10,38 @@ from fastapi.responses import JSONResponse
 
 from switchboard.gateway.problems import Problem, respond
 
-FRESH_FOR = timedelta(seconds=1)
-"""However often it is asked, Restate is asked no more often."""
+CACHE_LIFETIME = timedelta(seconds=1)
+"""However often probes come, Restate's health is checked only once in this time."""
 
-TURNS_WITHIN = timedelta(seconds=5)
-"""Longer than anybody may keep the event loop; longer than Restate is waited for, too."""
+LOOP_TIMEOUT = timedelta(seconds=5)
+"""When the event loop counts as blocked. Longer than the timeout of Restate's health check."""
 
-STUCK = f"The event loop has not turned for {TURNS_WITHIN.total_seconds():.0f} s."
+STUCK = f"The event loop has been blocked for {LOOP_TIMEOUT.total_seconds():.0f} s."
 
 
 class Readiness:
-    """Whether Restate can be asked and this process goes on; `answers` asks Restate."""
+    """Whether Restate is reachable and this process is not shutting down. `restate_healthy` checks Restate."""
 
-    def __init__(self, answers: Callable[[], Awaitable[bool]]) -> None:
-        self._answers = answers
-        self._asking = asyncio.Lock()
-        self._known: bool | None = None
-        self._known_at = 0.0
+    def __init__(self, restate_healthy: Callable[[], Awaitable[bool]]) -> None:
+        self._restate_healthy = restate_healthy
+        self._checking = asyncio.Lock()
+        self._healthy: bool | None = None
+        self._checked_at = 0.0
         self.stopping = False
 
     async def check(self) -> None:
-        """Raises Problem 503 when this process should be sent nothing."""
+        """Raises Problem 503 if this process should not receive requests."""
         if self.stopping:
-            raise Problem(503, "stopping", "This process is about to end.")
-        if not await self._restate_answers():
-            raise Problem(503, "restate_away", "Restate's ingress does not answer; is RESTATE_INGRESS_URL right?")
+            raise Problem(503, "stopping", "This process is shutting down.")
+        if not await self._cached_restate_healthy():
+            raise Problem(503, "restate_away", "Restate's ingress does not answer. Is RESTATE_INGRESS_URL right?")
 
-    async def _restate_answers(self) -> bool:
-        async with self._asking:
-            if self._known is None or self._now() - self._known_at >= FRESH_FOR.total_seconds():
-                self._known = await self._answers()
-                self._known_at = self._now()
-            return self._known
+    async def _cached_restate_healthy(self) -> bool:
+        async with self._checking:
+            if self._healthy is None or self._now() - self._checked_at >= CACHE_LIFETIME.total_seconds():
+                self._healthy = await self._restate_healthy()
+                self._checked_at = self._now()
+            return self._healthy
 
     @staticmethod
     def _now() -> float:
@@ -49,24 +49,24 @@ class Readiness:
 
 
 async def health() -> None:
-    """This process answers."""
+    """Do nothing: a process that answers is alive."""
 
 
 def probe_pages(
-    readiness: Readiness, loop: asyncio.AbstractEventLoop, others: WSGIApplication, within: timedelta = TURNS_WITHIN
+    readiness: Readiness, loop: asyncio.AbstractEventLoop, others: WSGIApplication, within: timedelta = LOOP_TIMEOUT
 ) -> WSGIApplication:
-    """/health and /ready for a thread of its own, and the pages of `others`. They ask the loop that has the work."""
-    asked = {"/health": health, "/ready": readiness.check}
+    """Serve /health and /ready from another thread, by running them in the event loop; other paths go to `others`."""
+    checks = {"/health": health, "/ready": readiness.check}
 
     def page(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        ask = asked.get(environ["PATH_INFO"])
-        if ask is None:
+        check = checks.get(environ["PATH_INFO"])
+        if check is None:
             return others(environ, start_response)
-        said = asyncio.run_coroutine_threadsafe(told(ask), loop)
+        running = asyncio.run_coroutine_threadsafe(probe_response(check), loop)
         try:
-            response = said.result(within.total_seconds())
+            response = running.result(within.total_seconds())
         except TimeoutError:
-            said.cancel()
+            running.cancel()
             response = respond(Problem(503, "stuck", STUCK))
         status = HTTPStatus(response.status_code)
         start_response(f"{status.value} {status.phrase}", [("content-type", str(response.media_type))])
@@ -75,10 +75,9 @@ def probe_pages(
     return page
 
 
-async def told(ask: Callable[[], Awaitable[None]]) -> JSONResponse:
-    """What a probe is answered."""
+async def probe_response(check: Callable[[], Awaitable[None]]) -> JSONResponse:
     try:
-        await ask()
+        await check()
     except Problem as problem:
         return respond(problem)
     return JSONResponse({"status": "ok"})

@@ -1,4 +1,4 @@
-"""Why a request is not done: each such error is a status, a word for programs and a sentence for people."""
+"""Error responses (RFC 9457): a status, a code for programs and a sentence for people."""
 
 import logging
 from http import HTTPStatus
@@ -17,14 +17,14 @@ PROBLEM_JSON = "application/problem+json"
 
 EXPLANATION_MAX_CHARS = 500
 
-WHAT_TO_DO = {
-    404: "There is nothing at this address; /v1/openapi.json lists what there is.",
-    405: "This address does not take this method; /v1/openapi.json lists what it takes.",
+DETAILS = {
+    404: "This path does not exist. See /v1/openapi.json for all paths.",
+    405: "This path does not support this method. See /v1/openapi.json for the methods of each path.",
 }
 
 
 class Problem(Exception):
-    """Ends a request. `detail` is shown to whoever asked, so nothing of another customer's is in it."""
+    """Ends a request with an error response. `detail` is shown to the client: put no other customer's data into it."""
 
     def __init__(self, status: int, code: str, detail: str, retry_after_s: int | None = None) -> None:
         super().__init__(detail)
@@ -35,7 +35,7 @@ class Problem(Exception):
 
 
 def respond(problem: Problem) -> JSONResponse:
-    """The problem as RFC 9457 has it."""
+    """Return the response for a problem, as RFC 9457 defines it."""
     details = ProblemDetails(
         title=HTTPStatus(problem.status).phrase,
         status=problem.status,
@@ -52,30 +52,32 @@ async def on_problem(_: Request, problem: Exception) -> JSONResponse:
 
 
 async def on_invalid(_: Request, error: Exception) -> JSONResponse:
-    """A request that does not fit: what, where, and without the words of whoever sent it."""
+    """Answer a request that fails validation: name the fields and the faults, but do not quote values."""
     assert isinstance(error, RequestValidationError)
     faults = "; ".join(
-        f"{place(fault['loc'])}: {str(fault['msg']).removeprefix('Value error, ')}" for fault in error.errors()
+        f"{field_path(fault['loc'])}: {str(fault['msg']).removeprefix('Value error, ')}" for fault in error.errors()
     )
-    return respond(Problem(400, "request_invalid", f"The request does not fit: {faults[:EXPLANATION_MAX_CHARS]}."))
+    return respond(Problem(400, "request_invalid", f"Invalid request: {faults[:EXPLANATION_MAX_CHARS]}."))
 
 
 async def on_http_error(_: Request, error: Exception) -> JSONResponse:
-    """What the framework refuses by itself."""
+    """Answer a request that the framework refuses."""
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
-    detail = WHAT_TO_DO.get(error.status_code, f"{phrase}. See /v1/openapi.json for what can be asked.")
+    detail = DETAILS.get(error.status_code, f"{phrase}. See /v1/openapi.json for the API.")
     return respond(Problem(error.status_code, phrase.lower().replace(" ", "_"), detail))
 
 
-async def on_defect(_: Request, error: Exception) -> JSONResponse:
-    """A defect of ours. The log has its place; the client can go on with the same key."""
-    logger.error("a request has failed by a defect", exc_info=error)
+async def on_unexpected_error(_: Request, error: Exception) -> JSONResponse:
+    """Answer a request that failed because of a bug. The log says where; the client can retry with the same key."""
+    logger.error("a request failed with an unexpected error", exc_info=error)
     return respond(
-        Problem(500, "internal_error", "The gateway has failed at this. Send it again with the same Idempotency-Key.")
+        Problem(
+            500, "internal_error", "The gateway failed to handle this request. Retry with the same Idempotency-Key."
+        )
     )
 
 
-def place(where: tuple[object, ...]) -> str:
-    """`body.text` without the `body`: as whoever wrote the request knows it."""
-    return ".".join(str(part) for part in where if part not in ("body", "path", "query", "header")) or "body"
+def field_path(location: tuple[object, ...]) -> str:
+    """Return a field's path as the client knows it: `text`, not `body.text`."""
+    return ".".join(str(part) for part in location if part not in ("body", "path", "query", "header")) or "body"

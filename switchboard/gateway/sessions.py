@@ -1,4 +1,4 @@
-"""From a request to the Session object and back: what is handed in once, waited for, and said when it fails."""
+"""Client of the Session object: submits a request once, waits for its reply, and turns failures into Problems."""
 
 import asyncio
 import hashlib
@@ -11,7 +11,7 @@ from typing import Any
 from switchboard.gateway.identity import Caller
 from switchboard.gateway.ingress import Ingress
 from switchboard.gateway.problems import Problem
-from switchboard.gateway.spans import describe
+from switchboard.gateway.spans import set_attribute
 from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh
 from switchboard.messages import WireModel
 from switchboard.session.contract import NO_AGENTS, QUESTION_CLOSED, QUESTION_EXPIRED, ClaimedKey
@@ -24,179 +24,181 @@ RETRY_SOON_S = 1
 RETRY_WITHOUT_AGENTS_S = 60
 
 CODES = {400: "request_invalid", 403: "session_forbidden", 404: "session_unknown", 409: "nothing_to_decide"}
-"""What the session's own refusals are called. Its sentence comes with them."""
+"""Codes of the session's own refusals, by status. The session's sentence becomes the detail."""
 
 DECIDED = (QUESTION_CLOSED, QUESTION_EXPIRED)
-"""Of 409, these are the session's. Restate says 409 as well, of what an operator has killed."""
+"""The session's own 409 messages. Restate also answers 409, for an invocation that an operator killed."""
 
 ATTEMPTS_MAX = 20
-"""Under one key, while no agent can be found: with the pause that is asked for, half an hour of them."""
+"""Attempts under one key while no agent is available. With the Retry-After that we send they last over 20 minutes."""
 
-AWAY = (
-    "The mesh cannot be reached just now. Send the same request again with the same Idempotency-Key; what was taken is "
-    "not done twice."
+UNAVAILABLE = (
+    "The service is temporarily unavailable. Retry with the same Idempotency-Key: a request that was accepted is not "
+    "carried out twice."
 )
-GOES_ON = "It was taken and goes on. Send the same request again with the same Idempotency-Key, and its reply comes."
-KEY_REUSED = "This Idempotency-Key was used for another request of this session. Send this one with a new key."
-NO_MORE_ATTEMPTS = "No agent can be reached, and this was tried too often. Send it again with a new Idempotency-Key."
-LEAVING = (
-    "This gateway ends before the reply is there. What was taken goes on. Send the same request again with the same "
-    "Idempotency-Key: another gateway has its reply."
+STILL_RUNNING = "The request was accepted and is still running. Retry with the same Idempotency-Key to get the reply."
+KEY_REUSED = "This Idempotency-Key was used for a different request in this session. Send this request with a new key."
+NO_MORE_ATTEMPTS = "No agent is available, and this key has no attempts left. Retry with a new Idempotency-Key."
+GATEWAY_STOPPING = (
+    "This gateway is shutting down before the reply is ready. If the request was accepted, it is still running. Retry "
+    "with the same Idempotency-Key: another gateway will return the reply."
 )
-LATE = "The reply takes longer than a request may wait. " + GOES_ON
-NOT_READY = "The mesh is not ready yet. Try again in a few seconds."
-STOPPED = "An operator has stopped this, and nothing of it was written down. Send it again with a new Idempotency-Key."
+REPLY_LATE = "The reply did not arrive in time. " + STILL_RUNNING
+NOT_READY = "The mesh is not ready yet. Retry in a few seconds."
+STOPPED = "An operator stopped this request, and nothing was recorded. Retry with a new Idempotency-Key."
 LOST = (
-    "The mesh could not finish this. Look at the transcript for what was done before you send it again, with a new "
-    "Idempotency-Key."
+    "The mesh could not finish this request. Check the transcript to see what was done before you send the request "
+    "again with a new Idempotency-Key."
 )
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class ClientDisconnected(Exception):
-    """Whoever asked has left. What was handed in goes on."""
+    """The client disconnected before the reply. A submitted request keeps running."""
 
 
 class SessionClient:
-    """The sessions, as the API asks them. Raises Problem when there is no answer to give."""
+    """The sessions, as the API calls them. Raises Problem when there is no answer to return."""
 
     def __init__(self, ingress: Ingress, reply_timeout: timedelta) -> None:
         self._ingress = ingress
         self._reply_timeout = reply_timeout
-        self._leaving = asyncio.Event()
+        self._stopping = asyncio.Event()
 
-    def leave(self) -> None:
-        """Answer whoever waits, now: this process is about to end. What they wait for goes on."""
-        self._leaving.set()
+    def stop_waiting(self) -> None:
+        """Answer all waiting clients now, because this process is shutting down. Their requests keep running."""
+        self._stopping.set()
 
     async def deliver(
         self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str, receive: Receive
     ) -> bytes:
-        """Hand a request in and wait for its reply, as JSON. Raises ClientDisconnected when `receive` says so.
+        """Submit a request, wait for its reply and return it as JSON. Raises ClientDisconnected.
 
-        It is taken before anything is waited for: killed after that, the same key finds it again.
+        The request is submitted before anything waits, so that a retry with the same key finds it even if this process
+        was killed.
         """
         return await self._unless_stopping(self._deliver(caller, session_id, handler, request, key, receive))
 
-    async def call(self, caller: Caller, session_id: str, handler: str, request: Wire, key: str) -> bytes:
+    async def call(self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str) -> bytes:
         """Call a handler that answers at once, under a key, and return its answer as JSON."""
         claimed_key = scoped_key(caller, session_id, key)
         await self._claim(session_id, handler, request, claimed_key)
-        with told():
+        with problems_for_errors():
             return await self._unless_stopping(self._ingress.call(session_id, handler, request, claimed_key))
 
-    async def read(self, session_id: str, handler: str, request: Wire) -> bytes:
+    async def read(self, session_id: str, handler: str, request: WireModel) -> bytes:
         """Call a handler that answers at once and changes nothing, and return its answer as JSON."""
-        with told():
+        with problems_for_errors():
             return await self._unless_stopping(self._ingress.read(session_id, handler, request))
 
     async def ready(self) -> bool:
-        """Whether Restate can be asked."""
-        return await self._ingress.answers()
+        """Return whether Restate is reachable."""
+        return await self._ingress.healthy()
 
     async def _deliver(
         self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str, receive: Receive
     ) -> bytes:
         claimed_key = scoped_key(caller, session_id, key)
         await self._claim(session_id, handler, request, claimed_key)
-        for sent_key in attempts(claimed_key):
-            with told():
-                submitted = await self._ingress.submit(session_id, handler, request, sent_key)
-            describe("restate.invocation.id", submitted.invocation_id)
-            with told(GOES_ON):
+        for attempt_key in attempt_keys(claimed_key):
+            with problems_for_errors():
+                submitted = await self._ingress.submit(session_id, handler, request, attempt_key)
+            set_attribute("restate.invocation.id", submitted.invocation_id)
+            with problems_for_errors(STILL_RUNNING):
                 try:
                     return await while_client_connected(self._reply(submitted.invocation_id), receive)
                 except HandlerFailed as error:
-                    # Kept under its key for a day, and nothing was done: the next attempt has a key of its own.
+                    # Restate keeps this failure under its key for a day. If it is a past attempt in which nothing was
+                    # done, try again under the next key.
                     if not (no_agent_found(error) and submitted.repeated):
                         raise
         raise Problem(503, "no_agents", NO_MORE_ATTEMPTS, RETRY_WITHOUT_AGENTS_S)
 
     async def _claim(self, session_id: str, handler: str, request: WireModel, key: str) -> None:
-        """Make sure that a key is for one request. Raises Problem 422 when another one has it."""
+        """Reserve a key for this request. Raises Problem 422 if another request has it."""
         digest = hashlib.sha256(f"{handler} {request.model_dump_json()}".encode()).hexdigest()
-        with told():
+        with problems_for_errors():
             if not await self._ingress.claim(session_id, ClaimedKey(digest=digest), key):
                 raise Problem(422, "key_reused", KEY_REUSED)
 
     async def _unless_stopping(self, answer: Awaitable[bytes]) -> bytes:
-        """Wait for an answer until this process has to end. Raises Problem then, so that the key is told."""
-        waiting, leaving = asyncio.ensure_future(answer), asyncio.ensure_future(self._leaving.wait())
+        """Wait for an answer. Raises Problem when this process stops, so that the client gets the key to retry with."""
+        waiting, stopping = asyncio.ensure_future(answer), asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
-                raise Problem(503, "stopping", LEAVING, RETRY_SOON_S)
+                raise Problem(503, "stopping", GATEWAY_STOPPING, RETRY_SOON_S)
             return waiting.result()
         finally:
             waiting.cancel()
-            leaving.cancel()
+            stopping.cancel()
 
     async def _reply(self, invocation_id: str) -> bytes:
         try:
             async with asyncio.timeout(self._reply_timeout.total_seconds()):
                 return await self._ingress.reply(invocation_id)
         except TimeoutError as error:
-            raise Problem(504, "reply_late", LATE) from error
+            raise Problem(504, "reply_late", REPLY_LATE) from error
 
 
 def scoped_key(caller: Caller, session_id: str, key: str) -> str:
-    """The key at Restate, which answers a repeated one before any handler has looked at who asks.
+    """Return the key for Restate, which answers a repeated key before any handler checks who the caller is.
 
-    So whose it is stands in it: neither a customer's nor a session id can hold a slash. So does what was proven, for
-    what a signed-in customer was told is not for somebody who only says that they are the same.
+    So the key names the customer and the session; neither id can contain a slash. It also names whether the customer
+    was signed in: what a signed-in customer was told is not for a caller who only claims to be that customer.
     """
     return f"{caller.customer_id}/{'signed-in' if caller.signed_in else 'claimed'}/{session_id}/{key}"
 
 
-def attempts(key: str) -> Iterator[str]:
-    """The keys for one request, of which each is used only once no agent could be found under the one before."""
-    # No key of a client has a space in it, so this is nobody else's.
+def attempt_keys(key: str) -> Iterator[str]:
+    """Yield the keys for one request. Each is used only after no agent was available under the key before."""
+    # A client's key cannot contain a space, so these keys cannot collide with another one.
     return (key if number == 0 else f"{key} {number}" for number in range(ATTEMPTS_MAX))
 
 
 def no_agent_found(failed: HandlerFailed) -> bool:
-    """Whether a message ended without an agent, and with nothing done."""
+    """Return whether a message ended because no agent was available, with nothing done."""
     return (failed.status, failed.message) == (503, NO_AGENTS)
 
 
 async def while_client_connected(reply: Awaitable[bytes], receive: Receive) -> bytes:
-    """Wait for a reply as long as somebody is there to get it. Raises ClientDisconnected."""
-    waiting, leaving = asyncio.ensure_future(reply), asyncio.ensure_future(gone(receive))
+    """Wait for a reply while the client is connected. Raises ClientDisconnected."""
+    waiting, disconnected = asyncio.ensure_future(reply), asyncio.ensure_future(disconnect(receive))
     try:
-        await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({waiting, disconnected}, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
             raise ClientDisconnected
         return waiting.result()
     finally:
         waiting.cancel()
-        leaving.cancel()
+        disconnected.cancel()
 
 
-async def gone(receive: Receive) -> None:
-    """Return when the client has left: the server says so where it would else say more of the request."""
+async def disconnect(receive: Receive) -> None:
+    """Return when the client disconnects; the server reports it where it would report more of the body."""
     event = await receive()
     while event["type"] != "http.disconnect":
         event = await receive()
 
 
 @contextmanager
-def told(away: str = AWAY) -> Iterator[None]:
-    """Turn what goes wrong at Restate into what the client is told; `away` is for a Restate that does not answer."""
+def problems_for_errors(unavailable: str = UNAVAILABLE) -> Iterator[None]:
+    """Turn errors of the ingress into Problems. `unavailable` is the detail when Restate does not answer."""
     try:
         yield
     except IngressUnavailable as error:
         logger.warning("Restate's ingress does not answer")
-        raise Problem(503, "restate_away", away, RETRY_AFTER_S) from error
+        raise Problem(503, "restate_away", unavailable, RETRY_AFTER_S) from error
     except NotAMesh as error:
-        logger.error("Restate's ingress knows no sessions; are the mesh's services registered there?")
+        logger.error("Restate's ingress has no sessions; are the mesh's services registered there?")
         raise Problem(503, "mesh_not_ready", NOT_READY, RETRY_AFTER_S) from error
     except HandlerFailed as error:
         raise problem_of(error) from error
 
 
 def problem_of(failed: HandlerFailed) -> Problem:
-    """What a handler has said. Its sentences are for customers; the words of a defect are not."""
+    """Return the Problem for a handler's error. Its refusals are written for customers; messages of bugs are hidden."""
     if failed.message == CANCELLATION_MESSAGE:
         return Problem(409, "stopped", STOPPED)
     if no_agent_found(failed):

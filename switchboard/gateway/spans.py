@@ -1,4 +1,4 @@
-"""The span of a request: the root of a message's trace, whatever the client claims in headers."""
+"""The span of a request: the root of a message's trace. Trace headers of clients are ignored."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ SERVER_ERROR = 500
 
 @contextmanager
 def request_span(method: str) -> Iterator[Span]:
-    """A span around a request. It has no parent: a customer could name another customer's trace."""
+    """Open a span around a request. It has no parent: a client could name another customer's trace."""
     with (
         child_span(None, method, SpanKind.SERVER, {"http.request.method": method}) as span,
         trace.use_span(span, record_exception=False, set_status_on_exception=False),
@@ -22,7 +22,7 @@ def request_span(method: str) -> Iterator[Span]:
 
 
 def record_response(span: Span, method: str, route: str, status: int) -> None:
-    """Name the span as the semantic conventions for HTTP have it, and say how the request ended."""
+    """Name the span by the semantic conventions for HTTP and record the response."""
     span.update_name(f"{method} {route}" if route else method)
     if route:
         span.set_attribute("http.route", route)
@@ -32,18 +32,18 @@ def record_response(span: Span, method: str, route: str, status: int) -> None:
         span.set_status(Status(StatusCode.ERROR))
 
 
-def describe(name: str, value: str) -> None:
+def set_attribute(name: str, value: str) -> None:
     """Add an attribute to the request's span."""
     trace.get_current_span().set_attribute(name, value)
 
 
 def trace_id() -> str:
-    """Of the request, in hexadecimal; empty when nobody traces."""
+    """Return the trace id of the request, in hexadecimal; empty without tracing."""
     context = trace.get_current_span().get_span_context()
     return f"{context.trace_id:032x}" if context.is_valid else ""
 
 
 def trace_headers() -> dict[str, str]:
-    """What puts the work for a request below its span."""
+    """Return the headers that make the request's span the parent of the work it causes."""
     context = trace.get_current_span().get_span_context()
     return {TRACEPARENT: traceparent(context)} if context.is_valid else {}

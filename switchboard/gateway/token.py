@@ -1,6 +1,7 @@
-"""Makes a token with the shared secret: for a developer, and for a check of an installation.
+"""Create a customer's token with the shared secret, for development and for testing an installation.
 
-`python -m switchboard.gateway.token --customer alice --minutes 5` reads GATEWAY_JWT_SECRET and the claims' settings.
+`python -m switchboard.gateway.token --customer alice --minutes 5` reads GATEWAY_JWT_SECRET and the settings
+of the claims.
 """
 
 import argparse
@@ -16,14 +17,14 @@ from switchboard.runtime.settings import load
 MINUTES_MAX = 24 * 60
 
 NO_SECRET = (
-    "A token can be made with GATEWAY_JWT_SECRET only; with GATEWAY_JWKS_URL, the identity provider makes them.\n"
+    "Cannot create a token without GATEWAY_JWT_SECRET. With GATEWAY_JWKS_URL, get tokens from the identity provider.\n"
 )
 
 
 def mint(
     settings: TokenSettings, customer_id: str, expires_after: timedelta, at: datetime, signed_in: bool = True
 ) -> str:
-    """A token that the gateway of these settings believes. Raises ValueError without a shared secret."""
+    """Create a token that a gateway with these settings accepts. Raises ValueError without a shared secret."""
     if settings.jwt_secret is None:
         raise ValueError(NO_SECRET)
     claims: dict[str, object] = {settings.customer_claim: customer_id, "iat": at, "exp": at + expires_after}
@@ -46,15 +47,17 @@ def minutes(value: str) -> timedelta:
 
 
 def main() -> int:
-    """Print a token; the exit code."""
-    parser = argparse.ArgumentParser("python -m switchboard.gateway.token", description="Print a customer's token.")
-    parser.add_argument("--customer", default="alice", help="whose token it is")
-    parser.add_argument("--minutes", type=minutes, default=timedelta(hours=1), help="how long it is good; 60")
-    parser.add_argument("--not-signed-in", action="store_true", help="of somebody who only says who they are")
-    asked = parser.parse_args()
+    """Print a token and return the exit code."""
+    parser = argparse.ArgumentParser("python -m switchboard.gateway.token", description="Print a token for a customer.")
+    parser.add_argument("--customer", default="alice", help="the customer's id; default: %(default)s")
+    parser.add_argument(
+        "--minutes", type=minutes, default=timedelta(hours=1), help="lifetime of the token in minutes; default: 60"
+    )
+    parser.add_argument("--not-signed-in", action="store_true", help="mark the customer as not authenticated")
+    arguments = parser.parse_args()
     settings = load(TokenSettings)
     try:
-        token = mint(settings, asked.customer, asked.minutes, datetime.now(UTC), not asked.not_signed_in)
+        token = mint(settings, arguments.customer, arguments.minutes, datetime.now(UTC), not arguments.not_signed_in)
     except ValueError as error:
         sys.stderr.write(str(error))
         return 1

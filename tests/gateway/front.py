@@ -1,4 +1,4 @@
-"""A gateway in front of the laboratory's mesh, and customers who come to it with a token."""
+"""A gateway in front of the laboratory's mesh, and customers who call it with a token."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ SECRET = "a secret of the tests, long enough for HS256"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the gateway answered."""
+    """A response of the gateway."""
 
     status: int
     body: JSON
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass
 class Visitor:
-    """A customer at the gateway, in one session; a new one unless it is named."""
+    """A customer at the gateway, in one session: a new one unless it is given."""
 
     url: str
     http: aiohttp.ClientSession
@@ -55,18 +55,18 @@ class Visitor:
         """Send a message and wait for the reply."""
         return await self.posts("messages", key, text=text, **more)
 
-    async def posts(self, what: str, key: str | None = None, **body: Any) -> Answer:
-        return await self.calls("POST", what, {"idempotency-key": key} if key else {}, json=body or None)
+    async def posts(self, path: str, key: str | None = None, **body: Any) -> Answer:
+        return await self.calls("POST", path, {"idempotency-key": key} if key else {}, json=body or None)
 
-    async def gets(self, what: str) -> Answer:
-        return await self.calls("GET", what)
+    async def gets(self, path: str) -> Answer:
+        return await self.calls("GET", path)
 
     async def calls(
-        self, method: str, what: str, headers: Mapping[str, str] | None = None, as_is: bool = False, **more: Any
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, as_is: bool = False, **more: Any
     ) -> Answer:
-        """Ask for something; `as_is` sends the address as it is written."""
+        """Send a request; `as_is` sends the path without normalising it."""
         sent = {"authorization": f"Bearer {self.token}", **(headers or {})}
-        url = URL(f"{self.url}/v1/sessions/{self.session}/{what}", encoded=as_is)
+        url = URL(f"{self.url}/v1/sessions/{self.session}/{path}", encoded=as_is)
         async with self.http.request(method, url, headers=sent, **more) as response:
             body = await response.json(content_type=None)
             return Answer(response.status, body, response.headers)
@@ -74,7 +74,7 @@ class Visitor:
 
 @dataclass
 class Gateway:
-    """A gateway that runs, the ports that it has, and the mesh behind it."""
+    """A running gateway, its ports, and the mesh behind it."""
 
     process: Process
     ports: GatewayPorts
@@ -92,7 +92,7 @@ class Gateway:
             return await response.text()
 
     async def probe(self, path: str) -> list[int]:
-        """What a probe is answered, at the customers' port and at the other."""
+        """Return the statuses of a probe on the customers' port and on the metrics port."""
         statuses = []
         for url in (self.ports.url, self.metrics_url):
             async with self.laboratory.http.get(f"{url}/{path}") as response:
@@ -104,7 +104,7 @@ class Gateway:
 async def open_gateway(
     laboratory: Laboratory, folder: Path, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Gateway]:
-    """A gateway of one's own; `environment` is added to what it is told."""
+    """Start a separate gateway; `environment` is added to its environment."""
     ports = GatewayPorts(*free_ports(2))
     log = folder / "gateway.log"
     process = gateway_process(ports, laboratory.mesh.addresses.ingress_url, SECRET, log, environment or {})

@@ -1,4 +1,4 @@
-"""The sessions over HTTP: for whoever the token proves, once under a key, and with a reason for every no."""
+"""The HTTP API of sessions: authentication, idempotency keys, and errors with a reason."""
 
 import asyncio
 import json
@@ -14,23 +14,23 @@ from tests.gateway.front import Answer, Gateway, open_gateway
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 LONG_MS = 60_000
-"""Nobody waits for it: the test would fail long before."""
+"""Longer than any test runs: tests interrupt it."""
 
 
 def problem(answer: Answer) -> tuple[int, str]:
-    """The status and the code of what has to be a problem as RFC 9457 has it."""
+    """Return status and code of a response that must be a problem by RFC 9457."""
     assert answer.headers["content-type"] == "application/problem+json"
-    said = ProblemDetails.model_validate(answer.body)
-    assert said.status == answer.status
-    assert said.detail.endswith((".", "…`."))
-    return said.status, said.code
+    details = ProblemDetails.model_validate(answer.body)
+    assert details.status == answer.status
+    assert details.detail.endswith(".")
+    return details.status, details.code
 
 
 def unique() -> str:
     return str(uuid4())
 
 
-async def test_a_message_has_its_reply(gateway: Gateway) -> None:
+async def test_message_returns_its_reply(gateway: Gateway) -> None:
     await gateway.laboratory.model.plays(scene("hello", says("hello yourself")))
     answer = await gateway.visitor().says("hello")
     assert (answer.status, answer.text, answer.body["agent"], answer.body["turn"]) == (
@@ -43,36 +43,36 @@ async def test_a_message_has_its_reply(gateway: Gateway) -> None:
     assert len(answer.headers["idempotency-key"]) == 32
 
 
-async def test_the_same_key_is_the_same_message(gateway: Gateway) -> None:
+async def test_same_key_returns_the_same_reply(gateway: Gateway) -> None:
     await gateway.laboratory.model.plays(scene("hello", says("hi")))
     visitor, key = gateway.visitor(), unique()
     first, again = await asyncio.gather(*(visitor.says("hello", key) for _ in range(2)))
     assert (first.status, first.headers["idempotency-key"]) == (200, key)
     assert again.body == first.body
-    # The key that the gateway has made is as good as one's own.
+    # A key that the gateway generated works in the same way.
     second = await visitor.says("hello")
     assert (await visitor.says("hello", second.headers["idempotency-key"])).body == second.body
     assert second.body["turn"] == 2
     assert (await visitor.gets("status")).body["turns_total"] == 2
 
 
-async def test_a_key_is_for_one_message(gateway: Gateway) -> None:
+async def test_key_is_refused_for_a_different_request(gateway: Gateway) -> None:
     await gateway.laboratory.model.plays(scene("hello", says("hi")), scene("pay Bob", says("paid")))
     visitor, key = gateway.visitor(), unique()
     first = await visitor.says("hello", key)
     other = await visitor.says("pay Bob", key)
     assert problem(other) == (422, "key_reused")
     assert "new key" in other.text
-    # Restate knows a key of `send` from one of `steer`: it would be a second message.
-    for what, body in (("messages", {"text": "hello", "interrupt": True}), ("messages", {"text": "hello", "seen": 0})):
-        assert problem(await visitor.posts(what, key, **body)) == (422, "key_reused")
+    # For Restate, a key of `send` and the same key of `steer` are two messages.
+    for path, body in (("messages", {"text": "hello", "interrupt": True}), ("messages", {"text": "hello", "seen": 0})):
+        assert problem(await visitor.posts(path, key, **body)) == (422, "key_reused")
     assert problem(await visitor.posts("interrupt", key)) == (422, "key_reused")
     assert problem(await visitor.posts("decline", key, held_id="x")) == (422, "key_reused")
     assert (await visitor.says("hello", key)).body == first.body
     assert (await visitor.gets("status")).body["turns_total"] == 1
 
 
-async def test_of_two_messages_at_once_under_one_key_one_is_taken(gateway: Gateway) -> None:
+async def test_one_of_two_concurrent_messages_with_one_key_is_accepted(gateway: Gateway) -> None:
     await gateway.laboratory.model.plays(scene("hello", says("hi")), scene("hey", says("hi")))
     visitor, key = gateway.visitor(), unique()
     answers = await asyncio.gather(visitor.says("hello", key), visitor.says("hey", key))
@@ -80,18 +80,18 @@ async def test_of_two_messages_at_once_under_one_key_one_is_taken(gateway: Gatew
     assert (await visitor.gets("status")).body["turns_total"] == 1
 
 
-async def test_equal_keys_of_two_customers_do_not_meet(gateway: Gateway) -> None:
+async def test_equal_keys_of_two_customers_do_not_collide(gateway: Gateway) -> None:
     await gateway.laboratory.model.plays(scene("hello", says("for you alone")))
     alice, key = gateway.visitor(), unique()
     assert (await alice.says("hello", key)).status == 200
-    # Restate knows the key of that session and would answer before any handler has looked at who asks.
+    # Restate answers a known key of a session before any handler checks who the caller is.
     mallory = await gateway.visitor("mallory", session=alice.session).says("hello", key)
     assert problem(mallory) == (403, "session_forbidden")
     elsewhere = await gateway.visitor("bob").says("hello", key)
     assert (elsewhere.status, elsewhere.body["turn"]) == (200, 1)
 
 
-async def test_what_a_signed_in_customer_was_told_is_not_for_who_only_says_the_name(gateway: Gateway) -> None:
+async def test_key_of_a_signed_in_customer_is_refused_to_an_unverified_caller(gateway: Gateway) -> None:
     await gateway.laboratory.model.plays(scene("hello", says("for you alone")))
     alice, key = gateway.visitor(), unique()
     assert (await alice.says("hello", key)).status == 200
@@ -100,7 +100,7 @@ async def test_what_a_signed_in_customer_was_told_is_not_for_who_only_says_the_n
     assert problem(await claimed.gets("transcript")) == (403, "session_forbidden")
 
 
-async def test_who_is_not_signed_in_is_so_to_the_session(gateway: Gateway) -> None:
+async def test_session_knows_whether_the_customer_is_signed_in(gateway: Gateway) -> None:
     await gateway.laboratory.model.plays(scene("hello", says("hi")))
     guest, signed_in = gateway.visitor(signed_in=False), gateway.visitor()
     for visitor in (guest, signed_in):
@@ -109,27 +109,27 @@ async def test_who_is_not_signed_in_is_so_to_the_session(gateway: Gateway) -> No
         assert (status["customer_id"], status["signed_in"]) == ("alice", visitor.signed_in)
 
 
-@pytest.mark.parametrize("what", ["transcript", "status"])
-async def test_a_foreign_session_is_not_shown(gateway: Gateway, what: str) -> None:
+@pytest.mark.parametrize("path", ["transcript", "status"])
+async def test_session_of_another_customer_is_forbidden(gateway: Gateway, path: str) -> None:
     await gateway.laboratory.model.plays(scene("hello", says("hi")))
     alice = gateway.visitor()
     await alice.says("hello")
     bob = gateway.visitor("bob", session=alice.session)
-    answer = await bob.gets(what)
+    answer = await bob.gets(path)
     assert problem(answer) == (403, "session_forbidden")
     assert answer.text == "This session belongs to another customer. Start one of your own."
     assert problem(await bob.posts("interrupt")) == (403, "session_forbidden")
     assert problem(await bob.posts("confirm", held_id="x")) == (403, "session_forbidden")
 
 
-async def test_a_session_that_is_none_yet_is_not_found(gateway: Gateway) -> None:
+async def test_unknown_session_is_not_found(gateway: Gateway) -> None:
     visitor = gateway.visitor()
-    for what in ("transcript", "status"):
-        assert problem(await visitor.gets(what)) == (404, "session_unknown")
+    for path in ("transcript", "status"):
+        assert problem(await visitor.gets(path)) == (404, "session_unknown")
     assert problem(await visitor.posts("decline", held_id="x")) == (404, "session_unknown")
 
 
-async def test_the_transcript_is_read_page_by_page(gateway: Gateway) -> None:
+async def test_transcript_is_paged(gateway: Gateway) -> None:
     await gateway.laboratory.model.plays(scene("hello", says("hi")))
     visitor = gateway.visitor()
     for _ in range(3):
@@ -139,7 +139,7 @@ async def test_the_transcript_is_read_page_by_page(gateway: Gateway) -> None:
     assert problem(await visitor.gets("transcript?limit=51")) == (400, "request_invalid")
 
 
-async def test_a_turn_is_interrupted(gateway: Gateway) -> None:
+async def test_interrupt_stops_the_running_turn(gateway: Gateway) -> None:
     laboratory, name = gateway.laboratory, unique()
     slow = calls(("wait", {"name": name, "milliseconds": LONG_MS}))
     await laboratory.model.plays(scene("go", TO_PROBE, slow), scene("next", says("here")))
@@ -149,13 +149,13 @@ async def test_a_turn_is_interrupted(gateway: Gateway) -> None:
     key = unique()
     assert (await visitor.posts("interrupt", key)).body == {"interrupted": True}
     assert (await message).body["interrupted"]
-    # The answer to an interrupt that is asked for again, and not a second one.
+    # The retry returns the first answer and does not interrupt again.
     assert (await visitor.posts("interrupt", key)).body == {"interrupted": True}
     assert (await visitor.posts("interrupt")).body == {"interrupted": False}
     assert (await visitor.says("next")).text == "here"
 
 
-async def test_a_message_replaces_the_one_that_is_being_answered(gateway: Gateway) -> None:
+async def test_message_with_interrupt_replaces_the_running_one(gateway: Gateway) -> None:
     laboratory, name = gateway.laboratory, unique()
     slow = calls(("wait", {"name": name, "milliseconds": LONG_MS}))
     await laboratory.model.plays(scene("go", TO_PROBE, slow), scene("rather this", says("this then")))
@@ -168,7 +168,7 @@ async def test_a_message_replaces_the_one_that_is_being_answered(gateway: Gatewa
     assert (await message).body["interrupted"]
 
 
-async def test_a_yes_is_given_once(gateway: Gateway) -> None:
+async def test_confirmation_acts_only_once(gateway: Gateway) -> None:
     laboratory, name = gateway.laboratory, unique()
     pay = calls(("pay", {"to": name, "amount": "5"}))
     await laboratory.model.plays(scene("pay", TO_PROBE, pay), scene("Yes.", says("never said"), says("paid")))
@@ -182,7 +182,7 @@ async def test_a_yes_is_given_once(gateway: Gateway) -> None:
     assert problem(late) == (409, "nothing_to_decide")
 
 
-async def test_a_no_does_nothing(gateway: Gateway) -> None:
+async def test_declined_action_is_not_carried_out(gateway: Gateway) -> None:
     laboratory, name = gateway.laboratory, unique()
     await laboratory.model.plays(scene("pay", TO_PROBE, calls(("pay", {"to": name, "amount": "5"}))))
     visitor = gateway.visitor()
@@ -192,7 +192,7 @@ async def test_a_no_does_nothing(gateway: Gateway) -> None:
     assert laboratory.probed(f'paid {{"to":"{name}","amount":"5"}}') == 0
 
 
-async def test_a_yes_to_what_was_not_seen_is_none(gateway: Gateway) -> None:
+async def test_yes_to_an_unseen_question_confirms_nothing(gateway: Gateway) -> None:
     laboratory, name = gateway.laboratory, unique()
     await laboratory.model.plays(
         scene("pay", TO_PROBE, calls(("pay", {"to": name, "amount": "5"}))), scene("yes", says("yes to what?"))
@@ -203,8 +203,8 @@ async def test_a_yes_to_what_was_not_seen_is_none(gateway: Gateway) -> None:
     assert laboratory.probed(f'paid {{"to":"{name}","amount":"5"}}') == 0
 
 
-# Each as it would be sent: the body, what it is called, and a word of the sentence.
-UNFIT = [
+# The body, the expected status and code, and a word of the detail.
+INVALID = [
     (b'{"text": "hi"', 400, "request_invalid", "JSON"),
     (b'{"text": "hi", "customer_id": "bob"}', 400, "request_invalid", "customer_id"),
     (b'{"text": "hi", "signed_in": true}', 400, "request_invalid", "signed_in"),
@@ -217,8 +217,8 @@ UNFIT = [
 ]
 
 
-@pytest.mark.parametrize(("body", "status", "code", "word"), UNFIT)
-async def test_what_does_not_fit_is_refused_with_a_reason(
+@pytest.mark.parametrize(("body", "status", "code", "word"), INVALID)
+async def test_invalid_body_is_refused_with_a_reason(
     gateway: Gateway, body: bytes, status: int, code: str, word: str
 ) -> None:
     visitor = gateway.visitor()
@@ -228,13 +228,13 @@ async def test_what_does_not_fit_is_refused_with_a_reason(
     assert (await visitor.gets("status")).status == 404
 
 
-async def test_a_message_of_just_8_kib_is_taken(gateway: Gateway) -> None:
+async def test_message_of_exactly_8_kib_is_accepted(gateway: Gateway) -> None:
     text = "é" * (MESSAGE_MAX_BYTES // 2)
     await gateway.laboratory.model.plays(scene(text, says("long")))
     assert (await gateway.visitor().says(text)).text == "long"
 
 
-async def test_a_body_without_a_length_is_limited_as_well(gateway: Gateway) -> None:
+async def test_chunked_body_is_limited_too(gateway: Gateway) -> None:
     async def chunks() -> Any:
         for _ in range(100):
             yield b" " * 1_000
@@ -244,14 +244,14 @@ async def test_a_body_without_a_length_is_limited_as_well(gateway: Gateway) -> N
 
 
 @pytest.mark.parametrize("session", ["a%20b", "a%2Fb", "x" * 65, "ä"])
-async def test_a_session_id_that_is_none_is_refused(gateway: Gateway, session: str) -> None:
+async def test_invalid_session_id_is_refused(gateway: Gateway, session: str) -> None:
     answer = await gateway.visitor(session=session).says("hi")
     assert problem(answer) in ((400, "request_invalid"), (404, "not_found"))
 
 
 @pytest.mark.parametrize("session", [".", "..", "%2e", "%2E%2E"])
-async def test_a_session_that_an_address_would_leave_out_is_refused(gateway: Gateway, session: str) -> None:
-    """`/v1/sessions/./messages`, as `curl --path-as-is` sends it, is not a message to a session called `send`."""
+async def test_session_id_of_dots_is_refused(gateway: Gateway, session: str) -> None:
+    """`/v1/sessions/./messages`, as `curl --path-as-is` sends it, must not reach a session called `send`."""
     answer = await gateway.visitor(session=session).calls("POST", "messages", as_is=True, json={"text": "hi"})
     assert problem(answer) == (400, "request_invalid")
     assert "neither '.' nor '..'" in answer.text
@@ -260,11 +260,11 @@ async def test_a_session_that_an_address_would_leave_out_is_refused(gateway: Gat
 
 
 @pytest.mark.parametrize("key", ["x" * 129, "two words", "ä"])
-async def test_a_key_that_is_none_is_refused(gateway: Gateway, key: str) -> None:
+async def test_invalid_idempotency_key_is_refused(gateway: Gateway, key: str) -> None:
     assert problem(await gateway.visitor().says("hi", key)) == (400, "request_invalid")
 
 
-async def test_what_a_client_claims_in_headers_is_not_passed_on(gateway: Gateway) -> None:
+async def test_internal_headers_of_a_client_are_not_forwarded(gateway: Gateway) -> None:
     await gateway.laboratory.model.plays(scene("hello", says("hi")))
     visitor = gateway.visitor()
     claims = {
@@ -284,13 +284,13 @@ async def test_what_a_client_claims_in_headers_is_not_passed_on(gateway: Gateway
     assert (await visitor.gets("status")).body["customer_id"] == "alice"
 
 
-async def test_without_a_token_nobody_is_let_in(gateway: Gateway) -> None:
+async def test_request_without_a_valid_token_is_unauthorized(gateway: Gateway) -> None:
     visitor = gateway.visitor()
     url = f"{visitor.url}/v1/sessions/{visitor.session}"
     requests = [("POST", "messages"), ("POST", "confirm"), ("POST", "decline"), ("POST", "interrupt")]
-    for method, what in (*requests, ("GET", "transcript"), ("GET", "status")):
-        async with gateway.laboratory.http.request(method, f"{url}/{what}", json={"text": "hi"}) as response:
-            assert response.status == 401, what
+    for method, path in (*requests, ("GET", "transcript"), ("GET", "status")):
+        async with gateway.laboratory.http.request(method, f"{url}/{path}", json={"text": "hi"}) as response:
+            assert response.status == 401, path
             assert response.headers["www-authenticate"] == 'Bearer realm="switchboard"'
             assert (await response.json(content_type=None))["code"] == "unauthorized"
     answer = await visitor.calls("GET", "status", {"authorization": "Bearer x.y.z"})
@@ -298,7 +298,7 @@ async def test_without_a_token_nobody_is_let_in(gateway: Gateway) -> None:
     assert answer.headers["www-authenticate"] == 'Bearer realm="switchboard", error="invalid_token"'
 
 
-async def test_nothing_else_of_restate_can_be_reached(gateway: Gateway) -> None:
+async def test_other_restate_handlers_cannot_be_reached(gateway: Gateway) -> None:
     http = gateway.laboratory.http
     for path in ("/Session/s/send", "/restate/health", "/Approvals/list", "/v1/sessions/s/notify", "/metrics", "/docs"):
         async with http.post(f"{gateway.ports.url}{path}", json={}) as response:
@@ -306,7 +306,7 @@ async def test_nothing_else_of_restate_can_be_reached(gateway: Gateway) -> None:
             assert (await response.json(content_type=None))["detail"]
 
 
-async def test_the_document_of_the_api_is_there(gateway: Gateway) -> None:
+async def test_openapi_document_lists_all_operations(gateway: Gateway) -> None:
     async with gateway.laboratory.http.get(f"{gateway.ports.url}/v1/openapi.json") as response:
         document = await response.json()
     assert sorted(path.removeprefix("/v1/sessions/{session_id}/") for path in document["paths"]) == [
@@ -319,7 +319,7 @@ async def test_the_document_of_the_api_is_there(gateway: Gateway) -> None:
     ]
 
 
-async def test_more_requests_than_are_taken_are_told_to_come_back(gateway: Gateway, tmp_path: Any) -> None:
+async def test_requests_above_the_limit_get_a_503(gateway: Gateway, tmp_path: Any) -> None:
     laboratory, name = gateway.laboratory, unique()
     slow = calls(("wait", {"name": name, "milliseconds": LONG_MS}))
     await laboratory.model.plays(scene("go", TO_PROBE, slow))
@@ -338,7 +338,7 @@ async def test_more_requests_than_are_taken_are_told_to_come_back(gateway: Gatew
         assert (await visitor.gets("status")).status == 200
 
 
-async def test_a_reply_that_takes_too_long_comes_under_the_same_key(gateway: Gateway, tmp_path: Any) -> None:
+async def test_late_reply_is_returned_by_a_retry_with_the_same_key(gateway: Gateway, tmp_path: Any) -> None:
     laboratory, name, key = gateway.laboratory, unique(), unique()
     meeting = calls(("meet", {"name": name, "parties": 2}))
     await laboratory.model.plays(
@@ -354,7 +354,7 @@ async def test_a_reply_that_takes_too_long_comes_under_the_same_key(gateway: Gat
         await other
 
 
-async def test_a_line_of_the_log_says_what_was_asked_and_not_what_was_said(gateway: Gateway) -> None:
+async def test_log_names_the_route_but_not_the_message(gateway: Gateway) -> None:
     word = f"geheim-{uuid4().hex}"
     await gateway.laboratory.model.plays(scene(word, says(word)))
     visitor = gateway.visitor()
@@ -363,6 +363,6 @@ async def test_a_line_of_the_log_says_what_was_asked_and_not_what_was_said(gatew
     await visitor.posts("messages", text=word, unknown=word)
     lines = [json.loads(line) for line in gateway.process.log.read_text().splitlines()]
     assert any(line["message"].startswith("POST /v1/sessions/{session_id}/messages 200 in") for line in lines)
-    said = json.dumps(lines) + await gateway.metrics()
-    assert word not in said
-    assert visitor.token not in said
+    recorded = json.dumps(lines) + await gateway.metrics()
+    assert word not in recorded
+    assert visitor.token not in recorded

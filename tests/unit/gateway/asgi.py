@@ -1,4 +1,4 @@
-"""Asks an ASGI application without a server: for what no real client does on purpose."""
+"""Calls an ASGI application without a server, to send what a real client would not send."""
 
 import asyncio
 import json
@@ -10,25 +10,25 @@ from switchboard.gateway.middleware import App, Event
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What the application said."""
+class Answer:
+    """The response of the application."""
 
     status: int
     headers: Mapping[str, str]
     body: Any
 
 
-async def ask(app: App, path: str, headers: Mapping[str, str], events: Sequence[Event]) -> Answered:
-    """POST with these events of a body; after them the client stays, and says nothing more."""
-    waiting, said = list(events), []
+async def post(app: App, path: str, headers: Mapping[str, str], events: Sequence[Event]) -> Answer:
+    """POST with these body events; after them the client stays connected and sends nothing more."""
+    pending, sent = list(events), []
 
     async def receive() -> Event:
-        if not waiting:
+        if not pending:
             await asyncio.Event().wait()
-        return waiting.pop(0)
+        return pending.pop(0)
 
     async def send(event: Event) -> None:
-        said.append(event)
+        sent.append(event)
 
     listed = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     scope = {
@@ -47,11 +47,11 @@ async def ask(app: App, path: str, headers: Mapping[str, str], events: Sequence[
     try:
         await app(scope, receive, send)
     except ValueError:
-        if not said:
+        if not sent:
             raise
-    start, *chunks = said
-    told = {name.decode(): value.decode() for name, value in start["headers"]}
-    return Answered(start["status"], told, json.loads(b"".join(chunk.get("body", b"") for chunk in chunks)))
+    start, *chunks = sent
+    received = {name.decode(): value.decode() for name, value in start["headers"]}
+    return Answer(start["status"], received, json.loads(b"".join(chunk.get("body", b"") for chunk in chunks)))
 
 
 def body(content: bytes, more: bool = False) -> Event:

@@ -1,4 +1,4 @@
-"""A gateway that could not tell who asks does not start, and says what it lacks."""
+"""The gateway does not start without valid settings for tokens, and names what is missing."""
 
 import pytest
 
@@ -26,21 +26,26 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("environment", "said"), WRONG)
-def test_what_is_missing_or_wrong_is_named(
-    environment: dict[str, str], said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("environment", "expected"), WRONG)
+def test_missing_or_invalid_settings_are_named(
+    environment: dict[str, str],
+    expected: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
         load(GatewaySettings)
-    told = capsys.readouterr().err
-    assert [part for part in said if part not in told] == []
-    assert "x" * 31 not in told
+    printed = capsys.readouterr().err
+    assert [part for part in expected if part not in printed] == []
+    assert "x" * 31 not in printed
 
 
 @pytest.mark.parametrize("environment", [SECRET, PROVIDER, {**SECRET, "GATEWAY_JWKS_URL": ""}])
-def test_what_suffices(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gateway_settings_load_when_they_are_sufficient(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings = load(GatewaySettings)

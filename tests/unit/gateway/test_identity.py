@@ -1,4 +1,4 @@
-"""Whom a token proves: only one that is whole, in time, for us, and signed by whom we believe."""
+"""Verification of tokens: form, lifetime, issuer, audience, algorithm and signature."""
 
 import hashlib
 import hmac
@@ -55,16 +55,16 @@ class Listed:
 
     async def key(self, kid: str | None) -> jwt.PyJWK:
         if kid not in self._keys:
-            raise TokenRefused("is signed with a key that its issuer does not name")
+            raise TokenRefused("is signed with a key that its issuer does not publish")
         return self._keys[kid]
 
 
 GOOD_FOR = timedelta(days=1)
-"""Some tokens are made when the tests are collected, and a run of all tests takes long."""
+"""Long, because some tokens are created when tests are collected, and a run of all tests takes a while."""
 
 
 def claims(**more: Any) -> dict[str, Any]:
-    """Those of a good token; None leaves one out."""
+    """Return the claims of a valid token; None leaves a claim out."""
     all_of_them = {
         "sub": "alice",
         "exp": datetime.now(UTC) + GOOD_FOR,
@@ -75,8 +75,8 @@ def claims(**more: Any) -> dict[str, Any]:
     return {name: value for name, value in all_of_them.items() if value is not None}
 
 
-def by_hand(header: dict[str, Any], payload: dict[str, Any], key: bytes | None) -> str:
-    """A token as an attacker makes it: nothing is checked; signed by HMAC with any bytes, or not at all."""
+def forged(header: dict[str, Any], payload: dict[str, Any], key: bytes | None) -> str:
+    """Forge a token without any checks, signed by HMAC with these bytes, or unsigned."""
     parts = [
         base64url_encode(json.dumps(part, default=lambda at: at.timestamp()).encode()) for part in (header, payload)
     ]
@@ -91,24 +91,24 @@ AGO, AHEAD = datetime.now(UTC) - timedelta(minutes=1), datetime.now(UTC) + GOOD_
 HS_REFUSED = [
     ("expired", jwt.encode(claims(exp=AGO), SECRET, "HS256"), "has expired"),
     ("no exp", jwt.encode(claims(exp=None), SECRET, "HS256"), "has no exp"),
-    ("exp is text", jwt.encode(claims(exp="tomorrow"), SECRET, "HS256"), "is not a JWT that can be read"),
+    ("exp is text", jwt.encode(claims(exp="tomorrow"), SECRET, "HS256"), "is not a valid JWT"),
     ("not yet", jwt.encode(claims(nbf=AHEAD), SECRET, "HS256"), "is not valid yet"),
     ("issued in the future", jwt.encode(claims(iat=AHEAD), SECRET, "HS256"), "is not valid yet"),
     ("no sub", jwt.encode(claims(sub=None), SECRET, "HS256"), "has no sub"),
-    ("sub is a number", by_hand({"alg": "HS256"}, claims(sub=7), SECRET.encode()), "is not a JWT"),
-    ("sub is empty", jwt.encode(claims(sub=""), SECRET, "HS256"), "names no customer in sub"),
-    ("sub is no id", jwt.encode(claims(sub="alice/../bob"), SECRET, "HS256"), "names no customer in sub"),
-    ("sub goes on", jwt.encode(claims(sub="alice\n"), SECRET, "HS256"), "names no customer in sub"),
-    ("sub is long", jwt.encode(claims(sub="a" * 65), SECRET, "HS256"), "names no customer in sub"),
-    ("another's secret", jwt.encode(claims(), SECRET + "?", "HS256"), "not its issuer's"),
+    ("sub is a number", forged({"alg": "HS256"}, claims(sub=7), SECRET.encode()), "is not a valid JWT"),
+    ("sub is empty", jwt.encode(claims(sub=""), SECRET, "HS256"), "has no valid customer id in sub"),
+    ("sub is no id", jwt.encode(claims(sub="alice/../bob"), SECRET, "HS256"), "has no valid customer id in sub"),
+    ("sub goes on", jwt.encode(claims(sub="alice\n"), SECRET, "HS256"), "has no valid customer id in sub"),
+    ("sub is long", jwt.encode(claims(sub="a" * 65), SECRET, "HS256"), "has no valid customer id in sub"),
+    ("another's secret", jwt.encode(claims(), SECRET + "?", "HS256"), "invalid signature"),
     ("HS512", jwt.encode(claims(), SECRET * 2, "HS512"), "algorithm"),
-    ("alg none", by_hand({"alg": "none"}, claims(), None), "algorithm"),
-    ("alg None", by_hand({"alg": "None"}, claims(), None), "algorithm"),
-    ("no alg", by_hand({}, claims(), SECRET.encode()), "algorithm"),
-    ("unsigned", by_hand({"alg": "HS256"}, claims(), None), "not its issuer's"),
+    ("alg none", forged({"alg": "none"}, claims(), None), "algorithm"),
+    ("alg None", forged({"alg": "None"}, claims(), None), "algorithm"),
+    ("no alg", forged({}, claims(), SECRET.encode()), "algorithm"),
+    ("unsigned", forged({"alg": "HS256"}, claims(), None), "invalid signature"),
     ("RS256", jwt.encode(claims(), RSA_KEY, "RS256"), "algorithm"),
-    ("empty", "", "is not a JWT"),
-    ("no JWT", "x.y.z", "is not a JWT"),
+    ("empty", "", "is not a valid JWT"),
+    ("no JWT", "x.y.z", "is not a valid JWT"),
     ("long", "x" * 9_000, "is longer than 8192 bytes"),
 ]
 
@@ -118,68 +118,72 @@ RS_REFUSED = [
     ("no issuer", jwt.encode(claims(iss=None), RSA_KEY, "RS256", {"kid": "rsa"}), "has no iss"),
     ("wrong audience", jwt.encode(claims(aud="another"), RSA_KEY, "RS256", {"kid": "rsa"}), "audience"),
     ("no audience", jwt.encode(claims(aud=None), RSA_KEY, "RS256", {"kid": "rsa"}), "has no aud"),
-    ("another key", jwt.encode(claims(), OTHER_RSA_KEY, "RS256", {"kid": "rsa"}), "not its issuer's"),
-    ("unknown kid", jwt.encode(claims(), RSA_KEY, "RS256", {"kid": "another"}), "a key that its issuer does not name"),
-    ("no kid", jwt.encode(claims(), RSA_KEY, "RS256"), "a key that its issuer does not name"),
-    ("kid is a list", by_hand({"alg": "RS256", "kid": ["rsa"]}, claims(), PEM), "is not a JWT"),
+    ("another key", jwt.encode(claims(), OTHER_RSA_KEY, "RS256", {"kid": "rsa"}), "invalid signature"),
+    (
+        "unknown kid",
+        jwt.encode(claims(), RSA_KEY, "RS256", {"kid": "another"}),
+        "a key that its issuer does not publish",
+    ),
+    ("no kid", jwt.encode(claims(), RSA_KEY, "RS256"), "a key that its issuer does not publish"),
+    ("kid is a list", forged({"alg": "RS256", "kid": ["rsa"]}, claims(), PEM), "is not a valid JWT"),
     ("RS512", jwt.encode(claims(), RSA_KEY, "RS512", {"kid": "rsa"}), "algorithm"),
     ("PS256", jwt.encode(claims(), RSA_KEY, "PS256", {"kid": "rsa"}), "algorithm"),
     ("the other kind of key", jwt.encode(claims(), EC_KEY, "ES256", {"kid": "rsa"}), "algorithm"),
-    # Everybody knows the public key: as an HMAC's secret it would prove nothing.
-    ("the public key as a secret", by_hand({"alg": "HS256", "kid": "rsa"}, claims(), PEM), "algorithm"),
-    ("alg none", by_hand({"alg": "none", "kid": "rsa"}, claims(), None), "algorithm"),
+    # The public key is public: a token signed with it as an HMAC secret proves nothing.
+    ("the public key as a secret", forged({"alg": "HS256", "kid": "rsa"}, claims(), PEM), "algorithm"),
+    ("alg none", forged({"alg": "none", "kid": "rsa"}, claims(), None), "algorithm"),
     (
         "a key of its own",
         jwt.encode(claims(), OTHER_RSA_KEY, "RS256", {"kid": "rsa", "jwk": JWKS["keys"][0], "jku": "https://evil"}),
-        "not its issuer's",
+        "invalid signature",
     ),
 ]
 
 
 @pytest.mark.parametrize(("what", "token", "why"), HS_REFUSED, ids=[what for what, _, _ in HS_REFUSED])
-async def test_with_a_shared_secret_no_token_of_these_proves_anything(what: str, token: str, why: str) -> None:
+async def test_verifier_with_shared_secret_refuses_token(what: str, token: str, why: str) -> None:
     with pytest.raises(TokenRefused, match=why):
-        await TokenVerifier(settings(), SharedSecret(SECRET)).caller(token)
+        await TokenVerifier(settings(), SharedSecret(SECRET)).verify(token)
 
 
 @pytest.mark.parametrize(("what", "token", "why"), RS_REFUSED, ids=[what for what, _, _ in RS_REFUSED])
-async def test_with_a_provider_no_token_of_these_proves_anything(what: str, token: str, why: str) -> None:
+async def test_verifier_with_identity_provider_refuses_token(what: str, token: str, why: str) -> None:
     with pytest.raises(TokenRefused, match=why):
-        await TokenVerifier(provider(), Listed()).caller(token)
+        await TokenVerifier(provider(), Listed()).verify(token)
 
 
-async def test_a_good_token_proves_its_customer() -> None:
+async def test_verifier_returns_the_customer_of_a_valid_token() -> None:
     secret = TokenVerifier(settings(), SharedSecret(SECRET))
-    assert await secret.caller(jwt.encode(claims(), SECRET, "HS256")) == Caller("alice", signed_in=True)
+    assert await secret.verify(jwt.encode(claims(), SECRET, "HS256")) == Caller("alice", signed_in=True)
     keys = TokenVerifier(provider(), Listed())
-    assert await keys.caller(jwt.encode(claims(), RSA_KEY, "RS256", {"kid": "rsa"})) == Caller("alice", True)
-    assert await keys.caller(jwt.encode(claims(aud=["x", AUDIENCE]), EC_KEY, "ES256", {"kid": "ec"})) == Caller(
+    assert await keys.verify(jwt.encode(claims(), RSA_KEY, "RS256", {"kid": "rsa"})) == Caller("alice", True)
+    assert await keys.verify(jwt.encode(claims(aud=["x", AUDIENCE]), EC_KEY, "ES256", {"kid": "ec"})) == Caller(
         "alice", True
     )
 
 
-async def test_clocks_may_differ_a_little() -> None:
+async def test_verifier_tolerates_a_small_clock_skew() -> None:
     token = jwt.encode(claims(exp=datetime.now(UTC) - timedelta(seconds=5)), SECRET, "HS256")
-    assert (await TokenVerifier(settings(), SharedSecret(SECRET)).caller(token)).customer_id == "alice"
+    assert (await TokenVerifier(settings(), SharedSecret(SECRET)).verify(token)).customer_id == "alice"
 
 
-async def test_an_issuer_and_an_audience_that_are_set_are_asked_for_with_a_secret_too() -> None:
+async def test_verifier_with_shared_secret_checks_issuer_and_audience_if_set() -> None:
     tokens = TokenVerifier(settings(GATEWAY_JWT_ISSUER=ISSUER, GATEWAY_JWT_AUDIENCE=AUDIENCE), SharedSecret(SECRET))
-    assert await tokens.caller(jwt.encode(claims(), SECRET, "HS256"))
+    assert await tokens.verify(jwt.encode(claims(), SECRET, "HS256"))
     for wrong in (claims(iss="https://evil"), claims(aud="another"), claims(iss=None), claims(aud=None)):
         with pytest.raises(TokenRefused):
-            await tokens.caller(jwt.encode(wrong, SECRET, "HS256"))
+            await tokens.verify(jwt.encode(wrong, SECRET, "HS256"))
 
 
-async def test_the_customer_stands_in_the_claim_that_is_named() -> None:
+async def test_verifier_reads_the_customer_from_the_configured_claim() -> None:
     tokens = TokenVerifier(settings(GATEWAY_CUSTOMER_CLAIM="customer_number"), SharedSecret(SECRET))
     token = jwt.encode(claims(sub="auth0|4711", customer_number="C-17"), SECRET, "HS256")
-    assert (await tokens.caller(token)).customer_id == "C-17"
+    assert (await tokens.verify(token)).customer_id == "C-17"
     with pytest.raises(TokenRefused, match="has no customer_number"):
-        await tokens.caller(jwt.encode(claims(), SECRET, "HS256"))
+        await tokens.verify(jwt.encode(claims(), SECRET, "HS256"))
 
 
-# The token's acr, the values that count, and whether its customer is signed in.
+# The token's acr, the values that count as signed in, and whether the customer is signed in.
 SIGNED_IN = [
     (None, "", True),
     ("0", "", False),
@@ -193,20 +197,20 @@ SIGNED_IN = [
 
 
 @pytest.mark.parametrize(("acr", "counts", "signed_in"), SIGNED_IN)
-async def test_who_is_signed_in_says_the_context_class(acr: object, counts: str, signed_in: bool) -> None:
+async def test_acr_decides_whether_the_customer_is_signed_in(acr: object, counts: str, signed_in: bool) -> None:
     tokens = TokenVerifier(settings(GATEWAY_SIGNED_IN_ACR=counts), SharedSecret(SECRET))
-    assert (await tokens.caller(jwt.encode(claims(acr=acr), SECRET, "HS256"))).signed_in == signed_in
+    assert (await tokens.verify(jwt.encode(claims(acr=acr), SECRET, "HS256"))).signed_in == signed_in
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
 @pytest.mark.parametrize("more", [{}, {"GATEWAY_JWT_ISSUER": ISSUER, "GATEWAY_JWT_AUDIENCE": AUDIENCE}])
 @pytest.mark.parametrize("acr", ["", "gold"])
-async def test_a_token_of_ours_is_believed(signed_in: bool, more: dict[str, str], acr: str) -> None:
+async def test_verifier_accepts_a_minted_token(signed_in: bool, more: dict[str, str], acr: str) -> None:
     chosen = settings(GATEWAY_SIGNED_IN_ACR=acr, **more)
     token = mint(chosen, "bob", timedelta(minutes=1), datetime.now(UTC), signed_in)
-    assert await TokenVerifier(chosen, SharedSecret(SECRET)).caller(token) == Caller("bob", signed_in)
+    assert await TokenVerifier(chosen, SharedSecret(SECRET)).verify(token) == Caller("bob", signed_in)
 
 
-def test_without_the_secret_no_token_is_made() -> None:
-    with pytest.raises(ValueError, match="GATEWAY_JWT_SECRET only"):
+def test_mint_refuses_without_a_shared_secret() -> None:
+    with pytest.raises(ValueError, match="without GATEWAY_JWT_SECRET"):
         mint(provider(), "bob", timedelta(minutes=1), datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""What the gateway asks Restate's ingress for: exactly the address that is meant."""
+"""The paths that the gateway requests from Restate's ingress."""
 
 import aiohttp
 from aiohttp import web
@@ -8,14 +8,14 @@ from switchboard.gateway.ingress import Ingress
 from switchboard.session.contract import CustomerRequest
 
 
-async def test_an_address_is_sent_as_it_is_written() -> None:
-    """Shortened on its way, a handler's name would be taken for a session's."""
-    asked: list[str] = []
+async def test_gateway_sends_a_session_id_of_dots_unchanged() -> None:
+    """If the path were normalised, the handler's name would become the session's."""
+    paths: list[str] = []
 
     async def answer(request: web.BaseRequest) -> web.Response:
-        asked.append(request.raw_path)
+        paths.append(request.raw_path)
         return web.Response(text="{}")
 
     async with RawTestServer(answer) as server, aiohttp.ClientSession() as http:
         await Ingress(str(server.make_url("")), http).read(".", "status", CustomerRequest(customer_id="alice"))
-    assert asked == ["/Session/./status"]
+    assert paths == ["/Session/./status"]

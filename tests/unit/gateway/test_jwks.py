@@ -1,4 +1,4 @@
-"""The identity provider's keys from a real server: kept, fetched again when they change, and never too often."""
+"""The identity provider's keys from a real server: caching, refresh and rate limit."""
 
 import asyncio
 import json
@@ -15,10 +15,19 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from switchboard.gateway import jwks
 from switchboard.gateway.identity import TokenRefused
-from switchboard.gateway.jwks import FETCH_PAUSE, FRESH_FOR, KEPT_FOR, KeysUnreadable, ProviderKeys, usable_keys
+from switchboard.gateway.jwks import (
+    CACHE_LIFETIME,
+    FETCH_INTERVAL_MIN,
+    STALE_KEYS_MAX_AGE,
+    KeysUnreadable,
+    ProviderKeys,
+    usable_keys,
+)
 from switchboard.gateway.problems import Problem
 
-PAUSE_S, FRESH_S, KEPT_S = (span.total_seconds() for span in (FETCH_PAUSE, FRESH_FOR, KEPT_FOR))
+INTERVAL_S, LIFETIME_S, STALE_S = (
+    span.total_seconds() for span in (FETCH_INTERVAL_MIN, CACHE_LIFETIME, STALE_KEYS_MAX_AGE)
+)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
@@ -28,7 +37,7 @@ def entry(kid: str, **more: Any) -> dict[str, Any]:
 
 @dataclass
 class Provider:
-    """An identity provider, and the clock by which its keys grow old."""
+    """An identity provider, and the clock that its keys age by."""
 
     url: str = ""
     kids: list[str] = field(default_factory=lambda: ["first"])
@@ -61,70 +70,68 @@ async def keys(provider: Provider) -> AsyncIterator[ProviderKeys]:
         yield ProviderKeys(provider.url, http)
 
 
-async def test_keys_are_fetched_once_for_all_who_come_at_once(provider: Provider, keys: ProviderKeys) -> None:
+async def test_concurrent_requests_share_one_fetch(provider: Provider, keys: ProviderKeys) -> None:
     found = await asyncio.gather(*(keys.key("first") for _ in range(20)))
     assert {key.key_id for key in found} == {"first"}
     assert provider.fetches == 1
 
 
-async def test_a_token_without_a_kid_is_the_only_keys(provider: Provider, keys: ProviderKeys) -> None:
+async def test_token_without_a_kid_uses_the_only_key(provider: Provider, keys: ProviderKeys) -> None:
     assert (await keys.key(None)).key_id == "first"
-    provider.kids, provider.now = ["first", "second"], provider.now + FRESH_S + 1
+    provider.kids, provider.now = ["first", "second"], provider.now + LIFETIME_S + 1
     with pytest.raises(TokenRefused):
         await keys.key(None)
 
 
-async def test_a_new_key_is_found_and_an_old_one_forgotten(provider: Provider, keys: ProviderKeys) -> None:
+async def test_refresh_finds_a_new_key_and_drops_a_removed_one(provider: Provider, keys: ProviderKeys) -> None:
     await keys.key("first")
-    provider.kids, provider.now = ["second"], provider.now + PAUSE_S
+    provider.kids, provider.now = ["second"], provider.now + INTERVAL_S
     assert (await keys.key("second")).key_id == "second"
-    with pytest.raises(TokenRefused, match="a key that its issuer does not name"):
+    with pytest.raises(TokenRefused, match="a key that its issuer does not publish"):
         await keys.key("first")
 
 
-async def test_unknown_keys_are_looked_for_at_a_bounded_rate(provider: Provider, keys: ProviderKeys) -> None:
+async def test_unknown_keys_are_fetched_at_a_limited_rate(provider: Provider, keys: ProviderKeys) -> None:
     for attempt in range(100):
         with pytest.raises(TokenRefused):
             await keys.key(f"invented-{attempt}")
     assert provider.fetches == 1
-    provider.now += PAUSE_S
+    provider.now += INTERVAL_S
     for attempt in range(100):
         with pytest.raises(TokenRefused):
             await keys.key(f"invented-{attempt}")
     assert provider.fetches == 2
 
 
-async def test_a_key_that_was_taken_back_is_refused_when_the_keys_are_old(
-    provider: Provider, keys: ProviderKeys
-) -> None:
+async def test_revoked_key_is_refused_after_the_cache_lifetime(provider: Provider, keys: ProviderKeys) -> None:
     await keys.key("first")
     provider.kids = ["second"]
-    provider.now += FRESH_S
+    provider.now += LIFETIME_S
     assert await keys.key("first")
     provider.now += 1
     with pytest.raises(TokenRefused):
         await keys.key("first")
 
 
-async def test_while_the_provider_is_away_its_keys_are_good_for_a_time(provider: Provider, keys: ProviderKeys) -> None:
+async def test_cached_keys_stay_accepted_while_the_provider_is_down(provider: Provider, keys: ProviderKeys) -> None:
     await keys.key("first")
     provider.status = 500
-    provider.now += KEPT_S
+    provider.now += STALE_S
     assert await keys.key("first")
     provider.now += 1
-    with pytest.raises(Problem) as away:
+    with pytest.raises(Problem) as unavailable:
         await keys.key("first")
-    assert (away.value.status, away.value.headers["retry-after"]) == (503, "10")
-    provider.status, provider.now = 200, provider.now + PAUSE_S
+    assert (unavailable.value.status, unavailable.value.headers["retry-after"]) == (503, "10")
+    provider.status, provider.now = 200, provider.now + INTERVAL_S
     assert await keys.key("first")
 
 
-async def test_a_provider_that_never_answered_is_no_fault_of_the_token(provider: Provider, keys: ProviderKeys) -> None:
+async def test_provider_that_never_answered_is_a_503_and_not_a_401(provider: Provider, keys: ProviderKeys) -> None:
     provider.status = 404
     for _ in range(2):
-        with pytest.raises(Problem, match="cannot be read just now") as away:
+        with pytest.raises(Problem, match="temporarily unavailable") as unavailable:
             await keys.key("first")
-        assert away.value.code == "identity_provider_away"
+        assert unavailable.value.code == "identity_provider_away"
     assert provider.fetches == 1
 
 
@@ -140,18 +147,18 @@ UNFIT = {
     "private": {**jwt.algorithms.ECAlgorithm.to_jwk(EC_KEY, as_dict=True), "kid": "x"},
     "broken": {"kty": "EC", "kid": "x", "crv": "P-256", "x": "?", "y": "?"},
     "numbers": entry("x", x=1),
-    "for HMAC by its own word": entry("x", alg="HS256"),
+    "declared for HMAC": entry("x", alg="HS256"),
 }
 
 
 @pytest.mark.parametrize("unfit", UNFIT.values(), ids=UNFIT)
-def test_only_public_keys_for_signatures_are_taken(unfit: dict[str, Any]) -> None:
+def test_only_public_signature_keys_are_used(unfit: dict[str, Any]) -> None:
     assert list(usable_keys(json.dumps({"keys": [entry("good"), unfit]}).encode())) == ["good"]
     with pytest.raises(KeysUnreadable, match="none of its keys"):
         usable_keys(json.dumps({"keys": [unfit]}).encode())
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'{"keys": 1}', b'{"keys": ["x"]}', b"{}"])
-def test_what_is_no_set_of_keys_says_so(content: bytes) -> None:
-    with pytest.raises(KeysUnreadable, match="no set of keys"):
+def test_invalid_key_set_is_unreadable(content: bytes) -> None:
+    with pytest.raises(KeysUnreadable, match="not a key set"):
         usable_keys(content)

@@ -1,4 +1,4 @@
-"""What every request goes through, also when the gateway itself is at fault or its client only drips."""
+"""The middleware and the buffering of bodies, also when the gateway has a bug or the client is slow."""
 
 import json
 import logging
@@ -19,15 +19,15 @@ from switchboard.ingress import Submitted
 from switchboard.messages import WireModel
 from switchboard.session.contract import ClaimedKey
 from switchboard.telemetry.logs import JsonFormatter
-from tests.unit.gateway.asgi import Answered, ask, body
+from tests.unit.gateway.asgi import Answer, body, post
 
 SECRET = "a secret of the tests, long enough for HS256"
 SETTINGS = TokenSettings.model_validate({"GATEWAY_JWT_SECRET": SECRET, "GATEWAY_JWKS_URL": ""})
 WORD = "geheim-4711"
 
 
-class Defect(Ingress):
-    """A client of Restate with a defect that quotes what a customer wrote."""
+class FaultyIngress(Ingress):
+    """A client of Restate with a bug whose error quotes what a customer wrote."""
 
     def __init__(self) -> None:
         pass
@@ -40,27 +40,27 @@ class Defect(Ingress):
 
 
 def middleware() -> RequestMiddleware:
-    session_client = SessionClient(Defect(), timedelta(seconds=1))
+    session_client = SessionClient(FaultyIngress(), timedelta(seconds=1))
     return RequestMiddleware(
         create_app(session_client, TokenVerifier(SETTINGS, SharedSecret(SECRET)), Readiness(session_client.ready)), 10
     )
 
 
-async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json", token: str | None = None) -> Answered:
-    """Send a body in these pieces; one that does not end promises another. With a good token, unless one is named."""
+async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json", token: str | None = None) -> Answer:
+    """Send a body in these chunks; with `ends=False` it announces another one. The token is valid by default."""
     if token is None:
         token = mint(SETTINGS, "alice", timedelta(minutes=1), datetime.now(UTC))
-    told = {"authorization": f"Bearer {token}", "content-type": kind}
+    headers = {"authorization": f"Bearer {token}", "content-type": kind}
     events = [body(chunk, more=True) for chunk in chunks[:-1]] + [body(chunks[-1], more=not ends)]
-    return await ask(middleware(), "/v1/sessions/s/messages", told, events)
+    return await post(middleware(), "/v1/sessions/s/messages", headers, events)
 
 
-async def test_a_defect_is_told_without_a_word_of_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_gateway_hides_the_words_of_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         answer = await send(json.dumps({"text": WORD}).encode())
     assert (answer.status, answer.body["code"]) == (500, "internal_error")
     assert answer.headers["content-type"] == "application/problem+json"
-    # With the key that the client did not give, the same can be sent again.
+    # The client sent no key; it can retry with the one that the gateway generated.
     assert len(answer.headers["idempotency-key"]) == 32
     lines = [JsonFormatter().format(record) for record in caplog.records]
     assert any("ValueError at" in line for line in lines)
@@ -68,32 +68,32 @@ async def test_a_defect_is_told_without_a_word_of_it(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("chunks", [1, 2, 70])
-async def test_a_body_in_pieces_is_put_together(chunks: int) -> None:
+async def test_gateway_joins_a_body_that_arrives_in_chunks(chunks: int) -> None:
     content = json.dumps({"text": "x", "pad": "y" * 1_000}).encode()
     size = len(content) // chunks + 1
     answer = await send(*(content[at : at + size] for at in range(0, len(content), size)))
-    # It was read whole: what is wrong with it is the field that nobody knows.
+    # The body was read completely: the refusal names the unknown field.
     assert (answer.status, "pad" in answer.body["detail"]) == (400, True)
 
 
-async def test_a_body_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "SENT_WITHIN", timedelta(milliseconds=50))
+async def test_gateway_times_out_a_body_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BODY_TIMEOUT", timedelta(milliseconds=50))
     answer = await send(b'{"text": ', ends=False)
     assert (answer.status, answer.body["code"]) == (408, "request_timeout")
 
 
 @pytest.mark.parametrize("token", ["", "x.y.z", mint(SETTINGS, "alice", timedelta(minutes=-9), datetime.now(UTC))])
-async def test_a_body_of_somebody_unknown_is_not_waited_for(token: str) -> None:
-    """Or anybody could hold all places that there are, for as long as a body may take."""
+async def test_gateway_does_not_wait_for_the_body_of_an_unauthenticated_client(token: str) -> None:
+    """Otherwise unauthenticated clients could hold all slots for as long as a body may take."""
     answer = await send(b'{"text": ', ends=False, token=token)
     assert (answer.status, answer.body["code"]) == (401, "unauthorized")
 
 
-async def test_a_body_without_an_end_is_not_read_for_ever() -> None:
+async def test_gateway_does_not_read_a_body_beyond_the_limit() -> None:
     answer = await send(*(b" " * 64_000 for _ in range(100)))
     assert (answer.status, answer.body["code"]) == (413, "content_too_large")
 
 
-async def test_a_body_of_another_kind_is_refused() -> None:
+async def test_gateway_refuses_a_body_of_another_content_type() -> None:
     answer = await send(b'{"text": "x"}', kind="text/plain")
     assert (answer.status, answer.body["code"]) == (400, "request_invalid")

@@ -1,4 +1,4 @@
-"""What a client is told of what the session, or Restate, has said."""
+"""Which errors of sessions and of Restate clients get to see."""
 
 import pytest
 
@@ -6,20 +6,20 @@ from switchboard.gateway.sessions import problem_of
 from switchboard.ingress import HandlerFailed
 from switchboard.session.contract import NO_AGENTS, QUESTION_CLOSED, QUESTION_EXPIRED
 
-TOLD = [
+ERRORS = [
     (409, QUESTION_CLOSED, 409, "nothing_to_decide"),
     (409, QUESTION_EXPIRED, 409, "nothing_to_decide"),
     (409, "cancelled", 409, "stopped"),
     (409, "killed", 500, "turn_lost"),
-    (409, "secret words of a defect", 500, "turn_lost"),
+    (409, "secret words of a bug", 500, "turn_lost"),
     (503, NO_AGENTS, 503, "no_agents"),
-    (503, "secret words of a defect", 500, "turn_lost"),
-    (500, "secret words of a defect", 500, "turn_lost"),
+    (503, "secret words of a bug", 500, "turn_lost"),
+    (500, "secret words of a bug", 500, "turn_lost"),
 ]
 
 
-@pytest.mark.parametrize(("status", "message", "told", "code"), TOLD)
-def test_only_the_sessions_own_sentences_are_told(status: int, message: str, told: int, code: str) -> None:
+@pytest.mark.parametrize(("status", "message", "shown", "code"), ERRORS)
+def test_client_sees_only_the_refusals_of_sessions(status: int, message: str, shown: int, code: str) -> None:
     problem = problem_of(HandlerFailed(status, message))
-    assert (problem.status, problem.code) == (told, code)
+    assert (problem.status, problem.code) == (shown, code)
     assert "secret" not in problem.detail

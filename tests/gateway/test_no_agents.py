@@ -1,4 +1,4 @@
-"""A message for which no agent can be found: nothing is done, and the same key asks again once there is one."""
+"""Messages while no agent is available: nothing is done, and the same key retries once upstream is one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,23 +9,23 @@ from urllib.parse import urlsplit
 from switchboard.local.process import free_ports
 from switchboard.testing import says, scene
 from tests.gateway.front import open_gateway
-from tests.gateway.test_breaking_off import messages
+from tests.gateway.test_failures import count_messages
 from tests.gateway.test_sessions_api import problem, unique
 from tests.laboratory import open_laboratory
 
 
 @asynccontextmanager
 async def forwarded(port: int, url: str) -> AsyncIterator[None]:
-    """Let a port of the loopback lead to where `url` is."""
+    """Forward a port on the loopback interface to the address of `url`."""
 
-    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(65_536):
             writer.write(chunk)
         writer.close()
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
-        await asyncio.gather(pour(reader, there[1]), pour(there[0], writer), return_exceptions=True)
+        upstream = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
+        await asyncio.gather(copy(reader, upstream[1]), copy(upstream[0], writer), return_exceptions=True)
 
     server = await asyncio.start_server(connect, "127.0.0.1", port)
     try:
@@ -34,7 +34,7 @@ async def forwarded(port: int, url: str) -> AsyncIterator[None]:
         server.close()
 
 
-async def test_a_message_that_found_no_agent_is_taken_under_the_same_key_later(tmp_path: Path) -> None:
+async def test_message_without_an_agent_is_answered_later_under_the_same_key(tmp_path: Path) -> None:
     (admin,) = free_ports(1)
     environment = {"RESTATE_ADMIN_URL": f"http://127.0.0.1:{admin}"}
     async with (
@@ -43,13 +43,13 @@ async def test_a_message_that_found_no_agent_is_taken_under_the_same_key_later(t
     ):
         await laboratory.model.plays(scene("hello", says("hi")))
         visitor, key = own.visitor(), unique()
-        nobody = await visitor.says("hello", key)
-        assert problem(nobody) == (503, "no_agents")
-        assert (nobody.headers["retry-after"], nobody.headers["idempotency-key"]) == ("60", key)
+        unserved = await visitor.says("hello", key)
+        assert problem(unserved) == (503, "no_agents")
+        assert (unserved.headers["retry-after"], unserved.headers["idempotency-key"]) == ("60", key)
         async with forwarded(admin, laboratory.mesh.addresses.admin_url):
             first, again = await asyncio.gather(*(visitor.says("hello", key) for _ in range(2)))
         assert (first.status, first.text, first.body) == (200, "hi", again.body)
         assert (await visitor.says("hello", key)).body == first.body
         assert (await visitor.gets("status")).body["turns_total"] == 1
-        # The one that found nobody, and the one that was answered.
-        assert await messages(laboratory, visitor) == 2
+        # One message found no agent, and one was answered.
+        assert await count_messages(laboratory, visitor) == 2

@@ -1,5 +1,5 @@
-"""Clients that leave, a Restate that is away, a gateway that is killed or told to end: a message is neither lost nor
-done twice, and whoever asks again under its key gets its reply."""
+"""Disconnects, an unavailable Restate, a gateway that is killed or stopped: messages are neither lost nor repeated, and
+a retry with the same key gets the reply."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 
 
 def meets(name: str) -> JSON:
-    """A tool that waits until a second one has come: as long as a test wants."""
+    """Call a tool that waits until a second call meets it, so that the test decides how long it runs."""
     return calls(("meet", {"name": name, "parties": 2}))
 
 
@@ -30,8 +30,8 @@ async def plays_a_meeting(laboratory: Laboratory, name: str) -> None:
     )
 
 
-async def under_way(laboratory: Laboratory, visitor: Visitor) -> None:
-    """Wait until the message's tool runs."""
+async def tool_running(laboratory: Laboratory, visitor: Visitor) -> None:
+    """Wait until the message's tool is running."""
 
     async def waits() -> bool:
         rows = await laboratory.invocations(visitor.session)
@@ -40,80 +40,79 @@ async def under_way(laboratory: Laboratory, visitor: Visitor) -> None:
     await laboratory.until(waits)
 
 
-async def ends(visitor: Visitor) -> Answer:
-    """Let the turn that waits in a meeting come to its end, by somebody else's."""
+async def end_meeting(visitor: Visitor) -> Answer:
+    """End the meeting that a turn waits in, by a message of another customer."""
     other = Visitor(visitor.url, visitor.http, "bob")
     return await other.says("come")
 
 
-async def messages(laboratory: Laboratory, visitor: Visitor) -> int:
-    """How many times the session was told something."""
+async def count_messages(laboratory: Laboratory, visitor: Visitor) -> int:
+    """Return how many messages the session has received."""
     rows = await laboratory.invocations(visitor.session)
     return sum(row["target"] == f"Session/{visitor.session}/send" for row in rows)
 
 
-async def test_a_client_that_leaves_loses_nothing(gateway: Gateway) -> None:
+async def test_message_is_answered_after_its_client_disconnected(gateway: Gateway) -> None:
     laboratory, name, key = gateway.laboratory, unique(), unique()
     await plays_a_meeting(laboratory, name)
     visitor = gateway.visitor()
     before = gateway.process.log.read_text().count(" 499 in ")
     message = asyncio.create_task(visitor.says("go", key))
-    await under_way(laboratory, visitor)
+    await tool_running(laboratory, visitor)
     message.cancel()
-    # The gateway has seen it: nothing of it holds a place any more.
+    # The gateway has noticed the disconnect and freed the slot.
     await laboratory.until(lambda: gateway.process.log.read_text().count(" 499 in ") == before + 1)
     assert (await visitor.gets("status")).body["running"] is not None
-    assert (await ends(visitor)).text == "here I am"
+    assert (await end_meeting(visitor)).text == "here I am"
     assert (await visitor.says("go", key)).text == "we met"
-    assert await messages(laboratory, visitor) == 1
+    assert await count_messages(laboratory, visitor) == 1
 
 
-async def test_a_gateway_killed_in_the_middle_of_a_message(gateway: Gateway, tmp_path: Path) -> None:
+async def test_retry_gets_the_reply_after_the_gateway_was_killed(gateway: Gateway, tmp_path: Path) -> None:
     laboratory, name, key = gateway.laboratory, unique(), unique()
     await plays_a_meeting(laboratory, name)
     async with open_gateway(laboratory, tmp_path) as own:
         visitor = own.visitor()
         message = asyncio.create_task(visitor.says("go", key))
-        await under_way(laboratory, visitor)
+        await tool_running(laboratory, visitor)
         await own.process.kill()
         with pytest.raises(aiohttp.ClientError):
             await message
         await own.process.start()
         again = asyncio.create_task(visitor.says("go", key))
-        assert (await ends(visitor)).text == "here I am"
+        assert (await end_meeting(visitor)).text == "here I am"
         assert (await again).text == "we met"
-    assert await messages(laboratory, visitor) == 1
+    assert await count_messages(laboratory, visitor) == 1
 
 
-async def test_restate_killed_in_the_middle_of_a_message(gateway: Gateway) -> None:
-    """The gateway waits for it to come back, and the client does not notice."""
+async def test_client_does_not_notice_that_restate_was_killed_and_restarted(gateway: Gateway) -> None:
     laboratory, name = gateway.laboratory, unique()
     await plays_a_meeting(laboratory, name)
     visitor = gateway.visitor()
     message = asyncio.create_task(visitor.says("go"))
-    await under_way(laboratory, visitor)
+    await tool_running(laboratory, visitor)
     await laboratory.mesh.restate.kill()
     await laboratory.mesh.restate.start()
-    ended = asyncio.create_task(ends(visitor))
+    ended = asyncio.create_task(end_meeting(visitor))
     answer = await message
     assert (answer.status, answer.text) == (200, "we met")
     assert (await ended).status == 200
-    assert await messages(laboratory, visitor) == 1
+    assert await count_messages(laboratory, visitor) == 1
     assert "switchboard_gateway_reconnects_total 0.0" not in await gateway.metrics()
 
 
-async def test_restate_away_and_back(gateway: Gateway) -> None:
+async def test_gateway_answers_503_while_restate_is_down(gateway: Gateway) -> None:
     laboratory, key = gateway.laboratory, unique()
     await laboratory.model.plays(scene("hello", says("hi")))
     visitor = gateway.visitor()
     await laboratory.mesh.restate.kill()
     try:
-        away = await visitor.says("hello", key)
+        unavailable = await visitor.says("hello", key)
         ready, healthy = await gateway.probe("ready"), await gateway.probe("health")
     finally:
         await laboratory.mesh.restate.start()
-    assert problem(away) == (503, "restate_away")
-    assert (away.headers["retry-after"], away.headers["idempotency-key"]) == ("5", key)
+    assert problem(unavailable) == (503, "restate_away")
+    assert (unavailable.headers["retry-after"], unavailable.headers["idempotency-key"]) == ("5", key)
     assert (ready, healthy) == ([503, 503], [200, 200])
 
     async def back() -> bool:
@@ -128,8 +127,8 @@ async def test_restate_away_and_back(gateway: Gateway) -> None:
     await laboratory.until(ready_again)
 
 
-async def test_idle_connections_keep_no_probe_out(gateway: Gateway, tmp_path: Path) -> None:
-    """A server that takes no more connections of customers is still alive."""
+async def test_probes_answer_when_idle_connections_fill_the_customers_port(gateway: Gateway, tmp_path: Path) -> None:
+    """A server at its limit of customer connections is still alive."""
     async with open_gateway(gateway.laboratory, tmp_path, {"GATEWAY_REQUESTS_MAX": "1"}) as own:
         idle = [
             await asyncio.open_connection("127.0.0.1", own.ports.http)
@@ -144,17 +143,17 @@ async def test_idle_connections_keep_no_probe_out(gateway: Gateway, tmp_path: Pa
                 writer.close()
 
 
-async def test_a_gateway_that_is_told_to_end_lets_a_message_come_to_its_end(gateway: Gateway, tmp_path: Path) -> None:
+async def test_stopping_gateway_lets_a_message_finish(gateway: Gateway, tmp_path: Path) -> None:
     laboratory, name = gateway.laboratory, unique()
     await plays_a_meeting(laboratory, name)
     async with open_gateway(laboratory, tmp_path) as own:
         visitor = own.visitor()
         message = asyncio.create_task(visitor.says("go"))
-        await under_way(laboratory, visitor)
+        await tool_running(laboratory, visitor)
         os.kill(own.process.pid, signal.SIGTERM)
 
         async def closed() -> bool:
-            """It takes no new connections."""
+            """Return whether the gateway refuses new connections."""
             async with aiohttp.ClientSession() as http:
                 try:
                     async with http.get(f"{own.ports.url}/health"):
@@ -162,7 +161,7 @@ async def test_a_gateway_that_is_told_to_end_lets_a_message_come_to_its_end(gate
                 except aiohttp.ClientConnectionError:
                     return True
 
-        await wait_until(closed, STARTS_WITHIN, "it still takes connections")
+        await wait_until(closed, STARTS_WITHIN, "the gateway still accepts connections")
         assert own.process.alive
         other = asyncio.create_task(gateway.visitor("bob").says("come"))
         answer = await message
@@ -172,8 +171,8 @@ async def test_a_gateway_that_is_told_to_end_lets_a_message_come_to_its_end(gate
         assert (await other).text == "here I am"
 
 
-async def test_a_gateway_that_is_told_to_end_does_not_wait_for_ever(gateway: Gateway, tmp_path: Path) -> None:
-    """Whoever waits is told so, with the key that the gateway has made: asked for again, it is the same message."""
+async def test_stopping_gateway_answers_503_after_the_grace_period(gateway: Gateway, tmp_path: Path) -> None:
+    """The 503 carries the key that the gateway generated. A retry with it finds the same message."""
     laboratory, name = gateway.laboratory, unique()
     await laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))))
     async with open_gateway(laboratory, tmp_path, {"GATEWAY_STOP_GRACE": "PT0.5S"}) as own:
@@ -181,19 +180,19 @@ async def test_a_gateway_that_is_told_to_end_does_not_wait_for_ever(gateway: Gat
         message = asyncio.create_task(visitor.says("go"))
         await laboratory.until(lambda: laboratory.probed(f"start {name}"))
         os.kill(own.process.pid, signal.SIGTERM)
-        told = await message
-        assert problem(told) == (503, "stopping")
-        assert "goes on" in told.text
-        assert (told.headers["connection"], told.headers["retry-after"]) == ("close", "1")
-        key = told.headers["idempotency-key"]
+        stopped = await message
+        assert problem(stopped) == (503, "stopping")
+        assert "still running" in stopped.text
+        assert (stopped.headers["connection"], stopped.headers["retry-after"]) == ("close", "1")
+        key = stopped.headers["idempotency-key"]
         assert await own.process.wait() == 0
     later = gateway.visitor(session=visitor.session)
     await later.posts("interrupt")
     assert (await later.says("go", key)).body["interrupted"]
-    assert await messages(laboratory, visitor) == 1
+    assert await count_messages(laboratory, visitor) == 1
 
 
-async def test_a_message_that_an_operator_kills_is_lost_and_not_refused(gateway: Gateway) -> None:
+async def test_message_killed_by_an_operator_is_answered_turn_lost(gateway: Gateway) -> None:
     laboratory, name = gateway.laboratory, unique()
     await laboratory.model.plays(scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))))
     visitor = gateway.visitor()
@@ -208,8 +207,8 @@ async def test_a_message_that_an_operator_kills_is_lost_and_not_refused(gateway:
     assert "transcript" in answer.text
 
 
-async def test_a_restate_without_sessions_says_that_the_mesh_is_not_ready(gateway: Gateway, tmp_path: Path) -> None:
-    """Restate's node port is a server that knows no sessions, as its ingress does before they are registered."""
+async def test_gateway_answers_mesh_not_ready_before_sessions_are_registered(gateway: Gateway, tmp_path: Path) -> None:
+    """Restate's node port answers but knows no sessions, like its ingress before they are registered."""
     laboratory = gateway.laboratory
     node = f"http://127.0.0.1:{laboratory.mesh.addresses.restate.node}"
     async with open_gateway(laboratory, tmp_path, {"RESTATE_INGRESS_URL": node}) as lost:
