@@ -1,4 +1,4 @@
-"""Who counts as an agent in Restate's registry."""
+"""The directory of agents, read from Restate's registry."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from switchboard.messages import Card
 from switchboard.session.directory import Directory, DirectoryUnavailable, read_cards
 
 
-def test_a_service_with_the_role_and_the_handler_is_an_agent() -> None:
+def test_service_with_agent_role_and_take_turn_handler_is_an_agent() -> None:
     take_turn = [{"name": "take_turn", "ty": None}]
     services = [
         {"name": "Weather", "metadata": {"switchboard.role": "agent"}, "documentation": "Rain.", "handlers": take_turn},
@@ -29,16 +29,16 @@ def test_a_service_with_the_role_and_the_handler_is_an_agent() -> None:
 
 
 class Registry:
-    """An admin API that answers, counts, or is away."""
+    """An admin API that records requests and can be unavailable."""
 
     def __init__(self) -> None:
-        self.away = False
+        self.unavailable = False
         self.revision = 1
-        self.asked: list[str] = []
+        self.paths: list[str] = []
 
     async def answer(self, request: web.Request) -> web.Response:
-        self.asked.append(request.path)
-        if self.away:
+        self.paths.append(request.path)
+        if self.unavailable:
             raise web.HTTPServiceUnavailable
         if request.path == "/deployments":
             services = [{"name": "Bank", "revision": self.revision}]
@@ -64,31 +64,33 @@ async def registry() -> AsyncIterator[tuple[Registry, Directory]]:
         await directory.close()
 
 
-async def test_services_are_read_again_only_when_a_deployment_changed(registry: tuple[Registry, Directory]) -> None:
+async def test_directory_rereads_services_only_after_a_deployment_changed(registry: tuple[Registry, Directory]) -> None:
     fake, directory = registry
     for _ in range(3):
         assert (await directory.cards())[0].handles == "Money, revision 1."
     fake.revision = 2
     assert (await directory.cards())[0].handles == "Money, revision 2."
-    assert fake.asked.count("/deployments") == 4
-    assert fake.asked.count("/services") == 2
+    assert fake.paths.count("/deployments") == 4
+    assert fake.paths.count("/services") == 2
 
 
-async def test_while_the_registry_is_away_the_agents_known_last_are_used(registry: tuple[Registry, Directory]) -> None:
+async def test_directory_uses_last_known_agents_without_registry(
+    registry: tuple[Registry, Directory],
+) -> None:
     fake, directory = registry
     await directory.cards()
-    fake.away = True
+    fake.unavailable = True
     assert [card.name for card in await directory.cards()] == ["Bank"]
 
 
-async def test_without_a_registry_and_without_a_memory_it_says_so(registry: tuple[Registry, Directory]) -> None:
+async def test_directory_raises_when_registry_was_never_available(registry: tuple[Registry, Directory]) -> None:
     fake, directory = registry
-    fake.away = True
+    fake.unavailable = True
     with pytest.raises(DirectoryUnavailable, match="cannot read the agents"):
         await directory.cards()
 
 
-async def test_messages_that_arrive_together_share_a_lookup(registry: tuple[Registry, Directory]) -> None:
+async def test_concurrent_lookups_share_one_request(registry: tuple[Registry, Directory]) -> None:
     fake, directory = registry
     await asyncio.gather(*(directory.cards() for _ in range(50)))
-    assert fake.asked.count("/deployments") <= 3
+    assert fake.paths.count("/deployments") <= 3

@@ -1,4 +1,4 @@
-"""What a session remembers: the window within its bounds, summaries that come or do not, and what was spent."""
+"""Session state: the bounded window, summaries that arrive or get lost, and spending."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ SETTINGS = SessionSettings()
 
 
 def said(head: Head, size: int = 100) -> Head:
-    """The session after one more turn of that size."""
+    """Return the session after one more turn of `size` bytes."""
     done = FinishedTurn(text="", added=(UserText(text="x" * size),), agents=("Bank",))
     return head_after_turn(head, NOW, done, None, SETTINGS)
 
@@ -28,11 +28,11 @@ def head(turns: int, size: int = 100) -> Head:
     return new
 
 
-def test_nothing_is_asked_for_while_everything_fits() -> None:
+def test_no_summary_is_requested_while_all_turns_fit() -> None:
     assert trim_window(head(3)) == (head(3), ())
 
 
-def test_a_summary_is_asked_for_once() -> None:
+def test_summary_is_requested_once() -> None:
     first, oldest = trim_window(head(20, size=1_000))
     assert first.folding == oldest[-1].turn > 0
     second, again = trim_window(said(first))
@@ -40,7 +40,7 @@ def test_a_summary_is_asked_for_once() -> None:
     assert second.folding == first.folding
 
 
-def test_a_summary_that_never_came_is_asked_for_again_when_its_turns_are_gone() -> None:
+def test_lost_summary_is_requested_again_when_the_window_is_full() -> None:
     lost, _ = trim_window(head(20, size=1_000))
     for _ in range(60):
         lost, again = trim_window(said(lost, 1_000))
@@ -51,7 +51,7 @@ def test_a_summary_that_never_came_is_asked_for_again_when_its_turns_are_gone() 
     assert lost.folding == again[-1].turn
 
 
-def test_one_large_turn_is_summarised_before_it_leaves() -> None:
+def test_large_turn_is_summarised_before_it_is_dropped() -> None:
     large = head(1, size=2 * WINDOW_LIMIT_BYTES)
     assert trim_window(large) == (large, ())
     after_it, oldest = trim_window(said(large))
@@ -59,7 +59,7 @@ def test_one_large_turn_is_summarised_before_it_leaves() -> None:
     assert [turn.turn for turn in after_it.window] == [2]
 
 
-def test_the_window_is_bounded_whatever_is_said() -> None:
+def test_window_never_exceeds_its_limit() -> None:
     assert size_of(trim_window(head(50, size=WINDOW_MAX_BYTES // 4))[0].window) <= WINDOW_LIMIT_BYTES
 
 
@@ -70,7 +70,7 @@ def spent(**more: Any) -> Head:
     return head_after_turn(Head(customer_id="alice", active="Bank"), NOW, done, None, settings)
 
 
-def test_tokens_and_money_are_counted_for_each_agent() -> None:
+def test_tokens_and_costs_are_counted_per_agent() -> None:
     prices = {"m": Price(input=Decimal("0.50"), output=Decimal(2))}
     new = spent(prices=prices)
     assert new.tokens == 2_200
@@ -87,15 +87,15 @@ def test_tokens_and_money_are_counted_for_each_agent() -> None:
         ({"session_budget": Decimal(0)}, False),
     ],
 )
-def test_a_session_stops_at_its_limit(limits: dict[str, Any], stops: bool) -> None:
+def test_session_stops_at_its_limit(limits: dict[str, Any], stops: bool) -> None:
     assert over_budget(spent(), SETTINGS.model_copy(update=limits)) is stops
 
 
-def test_a_notice_needs_no_agent() -> None:
-    told = head_after_turn(head(1), NOW, FinishedTurn(text="hi", added=(Notice(text="hi"),)), None, SETTINGS)
-    assert (told.active, told.turns_total) == ("Bank", 2)
+def test_notice_is_a_turn_without_agent() -> None:
+    noticed = head_after_turn(head(1), NOW, FinishedTurn(text="hi", added=(Notice(text="hi"),)), None, SETTINGS)
+    assert (noticed.active, noticed.turns_total) == ("Bank", 2)
 
 
-def test_a_yes_is_only_a_word_while_nothing_is_held() -> None:
+def test_yes_confirms_nothing_while_no_call_is_held() -> None:
     opening = open_message(head(1), "yes", "yes")
     assert (opening.confirmed, opening.settled) == ((), None)

@@ -1,4 +1,4 @@
-"""How much of a conversation a model sees word for word."""
+"""The window: the part of a conversation that the model sees verbatim."""
 
 from switchboard.messages import ModelReply, ToolCall, ToolResult, UserText
 from switchboard.session.window import (
@@ -29,19 +29,19 @@ def window(turns: int, size: int = 10) -> Window:
     )
 
 
-def test_a_short_conversation_is_seen_whole() -> None:
+def test_short_conversation_is_in_the_window_whole() -> None:
     assert newest_turns(window(2), WINDOW_MAX_BYTES) == window(2)
     assert turns_to_summarize(window(2)) == ()
     assert [message.kind for message in flatten(window(1))] == ["user", "model", "tool", "model"]
 
 
-def test_the_oldest_turns_are_left_out_whole() -> None:
+def test_window_drops_the_oldest_turns_as_a_whole() -> None:
     seen = newest_turns(window(100, size=1_000), WINDOW_MAX_BYTES)
     assert seen == window(100, size=1_000)[-len(seen) :]
     assert WINDOW_MAX_BYTES * 0.8 < size_of(seen) <= WINDOW_MAX_BYTES
 
 
-def test_what_is_folded_and_what_is_kept_is_everything() -> None:
+def test_summarised_and_kept_turns_are_the_whole_window() -> None:
     whole = window(40, size=1_000)
     oldest = turns_to_summarize(whole)
     rest = drop_summarized(whole, oldest[-1].turn)
@@ -50,16 +50,16 @@ def test_what_is_folded_and_what_is_kept_is_everything() -> None:
     assert turns_to_summarize(rest) == ()
 
 
-def test_the_last_turn_stays_whatever_its_size() -> None:
+def test_window_keeps_the_last_turn_at_any_size() -> None:
     big = window(2, size=2 * WINDOW_MAX_BYTES)
     assert newest_turns(big, WINDOW_MAX_BYTES) == big[-1:]
     assert turns_to_summarize(big) == big[:1]
     assert turns_to_summarize(big[-1:]) == ()
 
 
-def test_a_size_is_in_bytes() -> None:
+def test_turn_size_is_in_bytes() -> None:
     assert window_turn(1, [UserText(text="é")]).size_bytes == len('{"kind":"user","text":"é"}'.encode())
 
 
-def test_nothing_is_seen_of_nothing() -> None:
+def test_empty_window_yields_nothing() -> None:
     assert (newest_turns((), 1), turns_to_summarize(()), flatten(())) == ((), (), ())
