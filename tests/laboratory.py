@@ -14,7 +14,7 @@ from services.project import reference
 from switchboard import testing
 from switchboard.local.mesh import Mesh
 from switchboard.local.process import Process, free_ports
-from switchboard.testing.laboratory import HAPPENS_WITHIN as STARTS_WITHIN
+from switchboard.testing.laboratory import CONDITION_TIMEOUT as STARTS_WITHIN
 from tests.parts import need_restate_server
 
 __all__ = ["SOON", "STARTS_WITHIN", "Laboratory", "laboratory", "open_laboratory"]

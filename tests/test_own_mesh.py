@@ -114,10 +114,10 @@ def test_own_tests_skip_or_fail_without_restate(shop: Installation) -> None:
     skipped = shop.run("pytest", "-rs", REQUIRE_ALL="", **without_restate)
     assert skipped.returncode == 0
     assert "3 skipped" in skipped.stdout
-    assert "needs restate-server, which is not on this machine; run `npm install`" in skipped.stdout
+    assert "needs restate-server, which is not installed on this machine; run `npm install`" in skipped.stdout
     failed = shop.run("pytest", REQUIRE_ALL="1", **without_restate)
     assert failed.returncode == 1
-    assert "needs restate-server, which is not on this machine" in failed.stdout
+    assert "needs restate-server, which is not installed on this machine" in failed.stdout
     assert "Traceback" not in failed.stdout
 
 
@@ -125,7 +125,7 @@ def test_plugin_says_what_a_project_lacks_and_leaves_its_other_tests_alone(shop:
     (tmp_path / "test_sum.py").write_text("def test_sum(): assert 1 + 1 == 2\ndef test_mesh(mesh): ...\n")
     unset = shop.run("pytest", "--rootdir", str(tmp_path), "-c", os.devnull, str(tmp_path)).stdout
     assert re.search("1 passed.* 1 error", unset)
-    assert 'need pytest-asyncio and, in pytest\'s configuration: asyncio_mode = "auto"' in unset
+    assert 'need pytest-asyncio and these settings in pytest\'s configuration: asyncio_mode = "auto"' in unset
     settings = str(shop.project / "pyproject.toml")
     elsewhere = shop.run("pytest", "--rootdir", str(tmp_path), "-c", settings, str(tmp_path)).stdout
     assert re.search("1 passed.* 1 error", elsewhere)

@@ -1,4 +1,4 @@
-"""A mesh in one file: a librarian who looks up opening hours. `switchboard up` in this folder starts it."""
+"""A mesh in one file: a librarian who looks up opening hours. To start it, run `switchboard up` in this folder."""
 
 from typing import Literal
 

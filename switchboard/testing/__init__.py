@@ -1,4 +1,4 @@
-"""For tests of agents and tools on a real mesh; the pytest plugin is `switchboard.testing.plugin`."""
+"""Helpers for testing agents and tools on a real mesh. The pytest plugin is `switchboard.testing.plugin`."""
 
 from switchboard.testing.customer import JSON, Answer, Customer
 from switchboard.testing.laboratory import Laboratory, open_laboratory

@@ -1,4 +1,4 @@
-"""A customer for tests, who writes to a real mesh through Restate's ingress."""
+"""A test customer who sends messages to a real mesh through Restate's ingress."""
 
 import json
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """The ingress's answer: the HTTP status and the JSON body."""
+    """The HTTP status and JSON body of an answer of the ingress."""
 
     status: int
     body: JSON
@@ -26,7 +26,7 @@ class Answer:
 
 @dataclass
 class Customer:
-    """A customer at the ingress, in one session; a new session unless one is named."""
+    """A customer in one session. The default is a new session."""
 
     ingress_url: str
     http: aiohttp.ClientSession
@@ -44,16 +44,16 @@ class Customer:
 
     @property
     def identity(self) -> JSON:
-        """The customer's identity, in the form that the gateway sends."""
+        """The customer's identity in the JSON form that the gateway sends."""
         return {"customer_id": self.customer_id} | ({} if self.signed_in else {"signed_in": False})
 
     async def messages(self) -> list[JSON]:
-        """All messages of the session's transcript."""
+        """Return all messages of the session's transcript."""
         answer = await self.asks("transcript", limit=50)
         return [message for turn in answer.body["turns"] for message in turn["messages"]]
 
     async def _call(self, handler: str, body: JSON, idempotency_key: str = "") -> Answer:
-        """Send once and without retries: a test decides what a broken connection means. Raises aiohttp's errors."""
+        """Send a request once. There are no retries: the test decides how to handle aiohttp's errors."""
         url = self.ingress_url + session_path(self.session, handler)
         headers = {"content-type": "application/json", **idempotency_header(idempotency_key)}
         response = await exchange(self.http, "POST", url, encode(body), headers)

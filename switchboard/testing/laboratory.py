@@ -17,16 +17,16 @@ from switchboard.runtime.mesh_file import MeshProject
 from switchboard.testing.customer import Customer
 from switchboard.testing.scripted_model import ScriptedModel
 
-HAPPENS_WITHIN = timedelta(seconds=90)
-ANSWERS_WITHIN = aiohttp.ClientTimeout(total=120)
+CONDITION_TIMEOUT = timedelta(seconds=90)
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=120)
 
 ALWAYS_REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
-"""Makes Restate suspend and replay a handler at every await, so that a handler that is not deterministic fails."""
+"""Makes Restate suspend and replay a handler at every await, so that non-deterministic handlers fail."""
 
 
 @dataclass
 class Laboratory:
-    """A running mesh, customers for it, and its scripted model. `replays` when every await is replayed."""
+    """A running mesh with its scripted model and an HTTP client. `replays` is True if every await is replayed."""
 
     mesh: Mesh
     http: aiohttp.ClientSession
@@ -34,13 +34,13 @@ class Laboratory:
     replays: bool
 
     def customer(self, customer_id: str = "alice", **more: Any) -> Customer:
-        """Return a customer with a new session; `session` and `signed_in` can be given."""
+        """Return a customer with a new session. Optional arguments: `session` and `signed_in`."""
         return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, **more)
 
     async def invocations(self, session: str, target: str = "%") -> list[dict[str, Any]]:
         """Return the invocations that a session's messages caused, oldest first.
 
-        `depth` is 0 for the message itself. `target` is a handler's name, such as `get_balance`; all by default.
+        `depth` is 0 for the message itself. `target` selects a handler, such as `get_balance`. Default: all handlers.
         """
         columns = "id, target, status, invoked_by_id, created_at, running_at, completed_at, completion_result"
         rows = await self.mesh.admin.query(f"SELECT {columns} FROM sys_invocation ORDER BY created_at")
@@ -52,16 +52,16 @@ class Laboratory:
         return [row for row in tree if target in ("%", row["target"].rsplit("/", 1)[-1])]
 
     async def until(self, holds: Callable[[], Any]) -> None:
-        """Wait until the condition holds; it may be a coroutine function. Raises StartFailed after 90 seconds."""
+        """Wait until `holds` returns a true value. It may be a coroutine function. Raises StartFailed after 90 s."""
 
         async def ready() -> bool:
             found = holds()
             try:
                 return bool(await found if asyncio.iscoroutine(found) else found)
-            except AdminError:  # A Restate that has just restarted cannot answer queries yet.
+            except AdminError:  # Just after a restart, Restate cannot answer queries yet.
                 return False
 
-        await wait_until(ready, timeout=HAPPENS_WITHIN, otherwise="what the test waits for did not happen")
+        await wait_until(ready, timeout=CONDITION_TIMEOUT, otherwise="the test's condition did not become true")
 
 
 @asynccontextmanager
@@ -74,7 +74,7 @@ async def open_laboratory(
 ) -> AsyncIterator[Laboratory]:
     """Start a project's mesh with the demo model, and stop it at the end. Raises StartFailed.
 
-    `folder` takes Restate's data and the logs. `environment` is added to every service's environment.
+    `folder` is for Restate's data and the logs. `environment` is added to every service's environment.
     """
     mesh = Mesh(
         project,
@@ -85,5 +85,5 @@ async def open_laboratory(
     )
     # The client's default allows only a hundred requests at once.
     connector = aiohttp.TCPConnector(limit=0)
-    async with mesh, aiohttp.ClientSession(connector=connector, timeout=ANSWERS_WITHIN) as http:
+    async with mesh, aiohttp.ClientSession(connector=connector, timeout=REQUEST_TIMEOUT) as http:
         yield Laboratory(mesh, http, ScriptedModel(mesh.addresses.service_url(DEMO_MODEL), http), replays)

@@ -1,7 +1,7 @@
-"""The pytest plugin: fixtures with a real mesh, of the mesh.toml in pytest's root folder or above it.
+"""The pytest plugin: fixtures with a real mesh, defined by the mesh.toml in pytest's root folder or above it.
 
-The mesh lives as long as the test session, in its event loop, which the tests must share. So a project's pytest
-configuration has the lines of SETTINGS.
+The mesh lives as long as the test session. Tests must share its event loop, so a project's pytest configuration must
+contain the lines in SETTINGS.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -30,24 +30,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("switchboard").addoption(
         ALWAYS_REPLAY_OPTION,
         action="store_true",
-        help="Make Restate replay every handler at every await, which finds handlers that are not deterministic.",
+        help="Make Restate replay every handler at every await, to find non-deterministic handlers.",
     )
 
 
 def is_set(config: pytest.Config, name: str, value: str) -> bool:
     try:
         return str(config.getini(name)) == value
-    except ValueError:  # Without pytest-asyncio, pytest does not know its settings.
+    except ValueError:  # Unknown setting: pytest-asyncio is not installed.
         return False
 
 
 @pytest.fixture(scope="session")
 def mesh_project(request: pytest.FixtureRequest) -> MeshProject:
     """The project whose mesh the other fixtures start."""
-    need("restate-server", find_binary("restate-server"), "run `npm install` in your mesh's folder to get it")
+    need("restate-server", find_binary("restate-server"), "run `npm install` in your mesh's folder to install it")
     if not all(is_set(request.config, name, value) for name, value in SETTINGS.items()):
         lines = ", ".join(f'{name} = "{value}"' for name, value in SETTINGS.items())
-        pytest.fail(f"The mesh's fixtures need pytest-asyncio and, in pytest's configuration: {lines}.", pytrace=False)
+        pytest.fail(
+            f"The mesh fixtures need pytest-asyncio and these settings in pytest's configuration: {lines}.",
+            pytrace=False,
+        )
     try:
         return MeshProject.find(request.config.rootpath)
     except MeshFileError as error:
@@ -58,7 +61,7 @@ def mesh_project(request: pytest.FixtureRequest) -> MeshProject:
 async def laboratory(
     request: pytest.FixtureRequest, mesh_project: MeshProject, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Laboratory]:
-    """The running mesh with what a test needs to look into it: invocations, logs, Restate's admin API."""
+    """The running mesh with access to its invocations, logs and Restate's admin API."""
     replays = bool(request.config.getoption(ALWAYS_REPLAY_OPTION))
     try:
         async with open_laboratory(mesh_project, tmp_path_factory.mktemp("mesh"), replays) as opened:
@@ -75,11 +78,11 @@ def mesh(laboratory: Laboratory) -> Mesh:
 
 @pytest.fixture(scope="session")
 def model(laboratory: Laboratory) -> ScriptedModel:
-    """The demo model. `await model.plays(scene(...))` scripts its answers; `await model.follows_rules()` ends that."""
+    """The demo model. `await model.plays(scene(...))` scripts its answers, `await model.follows_rules()` ends the script."""
     return laboratory.model
 
 
 @pytest.fixture(scope="session")
 def customer(laboratory: Laboratory) -> Callable[..., Customer]:
-    """Makes customers: `customer("alice")` returns a Customer with a new session."""
+    """A factory of customers: `customer("alice")` returns a Customer with a new session."""
     return laboratory.customer

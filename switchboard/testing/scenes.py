@@ -1,18 +1,18 @@
-"""Conversations with a known end, for `switchboard demo`: messages, and what the replies must contain."""
+"""Conversations for `switchboard demo`: messages and the expected replies."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 LAST_MONTH = "<last month>"
-"""Placeholder in a pattern for the month before this one, such as `February 2026`."""
+"""Placeholder in a pattern for the previous month, such as `February 2026`."""
 
 
 @dataclass(frozen=True)
 class Says:
-    """A customer's message, and what must come of it.
+    """A customer's message and the expected result.
 
     The reply must match each regular expression of `reply` and come from `agent`. At least `tools_at_once` tools must
-    run in parallel. `refused` is the HTTP status of a message that the session must refuse; 0 for one that it takes.
+    run in parallel. If the session must reject the message, `refused` is the HTTP status, otherwise 0.
     """
 
     text: str
@@ -24,7 +24,10 @@ class Says:
 
 @dataclass(frozen=True)
 class Scene:
-    """A part of a conversation. Scenes of the same session continue it. `emails` are in all outboxes afterwards."""
+    """A part of a conversation. Scenes of the same session continue it.
+
+    `emails` is the total number of e-mails in all outboxes after the scene.
+    """
 
     title: str
     customer: str
@@ -35,6 +38,6 @@ class Scene:
 
 
 def pattern(written: str, today: date) -> str:
-    """Return the regular expression for `today`, a day in UTC."""
+    """Return the regular expression with placeholders filled for `today`, a date in UTC."""
     last_month = today.replace(day=1) - timedelta(days=1)
     return written.replace(LAST_MONTH, last_month.strftime("%B %Y"))

@@ -1,4 +1,4 @@
-"""The model in tests: the demo model, which answers by a script and fails on demand."""
+"""The model in tests: the demo model, which follows a script and fails on demand."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +10,13 @@ from switchboard.testing.customer import JSON
 
 @dataclass(frozen=True)
 class ScriptedModel:
-    """The demo model, which can be scripted. `url` is its root; its README has the format of scenes and faults."""
+    """The demo model with a script. `url` is its base URL. Its README describes the format of scenes and faults."""
 
     url: str
     http: aiohttp.ClientSession
 
     async def plays(self, *scenes: JSON) -> None:
-        """Answer by these scenes from now on, and by nothing else."""
+        """Answer only from these scenes from now on."""
         await self._control("PUT", "script", list(scenes))
 
     async def follows_rules(self) -> None:
@@ -24,15 +24,15 @@ class ScriptedModel:
         await self._control("DELETE", "script")
 
     async def fails(self, *faults: JSON) -> None:
-        """Make the next requests fail, each by one of these faults."""
+        """Make the next requests fail, each with one of these faults."""
         await self._control("PUT", "faults", list(faults))
 
-    async def is_well(self) -> None:
+    async def recovers(self) -> None:
         """Remove all faults."""
         await self._control("DELETE", "faults")
 
     async def requests(self, session: str) -> list[JSON]:
-        """Return the model requests of a session, oldest first, with the answers."""
+        """Return a session's model requests with their answers, oldest first."""
         answer = await self._control("GET", f"requests?session={session}&full=1")
         requests: list[JSON] = answer["requests"]
         return requests
@@ -41,20 +41,20 @@ class ScriptedModel:
         async with self.http.request(method, f"{self.url}/demo/{path}", json=body) as response:
             answer: JSON = await response.json()
             if response.status != 200:
-                raise ValueError(f"the demo model refused {path}: {answer}")
+                raise ValueError(f"the demo model rejected {path}: {answer}")
             return answer
 
 
 def calls(*calls: tuple[str, Any]) -> JSON:
-    """A step of a script: the model calls these tools at once. Arguments are a dict, or raw text."""
+    """A script step: the model calls these tools in parallel. Arguments are a dict, or raw text."""
     return {"calls": [{"name": name, "arguments": arguments} for name, arguments in calls]}
 
 
 def says(text: str) -> JSON:
-    """A step of a script: the model answers."""
+    """A script step: the model replies with this text."""
     return {"text": text}
 
 
 def scene(user: str, *steps: JSON, agent: str | None = None) -> JSON:
-    """The model's steps for a message of exactly this text; for one agent or for all."""
+    """Return the model's steps for a message with exactly this text, for one agent or for all."""
     return {"user": user, "steps": list(steps)} | ({"agent": agent} if agent else {})

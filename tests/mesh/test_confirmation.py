@@ -196,7 +196,7 @@ async def test_completed_payment_is_reported_when_the_model_is_down(laboratory: 
     customer, _ = await ask(laboratory, calls(payment(name)))
     await laboratory.model.fails({"kind": "http_401", "times": -1, "contains": "yes"})
     answer = await customer.says("yes")
-    await laboratory.model.is_well()
+    await laboratory.model.recovers()
     assert answer.body["failed"]
     assert answer.text.endswith("does not answer. Done: pay. Ask me how it stands before you ask for it again.")
     assert count_payments(laboratory, name) == 1

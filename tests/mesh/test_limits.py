@@ -106,7 +106,7 @@ async def test_next_model_is_used_when_the_first_rejects_the_request(limited: La
     await limited.model.fails({"kind": "http_404", "times": 2})
     customer = limited.customer()
     assert (await customer.says("hello")).text == "hi"
-    await limited.model.is_well()
+    await limited.model.recovers()
     asked = [request["model"] for request in await limited.model.requests(customer.session)]
     assert asked == ["demo", "second", "third"]
 

@@ -162,7 +162,7 @@ async def test_temporary_model_failure_is_retried(laboratory: Laboratory, fault:
     await laboratory.model.fails({**fault, "contains": "hello"})
     customer = laboratory.customer()
     answer = await customer.says("hello")
-    await laboratory.model.is_well()
+    await laboratory.model.recovers()
     assert answer.status == 200
     assert not answer.body["failed"]
     assert answer.text
@@ -174,7 +174,7 @@ async def test_permanent_model_error_is_not_retried_and_session_stays_usable(lab
     await laboratory.model.fails({"kind": kind, "times": -1})
     customer = laboratory.customer()
     answer = await customer.says("hello")
-    await laboratory.model.is_well()
+    await laboratory.model.recovers()
     assert (answer.status, answer.text, answer.body["failed"]) == (200, f"{MODEL_DOWN} {NOTHING_LOST}", True)
     assert len(await laboratory.model.requests(customer.session)) == 1
     assert (await customer.says("hello")).text == "hi"
@@ -185,6 +185,6 @@ async def test_failing_model_is_given_up_after_the_maximum_of_attempts(laborator
     await laboratory.model.fails({"kind": "http_429", "times": -1, "retry_after_s": 0})
     customer = laboratory.customer()
     answer = await customer.says("hello")
-    await laboratory.model.is_well()
+    await laboratory.model.recovers()
     assert (answer.text, answer.body["failed"]) == (f"{MODEL_DOWN} {NOTHING_LOST}", True)
     assert len(await laboratory.model.requests(customer.session)) == MODEL_ATTEMPTS
