@@ -1,4 +1,4 @@
-# Everything a person does with this project. `make help` lists it.
+# All development commands of this project. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
@@ -6,40 +6,40 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := .tools/uv/bin/uv
-# The tests on real servers wait more than they work.
+# More processes than cores, because tests on real servers mostly wait.
 TEST_PROCESSES ?= 3
 
-help: ## what there is
+help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.synced node_modules/.synced ## a virtual environment and the pinned Restate binaries
+setup: $(VENV)/.synced node_modules/.synced ## create a virtual environment and install the pinned Restate binaries
 
-demo: setup ## start a mesh, play the conversations of the README, end
+demo: setup ## start a temporary mesh and play the demo conversations on it
 	@$(BIN)/switchboard demo
 
-up: setup ## start a mesh and keep it in the foreground
+up: setup ## run a mesh until Ctrl-C
 	@$(BIN)/switchboard up
 
-test: setup ## all tests, on a real Restate server that they start themselves
-	@$(BIN)/python -m scripts.tools || echo "The tests that need these programs are skipped."
+test: setup ## run all tests; they start their own Restate server
+	@$(BIN)/python -m scripts.tools || echo "Tests that need these programs will be skipped."
 	@$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope
 
-tools: setup ## bring the OpenTelemetry collector, Jaeger, helm and promtool into .tools/bin
+tools: setup ## install the OpenTelemetry collector, Jaeger, helm and promtool into .tools/bin
 	@$(BIN)/python -m scripts.tools
 
-evals: setup ## conversations with a known end; with TAU_AIRLINE_DIR set, the reference's tasks and recordings as well
+evals: setup ## run the evaluation cases; if TAU_AIRLINE_DIR is set, also the reference tasks and recordings
 	@$(BIN)/python -m evals.cases
 ifdef TAU_AIRLINE_DIR
 	@$(BIN)/python -m evals.reference --data $(TAU_AIRLINE_DIR) --tasks $(TAU_AIRLINE_DIR)/tasks.json
 	@$(BIN)/python -m evals.recorded --data $(TAU_AIRLINE_DIR) --recordings $(TAU_AIRLINE_DIR)/recorded.json
 else
-	@echo "TAU_AIRLINE_DIR names no reference data, so no reference tasks and recordings were played; see docs/build/evals.md."
+	@echo "TAU_AIRLINE_DIR is not set, so the reference tasks and recordings were skipped. See docs/build/evals.md."
 endif
 
-bench: setup .tools/venv-bench/.synced ## measure beside the peers, write docs/operate/performance.md
+bench: setup .tools/venv-bench/.synced ## benchmark against the peers and write docs/operate/performance.md
 	@$(BIN)/python -m bench
 
-check: setup docs ## format, lint, types, architecture rules, workflows' calls, docs
+check: setup docs ## check formatting, lint, types, architecture rules, workflows and docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -50,11 +50,11 @@ check: setup docs ## format, lint, types, architecture rules, workflows' calls, 
 docs: .tools/venv-docs/.synced ## build the documentation site into site/
 	@NO_MKDOCS_2_WARNING=1 .tools/venv-docs/bin/mkdocs build --strict --quiet
 
-format: setup ## mend what ruff can mend
+format: setup ## format the code and apply ruff's fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-pins: $(UV) ## renew the exact versions and hashes in requirements/
+pins: $(UV) ## update the pinned versions and hashes in requirements/
 	@$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
 	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli -o requirements/all.txt
 	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli --extra evals --extra dev -c requirements/all.txt \
@@ -67,24 +67,24 @@ pins: $(UV) ## renew the exact versions and hashes in requirements/
 	@$(COMPILE) pyproject.toml --extra demo -c requirements/all.txt -o requirements/demo_model.txt
 	@$(COMPILE) pyproject.toml --extra live -c requirements/all.txt -o requirements/live.txt
 
-dates: setup ## the demo, the cases and some tests on other days than today; needs faketime
+dates: setup ## run the demo, the cases and some tests on other dates; needs faketime
 	@$(BIN)/python -m scripts.dates
 
-charts: setup ## write the tables of values in the charts' READMEs
+charts: setup ## generate the tables of values in the charts' READMEs
 	@$(BIN)/python -m scripts.chart_readme
 
-golden: setup ## renew what the charts render, for the tests to compare with; read the difference
+golden: setup ## update the golden files of the charts' tests; review the diff
 	@$(BIN)/python -m tests.charts.golden
 
-clean: ## remove what the commands above have made
+clean: ## remove everything that these commands created
 	@rm -rf $(VENV) .tools node_modules .switchboard .mypy_cache .ruff_cache .pytest_cache site
 
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 
 $(UV): requirements/bootstrap.txt
-	@command -v $(PYTHON) > /dev/null || { echo "Python 3.11 or newer is needed; name it with PYTHON=..."; exit 1; }
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or set PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "$(PYTHON) is $$($(PYTHON) -V); Python 3.11 or newer is needed, name it with PYTHON=..."; exit 1; }
+	  || { echo "$(PYTHON) is $$($(PYTHON) -V), but 3.11 or newer is required. Set PYTHON=..."; exit 1; }
 	@$(PYTHON) -m venv .tools/uv
 	@.tools/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
@@ -106,9 +106,9 @@ $(VENV)/.synced: $(UV) requirements/dev.txt pyproject.toml
 	@touch $@
 
 node_modules/.synced: package-lock.json
-	@command -v npm > /dev/null || { echo "npm is needed: it brings the Restate server (Node 20 or newer)."; exit 1; }
+	@command -v npm > /dev/null || { echo "npm was not found. Install Node 20 or newer: npm installs the Restate server."; exit 1; }
 	@npm ci --loglevel=error --no-audit --no-fund > /dev/null \
-	  || { echo "npm could not get the Restate server: is its registry reachable? See the lines above."; exit 1; }
+	  || { echo "npm could not install the Restate server (see above). Is the npm registry reachable?"; exit 1; }
 	@touch $@
 
 .PHONY: help setup demo up test tools evals bench check docs format pins dates charts golden clean

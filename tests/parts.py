@@ -1,4 +1,4 @@
-"""Parts that a test needs and a machine may lack: named when the test skips, a failure where all are required."""
+"""Requirements of tests. Without one, a test is skipped, or fails if REQUIRE_ALL=1."""
 
 import os
 from pathlib import Path
@@ -14,23 +14,23 @@ __all__ = ["PROJECT", "REQUIRE_ALL", "need"]
 PROJECT = Path(__file__).resolve().parents[1]
 
 TAU_AIRLINE_DIR = "TAU_AIRLINE_DIR"
-BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "tau-airline"
+DEFAULT_TAU_AIRLINE_DIR = Path(__file__).resolve().parents[2] / "shared" / "tau-airline"
 
 RESTATE_CRDS_DIR = "RESTATE_CRDS_DIR"
-CRDS_BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "crds"
+DEFAULT_RESTATE_CRDS_DIR = Path(__file__).resolve().parents[2] / "shared" / "crds"
 
 
 def need_tool(name: str, part: str) -> str:
-    """The path of a program that `make tools` brings."""
+    """Return the path of a program that `make tools` installs."""
     found = find_tool(name)
-    need(part, found, "`make tools` brings it")
+    need(part, found, "`make tools` installs it")
     return str(found)
 
 
 def need_restate_server() -> Path:
-    """The path of the Restate server."""
+    """Return the path of the Restate server."""
     found = find_binary("restate-server")
-    need("restate-server", found, "`make setup` gets it through npm")
+    need("restate-server", found, "`make setup` installs it with npm")
     return Path(str(found))
 
 
@@ -51,17 +51,17 @@ def need_promtool() -> str:
 
 
 def tau_airline() -> Path | None:
-    """The folder with the field's reference data, where a machine has it: no installation brings it."""
-    folder = Path(os.environ.get(TAU_AIRLINE_DIR) or BESIDE_THE_REPOSITORY)
+    """Return the folder with the tau2 airline data, or None if this machine lacks it. No command installs it."""
+    folder = Path(os.environ.get(TAU_AIRLINE_DIR) or DEFAULT_TAU_AIRLINE_DIR)
     return folder if (folder / "tasks.json").exists() else None
 
 
 def restate_crds() -> Path | None:
-    """The folder with the schemas of Restate's custom resources, where a machine has it: no installation brings it."""
-    folder = Path(os.environ.get(RESTATE_CRDS_DIR) or CRDS_BESIDE_THE_REPOSITORY)
+    """Return the folder with Restate's CRD schemas, or None if this machine lacks it. No command installs it."""
+    folder = Path(os.environ.get(RESTATE_CRDS_DIR) or DEFAULT_RESTATE_CRDS_DIR)
     return folder if (folder / "restateclusters.yaml").exists() else None
 
 
 needs_tau_airline = pytest.mark.skipif(
-    tau_airline() is None, reason=f"needs the airline reference data, of which {TAU_AIRLINE_DIR} names the folder"
+    tau_airline() is None, reason=f"needs the airline reference data; set {TAU_AIRLINE_DIR} to its folder"
 )

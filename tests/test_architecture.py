@@ -1,4 +1,4 @@
-"""Rules of the architecture that import-linter and ruff do not know; these two have the others (see pyproject.toml)."""
+"""Architecture rules that import-linter and ruff cannot check. For the others, see pyproject.toml."""
 
 import ast
 import gc
@@ -12,15 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("switchboard", "services", "bench", "evals", "scripts", "tests")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
-
-ON_ONE_MACHINE = ("switchboard/cli/", "switchboard/local/", "switchboard/testing/")
-"""What runs at a person's terminal, and starts processes with an environment."""
+LOCAL_PACKAGES = ("switchboard/cli/", "switchboard/local/", "switchboard/testing/")
+"""Packages that run in a terminal and start processes with their own environment."""
 
 
 @cache
 def parsed(path: Path) -> ast.Module:
-    """The file's syntax tree."""
-    # Collecting garbage in the middle of ast.parse can make CPython 3.11 raise SystemError (python/cpython#106905).
+    # A garbage collection during ast.parse can make CPython 3.11 raise SystemError (python/cpython#106905).
     gc.disable()
     try:
         return ast.parse(path.read_text(encoding="utf-8"))
@@ -33,12 +31,12 @@ def name_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.stat().st_size], ids=name_of)
-def test_a_module_says_what_it_may_do(path: Path) -> None:
+def test_module_has_a_docstring(path: Path) -> None:
     assert ast.get_docstring(parsed(path)), f"{name_of(path)} has no docstring"
 
 
-def test_framework_mentions_no_domain_of_the_reference_mesh() -> None:
-    """A mesh of another trade must not find bank or airline in the framework."""
+def test_framework_does_not_mention_bank_or_airline() -> None:
+    """These are domains of the reference mesh. The framework must fit every domain."""
     mentions = [
         f"{name_of(path)}:{number}: {line.strip()}"
         for path in (ROOT / "switchboard").rglob("*")
@@ -49,27 +47,27 @@ def test_framework_mentions_no_domain_of_the_reference_mesh() -> None:
     assert mentions == []
 
 
-def test_the_environment_is_read_in_settings_only() -> None:
+def test_environment_is_read_only_in_settings() -> None:
     readers = [
         name_of(path)
         for path in FILES
         if name_of(path).startswith(("switchboard/", "services/"))
-        and not name_of(path).startswith(ON_ONE_MACHINE)
+        and not name_of(path).startswith(LOCAL_PACKAGES)
         and path.name != "settings.py"
         and ("os.environ" in path.read_text(encoding="utf-8") or "os.getenv" in path.read_text())
     ]
     assert readers == []
 
 
-def test_no_loop_is_endless() -> None:
-    endless = [
+def test_no_loop_is_infinite() -> None:
+    infinite = [
         f"{name_of(path)}:{node.lineno}"
         for path in FILES
         if name_of(path).startswith(("switchboard/", "services/"))
         for node in ast.walk(parsed(path))
         if isinstance(node, ast.While) and isinstance(node.test, ast.Constant)
     ]
-    assert endless == []
+    assert infinite == []
 
 
 def test_framework_names_the_encoding_of_every_text_file() -> None:

@@ -1,4 +1,4 @@
-"""Each shared mesh is started by one of the processes that run the tests, and by no other."""
+"""pytest-xdist: each shared mesh is started by exactly one test process."""
 
 import pytest
 
@@ -12,17 +12,17 @@ from tests.conftest import group_of
         ("tests/mesh/test_loop.py::test_a[always replaying-alice-call0]", "always replaying"),
         ("tests/traces/test_traces.py::test_a[observed as it is]", "observed as it is"),
         ("tests/chaos/test_kill.py::test_a[observed always replaying-x]", "observed always replaying"),
-        ("tests/unit/test_decide.py::test_a[Nobody]", "tests/unit/test_decide.py"),
+        ("tests/unit/test_decide.py::test_a[Unknown]", "tests/unit/test_decide.py"),
         ("tests/unit/test_decide.py::test_it_stays_as_it_is", "tests/unit/test_decide.py"),
     ],
     ids="abcdef",
 )
-def test_tests_on_one_mesh_are_one_group(nodeid: str, group: str) -> None:
+def test_tests_on_one_mesh_form_one_group(nodeid: str, group: str) -> None:
     assert group_of(nodeid) == group
 
 
-def test_every_test_on_a_mesh_is_in_its_group(request: pytest.FixtureRequest) -> None:
-    """Of those that run with this one. A mesh in no group would be started by every process, all at the same time."""
+def test_every_test_on_a_mesh_is_in_the_group_of_the_mesh(request: pytest.FixtureRequest) -> None:
+    """Checks the tests of this run. Without a group, every test process would start the mesh, all at the same time."""
     for item in request.session.items:
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         for fixture, wanted in (("laboratory", "{}"), ("observed", "observed {}")):

@@ -1,4 +1,4 @@
-"""What the demo, the cases and the tests on a mesh take for granted of the demo's data holds on every day."""
+"""Assumptions of the demo, the cases and the mesh tests about the demo data hold on every date."""
 
 import re
 from collections.abc import Iterator
@@ -31,21 +31,22 @@ from tests.services.bank.demo import CUSTOMERS, borrowing_of, ledger_of
 ROOT = Path(__file__).parents[1]
 
 FIRST, LAST = date(2027, 3, 1), date(2029, 2, 28)
-"""Two years, with a 29th of February."""
+"""Two years that include a 29 February."""
 
 BEGINS, ENDS = time.min, time(23, 59, 59)
 
 NAMED_SEAT = re.compile(r"""seat['"]?(?:: | to )['"]?([1-9]\d?[A-F])\b""", re.IGNORECASE)
-"""A seat as a call names it, `"seat": "10B"`, and as a customer does, `my seat to 10b`."""
+"""Matches a seat in a call, `"seat": "10B"`, and in a customer's message, `my seat to 10b`."""
 
 
 @cache
 def airline() -> AirlineData:
-    """The shipped data, whatever the settings name."""
+    """Return the shipped data, regardless of the settings."""
     return read_data(DEFAULT_DATA)
 
 
 CARDS_VALID_UNTIL = "2036-01"
+"""Month until which all demo cards must at least be valid."""
 
 
 def days() -> Iterator[date]:
@@ -53,61 +54,63 @@ def days() -> Iterator[date]:
 
 
 def instants() -> Iterator[datetime]:
-    """The first second and the last one of every day."""
+    """Yield the first and the last second of every day."""
     return (datetime.combine(day, clock, UTC) for day in days() for clock in (BEGINS, ENDS))
 
 
-def first_seen(customer_id: str, now: datetime) -> Ledger:
+def new_ledger(customer_id: str, now: datetime) -> Ledger:
     return ledger_of(customer_id, now, now)
 
 
-def paid(ledger: Ledger, *categories: Category, period: Period = "last_90_days", limit: int = 50) -> list[Transaction]:
+def payments(
+    ledger: Ledger, *categories: Category, period: Period = "last_90_days", limit: int = 50
+) -> list[Transaction]:
     queries = [TransactionQuery(category=category, period=period, limit=limit) for category in categories]
     return [entry for query in queries for entry in transactions(ledger, query).transactions]
 
 
 def replies(text: str) -> tuple[str, ...]:
-    """What the demo expects to be told, where it says so."""
+    """Return the reply patterns that the demo expects for a message."""
     return next(says.reply for scene in SCENES for says in scene.says if says.text == text)
 
 
-def holds(wanted: tuple[str, ...], told: str, day: date) -> bool:
-    return all(re.search(pattern(wish, day), told) for wish in wanted)
+def matches(patterns: tuple[str, ...], reply: str, day: date) -> bool:
+    return all(re.search(pattern(wanted, day), reply) for wanted in patterns)
 
 
-def test_the_banks_replies_to_the_demo_hold_on_every_day() -> None:
+def test_bank_gives_the_demos_replies_on_every_day() -> None:
     balance, gambling = replies("how much is my balance?"), replies("how much did I spend on gambling last month?")
     loans = replies("give me an overview of my outstanding loans and credit")
     wrong = []
     for now in instants():
-        alice, today = first_seen("alice", now), now.date()
+        alice, today = new_ledger("alice", now), now.date()
         spent = [
             spending(alice, SpendingQuery(period="last_month", category=name)) for name in ("gambling", "groceries")
         ]
         right = (
-            holds(balance, balances(alice).summary, today),
-            holds(gambling, spent[0].summary, today),
+            matches(balance, balances(alice).summary, today),
+            matches(gambling, spent[0].summary, today),
             spent[1].total > 0,
-            holds(loans, overview(borrowing_of("alice", today), "EUR", today).summary, today),
+            matches(loans, overview(borrowing_of("alice", today), "EUR", today).summary, today),
         )
         if not all(right):
             wrong.append((now, right))
     assert not wrong
 
 
-def test_the_payments_that_tests_dispute_are_there_on_every_day() -> None:
+def test_payments_that_tests_dispute_exist_on_every_day() -> None:
     wrong = []
     for now in instants():
-        erin, carol = first_seen("erin", now), first_seen("carol", now)
-        recent, past = paid(erin, "groceries", limit=10), paid(erin, "groceries", period=past_month(now.date()))
+        erin, carol = new_ledger("erin", now), new_ledger("carol", now)
+        recent, past = payments(erin, "groceries", limit=10), payments(erin, "groceries", period=past_month(now.date()))
         small, large = Decimal("10.00"), -INSTANT_CREDIT_MAX
         of_staff = [next((entry for entry in recent[index:] if entry.amount < large), None) for index in (1, 4)]
-        many = paid(carol, "groceries", "restaurants", "shopping", "health")
+        many = payments(carol, "groceries", "restaurants", "shopping", "health")
         right = (
             -recent[0].amount >= small,
             None not in of_staff and of_staff[0] != of_staff[1],
             not any(refuse_dispute(entry, now) for entry in recent[:8]),
-            bool(paid(erin, "rent")),
+            bool(payments(erin, "rent")),
             bool(past) and all(refuse_dispute(entry, now) for entry in past),
             sum(entry.amount < large for entry in many) >= OPEN_MAX + 2,
         )
@@ -116,20 +119,20 @@ def test_the_payments_that_tests_dispute_are_there_on_every_day() -> None:
     assert not wrong
 
 
-def test_the_search_of_the_banking_test_finds_one_payment_on_every_day() -> None:
+def test_payment_search_of_the_banking_test_finds_one_payment_on_every_day() -> None:
     search = TransactionQuery(
         merchant="lucky spin", period="last_month", amount_min=Decimal(30), amount_max=Decimal(80)
     )
     found = {
-        tuple(str(entry.amount) for entry in transactions(first_seen("alice", now), search).transactions)
+        tuple(str(entry.amount) for entry in transactions(new_ledger("alice", now), search).transactions)
         for now in instants()
     }
     assert found == {("-75.00",)}
 
 
 def verdict(customer_id: str, amount: Decimal, payment: Decimal, now: datetime) -> tuple[str, str, str]:
-    """How an application is judged, by which rule it is declined, and the income that staff see."""
-    ledger, today = first_seen(customer_id, now), now.date()
+    """Return the outcome of an application, the rule that declines it, and the monthly income that staff see."""
+    ledger, today = new_ledger(customer_id, now), now.date()
     owed = borrowing_of(customer_id, today)
     salary, spent = transactions(ledger, SALARY), spending(ledger, SpendingQuery())
     found = figures(salary, overview(owed, ledger.customer.currency, today), spent, payment)
@@ -147,7 +150,7 @@ def verdict(customer_id: str, amount: Decimal, payment: Decimal, now: datetime) 
         ("erin", SMALL, 12, ("approve", "", "1620.00")),
     ],
 )
-def test_a_loan_of_the_tests_is_judged_alike_on_every_day(
+def test_loan_applications_of_tests_have_the_same_outcome_on_every_day(
     customer_id: str, amount: str, months: int, judged: tuple[str, str, str]
 ) -> None:
     asked = Decimal(amount)
@@ -157,13 +160,12 @@ def test_a_loan_of_the_tests_is_judged_alike_on_every_day(
 
 
 def test_demo_cards_are_valid_for_years() -> None:
-    """The demo shows cards that can be used: the data set is not a calendar that runs out."""
     for customer in CUSTOMERS.values():
         assert all(card.expires >= CARDS_VALID_UNTIL for card in customer.cards), customer.name
 
 
 def on_sale(number: str, day: date) -> SeatInventory:
-    """A flight of the shipped data on a day to come, with nothing taken yet."""
+    """Return a future flight of the shipped data, with no seat taken yet."""
     data = airline()
     found = data.on_day(number, day.isoformat(), datetime.combine(day - timedelta(days=2), BEGINS, UTC))
     assert found is not None
@@ -177,7 +179,7 @@ def on_sale(number: str, day: date) -> SeatInventory:
 
 
 def named_seats() -> dict[str, set[str]]:
-    """By seat: the files that name it in a conversation or in a call."""
+    """Return, by seat, the files that name it in a conversation or a call."""
     paths = [ROOT / "services/demo.py", *(ROOT / "evals/cases").glob("*.yaml")]
     paths += [path for folder in ("mesh", "chaos", "gateway", "traces") for path in ROOT.glob(f"tests/{folder}/*.py")]
     named: dict[str, set[str]] = {}
@@ -187,17 +189,17 @@ def named_seats() -> dict[str, set[str]]:
     return named
 
 
-def test_a_seat_is_named_only_where_the_data_set_says_whose_it_is() -> None:
-    """Strangers have other seats on every day: who needs a free one asks for the seat map."""
+def test_seats_are_named_only_if_the_data_set_fixes_them() -> None:
+    """Other passengers' seats change every day. A test that needs a free seat must ask for the seat map."""
     extras = airline().extras
-    said = set(extras.free_seats["SB245"])
-    said |= {seat for seats in extras.assigned_seats["SB245"].values() for seat in seats}
+    fixed = set(extras.free_seats["SB245"])
+    fixed |= {seat for seats in extras.assigned_seats["SB245"].values() for seat in seats}
     named = named_seats()
     assert "services/demo.py" in named["10B"]
-    assert {seat: paths for seat, paths in named.items() if seat not in said} == {}
+    assert {seat: paths for seat, paths in named.items() if seat not in fixed} == {}
 
 
-def test_the_seats_that_the_data_set_keeps_free_can_be_moved_to_on_every_day() -> None:
+def test_customers_can_move_to_the_data_sets_free_seats_on_every_day() -> None:
     wanted = airline().extras.free_seats["SB245"]
     refused = [
         (day, seat)
@@ -208,8 +210,8 @@ def test_the_seats_that_the_data_set_keeps_free_can_be_moved_to_on_every_day() -
     assert not refused
 
 
-def test_a_booking_finds_a_free_aisle_seat_to_move_to_on_every_day() -> None:
-    """Two passengers of the tests on SB310, in economy."""
+def test_booking_finds_a_free_aisle_seat_on_every_day() -> None:
+    """Two passengers of the tests in economy on SB310."""
     booking = TakeSeats(hold_id="H", reservation_id="R", cabin="economy", seats_total=2)
     for day in days():
         plane = on_sale("SB310", day)
@@ -220,7 +222,7 @@ def test_a_booking_finds_a_free_aisle_seat_to_move_to_on_every_day() -> None:
         assert not isinstance(move(plane, booked, "SB310", "R", 2, aisle[-1]), Refusal), day
 
 
-def test_the_connection_of_the_bookings_test_is_on_sale_on_every_day() -> None:
+def test_connection_of_the_bookings_test_is_on_sale_on_every_day() -> None:
     for day in days():
         now = datetime.combine(day - timedelta(days=50), BEGINS, UTC)
         found = one_stop_flights(airline(), "LHR", "LIS", day.isoformat(), now)

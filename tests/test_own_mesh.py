@@ -1,4 +1,4 @@
-"""A mesh of one's own, made as a user makes it: from the wheel, in a fresh environment, outside of this repository."""
+"""A user's own mesh, created from the wheel in a fresh environment outside this repository."""
 
 import os
 import re
@@ -26,15 +26,15 @@ IMPORT_PUBLIC_NAMES = "import switchboard; print(*(getattr(switchboard, name) fo
 
 @dataclass(frozen=True)
 class Installation:
-    """The programs of a fresh environment, and a project that its `switchboard new` has made."""
+    """The programs of a fresh environment, and a project created by its `switchboard new`."""
 
     programs: Path
     project: Path
-    made_in_seconds: float
+    creation_seconds: float
 
     @property
     def environment(self) -> dict[str, str]:
-        """An environment without this repository: only the fresh programs, Restate's server and the system's."""
+        """Environment variables without this repository: PATH has only the fresh, Restate and system programs."""
         ours = without_meshes()
         path = os.pathsep.join([str(self.programs), str(need_restate_server().parent), "/usr/bin", "/bin"])
         kept = {name: value for name, value in ours.items() if not name.startswith(("PYTHON", "PYTEST", "VIRTUAL_ENV"))}
@@ -59,7 +59,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shop(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """An environment with the wheel, the command and the test plugin, and a new project named shop."""
+    """An environment with the wheel, including the CLI and the pytest plugin, and a new project named shop."""
     need_restate_server()
     folder = tmp_path_factory.mktemp("own")
     assert not folder.is_relative_to(PROJECT)
@@ -88,7 +88,7 @@ def test_new_mesh_answers_its_first_question(shop: Installation, tmp_path: Path)
     try:
         mesh.wait_until_up()
         answer = shop.run("switchboard", "ask", "where is my order A-1001?", **mesh.environment)
-        seconds = shop.made_in_seconds + time.monotonic() - begun
+        seconds = shop.creation_seconds + time.monotonic() - begun
         print(f"\nfrom `switchboard new` to the first answer: {seconds:.1f} s: {answer.stdout.strip()}")
         assert (answer.returncode, answer.stderr) == (0, "")
         assert "packed, leaves tomorrow" in answer.stdout
@@ -98,18 +98,18 @@ def test_new_mesh_answers_its_first_question(shop: Installation, tmp_path: Path)
         mesh.end(signal.SIGTERM)
 
 
-def test_own_tests_of_a_new_mesh_pass(shop: Installation) -> None:
+def test_tests_of_a_new_mesh_pass(shop: Installation) -> None:
     done = shop.run("pytest", "-rA")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
 
 
-def test_own_tests_of_a_new_mesh_pass_when_every_await_is_replayed(shop: Installation) -> None:
+def test_tests_of_a_new_mesh_pass_when_every_await_is_replayed(shop: Installation) -> None:
     done = shop.run("pytest", "-q", "--always-replay")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_own_tests_skip_or_fail_without_restate(shop: Installation) -> None:
+def test_tests_of_a_new_mesh_skip_or_fail_without_restate(shop: Installation) -> None:
     without_restate = {"PATH": os.pathsep.join([str(shop.programs), "/usr/bin", "/bin"])}
     skipped = shop.run("pytest", "-rs", REQUIRE_ALL="", **without_restate)
     assert skipped.returncode == 0
@@ -121,7 +121,7 @@ def test_own_tests_skip_or_fail_without_restate(shop: Installation) -> None:
     assert "Traceback" not in failed.stdout
 
 
-def test_plugin_says_what_a_project_lacks_and_leaves_its_other_tests_alone(shop: Installation, tmp_path: Path) -> None:
+def test_plugin_reports_missing_settings_and_does_not_affect_other_tests(shop: Installation, tmp_path: Path) -> None:
     (tmp_path / "test_sum.py").write_text("def test_sum(): assert 1 + 1 == 2\ndef test_mesh(mesh): ...\n")
     unset = shop.run("pytest", "--rootdir", str(tmp_path), "-c", os.devnull, str(tmp_path)).stdout
     assert re.search("1 passed.* 1 error", unset)
@@ -161,7 +161,7 @@ def test_tiltfile_of_a_new_mesh_builds_an_image_for_each_workload(shop: Installa
 
 
 async def test_image_of_a_new_mesh_runs_a_service(shop: Installation, wheel: Path, tmp_path: Path) -> None:
-    """By the Dockerfile's two steps: install requirements.in with the wheels beside it, and run the service by name."""
+    """Repeats the Dockerfile's two steps: install requirements.in with local wheels, and run the service by name."""
     dockerfile = (shop.project / "Dockerfile").read_text(encoding="utf-8")
     assert "--find-links wheels -r requirements.in" in dockerfile
     assert "exec python -m switchboard.run $SERVICE" in dockerfile
@@ -200,7 +200,7 @@ def test_new_mesh_pins_the_restate_server_and_the_base_image_of_this_repository(
     assert base(shop.project) == base(PROJECT)
 
 
-def test_new_mesh_is_formatted_and_passes_the_linter_and_the_type_checker(shop: Installation) -> None:
+def test_new_mesh_is_formatted_and_passes_linter_and_type_checker(shop: Installation) -> None:
     settings = str(PROJECT / "pyproject.toml")
     for command in (
         ["ruff", "format", "--check", "--no-cache", "--config", settings, "."],
@@ -217,7 +217,7 @@ def test_new_mesh_is_formatted_and_passes_the_linter_and_the_type_checker(shop: 
         assert done.returncode == 0, f"{command[0]}: {done.stdout}{done.stderr}"
 
 
-def test_wheel_shadows_no_package_of_the_user(shop: Installation) -> None:
+def test_wheel_does_not_shadow_the_users_packages(shop: Installation) -> None:
     show = "import {0}; print(*{0}.__path__)"
     for name in ("services", "tests", "cli", "scripts"):
         assert "No module named" in shop.run("python", "-I", "-c", show.format(name)).stderr

@@ -1,4 +1,4 @@
-"""The quickstart: one agent, one tool, one file, started as its reader starts it."""
+"""The quickstart: one agent and one tool in one file, started as its reader starts it."""
 
 import signal
 from pathlib import Path
@@ -15,7 +15,7 @@ def test_quickstart_is_one_short_file() -> None:
     assert (QUICKSTART / "quickstart.py").read_text(encoding="utf-8").count("\n") <= LINES_MAX
 
 
-def test_quickstart_answers(tmp_path: Path) -> None:
+def test_quickstart_answers_questions(tmp_path: Path) -> None:
     need_restate_server()
     mesh = start_up(tmp_path / "mesh", project=QUICKSTART)
     try:

@@ -1,4 +1,4 @@
-"""The wheel holds the framework, its data files, and nothing else of this repository."""
+"""The wheel contains the framework and its data files, and nothing else of this repository."""
 
 import zipfile
 from collections import Counter
@@ -14,7 +14,7 @@ ADDED_BY_THE_BUILD = {
     "switchboard/cli/agent_mesh_values.yaml": "agent-mesh",
     "switchboard/local/mesh_platform_values.yaml": "mesh-platform",
 }
-"""The values of charts, by the file that holds them in the wheel."""
+"""Chart values that the build adds to the wheel: file in the wheel and its chart."""
 
 SIZE_MAX_BYTES = 1_000_000
 
@@ -29,7 +29,7 @@ def names(wheel: Path) -> list[str]:
     return zipfile.ZipFile(wheel).namelist()
 
 
-def test_wheel_holds_the_package_and_its_metadata_only(wheel: Path, names: list[str]) -> None:
+def test_wheel_contains_only_the_package_and_its_metadata(wheel: Path, names: list[str]) -> None:
     folders = Counter("/".join(PurePosixPath(name).parts[:2]) for name in names)
     print(f"\n{wheel.name}: {wheel.stat().st_size:,} bytes, {len(names)} files")
     print("\n".join(f"  {count:4} {folder}" for folder, count in sorted(folders.items())))
@@ -38,7 +38,7 @@ def test_wheel_holds_the_package_and_its_metadata_only(wheel: Path, names: list[
     assert wheel.stat().st_size < SIZE_MAX_BYTES
 
 
-def test_wheel_holds_every_file_of_the_package(names: list[str]) -> None:
+def test_wheel_contains_every_file_of_the_package(names: list[str]) -> None:
     written = {
         path.relative_to(PROJECT).as_posix()
         for path in SOURCE.rglob("*")
@@ -49,7 +49,7 @@ def test_wheel_holds_every_file_of_the_package(names: list[str]) -> None:
     assert any(name.startswith("switchboard/templates/project/") for name in names)
 
 
-def test_wheel_holds_no_tests_and_no_compiled_files(names: list[str]) -> None:
+def test_wheel_contains_no_tests_and_no_compiled_files(names: list[str]) -> None:
     assert [name for name in names if name.endswith(".pyc") or PurePosixPath(name).name.startswith("test_")] in (
         [],
         ["switchboard/templates/project/tests/test_{{module}}.py.tmpl"],
@@ -64,5 +64,5 @@ def test_wheel_declares_the_command_and_the_pytest_plugin(wheel: Path, names: li
 
 
 @pytest.mark.parametrize(("name", "chart"), ADDED_BY_THE_BUILD.items())
-def test_wheel_brings_the_charts_values_unchanged(wheel: Path, name: str, chart: str) -> None:
+def test_wheel_contains_the_chart_values_unchanged(wheel: Path, name: str, chart: str) -> None:
     assert zipfile.ZipFile(wheel).read(name) == (PROJECT / "deploy" / "helm" / chart / "values.yaml").read_bytes()

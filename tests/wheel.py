@@ -1,4 +1,4 @@
-"""Builds the wheel, as `python -m hatchling build` does, and installs it, for tests of what others get."""
+"""Builds the wheel with hatchling and installs it, for tests of the distribution."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ UV = PROJECT / ".tools" / "uv" / "bin" / "uv"
 
 
 def build_wheel(folder: Path) -> Path:
-    """Return the wheel, built into the folder. Needs no network: the build backend is installed."""
+    """Build the wheel into the folder and return its path. Works offline, because the build backend is installed."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)],
         cwd=PROJECT,
@@ -23,14 +23,14 @@ def build_wheel(folder: Path) -> Path:
 
 
 def new_environment(folder: Path) -> Path:
-    """Make a virtual environment and return its folder of programs."""
-    need("uv", UV.exists(), "`make setup` brings it")
+    """Create a virtual environment and return its bin folder."""
+    need("uv", UV.exists(), "`make setup` installs it")
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder], check=True)
     return folder / "bin"
 
 
 def install(programs: Path, *arguments: str) -> None:
-    """Install into an environment as `pip install` does: from uv's cache, or from the index when it lacks a package."""
+    """Install packages into an environment, from uv's cache or, if one is missing there, from the index."""
     command = [str(UV), "pip", "install", "--quiet", "--python", str(programs / "python"), *arguments]
     for offline in ({"UV_OFFLINE": "1"}, {}):
         done = subprocess.run(command, env={**os.environ, **offline}, capture_output=True, text=True, check=False)

@@ -8,7 +8,7 @@ REQUIRE_ALL = "REQUIRE_ALL"
 
 
 def need(part: str, found: object, fix: str) -> None:
-    """Skip the test if the part was not found, or fail it with REQUIRE_ALL=1. The message names the part and the fix."""
+    """Skip the test if `found` is false, or fail it with REQUIRE_ALL=1. The message names the part and the fix."""
     if found:
         return
     why = f"needs {part}, which is not installed on this machine; {fix}"

@@ -78,7 +78,7 @@ def mesh(laboratory: Laboratory) -> Mesh:
 
 @pytest.fixture(scope="session")
 def model(laboratory: Laboratory) -> ScriptedModel:
-    """The demo model. `await model.plays(scene(...))` scripts its answers, `await model.follows_rules()` ends the script."""
+    """The demo model. `await model.plays(scene(...))` scripts its answers, `await model.follows_rules()` ends that."""
     return laboratory.model
 
 
