@@ -19,7 +19,7 @@ from services.tools.bank.accounts.ledger import Ledger
 from services.tools.bank.accounts.reports import balances, spending, transactions
 from services.tools.bank.disputes.contract import INSTANT_CREDIT_MAX, OPEN_MAX
 from services.tools.bank.disputes.policy import refuse_dispute
-from services.tools.bank.loan_applications.policy import figures, judge, offer
+from services.tools.bank.loan_applications.policy import assess, figures, offer
 from services.tools.bank.loan_applications.workflow import SALARY
 from services.tools.bank.loans.book import overview
 from switchboard.testing.scenes import pattern
@@ -136,8 +136,8 @@ def verdict(customer_id: str, amount: Decimal, payment: Decimal, now: datetime) 
     owed = borrowing_of(customer_id, today)
     salary, spent = transactions(ledger, SALARY), spending(ledger, SpendingQuery())
     found = figures(salary, overview(owed, ledger.customer.currency, today), spent, payment)
-    judged = judge(amount, found)
-    return judged.outcome, (judged.refused and judged.refused.rule) or "", str(found.monthly_income)
+    assessed = assess(amount, found)
+    return assessed.outcome, (assessed.refused and assessed.refused.rule) or "", str(found.monthly_income)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from services.tools.bank.cards.handlers import cards_object
 from services.tools.bank.data.demo import DemoBank
 from services.tools.bank.disputes.handlers import dispute_service, disputes
 from services.tools.bank.disputes.workflow import dispute_case
-from services.tools.bank.loan_applications.handlers import loan_applications, loan_desk
+from services.tools.bank.loan_applications.handlers import loan_application_service, loan_applications
 from services.tools.bank.loan_applications.workflow import loan_application
 from services.tools.bank.loans.handlers import loans_object
 from services.tools.bank.loans.repayment_service import loan_repayments
@@ -45,7 +45,7 @@ from switchboard.toolkit.settings import ToolsSettings
 def tools(settings: ToolsSettings, bank: BankRecords, data: AirlineData) -> Sequence[AnyService]:
     """Build all services. Another bank or airline passes in its own records."""
     ahead_min, decide_within = settings.timer_ahead_min, settings.approval_deadline
-    lending = (loan_desk(bank, decide_within), loan_applications, loan_application, approvals, inbox)
+    lending = (loan_application_service(bank, decide_within), loan_applications, loan_application, approvals, inbox)
     scheduled_transfers = scheduled_transfers_object(bank, ahead_min)
     standing_orders = (standing_orders_object(ahead_min), standing_order_desk)
     held = (accounts_object(bank), loans_object(bank), loan_repayments, cards_object(bank))

@@ -120,9 +120,7 @@ async def test_loan_is_revoked_when_it_cannot_be_paid_out(laboratory: Laboratory
         await cancel(laboratory, f"LoanApplication/{application}/run")
         gate.open("Accounts.deposit")
         notice = await outcome_notice(laboratory, carol)
-    assert notice.endswith(
-        "was declined. It could not be finished on our side, and nothing was paid out. Please apply again."
-    )
+    assert notice.endswith("was declined. Sorry, we could not process it. Nothing was paid out. Please apply again.")
 
     async def taken_back() -> bool:
         return await booked(laboratory, carol, application) == (0, 0)
@@ -137,7 +135,7 @@ async def test_cancelled_application_notifies_customer_and_leaves_the_inbox(labo
     carol, application = await apply_for_loan(laboratory, "carol", LARGE)
     await wait_for_inbox_item(laboratory, application)
     await cancel(laboratory, f"LoanApplication/{application}/run")
-    assert "was declined. It could not be finished" in await outcome_notice(laboratory, carol)
+    assert "was declined. Sorry, we could not process it." in await outcome_notice(laboratory, carol)
 
     async def off_the_list() -> bool:
         return await inbox_item(laboratory, application) is None

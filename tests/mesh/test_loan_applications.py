@@ -33,7 +33,7 @@ async def test_small_loan_is_approved_automatically(laboratory: Laboratory) -> N
     assert notice.startswith(
         f"Your loan application {application} for 1,000.00 GBP was approved: 12 monthly payments of"
     )
-    assert f" {payment} GBP, at 6.90 % a year" in notice
+    assert f" {payment} GBP, at 6.90 % interest per year" in notice
     assert await inbox_item(laboratory, application) is None
     overview = json.loads((await call_bank_tool(laboratory, erin, "list_loans", {}))["content"])
     (loan,) = [loan for loan in overview["loans"] if loan["loan_id"] == application.replace("LA-", "LN-")]
@@ -58,8 +58,8 @@ async def test_customer_confirms_the_complete_application(laboratory: Laboratory
     asked = (await customer.asks("transcript")).body["turns"][0]["reply"]
     assert asked == (
         "Please confirm, with yes or no: Apply for a loan of 1,000.00 (in the currency of your account) over 12 months"
-        " at 6.90 % a year, for: a kitchen? If it is approved, the money is paid into your checking account without a"
-        " further question."
+        " at 6.90 % interest per year (purpose: a kitchen)? If the loan is approved, the money is paid into your"
+        " checking account without another confirmation."
     )
     await outcome_notice(laboratory, customer)
 
@@ -80,7 +80,7 @@ async def test_large_loan_waits_for_staff_while_the_session_continues(laboratory
     assert decided.body["summary"].startswith(f"{application} was approved by Mia at ")
     notice = await outcome_notice(laboratory, carol)
     assert f"60 monthly payments of {PAYMENT} EUR" in notice
-    assert "Pays on time since 2019. It is your loan LN-" in notice
+    assert "Pays on time since 2019. Your new loan is LN-" in notice
     assert await inbox_item(laboratory, application) is None
     await carol.says(NEXT)
     body = (await laboratory.model.requests(carol.session))[-1]["body"]
@@ -161,7 +161,7 @@ async def test_staff_are_reminded_and_the_deadline_declines_the_application(labo
     assert [row["completion_result"] for row in reminders] == ["success", "success"]
     assert notice == (
         f"Your loan application {application} for 6,000.00 EUR was declined."
-        " It could not be decided within 3 seconds. Please apply again, or ask for a call."
+        " Sorry, our staff could not decide within 3 seconds. Please apply again or contact our staff."
     )
     late = await call_approvals(laboratory, "approve", approval_id=application, by="Mia", why="Sorry, late")
     assert late.status == 409
@@ -175,7 +175,7 @@ async def test_second_application_is_refused_while_one_is_open(laboratory: Labor
     await carol.says("yes")
     refused = [message for message in await carol.messages() if message["kind"] == "tool"][-1]
     assert not refused["ok"]
-    assert refused["content"].startswith(f"Your loan application {application} for 6,000.00 EUR waits for a decision")
+    assert refused["content"].startswith(f"Your loan application {application} for 6,000.00 EUR is waiting")
     await call_approvals(laboratory, "reject", approval_id=application, by="Mia", why="A test")
     await outcome_notice(laboratory, carol)
 

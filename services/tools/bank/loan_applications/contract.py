@@ -1,4 +1,7 @@
-"""What loan applications promise: applying, and how an application stands. Agents import this and nothing else."""
+"""Contract of the loan application services: apply for a loan and read the status of applications.
+
+Agents import only this file of the services.
+"""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -12,12 +15,12 @@ from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money
 
-LOAN_DESK = "LoanDesk"
+LOAN_APPLICATION_SERVICE = "LoanDesk"
 LOAN_APPLICATIONS = "LoanApplications"
 LOAN_APPLICATION = "LoanApplication"
 
 ANNUAL_RATE_PERCENT = Decimal("6.90")
-"""Of every loan that is applied for here; the customer says yes to it."""
+"""Interest rate of every new loan. It is part of the consent question."""
 
 AMOUNT_MIN = Decimal("500.00")
 AMOUNT_MAX = Decimal("100000.00")
@@ -25,16 +28,16 @@ TERM_MIN_MONTHS = 6
 TERM_MAX_MONTHS = 120
 
 AUTOMATIC_MAX = Decimal("5000.00")
-"""More than this is never approved without staff, however good the figures are."""
+"""Highest amount that can be approved without staff."""
 
 BURDEN_BAD_PERCENT = Decimal(50)
-"""Of the monthly income, for the payments of all loans with the new one among them."""
+"""Payments of all loans, including the new one, as a share of the monthly income. Above this, it is declined."""
 
 GAMBLING_BAD_PERCENT = Decimal(15)
-"""Of what was spent in ninety days."""
+"""Gambling as a share of the spending of ninety days. Above this, the application is declined."""
 
 LENT_PRODUCT = "Personal loan"
-"""What a loan is that was applied for here; what is still owed on such loans counts in the limits of the next one."""
+"""Product name of loans that were applied for here. Their outstanding balance counts towards the limits."""
 
 PURPOSE_MAX_CHARS = 200
 
@@ -43,25 +46,25 @@ ApplicationId = Annotated[
     Field(
         pattern=r"^LA-[0-9A-F]{12}$",
         examples=["LA-3F9A1C07B2D4"],
-        description="The application's id, as apply_for_loan and list_loan_applications give it.",
+        description="The application's id. apply_for_loan and list_loan_applications return it.",
     ),
 ]
 ApplicationStatus = Literal["checking", "waiting_for_staff", "approved", "declined"]
-Amount = Annotated[Money, Field(gt=0, description="How much, in the currency of the customer's account.")]
+Amount = Annotated[Money, Field(gt=0, description="The amount, in the currency of the customer's account.")]
 Purpose = Annotated[
     str,
-    # On one line: it is shown to the customer to say yes to, and to staff.
+    # On one line, because it is part of the consent question and shown to staff.
     AfterValidator(lambda text: " ".join(text.split())),
     Field(min_length=1, max_length=PURPOSE_MAX_CHARS, description="What the loan is for, in the customer's words."),
 ]
 
 
 class LoanRequest(PersonalInput):
-    """What the customer applies for."""
+    """The loan that the customer applies for."""
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
     amount: Amount
-    term_months: int = Field(ge=1, description="In how many monthly payments it is paid back.")
+    term_months: int = Field(ge=1, description="The number of monthly payments.")
     purpose: Purpose
 
 
@@ -72,7 +75,7 @@ class ApplicationQuery(PersonalInput):
 
 
 class Offer(WireModel):
-    """What the loan would cost: equal monthly payments, the last one may differ by some cents."""
+    """The cost of the loan. All monthly payments are equal, except that the last one may differ by a few cents."""
 
     annual_rate_percent: Percent
     term_months: int
@@ -81,7 +84,7 @@ class Offer(WireModel):
 
 
 class LoanApplication(WireModel):
-    """One application as it stands."""
+    """The current state of one application."""
 
     summary: str
     application_id: ApplicationId
@@ -92,8 +95,8 @@ class LoanApplication(WireModel):
     offer: Offer
     applied_at: AwareDatetime
     decided_at: AwareDatetime | None = None
-    reason: str | None = Field(None, description="Why it was decided so; null before the decision.")
-    loan_id: LoanId | None = Field(None, description="The loan, when it was approved.")
+    reason: str | None = Field(None, description="The reason for the decision; null until it is made.")
+    loan_id: LoanId | None = Field(None, description="The id of the loan; null unless approved.")
 
 
 class LoanApplicationList(WireModel):
@@ -104,19 +107,19 @@ class LoanApplicationList(WireModel):
 
 
 def consent_to_apply(request: LoanRequest) -> str:
-    """The whole application, and what a yes leads to."""
     months = "1 month" if request.term_months == 1 else f"{request.term_months} months"
     return (
         f"Apply for a loan of {request.amount:,.2f} (in the currency of your account) over {months}"
-        f" at {ANNUAL_RATE_PERCENT} % a year, for: {request.purpose}?"
-        " If it is approved, the money is paid into your checking account without a further question."
+        f" at {ANNUAL_RATE_PERCENT} % interest per year (purpose: {request.purpose})?"
+        " If the loan is approved, the money is paid into your checking account without another confirmation."
     )
 
 
 APPLY_FOR_LOAN = Tool(
-    service=LOAN_DESK,
+    service=LOAN_APPLICATION_SERVICE,
     handler="apply_for_loan",
-    purpose="Hand in the customer's application for a new loan. Answers at once; the decision is told later.",
+    purpose="Submit the customer's application for a new loan. It returns immediately; the customer is notified of the"
+    " decision later.",
     input=LoanRequest,
     output=LoanApplication,
     consent=consent_to_apply,
@@ -124,7 +127,7 @@ APPLY_FOR_LOAN = Tool(
 GET_LOAN_APPLICATION = Tool(
     service=LOAN_APPLICATIONS,
     handler="get_loan_application",
-    purpose="How one loan application of the customer stands, by its id: status, offer, decision and its reason.",
+    purpose="Get one of the customer's loan applications by its id: status, offer, decision and reason.",
     input=ApplicationQuery,
     output=LoanApplication,
     keyed_by="customer_id",
@@ -132,17 +135,17 @@ GET_LOAN_APPLICATION = Tool(
 LIST_LOAN_APPLICATIONS = Tool(
     service=LOAN_APPLICATIONS,
     handler="list_loan_applications",
-    purpose="The customer's loan applications with their status, newest first.",
+    purpose="List the customer's loan applications with their status, newest first.",
     input=PersonalInput,
     output=LoanApplicationList,
     keyed_by="customer_id",
 )
 
-# From here on: what these services say to each other. No agent lists these.
+# Internal tools, with which these services call each other. Agents do not list them.
 
 
 class Application(ToolInput):
-    """An application on its way. `decide_within_seconds` is what staff have, should it come to them."""
+    """A submitted application. `decide_within_seconds` is the deadline for staff, if they have to decide."""
 
     application_id: ApplicationId
     customer_id: str
@@ -160,7 +163,7 @@ class ApplicationRef(ToolInput):
 
 
 class Closing(ToolInput):
-    """How an application ended. `decided_at` is the object's own now when it is left out."""
+    """The outcome of an application. If `decided_at` is omitted, the receiving object uses its current time."""
 
     application_id: ApplicationId
     approved: bool
@@ -169,14 +172,14 @@ class Closing(ToolInput):
     loan_id: LoanId | None = None
 
 
-class Done(WireModel):
+class Acknowledgement(WireModel):
     changed: bool
 
 
 OPEN_APPLICATION = Tool(
     service=LOAN_APPLICATIONS,
     handler="open_application",
-    purpose="Note an application and set it going.",
+    purpose="Store a new application and start its workflow.",
     input=Application,
     output=LoanApplication,
     keyed_by="customer_id",
@@ -185,25 +188,25 @@ OPEN_APPLICATION = Tool(
 MARK_WAITING = Tool(
     service=LOAN_APPLICATIONS,
     handler="mark_waiting",
-    purpose="Note that an application waits for staff.",
+    purpose="Mark an application as waiting for staff.",
     input=ApplicationRef,
-    output=Done,
+    output=Acknowledgement,
     keyed_by="customer_id",
     internal=True,
 )
 CLOSE_APPLICATION = Tool(
     service=LOAN_APPLICATIONS,
     handler="close_application",
-    purpose="Note how an application ended, and tell the customer.",
+    purpose="Store the outcome of an application and notify the customer.",
     input=Closing,
-    output=Done,
+    output=Acknowledgement,
     keyed_by="customer_id",
     internal=True,
 )
 TAKE_BACK = Tool(
-    service=LOAN_DESK,
+    service=LOAN_APPLICATION_SERVICE,
     handler="take_back",
-    purpose="Undo what was done for an application that could not be finished, and close it.",
+    purpose="Undo the steps of an application that failed, and close the application.",
     input=Application,
     output=Closing,
     internal=True,
@@ -211,7 +214,7 @@ TAKE_BACK = Tool(
 RUN_APPLICATION = Tool(
     service=LOAN_APPLICATION,
     handler="run",
-    purpose="Check an application, have it decided, and grant the loan.",
+    purpose="Check an application, get a decision, and grant the loan if it is approved.",
     input=Application,
     output=Closing,
     internal=True,
@@ -219,8 +222,8 @@ RUN_APPLICATION = Tool(
 DECIDED_BY_STAFF = Tool(
     service=LOAN_APPLICATION,
     handler="decided",
-    purpose="Take in what staff decided.",
+    purpose="Receive the decision of staff.",
     input=Decision,
-    output=Done,
+    output=Acknowledgement,
     internal=True,
 )

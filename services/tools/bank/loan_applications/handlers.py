@@ -1,8 +1,8 @@
-"""Serves loan applications: the desk that takes them in, and a customer's record of them.
+"""Handlers of loan applications: a service that accepts them, and an object with each customer's applications.
 
-The desk holds no lock. `LoanApplications` is one object for one customer: it takes a new application only when no other
-is open, notes it and sets its workflow going in one breath, and in one breath notes the outcome and tells the customer.
-So an application that is on record runs, one that ran is on record, and its outcome is told once.
+The service holds no lock. `LoanApplications` is one object per customer. It accepts a new application only if no other
+is open, stores it and starts its workflow in one step, and stores the outcome and notifies the customer in one step. So
+every stored application is processed, and the customer gets its outcome exactly once.
 """
 
 import logging
@@ -17,17 +17,17 @@ from services.tools.bank.loan_applications.contract import (
     CLOSE_APPLICATION,
     GET_LOAN_APPLICATION,
     LIST_LOAN_APPLICATIONS,
+    LOAN_APPLICATION_SERVICE,
     LOAN_APPLICATIONS,
-    LOAN_DESK,
     MARK_WAITING,
     OPEN_APPLICATION,
     RUN_APPLICATION,
     TAKE_BACK,
+    Acknowledgement,
     Application,
     ApplicationQuery,
     ApplicationRef,
     Closing,
-    Done,
     LoanApplication,
     LoanApplicationList,
     LoanRequest,
@@ -47,43 +47,43 @@ from switchboard.toolkit.rpc import allowed, call_tool, notify_customer, send_to
 RECORDS = "records"
 
 ID_DIGITS = 12
-"""Of an application's id; the first twelve of a random UUID are all random."""
+"""Hex digits of an application's id. The first twelve digits of a random UUID are all random."""
 
-NOT_FINISHED = "It could not be finished on our side, and nothing was paid out. Please apply again."
+NOT_FINISHED = "Sorry, we could not process it. Nothing was paid out. Please apply again."
 
 logger = logging.getLogger(__name__)
 
 loan_applications = tool_object(LOAN_APPLICATIONS, "A customer's loan applications; the key is the customer's id.")
 
 
-def loan_desk(bank: BankRecords, decide_within: timedelta) -> restate.Service:
-    """The service that takes applications in. `decide_within` is the time that staff have for one."""
-    desk = tool_service(LOAN_DESK, "Takes in applications for loans.")
+def loan_application_service(bank: BankRecords, decide_within: timedelta) -> restate.Service:
+    """Build the service that accepts applications. `decide_within` is the deadline for decisions by staff."""
+    service = tool_service(LOAN_APPLICATION_SERVICE, "Accepts applications for loans.")
 
-    @implements(desk, APPLY_FOR_LOAN)
+    @implements(service, APPLY_FOR_LOAN)
     async def apply_for_loan(ctx: restate.Context, request: LoanRequest) -> LoanApplication:
-        """Take an application in and answer at once. TerminalError 404, 409 or 422 when it cannot be taken."""
-        return await take_in(ctx, bank, request, decide_within)
+        """Accept an application and return immediately. Raises TerminalError 404, 409 or 422, with the reason."""
+        return await accept_application(ctx, bank, request, decide_within)
 
-    @implements(desk, TAKE_BACK)
+    @implements(service, TAKE_BACK)
     async def take_back(ctx: restate.Context, application: Application) -> Closing:
-        """Undo what was done for an application that could not be finished, and close it."""
-        return await undo(ctx, application)
+        """Undo the steps of an application that failed, and close the application."""
+        return await compensate(ctx, application)
 
-    return desk
+    return service
 
 
-async def undo(ctx: restate.Context, application: Application) -> Closing:
-    """The compensation, an invocation of its own: a cancellation of the workflow does not reach into it.
+async def compensate(ctx: restate.Context, application: Application) -> Closing:
+    """Undo the payout and the loan. It is a separate invocation, so cancelling the workflow does not cancel it.
 
-    By ids, so undoing what was not done does nothing. Where the money was spent already, the loan stands.
+    Undoing a step that was not done has no effect. If the money has been spent, the loan stays.
     """
     loan_id = loan_id_of(application.application_id)
     payout = await call_tool(ctx, UNDO_MOVE, MoveRef(move_id=loan_id), application.customer_id)
     closing = Closing(
         application_id=application.application_id,
         approved=payout.stands,
-        why="You have used the money already." if payout.stands else NOT_FINISHED,
+        why="You have already used the money." if payout.stands else NOT_FINISHED,
         loan_id=loan_id if payout.stands else None,
     )
     if not payout.stands:
@@ -92,28 +92,28 @@ async def undo(ctx: restate.Context, application: Application) -> Closing:
     return closing
 
 
-async def take_in(
+async def accept_application(
     ctx: restate.Context, bank: BankRecords, request: LoanRequest, decide_within: timedelta
 ) -> LoanApplication:
     customer = await known_customer(ctx, bank, request.customer_id)
     await enforce_policy(
-        ctx, "apply_for_loan", policy.judge_request(request.amount, request.term_months, customer.currency)
+        ctx, "apply_for_loan", policy.refuse_request(request.amount, request.term_months, customer.currency)
     )
     application = Application(
         application_id=f"LA-{ctx.uuid().hex[:ID_DIGITS].upper()}",
         currency=customer.currency,
         applied_at=await business_now(ctx),
-        # Journaled: a deploy with another setting in the middle of this must not change what was sent.
+        # Journaled, so that a deployment with another setting does not change this call on replay.
         decide_within_seconds=(await journaled_setting(ctx, "staff time", decide_within)).total_seconds(),
         **request.model_dump(exclude={"signed_in"}),
     )
-    # Should this be cancelled while it waits, the application is either on record and under way, or it is neither.
+    # If this call is cancelled, the application is either stored and running, or neither.
     return await call_tool(ctx, OPEN_APPLICATION, application, request.customer_id)
 
 
 @implements(loan_applications, OPEN_APPLICATION)
 async def open_application(ctx: restate.ObjectContext, application: Application) -> LoanApplication:
-    """Note an application and set it going. TerminalError 409 while another one of the customer's is open."""
+    """Store an application and start its workflow. Raises TerminalError 409 while another one is open."""
     known = await read(ctx)
     allowed(records.refuse_second(known))
     new = records.opened(known, application)
@@ -123,31 +123,31 @@ async def open_application(ctx: restate.ObjectContext, application: Application)
 
 
 @implements(loan_applications, MARK_WAITING)
-async def mark_waiting(ctx: restate.ObjectContext, request: ApplicationRef) -> Done:
-    """Note that it is before staff now."""
+async def mark_waiting(ctx: restate.ObjectContext, request: ApplicationRef) -> Acknowledgement:
+    """Mark an application as waiting for staff."""
     known = await read(ctx)
     changed = records.waiting(known, request.application_id)
     ctx.set(RECORDS, changed)
-    return Done(changed=changed != known)
+    return Acknowledgement(changed=changed != known)
 
 
 @implements(loan_applications, CLOSE_APPLICATION)
-async def close_application(ctx: restate.ObjectContext, closing: Closing) -> Done:
-    """Note how it ended, and notify the customer in the session in which they applied. Only the first end counts."""
+async def close_application(ctx: restate.ObjectContext, closing: Closing) -> Acknowledgement:
+    """Store the outcome, and notify the customer in the session of the application. Only the first outcome counts."""
     now = await business_now(ctx)
     known = await read(ctx)
     changed = records.closed(known, closing, now)
     record = changed.find(closing.application_id)
     if record is None or changed == known:
-        return Done(changed=False)
+        return Acknowledgement(changed=False)
     ctx.set(RECORDS, changed)
-    notify_customer(ctx, record.application.session_id, ctx.key(), records.sentence(record))
-    return Done(changed=True)
+    notify_customer(ctx, record.application.session_id, ctx.key(), records.describe(record))
+    return Acknowledgement(changed=True)
 
 
 @implements(loan_applications, GET_LOAN_APPLICATION, kind="shared")
 async def get_loan_application(ctx: restate.ObjectSharedContext, query: ApplicationQuery) -> LoanApplication:
-    """One application. TerminalError 404, in the same words, for another customer's and for one that is nobody's."""
+    """Return one application. Raises TerminalError 404, with the same text for foreign and for unknown ids."""
     record = (await read(ctx)).find(query.application_id)
     if record is None:
         logger.warning(
@@ -159,8 +159,8 @@ async def get_loan_application(ctx: restate.ObjectSharedContext, query: Applicat
 
 @implements(loan_applications, LIST_LOAN_APPLICATIONS, kind="shared")
 async def list_loan_applications(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> LoanApplicationList:
-    """All applications of the customer, newest first."""
-    return records.views(await read(ctx))
+    """Return all of the customer's applications, newest first."""
+    return records.application_list(await read(ctx))
 
 
 async def read(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> Records:

@@ -1,4 +1,4 @@
-"""Who gets a loan: what may be applied for, and what the figures of a customer say. Pure."""
+"""Rules for loan applications: the limits of a request, and the assessment of a customer's figures. Pure."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,22 +26,22 @@ from switchboard.money import CENT, Currency, Money, format_amount
 from switchboard.toolkit.refusal import Refusal
 
 BURDEN_GOOD_PERCENT = Decimal(35)
-"""As BURDEN_BAD_PERCENT; above this it is for staff."""
+"""Same share as BURDEN_BAD_PERCENT. Above this, staff decide."""
 
 GAMBLING_GOOD_PERCENT = Decimal(5)
-"""As GAMBLING_BAD_PERCENT; above this it is for staff."""
+"""Same share as GAMBLING_BAD_PERCENT. Above this, staff decide."""
 
 INCOME_MONTHS_GOOD = 2
-"""Months of the last ninety days with a salary; of monthly pay there are two at least."""
+"""Months with a salary in the last ninety days. With monthly pay there are at least two. Below this, staff decide."""
 
 UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the figures say: `refer` leaves it to staff. `why` is for the customer, and for staff.
+    """The result of an assessment. `refer` means that staff decide. Customers and staff read `why`.
 
-    `refused` is the rule that declines it, if one does.
+    `refused` is the refusal by the rule that declines the application, if there is one.
     """
 
     outcome: Literal["approve", "decline", "refer"]
@@ -50,9 +50,10 @@ class Verdict:
 
 
 class Figures(WireModel):
-    """What the checks found. `burden_percent` is that with the new loan; None without an income.
+    """Results of the checks.
 
-    `owed` is what is still owed on loans that were applied for here before.
+    `burden_percent` includes the new loan and is None without an income. `owed` is the outstanding balance of earlier
+    loans that were applied for here.
     """
 
     currency: Currency
@@ -65,20 +66,21 @@ class Figures(WireModel):
     owed: Money = Decimal("0.00")
 
 
-def judge_request(amount: Decimal, term_months: int, currency: str) -> Refusal | None:
-    """Whether this can be applied for at all."""
+def refuse_request(amount: Decimal, term_months: int, currency: str) -> Refusal | None:
+    """Refuse an amount or a term outside the limits."""
     if not AMOUNT_MIN <= amount <= AMOUNT_MAX:
-        span = f"{format_amount(AMOUNT_MIN, currency)} to {format_amount(AMOUNT_MAX, currency)}"
-        why = f"Loans are from {span}, not {format_amount(amount, currency)}. Ask for an amount within that."
+        span = f"{format_amount(AMOUNT_MIN, currency)} and {format_amount(AMOUNT_MAX, currency)}"
+        why = f"A loan can be between {span}, not {format_amount(amount, currency)}. Please choose another amount."
         return Refusal(why, UNPROCESSABLE, "L1")
     if not TERM_MIN_MONTHS <= term_months <= TERM_MAX_MONTHS:
         span = f"{TERM_MIN_MONTHS} to {TERM_MAX_MONTHS} months"
-        return Refusal(f"Loans run for {span}, not {term_months}. Ask for a term within that.", UNPROCESSABLE, "L2")
+        why = f"The term of a loan is {span}, not {term_months}. Please choose another term."
+        return Refusal(why, UNPROCESSABLE, "L2")
     return None
 
 
 def offer(amount: Decimal, term_months: int) -> Offer:
-    """What the loan would cost, exact to the cent."""
+    """Return the cost of the loan, exact to the cent."""
     instalments = plan(amount, ANNUAL_RATE_PERCENT, term_months)
     return Offer(
         annual_rate_percent=ANNUAL_RATE_PERCENT,
@@ -89,10 +91,10 @@ def offer(amount: Decimal, term_months: int) -> Offer:
 
 
 def figures(salary: TransactionList, loans: LoanOverview, spending: Spending, new_payment: Decimal) -> Figures:
-    """The customer's figures, from what the bank's own tools say of ninety days and of all loans."""
+    """Return the customer's figures, computed from ninety days of transactions and from all loans."""
     paid = [entry for entry in salary.transactions if entry.amount > 0 and entry.currency == loans.currency]
     months = len({(entry.booked_at.year, entry.booked_at.month) for entry in paid})
-    # By the months that had one: a window of ninety days holds two or three paydays of the same pay.
+    # Divide by the months with a salary, because ninety days contain two or three paydays.
     income = cents(sum((entry.amount for entry in paid), Decimal(0)) / max(months, 1))
     gambled = sum((part.total for part in spending.by_category if part.category == "gambling"), Decimal(0))
     payments = loans.total_monthly_payment + new_payment
@@ -108,70 +110,76 @@ def figures(salary: TransactionList, loans: LoanOverview, spending: Spending, ne
     )
 
 
-def judge(amount: Decimal, found: Figures) -> Verdict:
-    """Clearly bad is declined, small and clearly good is approved, all else is for staff."""
+def assess(amount: Decimal, found: Figures) -> Verdict:
+    """Decline if a rule is violated, approve if the amount is small and the figures are good, else refer to staff."""
     bad = clearly_bad(found) or too_much(amount, found)
     if bad:
         return Verdict("decline", bad.why, bad)
     doubts = doubtful(found)
     if amount + found.owed > AUTOMATIC_MAX:
-        beside = f" with {format_amount(found.owed, found.currency)} that is owed already" if found.owed else ""
-        doubts.append(f"more than {format_amount(AUTOMATIC_MAX, found.currency)}{beside}")
+        owed = f" including {format_amount(found.owed, found.currency)} already owed" if found.owed else ""
+        doubts.append(f"more than {format_amount(AUTOMATIC_MAX, found.currency)}{owed}")
     if doubts:
-        return Verdict("refer", f"For staff to decide: {', '.join(doubts)}.")
-    return Verdict("approve", "Your income carries it, and nothing is overdue.")
+        return Verdict("refer", f"Needs a decision by staff: {', '.join(doubts)}.")
+    return Verdict("approve", "Your income covers the payments, and you have no overdue payments.")
 
 
 def clearly_bad(found: Figures) -> Refusal | None:
-    """The rule that declines it, with the reason in a sentence for the customer."""
+    """Return the refusal by the first rule that the figures violate, with the reason for the customer."""
     if found.overdue:
         overdue = format_amount(found.overdue, found.currency)
-        why = f"Payments of {overdue} on your present loans are overdue. Settle them, then apply again."
+        why = f"Payments of {overdue} on your existing loans are overdue. Please pay them before you apply again."
         return Refusal(why, rule="L3")
     if found.burden_percent is None:
-        return Refusal("We see no salary on your accounts in the last ninety days.", rule="L4")
+        return Refusal("We found no salary in your accounts for the last ninety days.", rule="L4")
     if found.burden_percent > BURDEN_BAD_PERCENT:
         why = (
-            f"Loan payments would take {found.burden_percent} % of your monthly income, and we lend up to"
-            f" {BURDEN_BAD_PERCENT} %. Apply for less, or for a longer term."
+            f"Loan payments would take {found.burden_percent} % of your monthly income. Our maximum is"
+            f" {BURDEN_BAD_PERCENT} %. You can apply for a smaller amount or a longer term."
         )
         return Refusal(why, rule="L4")
     if found.gambling_percent > GAMBLING_BAD_PERCENT:
-        why = f"Gambling is {found.gambling_percent} % of your spending in the last ninety days."
+        why = (
+            f"Gambling is {found.gambling_percent} % of your spending in the last ninety days. Our maximum is"
+            f" {GAMBLING_BAD_PERCENT} %."
+        )
         return Refusal(why, rule="L5")
     return None
 
 
 def too_much(amount: Decimal, found: Figures) -> Refusal | None:
-    """Many small loans are lent no more than a large one."""
+    """Refuse a loan if all personal loans together would exceed the maximum."""
     if amount + found.owed <= AMOUNT_MAX:
         return None
     owed, most = format_amount(found.owed, found.currency), format_amount(AMOUNT_MAX, found.currency)
-    why = f"You owe {owed} on personal loans already, and with this one it would be more than {most}. Apply for less."
+    why = (
+        f"You already owe {owed} on personal loans. With this loan, it would be more than our maximum of {most}. You"
+        " can apply for a smaller amount."
+    )
     return Refusal(why, rule="L1")
 
 
 def doubtful(found: Figures) -> list[str]:
-    """What keeps the figures from being clearly good."""
+    """Return the reasons why staff have to look at the figures."""
     burden, gambling = found.burden_percent or Decimal(0), found.gambling_percent
     doubts = []
     if burden > BURDEN_GOOD_PERCENT:
-        doubts.append(f"payments of {burden} % of the income")
+        doubts.append(f"loan payments are {burden} % of the income")
     if gambling > GAMBLING_GOOD_PERCENT:
-        doubts.append(f"gambling of {gambling} % of the spending")
+        doubts.append(f"gambling is {gambling} % of the spending")
     if found.months_with_income < INCOME_MONTHS_GOOD:
-        doubts.append("a salary in only one month")
+        doubts.append("salary in only one month")
     return doubts
 
 
 def facts(found: Figures, cost: Offer, purpose: str, why: str) -> tuple[Fact, ...]:
-    """The figures as staff see them."""
+    """Return the figures as staff see them."""
     return (
-        Fact(name="why it is here", value=why),
+        Fact(name="reason for review", value=why),
         Fact(name="purpose", value=purpose),
         Fact(name="monthly payment", value=format_amount(cost.monthly_payment, found.currency)),
         Fact(name="monthly income", value=format_amount(found.monthly_income, found.currency)),
-        Fact(name="present loan payments", value=f"{format_amount(found.monthly_payments, found.currency)} a month"),
+        Fact(name="existing loan payments", value=f"{format_amount(found.monthly_payments, found.currency)} a month"),
         Fact(name="owed on personal loans", value=format_amount(found.owed, found.currency)),
         Fact(name="payments with this loan", value=f"{found.burden_percent} % of the income"),
         Fact(name="gambling", value=f"{found.gambling_percent} % of the spending"),
@@ -179,8 +187,10 @@ def facts(found: Figures, cost: Offer, purpose: str, why: str) -> tuple[Fact, ..
 
 
 def undecided(within: timedelta) -> str:
-    """Why it was declined at the deadline, for the customer."""
-    return f"It could not be decided within {format_duration(within)}. Please apply again, or ask for a call."
+    """Return the reason for the customer when staff did not decide before the deadline."""
+    return (
+        f"Sorry, our staff could not decide within {format_duration(within)}. Please apply again or contact our staff."
+    )
 
 
 def format_duration(time: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""A customer's applications: which there are, how each stands, and what the customer is told. Pure."""
+"""A customer's loan applications: stored records, status changes, and the texts for the customer. Pure."""
 
 from datetime import datetime
 
@@ -16,13 +16,13 @@ from switchboard.money import format_amount
 from switchboard.toolkit.refusal import Refusal
 
 RECORDS_KEPT = 50
-"""Of one customer, the newest; no more than one of them is open."""
+"""Records stored per customer, newest first. At most one of them is open."""
 
-UNKNOWN = "There is no loan application {id} among yours. Check the id, or ask for the list of your applications."
+UNKNOWN = "You have no loan application {id}. Please check the id, or list your applications."
 
 
 class Record(WireModel):
-    """One application as it is kept."""
+    """One application as it is stored."""
 
     application: Application
     status: ApplicationStatus = "checking"
@@ -45,15 +45,15 @@ class Records(WireModel):
 
     @property
     def open(self) -> Record | None:
-        """The one that is not decided yet."""
+        """The application that is not decided yet, if any."""
         return next((record for record in self.records if record.is_open), None)
 
 
 def refuse_second(records: Records) -> Refusal | None:
-    """One at a time: so all that was lent before is on the books when the next one is judged."""
+    """Refuse a second open application, so that all earlier loans are on record when the next one is assessed."""
     if records.open is None:
         return None
-    return Refusal(f"{sentence(records.open)} Wait for that before you apply for another loan.", rule="L10")
+    return Refusal(f"{describe(records.open)} You can apply for another loan after that.", rule="L10")
 
 
 def opened(records: Records, application: Application) -> Records:
@@ -61,12 +61,12 @@ def opened(records: Records, application: Application) -> Records:
 
 
 def waiting(records: Records, application_id: str) -> Records:
-    """With the application before staff; one that is decided stays decided."""
+    """Mark the application as waiting for staff. A decided application stays unchanged."""
     return replaced(records, application_id, "checking", status="waiting_for_staff")
 
 
 def closed(records: Records, closing: Closing, now: datetime) -> Records:
-    """With the application decided. The first decision stays."""
+    """Store the decision. A decided application stays unchanged."""
     fields = {
         "status": "approved" if closing.approved else "declined",
         "decided_at": closing.decided_at or now,
@@ -77,7 +77,7 @@ def closed(records: Records, closing: Closing, now: datetime) -> Records:
 
 
 def replaced(records: Records, application_id: str, *at: ApplicationStatus, **fields: object) -> Records:
-    """With other fields in the application of that id, if its status is one of `at`."""
+    """Update fields of the application with that id, if its status is one of `at`."""
     return Records(
         records=tuple(
             record.model_copy(update=fields)
@@ -89,10 +89,10 @@ def replaced(records: Records, application_id: str, *at: ApplicationStatus, **fi
 
 
 def view(record: Record) -> LoanApplication:
-    """The application as its customer sees it."""
+    """Return the application as the customer sees it."""
     application = record.application
     return LoanApplication(
-        summary=sentence(record),
+        summary=describe(record),
         application_id=application.application_id,
         status=record.status,
         amount=application.amount,
@@ -106,7 +106,7 @@ def view(record: Record) -> LoanApplication:
     )
 
 
-def views(records: Records) -> LoanApplicationList:
+def application_list(records: Records) -> LoanApplicationList:
     applications = tuple(view(record) for record in reversed(records.records))
     summary = " ".join(application.summary for application in applications[:3])
     rest = len(applications) - 3
@@ -116,19 +116,19 @@ def views(records: Records) -> LoanApplicationList:
     )
 
 
-def sentence(record: Record) -> str:
-    """How an application stands, and what comes next."""
+def describe(record: Record) -> str:
+    """Return the status of an application and the next step, for the customer."""
     application = record.application
     amount = format_amount(application.amount, application.currency)
     name = f"Your loan application {application.application_id} for {amount}"
     match record.status:
         case "checking":
-            return f"{name} was received: {terms(application)}. It is being checked, and you will be told the outcome."
+            return f"{name} was received: {terms(application)}. We will let you know the decision here."
         case "waiting_for_staff":
-            return f"{name} waits for a decision of our staff, and you will be told the outcome."
+            return f"{name} is waiting for a decision by our staff. We will let you know the decision here."
         case "approved":
             why = full_stop(record.reason)
-            loan = f"It is your loan {record.loan_id}, and the money is in your checking account."
+            loan = f"Your new loan is {record.loan_id}, and the money is in your checking account."
             return f"{name} was approved: {terms(application)}. {why} {loan}"
         case "declined":
             return f"{name} was declined. {full_stop(record.reason)}"
@@ -137,14 +137,14 @@ def sentence(record: Record) -> str:
 def terms(application: Application) -> str:
     cost = offer(application.amount, application.term_months)
     payment = format_amount(cost.monthly_payment, application.currency)
-    return f"{cost.term_months} monthly payments of {payment}, at {cost.annual_rate_percent} % a year"
+    return f"{cost.term_months} monthly payments of {payment}, at {cost.annual_rate_percent} % interest per year"
 
 
 def loan_id_of(application_id: str) -> LoanId:
-    """The id of the loan that the application leads to; also that of its payout. So neither can happen twice."""
+    """Return the id of the application's loan and of its payout, so that neither can happen twice."""
     return application_id.replace("LA-", "LN-")
 
 
 def full_stop(text: str | None) -> str:
-    """The reason as a sentence: staff may have left out its end."""
+    """Return the reason with a full stop, which staff may have omitted."""
     return f"{text.rstrip('.')}." if text else ""

@@ -1,7 +1,7 @@
-"""An application from the checks to the loan: one workflow, which waits for staff for days where it has to.
+"""The workflow of one loan application, from the checks to the payout. It can wait for staff for days.
 
-Wherever it is killed, it goes on from its journal: checks that were answered are not asked again, the timers run on
-while everything is down, and what was granted is granted once, for its id is the application's. It holds no lock.
+After a crash, it resumes from its journal: finished checks are not repeated, and timers keep running during downtime.
+The loan is granted once, because its id is derived from the application's id. The workflow holds no lock.
 """
 
 import logging
@@ -27,10 +27,10 @@ from services.tools.bank.loan_applications.contract import (
     MARK_WAITING,
     RUN_APPLICATION,
     TAKE_BACK,
+    Acknowledgement,
     Application,
     ApplicationRef,
     Closing,
-    Done,
 )
 from services.tools.bank.loan_applications.policy import Figures, Verdict
 from services.tools.bank.loan_applications.records import loan_id_of
@@ -54,7 +54,7 @@ from switchboard.toolkit.declare import tool_workflow
 from switchboard.toolkit.policy import refusal_applies
 from switchboard.toolkit.rpc import call_tool, read, send_tool, start
 
-BY_FIGURES = "Switchboard"
+DECIDED_AUTOMATICALLY = "Switchboard"
 BANK = "Harbour Bank"
 SALARY = TransactionQuery(category="salary", limit=50, signed_in=True)
 
@@ -65,53 +65,53 @@ loan_application = tool_workflow(LOAN_APPLICATION, "One application for a loan; 
 
 @implements(loan_application, RUN_APPLICATION, kind="workflow")
 async def run(ctx: restate.WorkflowContext, application: Application) -> Closing:
-    """Check, decide, grant. The end is sent to the customer's record, which tells the customer."""
+    """Check, decide and grant. `LoanApplications` receives the outcome and notifies the customer."""
     ref = application.application_id
     try:
         decision = await decide(ctx, application)
         loan_id = await grant(ctx, application) if decision.approved else None
     except restate.TerminalError as error:
-        # A check or the grant was refused for good, or an operator has cancelled this: the customer has to hear of it.
+        # A step failed permanently or an operator cancelled this workflow. The customer has to be notified.
         logger.error("application %s could not be finished: %s", ref, private(error.message))
-        # Sent, not called: a second cancellation would reach into calls.
+        # One-way sends, because a second cancellation would also cancel calls.
         send_tool(ctx, WITHDRAW, ApprovalRef(approval_id=ref), INBOX_KEY)
         send_tool(ctx, TAKE_BACK, application)
         raise
     closing = Closing(
         application_id=ref, approved=decision.approved, why=decision.why, decided_at=decision.at, loan_id=loan_id
     )
-    # Sent, not called: from here on nothing can fail or be cancelled.
+    # A one-way send: from here on nothing can fail or be cancelled.
     send_tool(ctx, CLOSE_APPLICATION, closing, application.customer_id)
     return closing
 
 
 @implements(loan_application, DECIDED_BY_STAFF)
-async def decided(ctx: restate.WorkflowSharedContext, decision: Decision) -> Done:
-    """What staff decided; the inbox sends it once."""
+async def decided(ctx: restate.WorkflowSharedContext, decision: Decision) -> Acknowledgement:
+    """Receive the decision of staff. The inbox sends it once."""
     await ctx.promise(DECISION, type_hint=Decision).resolve(decision)
-    return Done(changed=True)
+    return Acknowledgement(changed=True)
 
 
 async def decide(ctx: restate.WorkflowContext, application: Application) -> Decision:
-    """By the figures where they are clear, by staff where they are not."""
+    """Decide from the figures if they are clear, or have staff decide."""
     found = await check(ctx, application)
-    verdict = policy.judge(application.amount, found)
+    verdict = policy.assess(application.amount, found)
     refused = await refusal_applies(ctx, "grant a loan", verdict.refused)
     now = await business_now(ctx)
-    # What a rule would decline and POLICY lets pass is not approved by that: staff see it.
+    # An application that violates a rule which POLICY does not enforce is not approved automatically: staff decide.
     if verdict.outcome == "refer" or (verdict.refused and not refused):
         return await refer(ctx, application, found, verdict, now)
     return Decision(
         approval_id=application.application_id,
         approved=verdict.outcome == "approve",
-        by=BY_FIGURES,
+        by=DECIDED_AUTOMATICALLY,
         why=verdict.why,
         at=now,
     )
 
 
 async def check(ctx: restate.WorkflowContext, application: Application) -> Figures:
-    """The three checks at once: income, debt, and what the money is spent on."""
+    """Run the three checks in parallel: income, debt and spending."""
     customer = application.customer_id
     income = start(ctx, LIST_TRANSACTIONS, SALARY, customer)
     debt = start(ctx, LIST_LOANS, BY_THE_MESH, customer)
@@ -138,7 +138,7 @@ async def refer(
 def question(
     application: Application, found: Figures, verdict: Verdict, now: datetime, within: timedelta
 ) -> AskForApproval:
-    """The application as staff see it."""
+    """Return the application as staff see it."""
     amount, months = format_amount(application.amount, application.currency), application.term_months
     cost = policy.offer(application.amount, months)
     return AskForApproval(
@@ -155,7 +155,7 @@ def question(
 
 
 async def grant(ctx: restate.WorkflowContext, application: Application) -> str:
-    """The saga: the loan goes on the books, then the money to the customer. Returns the loan's id."""
+    """Add the loan to the customer's loans and pay out the money, as a saga. Return the loan's id."""
     loan_id = loan_id_of(application.application_id)
     today = (await business_now(ctx)).date()
     loan = GrantLoan(

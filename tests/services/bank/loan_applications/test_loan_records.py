@@ -1,4 +1,4 @@
-"""A customer's applications: the first end counts, and each status has its sentence."""
+"""A customer's stored applications: status changes, texts and limits."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,12 +7,12 @@ from services.tools.bank.loan_applications.contract import Application, Closing,
 from services.tools.bank.loan_applications.records import (
     RECORDS_KEPT,
     Records,
+    application_list,
     closed,
+    describe,
     loan_id_of,
     opened,
     refuse_second,
-    sentence,
-    views,
     waiting,
 )
 
@@ -42,29 +42,29 @@ def closing(approved: bool) -> Closing:
 def said(records: Records) -> str:
     record = records.find(ID)
     assert record is not None
-    return sentence(record)
+    return describe(record)
 
 
-def test_each_status_has_its_sentence() -> None:
+def test_each_status_is_described() -> None:
     new = opened(Records(), application())
     assert said(new) == (
-        f"Your loan application {ID} for 10,000.00 EUR was received: 24 monthly payments of 447.27 EUR, at 6.90 % a"
-        " year. It is being checked, and you will be told the outcome."
+        f"Your loan application {ID} for 10,000.00 EUR was received: 24 monthly payments of 447.27 EUR, at 6.90 %"
+        " interest per year. We will let you know the decision here."
     )
-    assert "waits for a decision of our staff" in said(waiting(new, ID))
+    assert "is waiting for a decision by our staff" in said(waiting(new, ID))
     assert said(closed(new, closing(approved=False), NOW)).endswith("10,000.00 EUR was declined. Because.")
     assert said(closed(new, closing(approved=True), NOW)).endswith(
-        "a year. Because. It is your loan LN-3F9A1C07B2D4, and the money is in your checking account."
+        "per year. Because. Your new loan is LN-3F9A1C07B2D4, and the money is in your checking account."
     )
 
 
-def test_the_first_end_counts() -> None:
+def test_first_outcome_is_final() -> None:
     ended = closed(opened(Records(), application()), closing(approved=True), NOW)
     assert closed(ended, closing(approved=False), NOW) == ended
     assert waiting(ended, ID) == ended
 
 
-def test_only_what_is_not_decided_is_open() -> None:
+def test_only_undecided_applications_are_open() -> None:
     new = opened(Records(), application())
     before_staff = waiting(new, ID)
     assert new.open is not None
@@ -72,28 +72,28 @@ def test_only_what_is_not_decided_is_open() -> None:
     assert closed(before_staff, closing(approved=False), NOW).open is None
 
 
-def test_the_next_application_is_taken_when_the_one_before_is_decided() -> None:
+def test_second_application_is_refused_until_the_first_is_decided() -> None:
     new = opened(Records(), application())
     for still_open in (new, waiting(new, ID)):
         refused = refuse_second(still_open)
         assert refused is not None
-        assert (refused.rule, refused.why.endswith("Wait for that before you apply for another loan.")) == ("L10", True)
+        assert (refused.rule, refused.why.endswith("You can apply for another loan after that.")) == ("L10", True)
     assert refuse_second(closed(new, closing(approved=False), NOW)) is None
     assert refuse_second(Records()) is None
 
 
-def test_the_newest_are_kept_and_come_first() -> None:
+def test_newest_applications_are_kept_and_listed_first() -> None:
     records = Records()
     for number in range(RECORDS_KEPT + 1):
         records = opened(records, application(f"LA-{number:012X}"))
-    listed = views(records)
+    listed = application_list(records)
     assert len(listed.applications) == RECORDS_KEPT
     assert listed.applications[0].application_id == f"LA-{RECORDS_KEPT:012X}"
     assert listed.summary.endswith(f" And {RECORDS_KEPT - 3} more.")
-    assert views(Records()).summary == "You have no loan applications."
+    assert application_list(Records()).summary == "You have no loan applications."
 
 
-def test_a_purpose_is_on_one_line() -> None:
+def test_consent_question_shows_the_purpose_on_one_line() -> None:
     request = LoanRequest(
         customer_id="carol", session_id="s", amount=Decimal(1000), term_months=12, purpose="a\n\n  kitchen\n- and: yes"
     )
