@@ -11,7 +11,7 @@ STEPS_MAX = 8
 """Default limit of model calls in one turn. A turn that needs more ends with an apology."""
 
 HANDOFF_PREFIX = "handoff_to_"
-"""Prefix of the function by which the model hands off to another agent: `handoff_to_Bank`."""
+"""Prefix of the function by which the model hands off to another agent: `handoff_to_Orders`."""
 
 # The name is used as a Restate service name and, after the prefix, as a function name for the model.
 AGENT_NAME = re.compile(r"[A-Z][a-zA-Z0-9]{0,47}")
@@ -25,11 +25,11 @@ class Agent:
     if it is internal, or if the model could fill in a field that names the customer.
 
     ```python
-    bank = Agent(
-        name="Bank",
-        handles="Balances, cards and transfers.",
-        instructions="You help customers of a bank. ...",
-        tools=(GET_BALANCE, TRANSFER_MONEY),
+    orders = Agent(
+        name="Orders",
+        handles="Where an order is, and cancelling it.",
+        instructions="You answer the customers of a shop. ...",
+        tools=(GET_ORDER, CANCEL_ORDER),
     )
     ```
     """
