@@ -73,6 +73,9 @@ dates: setup ## run the demo, the cases and some tests on other dates; needs fak
 charts: setup ## generate the tables of values in the charts' READMEs
 	@$(BIN)/python -m scripts.chart_readme
 
+reference: setup ## generate docs/reference/cli.md from the commands' help
+	@$(BIN)/python -m scripts.cli_reference
+
 golden: setup ## update the golden files of the charts' tests; review the diff
 	@$(BIN)/python -m tests.charts.golden
 
@@ -111,4 +114,4 @@ node_modules/.synced: package-lock.json
 	  || { echo "npm could not install the Restate server (see above). Is the npm registry reachable?"; exit 1; }
 	@touch $@
 
-.PHONY: help setup demo up test tools evals bench check docs format pins dates charts golden clean
+.PHONY: help setup demo up test tools evals bench check docs format pins dates charts reference golden clean

@@ -1,0 +1,47 @@
+"""Pages that repeat what code and other pages say: the command line, decisions, settings and the demo."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts import cli_reference
+from tests.docs.pages import ROOT, name_of
+
+DECISIONS = sorted((ROOT / "docs/decisions").glob("0*.md"))
+ROW = re.compile(r"^\| (\d+) \| \[(.+)\]\((.+)\) \| (\d{4}-\d\d-\d\d) \| (\w+) \|$", re.M)
+
+
+def test_cli_page_equals_the_commands_help() -> None:
+    assert cli_reference.page() == cli_reference.PAGE.read_text(), "`make reference` writes it"
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=name_of)
+def test_decision_is_in_the_index_with_its_date_and_status(decision: Path) -> None:
+    heading, _, date_line = decision.read_text().splitlines()[:3]
+    number, _, title = heading.removeprefix("# ").partition(". ")
+    found = re.fullmatch(r"\*Date: (\d{4}-\d\d-\d\d)\. Status: (\w+)\.\*", date_line)
+    assert found is not None
+    assert int(number) == int(decision.name[:4])
+    rows = {row[2]: row for row in ROW.findall((ROOT / "docs/decisions/index.md").read_text())}
+    assert rows[decision.name] == (number, title, decision.name, found[1], found[2])
+
+
+def test_index_lists_no_other_decisions() -> None:
+    rows = ROW.findall((ROOT / "docs/decisions/index.md").read_text())
+    assert [row[2] for row in rows] == [decision.name for decision in DECISIONS]
+
+
+def test_configuration_page_lists_every_setting() -> None:
+    """Each environment variable that a settings class reads is a row of the page, and the other way round."""
+    page = (ROOT / "docs/reference/configuration.md").read_text()
+    listed = set(re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \|", page, re.M))
+    sources = [path for folder in ("switchboard", "services") for path in (ROOT / folder).rglob("settings.py")]
+    read = {
+        name
+        for path in sources
+        if "demo_model" not in path.parts
+        for name in re.findall(r'validation_alias="([A-Z][A-Z0-9_]+)"', path.read_text())
+    }
+    assert len(read) > 30
+    assert listed == read
