@@ -28,18 +28,23 @@ def implements(
     """Register the decorated function on `service` as the handler of `tool`.
 
     The function is a coroutine that takes Restate's context and the tool's input, and returns the tool's output.
-    `kind` is the handler's kind in Restate. On a virtual object it is "exclusive" (default) or "shared", on a workflow
-    "workflow" for the main handler or "shared" (default). Plain services have none.
 
-    If the tool requires a verified customer, the customer is verified first; the function runs only after that. The
-    call then fails with 401 for an unverified customer, and with 400 if it names different customers.
-
-    Raises ValueError at import if function, service and tool do not match; the message says how to fix it.
+    If the tool requires a verified customer, the customer is verified before the function runs. The call fails with 401
+    for an unverified customer, and with 400 if its key and its fields name different customers.
 
     ```python
     @implements(invoices, GET_INVOICE, kind="shared")
     async def get_invoice(ctx: ObjectSharedContext, request: GetInvoice) -> Invoice: ...
     ```
+
+    Args:
+        service: The Restate service, which must have the tool's `service` as its name.
+        tool: The contract.
+        kind: The handler's kind in Restate. On a virtual object "exclusive" (default) or "shared"; on a workflow
+            "workflow" for the main handler, or "shared" (default). Not for plain services.
+
+    Raises:
+        ValueError: At import, if function, service and tool do not match. The message says how to fix it.
     """
     raise_problem(tool, problem_with_service(service, tool, kind))
 

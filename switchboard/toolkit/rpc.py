@@ -53,7 +53,10 @@ def send_tool(ctx: restate.Context, tool: Tool[Input, Output], request: Input, k
 
 
 def notify_customer(ctx: restate.Context, session_id: str, customer_id: str, text: str) -> None:
-    """Send a message to the customer of a session. It is delivered exactly once, despite crashes and restarts."""
+    """Send a message to the customer of a session.
+
+    It becomes part of the transcript, exactly once despite crashes and restarts.
+    """
     body = Notification(customer_id=customer_id, text=text).model_dump_json().encode()
     ctx.generic_send("Session", "notify", body, key=session_id, headers=propagation_headers())
 

@@ -24,9 +24,8 @@ logger = logging.getLogger(__name__)
 class Saga:
     """A sequence of tool calls that is undone if a call is refused, or if the handler is cancelled.
 
-    Use it as a context manager. Before each step, register the call that undoes it. Crashes undo nothing, because
-    Restate resumes the handler from its journal. `name` is used in logs. `otherwise` is appended to the reason of a
-    refused step, for the customer.
+    Use it as a context manager: it undoes its steps if the block raises TerminalError. Before each step, register the
+    call that undoes it. Crashes and other errors undo nothing, because Restate retries the handler from its journal.
 
     ```python
     with Saga(ctx, f"purchase {order_id}", "Nothing was bought.") as saga:
@@ -36,6 +35,11 @@ class Saga:
         await saga.step(PAY, payment, customer_id)
     saga.settle()
     ```
+
+    Args:
+        ctx: The handler's context.
+        name: Name for logs.
+        otherwise: Sentence for the customer, appended to the reason of a refused step.
     """
 
     def __init__(self, ctx: restate.Context, name: str, otherwise: str = "") -> None:

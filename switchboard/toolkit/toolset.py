@@ -32,12 +32,16 @@ class Toolset:
         \"\"\"Get what a policy covers, and until when.\"\"\"
     ```
 
-    `name` is the name of the Restate service: a letter and up to 63 letters, digits or `_`. With `keyed_by` the service
-    is a virtual object, one per customer or per session, and `ctx.key()` is that id. Without it the service is
-    stateless. `description` is shown in the Restate UI. The attribute `service` is Restate's own object, to which other
-    handlers can be added.
+    The attribute `service` is Restate's own object. Other handlers, which are not tools, can be added to it.
 
-    Raises ValueError at import for an invalid name or key.
+    Args:
+        name: Name of the Restate service: a letter and up to 63 letters, digits or `_`.
+        keyed_by: Makes the service a virtual object per customer or per session; `ctx.key()` is that id. None for a
+            stateless service.
+        description: Shown in the Restate UI.
+
+    Raises:
+        ValueError: At import, for an invalid name or key.
     """
 
     def __init__(self, name: str, keyed_by: IdentityKey | None = None, description: str = "") -> None:
@@ -56,7 +60,7 @@ class Toolset:
         consent: Callable[[Any], str] | None = None,
         verified: bool | None = None,
     ) -> Callable[[Function], Tool[Any, Any]]:
-        """Turn the decorated function into a tool and register it on the service. Returns the Tool.
+        """Turn the decorated function into a Tool and register it on the service.
 
         - The function is a coroutine. Its name is the tool's name.
         - Its first parameter is Restate's context: `ObjectContext` with `keyed_by`, `ObjectSharedContext` with
@@ -65,11 +69,14 @@ class Toolset:
         - It returns a pydantic model or a str.
         - The first paragraph of its docstring is the description for the model.
 
-        `read_only` lets a virtual object run the tool in parallel with others; the tool cannot write state then.
-        `consent` words the call as a question; the call is made only after the customer has said yes. `verified` is as
-        for Tool: by default, tools that know the customer require a verified customer.
+        Args:
+            read_only: Lets a virtual object run the tool in parallel with its other calls. It cannot write state then.
+            consent: Words the call as a question. The call is made only after the customer has said yes.
+            verified: Whether the customer must be signed in or verified. By default True for tools that know the
+                customer: with `keyed_by="customer_id"`, or with a parameter that is filled with the customer's id.
 
-        Raises ValueError at import if the function cannot be a tool; the message says how to fix it.
+        Raises:
+            ValueError: At import, if the function cannot be a tool. The message says how to fix it.
         """
 
         def decorate(function: Function) -> Tool[Any, Any]:
