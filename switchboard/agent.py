@@ -21,9 +21,6 @@ AGENT_NAME = re.compile(r"[A-Z][a-zA-Z0-9]{0,47}")
 class Agent:
     """A customer service agent: its instructions and the tools that it may call.
 
-    Raises ValueError at import for an invalid name, for duplicate tool names, and for an unsafe tool. A tool is unsafe
-    if it is internal, or if the model could fill in a field that names the customer.
-
     ```python
     orders = Agent(
         name="Orders",
@@ -32,6 +29,10 @@ class Agent:
         tools=(GET_ORDER, CANCEL_ORDER),
     )
     ```
+
+    Raises:
+        ValueError: At import, for an invalid name, duplicate tool names or an unsafe tool. A tool is unsafe if it is
+            internal, or if the model could fill in a field that names the customer.
     """
 
     name: str
@@ -72,9 +73,9 @@ class Agent:
                 f"agent {self.name}: tool {reserved[0]!r} begins with {HANDOFF_PREFIX!r}, which is reserved. Rename it"
             )
         for tool in self.tools:
-            self.check_tool(tool)
+            self._check_tool(tool)
 
-    def check_tool(self, tool: Tool[Any, Any]) -> None:
+    def _check_tool(self, tool: Tool[Any, Any]) -> None:
         """Raise ValueError if this agent may not have the tool."""
         if tool.internal:
             raise ValueError(

@@ -31,13 +31,18 @@ IDENTITY_FIELDS: tuple[IdentityPart, ...] = ("customer_id", "session_id", "signe
 class FromIdentity:
     """Mark an input field that is filled from the session's identity.
 
-    The model does not see the field and cannot set it. `part` is "customer_id", "session_id" or "signed_in".
-    Raises ValueError for any other part.
+    The model does not see the field and cannot set it.
 
     ```python
     class ListClaims(PersonalInput):
         customer_id: Annotated[str, FromIdentity("customer_id")]
     ```
+
+    Args:
+        part: The part of the identity: "customer_id", "session_id" or "signed_in".
+
+    Raises:
+        ValueError: For any other part.
     """
 
     def __init__(self, part: IdentityPart) -> None:
@@ -66,7 +71,10 @@ class PersonalInput(ToolInput):
     """
 
     session_id: Annotated[str, FromIdentity("session_id")] = ""
+    """The session of the call; empty for a call by another tool."""
+
     signed_in: Annotated[bool, FromIdentity("signed_in")] = False
+    """True if the customer is signed in."""
 
 
 BY_THE_MESH = PersonalInput(signed_in=True)
@@ -84,7 +92,6 @@ class Tool(Generic[Input, Output]):
     """The contract of one tool: a durable call to a Restate handler that a model can request.
 
     The model fills in the fields of `input`, except those marked with FromIdentity.
-    Raises ValueError at import if the declaration is unsafe or cannot be served; the message says how to fix it.
 
     ```python
     GET_INVOICE = Tool(
@@ -96,6 +103,9 @@ class Tool(Generic[Input, Output]):
         keyed_by="customer_id",
     )
     ```
+
+    Raises:
+        ValueError: At import, if the declaration is unsafe or cannot be served. The message says how to fix it.
     """
 
     service: str
@@ -192,7 +202,7 @@ class Tool(Generic[Input, Output]):
         return sorted({name for name in settable if normalized(name) in reserved})
 
     def key(self, identity: Identity) -> str | None:
-        """Return the key of the virtual object to call for this identity, or None for a plain service."""
+        """Return the key of the virtual object to call for `identity`, or None for a plain service."""
         return getattr(identity, self.keyed_by) if self.keyed_by else None
 
 

@@ -81,28 +81,28 @@ class Toolset:
 
         def decorate(function: Function) -> Tool[Any, Any]:
             try:
-                return self.declare(function, read_only, consent, verified)
+                return self._declare(function, read_only, consent, verified)
             except PydanticUserError as error:
-                raise self.error(function, f"pydantic does not support its types. {error.message}") from error
+                raise self._error(function, f"pydantic does not support its types. {error.message}") from error
 
         return decorate
 
-    def declare(
+    def _declare(
         self, function: Function, read_only: bool, consent: Callable[[Any], str] | None, verified: bool | None
     ) -> Tool[Any, Any]:
-        signature = self.signature_of(function)
-        context = self.context_type(read_only)
+        signature = self._signature_of(function)
+        context = self._context_type(read_only)
         if problem := next(function_problems(function, signature, context), None):
-            raise self.error(function, problem)
+            raise self._error(function, problem)
         if read_only and consent:
-            raise self.error(function, "read-only tools need no consent. Remove read_only=True or consent=")
+            raise self._error(function, "read-only tools need no consent. Remove read_only=True or consent=")
         parameters = list(signature.parameters.values())[1:]
         output = Text if signature.return_annotation is str else signature.return_annotation
         tool = Tool(
             service=self.name,
             handler=function.__name__,
             purpose=purpose(function),
-            input=input_type(function, parameters, self.requires_verified(parameters, verified)),
+            input=input_type(function, parameters, self._requires_verified(parameters, verified)),
             output=output,
             keyed_by=self.keyed_by,
             consent=consent,
@@ -121,24 +121,24 @@ class Toolset:
             )
         return Served((self.service,))
 
-    def context_type(self, read_only: bool) -> type[restate.Context]:
+    def _context_type(self, read_only: bool) -> type[restate.Context]:
         if self.keyed_by is None:
             return restate.Context
         return restate.ObjectSharedContext if read_only else restate.ObjectContext
 
-    def requires_verified(self, parameters: list[inspect.Parameter], verified: bool | None) -> bool:
+    def _requires_verified(self, parameters: list[inspect.Parameter], verified: bool | None) -> bool:
         """Return what `Tool.requires_verified_customer` will be, before the input type exists."""
         if verified is not None:
             return verified
         return self.keyed_by == "customer_id" or any(mark.part == "customer_id" for mark in identity_marks(parameters))
 
-    def signature_of(self, function: Function) -> inspect.Signature:
+    def _signature_of(self, function: Function) -> inspect.Signature:
         try:
             return inspect.signature(function, eval_str=True)
         except NameError as error:
-            raise self.error(function, f"{error}. Import the type at the top of the module") from error
+            raise self._error(function, f"{error}. Import the type at the top of the module") from error
 
-    def error(self, function: Function, problem: str) -> ValueError:
+    def _error(self, function: Function, problem: str) -> ValueError:
         return ValueError(f"{self.name}.{getattr(function, '__name__', function)}: {problem}")
 
 
