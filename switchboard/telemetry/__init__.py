@@ -1,1 +1,1 @@
-"""What the mesh lets be seen of itself: spans, metrics and logs, each once, and nobody's words in them."""
+"""Spans, metrics and logs of the mesh: recorded once despite replays, and by default without text of customers."""

@@ -1,4 +1,4 @@
-"""What is logged: one line an event, with the ids that lead to its trace and its journal, and nobody's words in it."""
+"""Logging: one line per event, with the ids of its trace and invocation. By default no text of customers is logged."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ HIDDEN = "[hidden]"
 
 
 class _Content:
-    """Whether what people and models wrote may be seen in logs and spans; set once, at start."""
+    """Whether text of customers and models may appear in logs and spans. Set once at startup."""
 
     shown = False
 
@@ -33,12 +33,12 @@ def content_shown() -> bool:
 
 
 def private(value: object) -> str:
-    """What may hold a customer's words or data: as it is with TELEMETRY_CONTENT=full, else hidden."""
+    """Return text that may contain a customer's data: as is with TELEMETRY_CONTENT=full, otherwise hidden."""
     return str(value) if _Content.shown else HIDDEN
 
 
 class JsonFormatter(logging.Formatter):
-    """A line as one JSON object, for a collector of logs."""
+    """Formats a line as one JSON object, for log collectors."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -46,15 +46,15 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **ids(),
+            **correlation_ids(),
         }
         if record.exc_info:
-            line["exception"] = where(record.exc_info[1])
+            line["exception"] = describe_exception(record.exc_info[1])
         return orjson.dumps(line, default=str).decode()
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people at a terminal; the ids come last."""
+    """Formats a line for a terminal; the ids come last."""
 
     def format(self, record: logging.LogRecord) -> str:
         error = record.exc_info[1] if record.exc_info else None
@@ -62,15 +62,15 @@ class TextFormatter(logging.Formatter):
             record = logging.makeLogRecord({**record.__dict__, "exc_info": None, "exc_text": None})
         line = super().format(record)
         if error is not None and not _Content.shown:
-            line += f"  {where(error)}"
-        known = " ".join(f"{name}={value}" for name, value in ids().items())
+            line += f"  {describe_exception(error)}"
+        known = " ".join(f"{name}={value}" for name, value in correlation_ids().items())
         return f"{line}  {known}" if known else line
 
 
-def ids() -> dict[str, str]:
-    """Of the invocation that the line is about: trace, span, invocation, and session where it is known.
+def correlation_ids() -> dict[str, str]:
+    """Return the ids of the current invocation: trace, span, invocation, and session if known.
 
-    Outside of an invocation, of the HTTP request that the gateway answers.
+    Outside of an invocation, return the ids of the HTTP request that the gateway is handling.
     """
     span = spans.current()
     if span is None:
@@ -87,8 +87,8 @@ def ids() -> dict[str, str]:
     return {**found, "session_id": str(session)} if session else found
 
 
-def where(error: BaseException | None) -> str:
-    """An exception's class and place: its message may quote what a customer wrote."""
+def describe_exception(error: BaseException | None) -> str:
+    """Return an exception's class and location. Its message is left out: it may quote what a customer wrote."""
     if error is None:
         return ""
     if _Content.shown:
@@ -102,11 +102,11 @@ def where(error: BaseException | None) -> str:
 
 
 def set_up_logging(level: str, log_format: LogFormat = "auto") -> None:
-    """Log to stdout, without the lines that a replay would say a second time."""
+    """Log to stdout, without the lines that a replay would repeat."""
     as_json = log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter(TEXT_FORMAT))
     handler.addFilter(restate.RestateLoggingFilter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # One line for each model call says nothing that the journal does not say better.
+    # A line per model call adds nothing to what the journal shows.
     logging.getLogger("httpx2").setLevel(logging.WARNING)

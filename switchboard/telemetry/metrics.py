@@ -1,4 +1,4 @@
-"""Every metric of the loop, and where each is counted: once, whatever is replayed (docs/reference/metrics.md)."""
+"""Metrics of the agent loop. Replays count nothing twice (docs/reference/metrics.md)."""
 
 import time
 from collections.abc import Iterator
@@ -11,48 +11,52 @@ from switchboard.messages import HandOff, Interrupted, ModelReply, Question, Rep
 from switchboard.telemetry import spans
 from switchboard.telemetry.logs import content_shown
 
-# As the GenAI semantic conventions advise.
+# Buckets that the GenAI semantic conventions recommend.
 MODEL_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TURN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 TOOL_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 
 SERVER_ERROR = 500
 
-# When a series began is a series of its own for each, and nobody asks for it.
-disable_created_metrics()  # type: ignore[no-untyped-call]  # it is not annotated
+# Do not export a `_created` series per metric; we do not use them.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # not annotated
 
-TURNS = Counter("switchboard_turns", "Turns of agents, by how they ended.", ["agent", "outcome"])
+TURNS = Counter("switchboard_turns", "Agents' turns, by outcome.", ["agent", "outcome"])
 TURN_DURATION = Histogram(
-    "switchboard_turn_duration_seconds", "From the call of an agent to its outcome.", ["agent"], buckets=TURN_SECONDS
+    "switchboard_turn_duration_seconds",
+    "Time from the call of an agent to its outcome.",
+    ["agent"],
+    buckets=TURN_SECONDS,
 )
-STEPS = Counter("switchboard_steps", "Steps of turns: answers of a model that were acted on.", ["agent"])
+STEPS = Counter("switchboard_steps", "Steps of turns: model replies that were acted on.", ["agent"])
 MODEL_DURATION = Histogram(
     "gen_ai_client_operation_duration_seconds",
-    "Calls of a model, failed ones as well; error_type is empty for a good one.",
+    "Model calls, including failed ones; error_type is empty for a successful call.",
     ["gen_ai_request_model", "agent", "error_type"],
     buckets=MODEL_SECONDS,
 )
 TOKENS = Counter(
     "gen_ai_client_token_usage",
-    "Tokens as the endpoint counts them.",
+    "Tokens as counted by the model's endpoint.",
     ["gen_ai_request_model", "agent", "gen_ai_token_type"],
 )
-MODEL_ATTEMPTS = Counter(
-    "switchboard_model_attempts", "Calls of a model, by what came of them.", ["model", "agent", "outcome"]
-)
-MODEL_FALLBACKS = Counter("switchboard_model_fallbacks", "Turns to the next model.", ["from_model", "to_model"])
-MODEL_QUEUE = Gauge("switchboard_model_queue", "Calls of a model that wait for their turn in this process.")
-MODEL_CALLS = Gauge("switchboard_model_calls", "Calls of a model that are under way in this process.")
+MODEL_ATTEMPTS = Counter("switchboard_model_attempts", "Model calls, by outcome.", ["model", "agent", "outcome"])
+MODEL_FALLBACKS = Counter("switchboard_model_fallbacks", "Switches to the next model.", ["from_model", "to_model"])
+MODEL_QUEUE = Gauge("switchboard_model_queue", "Model calls that are queued in this process.")
+MODEL_CALLS = Gauge("switchboard_model_calls", "Model calls that are in flight in this process.")
 TOOL_CALLS = Counter(
-    "switchboard_tool_calls", "Calls that a model asked for, by how they ended.", ["service", "tool", "outcome"]
+    "switchboard_tool_calls", "Tool calls that a model requested, by outcome.", ["service", "tool", "outcome"]
 )
 TOOL_DURATION = Histogram(
-    "switchboard_tool_duration_seconds", "From a tool's call to its answer.", ["service", "tool"], buckets=TOOL_SECONDS
+    "switchboard_tool_duration_seconds",
+    "Time from a tool's call to its answer.",
+    ["service", "tool"],
+    buckets=TOOL_SECONDS,
 )
 
 
 def count_turn(agent: str, outcome: TurnOutcome) -> None:
-    """Count a turn when its end is no replay."""
+    """Count a turn when it ends; a replay of the end is not counted."""
 
     def count(span: spans.HandlerSpan) -> None:
         TURNS.labels(agent, turn_outcome(outcome)).inc()
@@ -65,14 +69,13 @@ def count_turn(agent: str, outcome: TurnOutcome) -> None:
 
 
 def count_tool_call(span: spans.HandlerSpan, arguments: bytes) -> None:
-    """A call that a model asked for: it is counted when it is over."""
+    """Count a tool call that a model requested, when it ends."""
     if content_shown():
         span.attributes["gen_ai.tool.call.arguments"] = arguments.decode(errors="replace")
     spans.on_end(_count_tool_call)
 
 
 def _count_tool_call(span: spans.HandlerSpan) -> None:
-    """Count a call that a model asked for."""
     TOOL_CALLS.labels(span.service, span.handler, tool_outcome(span.error)).inc()
     TOOL_DURATION.labels(span.service, span.handler).observe(elapsed_seconds(span))
 
@@ -90,7 +93,7 @@ def turn_outcome(outcome: TurnOutcome) -> str:
 
 
 def tool_outcome(error: BaseException | None) -> str:
-    """`refused` is a tool's own no, with a 4xx; `failed` is all else that is not `ok`."""
+    """Return the outcome of a tool call. `refused` is a 4xx of the tool itself; `failed` is every other error."""
     if error is None:
         return "ok"
     if isinstance(error, restate.TerminalError) and spans.error_type(error) == spans.CANCELLATION_MESSAGE:

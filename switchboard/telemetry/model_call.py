@@ -1,4 +1,4 @@
-"""A call of a model as it is seen from outside: its span, its duration, its tokens."""
+"""Telemetry of a model call: span, duration and tokens."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -16,23 +16,23 @@ from switchboard.telemetry.logs import content_shown
 
 MESSAGES_SHOWN = 20
 
-_under_way: ContextVar["ModelCall | None"] = ContextVar("model_call", default=None)
+_current: ContextVar["ModelCall | None"] = ContextVar("model_call", default=None)
 
 
 @dataclass
 class ModelCall:
-    """One call of a model. Exactly one of `record_reply` and `record_failure` is called, unless the call is cut off."""
+    """One model call. Exactly one of `record_reply` and `record_failure` is called, unless the call is cut off."""
 
     span: Span
     model: str
     agent: str
     outcome: str = "cut_off"
     error_type: str = "cut_off"
-    begun: float = field(default_factory=time.perf_counter)
-    """Seconds, of a clock that only goes forward."""
+    started: float = field(default_factory=time.perf_counter)
+    """Monotonic clock, in seconds."""
 
     def record_request(self, messages: Sequence[Message]) -> None:
-        """What the model is asked, where that may be seen: the newest of it, as all is in the span before."""
+        """Record the newest messages if content may be shown. Earlier spans have the older ones."""
         if content_shown():
             newest = [message.model_dump(mode="json") for message in messages[-MESSAGES_SHOWN:]]
             self.span.set_attribute("gen_ai.input.messages", orjson.dumps(newest).decode())
@@ -53,29 +53,29 @@ class ModelCall:
             self.span.set_attribute("gen_ai.output.messages", reply.model_dump_json())
 
     def record_failure(self, error: Exception, outcome: str, kind: str) -> None:
-        """`outcome` is `unavailable` or `rejected`, `kind` says why in a word."""
+        """Record a failed call. `outcome` is `unavailable` or `rejected`; `kind` is the error type."""
         self.outcome, self.error_type = outcome, kind
         spans.fail(self.span, error)
         self.span.set_attribute("error.type", kind)
 
 
 def model_call_sent() -> None:
-    """The wait for a place in our own queue is over: from now on it is the model that takes its time."""
-    call = _under_way.get()
+    """Record the time in our own queue, and measure the duration of the model call from now on."""
+    call = _current.get()
     if call is not None:
         now = time.perf_counter()
-        call.span.set_attribute("switchboard.models.responses.queued_seconds", round(now - call.begun, 3))
-        call.begun = now
+        call.span.set_attribute("switchboard.models.responses.queued_seconds", round(now - call.started, 3))
+        call.started = now
 
 
 def use_span(span: Span) -> AbstractContextManager[Span]:
-    """The span as the current one. What fails is named by ours (`spans.child_span`), not quoted by OpenTelemetry."""
+    """Make the span current without recording exceptions: `spans.child_span` records their type, not their message."""
     return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
 
 @contextmanager
 def model_call(parent: spans.HandlerSpan | None, model: str, agent: str, attempt: int) -> Iterator[ModelCall]:
-    """Around one call of a model, inside of `ctx.run`: what is replayed is neither traced nor counted again.
+    """Trace and count one model call. Use it inside `ctx.run`, so that a replay is neither traced nor counted.
 
     `attempt` counts from 0.
     """
@@ -92,10 +92,10 @@ def model_call(parent: spans.HandlerSpan | None, model: str, agent: str, attempt
         attributes[spans.CONVERSATION] = session
     with spans.child_span(parent, f"chat {model}", SpanKind.CLIENT, attributes) as span, use_span(span):
         call = ModelCall(span, model, agent)
-        token = _under_way.set(call)
+        token = _current.set(call)
         try:
             yield call
         finally:
-            _under_way.reset(token)
+            _current.reset(token)
             metrics.MODEL_ATTEMPTS.labels(model, agent, call.outcome).inc()
-            metrics.MODEL_DURATION.labels(model, agent, call.error_type).observe(time.perf_counter() - call.begun)
+            metrics.MODEL_DURATION.labels(model, agent, call.error_type).observe(time.perf_counter() - call.started)

@@ -9,22 +9,24 @@ from switchboard.telemetry.logs import LogFormat
 
 
 class TelemetrySettings(BaseSettings):
-    """What a process logs, and where it sends its spans."""
+    """What a process logs and where it sends its spans."""
 
     log_level: str = Field("INFO", validation_alias="LOG_LEVEL", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     log_format: LogFormat = Field(
-        "auto", validation_alias="LOG_FORMAT", description="`auto` is text on a terminal and JSON elsewhere."
+        "auto", validation_alias="LOG_FORMAT", description="`auto` is text on a terminal and JSON otherwise."
     )
     otlp_endpoint: AnyHttpUrl | None = Field(
         None,
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
-        description="A collector of spans, by OTLP over HTTP, such as http://127.0.0.1:4318; none when unset.",
+        description="OTLP/HTTP endpoint for spans, such as http://127.0.0.1:4318. If unset, no spans are sent.",
     )
     otel_service_name: str | None = Field(
-        None, validation_alias="OTEL_SERVICE_NAME", description="The process in traces; by default what it serves."
+        None,
+        validation_alias="OTEL_SERVICE_NAME",
+        description="Name of the process in traces; by default the name of its service.",
     )
     telemetry_content: Literal["off", "full"] = Field(
         "off",
         validation_alias="TELEMETRY_CONTENT",
-        description="`full` puts what people and models wrote into logs and spans: for development only.",
+        description="`full` records text of customers and models in logs and spans; for development only.",
     )

@@ -1,4 +1,4 @@
-"""The one set-up of telemetry: where spans are sent, what of people's words may be in them, how logs are written."""
+"""Setup of telemetry for a process: export of spans, visibility of content, logging."""
 
 import logging
 from datetime import timedelta
@@ -10,21 +10,23 @@ from switchboard.telemetry.logs import set_up_logging, show_content
 from switchboard.telemetry.settings import TelemetrySettings
 
 EXPORT_DELAY = timedelta(milliseconds=500)
-"""A process that is killed loses the spans of so long."""
+"""How often spans are exported. A killed process loses the spans since the last export."""
 
 EXPORT_TIMEOUT = timedelta(seconds=2)
-"""For one batch; a collector that is away costs nobody more than a thread that waits."""
+"""Timeout of one batch. A collector that does not answer only blocks the exporter's thread."""
 
 QUEUE_MAX_SPANS = 8_192
-"""While the collector is away, the newest that are kept; the others are lost, and nothing else is."""
+"""How many of the newest spans are kept while the collector is unavailable. Older ones are dropped."""
 
 _sending: set[str] = set()
 
-COLLECTOR_AWAY = "The collector at %s does not take spans; the mesh goes on without. This is said once: %s"
+COLLECTOR_UNAVAILABLE = (
+    "Cannot send spans to the collector at %s. The mesh works without it. This warning is logged once: %s"
+)
 
 
 def set_up_telemetry(service: str, settings: TelemetrySettings) -> None:
-    """Called once, before the first request. `service` is the name of the process in traces."""
+    """Set up telemetry; call this once, before the first request. `service` is the name of the process in traces."""
     show_content(settings.telemetry_content == "full")
     set_up_logging(settings.log_level, settings.log_format)
     if settings.otlp_endpoint is not None:
@@ -32,10 +34,10 @@ def set_up_telemetry(service: str, settings: TelemetrySettings) -> None:
 
 
 def send_spans(service: str, endpoint: str) -> None:
-    """Send spans to a collector by OTLP over HTTP; the same again changes nothing."""
+    """Send spans to a collector by OTLP over HTTP. A second call with the same endpoint does nothing."""
     if endpoint in _sending:
         return
-    # Imported here: it takes 0.3 s of every start, and a process that sends no spans needs none of it.
+    # Imported here because it adds 0.3 s to the start, and a process that sends no spans does not need it.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
@@ -43,7 +45,7 @@ def send_spans(service: str, endpoint: str) -> None:
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator  # noqa: PLC0415
 
     class Ids(RandomIdGenerator):
-        """Lets one span have ids that were fixed before it was made."""
+        """Creates spans with predetermined ids if `forced_ids` is set."""
 
         def generate_span_id(self) -> int:
             forced = spans.forced_ids.get()
@@ -54,7 +56,7 @@ def send_spans(service: str, endpoint: str) -> None:
             return forced[1] if forced and forced[1] else super().generate_trace_id()
 
         def is_trace_id_random(self) -> bool:
-            """Restate takes no trace whose flags say so; it would start one of its own."""
+            """Return False: Restate ignores a trace with the random flag and starts its own trace."""
             return False
 
     provider = TracerProvider(
@@ -75,26 +77,26 @@ def send_spans(service: str, endpoint: str) -> None:
 
 
 def flush_spans() -> None:
-    """Send what is waiting: for a program that ends at once."""
+    """Send all queued spans now, for a program that is about to exit."""
     flush = getattr(trace.get_tracer_provider(), "force_flush", None)
     if flush is not None:
         flush(EXPORT_TIMEOUT / timedelta(milliseconds=1))
 
 
 class WarnOnce(logging.Filter):
-    """Says once that the collector is away, and not for every batch."""
+    """Logs only the first failure to reach the collector, not one per batch."""
 
     def __init__(self, endpoint: str) -> None:
         super().__init__()
         self._endpoint = endpoint
-        self._said = False
+        self._warned = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith("opentelemetry") or record.levelno < logging.WARNING:
             return True
-        if self._said:
+        if self._warned:
             return False
-        self._said = True
-        record.msg, record.args = COLLECTOR_AWAY, (self._endpoint, record.getMessage())
+        self._warned = True
+        record.msg, record.args = COLLECTOR_UNAVAILABLE, (self._endpoint, record.getMessage())
         record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
         return True

@@ -1,4 +1,4 @@
-"""Spans of handlers and of model calls: one each, whatever is replayed, retried, suspended or killed."""
+"""Spans of handlers and model calls: exactly one each, despite replays, retries, suspensions and crashes."""
 
 import asyncio
 import hashlib
@@ -23,24 +23,24 @@ from restate.server_context import DisconnectedException, ServerInvocationContex
 
 TRACEPARENT = "traceparent"
 SENT_AT = "x-switchboard-sent-at"
-"""Header: when the caller made the call, in nanoseconds since 1970, as its own journal has it."""
+"""Header: when the caller made the call, in nanoseconds since the epoch, from the caller's journal."""
 
 CALL_ID = "x-switchboard-call-id"
-"""Header: the id of the model's call that this invocation carries out."""
+"""Header: the id of the model's tool call that this invocation carries out."""
 
 FROM_INGRESS = "x-restate-ingress-path"
 
 NANOSECONDS = re.compile("[1-9][0-9]{18}")
-"""A time in this century and the next two; nothing else is one."""
+"""Matches a time between 2001 and 2286."""
 
 RECORDS_MAX = 50_000
-"""Spans that a process remembers to have begun or sent. Older ones are over."""
+"""Spans that a process remembers as started or sent. Older ones have ended."""
 
 CONVERSATION = "gen_ai.conversation.id"
-"""Attribute: the session."""
+"""Attribute: the session's id."""
 
 CANCELLATION_MESSAGE = "cancelled"
-"""The message of the error by which Restate ends what waits in a cancelled invocation."""
+"""Message of the error that Restate raises at an await in a cancelled invocation."""
 
 Attributes = dict[str, str | int | float | bool | list[str]]
 
@@ -50,12 +50,12 @@ _W3C = TraceContextTextMapPropagator()
 _current: ContextVar["HandlerSpan | None"] = ContextVar("switchboard_span", default=None)
 
 forced_ids: ContextVar[tuple[int, int | None] | None] = ContextVar("forced_ids", default=None)
-"""The span id, and for a root the trace id, of the one span that is being made; the id generator reads them."""
+"""Span id, and for a root also the trace id, of the span that is being created. Read by the id generator."""
 
 
 @dataclass
 class SpanRecord:
-    """What this process knows of a span: when it was first begun, and whether it has been sent."""
+    """What this process knows about a span: when it first started here, and whether it was sent."""
 
     started_ns: int
     sent: bool = False
@@ -66,8 +66,8 @@ _records: OrderedDict[int, SpanRecord] = OrderedDict()
 
 @dataclass
 class HandlerSpan:
-    """The span of one invocation. Its ids follow from the invocation's, so they are the same in every attempt; it is
-    sent once, by the attempt that comes to the handler's end."""
+    """The span of one invocation. Its ids are derived from the invocation's id, so every attempt has the same ones. The
+    attempt that reaches the end of the handler sends it once."""
 
     name: str
     invocation_id: str
@@ -75,12 +75,12 @@ class HandlerSpan:
     handler: str
     headers: Mapping[str, str]
     parent: SpanContext | None
-    given: SpanContext | None
-    attempt: SpanContext | None
+    header_parent: SpanContext | None
+    attempt_parent: SpanContext | None
     kind: SpanKind = SpanKind.INTERNAL
     attributes: Attributes = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
-    ends: list[Callable[["HandlerSpan"], None]] = field(default_factory=list)
+    end_callbacks: list[Callable[["HandlerSpan"], None]] = field(default_factory=list)
     error: BaseException | None = None
     restored: bool = False
 
@@ -90,15 +90,15 @@ class HandlerSpan:
 
     @property
     def context(self) -> SpanContext:
-        """What is below this span has it as its parent."""
+        """This span as the parent of others."""
         if self.parent is not None:
             return self.as_parent(self.parent)
         return SpanContext(_id_of(self.invocation_id, 16), self.span_id, is_remote=False, trace_flags=TraceFlags(1))
 
-    def as_parent(self, above: SpanContext) -> SpanContext:
-        """This span, in the trace of the one above it."""
-        flags = TraceFlags(int(above.trace_flags) & 1)
-        return SpanContext(above.trace_id, self.span_id, is_remote=False, trace_flags=flags)
+    def as_parent(self, parent: SpanContext) -> SpanContext:
+        """Return this span in the trace of its parent."""
+        flags = TraceFlags(int(parent.trace_flags) & 1)
+        return SpanContext(parent.trace_id, self.span_id, is_remote=False, trace_flags=flags)
 
     @property
     def trace_id(self) -> str:
@@ -110,7 +110,7 @@ class HandlerSpan:
 
     @property
     def started_ns(self) -> int:
-        """Nanoseconds since 1970: what the caller's journal says, else when this process first saw the invocation."""
+        """Nanoseconds since the epoch: from the caller's journal, or when this process first saw the invocation."""
         sent_at = self.headers.get(SENT_AT, "")
         return int(sent_at) if NANOSECONDS.fullmatch(sent_at) else self.record.started_ns
 
@@ -119,23 +119,23 @@ class HandlerSpan:
         return _records.setdefault(self.span_id, SpanRecord(time.time_ns()))
 
     def restore(self, parent: str, started_at: datetime) -> None:
-        """Take over from the journal where in the trace this is: attempts differ in what they are told."""
+        """Take the parent and the start from the journal, because the headers differ between attempts."""
         self.parent = parse(parent)
         self.headers = {**self.headers, SENT_AT: str(round(started_at.timestamp() * 1e9))}
         self.restored = True
 
     def send(self, error: BaseException | None) -> None:
-        """The handler is over, and this is no replay of its end."""
+        """Send the span when the handler ends, but not when a replay reaches its end again."""
         record = self.record
         if record.sent or _replaying():
             return
         record.sent = True
         self.error = error
-        for end in self.ends:
-            end(self)
+        for callback in self.end_callbacks:
+            callback(self)
         links = [*self.links]
-        if self.attempt is not None and self.attempt != self.parent:
-            links.append(Link(self.attempt))
+        if self.attempt_parent is not None and self.attempt_parent != self.parent:
+            links.append(Link(self.attempt_parent))
         token = forced_ids.set((self.span_id, None if self.parent else self.context.trace_id))
         try:
             span = tracer.start_span(
@@ -153,7 +153,7 @@ class HandlerSpan:
         span.end()
 
     def send_failed_attempt(self, error: Exception, started_ns: int) -> None:
-        """An attempt that Restate will repeat: a span of its own, below the handler's."""
+        """Send a child span for an attempt that Restate will retry."""
         name = f"{self.name} (failed attempt)"
         span = tracer.start_span(
             name,
@@ -167,16 +167,16 @@ class HandlerSpan:
 
 
 def traced(operation: str = "") -> Callable[[], AbstractAsyncContextManager[None]]:
-    """A context manager for the handlers of a service, by which each invocation has one span.
+    """Return a context manager for the handlers of a service that gives each invocation one span.
 
     `operation` is the GenAI operation of the service, such as `invoke_agent`. Without one, an invocation that carries
-    out a model's call is an `execute_tool`, and any other is named by its service and handler.
+    out a model's tool call becomes `execute_tool`, and any other is named after its service and handler.
     """
 
     @asynccontextmanager
     async def handler_span() -> AsyncIterator[None]:
         ctx = current_context()
-        if ctx is None:  # Outside of an invocation there is nothing to trace.
+        if ctx is None:  # Nothing to trace outside of an invocation.
             yield
             return
         span = _span_of(cast(ServerInvocationContext, ctx), operation)
@@ -186,7 +186,7 @@ def traced(operation: str = "") -> Callable[[], AbstractAsyncContextManager[None
         try:
             yield
         except (SdkInternalBaseException, asyncio.CancelledError, DisconnectedException):
-            raise  # Suspended or cut off: the invocation is not over.
+            raise  # Suspended or disconnected: the invocation has not ended.
         except restate.TerminalError as error:
             span.send(error)
             raise
@@ -202,36 +202,36 @@ def traced(operation: str = "") -> Callable[[], AbstractAsyncContextManager[None
 
 
 def current() -> HandlerSpan | None:
-    """The span of the invocation that this code runs for; None outside of one."""
+    """Return the span of the current invocation; None outside of one."""
     return _current.get()
 
 
 def describe(attributes: Attributes) -> None:
-    """Add attributes to the invocation's span."""
+    """Add attributes to the current invocation's span."""
     span = _current.get()
     if span is not None:
         span.attributes |= attributes
 
 
 def link(parent: str) -> None:
-    """Link the invocation's span to another trace, by W3C's traceparent; nothing when it is none."""
+    """Link the current invocation's span to another trace, by its W3C traceparent. An invalid one is ignored."""
     span, linked = _current.get(), parse(parent)
     if span is not None and linked is not None:
         span.links.append(Link(linked))
 
 
-def on_end(end: Callable[[HandlerSpan], None]) -> None:
-    """Do something when the invocation is over, once, whatever is replayed: the place to count."""
+def on_end(callback: Callable[[HandlerSpan], None]) -> None:
+    """Call `callback` once when the invocation ends, also if it is replayed. Use it to count."""
     span = _current.get()
     if span is not None:
-        span.ends.append(end)
+        span.end_callbacks.append(callback)
 
 
 def propagation_headers(call_id: str = "", sent_ns: int = 0) -> dict[str, str]:
-    """The headers of a durable call, by which the callee's span hangs below ours.
+    """Return the headers of a durable call that make the current span the parent of the callee's span.
 
-    The same bytes at every attempt, or Restate would find that the call is not the one in the journal: only what the
-    caller or the journal said goes into them, never what belongs to this attempt.
+    They must be identical in every attempt, or Restate reports that the call differs from the journal. So they contain
+    only values from the caller or the journal, never values of this attempt.
     """
     span = _current.get()
     if span is None:
@@ -239,23 +239,23 @@ def propagation_headers(call_id: str = "", sent_ns: int = 0) -> dict[str, str]:
     headers = {CALL_ID: call_id} if call_id else {}
     if sent_ns:
         headers[SENT_AT] = str(sent_ns)
-    known = span.context if span.restored else span.given
+    known = span.context if span.restored else span.header_parent
     if known is not None:
         headers[TRACEPARENT] = traceparent(span.as_parent(known))
     return headers
 
 
 def parent_traceparent() -> str:
-    """Where in its trace this invocation is, for the journal: as W3C's traceparent; empty when nobody traces it."""
+    """Return the parent of the current span as a W3C traceparent, for the journal; empty without tracing."""
     span = _current.get()
     return traceparent(span.parent) if span and span.parent else ""
 
 
 @contextmanager
 def child_span(parent: HandlerSpan | None, name: str, kind: SpanKind, attributes: Attributes) -> Iterator[Span]:
-    """A span for what is done once and journaled: made inside of `ctx.run`, so that a replay makes none.
+    """Open a span for a journaled step. Use it inside `ctx.run`, so that a replay creates no span.
 
-    `parent` is given, as the closure may run in another task than the one that made it.
+    `parent` is an argument because the closure may run in another task than the one that created it.
     """
     if parent is not None:
         attributes = {"restate.invocation.id": parent.invocation_id, **attributes}
@@ -272,7 +272,7 @@ def child_span(parent: HandlerSpan | None, name: str, kind: SpanKind, attributes
 
 
 def fail(span: Span, error: BaseException) -> None:
-    """Mark a span as failed. The error's message stays out of it: it may hold what a customer wrote."""
+    """Mark a span as failed. The error's message is left out, because it may contain a customer's text."""
     span.set_attribute("error.type", error_type(error))
     if isinstance(error, restate.TerminalError):
         rule = (error.metadata or {}).get("rule")
@@ -282,14 +282,14 @@ def fail(span: Span, error: BaseException) -> None:
 
 
 def error_type(error: BaseException) -> str:
-    """Of low cardinality: `cancelled`, the status of a refusal such as `409`, else the exception's class."""
+    """Return a value of low cardinality: `cancelled`, a refusal's status such as `409`, or the exception's class."""
     if isinstance(error, restate.TerminalError):
         return CANCELLATION_MESSAGE if error.message == CANCELLATION_MESSAGE else str(error.status_code)
     return type(error).__qualname__
 
 
 def parse(header: str) -> SpanContext | None:
-    """W3C's traceparent; None when it is not one."""
+    """Parse a W3C traceparent; return None if it is invalid."""
     context = trace.get_current_span(_W3C.extract({TRACEPARENT: header}, otel.Context())).get_span_context()
     return context if context.is_valid else None
 
@@ -301,10 +301,10 @@ def traceparent(context: SpanContext) -> str:
 def _span_of(ctx: ServerInvocationContext, operation: str) -> HandlerSpan:
     request, service, handler = ctx.request(), ctx.handler.service_tag.name, ctx.handler.name
     from_ingress = FROM_INGRESS in request.headers
-    # What only the mesh says to itself is not taken from whoever can reach the ingress.
-    ours = () if from_ingress else (SENT_AT, CALL_ID)
-    headers = {name: request.headers[name] for name in (TRACEPARENT, *ours) if name in request.headers}
-    given, attempt = (parse(told.get(TRACEPARENT, "")) for told in (headers, request.attempt_headers))
+    # Do not trust internal headers from clients of the ingress.
+    internal = () if from_ingress else (SENT_AT, CALL_ID)
+    headers = {name: request.headers[name] for name in (TRACEPARENT, *internal) if name in request.headers}
+    header_parent, attempt_parent = (parse(found.get(TRACEPARENT, "")) for found in (headers, request.attempt_headers))
     call_id = headers.get(CALL_ID, "")
     attributes: Attributes = {
         "restate.invocation.id": request.id,
@@ -330,10 +330,10 @@ def _span_of(ctx: ServerInvocationContext, operation: str) -> HandlerSpan:
         service=service,
         handler=handler,
         headers=headers,
-        # What came through the ingress belongs below Restate's own span of it; a call of ours, below the caller's.
-        parent=(attempt or given) if from_ingress else (given or attempt),
-        given=given,
-        attempt=attempt,
+        # A request from the ingress becomes a child of Restate's span; a call from our code, of the caller's span.
+        parent=(attempt_parent or header_parent) if from_ingress else (header_parent or attempt_parent),
+        header_parent=header_parent,
+        attempt_parent=attempt_parent,
         attributes=attributes,
     )
     if len(_records) > RECORDS_MAX:
@@ -351,5 +351,5 @@ def _parent_context(parent: SpanContext | None) -> otel.Context:
 
 
 def _id_of(text: str, size_bytes: int) -> int:
-    """Never 0, which is no id."""
+    """Derive an id from a text; never 0, which is not a valid id."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:size_bytes], "big") or 1

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from switchboard.local.mesh import DEMO_MODEL
 from switchboard.local.process import free_ports
-from switchboard.telemetry.setup import COLLECTOR_AWAY
+from switchboard.telemetry.setup import COLLECTOR_UNAVAILABLE
 from switchboard.testing import calls, says, scene
 from tests.laboratory import open_laboratory
 from tests.parts import PROJECT
 
-WARNING = COLLECTOR_AWAY.split("%s")[0]
+WARNING = COLLECTOR_UNAVAILABLE.split("%s")[0]
 MESSAGES = 5
 
 

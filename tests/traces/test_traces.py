@@ -180,4 +180,4 @@ async def test_trace_headers_from_customers_are_ignored(observed: Observed) -> N
     assert trace.tree() == ["Session/send", "  invoke_agent Triage", "    chat demo"]
     (session,) = trace.of("Session/send")
     assert session.start_us > trace.of("ingress Session/{key}/send")[0].start_us - 60_000_000
-    assert "does not take spans" not in laboratory.mesh.log("triage").read_text()
+    assert "Cannot send spans" not in laboratory.mesh.log("triage").read_text()

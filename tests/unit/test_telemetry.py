@@ -1,4 +1,4 @@
-"""Log lines, ids and errors as values: what does not need a running mesh to be shown."""
+"""Log lines, trace ids and error types: the telemetry that can be tested without a mesh."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ import pytest
 import restate
 
 from switchboard.telemetry import logs, spans
-from switchboard.telemetry.setup import COLLECTOR_AWAY, WarnOnce
+from switchboard.telemetry.setup import COLLECTOR_UNAVAILABLE, WarnOnce
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -33,7 +33,7 @@ def shown() -> Iterator[None]:
     logs.show_content(False)
 
 
-def test_a_line_is_one_json_object() -> None:
+def test_json_formatter_writes_one_object_per_line() -> None:
     line = logs.JsonFormatter().format(record("lost %s\nof %d", "one", 2))
     assert "\n" not in line
     found = json.loads(line)
@@ -42,7 +42,7 @@ def test_a_line_is_one_json_object() -> None:
 
 
 @pytest.mark.parametrize("formatter", [logs.JsonFormatter(), logs.TextFormatter(logs.TEXT_FORMAT)])
-def test_an_exception_is_named_and_placed_but_not_quoted(formatter: logging.Formatter) -> None:
+def test_formatter_shows_an_exceptions_type_and_location_but_not_its_message(formatter: logging.Formatter) -> None:
     line = formatter.format(record("broken", error=raised(ValueError("Alice owes 300"))))
     assert "ValueError" in line
     assert "test_telemetry.py" in line
@@ -51,20 +51,20 @@ def test_an_exception_is_named_and_placed_but_not_quoted(formatter: logging.Form
 
 @pytest.mark.usefixtures("shown")
 @pytest.mark.parametrize("formatter", [logs.JsonFormatter(), logs.TextFormatter(logs.TEXT_FORMAT)])
-def test_an_exception_is_quoted_where_that_is_wanted(formatter: logging.Formatter) -> None:
+def test_formatter_shows_an_exceptions_message_with_full_content(formatter: logging.Formatter) -> None:
     assert "Alice owes 300" in formatter.format(record("broken", error=raised(ValueError("Alice owes 300"))))
 
 
-def test_private_words_are_hidden() -> None:
+def test_private_text_is_hidden_by_default() -> None:
     assert logs.private("Alice") == logs.HIDDEN
 
 
 @pytest.mark.usefixtures("shown")
-def test_private_words_are_shown_where_that_is_wanted() -> None:
+def test_private_text_is_shown_with_full_content() -> None:
     assert logs.private("Alice") == "Alice"
 
 
-def test_logs_are_json_where_nobody_reads_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_logs_are_json_unless_stdout_is_a_terminal_or_text_is_set(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up_logging("INFO")
     logging.getLogger("mesh").info("hello")
     assert json.loads(capsys.readouterr().out)["message"] == "hello"
@@ -74,24 +74,24 @@ def test_logs_are_json_where_nobody_reads_them(capsys: pytest.CaptureFixture[str
     logging.basicConfig(handlers=[logging.StreamHandler(sys.stderr)], force=True)
 
 
-def test_a_collector_that_is_away_is_told_of_once() -> None:
+def test_unavailable_collector_is_logged_once() -> None:
     filtered = WarnOnce("http://collector")
     first, second = (record("failed: %s", "refused", name="opentelemetry.exporter") for _ in range(2))
     other = record("failed", name="mesh")
     assert filtered.filter(first)
-    assert first.getMessage().startswith(COLLECTOR_AWAY.split("%s")[0] + "http://collector")
+    assert first.getMessage().startswith(COLLECTOR_UNAVAILABLE.split("%s")[0] + "http://collector")
     assert not filtered.filter(second)
     assert filtered.filter(other)
 
 
-def test_a_traceparent_comes_back_as_it_was() -> None:
+def test_traceparent_survives_a_round_trip() -> None:
     context = spans.parse(PARENT)
     assert context is not None
     assert spans.traceparent(context) == PARENT
 
 
 @pytest.mark.parametrize("header", ["", "nonsense", "00-0-0-01", f"{PARENT}x", PARENT.replace("0af7", "ZZZZ")])
-def test_what_is_no_traceparent_is_none(header: str) -> None:
+def test_parse_returns_none_for_an_invalid_traceparent(header: str) -> None:
     assert spans.parse(header) is None
 
 
@@ -103,11 +103,11 @@ def test_what_is_no_traceparent_is_none(header: str) -> None:
         (ConnectionError("Alice"), "ConnectionError"),
     ],
 )
-def test_errors_are_of_few_kinds(error: Exception, named: str) -> None:
+def test_error_type_has_low_cardinality(error: Exception, named: str) -> None:
     assert spans.error_type(error) == named
 
 
-def test_outside_of_an_invocation_there_is_nothing_to_trace() -> None:
+def test_spans_do_nothing_outside_of_an_invocation() -> None:
     assert spans.current() is None
     assert spans.propagation_headers(call_id="c") == {}
     assert spans.parent_traceparent() == ""
