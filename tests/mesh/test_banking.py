@@ -218,10 +218,14 @@ async def outstanding(teller: Teller, loan_id: str) -> Decimal:
 @pytest.mark.parametrize(
     ("customer_id", "call", "why"),
     [
-        ("dave", ("quote_early_repayment", {}), "is overdue. That has to be paid before"),
+        ("dave", ("quote_early_repayment", {}), "is overdue. Please pay it before"),
         ("carol", ("quote_early_repayment", {"loan_id": "LN-1544"}), "This loan is paid off."),
         ("bob", ("quote_early_repayment", {"loan_id": "LN-1120"}), "You have no loan LN-1120."),
-        ("carol", ("quote_early_repayment", {"loan_id": "LN-1120", "amount": "99"}), "The least that can be repaid"),
+        (
+            "carol",
+            ("quote_early_repayment", {"loan_id": "LN-1120", "amount": "99"}),
+            "You can repay at least 100.00 EUR early",
+        ),
     ],
 )
 async def test_forbidden_early_repayment_is_refused(

@@ -1,4 +1,4 @@
-"""Answers of the loans service: how far each loan has come on a certain day. Pure."""
+"""Reports of the loans service: the state of each loan on a given day. Pure."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ from services.tools.bank.loans.contract import (
     ScheduledPayment,
     ScheduleQuery,
 )
-from services.tools.bank.loans.early import EarlyRepayment, Repayments, course
+from services.tools.bank.loans.early_repayments import EarlyRepayment, EarlyRepayments, payment_schedule
 from services.tools.bank.months import add_months, payments_due
 from services.tools.bank.records import Borrowing, InstalmentLoan
 from services.tools.bank.records import CreditLine as CreditLineData
@@ -24,15 +24,14 @@ from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 ZERO = Decimal("0.00")
 
-
-NONE_YET = Repayments()
+NO_REPAYMENTS = EarlyRepayments()
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a loan has come: of the payments in `instalments`, `due` have fallen due and `paid` were made.
+class LoanState:
+    """The state of a loan: of its `instalments`, `due` have fallen due and `paid` were paid.
 
-    `opening` is what is owed before the first. No interest is charged on what is overdue: the demo's bank is patient.
+    `opening` is the balance before the first payment. The demo bank charges no interest on overdue payments.
     """
 
     loan: InstalmentLoan
@@ -66,7 +65,7 @@ class Standing:
 
     @property
     def ends_on(self) -> date:
-        """When the last payment falls due, or fell due."""
+        """The due date of the last payment."""
         return self.due_on(len(self.instalments) - 1)
 
     @property
@@ -78,22 +77,22 @@ class Standing:
         return self.due_on(self.due) if self.due < len(self.instalments) else None
 
     def due_on(self, index: int) -> date:
-        """When the payment of that index (the first is 0) falls due."""
+        """Return the due date of the payment with that index. The first payment has index 0."""
         return add_months(self.first_due_on, index)
 
 
-def standing(loan: InstalmentLoan, today: date, early: tuple[EarlyRepayment, ...] = ()) -> Standing:
-    """Where a loan is today. A payment is made on the day it is due, unless the loan is in arrears."""
-    came = course(loan, early)
-    due = min(payments_due(loan.first_payment_on, today), len(came.instalments))
+def loan_state(loan: InstalmentLoan, today: date, early: tuple[EarlyRepayment, ...] = ()) -> LoanState:
+    """Return a loan's state today. Payments are made on their due date, unless the loan is in arrears."""
+    schedule = payment_schedule(loan, early)
+    due = min(payments_due(loan.first_payment_on, today), len(schedule.instalments))
     paid = due if loan.payments_made is None else min(due, loan.payments_made)
-    return Standing(loan, came.opening, came.instalments, loan.first_payment_on, due, paid)
+    return LoanState(loan, schedule.opening, schedule.instalments, loan.first_payment_on, due, paid)
 
 
-def overview(borrowing: Borrowing, currency: str, today: date, early: Repayments = NONE_YET) -> LoanOverview:
-    """All loans and credit lines of the customer, and what they cost together."""
-    stand = (standing(loan, today, early.of(loan.loan_id)) for loan in borrowing.loans)
-    loans = tuple(describe(at, currency) for at in stand)
+def overview(borrowing: Borrowing, currency: str, today: date, early: EarlyRepayments = NO_REPAYMENTS) -> LoanOverview:
+    """Return all loans and credit lines of the customer, and their totals."""
+    states = (loan_state(loan, today, early.of(loan.loan_id)) for loan in borrowing.loans)
+    loans = tuple(describe(state, currency) for state in states)
     lines = tuple(credit_line(line, today, currency) for line in borrowing.credit_lines)
     open_loans = [loan for loan in loans if loan.status != "paid_off"]
     outstanding = sum((*(loan.outstanding for loan in loans), *(line.used for line in lines)), ZERO)
@@ -108,7 +107,7 @@ def overview(borrowing: Borrowing, currency: str, today: date, early: Repayments
     )
 
 
-def describe(at: Standing, currency: str) -> Loan:
+def describe(at: LoanState, currency: str) -> Loan:
     return Loan(
         loan_id=at.loan.loan_id,
         product=at.loan.product,
@@ -126,7 +125,7 @@ def describe(at: Standing, currency: str) -> Loan:
 
 
 def credit_line(line: CreditLineData, today: date, currency: str) -> CreditLine:
-    """A credit line as it stands; what is used does not change, as nothing here pays by card."""
+    """Return the state of a credit line. The used amount does not change, because the demo has no card payments."""
     this_month = today.replace(day=line.due_day)
     next_payment_on = this_month if today < this_month else add_months(this_month, 1)
     return CreditLine(
@@ -155,23 +154,26 @@ def overview_sentence(
     return f"You have {held}; {amounts}" + (f"; {format_amount(overdue, currency)} is overdue." if overdue else ".")
 
 
-def choose(borrowing: Borrowing, choice: LoanChoice, today: date, early: Repayments = NONE_YET) -> Standing | Refusal:
-    """The loan that is meant. 404 when there is none such, or more than one."""
-    stand = [standing(loan, today, early.of(loan.loan_id)) for loan in borrowing.loans]
-    found = [at for at in stand if choice.loan_id in (None, at.loan.loan_id)]
+def find_loan(
+    borrowing: Borrowing, choice: LoanChoice, today: date, early: EarlyRepayments = NO_REPAYMENTS
+) -> LoanState | Refusal:
+    """Return the loan that the customer means. Refuse with 404 if none or several match."""
+    states = [loan_state(loan, today, early.of(loan.loan_id)) for loan in borrowing.loans]
+    found = [state for state in states if choice.loan_id in (None, state.loan.loan_id)]
     if choice.product:
-        found = [at for at in found if at.loan.product.casefold().startswith(choice.product)]
+        found = [state for state in found if state.loan.product.casefold().startswith(choice.product)]
     if choice.loan_id is None and len(found) > 1:
-        found = [at for at in found if at.status != "paid_off"]
+        found = [state for state in found if state.status != "paid_off"]
     if len(found) == 1:
         return found[0]
-    owned = ", ".join(f"{at.loan.loan_id} ({at.loan.product.lower()})" for at in found or stand) or "none"
-    which = f"You have no loan {choice.loan_id or f'of that kind ({choice.product})'}." if not found else "Which loan?"
-    return Refusal(f"{which} Your loans: {owned}.", NOT_FOUND)
+    owned = ", ".join(f"{state.loan.loan_id} ({state.loan.product.lower()})" for state in found or states) or "none"
+    missing = f"You have no loan {choice.loan_id or f'of that kind ({choice.product})'}."
+    problem = "Which loan do you mean?" if found else missing
+    return Refusal(f"{problem} Your loans: {owned}.", NOT_FOUND)
 
 
-def schedule(at: Standing, query: ScheduleQuery, currency: str) -> LoanSchedule:
-    """A part of a loan's plan: the next payments, where nothing else was asked for."""
+def schedule(at: LoanState, query: ScheduleQuery, currency: str) -> LoanSchedule:
+    """Return a part of a loan's repayment plan, by default the next payments."""
     begin = at.paid if query.first is None else min(query.first - 1, len(at.instalments))
     end = min(begin + query.limit, len(at.instalments))
     return LoanSchedule(
@@ -187,7 +189,7 @@ def schedule(at: Standing, query: ScheduleQuery, currency: str) -> LoanSchedule:
     )
 
 
-def scheduled(at: Standing, index: int) -> ScheduledPayment:
+def scheduled(at: LoanState, index: int) -> ScheduledPayment:
     instalment = at.instalments[index]
     return ScheduledPayment(
         number=index + 1,
@@ -199,18 +201,19 @@ def scheduled(at: Standing, index: int) -> ScheduledPayment:
     )
 
 
-def schedule_sentence(at: Standing, currency: str) -> str:
+def schedule_sentence(at: LoanState, currency: str) -> str:
     name = f"{at.loan.product} {at.loan.loan_id}"
     remaining = len(at.instalments) - at.paid
     if not remaining:
         return f"Your {name} is paid off."
     upcoming = at.instalments[at.paid]
-    first = f"{format_amount(upcoming.payment, currency)} ({format_amount(upcoming.interest, currency)} of it interest)"
-    until = f"{count(remaining, 'payment')} until {at.ends_on}"
+    interest = format_amount(upcoming.interest, currency)
+    first = f"{format_amount(upcoming.payment, currency)}, including {interest} interest"
+    left = f"{count(remaining, 'payment')} {'is' if remaining == 1 else 'are'} left until {at.ends_on}"
     which = "first unpaid payment" if at.overdue else "next payment"
     verb = "was" if at.overdue else "is"
     owed = f"{format_amount(at.outstanding, currency)} is outstanding"
-    return f"The {which} of your {name} {verb} due on {at.due_on(at.paid)}: {first}; {until}; {owed}."
+    return f"The {which} of your {name} {verb} due on {at.due_on(at.paid)}: {first}. {left}. {owed}."
 
 
 def count(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""What the loans service promises. Agents import this file and nothing else of the service."""
+"""Contract of the loans service: its tools, inputs and outputs. Agents import only this file of the service."""
 
 from datetime import date
 from decimal import Decimal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from services.tools.bank.accounts.contract import AccountRef, account_title
+from services.tools.bank.accounts.contract import AccountRef, account_phrase
 from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
@@ -14,13 +14,13 @@ from switchboard.money import CENT, Currency, Money, format_amount
 
 SCHEDULE_PAYMENTS_DEFAULT = 12
 SCHEDULE_PAYMENTS_MAX = 60
-"""Payments in one answer; so many still fit into what a model is fed of one result."""
+"""Maximum number of payments in one result, so that the result stays below the size limit of a tool result."""
 
 LOAN_REPAYMENTS = "LoanRepayments"
 
 FEE_PERCENT = Decimal("1.00")
 FEE_SHORT_PERCENT = Decimal("0.50")
-"""Of the amount that is repaid early: the second one when at most SHORT_PAYMENTS are left."""
+"""Fee as a percentage of the amount repaid early. FEE_SHORT_PERCENT applies if at most SHORT_PAYMENTS are left."""
 
 SHORT_PAYMENTS = 12
 EARLY_MIN = Decimal("100.00")
@@ -32,7 +32,7 @@ LoanId = Annotated[
     Field(
         pattern=r"^LN-([0-9]{4}|[0-9A-F]{12})$",
         examples=["LN-2041"],
-        description="The loan's id, as list_loans gives it.",
+        description="The loan's id. list_loans returns it.",
     ),
 ]
 
@@ -43,23 +43,29 @@ LoanProduct = Literal["car", "student", "home", "personal"]
 
 
 class LoanChoice(PersonalInput):
-    """Which of the customer's loans: by its id or by what it is for; neither where there is only one."""
+    """Which of the customer's loans, by id or by purpose. Neither is needed if the customer has only one loan."""
 
     loan_id: LoanId | None = None
-    product: LoanProduct | None = Field(None, description="What the loan is for, instead of its id.")
+    product: LoanProduct | None = Field(None, description="The purpose of the loan, instead of its id.")
 
 
 class ScheduleQuery(LoanChoice):
-    """Which part of a loan's repayment plan to show."""
+    """The part of a loan's repayment plan to show."""
 
-    first: int | None = Field(None, ge=1, description="Number of the first payment to list; the next one if left out.")
-    limit: int = Field(SCHEDULE_PAYMENTS_DEFAULT, ge=1, le=SCHEDULE_PAYMENTS_MAX, description="How many to list.")
+    first: int | None = Field(
+        None, ge=1, description="Number of the first payment to list. Default: the next unpaid payment."
+    )
+    limit: int = Field(
+        SCHEDULE_PAYMENTS_DEFAULT, ge=1, le=SCHEDULE_PAYMENTS_MAX, description="Maximum number of payments to list."
+    )
 
 
 class RepaymentQuery(LoanChoice):
-    """What to repay early; all that is outstanding when no amount is given."""
+    """The loan and the amount to repay early."""
 
-    amount: Money | None = Field(None, gt=0, description="How much of it to repay, fee not counted.")
+    amount: Money | None = Field(
+        None, gt=0, description="The amount to repay, without the fee. Default: the outstanding balance."
+    )
 
 
 class Loan(WireModel):
@@ -68,14 +74,14 @@ class Loan(WireModel):
     loan_id: LoanId
     product: str
     status: LoanStatus
-    principal: Money = Field(description="What was borrowed.")
-    outstanding: Money = Field(description="What is still to be paid back, without future interest.")
-    overdue: Money = Field(description="Sum of the payments that are due and were not made.")
+    principal: Money = Field(description="The amount that was borrowed.")
+    outstanding: Money = Field(description="The balance still owed, without future interest.")
+    overdue: Money = Field(description="Total of the payments that are due but were not made.")
     annual_rate_percent: Percent
     term_months: int
     paid_months: int
     monthly_payment: Money
-    next_payment_on: date | None = Field(description="Null when no further payment will fall due.")
+    next_payment_on: date | None = Field(description="Null if there are no more payments.")
     currency: Currency
 
 
@@ -88,8 +94,8 @@ class CreditLine(WireModel):
     used: Money
     available: Money
     annual_rate_percent: Percent
-    minimum_payment: Money = Field(description="What has to be paid each month at least, at the used amount.")
-    next_payment_on: date | None = Field(description="Null when nothing is used.")
+    minimum_payment: Money = Field(description="The minimum monthly payment for the used amount.")
+    next_payment_on: date | None = Field(description="Null if no credit is used.")
     currency: Currency
 
 
@@ -99,44 +105,44 @@ class LoanOverview(WireModel):
     summary: str
     loans: tuple[Loan, ...]
     credit_lines: tuple[CreditLine, ...]
-    total_outstanding: Money = Field(description="Outstanding loans and used credit together.")
-    total_monthly_payment: Money = Field(description="Monthly payments and minimum payments, paid-off loans left out.")
+    total_outstanding: Money = Field(description="Outstanding loans plus used credit.")
+    total_monthly_payment: Money = Field(description="Monthly payments plus minimum payments, without paid-off loans.")
     currency: Currency
 
 
 class ScheduledPayment(WireModel):
-    """One payment of a plan."""
+    """One payment of a repayment plan."""
 
     number: int
     due_on: date
     payment: Money
     interest: Money
     principal: Money
-    remaining: Money = Field(description="Still outstanding after this payment.")
+    remaining: Money = Field(description="The balance still owed after this payment.")
 
 
 class LoanSchedule(WireModel):
-    """Payments of one loan's repayment plan, in order, from the first unpaid one where nothing else was asked for."""
+    """Payments of one loan's repayment plan, in order."""
 
     summary: str
     loan_id: LoanId
     product: str
     payments_total: int
-    remaining_payments: int = Field(description="All that are still to be paid, also those not listed.")
+    remaining_payments: int = Field(description="Number of all unpaid payments, including those not listed.")
     payments: tuple[ScheduledPayment, ...]
-    interest_to_come: Money = Field(description="Of all payments that are still to be made.")
+    interest_to_come: Money = Field(description="Total interest of all unpaid payments.")
     ends_on: date
     currency: Currency
 
 
 class RepaymentQuote(WireModel):
-    """What an early repayment would cost today, and what it would change."""
+    """The cost of an early repayment today, and its effect on the loan."""
 
     summary: str
     loan_id: LoanId
     amount: Money
     fee: Money
-    total: Money = Field(description="What leaves the account: the amount and the fee.")
+    total: Money = Field(description="The amount plus the fee.")
     outstanding_after: Money
     payments_saved: int
     interest_saved: Money
@@ -144,21 +150,21 @@ class RepaymentQuote(WireModel):
 
 
 class RepayEarly(PersonalInput):
-    """An early repayment, as quote_early_repayment has said what it costs.
+    """An early repayment with the fee that quote_early_repayment returned.
 
-    The fee is there for the customer, who is asked to confirm it; another one than the bank's is refused.
+    The fee is part of the input because the customer confirms it. Any other fee than the bank's is refused.
     """
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
     loan_id: LoanId
-    amount: Money = Field(gt=0, description="How much of it to repay, fee not counted.")
-    fee: Money = Field(ge=0, description="As quote_early_repayment has said it.")
+    amount: Money = Field(gt=0, description="The amount to repay, without the fee.")
+    fee: Money = Field(ge=0, description="The fee that quote_early_repayment returned.")
     currency: Currency
     account: AccountRef = "checking"
 
 
 class RepaidEarly(WireModel):
-    """The loan is reduced and the money was taken."""
+    """A completed early repayment, and the loan after it."""
 
     summary: str
     loan_id: LoanId
@@ -166,8 +172,8 @@ class RepaidEarly(WireModel):
     fee: Money
     outstanding: Money
     remaining_payments: int
-    ends_on: date | None = Field(description="The last payment; null when nothing is left to be paid.")
-    balance: Money = Field(description="What is on the account now.")
+    ends_on: date | None = Field(description="The day of the last payment; null if the loan is paid off.")
+    balance: Money = Field(description="The new balance of the account.")
     currency: Currency
 
 
@@ -175,15 +181,16 @@ def repayment_question(request: RepayEarly) -> str:
     amount, fee = format_amount(request.amount, request.currency), format_amount(request.fee, request.currency)
     total = format_amount(request.amount + request.fee, request.currency)
     return (
-        f"Repay {amount} of your loan {request.loan_id} early, with a fee of {fee}: {total} from your"
-        f" {account_title(request.account)}?"
+        f"Repay {amount} of your loan {request.loan_id} early, with a fee of {fee}, and pay {total} in total from your"
+        f" {account_phrase(request.account)}?"
     )
 
 
 LIST_LOANS = Tool(
     service="Loans",
     handler="list_loans",
-    purpose="The customer's outstanding loans, credit lines and credit cards: what is owed, rate, monthly payment.",
+    purpose="List the customer's outstanding loans, credit lines and credit cards with balance owed, interest rate and"
+    " monthly payment.",
     input=PersonalInput,
     output=LoanOverview,
     keyed_by="customer_id",
@@ -192,8 +199,8 @@ LIST_LOANS = Tool(
 GET_LOAN_SCHEDULE = Tool(
     service="Loans",
     handler="get_loan_schedule",
-    purpose="The repayment plan of one of the customer's loans: each payment with its interest and principal, and what"
-    " is left after it.",
+    purpose="Get the repayment plan of one of the customer's loans: each payment with its interest and principal, and"
+    " the balance after it.",
     input=ScheduleQuery,
     output=LoanSchedule,
     keyed_by="customer_id",
@@ -202,7 +209,7 @@ GET_LOAN_SCHEDULE = Tool(
 QUOTE_EARLY_REPAYMENT = Tool(
     service="Loans",
     handler="quote_early_repayment",
-    purpose="What it would cost to repay one of the customer's loans early, all or part of it, and what it saves.",
+    purpose="Get the cost and the savings of repaying one of the customer's loans early, in full or in part.",
     input=RepaymentQuery,
     output=RepaymentQuote,
     keyed_by="customer_id",
@@ -211,17 +218,17 @@ QUOTE_EARLY_REPAYMENT = Tool(
 REPAY_LOAN_EARLY = Tool(
     service=LOAN_REPAYMENTS,
     handler="repay_loan_early",
-    purpose="Repay one of the customer's loans early, all of it or a part, with the fee that was quoted.",
+    purpose="Repay one of the customer's loans early, in full or in part, with the fee that was quoted.",
     input=RepayEarly,
     output=RepaidEarly,
     consent=repayment_question,
 )
 
-# From here on: what other tools ask the object `Loans` for. No agent lists these.
+# Internal tools of the object `Loans`, for other services. Agents do not list them.
 
 
 class GrantLoan(ToolInput):
-    """A loan that was approved. `loan_id` is the idempotency key: the same id is granted once."""
+    """An approved loan. `loan_id` is the idempotency key: each id is granted once."""
 
     loan_id: LoanId
     product: str
@@ -237,19 +244,19 @@ class LoanGranted(WireModel):
 
 
 class RevokeLoan(ToolInput):
-    """Which granted loan to take back."""
+    """The granted loan to revoke."""
 
     loan_id: LoanId
 
 
 class LoanRevoked(WireModel):
-    revoked: bool = Field(description="False when there was no such loan.")
+    revoked: bool = Field(description="False if there was no such loan.")
 
 
 GRANT_LOAN = Tool(
     service="Loans",
     handler="grant_loan",
-    purpose="Add an approved loan to the customer's loans, once for each id.",
+    purpose="Add an approved loan to the customer's loans, once per id.",
     input=GrantLoan,
     output=LoanGranted,
     keyed_by="customer_id",
@@ -259,7 +266,7 @@ GRANT_LOAN = Tool(
 REVOKE_LOAN = Tool(
     service="Loans",
     handler="revoke_loan",
-    purpose="Take back a loan that was granted and could not be paid out.",
+    purpose="Revoke a granted loan that could not be paid out.",
     input=RevokeLoan,
     output=LoanRevoked,
     keyed_by="customer_id",
@@ -267,11 +274,11 @@ REVOKE_LOAN = Tool(
 )
 
 
-class Reduce(ToolInput):
-    """An early repayment for the books. `repayment_id` is the idempotency key: the same id reduces once.
+class ReduceLoan(ToolInput):
+    """An early repayment to book on the loan. `repayment_id` is the idempotency key: each id is booked once.
 
-    `after_payments` is how many payments had been made when it was judged: a payment that falls due in between would
-    change what it costs.
+    `after_payments` is the number of payments made at the time of the quote. If another payment has fallen due since
+    then, the cost is different and the booking is refused.
     """
 
     repayment_id: str
@@ -281,8 +288,8 @@ class Reduce(ToolInput):
     after_payments: int
 
 
-class Reduced(WireModel):
-    """The loan as it stands with the repayment."""
+class ReducedLoan(WireModel):
+    """The loan after the early repayment."""
 
     outstanding: Money
     remaining_payments: int
@@ -294,20 +301,20 @@ class RepaymentRef(ToolInput):
 
 
 class ReductionUndone(WireModel):
-    undone: bool = Field(description="False when it was never made; from now on it never will be.")
+    undone: bool = Field(description="False if it was not booked. It can no longer be booked.")
 
 
 class EarlyTerms(WireModel):
-    """What an early repayment was judged by, and what it would cost."""
+    """The quote of an early repayment, and the number of payments made at that time."""
 
     quote: RepaymentQuote
     after_payments: int
 
 
-JUDGE_EARLY_REPAYMENT = Tool(
+CHECK_EARLY_REPAYMENT = Tool(
     service="Loans",
     handler="judge_early_repayment",
-    purpose="Whether a loan may be repaid early, and what it costs.",
+    purpose="Check whether a loan may be repaid early on the confirmed terms.",
     input=RepayEarly,
     output=EarlyTerms,
     keyed_by="customer_id",
@@ -316,16 +323,16 @@ JUDGE_EARLY_REPAYMENT = Tool(
 REDUCE_LOAN = Tool(
     service="Loans",
     handler="reduce_loan",
-    purpose="Book an early repayment on the loan, once for each id.",
-    input=Reduce,
-    output=Reduced,
+    purpose="Book an early repayment on the loan, once per id.",
+    input=ReduceLoan,
+    output=ReducedLoan,
     keyed_by="customer_id",
     internal=True,
 )
 UNDO_REDUCTION = Tool(
     service="Loans",
     handler="undo_reduction",
-    purpose="Take an early repayment back, or see to it that it never happens.",
+    purpose="Undo an early repayment. If it has not been booked yet, prevent it.",
     input=RepaymentRef,
     output=ReductionUndone,
     keyed_by="customer_id",

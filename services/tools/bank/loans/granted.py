@@ -1,4 +1,4 @@
-"""Loans that were granted here, beside those on record. Pure."""
+"""Loans that were granted through the mesh, in addition to those in the bank's records. Pure."""
 
 from datetime import date
 
@@ -9,11 +9,11 @@ from switchboard.messages import WireModel
 from switchboard.money import Money
 
 DEBITED_AS = "Harbour Bank loan"
-"""With the loan's id: what its monthly debits are called on the account, so that no other loan's are meant."""
+"""Merchant name of a granted loan's debits, followed by the loan's id so that it is unique."""
 
 
 class GrantedLoan(WireModel):
-    """One loan as it was granted."""
+    """One granted loan."""
 
     loan_id: LoanId
     product: str
@@ -24,7 +24,7 @@ class GrantedLoan(WireModel):
 
 
 class Granted(WireModel):
-    """All loans of a customer that were granted, oldest first."""
+    """All granted loans of a customer, oldest first."""
 
     loans: tuple[GrantedLoan, ...] = ()
 
@@ -33,7 +33,7 @@ class Granted(WireModel):
 
 
 def grant(granted: Granted, request: GrantLoan) -> tuple[Granted, GrantedLoan]:
-    """What is granted afterwards, and the loan of that id: the one granted before, if there is one."""
+    """Grant the loan. If its id was granted before, return the earlier loan and change nothing."""
     before = granted.find(request.loan_id)
     if before:
         return granted, before
@@ -47,12 +47,12 @@ def revoke(granted: Granted, loan_id: str) -> Granted:
 
 
 def a_month_after(day: date) -> date:
-    """The same day of the next month, or the last one that every month has."""
+    """Return the same day of the next month, at most the 28th, because every month has that day."""
     return add_months(day.replace(day=min(day.day, DAY_IN_EVERY_MONTH_MAX)), 1)
 
 
 def with_granted(borrowing: Borrowing, granted: Granted) -> Borrowing:
-    """Return all loans and credit lines, with the loans that were granted here."""
+    """Add the granted loans to the loans and credit lines on record."""
     return borrowing.model_copy(update={"loans": (*borrowing.loans, *map(as_record, granted.loans))})
 
 

@@ -1,7 +1,7 @@
-"""Serves early repayments: the account is debited and the loan reduced, or neither.
+"""The early repayment service: it debits the account and reduces the loan, or does neither.
 
-The saga holds no lock. Each side is done once by an id of its own, and each can always be undone. Its undoings are sent
-and not called: cancelling the repayment does not reach them, and they do nothing where nothing was done.
+The saga holds no lock. Each step has its own idempotency key and can be undone. The undo requests are one-way sends, so
+cancelling the repayment does not cancel them. Undoing a step that was not done has no effect.
 """
 
 import restate
@@ -9,7 +9,7 @@ import restate
 from services.tools.bank.accounts.contract import UNDO_MOVE, WITHDRAW, MoveRef
 from services.tools.bank.loans import repayment_terms
 from services.tools.bank.loans.contract import (
-    JUDGE_EARLY_REPAYMENT,
+    CHECK_EARLY_REPAYMENT,
     LOAN_REPAYMENTS,
     REDUCE_LOAN,
     REPAY_LOAN_EARLY,
@@ -28,16 +28,16 @@ loan_repayments = tool_service(LOAN_REPAYMENTS, "Early repayments of loans.")
 
 @implements(loan_repayments, REPAY_LOAN_EARLY)
 async def repay_loan_early(ctx: restate.Context, request: RepayEarly) -> RepaidEarly:
-    """Repay, for the fee that was confirmed. TerminalError 404 and 409, with the reason, when nothing was repaid."""
+    """Repay a loan for the confirmed fee. Raises TerminalError 404 or 409, with the reason, if nothing was repaid."""
     customer = request.customer_id
-    judged = await call_tool(ctx, JUDGE_EARLY_REPAYMENT, request, customer)
+    agreed = await call_tool(ctx, CHECK_EARLY_REPAYMENT, request, customer)
     repayment_id = str(ctx.uuid())
     move_id = f"{repayment_id}.out"
     with Saga(ctx, f"early repayment {repayment_id}") as saga:
         saga.undo_by(UNDO_MOVE, MoveRef(move_id=move_id), customer)
         saga.undo_by(UNDO_REDUCTION, RepaymentRef(repayment_id=repayment_id), customer)
         moved = await saga.step(WITHDRAW, repayment_terms.withdrawal(request, move_id), customer)
-        reduction = repayment_terms.reduction(request, judged, repayment_id)
-        now = await saga.step(REDUCE_LOAN, reduction, customer)
-    # It is repaid, and nothing is awaited from here to the answer: a cancellation now comes too late.
-    return repayment_terms.repaid(request, now, moved.balance)
+        reduction = repayment_terms.reduction(request, agreed, repayment_id)
+        after = await saga.step(REDUCE_LOAN, reduction, customer)
+    # Nothing is awaited from here on, so a cancellation can no longer undo the repayment.
+    return repayment_terms.repaid(request, after, moved.balance)

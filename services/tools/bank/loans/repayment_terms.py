@@ -1,19 +1,19 @@
-"""An early repayment: what it costs, what it changes, and what is told of it. Pure."""
+"""Terms of an early repayment: its cost, its effect on the loan and its debits, and the texts about it. Pure."""
 
 from decimal import Decimal
 
 from services.tools.bank.accounts.contract import LoanDebits, MoveMoney, Withdraw
 from services.tools.bank.loans import policy
-from services.tools.bank.loans.book import Standing
+from services.tools.bank.loans.book import LoanState
 from services.tools.bank.loans.contract import (
     EarlyTerms,
-    Reduce,
-    Reduced,
+    ReducedLoan,
+    ReduceLoan,
     RepaidEarly,
     RepayEarly,
     RepaymentQuote,
 )
-from services.tools.bank.loans.early import Course, reduced
+from services.tools.bank.loans.early_repayments import PaymentSchedule, reduced
 from services.tools.bank.months import add_months
 from switchboard.money import format_amount
 from switchboard.toolkit.refusal import Refusal
@@ -21,20 +21,20 @@ from switchboard.toolkit.refusal import Refusal
 BANK = "Harbour Bank"
 
 
-def terms(at: Standing, asked: Decimal | None, currency: str) -> EarlyTerms | Refusal:
-    """What it costs to repay `asked`, or all that is outstanding; whether the rules allow it is not judged here."""
-    amount = at.outstanding if asked is None else asked
+def terms(at: LoanState, requested: Decimal | None, currency: str) -> EarlyTerms | Refusal:
+    """Return the cost of repaying `requested`, or the whole balance. The policy rules are not checked here."""
+    amount = at.outstanding if requested is None else requested
     impossible = policy.refuse_impossible(amount, at.outstanding, currency)
     if impossible:
         return impossible
     after = reduced(
-        Course(at.opening, at.instalments), at.paid, amount, at.loan.annual_rate_percent, at.monthly_payment
+        PaymentSchedule(at.opening, at.instalments), at.paid, amount, at.loan.annual_rate_percent, at.monthly_payment
     )
     rest = after.instalments[at.paid :]
     interest_saved = at.interest_to_come - sum((instalment.interest for instalment in rest), policy.ZERO)
     fee = policy.fee(amount, at.remaining, interest_saved)
     quote = RepaymentQuote(
-        summary=sentence(at, amount, fee, len(rest), interest_saved, currency),
+        summary=quote_summary(at, amount, fee, len(rest), interest_saved, currency),
         loan_id=at.loan.loan_id,
         amount=amount,
         fee=fee,
@@ -47,13 +47,14 @@ def terms(at: Standing, asked: Decimal | None, currency: str) -> EarlyTerms | Re
     return EarlyTerms(quote=quote, after_payments=at.paid)
 
 
-def sentence(at: Standing, amount: Decimal, fee: Decimal, left: int, saved: Decimal, currency: str) -> str:
+def quote_summary(at: LoanState, amount: Decimal, fee: Decimal, left: int, saved: Decimal, currency: str) -> str:
     name = f"{at.loan.product} {at.loan.loan_id}"
-    costs = f"{format_amount(amount + fee, currency)}, {format_amount(fee, currency)} of it a fee"
-    after = f"{left} of {at.remaining} payments are left then" if left else "then it is paid off"
+    costs = f"{format_amount(amount + fee, currency)}, including a fee of {format_amount(fee, currency)}"
+    verb = "is" if left == 1 else "are"
+    after = f"{left} of {at.remaining} payments {verb} left" if left else "the loan is paid off"
     return (
-        f"To repay {format_amount(amount, currency)} of your {name} early costs {costs}; {after}, and you save"
-        f" {format_amount(saved, currency)} of interest."
+        f"Repaying {format_amount(amount, currency)} of your {name} early costs {costs}. After that, {after}. You save"
+        f" {format_amount(saved, currency)} in interest."
     )
 
 
@@ -70,27 +71,26 @@ def withdrawal(request: RepayEarly, move_id: str) -> Withdraw:
     return Withdraw(**booked.model_dump())
 
 
-def reduction(request: RepayEarly, judged: EarlyTerms, repayment_id: str) -> Reduce:
-    return Reduce(
+def reduction(request: RepayEarly, agreed: EarlyTerms, repayment_id: str) -> ReduceLoan:
+    return ReduceLoan(
         repayment_id=repayment_id,
         loan_id=request.loan_id,
         amount=request.amount,
         fee=request.fee,
-        after_payments=judged.after_payments,
+        after_payments=agreed.after_payments,
     )
 
 
-def reduced_to(at: Standing) -> Reduced:
-    """The loan as it stands now."""
-    return Reduced(
+def reduced_loan(at: LoanState) -> ReducedLoan:
+    return ReducedLoan(
         outstanding=at.outstanding, remaining_payments=at.remaining, ends_on=at.ends_on if at.remaining else None
     )
 
 
-def debits(at: Standing, granted: bool) -> LoanDebits | None:
-    """What the account is debited for the loan as it stands; None for one of the demo data that it is not debited for.
+def debits(at: LoanState, granted: bool) -> LoanDebits | None:
+    """Return the loan's debits, or None if the account is not debited for it, as for some loans of the demo data.
 
-    Only the debits of a loan that was granted here are the account's to begin.
+    `first_on` is set only for a granted loan, because the demo data contains the debits of its own loans.
     """
     if not at.loan.debited_as:
         return None
@@ -103,18 +103,18 @@ def debits(at: Standing, granted: bool) -> LoanDebits | None:
     )
 
 
-def no_debits(at: Standing) -> LoanDebits:
-    """Of a granted loan that was taken back."""
+def no_debits(at: LoanState) -> LoanDebits:
+    """Return the message that ends the debits of a revoked loan before the first one."""
     before = add_months(at.first_due_on, -1)
     return LoanDebits(debited_as=at.loan.debited_as, last_on=before, last_amount=policy.ZERO, first_on=at.first_due_on)
 
 
-def repaid(request: RepayEarly, now: Reduced, balance: Decimal) -> RepaidEarly:
+def repaid(request: RepayEarly, after: ReducedLoan, balance: Decimal) -> RepaidEarly:
     amount, fee = format_amount(request.amount, request.currency), format_amount(request.fee, request.currency)
-    outstanding = format_amount(now.outstanding, request.currency)
+    outstanding = format_amount(after.outstanding, request.currency)
     left = (
-        f"{outstanding} is outstanding now, the last payment is due on {now.ends_on}."
-        if now.remaining_payments
+        f"{outstanding} is still outstanding. The last payment is due on {after.ends_on}."
+        if after.remaining_payments
         else "The loan is paid off."
     )
     return RepaidEarly(
@@ -122,9 +122,9 @@ def repaid(request: RepayEarly, now: Reduced, balance: Decimal) -> RepaidEarly:
         loan_id=request.loan_id,
         amount=request.amount,
         fee=request.fee,
-        outstanding=now.outstanding,
-        remaining_payments=now.remaining_payments,
-        ends_on=now.ends_on,
+        outstanding=after.outstanding,
+        remaining_payments=after.remaining_payments,
+        ends_on=after.ends_on,
         balance=balance,
         currency=request.currency,
     )

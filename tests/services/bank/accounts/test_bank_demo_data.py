@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from services.tools.bank.data.bank import BANK_JSON, DemoCustomer
-from services.tools.bank.loans.book import overview, standing
+from services.tools.bank.loans.book import loan_state, overview
 from services.tools.bank.months import add_months, months_between
 from tests.services.bank.demo import CUSTOMERS, borrowing_of, ledger_of
 
@@ -47,7 +47,7 @@ def test_demo_accounts_show_every_payment_of_their_loans(customer: DemoCustomer,
     counted: Counter[tuple[date, Decimal]] = Counter()
     borrowing = borrowing_of(customer.customer_id, today)
     for loan in borrowing.loans:
-        at = standing(loan, today)
+        at = loan_state(loan, today)
         days = [at.due_on(index) for index in range(at.paid)]
         counted.update((day, at.instalments[0].payment) for day in days if day >= ledger.records_from)
     for line in overview(borrowing, customer.currency, today).credit_lines:

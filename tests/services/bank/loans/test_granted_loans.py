@@ -1,11 +1,11 @@
-"""Loans that were granted stand among those of the demo data, each id once."""
+"""Granted loans are listed with those of the demo data, and each id is granted once."""
 
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from services.tools.bank.loans.book import Standing, choose, overview, schedule
+from services.tools.bank.loans.book import LoanState, find_loan, overview, schedule
 from services.tools.bank.loans.contract import GrantLoan, LoanChoice, ScheduleQuery
 from services.tools.bank.loans.granted import Granted, a_month_after, grant, revoke, with_granted
 from tests.services.bank.demo import borrowing_of
@@ -21,14 +21,14 @@ LOAN = GrantLoan(
 )
 
 
-def test_an_id_is_granted_once() -> None:
+def test_loan_id_is_granted_once() -> None:
     once, first = grant(Granted(), LOAN)
     twice, second = grant(once, LOAN.model_copy(update={"principal": Decimal(1)}))
     assert twice == once
     assert first == second
 
 
-def test_what_is_revoked_is_gone_and_what_was_never_granted_does_no_harm() -> None:
+def test_revoke_removes_the_loan_and_ignores_unknown_ids() -> None:
     granted, _ = grant(Granted(), LOAN)
     assert revoke(granted, "LN-000000000000") == granted
     assert revoke(granted, LOAN.loan_id) == Granted()
@@ -42,7 +42,7 @@ def test_what_is_revoked_is_gone_and_what_was_never_granted_does_no_harm() -> No
         (date(2026, 12, 30), date(2027, 1, 28)),
     ],
 )
-def test_the_first_payment_is_a_month_later(day: date, later: date) -> None:
+def test_first_payment_is_due_a_month_later(day: date, later: date) -> None:
     assert a_month_after(day) == later
 
 
@@ -55,11 +55,11 @@ def test_the_first_payment_is_a_month_later(day: date, later: date) -> None:
         (date(2027, 3, 1), 2, date(2027, 3, 28)),
     ],
 )
-def test_a_granted_loan_comes_along_like_any_other(today: date, paid: int, next_on: date) -> None:
+def test_granted_loan_progresses_like_any_other(today: date, paid: int, next_on: date) -> None:
     granted, _ = grant(Granted(), LOAN)
     erin = with_granted(borrowing_of("erin", PINNED), granted)
     (loan,) = overview(erin, "GBP", today).loans
     assert (loan.paid_months, loan.next_payment_on, loan.monthly_payment) == (paid, next_on, Decimal("447.27"))
-    at = choose(erin, LoanChoice(), today)
-    assert isinstance(at, Standing)
+    at = find_loan(erin, LoanChoice(), today)
+    assert isinstance(at, LoanState)
     assert schedule(at, ScheduleQuery(), "GBP").payments[0].due_on == next_on

@@ -1,4 +1,4 @@
-"""How loans come along day by day, and what customers are told of them."""
+"""The state of loans from day to day, and the texts for customers."""
 
 from datetime import date
 from decimal import Decimal
@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from services.tools.bank.data.bank import DemoLoan
-from services.tools.bank.loans.book import Standing, choose, overview, schedule, standing
+from services.tools.bank.loans.book import LoanState, find_loan, loan_state, overview, schedule
 from services.tools.bank.loans.contract import (
     SCHEDULE_PAYMENTS_DEFAULT,
     SCHEDULE_PAYMENTS_MAX,
@@ -25,8 +25,8 @@ LAST_PAYMENT = "443.11"  # of 10,000 at 6 % over 24 months; all others are 443.2
 
 
 def loan(first_payment_months_ago: int = 0, due_day: int = 1, missed_payments: int = 0) -> InstalmentLoan:
-    """As the demo data tells it, of a customer who is first seen on the day PINNED."""
-    told = DemoLoan(
+    """Return a loan of the demo data, for a customer who is first seen on the day PINNED."""
+    demo = DemoLoan(
         loan_id="LN-0001",
         product="Car loan",
         principal=Decimal("10000.00"),
@@ -36,12 +36,12 @@ def loan(first_payment_months_ago: int = 0, due_day: int = 1, missed_payments: i
         due_day=due_day,
         missed_payments=missed_payments,
     )
-    return told.dated(PINNED)
+    return demo.dated(PINNED)
 
 
-def told_of(of: InstalmentLoan, **query: int) -> LoanSchedule:
-    at = choose(Borrowing(loans=(of,)), LoanChoice(loan_id="LN-0001"), PINNED)
-    assert isinstance(at, Standing)
+def schedule_of(of: InstalmentLoan, **query: int) -> LoanSchedule:
+    at = find_loan(Borrowing(loans=(of,)), LoanChoice(loan_id="LN-0001"), PINNED)
+    assert isinstance(at, LoanState)
     return schedule(at, ScheduleQuery(**query), "EUR")
 
 
@@ -75,10 +75,10 @@ def used_card(used: str) -> Borrowing:
         (loan(9, missed_payments=2), date(2030, 1, 1), 8, "in_arrears", None),
     ],
 )
-def test_a_loan_comes_along_with_the_months(
+def test_loan_progresses_month_by_month(
     of: InstalmentLoan, today: date, paid: int, status: str, next_payment_on: date | None
 ) -> None:
-    at = standing(of, today)
+    at = loan_state(of, today)
     assert (at.paid, at.status, at.next_payment_on) == (paid, status, next_payment_on)
 
 
@@ -86,12 +86,12 @@ def test_a_loan_comes_along_with_the_months(
     ("today", "overdue"),
     [(PINNED, "886.42"), (date(2026, 12, 1), "1329.63"), (date(2030, 1, 1), "7091.26")],  # 2, 3 and all 16 payments
 )
-def test_a_loan_in_arrears_stays_unpaid(today: date, overdue: str) -> None:
-    assert str(standing(loan(9, missed_payments=2), today).overdue) == overdue
+def test_loan_in_arrears_accumulates_overdue_payments(today: date, overdue: str) -> None:
+    assert str(loan_state(loan(9, missed_payments=2), today).overdue) == overdue
 
 
-def test_before_the_first_payment_all_is_outstanding() -> None:
-    assert str(standing(loan(-1), PINNED).outstanding) == "10000.00"
+def test_whole_principal_is_outstanding_before_the_first_payment() -> None:
+    assert str(loan_state(loan(-1), PINNED).outstanding) == "10000.00"
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,12 @@ def test_before_the_first_payment_all_is_outstanding() -> None:
     ],
 )
 @pytest.mark.parametrize("first_seen", [date(2026, 11, 23), date(2027, 3, 1), date(2028, 2, 29)], ids=str)
-def test_the_demo_customers_loans_are_the_same_on_whatever_day_they_are_first_seen(
-    customer_id: str, summary: str, first_seen: date
-) -> None:
+def test_demo_loans_do_not_depend_on_the_day_of_first_sight(customer_id: str, summary: str, first_seen: date) -> None:
     borrowing, currency = borrowing_of(customer_id, first_seen), CUSTOMERS[customer_id].currency
     assert overview(borrowing, currency, first_seen).summary == summary
 
 
-def test_totals_leave_out_what_is_paid_off() -> None:
+def test_totals_exclude_paid_off_loans() -> None:
     told = overview(Borrowing(loans=(loan(99), loan(0))), "EUR", PINNED)
     assert [entry.status for entry in told.loans] == ["paid_off", "active"]
     assert str(told.total_monthly_payment) == "443.21"
@@ -133,7 +131,7 @@ def test_totals_leave_out_what_is_paid_off() -> None:
         ("0.00", "0.00", "4000.00", None),
     ],
 )
-def test_a_credit_line_asks_for_its_minimum(
+def test_credit_line_has_a_minimum_payment(
     used: str, minimum: str, available: str, next_payment_on: date | None
 ) -> None:
     (told,) = overview(used_card(used), "EUR", PINNED).credit_lines
@@ -145,17 +143,17 @@ def test_a_credit_line_asks_for_its_minimum(
     ("today", "next_payment_on"),
     [
         (date(2026, 12, 14), date(2026, 12, 15)),
-        (date(2026, 12, 15), date(2027, 1, 15)),  # made on the day it is due, like those of loans
+        (date(2026, 12, 15), date(2027, 1, 15)),  # paid on its due date, like the payments of loans
         (date(2026, 12, 16), date(2027, 1, 15)),
     ],
 )
-def test_the_next_payment_of_a_credit_line_lies_ahead(today: date, next_payment_on: date) -> None:
+def test_next_payment_of_a_credit_line_is_in_the_future(today: date, next_payment_on: date) -> None:
     (told,) = overview(used_card("742.18"), "EUR", today).credit_lines
     assert told.next_payment_on == next_payment_on
 
 
-def test_a_schedule_shows_a_year_of_payments_that_fit_together() -> None:
-    told = told_of(loan(9))
+def test_schedule_shows_a_year_of_consistent_payments() -> None:
+    told = schedule_of(loan(9))
     assert (len(told.payments), told.remaining_payments) == (SCHEDULE_PAYMENTS_DEFAULT, 14)
     assert (told.payments[0].due_on, told.payments[-1].due_on) == (date(2026, 12, 1), date(2027, 11, 1))
     for before, after in zip(told.payments, told.payments[1:], strict=False):
@@ -163,8 +161,8 @@ def test_a_schedule_shows_a_year_of_payments_that_fit_together() -> None:
     assert all(row.payment == row.interest + row.principal for row in told.payments)
 
 
-def test_the_last_payments_of_a_schedule_settle_the_loan() -> None:
-    told = told_of(loan(21))
+def test_last_payment_of_a_schedule_settles_the_loan() -> None:
+    told = schedule_of(loan(21))
     assert [str(row.payment) for row in told.payments] == ["443.21", LAST_PAYMENT]
     assert str(told.payments[-1].remaining) == "0.00"
 
@@ -174,38 +172,38 @@ def test_the_last_payments_of_a_schedule_settle_the_loan() -> None:
     [
         (
             loan(0),
-            "The next payment of your Car loan LN-0001 is due on 2026-12-01: 443.21 EUR (48.03 EUR of it interest); "
-            "23 payments until 2028-10-01; 9,606.79 EUR is outstanding.",
+            "The next payment of your Car loan LN-0001 is due on 2026-12-01: 443.21 EUR, including 48.03 EUR interest. "
+            "23 payments are left until 2028-10-01. 9,606.79 EUR is outstanding.",
         ),
         (
             loan(22),
-            "The next payment of your Car loan LN-0001 is due on 2026-12-01: 443.11 EUR (2.20 EUR of it interest); "
-            "1 payment until 2026-12-01; 440.91 EUR is outstanding.",
+            "The next payment of your Car loan LN-0001 is due on 2026-12-01: 443.11 EUR, including 2.20 EUR interest. "
+            "1 payment is left until 2026-12-01. 440.91 EUR is outstanding.",
         ),
         (
             loan(1, missed_payments=2),
-            "The first unpaid payment of your Car loan LN-0001 was due on 2026-10-01: 443.21 EUR (50.00 EUR of it "
-            "interest); 24 payments until 2028-09-01; 10,000.00 EUR is outstanding.",
+            "The first unpaid payment of your Car loan LN-0001 was due on 2026-10-01: 443.21 EUR, including 50.00 EUR "
+            "interest. 24 payments are left until 2028-09-01. 10,000.00 EUR is outstanding.",
         ),
         (loan(99), "Your Car loan LN-0001 is paid off."),
     ],
 )
-def test_a_schedule_is_told_in_a_sentence(of: InstalmentLoan, summary: str) -> None:
-    assert told_of(of).summary == summary
+def test_schedule_is_summarized_in_sentences(of: InstalmentLoan, summary: str) -> None:
+    assert schedule_of(of).summary == summary
 
 
-def test_a_whole_plan_can_be_read_page_by_page_and_adds_up_to_the_loan() -> None:
-    pages = [told_of(loan(9), first=first, limit=10).payments for first in (1, 11, 21)]
+def test_pages_of_a_plan_add_up_to_the_loan() -> None:
+    pages = [schedule_of(loan(9), first=first, limit=10).payments for first in (1, 11, 21)]
     rows = [row for page in pages for row in page]
     assert [row.number for row in rows] == list(range(1, 25))
     assert sum(row.principal for row in rows) == Decimal("10000.00")
     assert rows[-1].remaining == 0
-    assert told_of(loan(9), first=99).payments == ()
+    assert schedule_of(loan(9), first=99).payments == ()
 
 
-def test_the_longest_page_fits_into_what_a_model_is_fed() -> None:
-    at = choose(borrowing_of("carol", PINNED), LoanChoice(product="home"), PINNED)
-    assert isinstance(at, Standing)
+def test_longest_page_fits_the_tool_result_limit() -> None:
+    at = find_loan(borrowing_of("carol", PINNED), LoanChoice(product="home"), PINNED)
+    assert isinstance(at, LoanState)
     told = schedule(at, ScheduleQuery(first=1, limit=SCHEDULE_PAYMENTS_MAX), "EUR")
     assert len(told.payments) == SCHEDULE_PAYMENTS_MAX
     assert len(told.model_dump_json().encode()) < TOOL_RESULT_MAX_BYTES
@@ -222,14 +220,14 @@ ALICES = "Your loans: LN-2041 (car loan), LN-1873 (student loan)."
         ("dave", None, None, "LN-2266"),
         ("carol", None, None, "LN-1120"),  # the other one is paid off
         ("carol", None, "car", "LN-1544"),
-        ("alice", None, None, f"Which loan? {ALICES}"),
-        ("alice", "LN-1120", None, f"You have no loan LN-1120. {ALICES}"),  # it is Carol's
+        ("alice", None, None, f"Which loan do you mean? {ALICES}"),
+        ("alice", "LN-1120", None, f"You have no loan LN-1120. {ALICES}"),  # Carol's loan
         ("alice", None, "home", f"You have no loan of that kind (home). {ALICES}"),
         ("erin", "LN-2041", None, "You have no loan LN-2041. Your loans: none."),
     ],
 )
-def test_the_loan_that_is_meant_is_the_customers_own(
+def test_find_loan_returns_only_the_customers_own_loans(
     customer_id: str, loan_id: str | None, product: LoanProduct | None, found: str
 ) -> None:
-    at = choose(borrowing_of(customer_id, PINNED), LoanChoice(loan_id=loan_id, product=product), PINNED)
+    at = find_loan(borrowing_of(customer_id, PINNED), LoanChoice(loan_id=loan_id, product=product), PINNED)
     assert (at.why if isinstance(at, Refusal) else at.loan.loan_id) == found

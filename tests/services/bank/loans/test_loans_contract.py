@@ -1,4 +1,4 @@
-"""What the model may ask of the loans service, and that the service keeps its promise."""
+"""The inputs that the loans contract accepts, and the handlers that serve its tools."""
 
 import pytest
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ loans = loans_object(DEMO)
 
 
 @pytest.mark.parametrize("tool", [LIST_LOANS, GET_LOAN_SCHEDULE], ids=lambda tool: tool.name)
-def test_every_tool_has_a_shared_handler_of_its_types(tool: Tool[ToolInput, WireModel]) -> None:
+def test_every_read_tool_has_a_shared_handler_with_matching_types(tool: Tool[ToolInput, WireModel]) -> None:
     handler = loans.handlers[tool.handler]
     assert tool.service == loans.name
     assert handler.kind == "shared"
@@ -24,6 +24,6 @@ def test_every_tool_has_a_shared_handler_of_its_types(tool: Tool[ToolInput, Wire
 
 
 @pytest.mark.parametrize("loan_id", ["", "2041", "LN-20411", "LN-204", "ln-2041", "CL-3310", "LN-2041\n"])
-def test_a_loan_id_has_its_form(loan_id: str) -> None:
+def test_query_rejects_malformed_loan_ids(loan_id: str) -> None:
     with pytest.raises(ValidationError):
         ScheduleQuery(loan_id=loan_id)

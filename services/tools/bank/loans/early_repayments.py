@@ -1,4 +1,4 @@
-"""Early repayments of a customer's loans: which there are, and what each makes of its loan's plan. Pure."""
+"""Early repayments of a customer's loans, and their effect on the payment schedules. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from services.tools.bank.amortisation import Instalment, monthly_payment, plan, rest_of_plan
-from services.tools.bank.loans.contract import LoanId, Reduce
+from services.tools.bank.loans.contract import LoanId, ReduceLoan
 from services.tools.bank.records import InstalmentLoan
 from switchboard.messages import WireModel
 from switchboard.money import Money
@@ -15,7 +15,7 @@ UNDONE_KEPT = 100
 
 
 class EarlyRepayment(WireModel):
-    """One repayment as it is booked; it counts from the `after_payments`-th payment on."""
+    """One booked repayment. It takes effect after `after_payments` payments."""
 
     repayment_id: str
     loan_id: LoanId
@@ -25,8 +25,8 @@ class EarlyRepayment(WireModel):
     on: date
 
 
-class Repayments(WireModel):
-    """All early repayments of a customer, oldest first; `undone` must not be booked again, or must never be."""
+class EarlyRepayments(WireModel):
+    """All early repayments of a customer, oldest first. The ids in `undone` can no longer be booked."""
 
     made: tuple[EarlyRepayment, ...] = ()
     undone: tuple[str, ...] = ()
@@ -39,8 +39,8 @@ class Repayments(WireModel):
 
 
 @dataclass(frozen=True)
-class Course:
-    """A loan's payments from the first to the last, and what is owed before the first."""
+class PaymentSchedule:
+    """All payments of a loan, and the balance before the first one."""
 
     opening: Decimal
     instalments: tuple[Instalment, ...]
@@ -49,34 +49,35 @@ class Course:
         return self.instalments[payments - 1].balance if payments else self.opening
 
 
-def course(loan: InstalmentLoan, made: Iterable[EarlyRepayment]) -> Course:
-    """The plan as it was agreed, and behind each early repayment the same payments for as long as they are needed."""
+def payment_schedule(loan: InstalmentLoan, made: Iterable[EarlyRepayment]) -> PaymentSchedule:
+    """Return the agreed plan with all early repayments. They keep the monthly payment and shorten the loan."""
     payment = monthly_payment(loan.principal, loan.annual_rate_percent, loan.term_months)
-    so_far = Course(loan.principal, plan(loan.principal, loan.annual_rate_percent, loan.term_months))
+    schedule = PaymentSchedule(loan.principal, plan(loan.principal, loan.annual_rate_percent, loan.term_months))
     for entry in made:
-        so_far = reduced(so_far, entry.after_payments, entry.amount, loan.annual_rate_percent, payment)
-    return so_far
+        schedule = reduced(schedule, entry.after_payments, entry.amount, loan.annual_rate_percent, payment)
+    return schedule
 
 
-def reduced(before: Course, payments: int, amount: Decimal, rate_percent: Decimal, payment: Decimal) -> Course:
-    """The course when `amount` is repaid after so many payments."""
+def reduced(
+    before: PaymentSchedule, payments: int, amount: Decimal, rate_percent: Decimal, payment: Decimal
+) -> PaymentSchedule:
+    """Return the schedule if `amount` is repaid early after `payments` payments."""
     balance = before.owed_after(payments) - amount
     rest = rest_of_plan(balance, rate_percent, payment)
     if not payments:
-        return Course(balance, rest)
+        return PaymentSchedule(balance, rest)
     last = replace(before.instalments[payments - 1], balance=balance)
-    return Course(before.opening, (*before.instalments[: payments - 1], last, *rest))
+    return PaymentSchedule(before.opening, (*before.instalments[: payments - 1], last, *rest))
 
 
-def book(repayments: Repayments, request: Reduce, today: date) -> Repayments:
-    """With one more repayment."""
+def book(repayments: EarlyRepayments, request: ReduceLoan, today: date) -> EarlyRepayments:
     entry = EarlyRepayment(on=today, **request.model_dump())
-    return Repayments(made=(*repayments.made, entry), undone=repayments.undone)
+    return EarlyRepayments(made=(*repayments.made, entry), undone=repayments.undone)
 
 
-def undo(repayments: Repayments, repayment_id: str) -> Repayments:
-    """Without that repayment, which will never be booked from now on."""
-    return Repayments(
+def undo(repayments: EarlyRepayments, repayment_id: str) -> EarlyRepayments:
+    """Remove the repayment if it is booked, and block its id from being booked later."""
+    return EarlyRepayments(
         made=tuple(entry for entry in repayments.made if entry.repayment_id != repayment_id),
         undone=(*repayments.undone, repayment_id)[-UNDONE_KEPT:],
     )
