@@ -8,7 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from switchboard.builtin.approvals.contract import APPROVALS, Decided, InboxPage, InboxQuery, StaffDecision, Waiting
+from switchboard.builtin.approvals.contract import (
+    APPROVALS,
+    Decided,
+    InboxPage,
+    InboxQuery,
+    PendingApproval,
+    StaffDecision,
+)
 from switchboard.cli.console import note
 from switchboard.client import MeshClient
 from switchboard.local.problem import InvalidCommand
@@ -48,7 +55,7 @@ def show(page: InboxPage, console: Console) -> None:
         console.print(f"{len(page.waiting)} of {page.waiting_total} requests are shown, oldest first.", style="dim")
 
 
-def cells(item: Waiting) -> list[Text]:
+def cells(item: PendingApproval) -> list[Text]:
     reminded = {0: "", 1: "once", 2: "twice"}.get(item.reminders, f"{item.reminders} times")
     return [
         Text(item.approval_id, style="bold"),
@@ -60,5 +67,5 @@ def cells(item: Waiting) -> list[Text]:
     ]
 
 
-def facts(item: Waiting) -> Text:
+def facts(item: PendingApproval) -> Text:
     return Text("\n".join(f"{fact.name}: {fact.value}" for fact in item.facts) + "\n", style="dim")

@@ -7,14 +7,14 @@ from subprocess import CompletedProcess
 import pytest
 from rich.console import Console
 
-from switchboard.builtin.approvals.contract import Fact, InboxPage, Waiting
+from switchboard.builtin.approvals.contract import Fact, InboxPage, PendingApproval
 from switchboard.cli.approvals import show
 from tests.cli.conftest import run
 from tests.laboratory import Laboratory
 from tests.mesh.lending import LARGE, apply_for_loan, outcome_notice, wait_for_inbox_item
 
 SINCE = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ITEM = Waiting(
+ITEM = PendingApproval(
     approval_id="LA-3F9A1C07B2D4",
     title="Loan of 6,000.00 EUR over 60 months",
     customer_id="carol",
@@ -24,9 +24,11 @@ ITEM = Waiting(
 )
 
 
-def drawn(*waiting: Waiting, total: int | None = None) -> str:
+def drawn(*waiting: PendingApproval, total: int | None = None) -> str:
     console = Console(width=110, color_system=None)
-    page = InboxPage(summary="Nothing waits for a decision.", waiting=waiting, waiting_total=total or len(waiting))
+    page = InboxPage(
+        summary="No requests are waiting for approval.", waiting=waiting, waiting_total=total or len(waiting)
+    )
     with console.capture() as capture:
         show(page, console)
     return capture.get()
@@ -44,7 +46,7 @@ def test_approvals_list_shows_the_number_of_reminders(reminders: int, said: str)
 
 
 def test_approvals_list_reports_empty_inbox_and_further_pages() -> None:
-    assert drawn() == "Nothing waits for a decision.\n"
+    assert drawn() == "No requests are waiting for approval.\n"
     assert "1 of 70 requests are shown" in drawn(ITEM, total=70)
 
 
@@ -69,7 +71,7 @@ async def test_staff_decide_in_the_terminal_and_sessions_are_listed(laboratory: 
     unknown = await switchboard(*decide("approve", "Fine", "LA-000000000000"))
     assert (unknown.returncode, unknown.stderr.split(".")[0]) == (
         2,
-        "Nothing waits under the id 'LA-000000000000'",
+        "There is no pending request with the id 'LA-000000000000'",
     )
     first = await switchboard(*decide("reject", "Too much"))
     assert (first.returncode, first.stderr) == (0, "")

@@ -25,7 +25,7 @@ CASE = Case(
 def drawn(*cases: Case, total: int = 0) -> str:
     console = Console(width=110, color_system=None)
     with console.capture() as capture:
-        show(CasePage(summary="No case is open.", cases=cases, open_total=total or len(cases)), console)
+        show(CasePage(summary="No cases are open.", cases=cases, open_total=total or len(cases)), console)
     return capture.get()
 
 
@@ -34,7 +34,7 @@ def test_cases_list_shows_customer_and_summary() -> None:
     assert all(text in picture for text in ("case-3f9a1c07", "carol", "s-1", "Wants her flown booking refunded"))
     assert "not verified" not in picture
     assert "carol (not verified)" in drawn(CASE.model_copy(update={"verified": False}))
-    assert drawn() == "No case is open.\n"
+    assert drawn() == "No cases are open.\n"
     assert "1 of 70 cases are shown" in drawn(CASE, total=70)
 
 
@@ -55,7 +55,7 @@ async def test_transfer_opens_a_case_that_staff_can_close(laboratory: Laboratory
     assert (closed.returncode, closed.stdout) == (0, f"{case_id} is closed. carol is notified of the outcome.\n")
     again = await switchboard(*closing)
     assert again.returncode == 2
-    assert f"{case_id} was closed by Mia before: Refunded as a courtesy" in again.stderr
+    assert f"{case_id} was already closed by Mia: Refunded as a courtesy" in again.stderr
     session = laboratory.customer("carol", session=line.split()[2])
 
     async def notified() -> bool:

@@ -44,7 +44,7 @@ async def test_session_is_limited_to_a_number_of_open_cases(laboratory: Laborato
     assert [result["ok"] for result in results] == [True] * OPEN_OF_SESSION_MAX + [False]
     ids = [case["case_id"] for case in await cases_of_dave(laboratory)]
     assert len(ids) == OPEN_OF_SESSION_MAX
-    said = f"Our staff have this customer's cases in hand already: {', '.join(ids)}."
+    said = f"Our staff are already working on this customer's cases: {', '.join(ids)}."
     assert results[-1]["content"].startswith(said)
     await call_cases(laboratory, "close", case_id=ids[0], by="Mia", outcome="A test")
     assert content_of(await request_staff(laboratory, dave, first=False)) == "Transfer successful"
@@ -57,7 +57,7 @@ async def test_unverified_sessions_cannot_use_up_the_customers_cases(laboratory:
     results = await asyncio.gather(*(request_staff(laboratory, guest) for guest in guests))
     refused = [result["content"] for result in results if not result["ok"]]
     assert len(refused) == 2
-    assert all("case-" not in why and "in hand already. Tell the customer so" in why for why in refused)
+    assert all("case-" not in why and "customer's cases. Tell the customer so" in why for why in refused)
     assert content_of(await request_staff(laboratory, laboratory.customer("dave"))) == "Transfer successful"
     assert len(await cases_of_dave(laboratory)) == OPEN_OF_CUSTOMER_MAX + 1
     await close_all_cases(laboratory)

@@ -107,7 +107,10 @@ async def test_second_decision_is_refused_and_names_the_first(laboratory: Labora
     assert second.text.endswith(": Too much.")
     assert "declined" in await outcome_notice(laboratory, carol)
     nothing = await call_approvals(laboratory, "approve", approval_id="LA-000000000000", by="Noah", why="Why not")
-    assert (nothing.status, nothing.text.split(".")[0]) == (404, "Nothing waits under the id 'LA-000000000000'")
+    assert (nothing.status, nothing.text.split(".")[0]) == (
+        404,
+        "There is no pending request with the id 'LA-000000000000'",
+    )
 
 
 async def test_only_one_of_two_simultaneous_decisions_wins(laboratory: Laboratory) -> None:

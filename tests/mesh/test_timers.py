@@ -64,7 +64,7 @@ async def test_cancelled_reminder_never_arrives(laboratory: Laboratory) -> None:
     assert await teller.notices(carol) == []
     await teller.result_of("carol", ("cancel_reminder", {"reminder_id": other["reminder"]["reminder_id"]}))
     again = await teller.result_of("carol", ("cancel_reminder", {"reminder_id": other["reminder"]["reminder_id"]}))
-    assert "is still to come" in again["refused"]
+    assert "There is no pending reminder" in again["refused"]
     await wait_until_no_timers(laboratory)
 
 
@@ -86,7 +86,7 @@ async def test_customer_sees_only_own_reminders(laboratory: Laboratory) -> None:
     _, result = await set_reminder(teller, FAR_S, "secret")
     reminder_id = result["reminder"]["reminder_id"]
     foreign = await teller.result_of("dave", ("cancel_reminder", {"reminder_id": reminder_id}))
-    assert foreign["refused"] == f"No reminder {reminder_id} is still to come. There are: none."
+    assert foreign["refused"] == f"There is no pending reminder {reminder_id}. Pending reminders: none."
     assert "secret" not in str(await teller.result_of("dave", ("list_reminders", {})))
     await teller.result_of("carol", ("cancel_reminder", {"reminder_id": reminder_id}))
 
@@ -94,9 +94,9 @@ async def test_customer_sees_only_own_reminders(laboratory: Laboratory) -> None:
 async def test_invalid_reminder_time_is_refused(laboratory: Laboratory) -> None:
     for when, why in (
         ({"after": 0}, "too soon"),
-        ({"after": "-PT5S"}, "lies in the past"),
+        ({"after": "-PT5S"}, "is in the past"),
         ({"after": "P2Y"}, "too far ahead"),
-        ({"at": "2020-01-01"}, "lies in the past"),
+        ({"at": "2020-01-01"}, "is in the past"),
         ({"at": "2026-02-30"}, "there is no such day"),
         ({"at": "friday", "after": 60}, "give either at or after"),
         ({}, "give either at or after"),

@@ -1,4 +1,4 @@
-"""What the approvals promise: staff decide what waits for them, once, and whoever waits is told."""
+"""The contract of approvals: staff decide each request once, and the requester is notified."""
 
 from typing import Annotated
 
@@ -10,41 +10,41 @@ from switchboard.messages import WireModel
 APPROVALS = "Approvals"
 INBOX = "ApprovalInbox"
 INBOX_KEY = "staff"
-"""There is one inbox; all of staff see the same."""
+"""There is one inbox, which all staff share."""
 
-NO_STAFF = "Switchboard"
-"""Who decides when the deadline has come."""
+DECIDED_BY_DEADLINE = "Switchboard"
+"""Name in `by` when no one decided before the deadline."""
 
 PAGE_DEFAULT = 50
 PAGE_MAX = 100
 
-WHY_MAX_CHARS = 500
+REASON_MAX_CHARS = 500
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
-Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=WHY_MAX_CHARS)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON_MAX_CHARS)]
 
 
 class Fact(WireModel):
-    """One figure that staff decide by, as it is shown to them."""
+    """One fact that staff need for the decision, formatted for display."""
 
     name: str
     value: str
 
 
-class Waiting(WireModel):
-    """What waits for a decision, for whom, and by which facts it may be decided. Times are UTC."""
+class PendingApproval(WireModel):
+    """A request that is waiting for approval. Times are UTC."""
 
     approval_id: str
     title: str
     customer_id: str
     since: AwareDatetime
-    until: AwareDatetime = Field(description="After this it is declined without staff.")
+    until: AwareDatetime = Field(description="Deadline; after it the request is declined automatically.")
     facts: tuple[Fact, ...]
-    reminders: int = Field(0, description="How often staff were reminded of it.")
+    reminders: int = Field(0, description="Number of reminders sent to staff.")
 
 
 class Decision(WireModel):
-    """A decision: what, by whom, why, when (UTC)."""
+    """A decision. Times are UTC."""
 
     approval_id: str
     approved: bool
@@ -54,51 +54,51 @@ class Decision(WireModel):
 
 
 class InboxQuery(ToolInput):
-    """Which page of what waits; the oldest comes first."""
+    """A page of pending requests, oldest first."""
 
     offset: int = Field(0, ge=0)
     limit: int = Field(PAGE_DEFAULT, ge=1, le=PAGE_MAX)
 
 
 class InboxPage(WireModel):
-    """What waits, the oldest first; `waiting_total` counts those of other pages too."""
+    """Pending requests, oldest first. `waiting_total` is the number on all pages."""
 
     summary: str
-    waiting: tuple[Waiting, ...]
+    waiting: tuple[PendingApproval, ...]
     waiting_total: int
 
 
 class StaffDecision(ToolInput):
-    """A staff member's decision. The customer is told `why`."""
+    """A staff member's decision. The customer is shown `why`."""
 
     approval_id: str
-    by: Name = Field(description="The staff member.")
-    why: Why = Field(description="The reason, in words that the customer may read.")
+    by: Name = Field(description="Name of the staff member.")
+    why: Reason = Field(description="The reason. The customer will read it.")
 
 
 class Decided(WireModel):
-    """The decision that counts."""
+    """The final decision."""
 
     summary: str
     decision: Decision
 
 
-# From here on: what other tools ask the inbox for. No agent lists these.
+# Internal tools of the inbox, for other tools only. No agent lists them.
 
 
-class Door(WireModel):
-    """The Restate handler that is sent the `Decision`."""
+class Callback(WireModel):
+    """The Restate handler that receives the `Decision`."""
 
     service: str
     handler: str
     key: str
 
 
-class AskForApproval(ToolInput):
-    """A question to staff. `approval_id` is the idempotency key: the same id is asked once."""
+class ApprovalRequest(ToolInput):
+    """A request for approval. `approval_id` is the idempotency key: an id is added once."""
 
-    waiting: Waiting
-    tell: Door
+    waiting: PendingApproval
+    tell: Callback
 
 
 class ApprovalRef(ToolInput):
@@ -106,17 +106,17 @@ class ApprovalRef(ToolInput):
 
 
 class Expire(ApprovalRef):
-    """The deadline has come: decline it, unless staff were faster. `why` is for the customer."""
+    """The deadline has passed: decline the request unless staff have decided. `why` is for the customer."""
 
-    why: Why
+    why: Reason
 
 
 class Decide(StaffDecision):
     approved: bool
 
 
-class Noted(WireModel):
-    """The inbox has taken it. `changed` is False when there was nothing to do."""
+class Acknowledgement(WireModel):
+    """The inbox has processed the message. `changed` is False if there was nothing to do."""
 
     changed: bool
 
@@ -124,31 +124,31 @@ class Noted(WireModel):
 ASK_FOR_APPROVAL = Tool(
     service=INBOX,
     handler="ask_for_approval",
-    purpose="Put something before staff.",
-    input=AskForApproval,
-    output=Noted,
+    purpose="Ask staff for approval.",
+    input=ApprovalRequest,
+    output=Acknowledgement,
     internal=True,
 )
 REMIND = Tool(
     service=INBOX,
     handler="remind",
-    purpose="Remind staff of what still waits.",
+    purpose="Remind staff of a pending request.",
     input=ApprovalRef,
-    output=Noted,
+    output=Acknowledgement,
     internal=True,
 )
 WITHDRAW = Tool(
     service=INBOX,
     handler="withdraw",
-    purpose="Take back what need not be decided any more.",
+    purpose="Withdraw a request that no longer needs a decision.",
     input=ApprovalRef,
-    output=Noted,
+    output=Acknowledgement,
     internal=True,
 )
 EXPIRE = Tool(
     service=INBOX,
     handler="expire",
-    purpose="Decline what staff have not decided in time; answers with the decision that counts.",
+    purpose="Decline a request that staff have not decided in time. Returns the final decision.",
     input=Expire,
     output=Decision,
     internal=True,
@@ -156,7 +156,7 @@ EXPIRE = Tool(
 DECIDE = Tool(
     service=INBOX,
     handler="decide",
-    purpose="A staff member's decision; refused when there is one already.",
+    purpose="Decide a request. Refused if it is already decided.",
     input=Decide,
     output=Decided,
     internal=True,
@@ -164,7 +164,7 @@ DECIDE = Tool(
 LIST_WAITING = Tool(
     service=INBOX,
     handler="list_waiting",
-    purpose="What waits for staff.",
+    purpose="List the pending requests.",
     input=InboxQuery,
     output=InboxPage,
     internal=True,

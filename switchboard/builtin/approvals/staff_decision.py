@@ -1,4 +1,4 @@
-"""How a workflow waits for staff: the question in the inbox, reminders on the way, and a deadline."""
+"""Wait for a staff decision in a workflow: a request in the inbox, reminders, and a deadline."""
 
 from datetime import timedelta
 
@@ -10,30 +10,30 @@ from switchboard.builtin.approvals.contract import (
     INBOX_KEY,
     REMIND,
     ApprovalRef,
-    AskForApproval,
+    ApprovalRequest,
     Decision,
     Expire,
 )
 from switchboard.toolkit.rpc import call_tool, send_tool
 
 DECISION = "decision"
-"""The durable promise that staff keep."""
+"""Name of the durable promise that the decision resolves."""
 
 REMIND_AT = (0.5, 0.9)
-"""Shares of the time that staff have, after which they are reminded."""
+"""Staff are reminded after these fractions of the time until the deadline."""
 
 
-async def decision_of_staff(
-    ctx: restate.WorkflowContext, question: AskForApproval, within: timedelta, undecided: str
+async def await_staff_decision(
+    ctx: restate.WorkflowContext, question: ApprovalRequest, within: timedelta, undecided: str
 ) -> Decision:
-    """Put it before staff, remind them on the way, and decline it when they let the deadline pass.
+    """Ask staff for approval, remind them, and decline the request if they miss the deadline.
 
-    The workflow's own handler resolves the promise DECISION. `undecided` is the reason at the deadline.
+    The workflow's own handler must resolve the promise DECISION. `undecided` is the reason given at the deadline.
     """
     ref = question.waiting.approval_id
     send_tool(ctx, ASK_FOR_APPROVAL, question, INBOX_KEY)
     promised = ctx.promise(DECISION, type_hint=Decision).value()
-    # All timers start now, so that a mesh that was down does not move the deadline.
+    # Start all timers now, so that downtime of the mesh does not move the deadline.
     *reminders, deadline = [ctx.sleep(within * share) for share in (*REMIND_AT, 1)]
     for reminder in reminders:
         completed, _ = await restate.wait_completed(promised, reminder)
@@ -43,5 +43,5 @@ async def decision_of_staff(
     completed, _ = await restate.wait_completed(promised, deadline)
     if promised in completed:
         return await promised
-    # The inbox knows who was first: staff may have decided just now, with their answer still on its way to us.
+    # Staff may have decided just now, with the decision still in flight. The inbox knows which came first.
     return await call_tool(ctx, EXPIRE, Expire(approval_id=ref, why=undecided), INBOX_KEY)

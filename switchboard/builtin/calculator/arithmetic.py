@@ -1,4 +1,4 @@
-"""The value of an arithmetic expression: numbers, the four operations and parentheses, on decimals. Pure."""
+"""Evaluate arithmetic expressions on decimals: numbers, the four operations and parentheses. Pure."""
 
 import re
 from decimal import Context, Decimal, DecimalException
@@ -10,17 +10,17 @@ CENT = Decimal("0.01")
 TOKEN = re.compile(r"\s*(?:(?P<number>\d+(?:\.\d*)?|\.\d+)|(?P<sign>[-+*/()]))")
 
 
-class NotArithmetic(Exception):
-    """The expression has no value; says why."""
+class InvalidExpression(Exception):
+    """The expression cannot be evaluated; the message says why."""
 
 
 def value(expression: str) -> str:
-    """The value, rounded to cents, as the shortest decimal with a decimal point: `1200.0`. Raises NotArithmetic."""
+    """Return the value rounded to cents, as the shortest decimal with a point: `1200.0`. Raises InvalidExpression."""
     try:
         result = Parser(tokens(expression)).whole()
         return str(float(round(result, 2)))
     except DecimalException as error:
-        raise NotArithmetic("a number is out of range, or divided by zero") from error
+        raise InvalidExpression("a number is out of range or divided by zero") from error
 
 
 def tokens(expression: str) -> list[str]:
@@ -29,7 +29,8 @@ def tokens(expression: str) -> list[str]:
     while position < len(text):
         match = TOKEN.match(text, position)
         if match is None:
-            raise NotArithmetic(f"{text[position:].strip()[:1]!r} is none of numbers, + - * / and parentheses")
+            wrong = text[position:].strip()[:1]
+            raise InvalidExpression(f"{wrong!r} is not allowed; use numbers, + - * / and parentheses only")
         found.append(match["number"] or match["sign"])
         position = match.end()
     return found
@@ -47,7 +48,7 @@ class Parser:
     def whole(self) -> Decimal:
         result = self._sum()
         if self._next() is not None:
-            raise NotArithmetic(f"{self._next()!r} is not expected there")
+            raise InvalidExpression(f"unexpected {self._next()!r}")
         return result
 
     def _next(self) -> str | None:
@@ -56,7 +57,7 @@ class Parser:
     def _take(self) -> str:
         token = self._next()
         if token is None:
-            raise NotArithmetic("it ends too early")
+            raise InvalidExpression("the expression is incomplete")
         self._position += 1
         return token
 
@@ -79,7 +80,7 @@ class Parser:
     def _factor(self) -> Decimal:
         self._depth += 1
         if self._depth > DEPTH_MAX:
-            raise NotArithmetic("it is nested too deeply")
+            raise InvalidExpression("the expression is nested too deeply")
         result = self._unit()
         self._depth -= 1
         return result
@@ -92,8 +93,8 @@ class Parser:
         if token == "(":
             result = self._sum()
             if self._take() != ")":
-                raise NotArithmetic("a parenthesis is not closed")
+                raise InvalidExpression("a parenthesis is not closed")
             return result
         if token[0].isdigit() or token[0] == ".":
             return Decimal(token)
-        raise NotArithmetic(f"{token!r} is not expected there")
+        raise InvalidExpression(f"unexpected {token!r}")

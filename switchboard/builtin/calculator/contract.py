@@ -1,4 +1,4 @@
-"""What the calculator promises: the value of an arithmetic expression. Agents import this and nothing else of it."""
+"""The contract of the calculator: evaluate an arithmetic expression. Agents import only this module."""
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ class Calculate(ToolInput):
 CALCULATE = Tool(
     service="Calculator",
     handler="calculate",
-    purpose="The value of an arithmetic expression, rounded to cents.",
+    purpose="Calculate the value of an arithmetic expression, rounded to cents.",
     input=Calculate,
     output=Text,
 )

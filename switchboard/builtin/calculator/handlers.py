@@ -1,8 +1,8 @@
-"""Serves the calculator: a model's sums are done here, not in its head."""
+"""Serve the calculator, so that models do not have to do arithmetic themselves."""
 
 import restate
 
-from switchboard.builtin.calculator.arithmetic import NotArithmetic, value
+from switchboard.builtin.calculator.arithmetic import InvalidExpression, value
 from switchboard.builtin.calculator.contract import CALCULATE, Calculate
 from switchboard.contract import Text
 from switchboard.toolkit.declare import tool_service
@@ -15,8 +15,8 @@ calculator = tool_service(CALCULATE.service, "Arithmetic, exact to cents.")
 
 @implements(calculator, CALCULATE)
 async def calculate(_ctx: restate.Context, request: Calculate) -> Text:
-    """The value of an expression. 400, with the reason, for what is none."""
+    """Return the value of an expression. 400, with the reason, if it is invalid."""
     try:
         return Text(value(request.expression))
-    except NotArithmetic as error:
-        raise restate.TerminalError(f"This cannot be calculated: {error}.", status_code=BAD_REQUEST) from error
+    except InvalidExpression as error:
+        raise restate.TerminalError(f"Cannot calculate this: {error}.", status_code=BAD_REQUEST) from error

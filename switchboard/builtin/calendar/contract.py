@@ -1,4 +1,4 @@
-"""What the calendar promises, and how days and instants are written by models and for people. Values, no clock."""
+"""The contract of the calendar, and how dates and times are parsed and formatted. Values only, no clock."""
 
 import datetime as dt
 from typing import Annotated
@@ -32,7 +32,7 @@ TIME = "[0-9]{2}:[0-9]{2}(?::[0-9]{2})?"
 
 
 def real(when: str) -> str:
-    """Refuse a date or an instant that no calendar has, such as the 30th of February."""
+    """Reject a date or time that does not exist, such as the 30th of February."""
     if when not in WEEKDAYS:
         try:
             dt.datetime.fromisoformat(when)
@@ -41,13 +41,13 @@ def real(when: str) -> str:
     return when
 
 
-# Not "today" and not "tomorrow": between a question and the customer's yes midnight may pass.
+# "today" and "tomorrow" are not allowed: midnight may pass between the question and the customer's confirmation.
 When = Annotated[
     str,
     Field(
         pattern=f"^(?:{WEEKDAY}|{DATE}(?:T{TIME}Z)?)$",
-        description="YYYY-MM-DD, or YYYY-MM-DDTHH:MM:SSZ in UTC, or the name of a weekday for the coming one. "
-        "You do not know today's date: find_date tells it.",
+        description="YYYY-MM-DD, or YYYY-MM-DDTHH:MM:SSZ in UTC, or a weekday's name for the next such day. "
+        "You do not know today's date; call find_date to get it.",
         examples=["friday", "2026-12-01", "2026-12-01T17:30:00Z"],
     ),
     AfterValidator(real),
@@ -55,7 +55,7 @@ When = Annotated[
 
 
 def format_when(when: str) -> str:
-    """A day or an instant for people, after "on": "the coming Friday", "Tuesday, 1 December 2026 at 17:30 UTC"."""
+    """Format a day or time to follow "on": "the coming Friday", "Tuesday, 1 December 2026 at 17:30 UTC"."""
     if when in WEEKDAYS:
         return f"the coming {when.capitalize()}"
     if "T" not in when:
@@ -64,24 +64,24 @@ def format_when(when: str) -> str:
 
 
 def format_date(day: dt.date) -> str:
-    """Such as "Friday, 27 November 2026"; not by strftime, whose names follow the process's locale."""
+    """Format a date such as "Friday, 27 November 2026", without strftime, which depends on the process's locale."""
     return f"{WEEKDAYS[day.weekday()].capitalize()}, {day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def format_instant(at: dt.datetime) -> str:
-    """To the minute, or to the second where there are any."""
+    """Format a time to the minute, or to the second if there are seconds."""
     return f"{format_date(at.date())} at {at:%H:%M:%S} UTC".replace(":00 UTC", " UTC")
 
 
 class DateQuery(ToolInput):
-    """Which day is meant; today when nothing is given."""
+    """The day to find; today if nothing is given."""
 
-    weekday: str | None = Field(None, pattern=f"^{WEEKDAY}$", description="The coming day of that name.")
+    weekday: str | None = Field(None, pattern=f"^{WEEKDAY}$", description="The next day of that name.")
     days_ahead: int = Field(0, ge=0, le=DAYS_AHEAD_MAX, description="Days after today; 1 is tomorrow.")
 
 
 class FoundDate(WireModel):
-    """The day that is meant, and today, both in UTC."""
+    """The day that was found, and today, both in UTC."""
 
     summary: str
     date: dt.date
@@ -91,7 +91,7 @@ class FoundDate(WireModel):
 FIND_DATE = Tool(
     service="Calendar",
     handler="find_date",
-    purpose="Today's date, or the date of tomorrow, of the coming Friday, of the day in so many days.",
+    purpose="Find today's date, or the date of tomorrow, of the coming Friday, or of the day in a number of days.",
     input=DateQuery,
     output=FoundDate,
 )

@@ -1,4 +1,4 @@
-"""What cases promise: a customer's matter that staff take over, kept until one of them closes it."""
+"""The contract of cases: requests that are handed over to staff and stay open until staff close them."""
 
 from typing import Annotated
 
@@ -12,13 +12,17 @@ CASES = "Cases"
 CASE_DESK = "CaseDesk"
 CASE_INBOX = "CaseInbox"
 INBOX_KEY = "staff"
-"""There is one inbox; all of staff see the same."""
+"""There is one inbox, which all staff share."""
 
 OPEN_OF_SESSION_MAX = 3
+"""Open cases per conversation."""
+
 OPEN_OF_CUSTOMER_MAX = 10
+"""Open cases per customer. Verified and unverified ones are counted separately, so that a stranger who uses a
+customer's id cannot use up the customer's limit."""
+
 OPEN_UNVERIFIED_MAX = 5_000
-"""Open cases of one conversation; of one customer, verified and unverified ones counted apart, so that a stranger who
-goes by a customer's name takes nothing from them; and of all who are not verified, half of what the inbox holds."""
+"""Open unverified cases of all customers; half of the inbox's limit."""
 
 SUMMARY_MAX_CHARS = 4_000
 PAGE_DEFAULT = 50
@@ -30,22 +34,22 @@ Outcome = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, 
 
 
 class TransferToHumanAgents(PersonalInput):
-    """Anybody may ask for a person; the case says whether it is known to be the customer."""
+    """Open to unverified customers too; the case says whether the customer was verified."""
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
-    summary: Summary = Field(description="The customer's matter, and what was done about it")
+    summary: Summary = Field(description="The customer's request, and what has been done about it")
 
 
 class Case(WireModel):
-    """A customer's matter. Times are UTC; who closed it, when and how stands there once it is closed."""
+    """A customer's request to staff. Times are UTC. The last three fields are set when the case is closed."""
 
     case_id: str
     customer_id: str
     session_id: str
     verified: bool = Field(
         False,
-        description="Whether who opened it was signed in as the customer, or had proven to be them. If not, staff have"
-        " to make sure of it before they tell or do anything",
+        description="Whether the customer was signed in or verified when the case was opened. If not, staff must verify"
+        " them before they disclose or change anything",
     )
     summary: str
     opened_at: AwareDatetime
@@ -55,14 +59,14 @@ class Case(WireModel):
 
 
 class CaseQuery(ToolInput):
-    """Which page of the open cases; the oldest comes first."""
+    """A page of open cases, oldest first."""
 
     offset: int = Field(0, ge=0)
     limit: int = Field(PAGE_DEFAULT, ge=1, le=PAGE_MAX)
 
 
 class CasePage(WireModel):
-    """Open cases, the oldest first; `open_total` counts those of other pages too."""
+    """Open cases, oldest first. `open_total` is the number on all pages."""
 
     summary: str
     cases: tuple[Case, ...]
@@ -71,28 +75,27 @@ class CasePage(WireModel):
 
 class CloseCase(ToolInput):
     case_id: str
-    by: StaffName = Field(description="The staff member")
+    by: StaffName = Field(description="Name of the staff member")
     outcome: Outcome = Field(
-        description="What became of it, in words that the customer may read. Told in the conversation only where it is"
-        " known to be them",
+        description="The outcome. The customer will read it, in conversations in which they are verified",
     )
 
 
 TRANSFER_TO_HUMAN_AGENTS = Tool(
     service=CASE_DESK,
     handler="transfer_to_human_agents",
-    purpose="Hand the customer's matter to human staff, with a summary, when the tools and the policy do not cover it.",
+    purpose="Hand the customer's request to human staff, with a summary, if the tools and the policy do not cover it.",
     input=TransferToHumanAgents,
     output=Text,
     verified=False,
 )
 
-# From here on: what other tools ask the inbox for. No agent lists these.
+# Internal tools of the inbox, for other tools only. No agent lists them.
 
 OPEN_CASE = Tool(
     service=CASE_INBOX,
     handler="open_case",
-    purpose="Put a case before staff.",
+    purpose="Add a case to the inbox of staff.",
     input=Case,
     output=Case,
     internal=True,
@@ -108,7 +111,7 @@ CLOSE_CASE = Tool(
 LIST_CASES = Tool(
     service=CASE_INBOX,
     handler="list_cases",
-    purpose="The open cases.",
+    purpose="List the open cases.",
     input=CaseQuery,
     output=CasePage,
     internal=True,

@@ -1,7 +1,7 @@
-"""Serves cases: the desk by which agents open them, the inbox that keeps them, and the door to it for staff.
+"""Serve cases: the service for agents to open them, the inbox that stores them, and the service for staff.
 
-`CaseInbox` is one object, so of two who close a case one is the first, and the other is told so. Closed cases are kept
-for a while, so that staff can look back.
+`CaseInbox` is a single object, so if two staff members close a case, the second one is refused. Closed cases are kept
+for CLOSED_KEPT_FOR, so that staff can look them up.
 """
 
 import logging
@@ -43,21 +43,21 @@ from switchboard.toolkit.verified_customers import is_verified_customer
 TRANSFERRED = "Transfer successful"
 OPEN = "open"
 UNVERIFIED = "unverified"
-"""State keys: the ids of open cases, oldest first, and of those among them that are not verified."""
+"""State keys: the ids of open cases, oldest first, and the ids of the unverified ones among them."""
 
 CASE_PREFIX = "case-"
-"""Each case has a key of its own: its id, and no other key begins so."""
+"""Each case is stored under its id as the state key. No other key has this prefix."""
 
 ID_LENGTH = 12
 
 logger = logging.getLogger(__name__)
 
-case_desk = tool_service(CASE_DESK, "Hands a customer's matter to staff.")
-case_inbox = tool_object(CASE_INBOX, "Customers' matters that staff have taken over.")
+case_desk = tool_service(CASE_DESK, "Hands a customer's request over to staff.")
+case_inbox = tool_object(CASE_INBOX, "Customers' requests that were handed over to staff.")
 cases = staff_service(
     CASES,
-    "Customers' matters that wait for staff. Staff only: whatever stands in front of the ingress has to authenticate"
-    " staff for this service, and to let no customer through to it.",
+    "Customers' requests that were handed over to staff. Staff only: the proxy in front of the ingress must"
+    " authenticate staff for this service and must not let customers through to it.",
 )
 
 
@@ -67,7 +67,7 @@ class Forget(ToolInput):
 
 @implements(case_desk, TRANSFER_TO_HUMAN_AGENTS)
 async def transfer_to_human_agents(ctx: restate.Context, request: TransferToHumanAgents) -> Text:
-    """Open a case, once for each call. 409 when too many are open."""
+    """Open one case per call. 409 if too many are open."""
     case_id = f"{CASE_PREFIX}{ctx.uuid().hex[:ID_LENGTH]}"
     opened = Case(
         case_id=case_id,
@@ -83,19 +83,19 @@ async def transfer_to_human_agents(ctx: restate.Context, request: TransferToHuma
 
 @cases.handler(name="list")
 async def list_open(ctx: restate.Context, query: CaseQuery) -> CasePage:
-    """The open cases, the oldest first."""
+    """Return a page of open cases, oldest first."""
     return await call_tool(ctx, LIST_CASES, query, INBOX_KEY)
 
 
 @cases.handler()
 async def close(ctx: restate.Context, request: CloseCase) -> Case:
-    """Close a case; its customer is told. 404 when there is none of that id, 409, naming who, when it is closed."""
+    """Close a case and notify the customer. 404 if it does not exist, 409 with the outcome if it is already closed."""
     return await call_tool(ctx, CLOSE_CASE, request, INBOX_KEY)
 
 
 @implements(case_inbox, OPEN_CASE)
 async def open_case(ctx: restate.ObjectContext, request: Case) -> Case:
-    """Keep a case, once for each id. 409 when there are cases enough of this session, this customer or of all."""
+    """Store a case, once per id. 409 if the session, the customer or all customers have too many open cases."""
     waiting, unverified = await open_ids(ctx), await open_ids(ctx, UNVERIFIED)
     if request.case_id in waiting:
         return request
@@ -106,15 +106,15 @@ async def open_case(ctx: restate.ObjectContext, request: Case) -> Case:
     ctx.set(customer_key(request.customer_id), of_customer.with_case(request))
     if not request.verified:
         ctx.set(UNVERIFIED, [*unverified, request.case_id])
-    logger.info("%s of customer %s waits for staff", request.case_id, request.customer_id)
+    logger.info("%s of customer %s is waiting for staff", request.case_id, request.customer_id)
     return request
 
 
 @implements(case_inbox, CLOSE_CASE)
 async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
-    """Close a case and tell its session. 404 and 409 as for `close`.
+    """Close a case and notify its session. 404 and 409 as for `close`.
 
-    Who has begun a session without signing in is told no outcome before they have proven there to be the customer.
+    A session that is not signed in gets the outcome only if the customer was verified in it.
     """
     is_case = request.case_id.startswith(CASE_PREFIX)
     case = await ctx.get(request.case_id, type_hint=Case) if is_case else None
@@ -141,7 +141,7 @@ async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
 
 @implements(case_inbox, LIST_CASES, kind="shared")
 async def list_cases(ctx: restate.ObjectSharedContext, query: CaseQuery) -> CasePage:
-    """A page of the open cases."""
+    """Return a page of open cases, oldest first."""
     waiting = await open_ids(ctx)
     shown = [await ctx.get(one, type_hint=Case) for one in waiting[query.offset : query.offset + query.limit]]
     return page(tuple(case for case in shown if case), len(waiting))
@@ -149,7 +149,7 @@ async def list_cases(ctx: restate.ObjectSharedContext, query: CaseQuery) -> Case
 
 @case_inbox.handler()
 async def forget(ctx: restate.ObjectContext, request: Forget) -> None:
-    """Drop a closed case; the inbox sends this to itself when it closes one."""
+    """Delete a closed case. The inbox sends this to itself with a delay when it closes one."""
     ctx.clear(request.case_id)
 
 
@@ -162,5 +162,5 @@ async def cases_of(ctx: restate.ObjectContext, customer_id: str) -> OpenCases:
 
 
 def customer_key(customer_id: str) -> str:
-    """State key: the open cases of one customer."""
+    """Return the state key of one customer's open cases."""
     return f"customer {customer_id}"

@@ -1,4 +1,4 @@
-"""What may be done with a case, and what is told of the open ones. Pure."""
+"""Limits on open cases, and the texts about cases. Pure."""
 
 from datetime import timedelta
 
@@ -13,15 +13,15 @@ from switchboard.messages import WireModel
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 OPEN_MAX = 10_000
-"""Of all customers."""
+"""Open cases of all customers."""
 
 CLOSED_KEPT_FOR = timedelta(days=90)
 
-IN_HAND = "Our staff have this customer's cases in hand already"
+IN_PROGRESS = "Our staff are already working on this customer's cases"
 
 
 class OpenCase(WireModel):
-    """What has to be known of an open case to judge the next one."""
+    """The facts about an open case that the limits need."""
 
     case_id: str
     session_id: str
@@ -29,7 +29,7 @@ class OpenCase(WireModel):
 
 
 class OpenCases(WireModel):
-    """The open cases that go by one customer's name, oldest first."""
+    """The open cases under one customer id, oldest first."""
 
     cases: tuple[OpenCase, ...] = ()
 
@@ -42,40 +42,40 @@ class OpenCases(WireModel):
 
 
 def refuse_opening(case: Case, of_customer: OpenCases, open_total: int, unverified_total: int) -> Refusal | None:
-    """Whether staff take one more case. Who has one in hand is told so; a stranger is told no id of another's."""
+    """Refuse a case above the limits. An unverified customer gets no ids of cases from other sessions."""
     own = [one.case_id for one in of_customer.cases if one.session_id == case.session_id]
     if len(own) >= OPEN_OF_SESSION_MAX:
-        return Refusal(f"{IN_HAND}: {', '.join(own)}. Tell the customer so, and open no further one.")
+        return Refusal(f"{IN_PROGRESS}: {', '.join(own)}. Tell the customer so and do not open another case.")
     alike = [one.case_id for one in of_customer.cases if one.verified == case.verified]
     if len(alike) >= OPEN_OF_CUSTOMER_MAX:
         which = f": {', '.join(alike)}" if case.verified else ""
-        return Refusal(f"{IN_HAND}{which}. Tell the customer so, and open no further one.")
+        return Refusal(f"{IN_PROGRESS}{which}. Tell the customer so and do not open another case.")
     if open_total >= OPEN_MAX or (not case.verified and unverified_total >= OPEN_UNVERIFIED_MAX):
-        sign_in = "" if case.verified else " Who signs in, or proves who they are, may still be heard."
-        return Refusal(f"Our staff have too many open cases just now. Try again later.{sign_in}")
+        sign_in = "" if case.verified else " Customers who sign in or verify their identity may still open a case."
+        return Refusal(f"Our staff have too many open cases at the moment. Please try again later.{sign_in}")
     return None
 
 
 def refuse_closing(case_id: str, case: Case | None) -> Refusal | None:
-    """Only an open case can be closed, and once."""
+    """Refuse to close an unknown case, or one that is already closed."""
     if case is None:
-        return Refusal(f"There is no case {case_id!r}. List the open ones, and take an id from there.", NOT_FOUND)
+        return Refusal(f"There is no case {case_id!r}. List the open cases and use one of their ids.", NOT_FOUND)
     if case.closed_at is not None:
-        return Refusal(f"{case_id} was closed by {case.closed_by} before: {case.outcome}")
+        return Refusal(f"{case_id} was already closed by {case.closed_by}: {case.outcome}")
     return None
 
 
 def closing_notice(case: Case, known: bool) -> str:
-    """What is written into the session of a closed case; `known` says whether it is the customer who reads there."""
+    """Return the notice for a closed case's session. `known` says whether the customer is verified there."""
     if known:
         return f"Our staff have closed your case {case.case_id}: {case.outcome}"
     return (
-        f"Our staff have closed your case {case.case_id}. What came of it is told only to who is known to be the"
-        " customer: sign in, and ask for our staff."
+        f"Our staff have closed your case {case.case_id}. To protect your data, we share the outcome only after you"
+        " sign in. Please sign in and ask for our staff."
     )
 
 
 def page(cases: tuple[Case, ...], total: int) -> CasePage:
-    """A page of the open cases, with a sentence on all of them."""
-    summary = f"{total} {'case is' if total == 1 else 'cases are'} open." if total else "No case is open."
+    """Return a page of open cases with a summary of all pages."""
+    summary = f"{total} {'case is' if total == 1 else 'cases are'} open." if total else "No cases are open."
     return CasePage(summary=summary, cases=cases, open_total=total)

@@ -12,7 +12,7 @@ class Question(ToolInput):
     question: str = Field(
         min_length=1,
         max_length=QUESTION_MAX_CHARS,
-        description="What the customer wants to know, in English, one subject",
+        description="The customer's question in English, about one subject",
         examples=["How heavy may a checked bag be?"],
     )
 
@@ -23,9 +23,9 @@ class Article(WireModel):
 
 
 class Answers(WireModel):
-    """The articles that fit, the best first; `articles` is empty when none fits."""
+    """The matching articles, best first; empty if none matches."""
 
-    answer: str = Field(description="The best article's text, or that there is none")
+    answer: str = Field(description="The best article's text, or a note that none was found")
     articles: tuple[Article, ...]
 
 

@@ -1,4 +1,4 @@
-"""Serves an FAQ: the articles that fit a question."""
+"""Serve an FAQ: find the articles that match a question."""
 
 import restate
 
@@ -16,7 +16,7 @@ def faq_service(tool: Tool[Question, Answers], description: str, articles: Artic
 
     @implements(faq, tool)
     async def search_faq(_ctx: restate.Context, request: Question) -> Answers:
-        """Return the one or two articles that fit a question, or say that none fits."""
+        """Return one or two articles that match a question, or a note that none does."""
         return search.search(request.question, articles)
 
     return faq

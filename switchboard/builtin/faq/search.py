@@ -1,4 +1,4 @@
-"""Finds the articles that fit a question by the stems of its words."""
+"""Find the articles that match a question by word stems."""
 
 import re
 from dataclasses import dataclass
@@ -20,25 +20,25 @@ STOP_WORDS = frozenset(
 )
 KEYWORD_WEIGHT = 3
 TEXT_WEIGHT = 1
-FITS = KEYWORD_WEIGHT
-"""The score from which an article fits: one word of the question is what it is about."""
+SCORE_MIN = KEYWORD_WEIGHT
+"""Minimum score of a match: one word of the question is in the article's title or keywords."""
 
 ANSWERS_MAX = 2
 RUNNER_UP_SHARE = 0.75
-"""A second article is told as well when it scores at least this share of the best one's score."""
+"""A second article is returned too if its score is at least this fraction of the best one's."""
 
-NOTHING_FITS = "No article answers that. It may help to ask in other words."
+NOTHING_FITS = "I could not find an answer to that. Try asking in other words."
 
 
 class Entry(Article):
-    """An article as it is shipped; `keywords` are words that people ask with."""
+    """An article in the file. `keywords` are words that people use in questions."""
 
     keywords: str
 
 
 @dataclass(frozen=True)
 class Articles:
-    """An FAQ's articles, the words of a question that say nothing of its subject, and the answer when none fits."""
+    """An FAQ's articles, the words that the search ignores, and the answer if no article matches."""
 
     entries: tuple[Entry, ...]
     stop_words: frozenset[str] = STOP_WORDS
@@ -51,13 +51,13 @@ def read_entries(path: Path) -> tuple[Entry, ...]:
 
 
 def search(question: str, articles: Articles) -> Answers:
-    """Return the best article and, when it fits nearly as well, the next one; none when no article fits."""
+    """Return the best article, and the next one if it matches almost as well; none if no article matches."""
     asked = stems(question, articles.stop_words)
     scored = [(score(asked, entry, articles.stop_words), entry) for entry in articles.entries]
-    # Sorting is stable: of two that fit alike, the one that comes first in the file is shown first.
+    # The sort is stable, so articles with the same score keep the order of the file.
     scored.sort(key=lambda pair: -pair[0])
     best = scored[0][0] if scored else 0
-    fitting = [entry for points, entry in scored if points >= max(FITS, best * RUNNER_UP_SHARE)][:ANSWERS_MAX]
+    fitting = [entry for points, entry in scored if points >= max(SCORE_MIN, best * RUNNER_UP_SHARE)][:ANSWERS_MAX]
     return Answers(
         answer=fitting[0].answer if fitting else articles.nothing_fits,
         articles=tuple(Article(title=entry.title, answer=entry.answer) for entry in fitting),
@@ -65,13 +65,13 @@ def search(question: str, articles: Articles) -> Answers:
 
 
 def score(asked: frozenset[str], entry: Entry, stop_words: frozenset[str]) -> int:
-    """How well an article fits: what it is about counts more than what it mentions."""
+    """Score an article. Words in the title and keywords count more than words in the answer."""
     about = stems(f"{entry.title} {entry.keywords}", stop_words)
     mentioned = stems(entry.answer, stop_words) - about
     return KEYWORD_WEIGHT * len(asked & about) + TEXT_WEIGHT * len(asked & mentioned)
 
 
 def stems(text: str, stop_words: frozenset[str] = STOP_WORDS) -> frozenset[str]:
-    """The stems of a text's words, without those that say nothing of its subject. "Wi-Fi" and "wifi" are one word."""
+    """Return the stems of a text's words without the stop words. "Wi-Fi" and "wifi" count as the same word."""
     joined = text.lower().replace("wi-fi", "wifi").replace("check-in", "checkin").replace("check in", "checkin")
     return frozenset(stem(word) for word in WORD.findall(joined) if word not in stop_words)

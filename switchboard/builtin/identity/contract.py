@@ -1,4 +1,4 @@
-"""What the identity checks promise: a customer who is not signed in proves who they are by facts, or learns nothing."""
+"""The contract of identity checks: verify a customer who is not signed in by facts about them."""
 
 import datetime as dt
 from typing import Annotated, Literal, Self
@@ -15,12 +15,12 @@ FACTS_NEEDED = 2
 FACT_MAX_CHARS = 200
 
 TRIES_MAX = 3
-"""Wrong ones of a session; then it is locked for a time."""
+"""Wrong tries per session, after which it is locked for LOCKED_FOR."""
 
 LOCKED_FOR = dt.timedelta(minutes=30)
 
 WRONG_A_DAY_MAX = 10
-"""Wrong ones for one customer within a day, of all sessions together: a new session is no way around a lock."""
+"""Wrong tries per customer within a day in all sessions together, so that a new session does not reset the limit."""
 
 
 FactName = Literal["date_of_birth", "email", "phone", "address"]
@@ -29,7 +29,7 @@ Fact = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 
 class NamedFacts(ToolInput):
-    """What the customer says of themselves; two facts or more, and all of them have to be right."""
+    """Facts that the customer gives to verify their identity: at least two, and all must be right."""
 
     session_id: Annotated[str, FromIdentity("session_id")]
     date_of_birth: dt.date | None = Field(None, description="Date of birth, YYYY-MM-DD.")
@@ -40,7 +40,7 @@ class NamedFacts(ToolInput):
     @model_validator(mode="after")
     def enough(self) -> Self:
         if len(self.named) < FACTS_NEEDED:
-            raise ValueError("name two or more of: date of birth, e-mail, phone, address")
+            raise ValueError("give at least two of: date of birth, e-mail, phone, address")
         return self
 
     @property
@@ -50,17 +50,17 @@ class NamedFacts(ToolInput):
 
 
 class Verified(WireModel):
-    """Whether it is proven now. What was wrong is not said."""
+    """The result of a try. It does not say which fact was wrong."""
 
     summary: str
     verified: bool
-    tries_left: int = Field(description="In this conversation, until the next pause.")
+    tries_left: int = Field(description="Tries left in this conversation before it is locked for a while.")
 
 
 VERIFY_IDENTITY = Tool(
     service=IDENTITY_CHECKS,
     handler="verify_identity",
-    purpose="Prove who the customer is, where they are not signed in, by two facts that they have named: "
+    purpose="Verify the identity of a customer who is not signed in, by two facts that they have given: "
     "date of birth, e-mail, phone, address.",
     input=NamedFacts,
     output=Verified,
@@ -68,11 +68,11 @@ VERIFY_IDENTITY = Tool(
     verified=False,
 )
 
-# From here on: what other tools ask the object for, and staff. No agent lists these.
+# Internal tools of the object, for other tools and staff. No agent lists them.
 
 
 class Try(WireModel):
-    """One try to prove it: when, in which session, by which facts, and what came of it. Never what was said."""
+    """One try to verify: time, session, names of the facts, and outcome. The given values are never stored."""
 
     at: AwareDatetime
     session_id: str
@@ -81,13 +81,13 @@ class Try(WireModel):
 
 
 class RecordQuery(ToolInput):
-    """Whose record staff want to see."""
+    """The customer whose record staff want to see."""
 
     customer_id: str = Field(min_length=1, max_length=64)
 
 
 class TryList(WireModel):
-    """The tries to prove to be one customer, newest first."""
+    """The tries to verify as one customer, newest first."""
 
     summary: str
     tries: tuple[Try, ...]
@@ -96,7 +96,7 @@ class TryList(WireModel):
 LIST_TRIES = Tool(
     service=IDENTITY_CHECKS,
     handler="list_tries",
-    purpose="The record of the tries to prove to be a customer.",
+    purpose="List the tries to verify as a customer.",
     input=NoInput,
     output=TryList,
     keyed_by="customer_id",

@@ -1,4 +1,4 @@
-"""Compares the facts that a customer gives with the facts on record, whatever way they are written. Pure."""
+"""Compare the facts that a customer gives with the record, regardless of how they are written. Pure."""
 
 import re
 import unicodedata
@@ -15,18 +15,18 @@ Known = Mapping[FactName, tuple[str, ...]]
 """A customer's facts on record: for each fact every accepted spelling, and none where the fact is unknown."""
 
 
-def all_right(known: Known | None, named: NamedFacts) -> bool:
+def all_facts_match(known: Known | None, named: NamedFacts) -> bool:
     """Return whether every given fact is right. Returns False if the customer is unknown."""
-    return known is not None and all(is_right(name, str(getattr(named, name)), known[name]) for name in named.named)
+    return known is not None and all(fact_matches(name, str(getattr(named, name)), known[name]) for name in named.named)
 
 
-def is_right(name: FactName, said: str, known: tuple[str, ...]) -> bool:
+def fact_matches(name: FactName, said: str, known: tuple[str, ...]) -> bool:
     """Return whether a fact matches the record. A value without content, such as a phone without digits, never does."""
     normal = NORMALISED[name]
     return normal(said) != "" and normal(said) in {normal(way) for way in known}
 
 
-def as_it_is(text: str) -> str:
+def unchanged(text: str) -> str:
     return text
 
 
@@ -35,7 +35,7 @@ def email(text: str) -> str:
 
 
 def phone(text: str) -> str:
-    """Digits with the country's code: +49 30 123, 0049 30 123, 030/123 and +49 (0)30 123 are one number."""
+    """Return the digits with the country code: +49 30 123, 0049 30 123, 030/123 and +49 (0)30 123 are the same."""
     written = re.sub(r"\(0\)", "", text)
     digits = re.sub(r"\D", "", written)
     if written.strip().startswith("+"):
@@ -46,14 +46,14 @@ def phone(text: str) -> str:
 
 
 def address(text: str) -> str:
-    """Its words in any order, without accents, marks and the ways of writing "street"."""
+    """Return the sorted words, without accents and punctuation, and with all forms of "street" unified."""
     plain = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
     letters = "".join(char for char in plain if not unicodedata.combining(char))
     return " ".join(sorted(re.findall(r"[a-z0-9]+", STREET.sub(" street", letters))))
 
 
 NORMALISED: Mapping[FactName, Callable[[str], str]] = {
-    "date_of_birth": as_it_is,
+    "date_of_birth": unchanged,
     "email": email,
     "phone": phone,
     "address": address,

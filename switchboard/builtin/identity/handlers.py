@@ -20,7 +20,7 @@ from switchboard.builtin.identity.contract import (
     TryList,
     Verified,
 )
-from switchboard.builtin.identity.facts import Known, all_right
+from switchboard.builtin.identity.facts import Known, all_facts_match
 from switchboard.builtin.identity.policy import Record
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import staff_service, tool_object
@@ -48,24 +48,24 @@ def identity_checks_object(facts_on_record: FactsOnRecord) -> restate.VirtualObj
         """Compare the given facts with the record. A wrong try is a result and not an error: it is recorded."""
         now = await business_now(ctx)
         record = await read_record(ctx)
-        right = all_right(await facts_on_record(ctx, ctx.key()), named)
-        entry = policy.judge_try(record, named, right, now)
-        record = policy.recorded(record, entry)
+        right = all_facts_match(await facts_on_record(ctx, ctx.key()), named)
+        entry = policy.check_try(record, named, right, now)
+        record = policy.add_try(record, entry)
         ctx.set(RECORD, record)
         if entry.outcome != "verified":
             logger.warning("session %s: a try to be customer %s is %s", named.session_id, ctx.key(), entry.outcome)
-        return policy.told(record, entry)
+        return policy.reply_to_try(record, entry)
 
     @implements(identity_checks, IS_PROVEN, kind="shared")
     async def is_proven(ctx: restate.ObjectSharedContext, request: SessionRef) -> Proven:
         """Return whether the customer was verified in that session, not too long ago."""
         now = await business_now(ctx)
-        return Proven(proven=policy.proven(await read_record(ctx), request.session_id, now))
+        return Proven(proven=policy.is_proven(await read_record(ctx), request.session_id, now))
 
     @implements(identity_checks, LIST_TRIES, kind="shared")
     async def list_tries(ctx: restate.ObjectSharedContext, _: NoInput) -> TryList:
         """Return the record, newest first."""
-        return policy.listed(await read_record(ctx))
+        return policy.list_tries(await read_record(ctx))
 
     return identity_checks
 

@@ -1,4 +1,4 @@
-"""What the outbox promises: an e-mail with an id is sent once. Other tools import this and nothing else of it."""
+"""The contract of the outbox: each e-mail id is sent once. Other tools import only this module."""
 
 import datetime as dt
 
@@ -9,15 +9,15 @@ from switchboard.messages import WireModel
 
 OUTBOX = "Outbox"
 
-# Bounds what one customer's outbox stores, whatever an agent is talked into.
+# Limit what one customer's outbox stores, even if an agent is manipulated.
 SUBJECT_MAX_CHARS = 200
 BODY_MAX_CHARS = 20_000
 
 
 class Delivery(ToolInput):
-    """An e-mail to be sent. `email_id` is the idempotency key: the same id is sent once, however often it is asked for.
+    """An e-mail to send. `email_id` is the idempotency key: each id is sent once.
 
-    Choose it once for each e-mail and keep it over retries, as `ctx.uuid()` does.
+    Create one id per e-mail and use the same id on retries, for example with `ctx.uuid()`.
     """
 
     email_id: str = Field(min_length=1)
@@ -33,17 +33,17 @@ class Email(Delivery):
 
 
 class EmailList(WireModel):
-    """What was sent to one customer, oldest first."""
+    """The e-mails sent to one customer, oldest first."""
 
     summary: str
     emails: tuple[Email, ...]
 
 
-# No agent lists these: an e-mail leaves only as the outcome of a tool that knows what to write, and to whom.
+# No agent lists these tools. Only other tools send e-mails, because they know the recipient and the text.
 DELIVER = Tool(
     service=OUTBOX,
     handler="deliver",
-    purpose="Send an e-mail to the customer, once for each id.",
+    purpose="Send an e-mail to the customer, once per id.",
     input=Delivery,
     output=Email,
     keyed_by="customer_id",
@@ -52,7 +52,7 @@ DELIVER = Tool(
 LIST_EMAILS = Tool(
     service=OUTBOX,
     handler="list_emails",
-    purpose="The e-mails that were sent to the customer.",
+    purpose="List the e-mails sent to the customer.",
     input=NoInput,
     output=EmailList,
     keyed_by="customer_id",

@@ -1,8 +1,8 @@
-"""Serves the outbox, one object for one customer.
+"""Serve the outbox, one object per customer. It is a stand-in for an external mail provider.
 
-It stands for an outside mail provider that takes an idempotency key. What is asked of such a provider is asked of it:
-the id is the caller's, stays the same over retries, and a second delivery of one id sends nothing and is answered like
-the first. With a real provider `deliver` would hand the id on as its key, and nothing else here would change.
+It behaves like a provider with idempotency keys: the caller chooses the id and keeps it on retries, and a second
+delivery with the same id sends nothing and returns the first result. With a real provider, `deliver` would pass the id
+on as the key; nothing else here would change.
 """
 
 import restate
@@ -17,12 +17,12 @@ from switchboard.toolkit.implement import implements
 
 SENT = "sent"
 
-outbox = tool_object(OUTBOX, "E-mails to a customer, each id sent once; the key is the customer's id.")
+outbox = tool_object(OUTBOX, "Sends e-mails to a customer, once per id; the key is the customer's id.")
 
 
 @implements(outbox, DELIVER)
 async def deliver(ctx: restate.ObjectContext, request: Delivery) -> Email:
-    """Send an e-mail; an id that was sent before is not sent again, and answered with what was sent."""
+    """Send an e-mail. If the id was sent before, nothing is sent and the first e-mail is returned."""
     now = await business_now(ctx)
     before = await ctx.get(SENT, type_hint=Sent) or Sent()
     sent, email = outgoing.deliver(before, request, now)
@@ -32,5 +32,5 @@ async def deliver(ctx: restate.ObjectContext, request: Delivery) -> Email:
 
 @implements(outbox, LIST_EMAILS, kind="shared")
 async def list_emails(ctx: restate.ObjectSharedContext, _request: NoInput) -> EmailList:
-    """What was sent to the customer, oldest first."""
+    """Return the e-mails sent to the customer, oldest first."""
     return outgoing.list_emails(await ctx.get(SENT, type_hint=Sent) or Sent())

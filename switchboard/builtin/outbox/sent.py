@@ -1,4 +1,4 @@
-"""What was sent to a customer, each id once. Pure."""
+"""The e-mails sent to a customer, each id once. Pure."""
 
 import datetime as dt
 
@@ -6,7 +6,7 @@ from switchboard.builtin.outbox.contract import Delivery, Email, EmailList
 from switchboard.messages import WireModel
 
 EMAILS_KEPT = 100
-"""Of one customer, the latest. An id is known for as long; its retries come within minutes."""
+"""Per customer, the latest ones. Older ids are no longer recognised, but retries come within minutes."""
 
 
 class Sent(WireModel):
@@ -19,7 +19,7 @@ class Sent(WireModel):
 
 
 def deliver(sent: Sent, delivery: Delivery, now: dt.datetime) -> tuple[Sent, Email]:
-    """What is sent afterwards, and the e-mail of that id: the one sent before, if there is one."""
+    """Return the new state and the e-mail with that id: the earlier one if the id was already sent."""
     before = sent.find(delivery.email_id)
     if before:
         return sent, before
@@ -30,5 +30,5 @@ def deliver(sent: Sent, delivery: Delivery, now: dt.datetime) -> tuple[Sent, Ema
 def list_emails(sent: Sent) -> EmailList:
     count = len(sent.emails)
     subjects = "; ".join(email.subject for email in sent.emails)
-    summary = f"{count} e-mail{'' if count == 1 else 's'} sent: {subjects}." if count else "No e-mail was sent."
+    summary = f"{count} e-mail{'' if count == 1 else 's'} sent: {subjects}." if count else "No e-mails were sent."
     return EmailList(summary=summary, emails=sent.emails)

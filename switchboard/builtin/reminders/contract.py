@@ -1,4 +1,4 @@
-"""What the reminders promise: a customer is told something later. Agents import this file and nothing else of it."""
+"""The contract of reminders: send the customer a message later. Agents import only this module."""
 
 import datetime as dt
 from typing import Annotated, Self
@@ -14,11 +14,11 @@ REMINDERS = "Reminders"
 
 TEXT_MAX_CHARS = 500
 PENDING_MAX = 50
-"""Reminders of one customer that wait at the same time."""
+"""Pending reminders per customer."""
 
 
 def seconds(value: object) -> object:
-    """Models write a number of seconds as text as well."""
+    """Accept a number of seconds as text, because models sometimes write it that way."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
@@ -26,10 +26,10 @@ ReminderId = Annotated[str, Field(pattern=r"^R[0-9]{1,9}$", examples=["R1"])]
 
 
 class RemindMe(PersonalInput):
-    """What to remind the customer of, and when: `at` or `after`."""
+    """The text and time of a reminder. Exactly one of `at` and `after` must be given."""
 
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TEXT_MAX_CHARS)] = Field(
-        description="What to remind of, in the customer's words."
+        description="What to remind the customer of, in their own words."
     )
     at: When | None = None
     after: Annotated[dt.timedelta, BeforeValidator(seconds)] | None = Field(
@@ -37,14 +37,14 @@ class RemindMe(PersonalInput):
     )
 
     @model_validator(mode="after")
-    def one_time(self) -> Self:
+    def exactly_one_time(self) -> Self:
         if (self.at is None) == (self.after is None):
             raise ValueError("give either at or after")
         return self
 
 
 class Reminder(WireModel):
-    """A reminder that waits."""
+    """A pending reminder."""
 
     reminder_id: ReminderId
     text: str
@@ -52,14 +52,14 @@ class Reminder(WireModel):
 
 
 class ReminderSet(WireModel):
-    """The reminder will come."""
+    """The result of setting a reminder."""
 
     summary: str
     reminder: Reminder
 
 
 class ReminderList(WireModel):
-    """What the customer will be reminded of, the next first."""
+    """The customer's pending reminders, the next one first."""
 
     summary: str
     reminders: tuple[Reminder, ...]
@@ -70,7 +70,7 @@ class ReminderRef(PersonalInput):
 
 
 class ReminderCancelled(WireModel):
-    """The reminder will not come."""
+    """The result of cancelling a reminder."""
 
     summary: str
     reminder: Reminder
@@ -79,7 +79,7 @@ class ReminderCancelled(WireModel):
 REMIND_ME = Tool(
     service=REMINDERS,
     handler="remind_me",
-    purpose="Remind the customer of something later: they get a message in this conversation.",
+    purpose="Remind the customer of something later. They get a message in this conversation.",
     input=RemindMe,
     output=ReminderSet,
     keyed_by="customer_id",
@@ -87,7 +87,7 @@ REMIND_ME = Tool(
 LIST_REMINDERS = Tool(
     service=REMINDERS,
     handler="list_reminders",
-    purpose="The customer's reminders that are still to come, with their ids.",
+    purpose="List the customer's pending reminders with their ids.",
     input=PersonalInput,
     output=ReminderList,
     keyed_by="customer_id",

@@ -1,4 +1,4 @@
-"""Serves reminders: one Restate object a customer, and a timer for each reminder."""
+"""Serve reminders: one Restate object per customer, and one timer per reminder."""
 
 from datetime import timedelta
 
@@ -30,12 +30,12 @@ AHEAD = "ahead at least"
 
 
 def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
-    """The object; reminders are due at least `ahead_min` from now."""
+    """Build the object. Reminders must be due at least `ahead_min` from now."""
     reminders = tool_object(REMINDERS, "A customer's reminders; the key is the customer's id.")
 
     @reminders.handler()
     async def due(ctx: restate.ObjectContext, request: ReminderRef) -> None:
-        """Not a tool: the time has come. Tell the customer, unless it was cancelled."""
+        """Send a due reminder to the customer, unless it was cancelled. Called by the timer; not a tool."""
         book = await BOOK.read(ctx)
         found = book.find(request.reminder_id)
         if found:
@@ -44,30 +44,30 @@ def reminders_object(ahead_min: timedelta) -> restate.VirtualObject:
 
     @implements(reminders, REMIND_ME)
     async def remind_me(ctx: restate.ObjectContext, request: RemindMe) -> ReminderSet:
-        """Keep a reminder and start its timer. TerminalError 409 when it may not be."""
+        """Store a reminder and start its timer. TerminalError 409 if it is refused."""
         now = await business_now(ctx)
         book = await BOOK.read(ctx)
         ahead = await journaled_setting(ctx, AHEAD, ahead_min)
-        reminder = allowed(policy.judge_reminder(book, request, now, ahead))
+        reminder = allowed(policy.validate_reminder(book, request, now, ahead))
         wake_up = WakeUp(due, ReminderRef(reminder_id=reminder.reminder_id), reminder.due_at - now)
 
         def pending(timer_id: str) -> Pending:
             return Pending(reminder=reminder, session_id=request.session_id, timer_id=timer_id)
 
         await BOOK.add(ctx, book, wake_up, pending)
-        return policy.set_(reminder)
+        return policy.confirm_set(reminder)
 
     @implements(reminders, CANCEL_REMINDER)
     async def cancel_reminder(ctx: restate.ObjectContext, request: ReminderRef) -> ReminderCancelled:
-        """Drop a reminder. TerminalError 404 for one that has come or never was."""
+        """Cancel a reminder. TerminalError 404 if it is not pending."""
         book = await BOOK.read(ctx)
-        found = allowed(policy.judge_cancellation(book, request.reminder_id))
+        found = allowed(policy.find_pending(book, request.reminder_id))
         BOOK.cancel(ctx, book, found.entry_id, found.timer_id)
-        return policy.cancelled(found.reminder)
+        return policy.confirm_cancelled(found.reminder)
 
     @implements(reminders, LIST_REMINDERS, kind="shared")
     async def list_reminders(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> ReminderList:
-        """What is still to come, the next first."""
-        return policy.listed(await BOOK.read(ctx))
+        """Return the pending reminders, the next one first."""
+        return policy.list_reminders(await BOOK.read(ctx))
 
     return reminders

@@ -1,4 +1,4 @@
-"""What reminders a customer may have, and when they are due. Pure."""
+"""Limits on reminders, their due times, and the texts about them. Pure."""
 
 import datetime as dt
 
@@ -32,10 +32,10 @@ class Book(TimerBook[Pending]):
     """A customer's pending reminders."""
 
 
-def judge_reminder(book: Book, request: RemindMe, now: dt.datetime, ahead_min: dt.timedelta) -> Reminder | Refusal:
-    """The reminder as it would be kept."""
+def validate_reminder(book: Book, request: RemindMe, now: dt.datetime, ahead_min: dt.timedelta) -> Reminder | Refusal:
+    """Return the reminder to store, or the refusal."""
     if len(book.pending) >= PENDING_MAX:
-        return Refusal(f"There are {PENDING_MAX} reminders already; cancel one first.")
+        return Refusal(f"There are already {PENDING_MAX} reminders. Cancel one first.")
     due_at = due_on(request.at, now, ahead_min) if request.at else due_after(delay(request), now, ahead_min)
     if isinstance(due_at, Refusal):
         return due_at
@@ -46,23 +46,23 @@ def delay(request: RemindMe) -> dt.timedelta:
     return request.after or dt.timedelta(0)
 
 
-def judge_cancellation(book: Book, reminder_id: str) -> Pending | Refusal:
-    """The reminder that may still be cancelled."""
+def find_pending(book: Book, reminder_id: str) -> Pending | Refusal:
+    """Return the pending reminder with this id, or the refusal."""
     found = book.find(reminder_id)
     if found is None:
-        return Refusal(f"No reminder {reminder_id} is still to come. There are: {book.ids}.", NOT_FOUND)
+        return Refusal(f"There is no pending reminder {reminder_id}. Pending reminders: {book.ids}.", NOT_FOUND)
     return found
 
 
-def set_(reminder: Reminder) -> ReminderSet:
+def confirm_set(reminder: Reminder) -> ReminderSet:
     return ReminderSet(summary=f"You will be reminded {describe_reminder(reminder)}.", reminder=reminder)
 
 
-def cancelled(reminder: Reminder) -> ReminderCancelled:
+def confirm_cancelled(reminder: Reminder) -> ReminderCancelled:
     return ReminderCancelled(summary=f"You will not be reminded {describe_reminder(reminder)}.", reminder=reminder)
 
 
-def listed(book: Book) -> ReminderList:
+def list_reminders(book: Book) -> ReminderList:
     reminders = tuple(sorted((entry.reminder for entry in book.pending), key=lambda reminder: reminder.due_at))
     each = "; ".join(f"{reminder.reminder_id} {describe_reminder(reminder)}" for reminder in reminders)
     summary = f"You will be reminded: {each}." if reminders else "You have no reminders."
@@ -74,5 +74,5 @@ def describe_reminder(reminder: Reminder) -> str:
 
 
 def notice(reminder: Reminder) -> str:
-    """What the customer gets when it is due."""
+    """Return the message that the customer gets when the reminder is due."""
     return f"Reminder: {reminder.text}"

@@ -1,8 +1,8 @@
-"""What a sum comes to, and what is none."""
+"""Arithmetic expressions: results and invalid input."""
 
 import pytest
 
-from switchboard.builtin.calculator.arithmetic import NotArithmetic, value
+from switchboard.builtin.calculator.arithmetic import InvalidExpression, value
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from switchboard.builtin.calculator.arithmetic import NotArithmetic, value
         ("1625 * 3", "4875.0"),
     ],
 )
-def test_a_sum_is_exact_to_cents(expression: str, expected: str) -> None:
+def test_expression_is_evaluated_exactly_to_cents(expression: str, expected: str) -> None:
     assert value(expression) == expected
 
 
@@ -28,6 +28,6 @@ def test_a_sum_is_exact_to_cents(expression: str, expected: str) -> None:
     "expression",
     ["", "2 +", "(2", "2)", "2 2", "1 / 0", "1 // 2", "2 ** 9", "__import__('os')", "x", "()", "(" * 200, "- " * 200],
 )
-def test_what_is_no_sum_is_refused(expression: str) -> None:
-    with pytest.raises(NotArithmetic):
+def test_invalid_expression_is_refused(expression: str) -> None:
+    with pytest.raises(InvalidExpression):
         value(expression)

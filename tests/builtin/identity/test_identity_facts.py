@@ -1,4 +1,4 @@
-"""Which facts are right, however they are written; how often they may be wrong; and what the record says of it."""
+"""Matching facts in different spellings, limits on wrong tries, and the record of tries."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from services.tools.bank.data.people import read_people
 from services.tools.known_customers import known_of, of_person, of_user
 from switchboard.builtin.identity import policy
 from switchboard.builtin.identity.contract import LOCKED_FOR, WRONG_A_DAY_MAX, NamedFacts
-from switchboard.builtin.identity.facts import all_right
+from switchboard.builtin.identity.facts import all_facts_match
 from switchboard.builtin.identity.policy import TRIES_KEPT, VERIFIED_FOR, Record
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -36,7 +36,7 @@ def named(session_id: str = "s", **facts: Any) -> NamedFacts:
         ("dave", {"date_of_birth": "1996-01-09", "address": "Bahnhofstraße 7b, 01067 Dresden"}, True),
         ("erin", {"phone": "+44 20 7946 0105", "address": "5 Quay St., Eastport EP1 4QS"}, True),
         ("alice", WRONG, False),
-        ("alice", {**RIGHT, "phone": "+49 30 5550199"}, False),  # one that is wrong makes all wrong
+        ("alice", {**RIGHT, "phone": "+49 30 5550199"}, False),  # one wrong fact makes the whole try wrong
         ("bob", RIGHT, False),
         ("nobody", RIGHT, False),
         ("alice", {"email": "alice@example.com", "address": "Lindenstraße 21, 10115 Berlin"}, False),
@@ -44,8 +44,8 @@ def named(session_id: str = "s", **facts: Any) -> NamedFacts:
     ],
     ids=str,
 )
-def test_the_same_fact_is_right_however_it_is_written(customer_id: str, facts: dict[str, str], right: bool) -> None:
-    assert all_right(known_of(PEOPLE.get(customer_id), None), named(**facts)) is right
+def test_fact_matches_in_any_spelling(customer_id: str, facts: dict[str, str], right: bool) -> None:
+    assert all_facts_match(known_of(PEOPLE.get(customer_id), None), named(**facts)) is right
 
 
 UMA = User(
@@ -61,7 +61,7 @@ UMA = User(
     membership="regular",
     reservations=(),
 )
-"""Known to the airline alone."""
+"""A customer of the airline only."""
 
 BORN = {"date_of_birth": "1990-04-05"}
 
@@ -78,40 +78,40 @@ BORN = {"date_of_birth": "1990-04-05"}
         ({**BORN, "address": "Austin, TX, USA"}, False),
         ({"date_of_birth": "1990-04-06", "email": "uma.lee1@example.com"}, False),
         ({"date_of_birth": "1990-05-04", "email": "uma.lee1@example.com"}, False),
-        # There is no phone number on the airline's record, so none is right, with digits or without.
+        # The airline has no phone number on record, so no number matches.
         ({**BORN, "phone": "+1 512 5550100"}, False),
         ({**BORN, "phone": "none"}, False),
     ],
     ids=str,
 )
-def test_who_is_the_airlines_customer_alone_is_known_by_its_record(facts: dict[str, str], right: bool) -> None:
-    assert all_right(known_of(PEOPLE.get(UMA.user_id), UMA), named(**facts)) is right
+def test_airline_only_customer_is_verified_by_the_airlines_record(facts: dict[str, str], right: bool) -> None:
+    assert all_facts_match(known_of(PEOPLE.get(UMA.user_id), UMA), named(**facts)) is right
 
 
-def test_what_is_empty_on_record_is_not_right() -> None:
+def test_empty_fact_on_record_never_matches() -> None:
     nowhere = Address(address1="", address2="", city="", country="", state="", zip="")
     blank = UMA.model_copy(update={"address": nowhere, "email": "", "dob": ""})
     known = known_of(None, blank)
-    assert not all_right(known, named(address="-", email="-"))
-    assert not all_right(known, named(address="-", phone="-"))
+    assert not all_facts_match(known, named(address="-", email="-"))
+    assert not all_facts_match(known, named(address="-", phone="-"))
 
 
-def test_a_record_of_the_airline_counts_for_nobody_who_is_on_record_elsewhere() -> None:
+def test_airline_record_does_not_count_for_customers_on_record_elsewhere() -> None:
     alike = UMA.model_copy(update={"user_id": "alice"})
     known = known_of(PEOPLE["alice"], alike)
-    assert not all_right(known, named(date_of_birth=UMA.dob, email=UMA.email))
-    assert all_right(known, named(**RIGHT))
+    assert not all_facts_match(known, named(date_of_birth=UMA.dob, email=UMA.email))
+    assert all_facts_match(known, named(**RIGHT))
 
 
 @pytest.mark.parametrize("customer_id", sorted(read_data(DEFAULT_DATA).users.keys() | PEOPLE.keys()))
-def test_the_bank_and_the_airline_know_the_same_of_a_customer(customer_id: str) -> None:
+def test_bank_and_airline_have_the_same_facts_on_record(customer_id: str) -> None:
     person, user = PEOPLE[customer_id], read_data(DEFAULT_DATA).users[customer_id]
     assert f"{user.name.first_name} {user.name.last_name}" == person.name
     facts = {"date_of_birth": user.dob, "email": user.email, "address": of_user(user)["address"][0]}
-    assert all_right(of_person(person), named(**facts))
+    assert all_facts_match(of_person(person), named(**facts))
 
 
-def test_a_passenger_of_that_name_was_born_on_that_day() -> None:
+def test_passengers_have_the_same_date_of_birth_as_on_record() -> None:
     born = {person.name: str(person.date_of_birth) for person in PEOPLE.values()}
     flying = [one for booked in read_data(DEFAULT_DATA).reservations.values() for one in booked.passengers]
     known = [(f"{one.first_name} {one.last_name}", one.dob) for one in flying]
@@ -129,54 +129,54 @@ def test_a_passenger_of_that_name_was_born_on_that_day() -> None:
     ],
     ids=str,
 )
-def test_one_fact_is_not_enough(facts: dict[str, str]) -> None:
+def test_fewer_than_two_valid_facts_are_rejected(facts: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         named(**facts)
 
 
 def tried(record: Record, right: bool, at: datetime = NOW, session_id: str = "s") -> Record:
-    entry = policy.judge_try(record, named(session_id, **RIGHT), right, at)
-    return policy.recorded(record, entry)
+    entry = policy.check_try(record, named(session_id, **RIGHT), right, at)
+    return policy.add_try(record, entry)
 
 
 def outcomes(record: Record) -> list[str]:
     return [entry.outcome for entry in record.tries]
 
 
-def test_what_was_proven_holds_in_its_session_for_a_time() -> None:
+def test_verification_is_valid_in_its_session_for_a_limited_time() -> None:
     record = tried(Record(), True)
-    assert policy.proven(record, "s", NOW)
-    assert not policy.proven(record, "other", NOW)
-    assert policy.proven(record, "s", NOW + VERIFIED_FOR - timedelta(seconds=1))
-    assert not policy.proven(record, "s", NOW + VERIFIED_FOR)
+    assert policy.is_proven(record, "s", NOW)
+    assert not policy.is_proven(record, "other", NOW)
+    assert policy.is_proven(record, "s", NOW + VERIFIED_FOR - timedelta(seconds=1))
+    assert not policy.is_proven(record, "s", NOW + VERIFIED_FOR)
 
 
-def test_after_three_wrong_tries_the_session_is_locked_for_a_time_and_no_longer() -> None:
+def test_session_is_locked_temporarily_after_three_wrong_tries() -> None:
     record = Record()
     left = []
     for _ in range(3):
         record = tried(record, False)
-        left.append(policy.told(record, record.tries[-1]).tries_left)
+        left.append(policy.reply_to_try(record, record.tries[-1]).tries_left)
     assert left == [2, 1, 0]
     record = tried(record, True, NOW + LOCKED_FOR - timedelta(seconds=1))
-    assert outcomes(record)[-1] == "locked"  # the right facts, and still not taken
-    assert not policy.proven(record, "s", NOW + LOCKED_FOR)
-    told = policy.told(record, record.tries[-1])
+    assert outcomes(record)[-1] == "locked"  # locked even with the right facts
+    assert not policy.is_proven(record, "s", NOW + LOCKED_FOR)
+    told = policy.reply_to_try(record, record.tries[-1])
     assert (
         told.summary == "There were too many wrong answers. You can try again after 2026-11-23 12:30 UTC, or sign in."
     )
     record = tried(record, True, NOW + LOCKED_FOR)
-    assert policy.proven(record, "s", NOW + LOCKED_FOR)
+    assert policy.is_proven(record, "s", NOW + LOCKED_FOR)
 
 
-def test_a_right_try_gives_three_new_ones() -> None:
+def test_successful_try_resets_the_wrong_ones() -> None:
     record = Record()
     for right in (False, False, True, False, False, True):
         record = tried(record, right)
     assert outcomes(record) == ["wrong", "wrong", "verified", "wrong", "wrong", "verified"]
 
 
-def test_another_session_is_no_way_around_a_lock() -> None:
+def test_new_session_does_not_reset_the_lock() -> None:
     record = Record()
     for number in range(WRONG_A_DAY_MAX):
         record = tried(record, False, NOW + timedelta(minutes=number), f"s{number}")
@@ -185,7 +185,7 @@ def test_another_session_is_no_way_around_a_lock() -> None:
     assert outcomes(tried(record, True, NOW + timedelta(days=1), "new"))[-1] == "verified"
 
 
-def test_a_flood_of_locked_tries_does_not_wash_the_wrong_ones_away() -> None:
+def test_many_locked_tries_do_not_push_out_the_wrong_ones() -> None:
     record = Record()
     for number in range(WRONG_A_DAY_MAX):
         record = tried(record, False, session_id=f"s{number}")
@@ -196,21 +196,21 @@ def test_a_flood_of_locked_tries_does_not_wash_the_wrong_ones_away() -> None:
     assert outcomes(tried(record, True, NOW + timedelta(hours=1), "new"))[-1] == "locked"
 
 
-def test_the_record_says_when_by_what_and_how_it_ended_and_never_what_was_said() -> None:
-    entry = policy.judge_try(Record(), named(**RIGHT), True, NOW)
-    listed = policy.listed(policy.recorded(Record(), entry))
-    assert listed.summary == "1 tries: 1 verified, 0 wrong, 0 locked."
+def test_record_holds_fact_names_and_outcome_but_no_values() -> None:
+    entry = policy.check_try(Record(), named(**RIGHT), True, NOW)
+    listed = policy.list_tries(policy.add_try(Record(), entry))
+    assert listed.summary == "1 try: 1 verified, 0 wrong, 0 locked."
     assert listed.tries[0].facts == ("date_of_birth", "email")
     assert "1988" not in listed.model_dump_json()
     assert "alice@" not in listed.model_dump_json()
 
 
-def test_what_was_wrong_is_not_said() -> None:
+def test_reply_does_not_say_which_fact_was_wrong() -> None:
     record = tried(Record(), False)
-    told = policy.told(record, record.tries[-1]).summary
-    assert told == "That is not what we have on record. You have 2 more tries, or you can sign in."
+    told = policy.reply_to_try(record, record.tries[-1]).summary
+    assert told == "That does not match our records. You have 2 more tries, or you can sign in."
 
 
-def test_everybody_is_on_record() -> None:
+def test_all_demo_customers_are_on_record() -> None:
     assert sorted(PEOPLE) == ["alice", "bob", "carol", "dave", "erin"]
     assert all(person.date_of_birth < date(2008, 1, 1) for person in PEOPLE.values())

@@ -72,7 +72,7 @@ class Compensations(WireModel):
     causes: tuple[str, ...]
 
 
-class Noted(WireModel):
+class Acknowledgement(WireModel):
     """The request was carried out. `changed` is False if there was nothing to do."""
 
     changed: bool
@@ -83,7 +83,7 @@ PAY = Tool(
     handler="pay",
     purpose="Pay with the customer's payment methods: everything or nothing.",
     input=Pay,
-    output=Noted,
+    output=Acknowledgement,
     keyed_by="customer_id",
     internal=True,
 )
@@ -92,7 +92,7 @@ UNDO_PAYMENT = Tool(
     handler="undo_payment",
     purpose="Undo the payments of an operation that failed.",
     input=OperationRef,
-    output=Noted,
+    output=Acknowledgement,
     keyed_by="customer_id",
     internal=True,
 )
@@ -101,7 +101,7 @@ SETTLE_PAYMENT = Tool(
     handler="settle_payment",
     purpose="Make the payments of an operation final.",
     input=OperationRef,
-    output=Noted,
+    output=Acknowledgement,
     keyed_by="customer_id",
     internal=True,
 )
@@ -110,7 +110,7 @@ CREDIT = Tool(
     handler="credit",
     purpose="Refund an amount to a gift card.",
     input=Credit,
-    output=Noted,
+    output=Acknowledgement,
     keyed_by="customer_id",
     internal=True,
 )

@@ -21,11 +21,11 @@ from services.tools.airline.customers.contract import (
     PAY,
     SETTLE_PAYMENT,
     UNDO_PAYMENT,
+    Acknowledgement,
     AddCertificate,
     Compensations,
     Credit,
     GetUserDetails,
-    Noted,
     OperationRef,
     Pay,
 )
@@ -78,25 +78,25 @@ def add_payments(customers: restate.VirtualObject, data: AirlineData) -> None:
     """Add the handlers that change a customer's payment methods."""
 
     @implements(customers, PAY)
-    async def pay(ctx: restate.ObjectContext, request: Pay) -> Noted:
+    async def pay(ctx: restate.ObjectContext, request: Pay) -> Acknowledgement:
         """Pay once per operation id. 404 for a payment method that is not the customer's, 409 for too low a balance."""
         before = await profile_to_change(ctx, data)
         return store(ctx, before, allowed(profiles.pay(before, request)))
 
     @implements(customers, UNDO_PAYMENT)
-    async def undo_payment(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
+    async def undo_payment(ctx: restate.ObjectContext, request: OperationRef) -> Acknowledgement:
         """Undo the payments. Does nothing if they were never made or are settled."""
         before = await profile_to_change(ctx, data)
         return store(ctx, before, profiles.undo(before, request.operation_id))
 
     @implements(customers, SETTLE_PAYMENT)
-    async def settle_payment(ctx: restate.ObjectContext, request: OperationRef) -> Noted:
+    async def settle_payment(ctx: restate.ObjectContext, request: OperationRef) -> Acknowledgement:
         """Make the payments final; they can no longer be undone."""
         before = await profile_to_change(ctx, data)
         return store(ctx, before, profiles.settle(before, request.operation_id))
 
     @implements(customers, CREDIT)
-    async def credit(ctx: restate.ObjectContext, request: Credit) -> Noted:
+    async def credit(ctx: restate.ObjectContext, request: Credit) -> Acknowledgement:
         """Refund an amount to a gift card."""
         before = await profile_to_change(ctx, data)
         return store(ctx, before, profiles.credit(before, request))
@@ -118,10 +118,10 @@ def certificate_ids(drawn: random.Random, ids: AirlineIds) -> Iterator[str]:
     return itertools.chain(BENCHMARK_CERTIFICATES if ids == "benchmark" else (), digits)
 
 
-def store(ctx: restate.ObjectContext, before: Profile, after: Profile) -> Noted:
+def store(ctx: restate.ObjectContext, before: Profile, after: Profile) -> Acknowledgement:
     if after != before:
         ctx.set(PROFILE, after)
-    return Noted(changed=after != before)
+    return Acknowledgement(changed=after != before)
 
 
 async def profile_of(ctx: restate.ObjectSharedContext, data: AirlineData) -> Profile:

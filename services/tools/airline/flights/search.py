@@ -7,7 +7,7 @@ from services.tools.airline.data.dataset import AirlineData
 from services.tools.airline.data.models import Day, Flight
 from services.tools.airline.data.schedule import NEXT_DAY
 from services.tools.airline.flights.contract import FlightOffer, FlightOnDay, NamedDay, NotShown, OneStopFlights
-from switchboard.builtin.calendar.dates import coming
+from switchboard.builtin.calendar.dates import next_weekday
 
 FlightKey = tuple[str, Day]
 """Flight number and day of departure."""
@@ -29,7 +29,7 @@ def resolve_day(date: dt.date | NamedDay, today: dt.date) -> Day:
         return today.isoformat()
     if date == "tomorrow":
         return (today + dt.timedelta(days=1)).isoformat()
-    return coming(date, today).isoformat()
+    return next_weekday(date, today).isoformat()
 
 
 def direct_flights(data: AirlineData, origin: str, destination: str, day: Day, now: dt.datetime) -> list[FlightKey]:

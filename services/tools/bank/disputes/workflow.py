@@ -21,16 +21,16 @@ from services.tools.bank.disputes.contract import (
 )
 from switchboard import implements
 from switchboard.builtin.approvals.contract import (
+    DECIDED_BY_DEADLINE,
     INBOX_KEY,
-    NO_STAFF,
     WITHDRAW,
     ApprovalRef,
-    AskForApproval,
+    ApprovalRequest,
+    Callback,
     Decision,
-    Door,
-    Waiting,
+    PendingApproval,
 )
-from switchboard.builtin.approvals.staff_decision import DECISION, decision_of_staff
+from switchboard.builtin.approvals.staff_decision import DECISION, await_staff_decision
 from switchboard.money import format_amount
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
@@ -76,8 +76,8 @@ async def decide(ctx: restate.WorkflowContext, case: DisputeCase) -> DisputeClos
         return DisputeClosing(dispute_id=case.dispute_id, status="accepted", why=policy.CREDITED_INSTANTLY)
     now = await business_now(ctx)
     within = timedelta(seconds=case.decide_within_seconds)
-    question = AskForApproval(
-        waiting=Waiting(
+    question = ApprovalRequest(
+        waiting=PendingApproval(
             approval_id=case.dispute_id,
             title=f"Dispute of {format_amount(case.amount, case.currency)} at {case.merchant}",
             customer_id=case.customer_id,
@@ -85,7 +85,7 @@ async def decide(ctx: restate.WorkflowContext, case: DisputeCase) -> DisputeClos
             until=now + within,
             facts=policy.facts(case),
         ),
-        tell=Door(service=DISPUTE_DECIDED.service, handler=DISPUTE_DECIDED.handler, key=case.dispute_id),
+        tell=Callback(service=DISPUTE_DECIDED.service, handler=DISPUTE_DECIDED.handler, key=case.dispute_id),
     )
-    decision = await decision_of_staff(ctx, question, within, policy.undecided(within))
-    return policy.closing(case, decision, staff=decision.by != NO_STAFF)
+    decision = await await_staff_decision(ctx, question, within, policy.undecided(within))
+    return policy.closing(case, decision, staff=decision.by != DECIDED_BY_DEADLINE)

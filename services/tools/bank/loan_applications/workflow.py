@@ -40,12 +40,12 @@ from switchboard.builtin.approvals.contract import (
     INBOX_KEY,
     WITHDRAW,
     ApprovalRef,
-    AskForApproval,
+    ApprovalRequest,
+    Callback,
     Decision,
-    Door,
-    Waiting,
+    PendingApproval,
 )
-from switchboard.builtin.approvals.staff_decision import DECISION, decision_of_staff
+from switchboard.builtin.approvals.staff_decision import DECISION, await_staff_decision
 from switchboard.contract import BY_THE_MESH
 from switchboard.money import format_amount
 from switchboard.telemetry.logs import private
@@ -132,17 +132,17 @@ async def refer(
     within = timedelta(seconds=application.decide_within_seconds)
     send_tool(ctx, MARK_WAITING, ApplicationRef(application_id=application.application_id), application.customer_id)
     asked = question(application, found, verdict, now, within)
-    return await decision_of_staff(ctx, asked, within, policy.undecided(within))
+    return await await_staff_decision(ctx, asked, within, policy.undecided(within))
 
 
 def question(
     application: Application, found: Figures, verdict: Verdict, now: datetime, within: timedelta
-) -> AskForApproval:
+) -> ApprovalRequest:
     """Return the application as staff see it."""
     amount, months = format_amount(application.amount, application.currency), application.term_months
     cost = policy.offer(application.amount, months)
-    return AskForApproval(
-        waiting=Waiting(
+    return ApprovalRequest(
+        waiting=PendingApproval(
             approval_id=application.application_id,
             title=f"Loan of {amount} over {months} months",
             customer_id=application.customer_id,
@@ -150,7 +150,9 @@ def question(
             until=now + within,
             facts=policy.facts(found, cost, application.purpose, verdict.why),
         ),
-        tell=Door(service=DECIDED_BY_STAFF.service, handler=DECIDED_BY_STAFF.handler, key=application.application_id),
+        tell=Callback(
+            service=DECIDED_BY_STAFF.service, handler=DECIDED_BY_STAFF.handler, key=application.application_id
+        ),
     )
 
 

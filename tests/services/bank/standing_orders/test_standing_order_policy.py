@@ -77,7 +77,7 @@ def test_an_order_counts_on_from_its_first_day_until_its_last() -> None:
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"starts": "2026-11-22"}, "lies in the past"),
+        ({"starts": "2026-11-22"}, "is in the past"),
         ({"starts": "2028-01-01"}, "too far ahead"),
         ({"ends_on": "2026-11-30"}, "It would end before its first transfer"),
     ],
