@@ -193,7 +193,7 @@ def build_with_go(tool: Tool) -> str:
     if go is None:
         raise Unavailable("")
     if shutil.which("go") is None:
-        raise Unavailable("Go is not installed, so it cannot be build_with_go")
+        raise Unavailable("Go is not installed, so it cannot be built")
     flags = ["-trimpath", f"-ldflags=-s -w {tool.expand(go.get('flags', ''))}"]
     with scratch(tool) as folder:
         if "install" in go:
@@ -211,7 +211,7 @@ def build_with_go(tool: Tool) -> str:
             install(tool, folder / tool.name)
     # The module may have another version than the release.
     version = f", which is {go['version']}" if "version" in go else ""
-    return f"build_with_go with Go from {tool.expand(next(iter(go.values())))}{version}"
+    return f"built with Go from {tool.expand(next(iter(go.values())))}{version}"
 
 
 def unpack_debian_package(tool: Tool) -> str:

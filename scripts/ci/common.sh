@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. They source it; it is no command of its own.
+# Functions that the scripts of this folder share. They source this file; it is not a command.
 set -euo pipefail
 
-# The project's folder, whatever folder the script was started in.
+# Change to the project's folder, wherever the script was started.
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-# Where a release puts what it has made.
+# Folder for a release's files.
 DIST=${DIST:-dist}
 
 fail() {
@@ -13,28 +13,28 @@ fail() {
   exit 1
 }
 
-# The version of the project, as pyproject.toml has it.
+# Print the project's version.
 project_version() {
-  python3 -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])'
+  sed -n 's/^VERSION = "\(.*\)"$/\1/p' switchboard/version.py
 }
 
-# Every service that has an image: those of mesh.toml, and the framework's own two.
+# Print every service that has an image: those of mesh.toml, and the framework's own two.
 service_names() {
   python3 -c 'from pathlib import Path; from scripts.image_tree import services; print(*services(Path.cwd()), sep="\n")'
 }
 
-# The name of a service's image; the first argument is the service, the second the tag.
+# Print the name of a service's image. Arguments: the service and the tag.
 image_of() {
   echo "${IMAGE_REGISTRY:+$IMAGE_REGISTRY/}switchboard-${1//_/-}:$2"
 }
 
-# The name of the registry to push to. The project has none of its own.
+# Fail unless a registry to push to is set. The project has none of its own.
 needs_registry() {
-  test -n "${IMAGE_REGISTRY:-}" || fail "IMAGE_REGISTRY has to name a registry, such as registry.example.org/switchboard."
+  test -n "${IMAGE_REGISTRY:-}" || fail "IMAGE_REGISTRY is not set. Set it to a registry, such as registry.example.org/switchboard."
 }
 
-# A helm of the version that scripts/tools.toml pins.
-bring_helm() {
+# Install the helm version that scripts/tools.toml pins.
+install_helm() {
   python3 -m scripts.tools helm
   export HELM=$PWD/.tools/bin/helm
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the image of every service. With PUSH=1 it pushes them to IMAGE_REGISTRY, each with an SBOM and its provenance,
-# and writes their names with digests into dist/images.txt.
-#   TAG              the images' tag; the project's version when empty
-#   BASE             the base image by digest; the Dockerfile's own when empty
+# Build the image of every service. With PUSH=1, push them to IMAGE_REGISTRY, each with an SBOM and provenance, and write
+# their names with digests into dist/images.txt.
+#   TAG              tag of the images; default: the project's version
+#   BASE             base image by digest; default: the one in the Dockerfile
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"
@@ -30,9 +30,9 @@ mkdir -p "$DIST"
 : > "$DIST/images.txt"
 for service in $services; do
   image=$(image_of "$service" "$TAG")
-  # A cluster may have pods of this tag, and their journals belong to the code that they run.
+  # A cluster may run pods of this tag, and their journals fit only this code.
   if docker buildx imagetools inspect "$image" > /dev/null 2>&1; then
-    fail "$image is in the registry already. A tag is never pushed twice: raise the version."
+    fail "$image is already in the registry. Tags must not be pushed twice; raise the version."
   fi
   docker buildx build --push --sbom=true --provenance=mode=max --metadata-file "$DIST/image.json" \
     "${arguments[@]}" --build-arg SERVICE="$service" --tag "$image" .

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Plays a mesh's life on a cluster of kind: installs the three charts, holds a conversation, upgrades the bank, removes all.
-#   scripts/ci/kind.sh            every step; then the cluster is deleted, after a failure with its logs kept
+# Test a mesh on a kind cluster: install the three charts, hold a conversation, upgrade the bank, remove everything.
+#   scripts/ci/kind.sh            run all steps, then delete the cluster; after a failure, keep its logs
 #   scripts/ci/kind.sh STEP...    create, images, install, smoke, upgrade, remove, logs, delete
-# It needs docker, kind, kubectl, Python 3.11 or newer and Go or a network to get helm. It takes a kubeconfig of its own
-# and leaves yours as it is.
-#   CLUSTER          the cluster's name; switchboard-ci when empty
-#   KIND_NODE_IMAGE  the node's image, which says the version of Kubernetes; kind's own when empty
-#   LOGS             the folder for `logs`; kind-logs when empty
+# Needs docker, kind, kubectl, Python 3.11 or newer, and Go or a network to install helm. Uses its own kubeconfig and does
+# not change yours.
+#   CLUSTER          name of the cluster; default: switchboard-ci
+#   KIND_NODE_IMAGE  image of the node, which decides the Kubernetes version; default: kind's
+#   LOGS             folder for the step `logs`; default: kind-logs
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"
@@ -16,7 +16,7 @@ LOGS=${LOGS:-kind-logs}
 mkdir -p .tools
 export KUBECONFIG=$PWD/.tools/kubeconfig-$CLUSTER
 
-# Two tags of the same images: to Restate a new tag is a new version. Neither is in any registry.
+# Two tags of the same images, because a new tag is a new version for Restate. They are in no registry.
 IMAGE_REGISTRY=
 FIRST=0.0.0-ci.1
 SECOND=0.0.0-ci.2
@@ -49,7 +49,7 @@ install() {
   "$HELM" test mesh --namespace mesh --logs
 }
 
-# helm waits for no RestateDeployment.
+# helm does not wait for RestateDeployments.
 ready() {
   kubectl --namespace mesh wait --for=condition=Ready rsd --all --timeout=10m
   local deployment
@@ -58,7 +58,7 @@ ready() {
   done
 }
 
-# A conversation through the gateway. In a subshell, so that the port-forward ends with it, however it ends.
+# A conversation through the gateway, in a subshell, so that the port-forward always ends with it.
 smoke() (
   token=$(kubectl --namespace mesh exec deployment/gateway -- python -m switchboard.gateway.token --customer alice)
   kubectl --namespace mesh port-forward service/gateway 18000:80 > /dev/null &
@@ -67,7 +67,7 @@ smoke() (
   TOKEN=$token python3 scripts/smoke.py --gateway http://127.0.0.1:18000
 )
 
-# Which version of a service gets what is new: Restate's id of the deployment.
+# Print the version of a service that gets new invocations: Restate's id of the deployment.
 deployment_of() {
   kubectl --namespace mesh get rsd "$1" --output jsonpath='{.status.deploymentId}'
 }
@@ -77,23 +77,23 @@ upgrade() {
   bank=$(deployment_of bank)
   tools=$(deployment_of tools)
   if test -z "$bank" || test -z "$tools"; then
-    fail "The operator does not say which versions there are."
+    fail "The status of the RestateDeployments bank and tools has no deploymentId."
   fi
   "$HELM" upgrade mesh deploy/helm/agent-mesh --namespace mesh --reset-then-reuse-values \
     --set services.bank.image.tag=$SECOND
-  # The condition Ready is still that of the old version for a moment, so it cannot be waited for alone.
+  # The condition Ready is briefly still that of the old version, so waiting for it is not enough.
   for ((waited = 0; waited < 300; waited += 5)); do
     if test "$(deployment_of bank)" != "$bank"; then
       break
     fi
     sleep 5
   done
-  test "$(deployment_of bank)" != "$bank" || fail "The bank's new version was not registered in 5 minutes."
+  test "$(deployment_of bank)" != "$bank" || fail "The bank's new version was not registered within 5 minutes."
   ready
-  test "$(deployment_of tools)" = "$tools" || fail "The tools were rolled out, and only the bank was upgraded."
+  test "$(deployment_of tools)" = "$tools" || fail "The tools were rolled out, although only the bank was upgraded."
 }
 
-# In the order of docs/operate/install.md: the operator takes the finalizers off, so it goes last.
+# The order of docs/operate/install.md: the operator removes finalizers, so remove it last.
 remove() {
   local left
   kubectl --namespace mesh delete rsd --all --wait --timeout=15m
@@ -102,13 +102,13 @@ remove() {
   "$HELM" uninstall mesh-platform --namespace mesh-platform --wait --timeout 5m
   kubectl delete rsc restate --ignore-not-found --wait --timeout=5m
   left=$(kubectl get rsd,rsc --all-namespaces --output name)
-  test -z "$left" || fail "This is left: $left"
+  test -z "$left" || fail "These objects were not removed: $left"
   "$HELM" uninstall mesh-operator --namespace restate-operator --wait --timeout 5m
   left=$("$HELM" list --all-namespaces --all --short)
-  test -z "$left" || fail "These releases are left: $left"
+  test -z "$left" || fail "These releases were not removed: $left"
 }
 
-# What there is to read after a failure. Each part may be missing, so none of it fails.
+# Collect logs after a failure. Any part may be missing, so no command may fail.
 logs() {
   mkdir -p "$LOGS"
   kubectl get all,rsd,rsc --all-namespaces --output wide > "$LOGS/objects.txt" 2>&1 || true
@@ -127,7 +127,7 @@ step() {
   "$1"
 }
 
-bring_helm
+install_helm
 if test $# -eq 0; then
   trap 'test $? = 0 || step logs; step delete' EXIT
   for name in create images install smoke upgrade smoke remove; do
@@ -137,7 +137,7 @@ else
   for name in "$@"; do
     case $name in
       create | images | install | smoke | upgrade | remove | logs | delete) step "$name" ;;
-      *) fail "There is no step $name." ;;
+      *) fail "Unknown step: $name" ;;
     esac
   done
 fi

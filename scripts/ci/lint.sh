@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Checks the workflows with actionlint and the scripts of this folder with shellcheck. It needs Go and shellcheck.
+# Check the workflows with actionlint and the scripts of this folder with shellcheck. Needs shellcheck, and Go or a network
+# to install the actionlint version that scripts/tools.toml pins.
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"
 
-ACTIONLINT=1.7.12
-
+python3 -m scripts.tools actionlint
 shellcheck --external-sources .ci/run scripts/ci/*.sh
-go run "github.com/rhysd/actionlint/cmd/actionlint@v$ACTIONLINT" -color
+.tools/bin/actionlint -color

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Signs in at the registry of IMAGE_REGISTRY, for docker, cosign and helm, as REGISTRY_USER with REGISTRY_PASSWORD.
+# Log in to the registry of IMAGE_REGISTRY as REGISTRY_USER with REGISTRY_PASSWORD, for docker, cosign and helm.
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"
@@ -7,7 +7,7 @@ source "$(dirname "$0")/common.sh"
 needs_registry
 host=${IMAGE_REGISTRY%%/*}
 : "${REGISTRY_USER:?}" "${REGISTRY_PASSWORD:?}"
-bring_helm
-# The password goes through stdin, so that no list of processes shows it. cosign reads what docker writes.
+install_helm
+# Pass the password through stdin, so that the process list does not show it. cosign uses docker's login.
 printf %s "$REGISTRY_PASSWORD" | docker login "$host" --username "$REGISTRY_USER" --password-stdin
 printf %s "$REGISTRY_PASSWORD" | "$HELM" registry login "$host" --username "$REGISTRY_USER" --password-stdin

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a release on GitHub of what is in dist/: `publish.sh v0.2.0`. It needs gh, and GH_TOKEN.
+# Create a release on GitHub with the files in dist/: `publish.sh v0.2.0`. Needs gh and GH_TOKEN.
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"
@@ -9,5 +9,5 @@ notes=$(mktemp)
 trap 'rm -f "$notes"' EXIT
 scripts/ci/version.sh "$tag" notes > "$notes"
 mapfile -t files < <(find "$DIST" -type f | sort)
-test ${#files[@]} -gt 0 || fail "There is nothing in $DIST."
+test ${#files[@]} -gt 0 || fail "$DIST has no files to publish."
 gh release create "$tag" "${files[@]}" --verify-tag --title "$tag" --notes-file "$notes"

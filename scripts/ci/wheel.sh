@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the wheel into dist/. With SBOM=1 it also writes an SBOM of what the wheel and the pins of requirements/all.txt
-# install; that needs syft.
+# Build the wheel into dist/. With SBOM=1, also write an SBOM of the wheel and the packages pinned in requirements/all.txt.
+# That needs syft.
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"
@@ -10,7 +10,7 @@ SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 .venv/bin/python -m hatchling build --target wheel --directory "$DIST"
 wheel=$(echo "$DIST"/switchboard_mesh-"$(project_version)"-*.whl)
-test -f "$wheel" || fail "There is no wheel of version $(project_version) in $DIST."
+test -f "$wheel" || fail "$DIST has no wheel of version $(project_version)."
 
 if test "${SBOM:-0}" = 1; then
   environment=$(mktemp -d)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.image_tree import services
+from switchboard.version import VERSION
 from tests.images.build import STOOD_IN_FOR, UV, Builder, CannotBuild
 from tests.images.dockerfile import Ignore, read_dockerfile
 from tests.parts import PROJECT
@@ -152,7 +153,7 @@ def test_an_image_says_what_it_is_and_runs_as_nobody(builder: Builder, service: 
     assert image.ports == (image.environment["PORT"],) == ("9080",)
     said = {name.removeprefix("org.opencontainers.image."): value for name, value in image.labels.items()}
     assert said["title"] == f"Switchboard {service}"
-    assert said["version"] == PYPROJECT["version"]
+    assert said["version"] == VERSION
     assert said["licenses"] == PYPROJECT["license"]
     assert said["base.name"] == DOCKERFILE.arguments["BASE"]
 
