@@ -210,7 +210,7 @@ async def test_interrupt_at_any_time_leaves_the_transfer_complete_or_undone(bank
     answer = await message
     changed = await bank.changed(before)
     assert changed in (COMPLETE, UNDONE)
-    if answer.body["interrupted"] and "Done before that: transfer money" in answer.text:
+    if answer.body["interrupted"] and "Done: transfer money" in answer.text:
         assert changed == COMPLETE
     if "Not done: transfer money" in answer.text:
         assert changed == UNDONE
