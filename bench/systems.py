@@ -14,7 +14,7 @@ from bench.workload import script
 from services.project import reference
 from switchboard.agent import HANDOFF_PREFIX
 from switchboard.local.mesh import DEMO_MODEL, DEMO_MODEL_NAME, Addresses, Mesh
-from switchboard.local.observe import Observe, TracePorts, reason_tracing_is_off
+from switchboard.local.observe import TracePorts, TracingProcesses, reason_tracing_is_off
 from switchboard.local.process import Process, free_ports
 from switchboard.testing import JSON, Customer, ScriptedModel
 
@@ -202,15 +202,15 @@ async def traced_meshes(
     away = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}"}
     restate_away = {"RESTATE_TRACING_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}"}
     model = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": f"{model_url}/v1", "SWITCHBOARD_MODEL": DEMO_MODEL_NAME}
-    observe = None if reason_tracing_is_off({}) else Observe(folder / "observe", TracePorts.free())
+    tracing = None if reason_tracing_is_off({}) else TracingProcesses(folder / "observe", TracePorts.free())
     meshes = {
         COLLECTOR_AWAY: Mesh(
             reference(), folder / "away", Addresses.free(reference().definition), model, away, restate_away
         )
     }
-    if observe is not None:
+    if tracing is not None:
         meshes[TRACED] = Mesh(
-            reference(), folder / "traced", Addresses.free(reference().definition), model, observe=observe
+            reference(), folder / "traced", Addresses.free(reference().definition), model, tracing=tracing
         )
     found = []
     for name, mesh in meshes.items():

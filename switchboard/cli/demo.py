@@ -27,7 +27,7 @@ from switchboard.cli.timeline import max_concurrent, timeline
 from switchboard.cli.trace import Span
 from switchboard.client import MeshClient, Refused
 from switchboard.local.mesh import Addresses, Mesh
-from switchboard.local.observe import TracePorts, observe_or_reason
+from switchboard.local.observe import TracePorts, tracing_or_reason
 from switchboard.local.problem import InvalidCommand, Problem
 from switchboard.local.process import StartFailed
 from switchboard.local.restate_server import Admin
@@ -58,21 +58,21 @@ def demo(project: MeshProject, folder: Path | None, observed: bool = False) -> i
     work = empty_folder(folder)
     keep = folder is not None
     try:
-        complaints = asyncio.run(play(project, scenes, work, observed))
-        keep |= bool(complaints)
+        failures = asyncio.run(play(project, scenes, work, observed))
+        keep |= bool(failures)
     except asyncio.CancelledError:
         return STOPPED
-    except StartFailed as failure:
+    except StartFailed as error:
         # Without logs, no service was started, so there is nothing to keep.
         keep |= (work / "logs").exists()
-        raise Problem(str(failure)) from failure
+        raise Problem(str(error)) from error
     finally:
         shutil.rmtree(work / "restate" if keep else work, ignore_errors=True)
-    for complaint in complaints:
-        err.print(complaint, style="red", markup=False, highlight=False, soft_wrap=True)
-    if complaints:
+    for failure in failures:
+        err.print(failure, style="red", markup=False, highlight=False, soft_wrap=True)
+    if failures:
         note(f"The services' logs are in {work / 'logs'}.")
-    return int(bool(complaints))
+    return int(bool(failures))
 
 
 def scenes_of(project: MeshProject) -> Sequence[Scene]:
@@ -113,12 +113,12 @@ async def play(project: MeshProject, scenes: Sequence[Scene], folder: Path, obse
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, task.cancel)
     began = time.monotonic()
-    observe, tracing_off = observe_or_reason(folder, TracePorts.preferred()) if observed else (None, "")
+    tracing, tracing_off = tracing_or_reason(folder, TracePorts.preferred()) if observed else (None, "")
     if tracing_off:
         note(tracing_off)
     # The demo model has no fallback models, so ignore any that the shell sets.
     environment = {"SWITCHBOARD_FALLBACK_MODELS": ""}
-    mesh = Mesh(project, folder, Addresses.free(project.definition), None, environment, observe=observe)
+    mesh = Mesh(project, folder, Addresses.free(project.definition), None, environment, tracing=tracing)
     try:
         with err.status("Starting a mesh …"):
             await mesh.start()
@@ -126,20 +126,20 @@ async def play(project: MeshProject, scenes: Sequence[Scene], folder: Path, obse
         note(
             f"Started a temporary mesh in {started - began:.1f} s. Answers come from rules, not from a language model."
         )
-        complaints = [complaint for scene in scenes for complaint in await play_scene(mesh, scene)]
+        failures = [failure for scene in scenes for failure in await play_scene(mesh, scene)]
         played = time.monotonic()
-        if observe is not None and observe.jaeger_url:
-            await keep_open(observe.jaeger_url)
+        if tracing is not None and tracing.jaeger_url:
+            await keep_open(tracing.jaeger_url)
     finally:
         await mesh.stop()
-    if not complaints:
+    if not failures:
         messages = sum(len(scene.says) for scene in scenes)
         out.print(
             f"{messages} messages, all replies as expected, in {played - began:.0f} s. Next: switchboard up",
             style="green",
             highlight=False,
         )
-    return complaints
+    return failures
 
 
 async def keep_open(jaeger_url: str) -> None:
@@ -154,15 +154,15 @@ async def play_scene(mesh: Mesh, scene: Scene) -> list[str]:
     out.print()
     out.rule(title, align="left", style="dim", characters="─")
     out.print()
-    complaints = []
+    failures = []
     for says in scene.says:
         played = await say(mesh, scene, says)
         show(scene, says, played)
-        complaints += check(scene, says, played)
+        failures += check(scene, says, played)
     emails = len(await sent_emails(mesh.admin))
     if emails != scene.emails:
-        complaints.append(f"“{scene.title}”: expected {scene.emails} e-mails in the outbox, got {emails}.")
-    return complaints
+        failures.append(f"“{scene.title}”: expected {scene.emails} e-mails in the outbox, got {emails}.")
+    return failures
 
 
 async def say(mesh: Mesh, scene: Scene, says: Says) -> Played:
@@ -210,21 +210,21 @@ def check(scene: Scene, says: Says, played: Played) -> list[str]:
     """Return one sentence per failed expectation."""
     where = f"“{scene.title}”, {scene.customer}: “{says.text}”"
     patterns = [pattern(written, datetime.now(UTC).date()) for written in says.reply]
-    complaints = [
+    failures = [
         f"{where}: expected a reply that matches /{wanted}/, got “{played.text}”."
         for wanted in patterns
         if not re.search(wanted, played.text)
     ]
     if says.refused != played.refused:
-        complaints.append(f"{where}: expected {outcome(says.refused)}, got {outcome(played.refused)}.")
+        failures.append(f"{where}: expected {outcome(says.refused)}, got {outcome(played.refused)}.")
     if says.agent != played.agent:
-        complaints.append(
+        failures.append(
             f"{where}: expected a reply from {says.agent or 'no agent'}, got one from {played.agent or 'no agent'}."
         )
     tools = tools_at_once(played.turn)
     if tools < says.tools_at_once:
-        complaints.append(f"{where}: expected at least {says.tools_at_once} tools in parallel, got {tools}.")
-    return complaints
+        failures.append(f"{where}: expected at least {says.tools_at_once} tools in parallel, got {tools}.")
+    return failures
 
 
 def outcome(refused: int) -> str:

@@ -17,7 +17,7 @@ from switchboard.cli.console import err, note, out
 from switchboard.local.gateway import GatewayPorts
 from switchboard.local.listeners import find_listener, in_use
 from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
-from switchboard.local.observe import Observe, TracePorts, observe_or_reason
+from switchboard.local.observe import TracePorts, TracingProcesses, tracing_or_reason
 from switchboard.local.problem import Problem
 from switchboard.local.process import Process, StartFailed
 from switchboard.local.restate_server import Ports
@@ -133,8 +133,8 @@ async def run(project: MeshProject, folder: Path, ports: PortChoice, observed: b
     refuse_taken_ports(addresses, ports.gateway, with_demo_model=model is None)
     # The demo model has no fallback models, so ignore any that the shell sets.
     environment = {} if model else {"SWITCHBOARD_FALLBACK_MODELS": ""}
-    observe, tracing_off = observe_or_reason(folder, TracePorts.preferred()) if observed else (None, "")
-    mesh = Mesh(project, folder, addresses, model, environment, observe=observe, gateway=ports.gateway)
+    tracing, tracing_off = tracing_or_reason(folder, TracePorts.preferred()) if observed else (None, "")
+    mesh = Mesh(project, folder, addresses, model, environment, tracing=tracing, gateway=ports.gateway)
     stop = asyncio.create_task(stop_requested.wait())
     try:
         if await started(mesh, stop):
@@ -164,7 +164,7 @@ async def started(mesh: Mesh, stop: "asyncio.Task[bool]") -> bool:
 async def until_stopped(mesh: Mesh, stop: "asyncio.Task[bool]") -> None:
     """Wait for a signal. Raises Problem if a process exits; if only the collector or Jaeger does, prints a note."""
     exit_watch = asyncio.create_task(mesh.first_to_exit())
-    tracing_watch = asyncio.create_task(report_tracing_stop(mesh.observe))
+    tracing_watch = asyncio.create_task(report_tracing_stop(mesh.tracing))
     await asyncio.wait({exit_watch, stop}, return_when=asyncio.FIRST_COMPLETED)
     tracing_watch.cancel()
     if exit_watch.done():
@@ -173,10 +173,10 @@ async def until_stopped(mesh: Mesh, stop: "asyncio.Task[bool]") -> None:
     exit_watch.cancel()
 
 
-async def report_tracing_stop(observe: Observe | None) -> None:
+async def report_tracing_stop(tracing: TracingProcesses | None) -> None:
     """Print a note when the collector or Jaeger exits, but only for the first of them."""
-    if observe is not None:
-        note(await observe.stopped())
+    if tracing is not None:
+        note(await tracing.stopped())
 
 
 def exit_message(process: Process, code: int) -> str:
@@ -204,9 +204,9 @@ def show(mesh: Mesh, model: Mapping[str, str] | None, tracing_off: str = "") -> 
         table.add_row("model", f"{addresses.service_url(DEMO_MODEL)}/v1", "rules, not a language model")
     else:
         table.add_row("model", model.get("OPENAI_BASE_URL", "OpenAI"), model.get("SWITCHBOARD_MODEL", ""))
-    if mesh.observe is not None:
-        table.add_row("collector", f"http://127.0.0.1:{mesh.observe.ports.http}", "accepts spans (OTLP over HTTP)")
-        table.add_row("Jaeger", mesh.observe.jaeger_url or "external", "a trace of every turn")
+    if mesh.tracing is not None:
+        table.add_row("collector", f"http://127.0.0.1:{mesh.tracing.ports.http}", "accepts spans (OTLP over HTTP)")
+        table.add_row("Jaeger", mesh.tracing.jaeger_url or "external", "a trace of every turn")
     out.print()
     out.print(table)
     out.print()

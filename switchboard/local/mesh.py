@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from switchboard.local.gateway import GatewayPorts, gateway_process, secret_of
-from switchboard.local.observe import Observe
+from switchboard.local.observe import TracingProcesses
 from switchboard.local.process import Process, StartFailed, first_to_exit, free_ports, wait_until
 from switchboard.local.restate_server import Admin, AdminError, Ports, server_process
 from switchboard.runtime.mesh_file import DEMO_MODEL_PORT, MESH_FILE, MeshDefinition, MeshProject
@@ -60,7 +60,7 @@ class Mesh:
     - `model`: the OPENAI_* variables of a real endpoint. Without it, the demo model is started.
     - `environment`: added to the environment of every service and of the gateway (faults, limits, log levels).
     - `restate_environment`: added to Restate's process.
-    - `observe`: started and stopped with the mesh; receives every span.
+    - `tracing`: started and stopped with the mesh; receives every span.
     - `services`: the services to start; all by default.
     - `gateway`: ports of a gateway for customers over HTTP; without them, no gateway is started.
     """
@@ -73,7 +73,7 @@ class Mesh:
         model: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         restate_environment: Mapping[str, str] | None = None,
-        observe: Observe | None = None,
+        tracing: TracingProcesses | None = None,
         services: Sequence[str] | None = None,
         gateway: GatewayPorts | None = None,
     ) -> None:
@@ -84,8 +84,8 @@ class Mesh:
         self.uses_demo_model = model is None
         self._model = dict(model) if model is not None else self._demo_model_environment()
         self._environment = dict(environment or {})
-        self.observe = observe
-        traced = observe.restate_environment if observe else {}
+        self.tracing = tracing
+        traced = tracing.restate_environment if tracing else {}
         self.restate = server_process(
             self.addresses.restate,
             self.folder / "restate",
@@ -100,7 +100,7 @@ class Mesh:
     @property
     def processes(self) -> list[Process]:
         gateway = [self.gateway] if self.gateway else []
-        return [self.restate, *self.services.values(), *gateway, *(self.observe.processes if self.observe else ())]
+        return [self.restate, *self.services.values(), *gateway, *(self.tracing.processes if self.tracing else ())]
 
     def log(self, name: str) -> Path:
         return self.folder / "logs" / f"{name}.log"
@@ -115,7 +115,7 @@ class Mesh:
                 "PORT": str(port),
                 "RESTATE_ADMIN_URL": self.addresses.admin_url,
                 **self._model,
-                **(self.observe.environment(name) if self.observe else {}),
+                **(self.tracing.environment(name) if self.tracing else {}),
                 **self._environment,
             },
             port=port,
@@ -126,7 +126,7 @@ class Mesh:
 
     def gateway_service(self, ports: GatewayPorts) -> Process:
         """Return the process of a gateway, not yet started."""
-        environment = {**(self.observe.environment("gateway") if self.observe else {}), **self._environment}
+        environment = {**(self.tracing.environment("gateway") if self.tracing else {}), **self._environment}
         secret = secret_of(self.folder)
         return gateway_process(ports, self.addresses.ingress_url, secret, self.log("gateway"), environment)
 
@@ -166,7 +166,7 @@ class Mesh:
         gateway = [self.gateway] if self.gateway else []
         await asyncio.gather(*(process.stop() for process in (*gateway, *self.services.values())))
         await self.restate.stop()
-        for process in self.observe.processes if self.observe else ():
+        for process in self.tracing.processes if self.tracing else ():
             await process.stop()
 
     async def __aenter__(self) -> "Mesh":
@@ -182,7 +182,7 @@ class Mesh:
 
     async def first_to_exit(self) -> Process:
         """Wait until a process that messages need exits unexpectedly. The collector and Jaeger are not among them."""
-        tracing = self.observe.processes if self.observe else []
+        tracing = self.tracing.processes if self.tracing else []
         return await first_to_exit([process for process in self.processes if process not in tracing])
 
     def _demo_model_environment(self) -> dict[str, str]:

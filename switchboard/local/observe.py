@@ -76,7 +76,7 @@ class TracePorts:
         return replace(cls.free(), **{name: port for name, port in known.items() if not in_use(port)})
 
 
-class Observe:
+class TracingProcesses:
     """The processes that receive a mesh's spans: a collector and, unless `export_to` is given, a Jaeger.
 
     `export_to` is an OTLP/gRPC address. The configurations and logs are written to `folder`.
@@ -165,8 +165,8 @@ class Observe:
         )
 
 
-def observe_or_reason(folder: Path, ports: TracePorts) -> tuple[Observe | None, str]:
+def tracing_or_reason(folder: Path, ports: TracePorts) -> tuple[TracingProcesses | None, str]:
     """Return the processes to start, or None and the reason why tracing is off."""
     if reason := reason_tracing_is_off(os.environ):
         return None, reason
-    return Observe(folder / "observe", ports, os.environ.get(TRACES_ENDPOINT, "")), ""
+    return TracingProcesses(folder / "observe", ports, os.environ.get(TRACES_ENDPOINT, "")), ""

@@ -15,7 +15,7 @@ from services.project import reference
 from switchboard.cli.up import show
 from switchboard.local import places
 from switchboard.local.mesh import Addresses, Mesh
-from switchboard.local.observe import Observe, TracePorts, find_tool, observe_or_reason, reason_tracing_is_off
+from switchboard.local.observe import TracePorts, TracingProcesses, find_tool, reason_tracing_is_off, tracing_or_reason
 from tests.cli.conftest import all_gone, run, start_up
 from tests.parts import need_collector, need_jaeger, need_restate_server
 
@@ -41,7 +41,7 @@ def put(folder: Path, name: str) -> None:
 
 
 def test_missing_collector_turns_tracing_off_with_a_fix(no_tools: Path, tmp_path: Path) -> None:
-    started, reason = observe_or_reason(tmp_path, TracePorts.free())
+    started, reason = tracing_or_reason(tmp_path, TracePorts.free())
     assert started is None
     assert reason.startswith("Tracing is off: the OpenTelemetry collector is not installed")
     assert "make tools" in reason
@@ -65,7 +65,7 @@ def test_program_of_make_tools_is_preferred_over_path(no_tools: Path, monkeypatc
 
 
 def test_external_endpoint_starts_no_jaeger(tmp_path: Path) -> None:
-    elsewhere = Observe(tmp_path, TracePorts.free(), export_to="tempo:4317")
+    elsewhere = TracingProcesses(tmp_path, TracePorts.free(), export_to="tempo:4317")
     assert [process.name for process in elsewhere.processes] == ["otelcol"]
     assert elsewhere.collector.environment["TRACES_ENDPOINT"] == "tempo:4317"
     assert elsewhere.jaeger_url == ""
@@ -124,8 +124,8 @@ def test_mesh_survives_death_of_collector_and_jaeger_with_one_note(tmp_path: Pat
 
 
 def test_up_prints_why_tracing_is_off(no_tools: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    started, off = observe_or_reason(tmp_path, TracePorts.free())
-    show(Mesh(reference(), tmp_path, Addresses.free(reference().definition), observe=started), None, off)
+    started, off = tracing_or_reason(tmp_path, TracePorts.free())
+    show(Mesh(reference(), tmp_path, Addresses.free(reference().definition), tracing=started), None, off)
     printed = capsys.readouterr().out
     assert "Tracing is off" in printed
     assert "The mesh is up" in printed

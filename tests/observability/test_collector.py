@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from scripts.render_collector import helm_rendered
-from switchboard.local.observe import Observe, TracePorts
+from switchboard.local.observe import TracePorts, TracingProcesses
 from switchboard.local.platform_chart import IN_CHECKOUT, collector_config, jaeger_config
 from switchboard.local.process import Process
 from tests.observability.flaky_restate import flaky_restate
@@ -48,17 +48,19 @@ def spans_of(service: str, *spans: dict[str, Any]) -> dict[str, Any]:
     return {"resource": resource, "scopeSpans": [{"scope": {"name": "test"}, "spans": list(spans)}]}
 
 
-async def seen_in_jaeger(observe: Observe, sent: list[dict[str, Any]], count: int) -> dict[str, dict[str, Any]]:
+async def seen_in_jaeger(
+    tracing: TracingProcesses, sent: list[dict[str, Any]], count: int
+) -> dict[str, dict[str, Any]]:
     """Send spans through the collector, and read them back from Jaeger, by name, with their tags."""
     async with aiohttp.ClientSession() as http:
-        url = f"{observe.environment('test')['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/traces"
+        url = f"{tracing.environment('test')['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/traces"
         async with http.post(url, json={"resourceSpans": sent}) as answer:
             assert answer.status == 200, await answer.text()
         until = time.monotonic() + ARRIVES_WITHIN_SECONDS
         found: list[dict[str, Any]] = []
         while len(found) < count and time.monotonic() < until:
             await asyncio.sleep(0.05)
-            async with http.get(f"{observe.jaeger_url}/api/traces/{TRACE}") as answer:
+            async with http.get(f"{tracing.jaeger_url}/api/traces/{TRACE}") as answer:
                 # 404 until there is something.
                 traces = (await answer.json())["data"] if answer.status == 200 else []
             found = [span for trace in traces for span in trace["spans"]]
@@ -82,10 +84,10 @@ async def test_restates_spans_lose_their_words_unless_content_is_wanted(
 ) -> None:
     need_collector()
     need_jaeger()
-    observe = Observe(tmp_path, TracePorts.free())
-    observe.collector.environment = {**observe.collector.environment, "TELEMETRY_CONTENT": content}
-    async with started(*observe.processes):
-        seen = await seen_in_jaeger(observe, SENT, count=2)
+    tracing = TracingProcesses(tmp_path, TracePorts.free())
+    tracing.collector.environment = {**tracing.collector.environment, "TELEMETRY_CONTENT": content}
+    async with started(*tracing.processes):
+        seen = await seen_in_jaeger(tracing, SENT, count=2)
     assert set(seen) == {"invocation-end", "execute_tool"}, "ids of zeros are dropped, all else stays"
     assert seen["invocation-end"]["otel.status_code"] == "ERROR"
     assert (SECRET in seen["invocation-end"].values()) is kept
@@ -95,19 +97,19 @@ async def test_restates_spans_lose_their_words_unless_content_is_wanted(
 async def test_of_a_real_restate_neither_refused_words_nor_untraced_invocations_arrive(tmp_path: Path) -> None:
     need_collector()
     need_jaeger()
-    observe = Observe(tmp_path, TracePorts.free())
+    tracing = TracingProcesses(tmp_path, TracePorts.free())
     traced, untraced = f"00-{TRACE}-00000000000000dd-01", f"00-{'ab' * 16}-00000000000000ee-00"
     async with (
-        started(*observe.processes),
-        flaky_restate(tmp_path, observe.restate_environment) as ports,
+        started(*tracing.processes),
+        flaky_restate(tmp_path, tracing.restate_environment) as ports,
         aiohttp.ClientSession() as http,
     ):
         for traceparent in (untraced, traced):
             url = f"http://127.0.0.1:{ports.ingress}/Flaky/refuse"
             async with http.post(url, json=SECRET, headers={"traceparent": traceparent}) as answer:
                 assert SECRET in await answer.text(), "the caller is told"
-        seen = await seen_in_jaeger(observe, [], count=4)
-        metrics = f"http://127.0.0.1:{observe.ports.collector_metrics}/metrics"
+        seen = await seen_in_jaeger(tracing, [], count=4)
+        metrics = f"http://127.0.0.1:{tracing.ports.collector_metrics}/metrics"
         async with http.get(metrics) as answer:
             dropped = re.search(r"^otelcol_processor_filter_spans_filtered.* (\d+)$", await answer.text(), re.MULTILINE)
     ended = seen["invocation-end Flaky/refuse"]
@@ -119,9 +121,9 @@ async def test_of_a_real_restate_neither_refused_words_nor_untraced_invocations_
 
 async def test_a_jaeger_that_is_away_costs_the_sender_nothing(tmp_path: Path) -> None:
     need_collector()
-    observe = Observe(tmp_path, TracePorts.free(), export_to="127.0.0.1:9")
-    url = f"{observe.environment('test')['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/traces"
-    async with started(observe.collector), aiohttp.ClientSession() as http:
+    tracing = TracingProcesses(tmp_path, TracePorts.free(), export_to="127.0.0.1:9")
+    url = f"{tracing.environment('test')['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/traces"
+    async with started(tracing.collector), aiohttp.ClientSession() as http:
         for _ in range(20):
             async with http.post(url, json={"resourceSpans": SENT}) as answer:
                 assert answer.status == 200

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from prometheus_client import REGISTRY
 
-from switchboard.local.observe import Observe, TracePorts
+from switchboard.local.observe import TracePorts, TracingProcesses
 from switchboard.local.process import StartFailed, wait_until
 from switchboard.session.introspection import Introspection
 from switchboard.session.restate_metrics import update_gauges
@@ -87,7 +87,7 @@ async def test_an_invocation_that_restate_gives_up_is_counted_until_it_is_gone(t
 async def test_the_collector_exports_what_is_asked_of_it(tmp_path: Path) -> None:
     need_collector()
     need_jaeger()
-    observe = Observe(tmp_path, TracePorts.free())
-    async with started(*observe.processes):
-        await seen_in_jaeger(observe, SENT, count=2)
-        await until_all_are_there(f"http://127.0.0.1:{observe.ports.collector_metrics}/metrics", asked_of("otelcol_"))
+    tracing = TracingProcesses(tmp_path, TracePorts.free())
+    async with started(*tracing.processes):
+        await seen_in_jaeger(tracing, SENT, count=2)
+        await until_all_are_there(f"http://127.0.0.1:{tracing.ports.collector_metrics}/metrics", asked_of("otelcol_"))

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from switchboard.local.observe import Observe, TracePorts
+from switchboard.local.observe import TracePorts, TracingProcesses
 from switchboard.local.process import StartFailed, wait_until
 from tests.laboratory import Laboratory, open_laboratory
 from tests.parts import need_collector, need_jaeger
@@ -86,17 +86,17 @@ class Trace:
 class Observatory:
     """A collector that receives spans, and a Jaeger to read them back from."""
 
-    observe: Observe
+    tracing: TracingProcesses
     http: aiohttp.ClientSession
 
     @property
     def environment(self) -> dict[str, str]:
         """Environment for our services. They keep their own service names."""
-        return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.observe.environment("")["OTEL_EXPORTER_OTLP_ENDPOINT"]}
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.tracing.environment("")["OTEL_EXPORTER_OTLP_ENDPOINT"]}
 
     @property
     def restate_environment(self) -> dict[str, str]:
-        return {**self.observe.restate_environment, "OTEL_BSP_SCHEDULE_DELAY": BATCH_MS}
+        return {**self.tracing.restate_environment, "OTEL_BSP_SCHEDULE_DELAY": BATCH_MS}
 
     async def trace(self, trace_id: str, last_span: str = "invocation-end Session/{key}/send") -> Trace:
         """Wait until a trace is complete: the span `last_span` has arrived, and no more spans arrive."""
@@ -118,7 +118,7 @@ class Observatory:
         return seen
 
     async def _read(self, trace_id: str) -> Trace:
-        async with self.http.get(f"{self.observe.jaeger_url}/api/traces/{trace_id}") as response:
+        async with self.http.get(f"{self.tracing.jaeger_url}/api/traces/{trace_id}") as response:
             if response.status == 404:
                 return Trace(())
             answer = await response.json()
@@ -146,13 +146,13 @@ async def open_observatory(folder: Path) -> AsyncIterator[Observatory]:
     """Start a collector, configured like in the platform chart, that sends its spans to a Jaeger."""
     need_collector()
     need_jaeger()
-    observe = Observe(folder, TracePorts.free())
+    tracing = TracingProcesses(folder, TracePorts.free())
     async with AsyncExitStack() as stack:
-        for process in reversed(observe.processes):
+        for process in reversed(tracing.processes):
             stack.push_async_callback(process.stop)
             await process.start()
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Observatory(observe, http)
+        yield Observatory(tracing, http)
 
 
 @dataclass(frozen=True)
