@@ -45,3 +45,10 @@ def test_configuration_page_lists_every_setting() -> None:
     }
     assert len(read) > 30
     assert listed == read
+
+
+def test_limits_name_files_that_exist() -> None:
+    limits = (ROOT / "docs/reference/configuration.md").read_text().partition("## Limits")[2]
+    places = re.findall(r"\| `([\w/.]+)` \|$", limits, re.M)
+    assert len(places) > 20
+    assert [place for place in places if not (ROOT / place).exists()] == []
