@@ -1,4 +1,4 @@
-"""A Restate server with the flaky service registered, and nothing else of a mesh."""
+"""A Restate server with only the flaky service registered, without a mesh."""
 
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -13,7 +13,7 @@ from tests.parts import need
 
 @asynccontextmanager
 async def flaky_restate(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[Ports]:
-    """Its ports; `environment` is added to the server's."""
+    """Start the server and yield its ports; `environment` is added to the server's environment."""
     need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
     ingress, admin, node, port = free_ports(4)
     ports = Ports(ingress, admin, node)
@@ -43,4 +43,4 @@ async def flaky_restate(folder: Path, environment: Mapping[str, str]) -> AsyncIt
     finally:
         await restate.stop()
         if flaky.alive:
-            await flaky.kill()  # Bare granian would hold on for as long as a connection is open.
+            await flaky.kill()  # Granian would wait for open connections.

@@ -1,4 +1,4 @@
-"""A Restate service that is given up, that refuses, that ends: for what Restate itself counts and traces of each."""
+"""A Restate service whose handlers fail, refuse or succeed, to test the metrics and traces of Restate itself."""
 
 import asyncio
 import sys
@@ -8,28 +8,28 @@ import restate
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-GIVE_UP_SOON = restate.InvocationRetryPolicy(
+PAUSE_SOON = restate.InvocationRetryPolicy(
     initial_interval=timedelta(milliseconds=10), max_attempts=2, on_max_attempts="pause"
 )
 
-flaky = restate.Service("Flaky", invocation_retry_policy=GIVE_UP_SOON)
+flaky = restate.Service("Flaky", invocation_retry_policy=PAUSE_SOON)
 
 
 @flaky.handler()
 async def fail(ctx: restate.Context) -> None:
-    """It fails at each attempt, until Restate pauses it."""
-    raise RuntimeError("it never works")
+    """Fail in every attempt, until Restate pauses the invocation."""
+    raise RuntimeError("always fails")
 
 
 @flaky.handler()
 async def refuse(ctx: restate.Context, words: str) -> None:
-    """Refuses for good, repeating what it was asked."""
+    """Fail with a terminal error that quotes the input."""
     raise restate.TerminalError(f"refused: {words}")
 
 
 @flaky.handler()
 async def end(ctx: restate.Context) -> None:
-    """It ends at once."""
+    """Return at once."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Alert rules with one thing wrong each, and the tests of the rule asked of each of them. Pure."""
+"""Mutation testing of alert rules: wrong variants of a rule, and the rule's tests applied to each. Pure functions."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ SEVERITIES = {"critical": "warning", "warning": "critical"}
 
 
 def mutants_of(rule: Yaml) -> Iterator[tuple[str, Yaml]]:
-    """Each wrong rule, and what is wrong with it."""
+    """Yield each wrong rule with a description of the change."""
     for expr in expressions(rule["expr"]):
         yield f"{' '.join(expr.split())}", {**rule, "expr": expr}
     if "for" in rule:
@@ -32,8 +32,8 @@ def expressions(expr: str) -> Iterator[str]:
     for found in MATCHER.finditer(expr):
         label, operator, value = found.groups()
         yield replaced(expr, found, f'{label}{INVERSE[operator]}"{value}"')
-        for some in without_one(value.split("|")):
-            yield replaced(expr, found, f'{label}{operator}"{"|".join(some)}"')
+        for remaining in without_one(value.split("|")):
+            yield replaced(expr, found, f'{label}{operator}"{"|".join(remaining)}"')
     for found in GROUPING.finditer(expr):
         for labels in without_one(found[1].split(", ")):
             yield replaced(expr, found, f"by ({', '.join(labels)})")
@@ -51,9 +51,9 @@ def without_one(parts: list[str]) -> Iterator[list[str]]:
 
 
 def durations(text: str) -> Iterator[str]:
-    """Half of it, and twice as long."""
+    """Yield half of the duration and twice the duration."""
     found = DURATION.fullmatch(text)
-    assert found is not None, f"a duration in minutes or hours: {text}"
+    assert found is not None, f"not a duration in minutes or hours: {text}"
     minutes = int(found[1]) * (60 if found[2] == "h" else 1)
     yield f"{minutes * 30}s"
     yield f"{minutes * 2}m"
@@ -63,12 +63,12 @@ def replaced(expr: str, found: re.Match[str], by: str) -> str:
     return expr[: found.start()] + by + expr[found.end() :]
 
 
-def asked_of_mutants(suite: Yaml, alert: str, mutants: list[str]) -> Yaml:
-    """Promtool's tests of one alert, with what is asked of it asked of each of its mutants."""
+def apply_to_mutants(suite: Yaml, alert: str, mutants: list[str]) -> Yaml:
+    """Return promtool's tests of one alert, applied to each of its mutants."""
     tests = []
     for test in suite["tests"]:
-        asked = [tried for tried in test["alert_rule_test"] if tried["alertname"] == alert]
-        of_each = [{**tried, "alertname": name} for tried in asked for name in mutants]
-        if of_each:
-            tests.append({**test, "alert_rule_test": of_each})
+        checks = [check for check in test["alert_rule_test"] if check["alertname"] == alert]
+        mutant_checks = [{**check, "alertname": name} for check in checks for name in mutants]
+        if mutant_checks:
+            tests.append({**test, "alert_rule_test": mutant_checks})
     return {**suite, "tests": tests}

@@ -1,4 +1,4 @@
-"""Which series, with which labels, a PromQL expression asks for. Pure, and only as good as our own expressions need."""
+"""Find the series and labels in a PromQL expression. Pure, and supports only the syntax that our expressions use."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"[^"]*"')
 
 
 def series_in(expression: str) -> Iterator[tuple[str, set[str]]]:
-    """Each series with the labels that its selector names."""
+    """Yield each series with the labels in its selector."""
     bare = RANGE.sub("", GROUPING.sub("", expression))
     for name, selector in SELECTOR.findall(re.sub(r"\boffset\s+\w+", "", bare)):
         if name not in NOT_SERIES and not re.fullmatch(r"\d\w*", name):
@@ -20,5 +20,5 @@ def series_in(expression: str) -> Iterator[tuple[str, set[str]]]:
 
 
 def without_suffix(series: str) -> str:
-    """A histogram's own name."""
+    """Return the name of a series' histogram."""
     return re.sub(r"_(bucket|sum|count)$", "", series)

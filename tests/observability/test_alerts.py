@@ -1,4 +1,4 @@
-"""The alert rules: tried on series by promtool, each with a runbook, none about a series that is not there."""
+"""Alert rules: promtool tests them on series, each has a runbook, and each uses only series that exist."""
 
 import json
 import re
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 PROMTOOL_TIMEOUT_SECONDS = 60
 
 SCRAPED = ("restate_", "otelcol_")
-"""What a real server's scrape is asked for, in test_scrapes.py."""
+"""Prefixes of series that test_scrapes.py looks up in scrapes of real servers."""
 
 PROMETHEUS_OWN = {"up"}
 
@@ -33,7 +33,7 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def expressions() -> dict[str, str]:
-    """Every expression of a rule or a dashboard, by where it is."""
+    """Return every expression of rules and dashboards, by its location."""
     found = {f"alerts.yaml {rule['alert']}": rule["expr"] for rule in alerts()}
     for name in DASHBOARDS:
         for panel in json.loads((RULES.parent / name).read_text())["panels"]:
@@ -42,15 +42,15 @@ def expressions() -> dict[str, str]:
     return found
 
 
-def panels() -> set[str]:
+def panel_titles() -> set[str]:
     return {panel["title"] for name in DASHBOARDS for panel in json.loads((RULES.parent / name).read_text())["panels"]}
 
 
-def test_a_runbook_names_panels_that_there_are() -> None:
+def test_runbooks_name_existing_panels() -> None:
     runbooks = re.sub(r"\*\*.*?\*\*", "", (ROOT / "docs" / "operate" / "alerts.md").read_text())
     named = {" ".join(words.split()) for words in re.findall(r"\*([^*]+)\*", runbooks)}
     assert len(named) > 5
-    assert named - {"Switchboard"} <= panels()
+    assert named - {"Switchboard"} <= panel_titles()
 
 
 def documented() -> dict[str, set[str]]:
@@ -71,24 +71,24 @@ def promtool(*arguments: str) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-def test_the_rules_fire_on_the_series_that_they_should() -> None:
+def test_rules_fire_as_their_promtool_tests_expect() -> None:
     promtool("test", "rules", *sorted(file.name for file in HERE.glob("*_test.yaml")))
 
 
-def test_each_alert_is_tried_where_it_fires_and_where_it_does_not() -> None:
+def test_each_alert_is_tested_firing_and_silent() -> None:
     fires: set[str] = set()
     silent: set[str] = set()
     for file in HERE.glob("*_test.yaml"):
         for test in yaml.safe_load(file.read_text())["tests"]:
-            for tried in test["alert_rule_test"]:
-                (fires if tried["exp_alerts"] else silent).add(tried["alertname"])
+            for check in test["alert_rule_test"]:
+                (fires if check["exp_alerts"] else silent).add(check["alertname"])
     names = {rule["alert"] for rule in alerts()}
     assert fires == names
     assert silent == names
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
-def test_each_alert_has_a_runbook_that_says_what_to_do(rule: dict[str, Any]) -> None:
+def test_each_alert_has_a_complete_runbook(rule: dict[str, Any]) -> None:
     file, _, anchor = rule["annotations"]["runbook_url"].partition("#")
     assert anchor == rule["alert"].lower()
     _, found, rest = (ROOT / file).read_text().partition(f"\n## {rule['alert']}\n")
@@ -99,30 +99,30 @@ def test_each_alert_has_a_runbook_that_says_what_to_do(rule: dict[str, Any]) -> 
     assert "**Fix:**" in text or "**fix:**" in text
 
 
-def test_no_runbook_is_left_over() -> None:
+def test_each_runbook_belongs_to_an_alert() -> None:
     headings = re.findall(r"^## (\w+)$", (ROOT / "docs" / "operate" / "alerts.md").read_text(), re.MULTILINE)
     assert set(headings) == {rule["alert"] for rule in alerts()}
 
 
-def test_the_services_that_may_keep_an_old_deployment_for_days_are_the_workflows_that_wait_for_staff() -> None:
+def test_only_workflows_that_wait_for_staff_may_keep_old_deployments_for_days() -> None:
     waiting = {workflow.name for workflow in (loan_application, dispute_case)}
     files = (path for path in (ROOT / "services").rglob("*.py") if "= tool_workflow(" in path.read_text())
-    assert len(list(files)) == len(waiting), "a workflow that is not known here: does it wait for staff?"
+    assert len(list(files)) == len(waiting), "there is a new workflow: add it above if it waits for staff"
     rules = {rule["alert"]: rule for rule in alerts()}
     for alert, operator in (("DeploymentDoesNotDrain", "!~"), ("WorkflowDeploymentDoesNotDrain", "=~")):
         named = re.search(rf'service{operator}"([^"]*)"', rules[alert]["expr"])
         assert named is not None
         assert set(named[1].split("|")) == waiting
     hours = timedelta(hours=int(rules["WorkflowDeploymentDoesNotDrain"]["for"].removesuffix("h")))
-    assert hours > ToolsSettings.model_fields["approval_deadline"].default, "staff may take that long"
+    assert hours > ToolsSettings.model_fields["approval_deadline"].default, "staff may take until the approval deadline"
 
 
 @pytest.mark.parametrize("where", expressions())
 def test_every_series_is_documented_or_scraped(where: str) -> None:
     table = documented()
-    asked = list(series_in(expressions()[where]))
-    assert asked, "an expression without a series"
-    for series, labels in asked:
+    found = list(series_in(expressions()[where]))
+    assert found, "the expression contains no series"
+    for series, labels in found:
         if series in PROMETHEUS_OWN or series.startswith(SCRAPED):
             continue
         name = series if series in table else without_suffix(series)
@@ -131,7 +131,7 @@ def test_every_series_is_documented_or_scraped(where: str) -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_no_panel_covers_another_one_or_names_an_alert_that_is_not_there(name: str) -> None:
+def test_panels_do_not_overlap_and_name_existing_alerts(name: str) -> None:
     panels = json.loads((RULES.parent / name).read_text())["panels"]
     taken: set[tuple[int, int]] = set()
     for panel in panels:
@@ -141,7 +141,7 @@ def test_no_panel_covers_another_one_or_names_an_alert_that_is_not_there(name: s
             for x in range(place["x"], place["x"] + place["w"])
             for y in range(place["y"], place["y"] + place["h"])
         }
-        assert not cells & taken, f"{panel['title']} covers another one"
+        assert not cells & taken, f"{panel['title']} overlaps another panel"
         assert place["x"] + place["w"] <= 24
         taken |= cells
         named = re.search(r"Alerts?: ([\w, ]+(?: and \w+)?)\.", panel.get("description", ""))
@@ -149,6 +149,6 @@ def test_no_panel_covers_another_one_or_names_an_alert_that_is_not_there(name: s
             assert alert in {rule["alert"] for rule in alerts()}, f"{panel['title']} names {alert}"
 
 
-def test_the_metrics_of_the_mesh_are_on_a_dashboard() -> None:
+def test_every_metric_of_the_mesh_is_on_a_dashboard() -> None:
     shown = {without_suffix(series) for expr in expressions().values() for series, _ in series_in(expr)}
     assert set(documented()) <= shown

@@ -1,4 +1,4 @@
-"""The collector that the platform chart configures, run for real: what it lets through, what it takes out."""
+"""The collector with the platform chart's configuration, run for real: which spans and fields it drops."""
 
 import asyncio
 import re
@@ -51,7 +51,7 @@ def spans_of(service: str, *spans: dict[str, Any]) -> dict[str, Any]:
 async def seen_in_jaeger(
     tracing: TracingProcesses, sent: list[dict[str, Any]], count: int
 ) -> dict[str, dict[str, Any]]:
-    """Send spans through the collector, and read them back from Jaeger, by name, with their tags."""
+    """Send spans through the collector and read them back from Jaeger. Return their tags by span name."""
     async with aiohttp.ClientSession() as http:
         url = f"{tracing.environment('test')['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/traces"
         async with http.post(url, json={"resourceSpans": sent}) as answer:
@@ -61,7 +61,7 @@ async def seen_in_jaeger(
         while len(found) < count and time.monotonic() < until:
             await asyncio.sleep(0.05)
             async with http.get(f"{tracing.jaeger_url}/api/traces/{TRACE}") as answer:
-                # 404 until there is something.
+                # 404 until the trace has arrived.
                 traces = (await answer.json())["data"] if answer.status == 200 else []
             found = [span for trace in traces for span in trace["spans"]]
     return {span["operationName"]: {tag["key"]: tag["value"] for tag in span["tags"]} for span in found}
@@ -79,22 +79,20 @@ SENT = [
 
 
 @pytest.mark.parametrize(("content", "kept"), [("off", False), ("full", True)])
-async def test_restates_spans_lose_their_words_unless_content_is_wanted(
-    tmp_path: Path, content: str, kept: bool
-) -> None:
+async def test_collector_removes_error_texts_from_restates_spans(tmp_path: Path, content: str, kept: bool) -> None:
     need_collector()
     need_jaeger()
     tracing = TracingProcesses(tmp_path, TracePorts.free())
     tracing.collector.environment = {**tracing.collector.environment, "TELEMETRY_CONTENT": content}
     async with started(*tracing.processes):
         seen = await seen_in_jaeger(tracing, SENT, count=2)
-    assert set(seen) == {"invocation-end", "execute_tool"}, "ids of zeros are dropped, all else stays"
+    assert set(seen) == {"invocation-end", "execute_tool"}, "only spans with zero ids are dropped"
     assert seen["invocation-end"]["otel.status_code"] == "ERROR"
     assert (SECRET in seen["invocation-end"].values()) is kept
-    assert seen["execute_tool"]["otel.status_description"] == SECRET, "our own spans are ours to keep clean"
+    assert seen["execute_tool"]["otel.status_description"] == SECRET, "the collector leaves our own spans unchanged"
 
 
-async def test_of_a_real_restate_neither_refused_words_nor_untraced_invocations_arrive(tmp_path: Path) -> None:
+async def test_collector_drops_untraced_spans_and_error_texts_of_a_real_restate(tmp_path: Path) -> None:
     need_collector()
     need_jaeger()
     tracing = TracingProcesses(tmp_path, TracePorts.free())
@@ -107,7 +105,7 @@ async def test_of_a_real_restate_neither_refused_words_nor_untraced_invocations_
         for traceparent in (untraced, traced):
             url = f"http://127.0.0.1:{ports.ingress}/Flaky/refuse"
             async with http.post(url, json=SECRET, headers={"traceparent": traceparent}) as answer:
-                assert SECRET in await answer.text(), "the caller is told"
+                assert SECRET in await answer.text(), "the caller gets the full error"
         seen = await seen_in_jaeger(tracing, [], count=4)
         metrics = f"http://127.0.0.1:{tracing.ports.collector_metrics}/metrics"
         async with http.get(metrics) as answer:
@@ -119,7 +117,7 @@ async def test_of_a_real_restate_neither_refused_words_nor_untraced_invocations_
     assert int(dropped[1]) > 0
 
 
-async def test_a_jaeger_that_is_away_costs_the_sender_nothing(tmp_path: Path) -> None:
+async def test_collector_accepts_spans_while_jaeger_is_down(tmp_path: Path) -> None:
     need_collector()
     tracing = TracingProcesses(tmp_path, TracePorts.free(), export_to="127.0.0.1:9")
     url = f"{tracing.environment('test')['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/traces"
@@ -129,18 +127,18 @@ async def test_a_jaeger_that_is_away_costs_the_sender_nothing(tmp_path: Path) ->
                 assert answer.status == 200
 
 
-def test_helm_renders_the_configurations_that_run_here() -> None:
+def test_helm_renders_the_configurations_that_these_tests_use() -> None:
     helm = need_helm()
     if not (IN_CHECKOUT.parent / "charts").is_dir():
         pytest.skip(
-            f"`{Path(helm).name} dependency build {IN_CHECKOUT.parent.name}` has to reach the charts' repositories"
+            f"`{Path(helm).name} dependency build {IN_CHECKOUT.parent.name}` needs access to the chart repositories"
         )
     rendered = helm_rendered()
     assert rendered["collector"] == collector_config()
     assert rendered["jaeger"] == jaeger_config()
 
 
-def test_go_builds_the_collector_with_what_the_configuration_names() -> None:
+def test_collector_build_contains_all_configured_components() -> None:
     manifest = yaml.safe_load((Path(__file__).parents[2] / "scripts" / "otelcol.yaml").read_text())
     config = collector_config()
     modules = {"otlp_grpc": "otlpexporter", "otlp": "otlpreceiver"}
@@ -149,4 +147,4 @@ def test_go_builds_the_collector_with_what_the_configuration_names() -> None:
         for name in config[kind]:
             component = name.partition("/")[0]
             wanted = modules.get(component, component.replace("_", "") + kind.removesuffix("s"))
-            assert wanted in built, f"{name} is configured and not built in"
+            assert wanted in built, f"{name} is configured but not part of the build"

@@ -1,4 +1,4 @@
-"""docs/reference/metrics.md names what the services export: all of it, and nothing else."""
+"""docs/reference/metrics.md lists exactly the metrics that the services export."""
 
 import re
 
@@ -14,12 +14,12 @@ ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|", re.MULTILINE)
 
 
 def documented() -> dict[str, str]:
-    """The table's metrics and their types."""
+    """Return the table's metrics and their types."""
     return dict(ROW.findall((PROJECT / "docs" / "reference" / "metrics.md").read_text()))
 
 
 async def exported(gateway: Gateway) -> dict[str, str]:
-    """The metrics of all services and the gateway, a counter by its series' name, and their types."""
+    """Return the exported metrics and their types, of all services and the gateway. Counters have the suffix _total."""
     found = {}
     mesh, http = gateway.laboratory.mesh, gateway.laboratory.http
     services = [process.port for name, process in mesh.services.items() if name != DEMO_MODEL]
@@ -36,5 +36,5 @@ async def scrape(http: aiohttp.ClientSession, port: int) -> str:
         return await response.text()
 
 
-async def test_the_table_is_what_is_exported(gateway: Gateway) -> None:
+async def test_metrics_table_matches_the_exported_metrics(gateway: Gateway) -> None:
     assert await exported(gateway) == documented()
