@@ -19,7 +19,7 @@ from switchboard.demo_model.rules import decide
 from switchboard.demo_model.script import Position, Script, Step, fill_references
 from switchboard.demo_model.wire import ApiError, Reply, Request, build_response, read_request
 
-# Maximum counters of scripted faults, one per conversation and step. The oldest is dropped first.
+# Maximum number of fault counters. There is one per conversation and step of a script. The oldest is dropped first.
 FAULT_COUNTS_MAX = 10_000
 
 FaultCountKey = tuple[str, Position]
