@@ -1,4 +1,4 @@
-"""Makes single calls of an agent's tools, judged and filled in as the loop does it, with no model. Evaluations only."""
+"""Call an agent's tools without a model, validated and completed as in the agent loop. For evaluations only."""
 
 import restate
 
@@ -23,7 +23,7 @@ caller = restate.Service(
 
 
 class PlayedCall(WireModel):
-    """A call as a model would write it, and for whom. What asks for consent has it."""
+    """A call as a model would write it, and its customer. Calls that need consent count as confirmed."""
 
     agent: str
     identity: Identity
@@ -33,7 +33,7 @@ class PlayedCall(WireModel):
 
 @caller.handler()
 async def call(ctx: restate.Context, request: PlayedCall) -> ToolResult:
-    """Make one call of an agent's, and give its result whole: what a model is fed of it may be cut."""
+    """Make one call of an agent's tool and return the whole result, which the loop would shorten for a model."""
     agent = AGENTS[request.agent]
     asked = ToolCall(call_id="played", tool=request.tool, arguments=request.arguments)
     decision = decide(ModelReply(agent=agent.name, calls=(asked,)), agent, request.identity, peers=())

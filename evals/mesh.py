@@ -1,4 +1,4 @@
-"""A mesh of an evaluation's own, on free ports and in a temporary folder, that can be made to forget everything."""
+"""A mesh for one evaluation, on free ports and in a temporary folder. It can be reset to the initial state."""
 
 import json
 import shutil
@@ -20,20 +20,20 @@ from switchboard.local.restate_server import AdminError
 from switchboard.testing import Customer
 
 ANSWER_TIMEOUT = timedelta(minutes=5)
-WHOLE_TIMEOUT = timedelta(seconds=30)
+READY_TIMEOUT = timedelta(seconds=30)
 
 DUMP = "AirlineRecords/dump"
 
 REFERENCE_NOW = "2024-05-15T15:00:00-05:00"
-"""The moment at which the field's reference data stand."""
+"""The time at which the benchmark's data is set."""
 
 
 class HandlerFailed(Exception):
-    """A handler that has to work for an evaluation to mean anything has failed; the message is the handler's."""
+    """A handler that the evaluation depends on has failed; the message is the handler's."""
 
 
 def airline_environment(data: Path) -> dict[str, str]:
-    """The settings under which the airline is the reference's: its records, its clock, its ids; our policy."""
+    """Return the settings for the reference's data, clock and ids, with our policy."""
     return {
         "AIRLINE_DATA_DIR": str(data.resolve()),
         "AIRLINE_NOW": REFERENCE_NOW,
@@ -44,7 +44,7 @@ def airline_environment(data: Path) -> dict[str, str]:
 
 @dataclass
 class EvalMesh:
-    """A running mesh with services of the evaluation beside it."""
+    """A running mesh and the evaluation's own services."""
 
     mesh: Mesh
     http: aiohttp.ClientSession
@@ -54,31 +54,31 @@ class EvalMesh:
         return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, session)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask the demo model's control API: what it is to play, or how it is to answer."""
+        """Call the demo model's control API, for example to set a script."""
         return await self._exchange(method, f"{self.mesh.addresses.service_url(DEMO_MODEL)}/demo/{path}", body)
 
     async def call(self, target: str, body: Any) -> Any:
-        """Call a handler that the ingress lets through, such as `Service/handler`. Raises HandlerFailed."""
+        """Call a public handler such as `Service/handler`. Raises HandlerFailed."""
         return await self._exchange("POST", f"{self.mesh.addresses.ingress_url}/{target}", body)
 
     async def dump(self) -> Any:
-        """The airline's records as they stand: all users, reservations and flights, by id."""
+        """Return the airline's current records: all users, reservations and flights by id."""
         return await self.call(DUMP, {})
 
-    async def forget(self) -> None:
-        """An empty Restate in place of this one: no state, no journal, no session. The services go on as they are.
+    async def reset(self) -> None:
+        """Replace Restate by an empty one: no state, no journal, no session. The services keep running.
 
-        A whole new server is a third of a second, and nothing has to be known of who keeps which state.
+        This takes a third of a second, and it needs no knowledge of which service has which state.
         """
         await self.mesh.restate.kill()
         shutil.rmtree(self.mesh.folder / "restate")
         await self.mesh.restate.start()
         for url in self._deployments():
             await self.mesh.register(url)
-        await self.whole()
+        await self.wait_until_ready()
 
-    async def whole(self) -> None:
-        """Return when every partition of the new server is at work: until then its tables cannot be read."""
+    async def wait_until_ready(self) -> None:
+        """Return when every partition of the new server has started and its tables can be read."""
 
         async def readable() -> bool:
             try:
@@ -87,7 +87,7 @@ class EvalMesh:
                 return False
             return True
 
-        await wait_until(readable, WHOLE_TIMEOUT, "Restate's tables could not be read")
+        await wait_until(readable, READY_TIMEOUT, "Restate's tables could not be read")
 
     def _deployments(self) -> list[str]:
         ours = [self.mesh.addresses.service_url(name) for name in self.mesh.names]
@@ -109,11 +109,11 @@ async def open_mesh(
     services: Sequence[str] | None = None,
     beside: Mapping[str, str] | None = None,
 ) -> AsyncIterator[EvalMesh]:
-    """A mesh of these services, ended and removed afterwards. Raises StartFailed.
+    """Run a mesh of these services; stop and delete it afterwards. Raises StartFailed.
 
-    `environment` is added to every process. `model` holds the OPENAI_* variables of an endpoint, the demo model is
-    used without; an empty one is for services that ask no model. `beside` are services of the evaluation: the module
-    by name.
+    `environment` is added to every process. `model` holds the OPENAI_* variables of an endpoint; None uses the demo
+    model, and an empty mapping is for services that call no model. `beside` maps names of the evaluation's own services
+    to their modules.
     """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="switchboard-evals-")))
@@ -137,5 +137,5 @@ async def open_mesh(
             await process.start()
             await mesh.register(f"http://127.0.0.1:{process.port}")
         opened = EvalMesh(mesh, http, added)
-        await opened.whole()
+        await opened.wait_until_ready()
         yield opened

@@ -1,4 +1,4 @@
-"""What the benchmark's runner is shown of a conversation with the mesh: the calls that were made, as its own. Pure."""
+"""Translate the mesh's calls into the benchmark's, for its runner. Pure."""
 
 import json
 import re
@@ -12,24 +12,24 @@ from switchboard.loop.call_report import calls_and_results
 from switchboard.messages import Message
 
 CUSTOMER = "user_id"
-"""What the benchmark's tools call who the customer is. With us the session says it, and no model may."""
+"""The benchmark's argument for the customer's id. In our mesh the session knows it, and the model cannot set it."""
 
 YES = re.compile(
     r"^\W*(yes|yeah|yep|sure|ok|okay|correct|confirmed|i confirm|i agree|(please )?(proceed|go ahead|do (it|so|that))"
     r"|that (works|is (right|correct|fine))|that's (right|correct|fine)|sounds good)\b",
     re.IGNORECASE,
 )
-# A yes that says more may mean something else: then it is a message like any other.
+# A yes with conditions may mean something else, so it is sent as an ordinary message.
 MORE = re.compile(r"\?|\b(but|however|except|instead|change|wait|different|not|don'?t|only|unless|first|also)\b", re.I)
 YES_MAX_WORDS = 30
 
 Parameters = Mapping[str, frozenset[str]]
-"""The benchmark's tools by name, with the names of their arguments."""
+"""The names of the benchmark's tools and of their arguments."""
 
 
 @dataclass(frozen=True)
 class Mirrored:
-    """A call that the mesh made and that the benchmark knows; `content` is what our tool answered."""
+    """A call that the mesh made and that the benchmark knows. `content` is our tool's result."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -37,7 +37,7 @@ class Mirrored:
 
 
 def mirror(messages: Sequence[Message], known: Parameters, customer_id: str) -> list[Mirrored]:
-    """The calls that succeeded, in their order, with the benchmark's arguments. What was refused changed nothing."""
+    """Return the calls that succeeded, in order, with the benchmark's arguments. Refused calls changed nothing."""
     return [
         Mirrored(call.tool, benchmark_arguments(call.arguments, known[call.tool], customer_id), result.content)
         for call, result in calls_and_results(messages)
@@ -52,12 +52,12 @@ def benchmark_arguments(written: str, known: frozenset[str], customer_id: str) -
 
 
 def means_yes(text: str) -> bool:
-    """Whether a simulated customer, who has no button, says yes to a question of consent, and nothing else."""
+    """Return whether a text is a plain yes to a consent question. A simulated customer has no button to press."""
     return bool(YES.search(text)) and not MORE.search(text) and len(text.split()) <= YES_MAX_WORDS
 
 
 def differs(call: Mirrored, content: str) -> str:
-    """Where the runner's own result of a call is not ours; empty when they are the same."""
+    """Return the first difference between the runner's result of a call and ours; empty if they are equal."""
     try:
         theirs = json.loads(content)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Recorded conversations of an airline agent, and what of a replayed one is other than it was, and why. Pure."""
+"""Read recorded conversations of an airline agent and grade their replays. Pure."""
 
 import re
 from collections import Counter
@@ -25,30 +25,30 @@ WRITES = (
     "send_certificate",
 )
 NOT_PLAYED = frozenset({"think"})
-"""By which a recorded agent spoke to itself. No agent of ours has it, and nothing came of it."""
+"""A tool with which the recorded agent wrote notes to itself. Our agents do not have it, and it had no effect."""
 
 ONE_STOP = "search_onestop_flight"
 SEARCHES = ("search_direct_flight", ONE_STOP)
 SEATS, PRICES = "available_seats", "prices"
 
 UNKNOWN_TOOL = "Unknown action"
-"""How the recordings' tools answered a name that none of them had."""
+"""Start of the recorded result for an unknown tool."""
 
 LeftOut = Callable[[Record], set[str]]
-"""The fields of a record that are not to be compared."""
+"""Returns the fields of a record to leave out of the comparison."""
 
 CUT = "\n[cut: "
 RULE = re.compile(r"\(rule ([A-Z]+\d+)\)")
 
 OLDER_REFERENCE = {
     ("update_reservation_flights", "C1"): "it changes the flights of basic economy",
-    ("update_reservation_flights", "C2"): "it lets a reservation end elsewhere",
-    ("update_reservation_baggages", "L1"): "it has a regular member in economy pay for the first bag",
-    ("book_reservation", "L1"): "it has three free bags for a gold member in business, where there are four",
-    ("cancel_reservation", "X2"): "it cancels what has been flown in part",
+    ("update_reservation_flights", "C2"): "it lets a change of flights change the destination",
+    ("update_reservation_baggages", "L1"): "it charges a regular member in economy for the first bag",
+    ("book_reservation", "L1"): "it gives a gold member in business three free bags instead of four",
+    ("cancel_reservation", "X2"): "it cancels a reservation that is partly flown",
     ("send_certificate", "K4"): "it compensates a delay although nothing was changed or cancelled",
 }
-"""Where the older reference, by which recordings were graded, breaks the written policy; there the policy wins."""
+"""Where the older reference, which the recordings were graded with, breaks the written policy. Here the policy wins."""
 
 
 class Function(BaseModel):
@@ -64,7 +64,7 @@ class Call(BaseModel):
     function: Function
 
 
-class Said(BaseModel):
+class RecordedMessage(BaseModel):
     """One message in Chat Completions form."""
 
     model_config = ConfigDict(frozen=True)
@@ -88,7 +88,7 @@ class Recording(BaseModel):
 
     task_id: int | str
     trial: int | str
-    messages: tuple[Said, ...]
+    messages: tuple[RecordedMessage, ...]
     reference_writes: tuple[ReferenceWrite, ...] = ()
 
     @property
@@ -97,14 +97,14 @@ class Recording(BaseModel):
 
     @property
     def session(self) -> str:
-        """As the demo model names the session that plays it."""
+        """Name of the session, as the demo model expects it."""
         return f"recording-{self.task_id}-{self.trial}"
 
     def customers_messages(self) -> tuple[str, ...]:
         return tuple(said.content or "" for said in self.messages if said.role == "user")
 
     def calls(self) -> tuple["RecordedCall", ...]:
-        """What was called, with what the tools answered then: each answer follows its call."""
+        """Return the recorded calls with their results. Each result follows its call."""
         results = iter([said.content or "" for said in self.messages if said.role == "tool"])
         made = (call.function for said in self.messages for call in said.tool_calls or ())
         paired = [(function, next(results, "")) for function in made]
@@ -135,7 +135,7 @@ class RecordedCall:
 
 @dataclass(frozen=True)
 class PlayedCall:
-    """What became of a call in our mesh: of one that was held, what it came to after the customer's yes."""
+    """The result of a call in our mesh. For a held call it is the result after the customer's yes."""
 
     name: str
     ok: bool
@@ -147,14 +147,14 @@ class PlayedCall:
 
     @property
     def rule(self) -> str:
-        """The number of the rule that refused it; empty when it was no rule of the policy."""
+        """The number of the rule that refused the call; empty if no rule of the policy did."""
         found = RULE.search(self.content) if self.refused else None
         return found[1] if found and found[1] in RULES else ""
 
 
 @dataclass
-class Verdicts:
-    """What a recording's replay came to. A miss is what must not be; a remark is what has a reason."""
+class Grades:
+    """The grade of a replay. A miss is an error; a remark is a difference that has a reason."""
 
     writes: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
@@ -164,18 +164,18 @@ class Verdicts:
 
 
 @dataclass
-class Past:
-    """What was written before a call, then and in the replay."""
+class History:
+    """What was written before a call, in the recording and in the replay."""
 
     reservations: set[str] = field(default_factory=set)
-    """Written to by a call that was made then, or is now."""
+    """Reservations that were written in the recording or in the replay."""
     any_write: bool = False
-    parted: bool = False
-    """Whether a write was made then and refused now, or the other way round: the two states differ."""
+    diverged: bool = False
+    """Whether a write succeeded in one of the two only, so that the states differ."""
 
 
 def read_recordings(path: Path) -> list[Recording]:
-    """The recordings in a file. Raises BadFile."""
+    """Return the recordings in a file. Raises BadFile."""
     try:
         return TypeAdapter(list[Recording]).validate_json(path.read_bytes())
     except OSError as error:
@@ -185,13 +185,13 @@ def read_recordings(path: Path) -> list[Recording]:
 
 
 def arguments_of(function: Function) -> dict[str, Any]:
-    """The call's arguments; none when a model wrote what is no JSON object."""
+    """Return the call's arguments; none if the model did not write a JSON object."""
     given = parsed(function.arguments)
     return given if isinstance(given, dict) else {}
 
 
 def customer_of(recording: Recording, base: World) -> str:
-    """Who speaks: whom the customer says to be, or the calls name, or whose reservation they name; else anybody."""
+    """Return the customer: named in their messages or in the calls, or owner of a reservation; else the first user."""
     calls = recording.calls()
     said = [word for text in recording.customers_messages() for word in re.findall(r"\w+", text)]
     named = [str(call.arguments["user_id"]) for call in calls if "user_id" in call.arguments]
@@ -201,7 +201,7 @@ def customer_of(recording: Recording, base: World) -> str:
 
 
 def calls_in(messages: Sequence[Message]) -> list[PlayedCall]:
-    """The calls that the played model asked for, in order, each with its last result."""
+    """Return the calls that the replayed model requested, in order, each with its last result."""
     results = {message.call_id: message for message in messages if isinstance(message, ToolResult)}
     asked = [call for message in messages if isinstance(message, ModelReply) for call in message.calls]
     played = []
@@ -214,50 +214,50 @@ def calls_in(messages: Sequence[Message]) -> list[PlayedCall]:
     return played
 
 
-def judge(recording: Recording, played: Sequence[PlayedCall], customer_id: str, base: World) -> Verdicts:
-    """Compare a replay with its recording, call by call. `customer_id` is whose session played it."""
-    verdicts, past = Verdicts(), Past()
+def grade_recording(recording: Recording, played: Sequence[PlayedCall], customer_id: str, base: World) -> Grades:
+    """Compare a replay with its recording, call by call. `customer_id` is the session's customer."""
+    grades, history = Grades(), History()
     recorded = recording.calls()
     if [call.name for call in recorded] != [call.name for call in played]:
-        verdicts.misses.append(f"{recording.name}: {len(played)} calls were played of {len(recorded)} recorded")
+        grades.misses.append(f"{recording.name}: {len(played)} calls were played of {len(recorded)} recorded")
     for call, now in zip(recorded, played, strict=False):
         where = f"{recording.name} {call.name}"
         if call.is_write:
-            judge_write(verdicts, past, call, now, recording.is_right(call), where)
-        elif now.refused and is_of_another(call, customer_id, base):
-            verdicts.reads["another customer's, refused"] += 1
+            grade_write(grades, history, call, now, recording.is_right(call), where)
+        elif now.refused and concerns_another_customer(call, customer_id, base):
+            grades.reads["another customer's, refused"] += 1
         else:
-            judge_read(verdicts, past, call, now, where)
-    return verdicts
+            grade_read(grades, history, call, now, where)
+    return grades
 
 
-def is_of_another(call: RecordedCall, customer_id: str, base: World) -> bool:
-    """Whether the call is about somebody else than the customer, which the reference's tools did not mind."""
+def concerns_another_customer(call: RecordedCall, customer_id: str, base: World) -> bool:
+    """Return whether the call concerns another customer, which the reference's tools allowed."""
     reservation = base.reservations.get(str(call.arguments.get("reservation_id")), {})
     return {call.arguments.get("user_id"), reservation.get("user_id")} - {None, customer_id} != set()
 
 
-def judge_write(verdicts: Verdicts, past: Past, call: RecordedCall, now: PlayedCall, right: bool, where: str) -> None:
+def grade_write(grades: Grades, history: History, call: RecordedCall, now: PlayedCall, right: bool, where: str) -> None:
     kind = "right" if right else "refused then" if call.failed else "wrong"
     outcome = "refused" if now.refused else "made"
-    verdicts.writes[f"{kind}, {outcome}"] += 1
+    grades.writes[f"{kind}, {outcome}"] += 1
     if now.refused:
-        verdicts.rules[f"{kind}: {now.rule or 'no rule'}"] += 1
+        grades.rules[f"{kind}: {now.rule or 'no rule'}"] += 1
     if right and now.refused:
         why = OLDER_REFERENCE.get((call.name, now.rule))
         if why:
-            verdicts.remarks.append(f"{where}: right by the older reference only, {why}; refused by {now.rule}")
-        elif past.parted:
-            verdicts.remarks.append(f"{where}: right, but not after what was refused before it; {shown(now.content)}")
+            grades.remarks.append(f"{where}: right by the older reference only, {why}; refused by {now.rule}")
+        elif history.diverged:
+            grades.remarks.append(f"{where}: right, but not after what was refused before it; {shown(now.content)}")
         else:
-            verdicts.misses.append(f"{where}: right, and refused: {shown(now.content)}")
+            grades.misses.append(f"{where}: right, and refused: {shown(now.content)}")
     if not call.failed and not right:
-        verdicts.remarks.append(f"{where}: wrong, {outcome}" + (f" by {now.rule or 'no rule'}" if now.refused else ""))
+        grades.remarks.append(f"{where}: wrong, {outcome}" + (f" by {now.rule or 'no rule'}" if now.refused else ""))
     if call.failed and now.refused:
         return
-    past.any_write = True
-    past.parted = past.parted or call.failed != now.refused
-    past.reservations |= {str(call.arguments.get("reservation_id", "")), *new_reservations(call, now)}
+    history.any_write = True
+    history.diverged = history.diverged or call.failed != now.refused
+    history.reservations |= {str(call.arguments.get("reservation_id", "")), *new_reservations(call, now)}
 
 
 def new_reservations(call: RecordedCall, now: PlayedCall) -> Iterator[str]:
@@ -269,76 +269,81 @@ def new_reservations(call: RecordedCall, now: PlayedCall) -> Iterator[str]:
             yield str(value.get("reservation_id"))
 
 
-def judge_read(verdicts: Verdicts, past: Past, call: RecordedCall, now: PlayedCall, where: str) -> None:
+def grade_read(grades: Grades, history: History, call: RecordedCall, now: PlayedCall, where: str) -> None:
     different = difference(call, now)
     if not different:
-        verdicts.reads["equal"] += 1
-    elif why := reason_in_search(call, now, past):
-        verdicts.reads[why] += 1
-    elif touched(call, past):
-        why = "after a write that was refused" if past.parted else "after a write that the older reference records else"
-        verdicts.reads[why] += 1
-        verdicts.remarks.append(f"{where}: {different}, {why}")
+        grades.reads["equal"] += 1
+    elif why := reason_in_search(call, now, history):
+        grades.reads[why] += 1
+    elif was_written(call, history):
+        why = (
+            "after a write that was refused"
+            if history.diverged
+            else "after a write that the older reference records differently"
+        )
+        grades.reads[why] += 1
+        grades.remarks.append(f"{where}: {different}, {why}")
     else:
-        verdicts.reads["different"] += 1
-        verdicts.misses.append(f"{where}: {different}")
+        grades.reads["different"] += 1
+        grades.misses.append(f"{where}: {different}")
 
 
-def reason_in_search(call: RecordedCall, now: PlayedCall, past: Past) -> str:
-    """Why a search may find other seats than it did; empty when it may not, or more than seats are other."""
+def reason_in_search(call: RecordedCall, now: PlayedCall, history: History) -> str:
+    """Return the reason why a search may find other seats; empty if there is none or if more than seats differ."""
 
     def on_the_next_day(flight: Record) -> set[str]:
         return {SEATS, PRICES} if flight.get("date") not in (None, call.arguments.get("date")) else set()
 
-    if past.any_write and call.name in SEARCHES and not difference(call, now, lambda flight: {SEATS}):
+    if history.any_write and call.name in SEARCHES and not difference(call, now, lambda flight: {SEATS}):
         return "other seats, after a write"
     if call.name == ONE_STOP and not difference(call, now, on_the_next_day):
         return (
-            "other seats and prices of a connection on the next day: the older reference told those of the day before"
+            "other seats and prices of a connection on the next day:"
+            " the older reference returned those of the day before"
         )
     return ""
 
 
-def touched(call: RecordedCall, past: Past) -> bool:
-    """Whether what the call reads had been written to."""
+def was_written(call: RecordedCall, history: History) -> bool:
+    """Return whether the record that the call reads was written before."""
     if call.name == "get_user_details":
-        return past.any_write
-    return str(call.arguments.get("reservation_id")) in past.reservations
+        return history.any_write
+    return str(call.arguments.get("reservation_id")) in history.reservations
 
 
-def nothing(_record: Record) -> set[str]:
+def no_fields(_record: Record) -> set[str]:
     return set()
 
 
-def difference(call: RecordedCall, now: PlayedCall, left_out: LeftOut = nothing) -> str:
-    """Where the answer is other than it was, in words; empty when it is not. Two errors are equal."""
+def difference(call: RecordedCall, now: PlayedCall, left_out: LeftOut = no_fields) -> str:
+    """Describe the difference from the recorded result; empty if there is none. Any two errors are equal."""
     if call.failed or now.refused:
         same = call.failed and now.refused
         return "" if same else f"was {shown(call.result)}, is {shown(now.content)}"
     was, is_now = parsed(call.result), parsed(now.content.partition(CUT)[0])
     if CUT in now.content and isinstance(was, list) and isinstance(is_now, list):
-        # What a model is fed is cut; the last whole answers before the cut are compared.
+        # Results for a model are shortened. Compare only the complete entries before the cut.
         is_now = is_now[:-1]
         was = was[: len(is_now)]
     if isinstance(is_now, str):
-        was = call.result  # What answers with a text was not JSON then, though "255.0" looks like it.
-    return first_difference(spelled(was, left_out), spelled(is_now, left_out))
+        was = call.result  # A text result was not JSON in the recording, even if it looks like it, as "255.0" does.
+    return first_difference(normalised(was, left_out), normalised(is_now, left_out))
 
 
 def parsed(text: str) -> Any:
-    """JSON, as far as it goes; what is none is a text."""
+    """Parse JSON, even if it is cut off; return other text unchanged."""
     try:
         return pydantic_core.from_json(text, allow_partial=True)
     except ValueError:
         return text
 
 
-def spelled(value: Any, left_out: LeftOut) -> Any:
-    """One spelling of both: recordings say province for state, and leave out what is null and a user's own id."""
+def normalised(value: Any, left_out: LeftOut) -> Any:
+    """Normalise a value. Recordings have `province` for `state`, and leave out nulls and a user's own id."""
     if isinstance(value, list):
-        return [spelled(one, left_out) for one in value]
+        return [normalised(one, left_out) for one in value]
     if not isinstance(value, dict):
         return value
     names: Record = {"state" if name == "province" else name: one for name, one in value.items() if one is not None}
     without = left_out(names) | ({"user_id"} if "membership" in names else set())
-    return {name: spelled(one, left_out) for name, one in names.items() if name not in without}
+    return {name: normalised(one, left_out) for name, one in names.items() if name not in without}

@@ -1,4 +1,4 @@
-"""Plays the reference calls of tasks through the tools on a real Restate, with no model, and compares what comes of it.
+"""Play the reference calls of tasks through the tools on a real Restate, without a model, and compare the results.
 
 uv run python -m evals.reference --data DIR --tasks FILE
 """
@@ -38,7 +38,7 @@ SEATS_NOTE = "free seats of {count} flight days differ: docs/decisions/0007-seat
 
 @dataclass(frozen=True)
 class Played:
-    """What came of a task: every difference in words, and the flight days whose seats alone differ."""
+    """The result of a task: every difference in words, and the flights and days on which only the seats differ."""
 
     task: Task
     differences: Sequence[str]
@@ -59,7 +59,7 @@ class Played:
 
 
 async def replay(data: Path, tasks: Sequence[Task]) -> list[Played]:
-    """Play every task on a state of its own, one after the other. Raises BadFile, StartFailed."""
+    """Play every task from the initial state, one after the other. Raises BadFile, StartFailed."""
     base = read_world(data)
     async with open_mesh(
         airline_environment(data), model={}, services=("tools",), beside={"caller": "evals.caller"}
@@ -67,18 +67,18 @@ async def replay(data: Path, tasks: Sequence[Task]) -> list[Played]:
         played: list[Played] = []
         for task in tasks:
             if played:
-                await mesh.forget()
+                await mesh.reset()
             try:
                 played.append(await play(mesh, base, task))
             except HandlerFailed as error:
-                # The tools' defect, and this task's; the others can still be played.
+                # A defect of the tools, which counts for this task only. The others can still be played.
                 played.append(Played(task, [str(error)], []))
             print(played[-1].line(), flush=True)
         return played
 
 
 async def play(mesh: EvalMesh, base: World, task: Task) -> Played:
-    """The calls of one task, in order, and the records afterwards. Raises HandlerFailed."""
+    """Make the calls of one task in order and compare the records afterwards. Raises HandlerFailed."""
     customer_id = customer_of(task, base)
     differences: list[str] = []
     for number, step in enumerate(task.steps, 1):
@@ -91,7 +91,7 @@ async def play(mesh: EvalMesh, base: World, task: Task) -> Played:
 
 
 async def call(mesh: EvalMesh, task_id: str, customer_id: str, name: str, arguments: dict[str, object]) -> Outcome:
-    """One call, as the loop would make it: who the customer is comes from the session, and is no argument."""
+    """Make one call as the loop would. The customer comes from the session and is not an argument."""
     tool = airline.tool(name)
     own = {field for field in (tool.filled_fields() if tool else ()) if arguments.get(field) == customer_id}
     request = PlayedCall(

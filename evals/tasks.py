@@ -1,4 +1,4 @@
-"""Tasks in the form of the field's reference data, and what of a played one is not as it should be. Pure."""
+"""Tasks in the format of the benchmark's reference data, and the differences after playing them. Pure."""
 
 import json
 import re
@@ -19,11 +19,11 @@ SHOWN_CHARS = 160
 
 
 class BadFile(Exception):
-    """A file is not what it should be; the message names it and says what is wrong."""
+    """A file is invalid; the message names the file and the problem."""
 
 
 class Step(BaseModel):
-    """One call of a task, with the result that the reference gave."""
+    """One call of a task with the reference's result."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,7 +39,7 @@ class Scenario(BaseModel):
 
 
 class Task(BaseModel):
-    """The calls that are right for a customer's wish, and every record that differs afterwards, whole."""
+    """The right calls for a customer's request, and every record that changes, in its final state."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,7 +60,7 @@ class World:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call came to: its JSON, or that it failed, and with which words."""
+    """The result of a call: its JSON, or the error message if it failed."""
 
     ok: bool
     value: Any
@@ -71,7 +71,7 @@ class Outcome:
 
 
 def read_tasks(path: Path) -> list[Task]:
-    """The tasks in a file. Raises BadFile."""
+    """Return the tasks in a file. Raises BadFile."""
     try:
         return TypeAdapter(list[Task]).validate_json(path.read_bytes())
     except OSError as error:
@@ -81,7 +81,7 @@ def read_tasks(path: Path) -> list[Task]:
 
 
 def read_world(folder: Path) -> World:
-    """The records of a data set. Raises BadFile."""
+    """Return the records of a data set. Raises BadFile."""
     return World(**{kind: read_records(folder / f"{kind}.json") for kind in KINDS})
 
 
@@ -98,23 +98,23 @@ def read_records(path: Path) -> Records:
 
 
 def customer_of(task: Task, base: World) -> str:
-    """Who speaks in a task: whoever its calls name, or whose reservation they name, or who the scenario says it is."""
+    """Return the task's customer: named by its calls, owner of a reservation in them, or named by the scenario."""
     named = [str(step.arguments["user_id"]) for step in task.steps if "user_id" in step.arguments]
     reservations = [str(step.arguments["reservation_id"]) for step in task.steps if "reservation_id" in step.arguments]
     owners = [base.reservations[one]["user_id"] for one in reservations if one in base.reservations]
     told = [word for word in re.findall(r"\w+", task.scenario.known_info or "") if word in base.users]
-    # A task of searches alone may be anybody's.
+    # A task with searches only can be played as any customer.
     return str([*named, *owners, *told, *base.users][0])
 
 
 def changed(base: World, task: Task) -> World:
-    """The records as the reference has them after the task."""
+    """Return the reference's records after the task."""
     records = {kind: {**getattr(base, kind), **task.expected_change.get(kind, {})} for kind in KINDS}
     return World(**records)
 
 
 def wrong_result(step: Step, outcome: Outcome) -> str:
-    """What differs between a call's result and the reference's; empty when they are equal, or both errors."""
+    """Describe the difference from the reference's result; empty if they are equal or both are errors."""
     expected = Outcome(ok=True, value=step.result)
     if expected.is_error or outcome.is_error:
         if expected.is_error and outcome.is_error:
@@ -125,7 +125,7 @@ def wrong_result(step: Step, outcome: Outcome) -> str:
 
 
 def first_difference(expected: Any, got: Any, where: str = "result") -> str:
-    """The first place where two JSON values differ, in words; empty when they are equal. Order in objects is free."""
+    """Describe the first difference of two JSON values; empty if they are equal. Key order does not matter."""
     if isinstance(expected, dict) and isinstance(got, dict):
         for name in sorted(expected.keys() | got.keys()):
             if name not in got:
@@ -141,7 +141,7 @@ def first_difference(expected: Any, got: Any, where: str = "result") -> str:
             for i, (one, other) in enumerate(zip(expected, got, strict=True))
         )
         return next((place for place in places if place), "")
-    # In JSON 163 and 163.0 are one number, but true is not 1.
+    # In JSON, 163 equals 163.0, but true does not equal 1.
     same = expected == got and isinstance(expected, bool) == isinstance(got, bool)
     return "" if same else f"{where}: expected {shown(expected)}, got {shown(got)}"
 
@@ -152,7 +152,7 @@ def shown(value: Any) -> str:
 
 
 def wrong_records(expected: World, got: World) -> Iterator[str]:
-    """Every record that is not as expected, one line each; of flights all but their free seats."""
+    """Yield one line for every unexpected record. Free seats of flights are ignored."""
     for kind in KINDS:
         wanted, found = getattr(expected, kind), getattr(got, kind)
         for key in sorted(wanted.keys() | found.keys()):
@@ -161,13 +161,13 @@ def wrong_records(expected: World, got: World) -> Iterator[str]:
                 yield f"{where} is {'missing' if key not in found else 'one too many'}"
                 continue
             one, other = compared(kind, wanted[key]), compared(kind, found[key])
-            # Nearly all of them are equal, and equality is quick.
+            # Almost all records are equal, and == is fast.
             if one != other and (different := first_difference(one, other, where)):
                 yield different
 
 
 def different_seats(expected: World, got: World) -> Sequence[str]:
-    """The flights and days whose free seats are other than the reference's, each with both."""
+    """Return the flights and days whose free seats differ from the reference's, with both counts."""
     return [
         f"{number} on {day}: {shown(facts[SEATS])}, reference {shown(free_seats(flight, day))}"
         for number, flight in expected.flights.items()
@@ -181,7 +181,7 @@ def free_seats(flight: Record, day: str) -> Any:
 
 
 def compared(kind: str, record: Record) -> Record:
-    """The record in one spelling: a field that is null is none, and a customer's own id is the key already."""
+    """Normalise a record: leave out nulls, a customer's own id, and the free seats of flights."""
     if kind == "flights":
         days = {day: {k: v for k, v in facts.items() if k != SEATS} for day, facts in record["dates"].items()}
         return {**record, "dates": days}

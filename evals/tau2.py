@@ -1,7 +1,7 @@
-"""Lets tau2-bench's own runner talk to our mesh: text in, text out, the calls mirrored, the state checked by a dump.
+"""Run tau2-bench against our mesh. The mesh's calls are mirrored to its runner, and the final states are compared.
 
-The mesh, and a bridge to it over HTTP, run here. The runner is started in an interpreter of its own, one that has
-tau2-bench, where evals/tau2_agent.py gives it its agent. `python -m evals.tau2 --help`, docs/build/evals.md.
+The mesh and an HTTP bridge to it run in this process. The runner starts in another interpreter that has tau2-bench
+installed, with the agent of evals/tau2_agent.py. See `python -m evals.tau2 --help` and docs/build/evals.md.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from evals.cases.judge import READS
+from evals.cases.grading import READS
 from evals.mesh import EvalMesh, HandlerFailed, airline_environment, open_mesh
 from evals.mirror import Mirrored, differs, means_yes, mirror
 from evals.tasks import BadFile, Records, first_difference, read_records
@@ -30,11 +30,11 @@ from switchboard.testing import Customer
 AGENT_FILE = Path(__file__).with_name("tau2_agent.py")
 SESSION = "tau2"
 SILENCE = "I am sorry, I have no answer."
-"""In place of an empty reply, which the runner does not take."""
+"""Replaces an empty reply, which the runner does not accept."""
 
 
 class NotComparable(Exception):
-    """The runner's world and the mesh's are not the same: a score would mean nothing. Says where."""
+    """The runner's state and the mesh's differ, so a score would be meaningless; the message says where."""
 
 
 class _Message(BaseModel):
@@ -42,27 +42,27 @@ class _Message(BaseModel):
 
 
 class Begin(_Message):
-    """A conversation begins: whose it is stands in the task's scenario; `tools` are the benchmark's arguments."""
+    """The start of a conversation. The scenario names the customer; `tools` holds the benchmark's argument names."""
 
     scenario: str
     tools: dict[str, frozenset[str]]
 
 
 class Heard(_Message):
-    """The customer has written."""
+    """A message from the customer."""
 
     text: str
 
 
 class Results(_Message):
-    """What the runner's own world answered to the calls that it was last shown, in their order."""
+    """The runner's own results of the calls that it was last shown, in order."""
 
     contents: tuple[str, ...]
 
 
 @dataclass
 class Conversation:
-    """One customer's conversation with a mesh that remembers nothing else, and what the runner was shown of it."""
+    """One customer's conversation with a freshly reset mesh, and the calls that the runner was shown."""
 
     mesh: EvalMesh
     customer: Customer
@@ -72,7 +72,7 @@ class Conversation:
     reservations: dict[str, Any] = field(default_factory=dict)
 
     async def hear(self, text: str) -> dict[str, Any]:
-        """Let the mesh answer: the calls that it made, as the benchmark knows them, and the reply."""
+        """Send a message to the mesh. Return the reply and the calls that the benchmark knows."""
         reply = await self._send(text)
         self.held_id = reply.confirmation.held_id if reply.confirmation else ""
         self.shown = mirror(await self._messages_of(reply.turn), self.tools, self.customer.customer_id)
@@ -80,7 +80,7 @@ class Conversation:
         return {"calls": calls, "reply": reply.text.strip() or SILENCE}
 
     def compare(self, contents: Sequence[str]) -> None:
-        """Check the runner's results of what changes something. Raises NotComparable."""
+        """Check the runner's results of all writes. Raises NotComparable."""
         for call, content in zip(self.shown, contents, strict=True):
             if call.name.startswith(READS):
                 continue
@@ -91,14 +91,14 @@ class Conversation:
                 self.reservations[record["reservation_id"]] = record
 
     async def end(self) -> None:
-        """Check that the mesh's records are what the runner was shown. Raises NotComparable."""
+        """Check that the mesh's records match the results that the runner was shown. Raises NotComparable."""
         kept: Records = (await self.mesh.dump())["reservations"]
         for reservation_id, shown in self.reservations.items():
             if different := first_difference(shown, kept.get(reservation_id), reservation_id):
-                raise NotComparable(f"the dump has another reservation than was shown: {different}")
+                raise NotComparable(f"a reservation in the dump differs from the one that was shown: {different}")
 
     async def _send(self, text: str) -> SendReply:
-        """A simulated customer has no button: their plain yes presses it."""
+        """Send a message. A plain yes confirms a held call, because a simulated customer has no button."""
         if self.held_id and means_yes(text):
             answer = await self.customer.asks("confirm", held_id=self.held_id)
         else:
@@ -113,9 +113,9 @@ class Conversation:
 
 
 class Bridge:
-    """The mesh as the runner's agent sees it: one conversation at a time, each from the data set as it is.
+    """The mesh's HTTP API for the runner's agent: one conversation at a time, each from the initial state.
 
-    `not_comparable` are the conversations in which the runner's world was not the mesh's, with the difference.
+    `not_comparable` holds the conversations in which the runner's state and the mesh's differed, with the difference.
     """
 
     def __init__(self, mesh: EvalMesh, users: Records) -> None:
@@ -126,7 +126,7 @@ class Bridge:
         self.not_comparable: dict[int, str] = {}
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[say_what_went_wrong])
+        app = web.Application(middlewares=[report_errors])
         app.add_routes(
             [
                 web.post("/begin", self.begin),
@@ -140,7 +140,7 @@ class Bridge:
     async def begin(self, request: web.Request) -> web.Response:
         begin = Begin.model_validate_json(await request.read())
         customer_id = customer_in(begin.scenario, self.users)
-        await self.mesh.forget()
+        await self.mesh.reset()
         self.begun += 1
         self.conversation = Conversation(self.mesh, self.mesh.customer(customer_id, SESSION), begin.tools)
         return web.json_response({"customer_id": customer_id})
@@ -161,20 +161,20 @@ class Bridge:
         try:
             await conversation.end()
         except NotComparable as error:
-            # The runner passes over what goes wrong at the end, so it is told once more when all is over.
+            # The runner ignores errors at the end of a conversation, so `run` prints this again.
             self.not_comparable.setdefault(self.begun, str(error))
             raise
         return web.json_response({})
 
     def open(self) -> Conversation:
         if self.conversation is None:
-            raise HandlerFailed("no conversation has begun")
+            raise HandlerFailed("no conversation is open; send /begin first")
         return self.conversation
 
 
 @web.middleware
-async def say_what_went_wrong(request: web.Request, handler: Any) -> web.StreamResponse:
-    """A sentence for whoever runs the benchmark: its runner shows it with the task that failed."""
+async def report_errors(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Return expected errors as one sentence, which the benchmark's runner shows with the failed task."""
     try:
         response: web.StreamResponse = await handler(request)
     except NotComparable as error:
@@ -185,15 +185,15 @@ async def say_what_went_wrong(request: web.Request, handler: Any) -> web.StreamR
 
 
 def customer_in(text: str, users: Records) -> str:
-    """The customer whom a task's scenario names. Raises BadFile when it names none."""
+    """Return the customer that a task's scenario names. Raises BadFile if it names none."""
     told = [word for word in re.findall(r"\w+", text) if word in users]
     if not told:
-        raise BadFile(f"no customer of the data set is named in the task: {text[:200]}")
+        raise BadFile(f"the task names no customer of the data set: {text[:200]}")
     return str(told[0])
 
 
 async def run(given: argparse.Namespace, runner_arguments: Sequence[str]) -> int:
-    """A mesh and its bridge, and the runner beside them; its exit code, or 1 when the score would mean nothing."""
+    """Run the mesh, the bridge and the runner. Return the runner's exit code, or 1 if the score is meaningless."""
     users = read_records(given.data / "users.json")
     model = {"OPENAI_API_KEY": os.environ["OPENAI_API_KEY"], "SWITCHBOARD_MODEL": given.model}
     if given.base_url:
@@ -205,7 +205,7 @@ async def run(given: argparse.Namespace, runner_arguments: Sequence[str]) -> int
         await server.setup()
         try:
             await web.TCPSite(server, "127.0.0.1", port).start()
-            # Not among its modules: this folder's own names would stand in the way of the benchmark's.
+            # -P keeps this folder out of the module path, because its names would shadow the benchmark's.
             command = [str(given.tau2_python), "-P", str(AGENT_FILE), f"http://127.0.0.1:{port}", *runner_arguments]
             runner = await asyncio.create_subprocess_exec(*command)
             status = await runner.wait()
@@ -213,7 +213,7 @@ async def run(given: argparse.Namespace, runner_arguments: Sequence[str]) -> int
             await server.cleanup()
     for number, why in bridge.not_comparable.items():
         print(f"conversation {number}: {why}")
-    print(f"{bridge.begun} conversations, in {len(bridge.not_comparable)} the benchmark's world was not the mesh's")
+    print(f"{bridge.begun} conversations, {len(bridge.not_comparable)} of them not comparable with the benchmark")
     return status or int(bool(bridge.not_comparable))
 
 
@@ -223,10 +223,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         epilog="All other arguments go to the runner: --user-model, --split, --task, --trials, --save-to.",
     )
-    parser.add_argument("--model", required=True, help="the model behind our agents; its key is OPENAI_API_KEY")
-    parser.add_argument("--base-url", help="its endpoint; OpenAI's own without it")
-    parser.add_argument("--data", type=Path, required=True, help="the benchmark's data set, a file for each kind")
-    parser.add_argument("--tau2-python", type=Path, required=True, help="an interpreter that has tau2-bench")
+    parser.add_argument("--model", required=True, help="the agents' model; its key is read from OPENAI_API_KEY")
+    parser.add_argument("--base-url", help="the model's endpoint (default: OpenAI's)")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the benchmark's data set")
+    parser.add_argument("--tau2-python", type=Path, required=True, help="a Python that has tau2-bench installed")
     given, runner_arguments = parser.parse_known_args(argv)
     if not os.environ.get("OPENAI_API_KEY"):
         sys.stderr.write("Set OPENAI_API_KEY to the key of the model's endpoint.\n")

@@ -1,6 +1,6 @@
-"""The mesh as an agent of tau2-bench: runs in the benchmark's interpreter, and needs nothing but it and a bridge.
+"""The mesh as an agent of tau2-bench. Runs in the benchmark's interpreter and needs only tau2-bench and the bridge.
 
-Started by evals/tau2.py, with the bridge's address as its first argument.
+Started by evals/tau2.py, with the bridge's address as the first argument.
 """
 
 import argparse
@@ -17,12 +17,12 @@ ANSWER_TIMEOUT_S = 900.0
 
 
 class BridgeFailed(Exception):
-    """The mesh could not answer, or its world is not the benchmark's; the message is the bridge's."""
+    """The mesh could not answer, or its state differs from the benchmark's; the message is the bridge's."""
 
 
 @dataclass(frozen=True)
 class Bridge:
-    """The bridge's four requests."""
+    """A client for the bridge's four requests."""
 
     url: str
 
@@ -38,7 +38,7 @@ class Bridge:
 
 @dataclass
 class State:
-    """Calls that the runner has not been shown yet, what it answered to those that it was, and the reply after them."""
+    """Calls that the runner has not seen yet, its results for those it has seen, and the reply after them."""
 
     waiting: list[dict[str, Any]] = field(default_factory=list)
     contents: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class State:
 
 @dataclass
 class Player:
-    """What the agent does, without the benchmark's types."""
+    """The agent's logic, without the benchmark's types."""
 
     bridge: Bridge
     scenario: str
@@ -59,18 +59,18 @@ class Player:
         return State()
 
     def heard(self, state: State, text: str) -> None:
-        """The customer has written: the mesh answers, and has perhaps made calls."""
+        """Send the customer's message to the mesh and store its calls and reply."""
         answer = self.bridge.ask("heard", {"text": text})
         state.waiting, state.reply, state.contents = answer["calls"], answer["reply"], []
 
     def answered(self, state: State, content: str) -> None:
-        """The runner has made the call that it was shown; after the last one all are compared."""
+        """Store the runner's result of a call. After the last one, the bridge compares all results."""
         state.contents.append(content)
         if not state.waiting:
             self.bridge.ask("results", {"contents": state.contents})
 
     def next_call(self, state: State) -> tuple[str, dict[str, Any]] | None:
-        """An id and the call that the runner is to make next; None when it is the reply's turn."""
+        """Return an id and the next call for the runner; None if there are no more calls before the reply."""
         if not state.waiting:
             return None
         state.shown += 1
@@ -81,18 +81,18 @@ class Player:
 
 
 def parameters_of(tools: list[Any]) -> dict[str, list[str]]:
-    """The arguments of the benchmark's tools, from the schemas that they give for models."""
+    """Return the argument names of the benchmark's tools, from their schemas for models."""
     schemas = [tool.openai_schema["function"] for tool in tools]
     return {schema["name"]: sorted(schema["parameters"].get("properties", {})) for schema in schemas}
 
 
 def agent_class() -> type[Any]:
-    """The agent as the benchmark wants it. Imported here, so that all else can be tested without it."""
+    """Return the agent class for the benchmark. Imports tau2 here, so that the rest can be tested without it."""
     from tau2.agent.base_agent import HalfDuplexAgent  # noqa: PLC0415
     from tau2.data_model.message import AssistantMessage, ToolCall, ToolMessage  # noqa: PLC0415
 
     class SwitchboardAgent(HalfDuplexAgent):  # type: ignore[misc]  # not there when types are checked
-        """A conversation with the mesh. What the mesh did is shown to the runner as calls, one by one."""
+        """A conversation with the mesh. The runner gets the mesh's calls one by one."""
 
         def __init__(self, tools: list[Any], domain_policy: str, player: Player) -> None:
             super().__init__(tools=tools, domain_policy=domain_policy)
@@ -117,13 +117,13 @@ def agent_class() -> type[Any]:
             self.player.end()
 
         def set_seed(self, seed: int) -> None:
-            """The mesh's model has none."""
+            """Do nothing; the mesh's model has no seed."""
 
     return SwitchboardAgent
 
 
 def register(bridge: Bridge) -> None:
-    """Make the mesh known to the runner as the agent `switchboard`."""
+    """Register the mesh with the runner as the agent `switchboard`."""
     from tau2.registry import registry  # noqa: PLC0415
 
     kind = agent_class()
@@ -135,7 +135,7 @@ def register(bridge: Bridge) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Let the benchmark have its conversations with the mesh, one after the other: each needs it for itself."""
+    """Run the benchmark against the mesh, one conversation at a time, because each one resets the mesh."""
     from tau2.data_model.simulation import TextRunConfig  # noqa: PLC0415
     from tau2.run import run_domain  # noqa: PLC0415
 
@@ -158,14 +158,14 @@ def main() -> int:
     parser.add_argument("bridge", help="the bridge's address")
     parser.add_argument("--user-model", required=True, help="the model that plays the customer, as tau2 names it")
     parser.add_argument("--split", default="test", help="the benchmark's split of tasks (default: test)")
-    parser.add_argument("--task", action="append", help="only this task; may be given several times")
+    parser.add_argument("--task", action="append", help="run only this task; can be given several times")
     parser.add_argument("--trials", type=int, default=1, help="conversations for each task")
     parser.add_argument("--save-to", help="the name under which tau2 keeps the results")
     given = parser.parse_args()
     try:
         run(given)
     except ImportError as error:
-        sys.stderr.write(f"tau2-bench is not in this interpreter's environment: {error}\n")
+        sys.stderr.write(f"tau2-bench is not installed for this interpreter ({error}). Check --tau2-python.\n")
         return 2
     return 0
 

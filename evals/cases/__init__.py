@@ -1,1 +1,1 @@
-"""Conversations of our own with what has to come of them, for any model: `python -m evals.cases`."""
+"""Our own test conversations with expected outcomes, for any model: `python -m evals.cases`."""

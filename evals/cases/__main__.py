@@ -1,4 +1,4 @@
-"""python -m evals.cases [--model NAME] [--base-url URL] [case …]: plays the cases, prints a table of how they went."""
+"""python -m evals.cases [--model NAME] [--base-url URL] [case …]: play the cases and print a table of the results."""
 
 import argparse
 import asyncio
@@ -15,22 +15,22 @@ from evals.mesh import HandlerFailed
 from switchboard.local.process import StartFailed
 
 KEY_OF_NO_KEY = "not-needed"
-"""For an endpoint of one's own that asks for none."""
+"""Sent to an own endpoint that needs no key."""
 
 
 async def play_all(cases: Sequence[Case], model: Mapping[str, str] | None) -> list[Result]:
-    """Play the cases, each on a mesh that remembers nothing. Raises StartFailed, HandlerFailed."""
+    """Play the cases, each on a freshly reset mesh. Raises StartFailed, HandlerFailed."""
     results: list[Result] = []
     async with mesh_for_cases(model) as mesh:
         for case in cases:
             if results:
-                await mesh.forget()
+                await mesh.reset()
             results.append(await play_case(mesh, case, player_of(case, model)))
     return results
 
 
 def model_environment(name: str | None, base_url: str | None) -> Mapping[str, str] | None:
-    """The endpoint to use, or None for the demo model."""
+    """Return the variables of the endpoint, or None for the demo model. Raises BadCase without a key."""
     if name is None and base_url is None:
         return None
     address = base_url or os.environ.get("OPENAI_BASE_URL")
@@ -58,11 +58,9 @@ def table(results: Sequence[Result]) -> Table:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evals.cases", description=__doc__)
-    parser.add_argument("--model", help="the model's name at its endpoint; without it, the demo model")
-    parser.add_argument(
-        "--base-url", help="an OpenAI-compatible endpoint; OpenAI's own, with OPENAI_API_KEY, without it"
-    )
-    parser.add_argument("case", nargs="*", help="only these")
+    parser.add_argument("--model", help="the model's name at its endpoint (default: the demo model)")
+    parser.add_argument("--base-url", help="an OpenAI-compatible endpoint (default: OpenAI's own, with OPENAI_API_KEY)")
+    parser.add_argument("case", nargs="*", help="play only these cases")
     given = parser.parse_args(argv)
     out = Console(highlight=False)
     try:

@@ -1,4 +1,4 @@
-"""What a case says: the messages, what each reply has to hold, and how everything has to end. Values only."""
+"""The format of a case: messages, expected replies, and the expected final state. Values only."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,23 +18,23 @@ from pydantic import (
 
 FOLDER = Path(__file__).parent
 ANSWERS_MAX = 3
-"""How often a customer answers a model's question before a message counts as answered."""
+"""Maximum number of the customer's answers to a model's questions per message."""
 
 
 class BadCase(Exception):
-    """A file of cases is not what it should be; the message names it and says what is wrong."""
+    """A file of cases is invalid; the message names the file and the problem."""
 
 
 def compiles(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from error
+        raise ValueError(f"is not a regular expression: {error}") from error
     return pattern
 
 
 Pattern = Annotated[str, AfterValidator(compiles)]
-"""A regular expression that is searched for; upper and lower case are the same."""
+"""A regular expression to search for, without regard to case."""
 
 
 class _Part(BaseModel):
@@ -42,34 +42,34 @@ class _Part(BaseModel):
 
 
 class Reply(_Part):
-    """What a reply has to hold, each of it, and what it must not hold, none of it."""
+    """Patterns that a reply must match, all of them, and patterns that it must not match."""
 
     must: tuple[Pattern, ...] = ()
     must_not: tuple[Pattern, ...] = ()
 
 
 class Call(_Part):
-    """A call of a tool. Arguments that are named have to be there; {matches: regex} stands for a text."""
+    """A call of a tool. It must have these arguments; {matches: regex} matches a text."""
 
     tool: str
     arguments: dict[str, JsonValue] = {}
 
 
 class Step(_Part):
-    """What a scripted model says once: calls, or a text, in which {tool.path} stands for what a tool answered."""
+    """One step of a scripted model: calls, or a text in which {tool.path} stands for a tool's result."""
 
     text: str = ""
     calls: tuple[Call, ...] = ()
 
 
 class Turn(_Part):
-    """A message of the customer and what has to come of it.
+    """A message of the customer and its expected outcome.
 
-    `decides` is what the customer says to a question of consent, if one comes, and then `reply` is of what came after
-    that. `asks` is what that question has to hold; a turn that has it must ask. `calls` have to be among those that
-    were made, in any order, and `at_once` says how many of one step there have to be. `script` is what a scripted model
-    does about the message, `after_yes` what it does once the customer has confirmed, and `refusals` are the words with
-    which tools have to refuse what it does: a good model would not try.
+    - `asks`: patterns for the consent question; if given, there must be one.
+    - `decides`: the customer's answer to a consent question. `reply` is then checked against the reply after it.
+    - `calls`: calls that must have been made, in any order. `at_once` is the minimum number of calls in one step.
+    - `script`: the steps of a scripted model. `after_yes` are its steps after the customer has confirmed.
+    - `refusals`: patterns for the tools' refusals of the script's calls. A good model would not make these calls.
     """
 
     says: str
@@ -82,19 +82,19 @@ class Turn(_Part):
     calls: tuple[Call, ...] = ()
     refusals: tuple[Pattern, ...] = ()
     at_once: int = 0
-    refused: int = Field(0, description="The HTTP status of a message that the session must not take.")
-    customer: str = Field("", description="Who says it, when it is not the case's customer.")
+    refused: int = Field(0, description="The HTTP status with which the session must refuse the message.")
+    customer: str = Field("", description="The sender, if it is not the case's customer.")
 
 
 class Knows(_Part):
-    """What the customer answers when a reply asks for it."""
+    """An answer that the customer gives if a reply asks for it."""
 
     when: Pattern
     says: str
 
 
 class Setup(_Part):
-    """A call that was made before the conversation, by an agent for a customer; it has to succeed."""
+    """A call that an agent makes for a customer before the conversation. It must succeed."""
 
     customer: str
     agent: str
@@ -102,9 +102,9 @@ class Setup(_Part):
 
 
 class Look(_Part):
-    """A look at the state afterwards, with a read of an agent's; each path in the result has to have this value.
+    """A check of the final state with an agent's read. Each path in the result must have the given value.
 
-    A path is of names and numbers: `accounts.0.balance`. `fails` is for a read that must not succeed.
+    A path consists of names and numbers: `accounts.0.balance`. `fails` is for a read that must fail.
     """
 
     customer: str = ""
@@ -115,18 +115,18 @@ class Look(_Part):
 
 
 class Emails(_Part):
-    """The e-mails that were sent, to anybody: how many, and what all of them together have to hold."""
+    """The e-mails sent to all customers: their number, and patterns that must match in their joined text."""
 
     count: int
     must: tuple[Pattern, ...] = ()
 
 
 class Case(_Part):
-    """One conversation in one session. `writes` are all calls that changed something, and there are no others.
+    """One conversation in one session. `writes` lists all calls that change something; others are errors.
 
-    `demo` says that the demo model is able to play it by its rules. Where it is not, a script says what a model does:
-    the right things, to show that the case can be passed, or the wrong ones, to show that nothing comes of them.
-    `agent` is who plays the script.
+    `demo` says that the demo model can play the case by its rules. If not, a script plays the model's part: either a
+    good model, to show that the case can be passed, or a bad one, to show that its calls have no effect. `agent` is the
+    agent that plays the script.
     """
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
@@ -143,12 +143,12 @@ class Case(_Part):
 
 
 def read_cases(folder: Path = FOLDER) -> list[Case]:
-    """All cases of a folder's YAML files, in the order of the files' names. Raises BadCase."""
+    """Return all cases in a folder's YAML files, ordered by file name. Raises BadCase."""
     cases = [case for path in sorted(folder.glob("*.yaml")) for case in read_file(path)]
     names = [case.name for case in cases]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BadCase(f"two cases are called {twice[0]}")
+        raise BadCase(f"two cases are named {twice[0]}")
     return cases
 
 
@@ -161,7 +161,7 @@ def read_file(path: Path) -> Iterator[Case]:
 
 
 def chosen(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
-    """The cases of these names, or all. Raises BadCase."""
+    """Return the cases with these names, or all. Raises BadCase."""
     unknown = sorted(set(names) - {case.name for case in cases})
     if unknown:
         raise BadCase(f"there is no case {unknown[0]}")

@@ -1,4 +1,4 @@
-"""Plays cases on a mesh, each from a state of its own, as a customer with an idea of what they want would."""
+"""Play cases on a mesh as the customer, each from the initial state."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from typing import Any
 
 from evals.caller import CALLER, PlayedCall
 from evals.cases.form import ANSWERS_MAX, Call, Case, Turn
-from evals.cases.judge import Said, found, wrong_emails, wrong_look, wrong_text, wrong_turn, wrong_writes
+from evals.cases.grading import TurnResult, found, wrong_emails, wrong_look, wrong_text, wrong_turn, wrong_writes
 from evals.cases.script import scenes
 from evals.mesh import EvalMesh, HandlerFailed, open_mesh
 from switchboard.builtin.outbox.contract import OUTBOX, Email
@@ -21,17 +21,17 @@ from switchboard.session.contract import Transcript
 from switchboard.testing import Answer, Customer
 
 AIRLINE_NOW = "2026-05-15T15:00:00-05:00"
-"""The airline's clock, by which the days of its own data set are counted: so that a case can name a day."""
+"""The airline's clock, stopped so that cases can name dates: the default data set has relative days."""
 
 EMAILS_TIMEOUT = timedelta(seconds=30)
 
 RULES, SCRIPT = "rules", "script"
-"""Who says the model's part when there is no model: the demo model by its rules, or by the case's own script."""
+"""The player of the model's part if there is no model: the demo model by its rules, or with the case's script."""
 
 
 @dataclass
 class Result:
-    """How a case went: who said the model's part, what was wrong, and what it took."""
+    """The result of a case: the player of the model's part, the problems, and the cost."""
 
     case: Case
     player: str
@@ -46,7 +46,7 @@ class Result:
 
 
 def mesh_for_cases(model: Mapping[str, str] | None = None) -> AbstractAsyncContextManager[EvalMesh]:
-    """A mesh with what cases need beside it; of the demo model when there is no other."""
+    """Return a mesh with the service that cases need. It uses the demo model if `model` is None."""
     environment = {"SWITCHBOARD_FALLBACK_MODELS": "", "AIRLINE_NOW": AIRLINE_NOW}
     return open_mesh(environment, model, beside={"caller": "evals.caller"})
 
@@ -58,7 +58,7 @@ def player_of(case: Case, model: Mapping[str, str] | None = None) -> str:
 
 
 async def play_case(mesh: EvalMesh, case: Case, player: str) -> Result:
-    """One case on a mesh that remembers nothing. Raises HandlerFailed when its beginning cannot be had."""
+    """Play one case on a freshly reset mesh. Raises HandlerFailed if a setup call fails."""
     began = time.monotonic()
     result = Result(case, player)
     if player == SCRIPT:
@@ -68,7 +68,7 @@ async def play_case(mesh: EvalMesh, case: Case, player: str) -> Result:
     for setup in case.setup:
         ok, value = await call(mesh, setup.customer, setup.agent, setup.call)
         if not ok:
-            raise HandlerFailed(f"case {case.name}: {setup.call.tool} for {setup.customer} failed before: {value}")
+            raise HandlerFailed(f"case {case.name}: the setup {setup.call.tool} for {setup.customer} failed: {value}")
     emails_before = len(await emails_of(mesh))
     customer = mesh.customer(case.customer, case.name)
     for turn in case.turns:
@@ -87,10 +87,10 @@ async def play_case(mesh: EvalMesh, case: Case, player: str) -> Result:
 
 
 async def emails_of(mesh: EvalMesh) -> list[Email]:
-    """All that were sent, those included that tools have left to the outbox and not waited for."""
+    """Return all sent e-mails. Waits for those that tools have sent to the outbox one-way."""
     admin = mesh.mesh.admin
 
-    async def none_on_its_way() -> bool:
+    async def none_in_flight() -> bool:
         one_way = await admin.query("SELECT entry_lite_json FROM sys_journal WHERE entry_type = 'Command: OneWayCall'")
         calls = [json.loads(row["entry_lite_json"])["Command"]["OneWayCall"] for row in one_way]
         of_outbox = [made for made in calls if made["invocation_target"].get("VirtualObject", {}).get("name") == OUTBOX]
@@ -100,12 +100,12 @@ async def emails_of(mesh: EvalMesh) -> list[Email]:
         )
         return asked <= {row["id"] for row in done}
 
-    await wait_until(none_on_its_way, EMAILS_TIMEOUT, "an e-mail that was to be sent was not")
+    await wait_until(none_in_flight, EMAILS_TIMEOUT, "an e-mail in flight was not sent in time")
     return await sent_emails(admin)
 
 
-async def take_turn(mesh: EvalMesh, customer: Customer, case: Case, turn: Turn, result: Result) -> Said:
-    """Say it, answer what the case's customer knows, and decide on what is asked."""
+async def take_turn(mesh: EvalMesh, customer: Customer, case: Case, turn: Turn, result: Result) -> TurnResult:
+    """Send a message, answer the model's questions if the customer knows the answer, and decide on consent."""
     speaker = mesh.customer(turn.customer, case.name) if turn.customer else customer
     before = len(await read_transcript(customer))
     answer = await speaker.says(turn.says)
@@ -124,9 +124,9 @@ async def take_turn(mesh: EvalMesh, customer: Customer, case: Case, turn: Turn, 
             answer = await speaker.asks(handler, held_id=answer.body["confirmation"]["held_id"])
             result.replies += 1
     if answer.status != 200:
-        return Said(answer.text, refused=answer.status, question=question)
+        return TurnResult(answer.text, refused=answer.status, question=question)
     added = (await read_transcript(customer))[before:]
-    return Said(
+    return TurnResult(
         text=answer.text,
         agent=answer.body["agent"],
         question=question,
@@ -137,7 +137,7 @@ async def take_turn(mesh: EvalMesh, customer: Customer, case: Case, turn: Turn, 
 
 
 async def read_transcript(customer: Customer) -> list[Sequence[Message]]:
-    """The messages of each turn so far; none before the first one."""
+    """Return the messages of each turn so far."""
     answer: Answer = await customer.asks("transcript", limit=50)
     if answer.status == 404:
         return []
@@ -151,7 +151,7 @@ async def tokens_of(customer: Customer) -> int:
 
 
 async def call(mesh: EvalMesh, customer_id: str, agent: str, wanted: Call) -> tuple[bool, Any]:
-    """One call of an agent's tool, without a model: whether it succeeded, and its JSON or the words of the failure."""
+    """Call an agent's tool without a model. Return whether it succeeded, and its JSON or the error message."""
     request = PlayedCall(
         agent=agent,
         identity=Identity(session_id="beside", customer_id=customer_id),

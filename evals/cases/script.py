@@ -1,4 +1,4 @@
-"""A case's script as scenes for the demo model. Pure."""
+"""Translate a case's script into scenes for the demo model. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,16 +8,16 @@ from switchboard.agent import HANDOFF_PREFIX
 
 FIRST_AGENT = "Triage"
 YES = "Yes."
-"""What a session writes down for a confirmation."""
+"""The user message that a session stores for a confirmation."""
 
 RELEASED: dict[str, Any] = {"empty": True}
-"""Stands in for the calls that the mesh itself makes after a yes: they count as what a model said."""
+"""Placeholder for the calls that the mesh itself makes after a yes, which count as a model reply."""
 
 Scene = dict[str, Any]
 
 
 def scenes(case: Case) -> list[Scene]:
-    """The first agent hands every message of the case to the one that plays; that one does as the script says."""
+    """Return the scenes: the first agent hands off every message to the case's agent, which follows the script."""
     hand_off = {"calls": [{"name": HANDOFF_PREFIX + case.agent, "arguments": {"reason": "scripted"}}]}
     handed_over: Scene = {"user": {"matches": "(?s).*"}, "agent": FIRST_AGENT, "steps": [hand_off]}
     return [

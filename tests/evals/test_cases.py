@@ -1,4 +1,4 @@
-"""Every case on a real mesh, without a language model: by the demo model's rules, or by the case's own script."""
+"""Every case on a real mesh without a language model, by the demo model's rules or the case's script."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,21 +23,21 @@ async def mesh() -> AsyncIterator[EvalMesh]:
         yield opened
 
 
-def test_there_are_enough_of_each_kind() -> None:
+def test_there_are_enough_cases_of_each_kind() -> None:
     assert len(CASES) >= CASES_MIN
     assert sum(case.demo for case in CASES) >= CASES_MIN // 2
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_a_case_ends_as_it_says(mesh: EvalMesh, case: Case) -> None:
-    await mesh.forget()
+async def test_case_passes(mesh: EvalMesh, case: Case) -> None:
+    await mesh.reset()
     assert (await play_case(mesh, case, player_of(case))).wrong == []
 
 
-async def test_any_endpoint_can_be_asked_and_a_model_that_fails_is_told(
+async def test_any_endpoint_can_be_used_and_failed_cases_are_reported(
     mesh: EvalMesh, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The demo model stands in for an endpoint: by its rules it can tell a balance, and cannot make a transfer.
+    # The demo model stands in for an endpoint. By its rules it can look up a balance but not make a transfer.
     await mesh.control("DELETE", "script")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     endpoint = ["--model", "some-model", "--base-url", f"{mesh.mesh.addresses.service_url('demo_model')}/v1"]
@@ -45,11 +45,11 @@ async def test_any_endpoint_can_be_asked_and_a_model_that_fails_is_told(
     said = capsys.readouterr().out
     assert status == 1
     assert "1 of 2 passed" in said
-    assert "transfer-confirmed: not done: transfer_money" in said
+    assert "transfer-confirmed: missing write: transfer_money" in said
     assert said.count("some-model") == 2
 
 
-def test_a_model_of_openais_needs_a_key(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_openai_model_needs_a_key(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     assert main(["--model", "gpt-5-mini"]) == 2
@@ -58,22 +58,28 @@ def test_a_model_of_openais_needs_a_key(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "no-such-case" in capsys.readouterr().err
 
 
-async def test_a_case_that_does_not_end_as_it_says_fails(mesh: EvalMesh) -> None:
-    await mesh.forget()
-    told = {"says": "how much is my balance?", "agent": "Airline", "reply": {"must": ["1,000,000"]}}
+async def test_case_with_wrong_expectations_fails(mesh: EvalMesh) -> None:
+    await mesh.reset()
+    turn = {"says": "how much is my balance?", "agent": "Airline", "reply": {"must": ["1,000,000"]}}
     looks = [{"agent": "Bank", "call": {"tool": "get_balance"}, "result": {"accounts.0.balance": 0}}]
     wrong = Case.model_validate(
         {
             "name": "wrong",
-            "about": "all of it is",
+            "about": "every expectation is wrong",
             "demo": True,
-            "turns": [told],
+            "turns": [turn],
             "writes": [{"tool": "transfer_money"}],
             "looks": looks,
             "emails": {"count": 3},
         }
     )
     complaints = (await play_case(mesh, wrong, player_of(wrong))).wrong
-    expected = ("expected Airline", "has no /1,000,000/", "not done: transfer_money", "accounts.0.balance", "e-mails")
+    expected = (
+        "expected Airline",
+        "does not match /1,000,000/",
+        "missing write: transfer_money",
+        "accounts.0.balance",
+        "e-mails",
+    )
     assert len(complaints) == len(expected)
     assert all(part in "\n".join(complaints) for part in expected)

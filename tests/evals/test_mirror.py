@@ -1,4 +1,4 @@
-"""What the benchmark's runner is shown of the mesh's calls, and what counts as a customer's yes."""
+"""Mirroring the mesh's calls for the benchmark's runner, and recognising a customer's yes."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ def step(tool: str, ok: bool, call_id: str, held: bool = False, **arguments: Any
     ]
 
 
-def test_what_was_done_is_shown_and_nothing_else() -> None:
+def test_only_successful_known_calls_are_mirrored() -> None:
     messages = [
         *step("handoff_to_Airline", True, "h"),
         *step("get_user_details", True, "a"),
@@ -39,7 +39,7 @@ def test_what_was_done_is_shown_and_nothing_else() -> None:
     ]
 
 
-def test_arguments_are_the_benchmarks_own() -> None:
+def test_arguments_are_translated_to_the_benchmarks() -> None:
     written = '{"reservation_id": "AAAAAA", "reason": null, "other": 1}'
     assert benchmark_arguments(written, frozenset({"user_id", "reservation_id", "reason"}), "me") == {
         "user_id": "me",
@@ -65,7 +65,7 @@ def test_arguments_are_the_benchmarks_own() -> None:
         ("Yes " + "word " * 40, False),
     ],
 )
-def test_a_yes_says_yes_and_nothing_else(text: str, yes: bool) -> None:
+def test_only_a_plain_yes_counts_as_consent(text: str, yes: bool) -> None:
     assert means_yes(text) is yes
 
 
@@ -80,5 +80,5 @@ def test_a_yes_says_yes_and_nothing_else(text: str, yes: bool) -> None:
         ({"a": 1}, "Error: something", False),
     ],
 )
-def test_the_runners_result_has_to_be_ours(ours: Any, theirs: str, same: bool) -> None:
+def test_runners_result_must_equal_ours(ours: Any, theirs: str, same: bool) -> None:
     assert (differs(Mirrored("tool", {}, json.dumps(ours)), theirs) == "") is same

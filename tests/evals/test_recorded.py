@@ -1,4 +1,4 @@
-"""Replaying recordings on a real mesh finds what is not as it was: a read, a right write that is refused."""
+"""Replaying recordings on a real mesh finds different reads and right writes that are refused."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ from tests.parts import need, needs_tau_airline, tau_airline
 
 pytestmark = needs_tau_airline
 
-AS_IT_WAS, TWO_CERTIFICATES = (0, 0), (0, 1)
-"""Task and trial. In the second one the model pays with two certificates, which rule P2 refuses."""
+UNCHANGED, TWO_CERTIFICATES = (0, 0), (0, 1)
+"""Task and trial. In the second recording the model pays with two certificates, which rule P2 refuses."""
 
 
 def entry(recordings: list[dict[str, Any]], name: tuple[int, int], trial: str) -> dict[str, Any]:
@@ -21,14 +21,12 @@ def entry(recordings: list[dict[str, Any]], name: tuple[int, int], trial: str) -
     return json.loads(json.dumps({**found, "trial": trial}))  # type: ignore[no-any-return]
 
 
-def test_a_read_that_differs_and_a_right_write_that_is_refused_are_misses(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_different_read_and_refused_right_write_are_misses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
     folder = tau_airline()
     assert folder is not None
     recordings = json.loads((folder / "recorded.json").read_text())
-    same, other_read = (entry(recordings, AS_IT_WAS, trial) for trial in ("same", "read"))
+    same, other_read = (entry(recordings, UNCHANGED, trial) for trial in ("same", "read"))
     profile = next(said for said in other_read["messages"] if said.get("name") == "get_user_details")
     profile["content"] = profile["content"].replace('"gold"', '"silver"')
     refused = entry(recordings, TWO_CERTIFICATES, "refused")

@@ -1,4 +1,4 @@
-"""The field's reference tasks and recordings on a real mesh, where a machine has the data."""
+"""The benchmark's reference tasks and recordings on a real mesh, if the machine has the data."""
 
 import json
 from pathlib import Path
@@ -24,19 +24,19 @@ def data() -> Path:
     return folder
 
 
-def test_every_reference_task_ends_in_the_expected_data(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_reference_task_ends_with_the_expected_data(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = reference.main(["--data", str(data), "--tasks", str(data / "tasks.json")])
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "30 of 30 equal", said
     assert status == 0
 
 
-def test_a_task_that_ends_otherwise_is_a_miss(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_task_with_another_outcome_differs(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tasks: list[dict[str, Any]] = json.loads((data / "tasks.json").read_text())
     alone = next(task for task in tasks if [step["name"] for step in task["steps"]] == [CHANGE])
     another_result, another_record, not_changed = (json.loads(json.dumps(alone)) for _ in range(3))
     another_result["steps"][0]["result"]["total_baggages"] += 1
-    next(iter(another_record["expected_change"]["users"].values()))["email"] = "somebody@example.com"
+    next(iter(another_record["expected_change"]["users"].values()))["email"] = "other@example.com"
     not_changed["expected_change"] = {}
     file = tmp_path / "tasks.json"
     file.write_text(json.dumps([alone, another_result, another_record, not_changed]))
@@ -48,7 +48,7 @@ def test_a_task_that_ends_otherwise_is_a_miss(data: Path, tmp_path: Path, capsys
     assert all(part in line for part, line in zip(complaints, said[1:4], strict=True))
 
 
-def test_a_task_that_cannot_be_played_is_a_miss_and_the_others_are_played(
+def test_task_that_cannot_be_played_differs_and_others_are_played(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks: list[dict[str, Any]] = json.loads((data / "tasks.json").read_text())
@@ -67,13 +67,13 @@ def test_a_task_that_cannot_be_played_is_a_miss_and_the_others_are_played(
     assert said[-1] == "1 of 2 equal"
 
 
-def test_recordings_break_no_rule_and_lose_no_right_write(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recordings_have_no_misses(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = recorded.main(["--data", str(data), "--recordings", str(data / "recorded.json")])
     totals = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert totals["misses"] == []
     assert status == 0
     assert totals["recordings"] == 100
-    # As docs/reference/policy-airline.md tells it, and as the same policy says it in memory.
+    # The same numbers as in docs/reference/policy-airline.md and as the policy gives in memory.
     assert totals["writes"] == {
         "refused then, refused": 63,
         "right, made": 33,

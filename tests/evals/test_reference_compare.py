@@ -1,4 +1,4 @@
-"""What counts as equal in a replayed task, and what does not."""
+"""Comparing the results and records of a played task."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def task(*steps: Step, info: str = "", **change: Any) -> Task:
         ({"status": None}, {}, "status is missing"),
     ],
 )
-def test_json_is_equal_by_value(one: Any, other: Any, different: str) -> None:
+def test_json_is_compared_by_value(one: Any, other: Any, different: str) -> None:
     found = first_difference(one, other)
     assert bool(found) == bool(different)
     if different:
@@ -79,7 +79,7 @@ def test_json_is_equal_by_value(one: Any, other: Any, different: str) -> None:
         ("1200.0", Outcome(True, "1200"), True),
     ],
 )
-def test_two_errors_are_equal_in_any_words(expected: Any, outcome: Outcome, wrong: bool) -> None:
+def test_any_two_errors_are_equal(expected: Any, outcome: Outcome, wrong: bool) -> None:
     assert bool(wrong_result(step(expected), outcome)) == wrong
 
 
@@ -92,11 +92,11 @@ def test_two_errors_are_equal_in_any_words(expected: Any, outcome: Outcome, wron
         (task(), "mia_li_3668"),
     ],
 )
-def test_a_tasks_customer_is_found(played: Task, who: str) -> None:
+def test_customer_of_a_task_is_found(played: Task, who: str) -> None:
     assert customer_of(played, BASE) == who
 
 
-def test_records_are_equal_when_only_the_spelling_differs() -> None:
+def test_records_are_equal_if_only_the_format_differs() -> None:
     expected = changed(BASE, task(users={"mia_li_3668": {"user_id": "mia_li_3668", "email": "m@example.com"}}))
     reservations = {"AAAAAA": {"user_id": "raj_sanchez_7340", "cabin": "economy", "status": None}}
     assert list(wrong_records(expected, World(BASE.users, reservations, BASE.flights))) == []
@@ -111,16 +111,16 @@ def test_records_are_equal_when_only_the_spelling_differs() -> None:
         ("flights", {"HAT001": {**FLIGHT, "dates": {}}}, "flights/HAT001.dates"),
     ],
 )
-def test_any_other_record_than_expected_is_a_difference(kind: str, records: Any, complaint: str) -> None:
+def test_unexpected_record_is_a_difference(kind: str, records: Any, complaint: str) -> None:
     got = changed(BASE, task(**{kind: records}))
     assert any(one.startswith(complaint) for one in wrong_records(BASE, got))
 
 
-def test_a_record_that_is_gone_is_a_difference() -> None:
+def test_missing_record_is_a_difference() -> None:
     assert list(wrong_records(BASE, World(BASE.users, {}, BASE.flights))) == ["reservations/AAAAAA is missing"]
 
 
-def test_free_seats_are_told_apart_from_all_else_of_a_flight() -> None:
+def test_free_seats_are_compared_separately() -> None:
     fewer = {**FLIGHT, "dates": {**FLIGHT["dates"], "2024-05-20": {**DAY, "available_seats": {"economy": 2}}}}  # type: ignore[dict-item]
     got = World(BASE.users, BASE.reservations, {"HAT001": fewer})
     assert list(wrong_records(BASE, got)) == []
@@ -129,7 +129,7 @@ def test_free_seats_are_told_apart_from_all_else_of_a_flight() -> None:
 
 
 @pytest.mark.parametrize("content", ["{}", "[{}]", "no JSON"])
-def test_a_file_that_holds_no_tasks_is_named(tmp_path: Path, content: str) -> None:
+def test_invalid_task_file_is_reported(tmp_path: Path, content: str) -> None:
     file = tmp_path / "tasks.json"
     file.write_text(content)
     with pytest.raises(BadFile, match=r"tasks\.json"):
@@ -138,7 +138,7 @@ def test_a_file_that_holds_no_tasks_is_named(tmp_path: Path, content: str) -> No
         read_tasks(tmp_path / "nowhere")
 
 
-def test_records_have_an_id_each(tmp_path: Path) -> None:
+def test_records_must_be_an_object_by_id(tmp_path: Path) -> None:
     (tmp_path / "users.json").write_text(json.dumps([]))
     with pytest.raises(BadFile, match=r"users\.json"):
         read_records(tmp_path / "users.json")

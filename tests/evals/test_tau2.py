@@ -1,4 +1,4 @@
-"""The adapter to tau2-bench on a real mesh, with a stand-in for the runner that has the shape of its interface."""
+"""The adapter to tau2-bench on a real mesh, with a stand-in for the runner that has the same interface."""
 
 import asyncio
 import sys
@@ -99,7 +99,7 @@ class Task:
 
 @dataclass
 class Runner:
-    """What the benchmark's orchestrator does: a message to the agent, and its calls made until it has a text."""
+    """A stand-in for the benchmark's orchestrator: it sends a message and makes the agent's calls until it replies."""
 
     agent: Any
     world: Callable[[ToolCall], str]
@@ -118,7 +118,7 @@ class Runner:
             [call] = answer.tool_calls
             self.made.append((call.name, call.arguments))
             message = ToolMessage(self.world(call))
-        raise AssertionError("the agent never spoke")
+        raise AssertionError("the agent never replied")
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ async def mesh() -> AsyncIterator[EvalMesh]:
 
 @pytest.fixture
 async def bridge(mesh: EvalMesh) -> AsyncIterator[tuple[Bridge, str]]:
-    """The bridge to a mesh that plays the case, and its address."""
+    """Run the bridge to a mesh that plays the case. Yields the bridge and its address."""
     await mesh.control("PUT", "script", scenes(CASE))
     [port] = free_ports(1)
     opened = Bridge(mesh, {"carol": {}})
@@ -143,7 +143,7 @@ async def bridge(mesh: EvalMesh) -> AsyncIterator[tuple[Bridge, str]]:
 
 @pytest.fixture
 def runner(bridge: tuple[Bridge, str], monkeypatch: pytest.MonkeyPatch) -> Runner:
-    """The benchmark's runner with the mesh as its agent, in a world that answers as the mesh's tools do."""
+    """Return a runner with the mesh as its agent. Its calls return the same results as the mesh's tools."""
     registry = Registry()
     modules: dict[str, dict[str, Any]] = {
         "tau2.registry": {"registry": registry},
@@ -172,9 +172,7 @@ def runner(bridge: tuple[Bridge, str], monkeypatch: pytest.MonkeyPatch) -> Runne
     return Runner(create(tools, "policy", llm="any", llm_args=None, task=Task()), as_the_mesh)
 
 
-async def test_the_runner_sees_what_the_mesh_did_and_reads_what_it_said(
-    bridge: tuple[Bridge, str], runner: Runner
-) -> None:
+async def test_runner_gets_the_meshs_calls_and_replies(bridge: tuple[Bridge, str], runner: Runner) -> None:
     await asyncio.to_thread(runner.begin)
     asked = await asyncio.to_thread(runner.says, "Cancel EF3391, please.")
     assert "EF3391" in asked
@@ -187,16 +185,16 @@ async def test_the_runner_sees_what_the_mesh_did_and_reads_what_it_said(
     assert bridge[0].begun == 1
 
 
-async def test_a_world_that_is_not_the_meshs_is_found_out(bridge: tuple[Bridge, str], runner: Runner) -> None:
+async def test_different_results_are_reported_as_not_comparable(bridge: tuple[Bridge, str], runner: Runner) -> None:
     runner.world = lambda _: '{"reservation_id": "EF3391", "status": null}'
     await asyncio.to_thread(runner.begin)
-    await asyncio.to_thread(runner.says, "Cancel EF3391, please.")  # Only looked up so far: nothing to compare.
+    await asyncio.to_thread(runner.says, "Cancel EF3391, please.")  # Only a look-up so far, nothing to compare.
     with pytest.raises(tau2_agent.BridgeFailed, match="not comparable: cancel_reservation"):
         await asyncio.to_thread(runner.says, "yes")
     assert list(bridge[0].not_comparable) == [1]
 
 
-async def test_each_conversation_begins_with_the_data_as_they_are(bridge: tuple[Bridge, str], runner: Runner) -> None:
+async def test_each_conversation_starts_from_the_initial_state(bridge: tuple[Bridge, str], runner: Runner) -> None:
     for _ in range(2):
         await asyncio.to_thread(runner.begin)
         await asyncio.to_thread(runner.says, "Cancel EF3391, please.")
@@ -204,23 +202,21 @@ async def test_each_conversation_begins_with_the_data_as_they_are(bridge: tuple[
     assert runner.made == [PROFILE, CANCELLED] * 2
 
 
-async def test_a_conversation_that_nobody_began_is_refused(bridge: tuple[Bridge, str]) -> None:
+async def test_message_without_an_open_conversation_is_refused(bridge: tuple[Bridge, str]) -> None:
     asked = tau2_agent.Bridge(bridge[1])
     with pytest.raises(tau2_agent.BridgeFailed, match="no conversation"):
         await asyncio.to_thread(asked.ask, "heard", {"text": "hello"})
     with pytest.raises(tau2_agent.BridgeFailed, match="no customer"):
-        await asyncio.to_thread(asked.ask, "begin", {"scenario": "You are nobody.", "tools": {}})
+        await asyncio.to_thread(asked.ask, "begin", {"scenario": "You are a stranger.", "tools": {}})
 
 
-def test_a_customer_is_who_the_scenario_says() -> None:
+def test_customer_is_named_by_the_scenario() -> None:
     assert customer_in("Your user id is 'carol'.", {"carol": {}, "dave": {}}) == "carol"
     with pytest.raises(BadFile):
-        customer_in("You are somebody.", {"carol": {}})
+        customer_in("You are a stranger.", {"carol": {}})
 
 
-def test_without_a_key_there_is_nothing_to_score(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_benchmark_needs_a_key(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert main(["--model", "gpt-5-mini", "--data", "data", "--tau2-python", "python"]) == 2
     assert "OPENAI_API_KEY" in capsys.readouterr().err

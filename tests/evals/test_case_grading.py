@@ -1,4 +1,4 @@
-"""A case's judge: what it lets pass, and that it finds each thing that is not as the case says."""
+"""Grading of cases: what passes, and each kind of problem that is found."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evals.cases.form import BadCase, Call, Case, Emails, Look, Turn, chosen, read_cases, read_file
-from evals.cases.judge import Said, at, made_calls, same, wrong_emails, wrong_look, wrong_turn, wrong_writes
+from evals.cases.grading import TurnResult, at, made_calls, same, wrong_emails, wrong_look, wrong_turn, wrong_writes
 from evals.cases.script import scenes
 from services.airline.agent import airline
 from services.bank.agent import bank
@@ -27,7 +27,7 @@ def step(*calls: ToolCall, ok: bool = True, held: bool = False) -> list[Message]
 
 REFUSED: list[Message] = [
     ModelReply(agent="Airline", calls=(asked("cancel_reservation"),)),
-    ToolResult(call_id="c", ok=False, content="It stays as it is. (rule C1)"),
+    ToolResult(call_id="c", ok=False, content="It cannot be changed. (rule C1)"),
 ]
 PAID = step(asked("transfer_money", amount="50", recipient="bob"))
 
@@ -39,25 +39,29 @@ def case(**more: Any) -> Case:
 @pytest.mark.parametrize(
     ("turn", "said", "complaint"),
     [
-        ({}, Said("Hello"), ""),
-        ({"agent": "Bank"}, Said("Hello", agent="Triage"), "Triage answered"),
-        ({"reply": {"must": ["HELLO"]}}, Said("hello"), ""),
-        ({"reply": {"must": ["50"]}}, Said("hello"), "has no /50/"),
-        ({"reply": {"must_not": ["hel+o"]}}, Said("hello"), "has /hel"),
-        ({}, Said("Sorry", failed=True), "failed"),
-        ({"refused": 403}, Said("Hello"), "expected HTTP 403"),
-        ({}, Said("no", refused=403), "got 403"),
-        ({"asks": ["50"]}, Said("Done."), "was not asked"),
-        ({"asks": ["50"]}, Said("Done.", question="Send 60?"), "the question has no"),
-        ({"calls": [{"tool": "get_balance"}]}, Said("hi", messages=PAID), "no good call get_balance"),
-        ({"calls": [{"tool": "transfer_money", "arguments": {"amount": 50}}]}, Said("hi", messages=PAID), ""),
-        ({"at_once": 2}, Said("hi", messages=PAID), "1 calls at once"),
-        ({"refusals": ["rule C1"]}, Said("hi", messages=PAID, scripted=True), "no call was refused with /rule C1/"),
-        ({"refusals": ["rule C1"]}, Said("hi", messages=PAID), ""),
-        ({"refusals": ["rule C1"]}, Said("hi", messages=REFUSED, scripted=True), ""),
+        ({}, TurnResult("Hello"), ""),
+        ({"agent": "Bank"}, TurnResult("Hello", agent="Triage"), "Triage answered"),
+        ({"reply": {"must": ["HELLO"]}}, TurnResult("hello"), ""),
+        ({"reply": {"must": ["50"]}}, TurnResult("hello"), "does not match /50/"),
+        ({"reply": {"must_not": ["hel+o"]}}, TurnResult("hello"), "must not match /hel"),
+        ({}, TurnResult("Sorry", failed=True), "failed"),
+        ({"refused": 403}, TurnResult("Hello"), "expected HTTP 403"),
+        ({}, TurnResult("no", refused=403), "got 403"),
+        ({"asks": ["50"]}, TurnResult("Done."), "was not asked"),
+        ({"asks": ["50"]}, TurnResult("Done.", question="Send 60?"), "the question does not match"),
+        ({"calls": [{"tool": "get_balance"}]}, TurnResult("hi", messages=PAID), "no successful call of get_balance"),
+        ({"calls": [{"tool": "transfer_money", "arguments": {"amount": 50}}]}, TurnResult("hi", messages=PAID), ""),
+        ({"at_once": 2}, TurnResult("hi", messages=PAID), "1 calls at once"),
+        (
+            {"refusals": ["rule C1"]},
+            TurnResult("hi", messages=PAID, scripted=True),
+            "no call was refused with /rule C1/",
+        ),
+        ({"refusals": ["rule C1"]}, TurnResult("hi", messages=PAID), ""),
+        ({"refusals": ["rule C1"]}, TurnResult("hi", messages=REFUSED, scripted=True), ""),
     ],
 )
-def test_a_turn_is_judged(turn: Any, said: Said, complaint: str) -> None:
+def test_turn_is_graded(turn: Any, said: TurnResult, complaint: str) -> None:
     found = list(wrong_turn(Turn(says="hi", **turn), said))
     assert len(found) == bool(complaint)
     assert complaint in "".join(found)
@@ -67,18 +71,16 @@ def test_a_turn_is_judged(turn: Any, said: Said, complaint: str) -> None:
     ("writes", "messages", "complaint"),
     [
         ([{"tool": "transfer_money", "arguments": {"amount": 50.0}}], PAID, ""),
-        ([], PAID, "done and not to be: transfer_money"),
-        ([{"tool": "transfer_money", "arguments": {"amount": 60}}], step(), "not done"),
-        ([{"tool": "transfer_money"}], step(asked("transfer_money"), held=True), "not done"),
-        ([{"tool": "transfer_money"}], step(asked("transfer_money"), ok=False), "not done"),
-        ([{"tool": "transfer_money"}], [*PAID, *PAID], "done and not to be"),
+        ([], PAID, "unexpected write: transfer_money"),
+        ([{"tool": "transfer_money", "arguments": {"amount": 60}}], step(), "missing write"),
+        ([{"tool": "transfer_money"}], step(asked("transfer_money"), held=True), "missing write"),
+        ([{"tool": "transfer_money"}], step(asked("transfer_money"), ok=False), "missing write"),
+        ([{"tool": "transfer_money"}], [*PAID, *PAID], "unexpected write"),
         ([], step(asked("get_balance")), ""),
         ([], step(asked("handoff_to_Bank")), ""),
     ],
 )
-def test_every_write_has_to_be_expected_and_every_expected_one_made(
-    writes: Any, messages: list[Message], complaint: str
-) -> None:
+def test_missing_and_unexpected_writes_are_found(writes: Any, messages: list[Message], complaint: str) -> None:
     found = list(wrong_writes(case(writes=writes), messages))
     assert len(found) == bool(complaint)
     assert complaint in "".join(found)
@@ -102,7 +104,7 @@ def test_every_write_has_to_be_expected_and_every_expected_one_made(
         ("", None, False),
     ],
 )
-def test_values_are_compared_as_people_write_them(wanted: Any, got: Any, equal: bool) -> None:
+def test_values_match_in_different_spellings(wanted: Any, got: Any, equal: bool) -> None:
     assert same(wanted, got) is equal
 
 
@@ -110,7 +112,7 @@ def test_values_are_compared_as_people_write_them(wanted: Any, got: Any, equal: 
     ("path", "value"),
     [("a.0.b", 1), ("a.#", 1), ("a.5.b", None), ("x.y", None), ("a.b", None)],
 )
-def test_a_path_leads_to_a_value_or_to_none(path: str, value: Any) -> None:
+def test_path_leads_to_a_value_or_none(path: str, value: Any) -> None:
     assert at({"a": [{"b": 1}]}, path) == value
 
 
@@ -124,29 +126,29 @@ def test_a_path_leads_to_a_value_or_to_none(path: str, value: Any) -> None:
         ({"fails": True}, True, {}, False),
     ],
 )
-def test_the_state_afterwards_is_judged(look: Any, ok: bool, value: Any, right: bool) -> None:
+def test_final_state_is_graded(look: Any, ok: bool, value: Any, right: bool) -> None:
     assert (not list(wrong_look(Look(agent="Bank", call=Call(tool="get"), **look), ok, value))) is right
 
 
-def test_emails_are_counted_and_read() -> None:
+def test_emails_are_counted_and_matched() -> None:
     assert list(wrong_emails(Emails(count=1, must=("invoice",)), ["Your invoice"])) == []
     assert len(list(wrong_emails(Emails(count=0), ["Your invoice"]))) == 1
     assert len(list(wrong_emails(Emails(count=1, must=("receipt",)), ["Your invoice"]))) == 1
 
 
-def test_arguments_that_are_no_json_are_none() -> None:
+def test_invalid_json_arguments_count_as_none() -> None:
     broken = ToolCall(call_id="c", tool="get_balance", arguments="{")
     assert made_calls(step(broken))[0].arguments == {}
 
 
-def test_each_case_can_be_played_without_a_model() -> None:
+def test_every_case_can_be_played_without_a_model() -> None:
     for one in read_cases():
         assert one.demo or one.agent, f"{one.name}: neither rules nor a script"
         if not one.demo:
             assert parse_script(scenes(one)).scenes
 
 
-def test_cases_name_tools_that_there_are() -> None:
+def test_cases_name_existing_tools() -> None:
     tools = {tool.name for agent in (bank, airline) for tool in agent.tools}
     for one in read_cases():
         looks = [look.call.tool for look in one.looks] + [setup.call.tool for setup in one.setup]
@@ -164,17 +166,17 @@ def test_cases_name_tools_that_there_are() -> None:
         ("- [", "cases"),
     ],
 )
-def test_a_file_of_cases_that_is_wrong_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+def test_invalid_file_of_cases_is_reported(tmp_path: Path, text: str, complaint: str) -> None:
     file = tmp_path / "cases.yaml"
     file.write_text(text)
     with pytest.raises(BadCase, match=complaint):
         list(read_file(file))
 
 
-def test_a_name_means_one_case(tmp_path: Path) -> None:
+def test_case_names_are_unique(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("- {name: a, about: b, turns: [{says: hi}]}\n" * 2)
     with pytest.raises(BadCase, match="two cases"):
         read_cases(tmp_path)
-    with pytest.raises(BadCase, match="no case nobody"):
-        chosen(read_cases(), ["nobody"])
+    with pytest.raises(BadCase, match="no case unknown"):
+        chosen(read_cases(), ["unknown"])
     assert [one.name for one in chosen(read_cases(), ["balance"])] == ["balance"]

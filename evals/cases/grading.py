@@ -1,4 +1,4 @@
-"""What of a played case is not as the case says: sentences, none when all is well. Pure."""
+"""Grade a played case: yield one sentence per problem, none if the case passed. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +13,12 @@ from switchboard.loop.call_report import calls_and_results
 from switchboard.messages import Message, ModelReply, ToolResult
 
 READS = ("get_", "list_", "search_", "find_", "summarize_", "calculate")
-"""How the names of tools begin that change nothing."""
+"""Prefixes of the names of read-only tools."""
 
 
 @dataclass(frozen=True)
-class Made:
-    """A call that a model asked for, and how it ended: `ok`, or with `outcome` held, unknown, or known and refused."""
+class CallMade:
+    """A call that a model requested. `ok` says whether it succeeded, `held` whether it waits for consent."""
 
     tool: str
     arguments: Mapping[str, Any]
@@ -31,10 +31,10 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What came of a message: the last reply, its agent, and what the turn did. `refused` is an HTTP status.
+class TurnResult:
+    """The outcome of a message: the last reply, its agent, and the turn's messages. `refused` is an HTTP status.
 
-    `scripted` says that a script did the model's part, and not a model.
+    `scripted` says that a script played the model's part.
     """
 
     text: str
@@ -46,10 +46,10 @@ class Said:
     scripted: bool = False
 
 
-def made_calls(messages: Sequence[Message]) -> list[Made]:
-    """All calls of tools; a hand-off is none."""
+def made_calls(messages: Sequence[Message]) -> list[CallMade]:
+    """Return all calls of tools, without hand-offs."""
     return [
-        Made(
+        CallMade(
             tool=call.tool,
             arguments=arguments_of(call.arguments),
             ok=result is not None and result.ok,
@@ -68,17 +68,17 @@ def arguments_of(text: str) -> Mapping[str, Any]:
     return given if isinstance(given, dict) else {}
 
 
-def wrong_turn(turn: Turn, said: Said) -> Iterator[str]:
-    """What is wrong with what came of a message."""
+def wrong_turn(turn: Turn, said: TurnResult) -> Iterator[str]:
+    """Yield the problems with the outcome of a message."""
     where = f"“{turn.says}”"
     if turn.refused != said.refused:
         yield f"{where}: expected HTTP {turn.refused or 200}, got {said.refused or 200}: {said.text}"
     if said.failed:
         yield f"{where}: the turn failed: {said.text}"
     if turn.agent and turn.agent != said.agent:
-        yield f"{where}: {said.agent or 'nobody'} answered, expected {turn.agent}"
+        yield f"{where}: {said.agent or 'no agent'} answered, expected {turn.agent}"
     if turn.asks and not said.question:
-        yield f"{where}: the customer was not asked to confirm, but told: {said.text}"
+        yield f"{where}: the customer was not asked to confirm. The reply was: {said.text}"
     yield from (
         f"{where}: the question {wrong}" for wrong in wrong_text(Reply(must=turn.asks), said.question) if said.question
     )
@@ -86,15 +86,16 @@ def wrong_turn(turn: Turn, said: Said) -> Iterator[str]:
     made = made_calls(said.messages)
     for call in turn.calls:
         if not any(one.ok and matches(call, one) for one in made):
-            yield f"{where}: no good call {spelled(call)}; made: {', '.join(one.tool for one in made) or 'none'}"
-    yield from (f"{where}: no call was refused with /{pattern}/" for pattern in unrefused(turn, said))
+            names = ", ".join(one.tool for one in made) or "none"
+            yield f"{where}: no successful call of {format_call(call)}; calls made: {names}"
+    yield from (f"{where}: no call was refused with /{pattern}/" for pattern in missing_refusals(turn, said))
     most = most_at_once(said.messages)
     if most < turn.at_once:
         yield f"{where}: {most} calls at once, expected {turn.at_once}"
 
 
-def unrefused(turn: Turn, said: Said) -> list[str]:
-    """The refusals that a scripted model should have met and has not."""
+def missing_refusals(turn: Turn, said: TurnResult) -> list[str]:
+    """Return the expected refusals of a scripted model's calls that did not happen."""
     words = [message.content for message in said.messages if isinstance(message, ToolResult) and not message.ok]
     return [pattern for pattern in turn.refusals if said.scripted and not any(found(pattern, one) for one in words)]
 
@@ -107,10 +108,10 @@ def most_at_once(messages: Sequence[Message]) -> int:
 def wrong_text(reply: Reply, text: str) -> Iterator[str]:
     for pattern in reply.must:
         if not found(pattern, text):
-            yield f"has no /{pattern}/: {text}"
+            yield f"does not match /{pattern}/: {text}"
     for pattern in reply.must_not:
         if found(pattern, text):
-            yield f"has /{pattern}/: {text}"
+            yield f"must not match /{pattern}/: {text}"
 
 
 def found(pattern: str, text: str) -> bool:
@@ -118,25 +119,25 @@ def found(pattern: str, text: str) -> bool:
 
 
 def wrong_writes(case: Case, messages: Sequence[Message]) -> Iterator[str]:
-    """Writes that were to be and are not, and those that are and were not to be."""
+    """Yield expected writes that are missing, and unexpected writes."""
     done = [one for one in made_calls(messages) if one.is_write and one.ok]
     for call in case.writes:
         fitting = next((one for one in done if matches(call, one)), None)
         if fitting is None:
-            yield f"not done: {spelled(call)}"
+            yield f"missing write: {format_call(call)}"
         else:
             done.remove(fitting)
-    yield from (f"done and not to be: {one.tool} {dict(one.arguments)}" for one in done)
+    yield from (f"unexpected write: {one.tool} {dict(one.arguments)}" for one in done)
 
 
-def matches(call: Call, made: Made) -> bool:
+def matches(call: Call, made: CallMade) -> bool:
     return call.tool == made.tool and all(
         same(wanted, made.arguments.get(name)) for name, wanted in call.arguments.items()
     )
 
 
 def same(wanted: Any, got: Any) -> bool:
-    """Whether a value is what the case says. A number may be written as a text; objects may have more fields."""
+    """Return whether a value matches the case. A number may be written as text; objects may have more fields."""
     if isinstance(wanted, dict) and set(wanted) == {"matches"}:
         return isinstance(got, str) and found(str(wanted["matches"]), got)
     if isinstance(wanted, dict):
@@ -158,7 +159,7 @@ def number(value: Any) -> Decimal | None:
 
 
 def wrong_look(look: Look, ok: bool, value: Any) -> Iterator[str]:
-    """What of the state afterwards is not as the case says."""
+    """Yield the problems with the final state."""
     where = f"afterwards {look.call.tool}"
     if ok == look.fails:
         yield f"{where} {'succeeded' if ok else 'failed'}: {value}"
@@ -170,7 +171,7 @@ def wrong_look(look: Look, ok: bool, value: Any) -> Iterator[str]:
 
 
 def at(value: Any, path: str) -> Any:
-    """The value at a path such as `accounts.0.balance`; None when there is none. `#` counts a list."""
+    """Return the value at a path such as `accounts.0.balance`, None if there is none. `#` is a list's length."""
     for part in path.split("."):
         if isinstance(value, list):
             value = (
@@ -184,8 +185,8 @@ def at(value: Any, path: str) -> Any:
 def wrong_emails(emails: Emails, sent: Sequence[str]) -> Iterator[str]:
     if len(sent) != emails.count:
         yield f"{len(sent)} e-mails were sent, expected {emails.count}"
-    yield from (f"the e-mails: {wrong}" for wrong in wrong_text(Reply(must=emails.must), "\n".join(sent)))
+    yield from (f"the text of the e-mails {wrong}" for wrong in wrong_text(Reply(must=emails.must), "\n".join(sent)))
 
 
-def spelled(call: Call) -> str:
+def format_call(call: Call) -> str:
     return f"{call.tool} {dict(call.arguments)}" if call.arguments else call.tool
