@@ -109,8 +109,8 @@ class GatewaySettings(ListenSettings, TokenSettings):
         timedelta(minutes=11),
         validation_alias="GATEWAY_REPLY_TIMEOUT",
         gt=timedelta(0),
-        description="How long a request waits for its reply, in ISO 8601; set it above the deadline of a turn. Then the"
-        " client gets a 504, and the message keeps running.",
+        description="How long a request waits for its reply, in ISO 8601; set it above the deadline of a turn. After "
+        "that the client gets a 504, and the message keeps running.",
     )
     stop_grace: timedelta = Field(
         timedelta(seconds=20),

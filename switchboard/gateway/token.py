@@ -42,7 +42,7 @@ def mint(
 def minutes(value: str) -> timedelta:
     number = int(value)
     if not 1 <= number <= MINUTES_MAX:
-        raise argparse.ArgumentTypeError(f"between 1 and {MINUTES_MAX}")
+        raise argparse.ArgumentTypeError(f"must be between 1 and {MINUTES_MAX}")
     return timedelta(minutes=number)
 
 

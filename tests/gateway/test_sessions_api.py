@@ -355,7 +355,7 @@ async def test_late_reply_is_returned_by_a_retry_with_the_same_key(gateway: Gate
 
 
 async def test_log_names_the_route_but_not_the_message(gateway: Gateway) -> None:
-    word = f"geheim-{uuid4().hex}"
+    word = f"secret-{uuid4().hex}"
     await gateway.laboratory.model.plays(scene(word, says(word)))
     visitor = gateway.visitor()
     await visitor.says(word)

@@ -104,7 +104,7 @@ def test_each_runbook_belongs_to_an_alert() -> None:
     assert set(headings) == {rule["alert"] for rule in alerts()}
 
 
-def test_only_workflows_that_wait_for_staff_may_keep_old_deployments_for_days() -> None:
+def test_only_workflows_that_wait_for_staff_keep_deployments_for_days() -> None:
     waiting = {workflow.name for workflow in (loan_application, dispute_case)}
     files = (path for path in (ROOT / "services").rglob("*.py") if "= tool_workflow(" in path.read_text())
     assert len(list(files)) == len(waiting), "there is a new workflow: add it above if it waits for staff"

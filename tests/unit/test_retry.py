@@ -60,20 +60,20 @@ async def test_retry_does_not_repeat_other_errors() -> None:
 
 
 async def test_retry_ends_when_on_failure_raises() -> None:
-    attempts = Attempts(OSError("away"))
+    attempts = Attempts(OSError("unavailable"))
 
     def give_up(error: Exception, failures: int) -> None:
         raise error
 
-    with pytest.raises(OSError, match="away"):
+    with pytest.raises(OSError, match="unavailable"):
         await retry(attempts, POLICY, (OSError,), on_failure=give_up)
     assert attempts.made == 1
 
 
 async def test_retry_raises_the_last_error_when_time_is_up() -> None:
     patient = RetryPolicy(pause=timedelta(seconds=60), attempts_max=3)
-    with pytest.raises(OSError, match="away"):
-        await retry(Attempts(OSError("away")), patient, (OSError,), within=timedelta(milliseconds=10))
+    with pytest.raises(OSError, match="unavailable"):
+        await retry(Attempts(OSError("unavailable")), patient, (OSError,), within=timedelta(milliseconds=10))
 
 
 async def test_retry_raises_timeout_when_nothing_failed_in_time() -> None:

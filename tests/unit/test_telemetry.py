@@ -42,7 +42,7 @@ def test_json_formatter_writes_one_object_per_line() -> None:
 
 
 @pytest.mark.parametrize("formatter", [logs.JsonFormatter(), logs.TextFormatter(logs.TEXT_FORMAT)])
-def test_formatter_shows_an_exceptions_type_and_location_but_not_its_message(formatter: logging.Formatter) -> None:
+def test_formatter_shows_type_and_location_but_not_the_message(formatter: logging.Formatter) -> None:
     line = formatter.format(record("broken", error=raised(ValueError("Alice owes 300"))))
     assert "ValueError" in line
     assert "test_telemetry.py" in line
@@ -51,7 +51,7 @@ def test_formatter_shows_an_exceptions_type_and_location_but_not_its_message(for
 
 @pytest.mark.usefixtures("shown")
 @pytest.mark.parametrize("formatter", [logs.JsonFormatter(), logs.TextFormatter(logs.TEXT_FORMAT)])
-def test_formatter_shows_an_exceptions_message_with_full_content(formatter: logging.Formatter) -> None:
+def test_formatter_shows_the_message_with_full_content(formatter: logging.Formatter) -> None:
     assert "Alice owes 300" in formatter.format(record("broken", error=raised(ValueError("Alice owes 300"))))
 
 

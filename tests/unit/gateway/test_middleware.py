@@ -23,7 +23,7 @@ from tests.unit.gateway.asgi import Answer, body, post
 
 SECRET = "a secret of the tests, long enough for HS256"
 SETTINGS = TokenSettings.model_validate({"GATEWAY_JWT_SECRET": SECRET, "GATEWAY_JWKS_URL": ""})
-WORD = "geheim-4711"
+WORD = "secret-4711"
 
 
 class FaultyIngress(Ingress):
