@@ -24,7 +24,7 @@ from services.tools.bank.loans.handlers import loans_object
 from services.tools.bank.loans.repayment_service import loan_repayments
 from services.tools.bank.lookups import BankRecords
 from services.tools.bank.payment_network.handlers import payment_network
-from services.tools.bank.standing_orders.handlers import standing_order_desk, standing_orders_object
+from services.tools.bank.standing_orders.handlers import standing_order_service, standing_orders_object
 from services.tools.bank.transfers.handlers import transfers_service
 from services.tools.bank.transfers.scheduled_transfers import scheduled_transfers_object
 from services.tools.known_customers import facts_on_record
@@ -47,7 +47,7 @@ def tools(settings: ToolsSettings, bank: BankRecords, data: AirlineData) -> Sequ
     ahead_min, decide_within = settings.timer_ahead_min, settings.approval_deadline
     lending = (loan_application_service(bank, decide_within), loan_applications, loan_application, approvals, inbox)
     scheduled_transfers = scheduled_transfers_object(bank, ahead_min)
-    standing_orders = (standing_orders_object(ahead_min), standing_order_desk)
+    standing_orders = (standing_orders_object(ahead_min), standing_order_service)
     held = (accounts_object(bank), loans_object(bank), loan_repayments, cards_object(bank))
     disputing = (dispute_service(decide_within), disputes, dispute_case)
     knowing = (identity_checks_object(facts_on_record(bank, data.users)), identity_records)

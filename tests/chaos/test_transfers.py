@@ -262,7 +262,7 @@ async def test_move_undone_in_advance_is_never_made(bank: Bank) -> None:
     await bank.vault(PAYER, "undo", move_id=name)
     for handler in ("withdraw", "deposit"):
         answer = await bank.vault(PAYER, handler, **move(name))
-        assert (answer.status, answer.text) == (409, "This payment was called off before; start a new one.")
+        assert (answer.status, answer.text) == (409, "This payment was cancelled. Please start a new payment.")
     assert await bank.changed(before) == UNDONE
 
 

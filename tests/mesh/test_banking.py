@@ -32,11 +32,13 @@ async def test_external_transfer_is_sent_once_after_the_customers_yes(laboratory
     before = await teller.net_movement_of("carol")
     call = ("transfer_money", payment(FRENCH_IBAN, "12.00", recipient_name="Zoé Petit", reference=reference))
     carol, asked = await teller.request_call("carol", call)
-    assert "Send 12.00 EUR from your Checking to Zoé Petit (FR•• •••• 0189)" in asked.text
+    assert "Send 12.00 EUR from your Checking account to Zoé Petit (FR•• •••• 0189)" in asked.text
     assert await teller.sent_externally(reference) == []
     await carol.says("yes")
     result = await teller.last_result(carol)
-    assert result["summary"].startswith("Sent 12.00 EUR from your Checking to Zoé Petit at another bank, reference")
+    assert result["summary"].startswith(
+        "Sent 12.00 EUR from your Checking account to Zoé Petit at another bank, reference"
+    )
     assert await teller.sent_externally(reference) == [Decimal("12.00")]
     assert await teller.net_movement_of("carol") == before - 12
 
@@ -94,7 +96,7 @@ async def test_standing_order_runs_once_over_a_restart_and_waits_for_next_month(
     for process in processes:
         await process.start()
     order = await order_after_transfer(teller, "carol", order_id)
-    assert order["last"].startswith("Sent 13.00 EUR from your Checking to Bob Brandt, reference “rent”.")
+    assert order["last"].startswith("Sent 13.00 EUR from your Checking account to Bob Brandt, reference “rent”.")
     await teller.wait_until_idle()
     assert await teller.net_movement_of("bob") == before + 13
     listed = (await teller.result_of("carol", ("list_standing_orders", {})))["orders"]
@@ -104,7 +106,9 @@ async def test_standing_order_runs_once_over_a_restart_and_waits_for_next_month(
     _, changed = await teller.confirm("carol", ("change_standing_order", change))
     assert changed["order"]["amount"] == "14.00"
     _, over = await teller.confirm("carol", ("cancel_standing_order", {"order_id": order_id}))
-    assert over["summary"].startswith(f"Cancelled, nothing more is sent by {order_id}: 14.00 EUR to Bob Brandt")
+    assert over["summary"].startswith(
+        f"Your standing order {order_id} was cancelled and makes no more transfers: 14.00"
+    )
     timers = "SELECT id FROM sys_invocation WHERE status = 'scheduled' AND target LIKE 'StandingOrders/carol/due'"
     assert await laboratory.mesh.admin.query(timers) == []
 
@@ -116,7 +120,7 @@ async def test_failed_standing_order_transfer_notifies_and_order_continues(labor
     dave, result = await schedule_soon(lambda at: teller.confirm("dave", standing(TOO_MUCH_FOR_DAVE, at)))
     order_id = result["order"]["order_id"]
     await teller.wait_for_notice(
-        dave, f"A transfer of your standing order {order_id}, 4,999.00 EUR to Bob Brandt, was not made:"
+        dave, f"A transfer of your standing order {order_id}, 4,999.00 EUR to Bob Brandt, failed:"
     )
     order = await order_after_transfer(teller, "dave", order_id)
     assert order["number"] == 1
@@ -126,7 +130,7 @@ async def test_failed_standing_order_transfer_notifies_and_order_continues(labor
 
 async def test_standing_order_that_can_never_run_is_refused(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
-    for amount, starts, why in (("5000.01", instant(60), "At most 5,000.00 EUR"), ("5.00", "2020-01-01", "the past")):
+    for amount, starts, why in (("5000.01", instant(60), "at most 5,000.00 EUR"), ("5.00", "2020-01-01", "the past")):
         _, result = await teller.confirm("carol", standing(amount, starts))
         assert why in result["refused"]
 

@@ -108,7 +108,7 @@ async def test_invalid_reminder_time_is_refused(laboratory: Laboratory) -> None:
 async def schedule_transfer(teller: Teller, payer: str, to: str, amount: str, on: str) -> tuple[Customer, JSON]:
     """Schedule a transfer and confirm it."""
     customer, asked = await teller.request_call(payer, ("schedule_transfer", payment(to, amount, on=on)))
-    assert "from your Checking to " in asked.text
+    assert "from your Checking account to " in asked.text
     await customer.says("yes")
     return customer, await teller.last_result(customer)
 
@@ -123,7 +123,7 @@ async def test_scheduled_transfer_runs_once_over_a_restart_and_notifies_customer
     await laboratory.mesh.services["tools"].kill()
     await laboratory.mesh.services["tools"].start()
     await teller.wait_for_notice(
-        carol, "Your scheduled transfer was made. Sent 11.00 EUR from your Checking to Bob Brandt."
+        carol, "Your scheduled transfer was completed. Sent 11.00 EUR from your Checking account to Bob Brandt."
     )
     await wait_until_no_timers(laboratory)
     assert await teller.net_movement_of("bob") == before + 11
@@ -139,7 +139,7 @@ async def test_cancelled_scheduled_transfer_is_never_made(laboratory: Laboratory
     cancelled = await teller.result_of(
         "carol", ("cancel_scheduled", {"schedule_id": result["scheduled"]["schedule_id"]})
     )
-    assert cancelled["summary"].startswith("Cancelled, not sent: 12.00 EUR to Bob Brandt on ")
+    assert "was cancelled: 12.00 EUR to Bob Brandt on " in cancelled["summary"]
     assert await waiting_timers(laboratory) == 0
     assert await teller.net_movements() == before
     assert not any("Your scheduled transfer" in notice for notice in await teller.notices(carol))
@@ -151,7 +151,7 @@ async def test_scheduled_transfer_without_funds_notifies_the_customer(laboratory
     before = await teller.net_movements()
     dave, _ = await schedule_soon(lambda at: schedule_transfer(teller, "dave", "bob", TOO_MUCH_FOR_DAVE, at))
     await teller.wait_for_notice(
-        dave, "Your scheduled transfer of 4,999.00 EUR to Bob Brandt was not made: There is not enough money"
+        dave, "Your scheduled transfer of 4,999.00 EUR to Bob Brandt failed: There is not enough money"
     )
     await wait_until_no_timers(laboratory)
     assert await teller.net_movements() == before

@@ -17,14 +17,14 @@ async def test_transfer_moves_money_after_the_customers_yes(laboratory: Laborato
     carol, asked = await teller.request_call("carol", transfer_to("bob", "50.00", reference="dinner"))
     assert asked.text == (
         "Please confirm, with yes or no: "
-        "Send 50.00 EUR from your Checking to Bob Brandt (customer bob), reference “dinner”?"
+        "Send 50.00 EUR from your Checking account to Bob Brandt (customer bob), reference “dinner”?"
     )
     assert await teller.running_invocations() == []
     assert (await carol.says("yes")).text == DONE
     result = await teller.last_result(carol)
     assert result["summary"] == (
-        "Sent 50.00 EUR from your Checking to Bob Brandt, reference “dinner”."
-        f" Your Checking now has {carols - 50:,.2f} EUR."
+        "Sent 50.00 EUR from your Checking account to Bob Brandt, reference “dinner”."
+        f" The new balance of your Checking account is {carols - 50:,.2f} EUR."
     )
     assert await teller.balance("carol") == carols - 50
     assert await teller.balance("bob") == bobs + 50
@@ -58,7 +58,7 @@ async def test_transfer_moves_money_from_checking_to_savings(laboratory: Laborat
     checking, savings = await teller.balance("carol"), await teller.balance("carol", "savings")
     move = {"source": "checking", "target": "savings", "amount": "20.00", "currency": "EUR"}
     carol, asked = await teller.request_call("carol", ("move_between_own_accounts", move))
-    assert asked.text.endswith("Move 20.00 EUR from your Checking to your Savings?")
+    assert asked.text.endswith("Move 20.00 EUR from your Checking account to your Savings account?")
     await carol.says("yes")
     assert await teller.balance("carol") == checking - 20
     assert await teller.balance("carol", "savings") == savings + 20
@@ -67,21 +67,21 @@ async def test_transfer_moves_money_from_checking_to_savings(laboratory: Laborat
 @pytest.mark.parametrize(
     ("call", "reason"),
     [
-        (transfer_to("bob", "5000.01"), "Send less, or in parts. (rule T1)"),
-        (transfer_to("bob", "5.00", recipient_name="Dave Dietz"), "is known as 'bob' by the name of Dave Dietz."),
-        (transfer_to("bob", "5.00", recipient_name="Bob Brand"), "is known as 'bob' by the name of Bob Brand."),
-        (transfer_to("carol", "5.00"), "Your Checking is on both sides of that transfer"),
+        (transfer_to("bob", "5000.01"), "or split it into several transfers. (rule T1)"),
+        (transfer_to("bob", "5.00", recipient_name="Dave Dietz"), "matches 'bob' and the name Dave Dietz."),
+        (transfer_to("bob", "5.00", recipient_name="Bob Brand"), "matches 'bob' and the name Bob Brand."),
+        (transfer_to("carol", "5.00"), "Your Checking account cannot be both the source and the destination."),
         (transfer_to("erin", "5.00", recipient_name="Erin Evans"), "Erin Evans has no account in EUR at this bank."),
-        (transfer_to("mallory", "5.00"), "No customer of this bank is known as 'mallory' by the name of mallory."),
+        (transfer_to("mallory", "5.00"), "No customer of this bank matches 'mallory' and the name mallory."),
         (
             transfer_to("NL91ABNA0417164300", "5.00", recipient_name="Jan de Vries"),
-            "Nothing was transferred: The recipient's bank",
+            "No money was transferred. The recipient's bank",
         ),
         (
             transfer_to("erin", "5.00", currency="USD"),
-            "No customer of this bank is known as 'erin' by the name of erin.",
+            "No customer of this bank matches 'erin' and the name erin.",
         ),
-        (transfer_to("erin", "5.00", currency="USD", recipient_name="Erin Evans"), "Your Checking is in EUR"),
+        (transfer_to("erin", "5.00", currency="USD", recipient_name="Erin Evans"), "Your Checking account is in EUR"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -133,7 +133,7 @@ async def test_parallel_transfers_never_overdraw_an_account(laboratory: Laborato
 async def test_recipient_is_found_only_by_full_name(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     found = await teller.result_of("carol", ("find_recipient", {"recipient": "bob  brandt"}))
-    assert found["summary"] == "Bob Brandt takes EUR."
+    assert found["summary"] == "Bob Brandt can receive EUR."
     assert found["recipient"] == "bob"
     result = await teller.result_of("carol", ("find_recipient", {"recipient": "Brandt"}))
-    assert result["refused"].startswith("No customer of this bank is known as 'Brandt'.")
+    assert result["refused"].startswith("No customer of this bank matches 'Brandt'.")

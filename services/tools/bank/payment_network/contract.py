@@ -1,4 +1,4 @@
-"""What the payment network promises: a payment to another bank leaves once for each id, or never."""
+"""Contract of the payment network: send or cancel a payment to another bank. Each id is sent at most once."""
 
 from pydantic import AwareDatetime
 
@@ -10,7 +10,7 @@ PAYMENT_NETWORK = "PaymentNetwork"
 
 
 class OutsidePayment(ToolInput):
-    """Money for an account at another bank. The payment's id, the object's key, is the idempotency key."""
+    """A payment to an account at another bank. The object's key is the payment's id and the idempotency key."""
 
     payer_name: str
     recipient_name: str
@@ -21,26 +21,26 @@ class OutsidePayment(ToolInput):
 
 
 class Submitted(WireModel):
-    """The payment has left. It is an instant one: from here on nobody can take it back."""
+    """The payment was sent. It is an instant payment and cannot be undone."""
 
     at: AwareDatetime
 
 
 class CallOff(ToolInput):
-    """Nothing to say: the payment's id is the key."""
+    """No fields: the object's key is the payment's id."""
 
 
 class CalledOff(WireModel):
-    """`sent` when the payment had left before; otherwise it never will."""
+    """`sent` is true if the payment had already been sent. Otherwise it can no longer be sent."""
 
     sent: bool
 
 
-# No agent lists these: a payment leaves as a step of a transfer.
+# Internal tools: a payment is sent as a step of a transfer. Agents do not list them.
 SUBMIT_PAYMENT = Tool(
     service=PAYMENT_NETWORK,
     handler="submit",
-    purpose="Send a payment to another bank, once for each id.",
+    purpose="Send a payment to another bank, once per id.",
     input=OutsidePayment,
     output=Submitted,
     internal=True,
@@ -48,7 +48,7 @@ SUBMIT_PAYMENT = Tool(
 CALL_OFF_PAYMENT = Tool(
     service=PAYMENT_NETWORK,
     handler="call_off",
-    purpose="See to it that a payment never leaves, if it has not yet.",
+    purpose="Cancel a payment, unless it has already been sent.",
     input=CallOff,
     output=CalledOff,
     internal=True,

@@ -1,7 +1,7 @@
-"""Serves the payment network, one object for one payment.
+"""Handlers of the payment network: one Restate object per payment.
 
-It stands for an outside system that takes an idempotency key, and that key is the object's. With a real one `submit`
-would hand it on inside `ctx.run_typed`; the refusals, and what may be called off, would be that system's to say.
+It simulates an external system with idempotency keys; the object's key is that key. For a real system, `submit` would
+pass the key on inside `ctx.run_typed`, and that system would decide on rejections and cancellations.
 """
 
 import restate
@@ -29,7 +29,7 @@ payment_network = tool_object(PAYMENT_NETWORK, "Payments to other banks; the key
 
 
 class SentPayment(WireModel):
-    """A payment as it has left."""
+    """A payment that was sent."""
 
     payment: OutsidePayment
     submitted: Submitted
@@ -37,12 +37,12 @@ class SentPayment(WireModel):
 
 @implements(payment_network, SUBMIT_PAYMENT)
 async def submit(ctx: restate.ObjectContext, payment: OutsidePayment) -> Submitted:
-    """Send it, once. TerminalError 409 when it was called off, 422 when the recipient's bank refuses it."""
+    """Send the payment once. Raises TerminalError 409 if it was cancelled, 422 if the recipient's bank rejects it."""
     before = await ctx.get(PAYMENT, type_hint=SentPayment)
     if before is not None:
         return before.submitted
     if await ctx.get(CALLED_OFF, type_hint=bool):
-        raise restate.TerminalError("This payment was called off before; start a new one.", status_code=409)
+        raise restate.TerminalError("This payment was cancelled. Please start a new payment.", status_code=409)
     allowed(policy.refuse_payment(payment))
     submitted = Submitted(at=await business_now(ctx))
     ctx.set(PAYMENT, SentPayment(payment=payment, submitted=submitted))
@@ -51,7 +51,7 @@ async def submit(ctx: restate.ObjectContext, payment: OutsidePayment) -> Submitt
 
 @implements(payment_network, CALL_OFF_PAYMENT)
 async def call_off(ctx: restate.ObjectContext, _: CallOff) -> CalledOff:
-    """Whether it had left before: what has not, never will."""
+    """Cancel the payment, and return whether it had already been sent."""
     if await ctx.get(PAYMENT, type_hint=SentPayment) is not None:
         return CalledOff(sent=True)
     ctx.set(CALLED_OFF, True)

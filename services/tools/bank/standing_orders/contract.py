@@ -1,4 +1,4 @@
-"""What the standing orders promise: a transfer every week or month, each with all the rules of a transfer."""
+"""Contract of the standing orders: a transfer every week or month. Each one follows all rules of a transfer."""
 
 import datetime as dt
 from typing import Annotated, Literal, Self
@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from services.tools.bank.accounts.contract import AccountRef
-from services.tools.bank.transfers.contract import Reference, TransferRequest, quoted, terms
+from services.tools.bank.transfers.contract import Reference, TransferRequest, describe_request, reference_phrase
 from switchboard import Tool, ToolInput
 from switchboard.builtin.calendar.contract import When, format_date, format_when
 from switchboard.contract import PersonalInput
@@ -14,24 +14,29 @@ from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, format_amount
 
 STANDING_ORDERS = "StandingOrders"
-STANDING_ORDER_DESK = "StandingOrderDesk"
+STANDING_ORDER_SERVICE = "StandingOrderDesk"
 
 Interval = Literal["week", "month"]
 OrderId = Annotated[
-    str, Field(pattern=r"^S[0-9]{1,9}$", examples=["S1"], description="As list_standing_orders gives it.")
+    str,
+    Field(
+        pattern=r"^S[0-9]{1,9}$",
+        examples=["S1"],
+        description="The standing order's id. list_standing_orders returns it.",
+    ),
 ]
 
 
 class StandingOrderRequest(TransferRequest):
-    """A transfer that is made again and again."""
+    """A recurring transfer."""
 
-    every: Interval = Field(description="How often.")
+    every: Interval = Field(description="How often the transfer is made.")
     starts: When
-    ends_on: dt.date | None = Field(None, description="The last possible day; until it is cancelled when left out.")
+    ends_on: dt.date | None = Field(None, description="The last possible day. Default: no end.")
 
 
 class StandingOrder(WireModel):
-    """A standing order as it goes on."""
+    """The current state of a standing order."""
 
     order_id: OrderId
     recipient_name: str
@@ -42,37 +47,37 @@ class StandingOrder(WireModel):
     every: Interval
     next_at: AwareDatetime
     ends_on: dt.date | None
-    last: str = Field("", description="What became of the latest transfer of it.")
+    last: str = Field("", description="The outcome of its latest transfer.")
 
 
-class OrderKept(WireModel):
-    """How the order stands."""
+class OrderResult(WireModel):
+    """A standing order after a change."""
 
     summary: str
     order: StandingOrder
 
 
 class OrderList(WireModel):
-    """The orders that go on, the next to come first."""
+    """The active standing orders, ordered by their next date."""
 
     summary: str
     orders: tuple[StandingOrder, ...]
 
 
 class OrderChange(PersonalInput):
-    """What is to be different from the next transfer on."""
+    """Changes to a standing order, starting with its next transfer."""
 
     order_id: OrderId
     amount: Money | None = Field(None, gt=0)
-    currency: Currency | None = Field(None, description="Of the new amount.")
+    currency: Currency | None = Field(None, description="The currency of the new amount.")
     reference: Reference | None = None
 
     @model_validator(mode="after")
-    def something(self) -> Self:
+    def check_change_given(self) -> Self:
         if self.amount is None and self.reference is None:
-            raise ValueError("say what to change: the amount, the reference, or both")
+            raise ValueError("no change is given; set amount, reference, or both")
         if (self.amount is None) != (self.currency is None):
-            raise ValueError("an amount needs its currency, and a currency its amount")
+            raise ValueError("amount and currency must be set together")
         return self
 
 
@@ -81,9 +86,9 @@ class OrderRef(PersonalInput):
 
 
 def order_question(request: StandingOrderRequest) -> str:
-    until = f", the last on {format_date(request.ends_on)} at most" if request.ends_on else ""
-    first = f"every {request.every}, first on {format_when(request.starts)}{until}"
-    return f"Send {terms(request)} {first}{quoted(request.reference)}?"
+    until = f" and ending on {format_date(request.ends_on)} at the latest" if request.ends_on else ""
+    first = f"every {request.every}, starting on {format_when(request.starts)}{until}"
+    return f"Send {describe_request(request)} {first}{reference_phrase(request.reference)}?"
 
 
 def change_question(request: OrderChange) -> str:
@@ -91,27 +96,27 @@ def change_question(request: OrderChange) -> str:
     if request.amount is not None and request.currency is not None:
         changes.append(f"send {format_amount(request.amount, request.currency)} each time")
     if request.reference is not None:
-        changes.append(f"with the reference “{request.reference}”")
-    return f"Change your standing order {request.order_id}: {' '.join(changes)}?"
+        changes.append(f"use the reference “{request.reference}”")
+    return f"Change your standing order {request.order_id}: {' and '.join(changes)}?"
 
 
 def cancel_question(request: OrderRef) -> str:
-    return f"Cancel your standing order {request.order_id}, so that nothing more is sent by it?"
+    return f"Cancel your standing order {request.order_id} so that it makes no more transfers?"
 
 
 CREATE_STANDING_ORDER = Tool(
     service=STANDING_ORDERS,
     handler="create_standing_order",
-    purpose="Send the same amount to somebody every week or month: a standing order.",
+    purpose="Create a standing order: send the same amount to someone else every week or month.",
     input=StandingOrderRequest,
-    output=OrderKept,
+    output=OrderResult,
     keyed_by="customer_id",
     consent=order_question,
 )
 LIST_STANDING_ORDERS = Tool(
     service=STANDING_ORDERS,
     handler="list_standing_orders",
-    purpose="The customer's standing orders: to whom, how much, how often, and when next.",
+    purpose="List the customer's standing orders with recipient, amount, interval and next date.",
     input=PersonalInput,
     output=OrderList,
     keyed_by="customer_id",
@@ -121,32 +126,32 @@ CHANGE_STANDING_ORDER = Tool(
     handler="change_standing_order",
     purpose="Change the amount or the reference of a standing order.",
     input=OrderChange,
-    output=OrderKept,
+    output=OrderResult,
     keyed_by="customer_id",
     consent=change_question,
 )
 CANCEL_STANDING_ORDER = Tool(
     service=STANDING_ORDERS,
     handler="cancel_standing_order",
-    purpose="End a standing order.",
+    purpose="Cancel a standing order.",
     input=OrderRef,
-    output=OrderKept,
+    output=OrderResult,
     keyed_by="customer_id",
     consent=cancel_question,
 )
 
-# From here on: what the standing orders ask themselves for. No agent lists these.
+# Internal tools, with which these services call each other. Agents do not list them.
 
 
 class Due(ToolInput):
-    """The day of an order's `number`-th transfer; the first is 0."""
+    """The due date of an order's transfer with the number `number`. The first transfer is number 0."""
 
     order_id: OrderId
     number: int
 
 
 class Execution(TransferRequest):
-    """One transfer of an order, as the order stood on its day."""
+    """One transfer of an order, with the terms of the order on that day."""
 
     order_id: OrderId
     number: int
@@ -157,24 +162,24 @@ class Executed(ToolInput):
     told: str
 
 
-class Noted(WireModel):
+class Acknowledgement(WireModel):
     changed: bool
 
 
 EXECUTE_ORDER = Tool(
-    service=STANDING_ORDER_DESK,
+    service=STANDING_ORDER_SERVICE,
     handler="execute",
     purpose="Make one transfer of a standing order.",
     input=Execution,
-    output=Noted,
+    output=Acknowledgement,
     internal=True,
 )
 NOTE_EXECUTION = Tool(
     service=STANDING_ORDERS,
     handler="note_execution",
-    purpose="Note what became of a standing order's transfer.",
+    purpose="Store the outcome of a standing order's transfer.",
     input=Executed,
-    output=Noted,
+    output=Acknowledgement,
     keyed_by="customer_id",
     internal=True,
 )

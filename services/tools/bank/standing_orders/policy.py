@@ -1,4 +1,4 @@
-"""Which standing orders are kept, on which days they fall due, and how they are told. Pure."""
+"""Standing orders: validation, due dates, stored state, and the texts about them. Pure."""
 
 import calendar
 import datetime as dt
@@ -11,26 +11,26 @@ from services.tools.bank.standing_orders.contract import (
     Execution,
     Interval,
     OrderChange,
-    OrderKept,
     OrderList,
+    OrderResult,
     StandingOrder,
     StandingOrderRequest,
 )
-from services.tools.bank.transfers.contract import TransferRequest, quoted
+from services.tools.bank.transfers.contract import TransferRequest, reference_phrase
 from switchboard.builtin.calendar.contract import format_date
 from switchboard.builtin.calendar.dates import due_on
 from switchboard.money import format_amount
-from switchboard.toolkit.refusal import NOT_FOUND, Refusal
+from switchboard.toolkit.refusal import NOT_FOUND, Refusal, without_rule
 from switchboard.toolkit.timers import TimerBook, TimerEntry
 
 ORDERS_MAX = 50
-"""Of one customer at the same time."""
+"""Maximum active standing orders of a customer."""
 
 WEEK = dt.timedelta(days=7)
 
 
 class StoredOrder(TimerEntry):
-    """An order as it is stored: what was confirmed, the day of its first transfer, and the number of the next one."""
+    """An order as it is stored: the confirmed request, the first date, and the number of the next transfer."""
 
     order_id: str
     request: StandingOrderRequest
@@ -61,14 +61,17 @@ class StoredOrder(TimerEntry):
 class Orders(TimerBook[StoredOrder]):
     """A customer's orders, oldest first."""
 
-    # Restate keeps the entries under the name `kept`.
+    # The stored state has the entries under the name `kept`.
     model_config = ConfigDict(serialize_by_alias=True, validate_by_alias=True, validate_by_name=True)
 
     pending: tuple[StoredOrder, ...] = Field((), alias="kept")
 
 
 def due_at(first_at: dt.datetime, every: Interval, number: int) -> dt.datetime:
-    """The day of a transfer. Counted from the first one: the 31st is the 28th in February and the 31st in March."""
+    """Return the due date of a transfer.
+
+    It is counted from the first date, so an order of the 31st is due on February 28 and again on March 31.
+    """
     if every == "week":
         return first_at + number * WEEK
     year, month_index = divmod(first_at.year * MONTHS_A_YEAR + first_at.month - 1 + number, MONTHS_A_YEAR)
@@ -78,38 +81,42 @@ def due_at(first_at: dt.datetime, every: Interval, number: int) -> dt.datetime:
 
 def refuse_too_many(orders: Orders) -> Refusal | None:
     if len(orders.pending) >= ORDERS_MAX:
-        return Refusal(f"There are {ORDERS_MAX} standing orders already; cancel one first.")
+        return Refusal(f"You already have {ORDERS_MAX} standing orders. Please cancel one first.")
     return None
 
 
-def judge_order(
+def create_order(
     orders: Orders, request: StandingOrderRequest, now: dt.datetime, ahead_min: dt.timedelta
 ) -> StoredOrder | Refusal:
-    """The order as it would be kept."""
+    """Return the order to store."""
     first_at = due_on(request.starts, now, ahead_min)
     if isinstance(first_at, Refusal):
         return first_at
     order = StoredOrder(order_id=f"S{orders.next_number}", request=request, first_at=first_at)
     if order.over:
-        return Refusal(f"It would end before its first transfer, on {format_date(first_at.date())}. Name a later end.")
+        first = format_date(first_at.date())
+        return Refusal(
+            f"The standing order would end before its first transfer on {first}. Please choose a later end date."
+        )
     return order
 
 
-def judge_ref(orders: Orders, order_id: str) -> StoredOrder | Refusal:
-    """The customer's order of that id."""
+def find_order(orders: Orders, order_id: str) -> StoredOrder | Refusal:
+    """Return the customer's order with that id."""
     found = orders.find(order_id)
     if found is None:
-        return Refusal(f"You have no standing order {order_id}. There are: {orders.ids}.", NOT_FOUND)
+        return Refusal(f"You have no standing order {order_id}. Your standing orders: {orders.ids}.", NOT_FOUND)
     return found
 
 
-def judge_change(orders: Orders, change: OrderChange) -> StoredOrder | Refusal:
-    """The order as it would go on."""
-    found = judge_ref(orders, change.order_id)
+def change_order(orders: Orders, change: OrderChange) -> StoredOrder | Refusal:
+    """Return the order with the changes."""
+    found = find_order(orders, change.order_id)
     if isinstance(found, Refusal):
         return found
     if change.currency not in (None, found.request.currency):
-        return Refusal(f"This order is in {found.request.currency}. For another currency make a new one.", rule="T5")
+        why = f"This standing order is in {found.request.currency}. For another currency, please set up a new one."
+        return Refusal(why, rule="T5")
     fields = change.model_dump(include={"amount", "reference"}, exclude_none=True)
     return found.model_copy(update={"request": found.request.model_copy(update=fields)})
 
@@ -122,8 +129,8 @@ def with_timer(order: StoredOrder, timer_id: str) -> StoredOrder:
     return order.model_copy(update={"timer_id": timer_id})
 
 
-def noted(orders: Orders, executed: Executed) -> Orders:
-    """With the outcome of its latest transfer; an order that was cancelled meanwhile stays so."""
+def with_outcome(orders: Orders, executed: Executed) -> Orders:
+    """Store the outcome of an order's latest transfer. Do nothing if the order was cancelled in the meantime."""
     found = orders.find(executed.order_id)
     return orders.with_entry(found.model_copy(update={"last": executed.told})) if found else orders
 
@@ -135,11 +142,12 @@ def view(order: StoredOrder) -> StandingOrder:
     )
 
 
-def answer(told: str, order: StoredOrder) -> OrderKept:
-    return OrderKept(summary=f"{told} {order.order_id}: {describe_order(order)}.", order=view(order))
+def answer(change: str, order: StoredOrder) -> OrderResult:
+    summary = f"Your standing order {order.order_id} {change}: {describe_order(order)}."
+    return OrderResult(summary=summary, order=view(order))
 
 
-def listed(orders: Orders) -> OrderList:
+def order_list(orders: Orders) -> OrderList:
     kept = sorted(orders.pending, key=lambda order: order.next_at)
     each = "; ".join(f"{order.order_id}: {describe_order(order)}" for order in kept)
     summary = f"Your standing orders: {each}." if kept else "You have no standing orders."
@@ -150,10 +158,11 @@ def describe_order(order: StoredOrder) -> str:
     request = order.request
     amount = format_amount(request.amount, request.currency)
     times = f"every {request.every}, next on {format_date(order.next_at.date())}"
-    return f"{amount} to {request.recipient_name} {times}{quoted(request.reference)}"
+    return f"{amount} to {request.recipient_name} {times}{reference_phrase(request.reference)}"
 
 
 def failed(execution: Execution, why: str) -> str:
-    """What the customer is told when one transfer could not be made."""
+    """Return the notification that one transfer failed."""
     what = f"{format_amount(execution.amount, execution.currency)} to {execution.recipient_name}"
-    return f"A transfer of your standing order {execution.order_id}, {what}, was not made: {why} The order goes on."
+    reason = without_rule(why)
+    return f"A transfer of your standing order {execution.order_id}, {what}, failed: {reason} The order continues."

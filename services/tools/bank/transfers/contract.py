@@ -1,6 +1,6 @@
-"""What the transfers promise: money goes to another account, now or on a day to come, all of it or nothing.
+"""Contract of the transfers: send money to another account, now or later, completely or not at all.
 
-Agents and other tools import this file and nothing else of the service.
+Agents and other tools import only this file of the service.
 """
 
 import datetime as dt
@@ -15,7 +15,7 @@ from services.tools.bank.accounts.contract import (
     REFERENCE_MAX_CHARS,
     AccountId,
     AccountRef,
-    account_title,
+    account_phrase,
     masked_iban,
 )
 from switchboard import FromIdentity, Tool, ToolInput
@@ -28,10 +28,10 @@ TRANSFERS = "Transfers"
 SCHEDULED_TRANSFERS = "ScheduledTransfers"
 
 TRANSFER_MAX = Decimal("5000.00")
-"""To somebody else, at once; in the currency of the account."""
+"""Maximum of a single transfer to another person, in the currency of the account."""
 
 DAY_MAX = Decimal("10000.00")
-"""To others on one day (UTC), in one currency, from all accounts of a customer together."""
+"""Maximum of all transfers to other people on one day (UTC), per currency, from all accounts of a customer."""
 
 NAME_MAX_CHARS = 70
 
@@ -70,12 +70,12 @@ IBAN_LENGTHS = {
     "SI": 19,
     "SK": 24,
 }
-"""Of the countries to which money can be sent."""
+"""Length of an IBAN by country. Money can be sent to these countries only."""
 
 IBAN_MODULUS = 97
 
-# What a customer is asked to confirm quotes these texts: nothing in them may look like the end of the quotation, or
-# like another line of the question.
+# The consent question quotes these texts. They must not contain characters that could look like the end of the quote
+# or like another line of the question.
 PLAIN_NAME = r"^[\w .'’&-]*$"
 PLAIN_TEXT = r"^[\w .,:;!?'’&#/()+-]*$"
 
@@ -84,35 +84,35 @@ def one_line(value: object) -> object:
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
-def canonical(recipient: str) -> str:
-    """An IBAN without spaces and in capitals; a customer id as it is."""
+def normalized(recipient: str) -> str:
+    """Return an IBAN in capitals without spaces, or a customer id unchanged."""
     compact = re.sub(r"\s", "", recipient)
     return compact.upper() if IBAN.fullmatch(compact.upper()) else recipient.strip()
 
 
-def real(recipient: str) -> str:
-    """Refuse an IBAN that cannot be one, before anybody is asked about it; its check digits tell slips of the pen."""
+def valid_iban(recipient: str) -> str:
+    """Reject an invalid IBAN before the customer is asked to confirm it. The check digits detect typing errors."""
     if not IBAN.fullmatch(recipient):
         return recipient
     country = recipient[:2]
     if country not in IBAN_LENGTHS:
-        raise ValueError(f"money cannot be sent to an IBAN of the country {country}")
+        raise ValueError(f"transfers to IBANs of the country {country} are not supported")
     if len(recipient) != IBAN_LENGTHS[country] or remainder(recipient) != 1:
-        raise ValueError("this is no IBAN: its length or its check digits are wrong; ask the customer for it again")
+        raise ValueError("the IBAN has a wrong length or wrong check digits; ask the customer for it again")
     return recipient
 
 
 def remainder(iban: str) -> int:
-    """By ISO 7064: 1 for every IBAN; letters count from 10."""
+    """Return the ISO 7064 remainder of the IBAN, in which A counts as 10. It is 1 for every valid IBAN."""
     return int("".join(str(int(char, 36)) for char in iban[4:] + iban[:4])) % IBAN_MODULUS
 
 
 RecipientId = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9._@ -]{1,64}$"),
-    AfterValidator(canonical),
-    AfterValidator(real),
-    Field(description="An IBAN of any bank, or the id that find_recipient gives for a customer of this bank."),
+    AfterValidator(normalized),
+    AfterValidator(valid_iban),
+    Field(description="An IBAN at any bank, or the id that find_recipient returns for a customer of this bank."),
 ]
 Name = Annotated[
     str,
@@ -124,35 +124,35 @@ Reference = Annotated[
     str,
     BeforeValidator(one_line),
     StringConstraints(max_length=REFERENCE_MAX_CHARS, pattern=PLAIN_TEXT),
-    Field(description="What the recipient reads, such as the reason for the payment."),
+    Field(description="The text that the recipient sees, such as the reason for the payment."),
 ]
 ScheduleId = Annotated[str, Field(pattern=r"^T[0-9]{1,9}$", examples=["T1"])]
 
 
 class RecipientQuery(PersonalInput):
-    """Whom to look for: the full name, or the IBAN or the customer id together with the full name."""
+    """The recipient to find: a full name, or an IBAN or customer id together with the full name."""
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
     recipient: str = Field(min_length=1, max_length=NAME_MAX_CHARS, description="Full name, IBAN or customer id.")
     recipient_name: Name | None = Field(
-        None, description="First and last name, as the customer has said it; has to be given with an IBAN or an id."
+        None, description="First and last name, as the customer stated it. Required with an IBAN or a customer id."
     )
 
 
 class Recipient(WireModel):
-    """A customer of this bank who can be sent money."""
+    """A customer of this bank who can receive money."""
 
     summary: str
-    recipient: str = Field(description="What a transfer takes as recipient.")
+    recipient: str = Field(description="The value to use as the recipient of a transfer.")
     recipient_name: str
     currencies: tuple[Currency, ...]
 
 
 class TransferRequest(PersonalInput):
-    """Money from one of the customer's accounts to somebody else, at this bank or at another.
+    """A transfer from one of the customer's accounts to another person, at this bank or at another bank.
 
-    The name is there for the customer, who is asked to confirm it. At this bank it is compared with the account's
-    holder, and another name is refused: so what is confirmed is what is done.
+    The name is part of the input because the customer confirms it. At this bank, it must match the account holder's
+    name, so that the money goes to the confirmed person.
     """
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
@@ -165,7 +165,7 @@ class TransferRequest(PersonalInput):
 
 
 class OwnTransferRequest(PersonalInput):
-    """Money from one of the customer's own accounts to another one."""
+    """A transfer between two of the customer's own accounts."""
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
     source: AccountRef
@@ -181,24 +181,24 @@ class OwnTransferRequest(PersonalInput):
 
 
 class Transferred(WireModel):
-    """The money is on the recipient's account, or on its way to another bank."""
+    """A completed transfer: the money is in the recipient's account, or on its way to another bank."""
 
     summary: str
     amount: Money
     currency: Currency
     recipient_name: str
     account: AccountId = Field(description="The account that paid.")
-    balance: Money = Field(description="What is on that account now.")
+    balance: Money = Field(description="The new balance of that account.")
 
 
-class ScheduleRequest(TransferRequest):
-    """A transfer on a day to come."""
+class ScheduledTransferRequest(TransferRequest):
+    """A transfer on a later day."""
 
     on: When
 
 
-class Scheduled(WireModel):
-    """A transfer that waits for its day."""
+class ScheduledTransfer(WireModel):
+    """A pending scheduled transfer."""
 
     schedule_id: ScheduleId
     recipient_name: str
@@ -209,67 +209,67 @@ class Scheduled(WireModel):
     due_at: AwareDatetime
 
 
-class ScheduleKept(WireModel):
-    """The transfer will be made when it is due."""
+class TransferScheduled(WireModel):
+    """Confirmation that the transfer is scheduled."""
 
     summary: str
-    scheduled: Scheduled
+    scheduled: ScheduledTransfer
 
 
-class ScheduleList(WireModel):
-    """The transfers that wait for their day, the next first."""
+class ScheduledTransferList(WireModel):
+    """The pending scheduled transfers, ordered by due date."""
 
     summary: str
-    scheduled: tuple[Scheduled, ...]
+    scheduled: tuple[ScheduledTransfer, ...]
     today: dt.date
 
 
-class ScheduleRef(PersonalInput):
+class ScheduledTransferRef(PersonalInput):
     schedule_id: ScheduleId
 
 
-class ScheduleCancelled(WireModel):
-    """The transfer will not be made."""
+class ScheduledTransferCancelled(WireModel):
+    """Confirmation that the transfer is cancelled."""
 
     summary: str
-    scheduled: Scheduled
+    scheduled: ScheduledTransfer
 
 
 def transfer_question(request: TransferRequest) -> str:
-    return f"Send {terms(request)}{quoted(request.reference)}?"
+    return f"Send {describe_request(request)}{reference_phrase(request.reference)}?"
 
 
-def schedule_question(request: ScheduleRequest) -> str:
-    return f"Send {terms(request)} on {format_when(request.on)}{quoted(request.reference)}?"
+def schedule_question(request: ScheduledTransferRequest) -> str:
+    return f"Send {describe_request(request)} on {format_when(request.on)}{reference_phrase(request.reference)}?"
 
 
 def own_transfer_question(request: OwnTransferRequest) -> str:
     amount = format_amount(request.amount, request.currency)
-    return f"Move {amount} from your {account_title(request.source)} to your {account_title(request.target)}?"
+    return f"Move {amount} from your {account_phrase(request.source)} to your {account_phrase(request.target)}?"
 
 
-def terms(request: TransferRequest) -> str:
-    """How much, from where, to whom."""
+def describe_request(request: TransferRequest) -> str:
+    """Return the amount, the paying account and the recipient."""
     whom = masked_iban(request.recipient) if IBAN.fullmatch(request.recipient) else f"customer {request.recipient}"
     amount = format_amount(request.amount, request.currency)
-    return f"{amount} from your {account_title(request.account)} to {request.recipient_name} ({whom})"
+    return f"{amount} from your {account_phrase(request.account)} to {request.recipient_name} ({whom})"
 
 
-def quoted(reference: str) -> str:
+def reference_phrase(reference: str) -> str:
     return f", reference “{reference}”" if reference else ""
 
 
 FIND_RECIPIENT = Tool(
     service=TRANSFERS,
     handler="find_recipient",
-    purpose="Find a customer of this bank to send money to, by full name, or by IBAN or customer id with the name.",
+    purpose="Find a customer of this bank to send money to, by full name, or by IBAN or customer id with name.",
     input=RecipientQuery,
     output=Recipient,
 )
 TRANSFER_MONEY = Tool(
     service=TRANSFERS,
     handler="transfer_money",
-    purpose="Send money now to somebody else: a customer of this bank, or an IBAN of any other bank.",
+    purpose="Send money now to someone else: a customer of this bank, or an IBAN at any other bank.",
     input=TransferRequest,
     output=Transferred,
     consent=transfer_question,
@@ -285,36 +285,37 @@ MOVE_BETWEEN_OWN_ACCOUNTS = Tool(
 SCHEDULE_TRANSFER = Tool(
     service=SCHEDULED_TRANSFERS,
     handler="schedule_transfer",
-    purpose="Send money to somebody else on a later day, once.",
-    input=ScheduleRequest,
-    output=ScheduleKept,
+    purpose="Schedule a single transfer: send money to someone else on a later day.",
+    input=ScheduledTransferRequest,
+    output=TransferScheduled,
     keyed_by="customer_id",
     consent=schedule_question,
 )
 LIST_SCHEDULED = Tool(
     service=SCHEDULED_TRANSFERS,
     handler="list_scheduled",
-    purpose="The customer's scheduled transfers that are still to come, with their ids.",
+    purpose="List the customer's pending scheduled transfers with their ids.",
     input=PersonalInput,
-    output=ScheduleList,
+    output=ScheduledTransferList,
     keyed_by="customer_id",
 )
 CANCEL_SCHEDULED = Tool(
     service=SCHEDULED_TRANSFERS,
     handler="cancel_scheduled",
     purpose="Cancel one of the customer's scheduled transfers by its id.",
-    input=ScheduleRef,
-    output=ScheduleCancelled,
+    input=ScheduledTransferRef,
+    output=ScheduledTransferCancelled,
     keyed_by="customer_id",
 )
 
-# From here on: what the service asks itself for. No agent lists these.
+# Internal tools, for other services. Agents do not list them.
 
 
-class Unfinished(ToolInput):
-    """A transfer that was stopped between its two sides, and the awakeable that waits to hear how it ended.
+class UnfinishedTransfer(ToolInput):
+    """A transfer that was interrupted between its two steps.
 
-    `recipient_id` is empty for a payment to another bank, whose id is `deposit_id`.
+    `tell` is the awakeable that receives the outcome. For a payment to another bank, `recipient_id` is empty and
+    `deposit_id` is the id of the payment.
     """
 
     payer_id: str
@@ -324,18 +325,18 @@ class Unfinished(ToolInput):
     tell: str
 
 
-class Ended(WireModel):
-    """`whole` when the money has arrived and stays; otherwise nothing was moved."""
+class TransferOutcome(WireModel):
+    """`whole` is true if the money has arrived and stays there. Otherwise no money was transferred."""
 
     whole: bool
 
 
-class Nothing(WireModel):
-    """There is nothing to say."""
+class NoOutput(WireModel):
+    """Empty output."""
 
 
-class CarriedOut(WireModel):
-    """What became of it, in words for the customer."""
+class TransferResult(WireModel):
+    """The result of a transfer, with a text for the customer."""
 
     made: bool
     told: str
@@ -344,32 +345,32 @@ class CarriedOut(WireModel):
 CARRY_OUT = Tool(
     service=TRANSFERS,
     handler="carry_out",
-    purpose="Make a scheduled transfer and tell the customer.",
-    input=ScheduleRequest,
-    output=Nothing,
+    purpose="Make a scheduled transfer and notify the customer.",
+    input=ScheduledTransferRequest,
+    output=NoOutput,
     internal=True,
 )
-JUDGE_TRANSFER = Tool(
+CHECK_TRANSFER = Tool(
     service=TRANSFERS,
     handler="judge_transfer",
-    purpose="Whether a transfer could be made and may be made, the money and the limit of the day aside.",
+    purpose="Check whether a transfer is valid and allowed, except for the balance and the daily limit.",
     input=TransferRequest,
-    output=Nothing,
+    output=NoOutput,
     internal=True,
 )
 CARRY_OUT_ORDER = Tool(
     service=TRANSFERS,
     handler="carry_out_order",
-    purpose="Make one transfer of a standing order, and say how that went.",
+    purpose="Make one transfer of a standing order and return the result.",
     input=TransferRequest,
-    output=CarriedOut,
+    output=TransferResult,
     internal=True,
 )
 END_TRANSFER = Tool(
     service=TRANSFERS,
     handler="end_transfer",
-    purpose="Bring a transfer that was stopped to one of its two ends.",
-    input=Unfinished,
-    output=Nothing,
+    purpose="Settle an interrupted transfer: undo it, or confirm that it is complete.",
+    input=UnfinishedTransfer,
+    output=NoOutput,
     internal=True,
 )

@@ -1,18 +1,18 @@
-"""Confirmation of payee: whether a name that is given is that of an account's holder. Pure."""
+"""Confirmation of payee: compares the given name with the account holder's name. Pure."""
 
 import re
 import unicodedata
 
 
 def same_name(given: str, holder: str) -> bool:
-    """In whatever order, and however it is written. A name that is only close is not the holder's.
+    """Return whether the names have the same words, in any order. A similar name is not accepted.
 
-    Who guesses is told neither how close a guess was nor what is right.
+    The result does not reveal how close a name is, so that nobody can guess the holder's name step by step.
     """
     return bool(words(given)) and sorted(words(given)) == sorted(words(holder))
 
 
 def words(name: str) -> list[str]:
-    """Without capitals, accents and marks."""
+    """Return the words of the name in lower case, without accents and punctuation."""
     plain = unicodedata.normalize("NFKD", name.casefold())
     return re.findall(r"[^\W\d_]+", "".join(char for char in plain if not unicodedata.combining(char)))

@@ -1,30 +1,30 @@
-"""A customer's transfers to come: which may be kept, and how they are told. Pure."""
+"""A customer's scheduled transfers: validation, stored state, and the texts about them. Pure."""
 
 import datetime as dt
 
 from services.tools.bank.transfers.contract import (
-    ScheduleCancelled,
-    Scheduled,
-    ScheduleKept,
-    ScheduleList,
-    ScheduleRequest,
-    quoted,
+    ScheduledTransfer,
+    ScheduledTransferCancelled,
+    ScheduledTransferList,
+    ScheduledTransferRequest,
+    TransferScheduled,
+    reference_phrase,
 )
 from switchboard.builtin.calendar.contract import format_instant
 from switchboard.builtin.calendar.dates import due_on
 from switchboard.money import format_amount
-from switchboard.toolkit.refusal import NOT_FOUND, Refusal
+from switchboard.toolkit.refusal import NOT_FOUND, Refusal, without_rule
 from switchboard.toolkit.timers import TimerBook, TimerEntry
 
 PENDING_MAX = 50
-"""Scheduled transfers of one customer that wait at the same time."""
+"""Maximum pending scheduled transfers of a customer."""
 
 
 class Pending(TimerEntry):
-    """A pending transfer: as it was confirmed, as it is shown, and the delayed call that will start it."""
+    """A pending transfer: the confirmed request, what the customer sees, and the delayed call that will start it."""
 
-    request: ScheduleRequest
-    scheduled: Scheduled
+    request: ScheduledTransferRequest
+    scheduled: ScheduledTransfer
     timer_id: str
 
     @property
@@ -36,16 +36,16 @@ class Plan(TimerBook[Pending]):
     """A customer's pending transfers."""
 
 
-def judge_schedule(
-    plan: Plan, request: ScheduleRequest, now: dt.datetime, ahead_min: dt.timedelta
-) -> Scheduled | Refusal:
-    """The transfer as it would be kept."""
+def schedule(
+    plan: Plan, request: ScheduledTransferRequest, now: dt.datetime, ahead_min: dt.timedelta
+) -> ScheduledTransfer | Refusal:
+    """Return the scheduled transfer to store."""
     if len(plan.pending) >= PENDING_MAX:
-        return Refusal(f"There are {PENDING_MAX} scheduled transfers already; cancel one first.")
+        return Refusal(f"You already have {PENDING_MAX} scheduled transfers. Please cancel one first.")
     due_at = due_on(request.on, now, ahead_min)
     if isinstance(due_at, Refusal):
         return due_at
-    return Scheduled(
+    return ScheduledTransfer(
         schedule_id=f"T{plan.next_number}",
         recipient_name=request.recipient_name,
         amount=request.amount,
@@ -56,42 +56,45 @@ def judge_schedule(
     )
 
 
-def judge_cancellation(plan: Plan, schedule_id: str) -> Pending | Refusal:
-    """The transfer that can still be called off."""
+def find_pending(plan: Plan, schedule_id: str) -> Pending | Refusal:
+    """Return the pending transfer with that id."""
     found = plan.find(schedule_id)
     if found is None:
-        return Refusal(f"No scheduled transfer {schedule_id} is still to come. There are: {plan.ids}.", NOT_FOUND)
+        why = f"You have no scheduled transfer {schedule_id}. Your scheduled transfers: {plan.ids}."
+        return Refusal(why, NOT_FOUND)
     return found
 
 
-def kept(scheduled: Scheduled) -> ScheduleKept:
-    return ScheduleKept(
-        summary=f"Scheduled as {scheduled.schedule_id}: {describe_transfer(scheduled)}.", scheduled=scheduled
+def kept(scheduled: ScheduledTransfer) -> TransferScheduled:
+    return TransferScheduled(
+        summary=f"Your transfer {scheduled.schedule_id} is scheduled: {describe_transfer(scheduled)}.",
+        scheduled=scheduled,
     )
 
 
-def cancelled(scheduled: Scheduled) -> ScheduleCancelled:
-    return ScheduleCancelled(summary=f"Cancelled, not sent: {describe_transfer(scheduled)}.", scheduled=scheduled)
+def cancelled(scheduled: ScheduledTransfer) -> ScheduledTransferCancelled:
+    summary = f"Your scheduled transfer {scheduled.schedule_id} was cancelled: {describe_transfer(scheduled)}."
+    return ScheduledTransferCancelled(summary=summary, scheduled=scheduled)
 
 
-def listed(plan: Plan, today: dt.date) -> ScheduleList:
+def scheduled_transfer_list(plan: Plan, today: dt.date) -> ScheduledTransferList:
     scheduled = tuple(sorted((entry.scheduled for entry in plan.pending), key=lambda entry: entry.due_at))
     each = "; ".join(f"{entry.schedule_id}, {describe_transfer(entry)}" for entry in scheduled)
-    summary = f"Scheduled: {each}." if scheduled else "No transfers are scheduled."
-    return ScheduleList(summary=summary, scheduled=scheduled, today=today)
+    summary = f"Your scheduled transfers: {each}." if scheduled else "You have no scheduled transfers."
+    return ScheduledTransferList(summary=summary, scheduled=scheduled, today=today)
 
 
-def describe_transfer(scheduled: Scheduled) -> str:
+def describe_transfer(scheduled: ScheduledTransfer) -> str:
     amount = format_amount(scheduled.amount, scheduled.currency)
-    reference = quoted(scheduled.reference)
+    reference = reference_phrase(scheduled.reference)
     return f"{amount} to {scheduled.recipient_name} on {format_instant(scheduled.due_at)}{reference}"
 
 
-def failed(request: ScheduleRequest, why: str) -> str:
-    """What the customer is told when the transfer could not be made on its day."""
+def failed(request: ScheduledTransferRequest, why: str) -> str:
+    """Return the notification that the transfer failed on its due date."""
     amount = format_amount(request.amount, request.currency)
-    return f"Your scheduled transfer of {amount} to {request.recipient_name} was not made: {why}"
+    return f"Your scheduled transfer of {amount} to {request.recipient_name} failed: {without_rule(why)}"
 
 
 def made(summary: str) -> str:
-    return f"Your scheduled transfer was made. {summary}"
+    return f"Your scheduled transfer was completed. {summary}"

@@ -1,10 +1,10 @@
-"""Which transfers this bank makes, and what each books on the two accounts. Pure."""
+"""Validates transfers, and builds the bookings on both accounts. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.tools.bank.accounts.contract import IBAN, Moved, MoveMoney, Withdraw, account_title, masked_iban
+from services.tools.bank.accounts.contract import IBAN, Moved, MoveMoney, Withdraw, account_phrase, masked_iban
 from services.tools.bank.payment_network.contract import OutsidePayment
 from services.tools.bank.records import Account, Customer
 from services.tools.bank.transfers.contract import (
@@ -15,8 +15,8 @@ from services.tools.bank.transfers.contract import (
     RecipientQuery,
     Transferred,
     TransferRequest,
-    canonical,
-    quoted,
+    normalized,
+    reference_phrase,
 )
 from services.tools.bank.transfers.payee import same_name
 from switchboard.money import format_amount
@@ -27,7 +27,7 @@ Customers = Mapping[str, Customer]
 
 @dataclass(frozen=True)
 class Payee:
-    """Who is sent money: a customer of this bank and the account that takes it, or else an IBAN at another bank."""
+    """The recipient: a customer of this bank with the receiving account, or an IBAN at another bank."""
 
     name: str
     iban: str
@@ -37,7 +37,7 @@ class Payee:
 
 @dataclass(frozen=True)
 class Order:
-    """A transfer that can be made, if the money is there and the rules allow it."""
+    """A valid transfer. The balance and the policy rules are not checked yet."""
 
     payer: Customer
     source: Account
@@ -57,7 +57,7 @@ class Order:
     @property
     def recipient_words(self) -> str:
         if self.own and self.payee.account:
-            return f"your {account_title(self.payee.account.account)}"
+            return f"your {account_phrase(self.payee.account.account)}"
         return f"{self.payee.name} at another bank" if self.outside else self.payee.name
 
     def withdrawal(self, move_id: str) -> Withdraw:
@@ -74,7 +74,7 @@ class Order:
         )
 
     def deposit(self, move_id: str) -> MoveMoney:
-        """On the payee's account at this bank."""
+        """Return the deposit on the payee's account at this bank."""
         assert self.payee.account is not None
         return MoveMoney(
             move_id=move_id,
@@ -87,7 +87,7 @@ class Order:
         )
 
     def payment(self) -> OutsidePayment:
-        """To the payee's account at another bank."""
+        """Return the payment to the payee's account at another bank."""
         return OutsidePayment(
             payer_name=self.payer.name,
             recipient_name=self.payee.name,
@@ -99,17 +99,17 @@ class Order:
 
 
 def find_recipient(customers: Customers, query: RecipientQuery) -> Recipient | Refusal:
-    """The customer who is meant. Only who knows the full name finds somebody: this is no directory to leaf through.
+    """Return the customer with that full name, so that the bank's customers cannot be browsed.
 
-    What is refused is refused in the same words whether there is such an account or not.
+    The refusal is the same whether or not an account exists.
     """
-    wanted, name = canonical(query.recipient), query.recipient_name or query.recipient
+    wanted, name = normalized(query.recipient), query.recipient_name or query.recipient
     by_iban = at_this_bank(customers, wanted)
     named = [customer for customer in customers.values() if same_name(customer.name, name)]
     if by_iban:
         found = [customer for customer in named if customer.customer_id == by_iban[0].customer_id]
     else:
-        # By the name alone, or by an id that goes with it.
+        # Match by name alone, or by name and customer id.
         by_name = same_name(query.recipient, name)
         found = [customer for customer in named if by_name or customer.customer_id == wanted]
     if len(found) != 1:
@@ -119,7 +119,7 @@ def find_recipient(customers: Customers, query: RecipientQuery) -> Recipient | R
     currencies = tuple(dict.fromkeys(account.currency for account in accounts))
     where = f", account {masked_iban(wanted)}," if by_iban else ""
     return Recipient(
-        summary=f"{customer.name}{where} takes {' and '.join(currencies)}.",
+        summary=f"{customer.name}{where} can receive {' and '.join(currencies)}.",
         recipient=wanted if by_iban else customer.customer_id,
         recipient_name=customer.name,
         currencies=currencies,
@@ -127,75 +127,76 @@ def find_recipient(customers: Customers, query: RecipientQuery) -> Recipient | R
 
 
 def no_such_recipient(recipient: str, name: str | None) -> Refusal:
-    """The one answer to whoever does not know a holder's name, or names nobody."""
-    by_name = f" by the name of {name}" if name else ""
+    """Return the refusal for an unknown recipient and for a wrong name, so that both look the same."""
+    by_name = f" and the name {name}" if name else ""
     return Refusal(
-        f"No customer of this bank is known as {recipient!r}{by_name}. Ask the customer for the recipient's full name"
-        " and IBAN. An account at another bank is not looked up: send the money by its IBAN and the holder's name.",
+        f"No customer of this bank matches {recipient!r}{by_name}. Please check the recipient's full name and IBAN. For"
+        " an account at another bank, no lookup is needed: its IBAN and the holder's name are enough.",
         NOT_FOUND,
         rule="T3",
     )
 
 
-def judge_transfer(customers: Customers, request: TransferRequest) -> Order | Refusal:
-    """The transfer as it could be made. Whether there is enough money only the account knows."""
+def validate_transfer(customers: Customers, request: TransferRequest) -> Order | Refusal:
+    """Return the transfer to make. The account checks the balance later."""
     payer = customers.get(request.customer_id)
     if payer is None:
         return Refusal("You have no account at this bank.", NOT_FOUND)
     payee = find_payee(customers, request)
     if isinstance(payee, Refusal):
         return payee
-    return judge_order(payer, request.account, payee, request.amount, request.currency, request.reference)
+    return build_order(payer, request.account, payee, request.amount, request.currency, request.reference)
 
 
-def judge_own_transfer(customers: Customers, request: OwnTransferRequest) -> Order | Refusal:
-    """The move as it could be made between a customer's own accounts."""
+def validate_own_transfer(customers: Customers, request: OwnTransferRequest) -> Order | Refusal:
+    """Return the transfer to make between a customer's own accounts."""
     payer = customers.get(request.customer_id)
     if payer is None:
         return Refusal("You have no account at this bank.", NOT_FOUND)
     target = payer.find_account(request.target)
     if target is None:
-        return Refusal(f"You have no {account_title(request.target)} account.", NOT_FOUND)
+        return Refusal(f"You have no {account_phrase(request.target)}.", NOT_FOUND)
     payee = Payee(payer.name, target.iban, payer, target)
-    return judge_order(payer, request.source, payee, request.amount, request.currency)
+    return build_order(payer, request.source, payee, request.amount, request.currency)
 
 
-def judge_order(
+def build_order(
     payer: Customer, source_ref: str, payee: Payee, amount: Decimal, currency: str, reference: str = ""
 ) -> Order | Refusal:
     source = payer.find_account(source_ref)
     if source is None:
-        return Refusal(f"You have no {account_title(source_ref)} account.", NOT_FOUND)
+        return Refusal(f"You have no {account_phrase(source_ref)}.", NOT_FOUND)
     own = payee.customer is not None and payee.customer.customer_id == payer.customer_id
     for account, whose in ((source, "Your"), (payee.account, "Your" if own else "The recipient's")):
         if account is not None and account.currency != currency:
-            named = f"{whose} {account_title(account.account)}" if whose == "Your" else f"{whose} account"
-            why = f"{named} is in {account.currency}, and this is an amount in {currency}: nothing is exchanged."
+            named = f"{whose} {account_phrase(account.account)}" if whose == "Your" else f"{whose} account"
+            why = f"{named} is in {account.currency}, but the amount is in {currency}. There is no currency conversion."
             return Refusal(why, rule="T5")
     if payee.account is not None and payee.account.iban == source.iban:
-        named = account_title(source.account)
-        return Refusal(f"Your {named} is on both sides of that transfer; name another account.")
+        named = account_phrase(source.account)
+        return Refusal(f"Your {named} cannot be both the source and the destination. Please choose another account.")
     return Order(payer, source, payee, amount, currency, reference)
 
 
 def refuse_transfer(order: Order) -> Refusal | None:
-    """What the written rules say of a transfer that could be made; the limit of the day is the account's to judge."""
+    """Refuse a valid transfer that violates a policy rule. The account checks the daily limit later."""
     if not order.own and order.amount > TRANSFER_MAX:
         most = format_amount(TRANSFER_MAX, order.currency)
-        return Refusal(f"At most {most} can be sent at once. Send less, or in parts.", rule="T1")
+        why = f"A single transfer can be at most {most}. Please send less, or split it into several transfers."
+        return Refusal(why, rule="T1")
     return None
 
 
 def find_payee(customers: Customers, request: TransferRequest) -> Payee | Refusal:
-    """Whose that IBAN or customer id is, and the account that takes the money.
+    """Return the holder of the IBAN or customer id, and the account that receives the money.
 
-    The name is compared before anything else is said of a stranger's account, such as its currency.
+    The name is checked first, so that nothing else about another customer's account, such as its currency, is revealed.
     """
     found = at_this_bank(customers, request.recipient)
     if found is None and IBAN.fullmatch(request.recipient):
         return Payee(request.recipient_name, request.recipient)
     holder = found[0] if found else customers.get(request.recipient)
-    if holder is None or not goes_by(holder, request):
+    if holder is None or not name_matches(holder, request):
         return no_such_recipient(request.recipient, request.recipient_name)
     if found is not None:
         return Payee(request.recipient_name, found[1].iban, *found)
@@ -206,8 +207,8 @@ def find_payee(customers: Customers, request: TransferRequest) -> Payee | Refusa
     return Payee(request.recipient_name, taking.iban, holder, taking)
 
 
-def goes_by(holder: Customer, request: TransferRequest) -> bool:
-    """Whether the name is the holder's; one's own account can be called as one likes."""
+def name_matches(holder: Customer, request: TransferRequest) -> bool:
+    """Return whether the name is the holder's. For the customer's own account, any name is accepted."""
     return holder.customer_id == request.customer_id or same_name(request.recipient_name, holder.name)
 
 
@@ -220,9 +221,9 @@ def at_this_bank(customers: Customers, iban: str) -> tuple[Customer, Account] | 
 
 
 def transferred(order: Order, moved: Moved) -> Transferred:
-    amount, source = format_amount(order.amount, order.currency), account_title(order.source.account)
-    left = f"Your {source} now has {format_amount(moved.balance, moved.currency)}."
-    reference = quoted(order.reference)
+    amount, source = format_amount(order.amount, order.currency), account_phrase(order.source.account)
+    left = f"The new balance of your {source} is {format_amount(moved.balance, moved.currency)}."
+    reference = reference_phrase(order.reference)
     return Transferred(
         summary=f"Sent {amount} from your {source} to {order.recipient_words}{reference}. {left}",
         amount=order.amount,

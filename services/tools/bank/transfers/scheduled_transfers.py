@@ -1,6 +1,6 @@
-"""Serves scheduled transfers: one Restate object a customer, and a timer for each transfer.
+"""Handlers of scheduled transfers: one Restate object per customer, and a timer for each transfer.
 
-The object only starts a transfer: money is moved by the transfers, which hold no lock.
+The object only starts a transfer. The transfers service, which holds no lock, executes it.
 """
 
 from datetime import timedelta
@@ -15,21 +15,21 @@ from services.tools.bank.transfers.contract import (
     LIST_SCHEDULED,
     SCHEDULE_TRANSFER,
     SCHEDULED_TRANSFERS,
-    ScheduleCancelled,
-    ScheduleKept,
-    ScheduleList,
-    ScheduleRef,
-    ScheduleRequest,
+    ScheduledTransferCancelled,
+    ScheduledTransferList,
+    ScheduledTransferRef,
+    ScheduledTransferRequest,
+    TransferScheduled,
 )
-from services.tools.bank.transfers.parties import parties
+from services.tools.bank.transfers.customer_lookups import payer_and_recipient
 from services.tools.bank.transfers.plan import (
     Pending,
     Plan,
     cancelled,
-    judge_cancellation,
-    judge_schedule,
+    find_pending,
     kept,
-    listed,
+    schedule,
+    scheduled_transfer_list,
 )
 from switchboard import implements
 from switchboard.contract import PersonalInput
@@ -45,14 +45,14 @@ AHEAD = "ahead at least"
 
 
 def scheduled_transfers_object(records: BankRecords, ahead_min: timedelta) -> restate.VirtualObject:
-    """The object; transfers are due at least `ahead_min` from now."""
+    """Build the object. Transfers must be due at least `ahead_min` from now."""
     scheduled_transfers = tool_object(
-        SCHEDULED_TRANSFERS, "A customer's transfers to come; the key is the customer's id."
+        SCHEDULED_TRANSFERS, "A customer's scheduled transfers; the key is the customer's id."
     )
 
     @scheduled_transfers.handler()
-    async def due(ctx: restate.ObjectContext, request: ScheduleRef) -> None:
-        """Not a tool: the day has come. Have the transfer made, unless it was cancelled."""
+    async def due(ctx: restate.ObjectContext, request: ScheduledTransferRef) -> None:
+        """Start the transfer on its due date, unless it was cancelled. Not a tool."""
         plan = await PLAN.read(ctx)
         found = plan.find(request.schedule_id)
         if found:
@@ -60,15 +60,15 @@ def scheduled_transfers_object(records: BankRecords, ahead_min: timedelta) -> re
             send_tool(ctx, CARRY_OUT, found.request)
 
     @implements(scheduled_transfers, SCHEDULE_TRANSFER)
-    async def schedule_transfer(ctx: restate.ObjectContext, request: ScheduleRequest) -> ScheduleKept:
-        """Keep a transfer and start its timer. TerminalError 404 or 409 for one that could never be made."""
+    async def schedule_transfer(ctx: restate.ObjectContext, request: ScheduledTransferRequest) -> TransferScheduled:
+        """Store a transfer and start its timer. Raises TerminalError 404 or 409 if it could never be made."""
         now = await business_now(ctx)
         plan = await PLAN.read(ctx)
-        order = allowed(policy.judge_transfer(await parties(ctx, records, request), request))
+        order = allowed(policy.validate_transfer(await payer_and_recipient(ctx, records, request), request))
         await enforce_policy(ctx, "schedule_transfer", policy.refuse_transfer(order))
         ahead = await journaled_setting(ctx, AHEAD, ahead_min)
-        scheduled = allowed(judge_schedule(plan, request, now, ahead))
-        wake_up = WakeUp(due, ScheduleRef(schedule_id=scheduled.schedule_id), scheduled.due_at - now)
+        scheduled = allowed(schedule(plan, request, now, ahead))
+        wake_up = WakeUp(due, ScheduledTransferRef(schedule_id=scheduled.schedule_id), scheduled.due_at - now)
 
         def pending(timer_id: str) -> Pending:
             return Pending(request=request, scheduled=scheduled, timer_id=timer_id)
@@ -77,17 +77,17 @@ def scheduled_transfers_object(records: BankRecords, ahead_min: timedelta) -> re
         return kept(scheduled)
 
     @implements(scheduled_transfers, CANCEL_SCHEDULED)
-    async def cancel_scheduled(ctx: restate.ObjectContext, request: ScheduleRef) -> ScheduleCancelled:
-        """Drop a transfer. TerminalError 404 for one that is being made, was made or never was."""
+    async def cancel_scheduled(ctx: restate.ObjectContext, request: ScheduledTransferRef) -> ScheduledTransferCancelled:
+        """Cancel a transfer. Raises TerminalError 404 if it is not pending."""
         plan = await PLAN.read(ctx)
-        found = allowed(judge_cancellation(plan, request.schedule_id))
+        found = allowed(find_pending(plan, request.schedule_id))
         PLAN.cancel(ctx, plan, found.entry_id, found.timer_id)
         return cancelled(found.scheduled)
 
     @implements(scheduled_transfers, LIST_SCHEDULED, kind="shared")
-    async def list_scheduled(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> ScheduleList:
-        """What is still to come, the next first."""
+    async def list_scheduled(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> ScheduledTransferList:
+        """Return the pending transfers, ordered by due date."""
         now = await business_now(ctx)
-        return listed(await PLAN.read(ctx), now.date())
+        return scheduled_transfer_list(await PLAN.read(ctx), now.date())
 
     return scheduled_transfers

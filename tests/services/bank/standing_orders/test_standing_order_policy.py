@@ -1,4 +1,4 @@
-"""On which days a standing order falls due, and what becomes of it."""
+"""The due dates of standing orders, their validation, and changes to them."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ def request(**more: Any) -> StandingOrderRequest:
 
 
 def kept(**more: Any) -> StoredOrder:
-    order = policy.judge_order(Orders(), request(**more), NOW, AHEAD)
+    order = policy.create_order(Orders(), request(**more), NOW, AHEAD)
     assert isinstance(order, StoredOrder)
     return order
 
@@ -43,30 +43,30 @@ def kept(**more: Any) -> StoredOrder:
         (date(2026, 12, 24), "week", ["2026-12-24", "2026-12-31", "2027-01-07"]),
     ],
 )
-def test_months_of_different_lengths_do_not_wear_the_day_off(first: date, every: Interval, days: list[str]) -> None:
+def test_due_day_returns_after_shorter_months(first: date, every: Interval, days: list[str]) -> None:
     first_at = datetime(first.year, first.month, first.day, 8, tzinfo=UTC)
     assert [str(due_at(first_at, every, number).date()) for number in range(len(days))] == days
     assert due_at(first_at, every, 1).hour == 8
 
 
-def test_the_question_says_all_that_will_be_done() -> None:
+def test_consent_questions_state_the_complete_order() -> None:
     assert order_question(request(reference="rent", ends_on="2027-06-01")) == (
-        "Send 50.00 EUR from your Checking to Bob Brandt (customer bob) every month, first on Tuesday, 1 December 2026,"
-        " the last on Tuesday, 1 June 2027 at most, reference “rent”?"
+        "Send 50.00 EUR from your Checking account to Bob Brandt (customer bob) every month, starting on Tuesday, 1"
+        " December 2026 and ending on Tuesday, 1 June 2027 at the latest, reference “rent”?"
     )
     change = OrderChange.model_validate({"order_id": "S1", "amount": "60", "currency": "EUR", "reference": "flat"})
     assert change_question(change) == (
-        "Change your standing order S1: send 60.00 EUR each time with the reference “flat”?"
+        "Change your standing order S1: send 60.00 EUR each time and use the reference “flat”?"
     )
 
 
 @pytest.mark.parametrize("field", [{}, {"amount": "5.00"}, {"currency": "EUR"}, {"amount": "0", "currency": "EUR"}])
-def test_a_change_that_says_nothing_is_none(field: dict[str, str]) -> None:
+def test_change_without_a_complete_new_value_is_rejected(field: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         OrderChange.model_validate({"order_id": "S1", **field})
 
 
-def test_an_order_counts_on_from_its_first_day_until_its_last() -> None:
+def test_order_advances_until_its_end_date() -> None:
     order = kept(ends_on="2027-01-15")
     assert (order.order_id, order.next_at) == ("S1", datetime(2026, 12, 1, 8, tzinfo=UTC))
     following = policy.advanced(order)
@@ -79,34 +79,34 @@ def test_an_order_counts_on_from_its_first_day_until_its_last() -> None:
     [
         ({"starts": "2026-11-22"}, "is in the past"),
         ({"starts": "2028-01-01"}, "too far ahead"),
-        ({"ends_on": "2026-11-30"}, "It would end before its first transfer"),
+        ({"ends_on": "2026-11-30"}, "would end before its first transfer"),
     ],
 )
-def test_an_order_that_could_never_be_carried_out_is_refused(more: dict[str, str], why: str) -> None:
-    refused = policy.judge_order(Orders(), request(**more), NOW, AHEAD)
+def test_order_that_could_never_run_is_refused(more: dict[str, str], why: str) -> None:
+    refused = policy.create_order(Orders(), request(**more), NOW, AHEAD)
     assert isinstance(refused, Refusal)
     assert why in refused.why
 
 
-def test_there_is_an_end_to_how_many() -> None:
+def test_orders_beyond_the_maximum_are_refused() -> None:
     assert policy.refuse_too_many(Orders(pending=(kept(),) * (ORDERS_MAX - 1))) is None
     assert policy.refuse_too_many(Orders(pending=(kept(),) * ORDERS_MAX)) is not None
 
 
-def test_a_change_counts_from_the_next_transfer_on_and_a_cancelled_order_is_gone() -> None:
+def test_change_applies_to_the_next_transfer_and_cancelled_order_is_gone() -> None:
     orders = Orders(numbered=1, pending=(kept(),))
     change = OrderChange.model_validate({"order_id": "S1", "amount": "60.00", "currency": "EUR"})
-    changed = policy.judge_change(orders, change)
+    changed = policy.change_order(orders, change)
     assert isinstance(changed, StoredOrder)
     assert str(changed.execution().amount) == "60.00"
     assert changed.execution().session_id == "s"
-    orders = policy.noted(orders.with_entry(changed), Executed(order_id="S1", told="Sent."))
-    assert policy.listed(orders).orders[0].last == "Sent."
+    orders = policy.with_outcome(orders.with_entry(changed), Executed(order_id="S1", told="Sent."))
+    assert policy.order_list(orders).orders[0].last == "Sent."
     gone = orders.without("S1")
-    assert policy.noted(gone, Executed(order_id="S1", told="Late.")) == gone
-    assert isinstance(policy.judge_ref(gone, "S1"), Refusal)
+    assert policy.with_outcome(gone, Executed(order_id="S1", told="Late.")) == gone
+    assert isinstance(policy.find_order(gone, "S1"), Refusal)
     other = OrderChange.model_validate({"order_id": "S1", "amount": "60.00", "currency": "USD"})
-    assert isinstance(policy.judge_change(orders, other), Refusal)
-    assert policy.listed(orders).summary == (
+    assert isinstance(policy.change_order(orders, other), Refusal)
+    assert policy.order_list(orders).summary == (
         "Your standing orders: S1: 60.00 EUR to Bob Brandt every month, next on Tuesday, 1 December 2026."
     )
