@@ -179,8 +179,8 @@ def refuse_taken_port(name: str, port: int) -> None:
 def free_ports(count: int) -> list[int]:
     """Return free loopback ports. Other callers of this function do not get them while this process lives.
 
-    The ports are chosen at random below the ephemeral range. An outgoing connection could otherwise take one before
-    the server that shall use it has started.
+    The ports are chosen at random below the ephemeral range. From inside it, an outgoing connection could take a port
+    before our server listens on it.
     """
     candidates = iter(random.sample(FREE_PORT_RANGE, len(FREE_PORT_RANGE)))
     found = list(islice(filter(_reserve, candidates), count))
