@@ -38,16 +38,16 @@ async def call(ctx: restate.Context, request: PlayedCall) -> ToolResult:
     asked = ToolCall(call_id="played", tool=request.tool, arguments=request.arguments)
     decision = decide(ModelReply(agent=agent.name, calls=(asked,)), agent, request.identity, peers=())
     assert isinstance(decision, Act), "a call is neither an answer nor, without peers, a hand-off"
-    judged = decision.calls[0]
-    if isinstance(judged, HeldCall):
-        judged = release(judged, agent)
-    if not isinstance(judged, ApprovedCall):
-        return judged
+    checked = decision.calls[0]
+    if isinstance(checked, HeldCall):
+        checked = release(checked, agent)
+    if not isinstance(checked, ApprovedCall):
+        return checked
     try:
-        content = await start(ctx, judged, request.identity, decided_ns=0)
+        content = await start(ctx, checked, request.identity, decided_ns=0)
     except restate.TerminalError as error:
-        return ToolResult(call_id=judged.call_id, ok=False, content=error.message)
-    return ToolResult(call_id=judged.call_id, ok=True, content=content.decode())
+        return ToolResult(call_id=checked.call_id, ok=False, content=error.message)
+    return ToolResult(call_id=checked.call_id, ok=True, content=content.decode())
 
 
 if __name__ == "__main__":

@@ -248,7 +248,7 @@ def grade_write(grades: Grades, history: History, call: RecordedCall, now: Playe
         if why:
             grades.remarks.append(f"{where}: right by the older reference only, {why}; refused by {now.rule}")
         elif history.diverged:
-            grades.remarks.append(f"{where}: right, but not after what was refused before it; {shown(now.content)}")
+            grades.remarks.append(f"{where}: right, but an earlier write was refused; {shown(now.content)}")
         else:
             grades.misses.append(f"{where}: right, and refused: {shown(now.content)}")
     if not call.failed and not right:

@@ -102,9 +102,9 @@ def customer_of(task: Task, base: World) -> str:
     named = [str(step.arguments["user_id"]) for step in task.steps if "user_id" in step.arguments]
     reservations = [str(step.arguments["reservation_id"]) for step in task.steps if "reservation_id" in step.arguments]
     owners = [base.reservations[one]["user_id"] for one in reservations if one in base.reservations]
-    told = [word for word in re.findall(r"\w+", task.scenario.known_info or "") if word in base.users]
+    named_users = [word for word in re.findall(r"\w+", task.scenario.known_info or "") if word in base.users]
     # A task with searches only can be played as any customer.
-    return str([*named, *owners, *told, *base.users][0])
+    return str([*named, *owners, *named_users, *base.users][0])
 
 
 def changed(base: World, task: Task) -> World:

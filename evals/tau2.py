@@ -186,10 +186,10 @@ async def report_errors(request: web.Request, handler: Any) -> web.StreamRespons
 
 def customer_in(text: str, users: Records) -> str:
     """Return the customer that a task's scenario names. Raises BadFile if it names none."""
-    told = [word for word in re.findall(r"\w+", text) if word in users]
-    if not told:
+    named_users = [word for word in re.findall(r"\w+", text) if word in users]
+    if not named_users:
         raise BadFile(f"the task names no customer of the data set: {text[:200]}")
-    return str(told[0])
+    return str(named_users[0])
 
 
 async def run(given: argparse.Namespace, runner_arguments: Sequence[str]) -> int:

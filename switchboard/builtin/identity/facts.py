@@ -12,7 +12,7 @@ COUNTRY_CODE = "49"
 STREET = re.compile(r"(?<=[a-z])(?:strasse|str)\b|\b(?:strasse|str|street|st)\b")
 
 Known = Mapping[FactName, tuple[str, ...]]
-"""A customer's facts on record: for each fact every accepted spelling, and none where the fact is unknown."""
+"""A customer's facts on record: all accepted spellings of each fact, none if the fact is unknown."""
 
 
 def all_facts_match(known: Known | None, named: NamedFacts) -> bool:

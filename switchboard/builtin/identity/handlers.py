@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 
 
 def identity_checks_object(facts_on_record: FactsOnRecord) -> restate.VirtualObject:
-    """Build the object that verifies customers; `facts_on_record` looks up what is known of a customer by id."""
-    identity_checks = tool_object(IDENTITY_CHECKS, "Who has proven to be a customer; the key is the customer's id.")
+    """Build the object that verifies customers. `facts_on_record` looks up a customer's facts by id."""
+    identity_checks = tool_object(IDENTITY_CHECKS, "Verifies customers by facts; the key is the customer's id.")
 
     @implements(identity_checks, VERIFY_IDENTITY)
     async def verify_identity(ctx: restate.ObjectContext, named: NamedFacts) -> Verified:
@@ -79,7 +79,7 @@ identity_records = staff_service(
 
 @identity_records.handler(name="list")
 async def list_records(ctx: restate.Context, query: RecordQuery) -> TryList:
-    """Return each try to verify as this customer, for staff: when, in which session, by which facts, the outcome."""
+    """Return the tries to verify as this customer, for staff: time, session, names of the facts, and outcome."""
     return await call_tool(ctx, LIST_TRIES, NoInput(), query.customer_id)
 
 

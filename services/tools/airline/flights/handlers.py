@@ -215,9 +215,9 @@ async def holds_of(ctx: restate.ObjectContext | restate.ObjectSharedContext) -> 
 
 
 async def this_flight(ctx: restate.ObjectContext | restate.ObjectSharedContext, data: AirlineData) -> FlightRecord:
-    """What the data set and the clock say of this object. Raises TerminalError 404 when it does not fly on that day.
+    """Return this object's flight in its initial state. Raises TerminalError 404 if it does not fly on that day.
 
-    Journaled as one, so that a replay under other settings sees the same.
+    The state is journaled as one entry, so that a replay with other settings sees the same.
     """
     number, _, day = ctx.key().partition("/")
     found = await ctx.run_typed("flight", read_record, FLIGHT_RECORD, data, number, day)
@@ -247,7 +247,7 @@ def flight_record(data: AirlineData, number: str, day: Day, now: datetime) -> Fl
 
 
 def require_flight(found: FlightRecord) -> Flight:
-    """The flight of that number. Raises TerminalError 404."""
+    """Return the flight. Raises TerminalError 404 if the number is unknown."""
     if found.flight is None:
         raise restate.TerminalError(
             f"There is no flight {found.flight_number}. Check the flight number.", status_code=NOT_FOUND
@@ -256,7 +256,7 @@ def require_flight(found: FlightRecord) -> Flight:
 
 
 def require_day(found: FlightRecord) -> FlightDay:
-    """The flight on that day, before any reservation made here. Raises TerminalError 404."""
+    """Return the flight's initial state on that day. Raises TerminalError 404 if there is none."""
     if found.day is None:
         raise restate.TerminalError(
             f"There is no information about flight {found.flight_number} on {found.date}. Check the date.",

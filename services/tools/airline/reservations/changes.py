@@ -68,51 +68,51 @@ def reserved(choice: FlightChoice, price: Decimal, way: ReservedFlight | FlightS
     )
 
 
-def cancelled(kept: StoredReservation, flights: Flights) -> StoredReservation:
+def cancelled(stored: StoredReservation, flights: Flights) -> StoredReservation:
     """Return the cancelled reservation with all payments refunded. `flights` is the current state of its flights."""
-    paid = kept.reservation.payment_history
+    paid = stored.reservation.payment_history
     back = tuple(Payment(payment_id=payment.payment_id, amount=-payment.amount) for payment in paid)
-    return with_fields(with_disruptions(kept, flights), status="cancelled", payment_history=(*paid, *back))
+    return with_fields(with_disruptions(stored, flights), status="cancelled", payment_history=(*paid, *back))
 
 
 def with_flights(
-    kept: StoredReservation, request: UpdateReservationFlights, flights: Flights, price: Decimal
+    stored: StoredReservation, request: UpdateReservationFlights, flights: Flights, price: Decimal
 ) -> StoredReservation:
     """Return the reservation with the new flights or cabin, and the difference in price as a payment.
 
     A request that changes neither does not count as a change after a disruption (rule K4).
     """
-    fares = new_fares(kept.reservation, request.flights, request.cabin, flights)
+    fares = new_fares(stored.reservation, request.flights, request.cabin, flights)
     ways: dict[FlightKey, ReservedFlight | FlightState] = {**flights}
-    ways |= {key_of(flight): flight for flight in kept.reservation.flights}
+    ways |= {key_of(flight): flight for flight in stored.reservation.flights}
     changed = with_fields(
-        kept,
+        stored,
         cabin=request.cabin,
         flights=tuple(
             reserved(choice, price, ways[key_of(choice)]) for choice, price in zip(request.flights, fares, strict=True)
         ),
-        payment_history=paid_on_top(kept.reservation, request.payment_id, price),
+        payment_history=paid_on_top(stored.reservation, request.payment_id, price),
     )
-    if request.cabin == kept.reservation.cabin and keys_of(request.flights) == keys_of(kept.reservation.flights):
+    if request.cabin == stored.reservation.cabin and keys_of(request.flights) == keys_of(stored.reservation.flights):
         return changed
-    return changed.model_copy(update={"changed": True, "disruptions": with_disruptions(kept, flights).disruptions})
+    return changed.model_copy(update={"changed": True, "disruptions": with_disruptions(stored, flights).disruptions})
 
 
-def with_passengers(kept: StoredReservation, request: UpdateReservationPassengers) -> StoredReservation:
-    return with_fields(kept, passengers=tuple(person.record() for person in request.passengers))
+def with_passengers(stored: StoredReservation, request: UpdateReservationPassengers) -> StoredReservation:
+    return with_fields(stored, passengers=tuple(person.record() for person in request.passengers))
 
 
-def with_bags(kept: StoredReservation, request: UpdateReservationBaggages, price: Decimal) -> StoredReservation:
+def with_bags(stored: StoredReservation, request: UpdateReservationBaggages, price: Decimal) -> StoredReservation:
     """Return the reservation with more bags.
 
     Bags that were paid for stay paid, even if a better cabin now makes them free. So the customer does not pay a second
     time after moving back to a cabin in which they are not free.
     """
     return with_fields(
-        kept,
+        stored,
         total_baggages=request.total_baggages,
-        nonfree_baggages=max(request.nonfree_baggages, kept.reservation.nonfree_baggages),
-        payment_history=paid_on_top(kept.reservation, request.payment_id, price),
+        nonfree_baggages=max(request.nonfree_baggages, stored.reservation.nonfree_baggages),
+        payment_history=paid_on_top(stored.reservation, request.payment_id, price),
     )
 
 
@@ -122,8 +122,8 @@ def paid_on_top(reservation: Reservation, payment_id: str, price: Decimal) -> tu
     return (*reservation.payment_history, *added)
 
 
-def with_fields(kept: StoredReservation, **fields: object) -> StoredReservation:
-    return kept.model_copy(update={"reservation": kept.reservation.model_copy(update=fields)})
+def with_fields(stored: StoredReservation, **fields: object) -> StoredReservation:
+    return stored.model_copy(update={"reservation": stored.reservation.model_copy(update=fields)})
 
 
 def seats_to_take(reservation: Reservation, request: UpdateReservationFlights) -> tuple[FlightKey, ...]:

@@ -93,8 +93,8 @@ def reservations_object(data: AirlineData) -> restate.VirtualObject:
     @implements(reservations, READ_RECORD, kind="shared")
     async def read_record(ctx: restate.ObjectSharedContext, _request: NoInput) -> Record:
         """Return the reservation, or None."""
-        kept = await current_reservation(ctx)
-        return Record(reservation=kept.reservation if kept else None)
+        stored = await current_reservation(ctx)
+        return Record(reservation=stored.reservation if stored else None)
 
     add_writes(reservations, data)
     return reservations

@@ -56,9 +56,9 @@ async def reservation_context(
 ) -> ReservationContext:
     """Look up everything for a write. `wanted` are the requested flights. Raises TerminalError 404."""
     who = await caller(ctx, user_id)
-    kept = await own_reservation(ctx, user_id, reservation_id)
-    flights = await current_flights(ctx, keys_of((*kept.reservation.flights, *wanted)))
-    return ReservationContext(who.user, who.clock, kept, flights)
+    stored = await own_reservation(ctx, user_id, reservation_id)
+    flights = await current_flights(ctx, keys_of((*stored.reservation.flights, *wanted)))
+    return ReservationContext(who.user, who.clock, stored, flights)
 
 
 async def own_reservation(ctx: restate.Context, user_id: str, reservation_id: str) -> StoredReservation:
@@ -66,9 +66,9 @@ async def own_reservation(ctx: restate.Context, user_id: str, reservation_id: st
 
     Another customer's reservation and one that does not exist get the same refusal, so that nothing leaks.
     """
-    kept = (await call_tool(ctx, FIND, NoInput(), reservation_id)).kept
-    if kept is not None and kept.reservation.user_id == user_id:
-        return kept
+    stored = (await call_tool(ctx, FIND, NoInput(), reservation_id)).kept
+    if stored is not None and stored.reservation.user_id == user_id:
+        return stored
     logger.warning("refused: customer %s does not own reservation %s", user_id, private(reservation_id))
     raise restate.TerminalError(
         f"There is no booking {reservation_id} among your reservations. Check the number; your profile lists all of"
@@ -82,7 +82,7 @@ async def own_reservations(ctx: restate.Context, user: User) -> list[StoredReser
     calls = [start(ctx, FIND, NoInput(), reservation_id) for reservation_id in user.reservations]
     await restate.gather(*calls)
     found = [(await read(FIND, call)).kept for call in calls]
-    return [kept for kept in found if kept is not None and kept.reservation.user_id == user.user_id]
+    return [stored for stored in found if stored is not None and stored.reservation.user_id == user.user_id]
 
 
 async def current_flights(ctx: restate.Context, keys: Iterable[FlightKey]) -> Flights:

@@ -61,9 +61,9 @@ class Operation:
             f"No reservation id was available. {self._saga.otherwise} Please try again.", status_code=409
         )
 
-    async def take_seats(self, kept: StoredReservation, flights: Iterable[FlightKey]) -> StoredReservation:
+    async def take_seats(self, stored: StoredReservation, flights: Iterable[FlightKey]) -> StoredReservation:
         """Take a seat in the cabin for each passenger on each flight. Return the reservation with these seats."""
-        reservation, taken = kept.reservation, {}
+        reservation, taken = stored.reservation, {}
         for key in flights:
             seats = seats_key(*key)
             self._saga.undo_by(GIVE_BACK_SEATS, GiveBackSeats(hold_id=self.operation_id), seats)
@@ -75,7 +75,7 @@ class Operation:
             )
             await self._saga.step(TAKE_SEATS, wanted, seats)
             taken[seats] = self.operation_id
-        return kept.model_copy(update={"holds": kept.holds | taken})
+        return stored.model_copy(update={"holds": stored.holds | taken})
 
     async def charge(self, payment_id: str, price: Decimal) -> None:
         """Charge one payment method for a change; does nothing if the change costs nothing."""
@@ -100,13 +100,13 @@ class Operation:
         request = Pay(operation_id=self.operation_id, parts=parts, reservation_id=reservation_id)
         await self._saga.step(customers.PAY, request, self.user.user_id)
 
-    async def write(self, kept: StoredReservation) -> None:
+    async def write(self, stored: StoredReservation) -> None:
         """Write the new reservation. Refused if it was changed since it was read."""
-        reservation_id = kept.reservation.reservation_id
+        reservation_id = stored.reservation.reservation_id
         written = stored_reservation.OperationRef(operation_id=self.operation_id)
         self._saga.undo_by(stored_reservation.UNDO_WRITE, written, reservation_id)
         self._saga.settle_by(stored_reservation.SETTLE_WRITE, written, reservation_id)
-        request = WriteReservation(operation_id=self.operation_id, revision=kept.revision, kept=kept)
+        request = WriteReservation(operation_id=self.operation_id, revision=stored.revision, kept=stored)
         await self._saga.step(stored_reservation.WRITE, request, reservation_id)
 
     async def add_certificate(self, amount: Decimal, cause: str, ids: AirlineIds) -> Text:

@@ -78,33 +78,33 @@ async def book_reservation(ctx: restate.Context, request: BookReservation) -> Re
     operation = Operation(ctx, user, "Nothing was booked or charged.")
     with operation:
         reservation_id = await operation.claim_id(changes.new_ids(ctx.random(), who.clock.ids))
-        kept = changes.booked(request, reservation_id, flights, now)
-        kept = await operation.take_seats(kept, keys_of(request.flights))
+        stored = changes.booked(request, reservation_id, flights, now)
+        stored = await operation.take_seats(stored, keys_of(request.flights))
         await operation.charge_cards(request.payment_methods)
-        await operation.write(kept)
+        await operation.write(stored)
         await operation.pay(request.payment_methods, reservation_id)
-    operation.finish(kept.reservation, "booked")
-    return kept.reservation
+    operation.finish(stored.reservation, "booked")
+    return stored.reservation
 
 
 @implements(reservation_service, CANCEL_RESERVATION)
 async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -> Reservation:
     """Cancel and refund. 404 if the reservation is not the customer's, 409 if the policy does not allow it."""
     found = await lookups.reservation_context(ctx, request.user_id, request.reservation_id)
-    kept, flights = found.kept, found.flights
+    stored, flights = found.kept, found.flights
     await enforce_policy(
         ctx,
         "may_cancel",
-        partial(may_cancel, request, kept.reservation, flights, found.clock.now),
-        impossible=partial(can_cancel, kept.reservation),
+        partial(may_cancel, request, stored.reservation, flights, found.clock.now),
+        impossible=partial(can_cancel, stored.reservation),
         customer_id=request.user_id,
     )
-    after = changes.cancelled(kept, flights)
+    after = changes.cancelled(stored, flights)
     operation = Operation(ctx, found.user, "Nothing was cancelled.")
     with operation:
         await operation.write(after)
-    operation.refund_cards(lookups.paid_by_method(kept.reservation))
-    operation.give_back_seats(kept, keys_of(kept.reservation.flights))
+    operation.refund_cards(lookups.paid_by_method(stored.reservation))
+    operation.give_back_seats(stored, keys_of(stored.reservation.flights))
     operation.finish(after.reservation, "cancelled")
     return after.reservation
 
@@ -113,8 +113,8 @@ async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -
 async def update_reservation_flights(ctx: restate.Context, request: UpdateReservationFlights) -> Reservation:
     """Change flights or cabin, and charge or refund the difference: everything or nothing. 402, 404 or 409."""
     found = await lookups.reservation_context(ctx, request.user_id, request.reservation_id, request.flights)
-    user, kept, flights, now = found.user, found.kept, found.flights, found.clock.now
-    before = kept.reservation
+    user, stored, flights, now = found.user, found.kept, found.flights, found.clock.now
+    before = stored.reservation
     await enforce_policy(
         ctx,
         "may_change_flights",
@@ -123,13 +123,13 @@ async def update_reservation_flights(ctx: restate.Context, request: UpdateReserv
         customer_id=request.user_id,
     )
     price = change_price(before, request.flights, request.cabin, flights)
-    after = changes.with_flights(kept, request, flights, price)
+    after = changes.with_flights(stored, request, flights, price)
     operation = Operation(ctx, user, "Nothing was changed or charged.")
     with operation:
         after = await operation.take_seats(after, changes.seats_to_take(before, request))
         await operation.charge(request.payment_id, price)
         await operation.write(after)
-    operation.give_back_seats(kept, changes.seats_to_give_back(before, request))
+    operation.give_back_seats(stored, changes.seats_to_give_back(before, request))
     operation.finish(after.reservation, "changed")
     await operation.refund(request.payment_id, -price)
     return after.reservation
@@ -183,8 +183,8 @@ async def send_certificate(ctx: restate.Context, request: SendCertificate) -> Te
     who = await lookups.caller(ctx, request.user_id)
     own = await lookups.own_reservations(ctx, who.user)
     compensated = (await call_tool(ctx, LIST_COMPENSATIONS, NoInput(), request.user_id)).causes
-    claims = [Claim(kept, kept.reservation.reservation_id in compensated) for kept in own]
-    held = (flight for kept in own if kept.reservation.status is None for flight in kept.reservation.flights)
+    claims = [Claim(stored, stored.reservation.reservation_id in compensated) for stored in own]
+    held = (flight for stored in own if stored.reservation.status is None for flight in stored.reservation.flights)
     flights = await lookups.current_flights(ctx, keys_of(held))
     await enforce_policy(
         ctx,

@@ -51,13 +51,13 @@ class AffectedFlight:
     handled: bool
 
 
-def disruptions_now(kept: StoredReservation, flights: Flights) -> tuple[Disruption, ...]:
+def disruptions_now(stored: StoredReservation, flights: Flights) -> tuple[Disruption, ...]:
     """Return the current disruptions of the flights in the reservation.
 
     A delay that was known when the flight was booked here does not count. Otherwise customers could book flights that
     are late every day just for the compensation.
     """
-    reservation = kept.reservation
+    reservation = stored.reservation
     if reservation.status == "cancelled":
         return ()
     held = [flights[key] for key in map(key_of, reservation.flights) if key in flights]
@@ -65,22 +65,22 @@ def disruptions_now(kept: StoredReservation, flights: Flights) -> tuple[Disrupti
         Disruption(flight_number=flight.flight_number, date=flight.date, status=status, cabin=reservation.cabin)
         for flight in held
         for status in REASONS
-        if flight.day.status == status and not known_at_booking(kept, flight)
+        if flight.day.status == status and not known_at_booking(stored, flight)
     )
 
 
-def known_at_booking(kept: StoredReservation, flight: FlightState) -> bool:
-    return flight.late_every_day and seats_key(flight.flight_number, flight.date) in kept.holds
+def known_at_booking(stored: StoredReservation, flight: FlightState) -> bool:
+    return flight.late_every_day and seats_key(flight.flight_number, flight.date) in stored.holds
 
 
-def with_disruptions(kept: StoredReservation, flights: Flights) -> StoredReservation:
+def with_disruptions(stored: StoredReservation, flights: Flights) -> StoredReservation:
     """Return the reservation with its flights' current disruptions, for a write that changes or cancels it.
 
     A disruption that is already stored for a flight is kept as it is.
     """
-    known = {(one.flight_number, one.date) for one in kept.disruptions}
-    new = (one for one in disruptions_now(kept, flights) if (one.flight_number, one.date) not in known)
-    return kept.model_copy(update={"disruptions": (*kept.disruptions, *new)[:DISRUPTIONS_MAX]})
+    known = {(one.flight_number, one.date) for one in stored.disruptions}
+    new = (one for one in disruptions_now(stored, flights) if (one.flight_number, one.date) not in known)
+    return stored.model_copy(update={"disruptions": (*stored.disruptions, *new)[:DISRUPTIONS_MAX]})
 
 
 def may_compensate(request: SendCertificate, user: User, claims: Sequence[Claim], flights: Flights) -> Refusal | None:
