@@ -1,11 +1,14 @@
 """Pages that repeat what code and other pages say: the command line, decisions, settings and the demo."""
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from scripts import cli_reference
+from services.demo import SCENES
+from switchboard.testing.scenes import Says, pattern
 from tests.docs.pages import ROOT, name_of
 
 DECISIONS = sorted((ROOT / "docs/decisions").glob("0*.md"))
@@ -52,3 +55,25 @@ def test_limits_name_files_that_exist() -> None:
     places = re.findall(r"\| `([\w/.]+)` \|$", limits, re.M)
     assert len(places) > 20
     assert [place for place in places if not (ROOT / place).exists()] == []
+
+
+CONVERSATION = re.compile(r"^\| (?:\([^)]+\) )?(.+?) \| [^|]*?(\w+) \| (.+?) \|$", re.M)
+RECORDED_ON = date(2026, 11, 29)
+
+
+def test_conversations_of_the_first_page_are_those_of_the_demo() -> None:
+    """Each row has a message of the demo, the agent that answers, and a reply that the demo accepts."""
+    table = (ROOT / "docs/start/index.md").read_text().partition("| customer | agent | reply |\n|---|---|---|\n")[2]
+    rows = CONVERSATION.findall(table.partition("\n\n")[0] + "\n")
+    assert len(rows) > 10
+    says = [each for scene in SCENES for each in scene.says]
+    for message, agent, shown in rows:
+        reply = shown.replace("\\", "")
+        text = message.rpartition(" · ")[2]
+        assert any(each.text == text and each.agent == agent and accepts(each, reply) for each in says), message
+
+
+def accepts(expected: Says, reply: str) -> bool:
+    """Return whether the demo accepts a reply; one that the page cuts short counts as accepted."""
+    wanted = [pattern(written, RECORDED_ON) for written in expected.reply]
+    return reply.endswith("…") or all(re.search(each, reply) for each in wanted)
