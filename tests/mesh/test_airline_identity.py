@@ -146,7 +146,7 @@ async def test_case_shows_verification_and_hides_outcome_from_unverified(laborat
     for case in opened.values():
         await call_cases(laboratory, "close", case_id=case.case_id, by="Mia", outcome="Seat 12A")
     withheld, *outcomes = [await wait_for_notice(laboratory, customer) for customer in (guest, proven, signed_in)]
-    assert "What came of it is told only to who is known to be the customer" in withheld
+    assert "To protect your data, we share the outcome only after you sign in." in withheld
     assert "12A" not in withheld
     assert all(outcome.endswith(": Seat 12A") for outcome in outcomes)
 

@@ -35,8 +35,8 @@ async def test_booking_with_three_payment_methods_is_confirmed_and_cancelled(lab
     asked = await request_call(laboratory, customer, booking("SB245", day, *ALICES_THREE))
     assert asked.text == (
         f"Please confirm, with yes or no: Book BER to LIS (one way): SB245 on {day}, in economy for Alice Adler (born"
-        " 1988-04-17), 0 checked bags, 0 of them paid, without travel insurance, and pay 289.40: 120.00 from"
-        " gift_card_1207, 50.00 from certificate_5001, 119.40 from credit_card_4242?"
+        " 1988-04-17), 0 checked bags (0 paid), without travel insurance, and pay 289.40 USD in total: 120.00 USD from"
+        " gift_card_1207, 50.00 USD from certificate_5001, 119.40 USD from credit_card_4242?"
     )
     assert await snapshot(laboratory, "alice", "SB245", day) == before
     await laboratory.model.plays(*yes_scene())
@@ -84,7 +84,12 @@ async def cancel_and_check(laboratory: Laboratory, number: str, day: date) -> No
     [
         ("bob", (("credit_card_0002", 289.4),), {}, "credit_card_0002 was declined: insufficient funds."),
         ("erin", (("credit_card_5454", 289.39),), {}, "(rule P3)"),
-        ("erin", (("gift_card_1207", 120), ("credit_card_5454", 169.4)), {}, "There is no gift_card_1207"),
+        (
+            "erin",
+            (("gift_card_1207", 120), ("credit_card_5454", 169.4)),
+            {},
+            "There is no payment method gift_card_1207",
+        ),
         ("bob", (("gift_card_2210", 289.4),), {}, "(rule P4)"),
         ("dave", (("certificate_5003", 75), ("certificate_5004", 25), ("credit_card_7777", 189.4)), {}, "(rule P2)"),
         ("erin", (("credit_card_5454", 289.4),), {"destination": "OSL"}, "(rule B3)"),

@@ -7,10 +7,11 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from services.tools.airline.data.models import Cabin, Day, FlightType, Passenger, Reservation, YesNo
 from services.tools.airline.flights.contract import FlightNumber
+from services.tools.airline.rules import CURRENCY
 from switchboard import FromIdentity, NoInput, Tool, ToolInput
 from switchboard.contract import PersonalInput, Text
 from switchboard.messages import WireModel
-from switchboard.money import Money
+from switchboard.money import Money, format_amount
 
 RESERVATION_DESK = "ReservationDesk"
 RESERVATIONS = "Reservations"
@@ -145,19 +146,21 @@ def format_passengers(passengers: tuple[PassengerDetails, ...]) -> str:
 
 
 def format_bags(total: int, paid: int) -> str:
-    return f"{total} checked bag{'' if total == 1 else 's'}, {paid} of them paid"
+    return f"{total} checked bag{'' if total == 1 else 's'} ({paid} paid)"
 
 
 def booking_question(request: BookReservation) -> str:
     """Return the question that asks the customer to confirm exactly this booking and its payments."""
     total = sum((part.amount for part in request.payment_methods), Decimal())
-    parts = ", ".join(f"{part.amount:,.2f} from {part.payment_id}" for part in request.payment_methods)
+    parts = ", ".join(
+        f"{format_amount(part.amount, CURRENCY)} from {part.payment_id}" for part in request.payment_methods
+    )
     return (
         f"Book {request.origin} to {request.destination} ({request.flight_type.replace('_', ' ')}):"
         f" {format_flights(request.flights)}, in {request.cabin.replace('_', ' ')} for"
         f" {format_passengers(request.passengers)}, {format_bags(request.total_baggages, request.nonfree_baggages)},"
-        f" {'with' if request.insurance == 'yes' else 'without'} travel insurance. Pay {total:,.2f} in total:"
-        f" {parts}?"
+        f" {'with' if request.insurance == 'yes' else 'without'} travel insurance, and pay"
+        f" {format_amount(total, CURRENCY)} in total: {parts}?"
     )
 
 

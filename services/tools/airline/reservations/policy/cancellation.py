@@ -37,8 +37,8 @@ def refuse_cancelling_flown(reservation: Reservation, flights: Flights, now: dt.
     if not flown:
         return None
     return Refusal(
-        f"{format_flight_key(flown[0])} of reservation {reservation.reservation_id} has already departed, so I cannot"
-        " cancel it. A human agent can help: ask to be transferred.",
+        f"{format_flight_key(flown[0])} of reservation {reservation.reservation_id} has already departed, so it cannot"
+        " be cancelled here. A human agent can help: ask to be transferred.",
         rule="X2",
     )
 
