@@ -177,7 +177,7 @@ def test_what_the_tests_stand_in_for_is_the_base_image_and_uv_alone() -> None:
 
 
 def test_a_service_that_does_not_exist_ends_the_build_with_the_names_of_those_that_do(builder: Builder) -> None:
-    with pytest.raises(CannotBuild, match="SERVICE is one of airline, bank"):
+    with pytest.raises(CannotBuild, match="SERVICE must be one of airline, bank"):
         builder.build("service", "bnak")
 
 
