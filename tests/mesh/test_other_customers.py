@@ -135,4 +135,4 @@ async def test_instruction_in_a_tool_result_gives_no_access(laboratory: Laborato
 async def test_access_to_a_foreign_reservation_is_logged(laboratory: Laboratory) -> None:
     await call_tool(laboratory, "bob", ("get_reservation_details", {"reservation_id": "EF3391"}))
     log = laboratory.mesh.log("tools").read_text()
-    assert "refused: customer bob asked for reservation [hidden], not theirs" in log
+    assert "refused: customer bob does not own reservation [hidden]" in log

@@ -53,7 +53,7 @@ def identity_checks_object(facts_on_record: FactsOnRecord) -> restate.VirtualObj
         record = policy.add_try(record, entry)
         ctx.set(RECORD, record)
         if entry.outcome != "verified":
-            logger.warning("session %s: a try to be customer %s is %s", named.session_id, ctx.key(), entry.outcome)
+            logger.warning("session %s: try to verify as customer %s: %s", named.session_id, ctx.key(), entry.outcome)
         return policy.reply_to_try(record, entry)
 
     @implements(identity_checks, IS_PROVEN, kind="shared")

@@ -108,7 +108,7 @@ def add_payments(customers: restate.VirtualObject, data: AirlineData) -> None:
         ids = certificate_ids(ctx.random(), request.ids)
         after, certificate_id = allowed(profiles.add_certificate(before, request, ids))
         store(ctx, before, after)
-        logger.info("customer %s was given %s over %s", ctx.key(), certificate_id, private(request.amount))
+        logger.info("customer %s received %s for %s", ctx.key(), certificate_id, private(request.amount))
         return Text(f"Certificate {certificate_id} added to user {ctx.key()} with amount {as_number(request.amount)}.")
 
 
