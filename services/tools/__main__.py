@@ -45,19 +45,19 @@ from switchboard.toolkit.settings import ToolsSettings
 def tools(settings: ToolsSettings, bank: BankRecords, data: AirlineData) -> Sequence[AnyService]:
     """Build all services. Another bank or airline passes in its own records."""
     ahead_min, decide_within = settings.timer_ahead_min, settings.approval_deadline
-    lending = (loan_application_service(bank, decide_within), loan_applications, loan_application, approvals, inbox)
+    applications = (loan_application_service(bank, decide_within), loan_applications, loan_application)
     scheduled_transfers = scheduled_transfers_object(bank, ahead_min)
     standing_orders = (standing_orders_object(ahead_min), standing_order_service)
-    held = (accounts_object(bank), loans_object(bank), loan_repayments, cards_object(bank))
-    disputing = (dispute_service(decide_within), disputes, dispute_case)
-    knowing = (identity_checks_object(facts_on_record(bank, data.users)), identity_records)
-    later = (transfers_service(bank), scheduled_transfers, reminders_object(ahead_min), calendar)
-    flying = (flights_service(data), flight_seats_object(data), seat_changes, airline_faq)
-    kept = (reservations_object(data), customers_object(data), card_processor_object(data))
-    booking = (reservation_service, *kept, *flying, invoices, airline_records_service(data))
-    staff = (calculator, case_desk, case_inbox, cases)
-    banking = (*held, payment_network, *standing_orders, *lending, *disputing)
-    return [*banking, *knowing, *later, *booking, *staff, outbox]
+    accounts = (accounts_object(bank), loans_object(bank), loan_repayments, cards_object(bank))
+    dispute_services = (dispute_service(decide_within), disputes, dispute_case)
+    bank_services = (*accounts, payment_network, *standing_orders, *applications, *dispute_services)
+    identity = (identity_checks_object(facts_on_record(bank, data.users)), identity_records)
+    transfers = (transfers_service(bank), scheduled_transfers, reminders_object(ahead_min), calendar)
+    flights = (flights_service(data), flight_seats_object(data), seat_changes, airline_faq)
+    bookings = (reservations_object(data), customers_object(data), card_processor_object(data))
+    airline = (reservation_service, *bookings, *flights, invoices, airline_records_service(data))
+    support = (approvals, inbox, calculator, case_desk, case_inbox, cases)
+    return [*bank_services, *identity, *transfers, *airline, *support, outbox]
 
 
 def airline_data() -> AirlineData:

@@ -1,4 +1,4 @@
-"""Annuity loans: the monthly payment and the plan of all payments, exact to the cent. Pure arithmetic."""
+"""Annuity loans: the monthly payment and the repayment plan, exact to the cent. Pure."""
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
@@ -9,14 +9,14 @@ from switchboard.money import CENT
 MONTHS_A_YEAR = 12
 TERM_MAX_MONTHS = 480
 PRECISION_DIGITS = 34
-"""Of intermediate results; far more than 480 compounded months can wear off."""
+"""Precision of intermediate results. It is far more than the rounding errors of 480 compounded months."""
 
 PLANS_KEPT = 256
 
 
 @dataclass(frozen=True)
 class Instalment:
-    """One payment of a plan: `payment` = `interest` + `principal`, and what is owed after it."""
+    """One payment of a plan. `payment` is `interest` plus `principal`; `balance` is owed after it."""
 
     payment: Decimal
     interest: Decimal
@@ -25,7 +25,7 @@ class Instalment:
 
 
 def monthly_payment(principal: Decimal, annual_rate_percent: Decimal, term_months: int) -> Decimal:
-    """The equal payment that pays back `principal` in `term_months`, rounded half-even to cents.
+    """Return the equal payment that pays back `principal` in `term_months`, rounded half to even to cents.
 
     Raises ValueError for a principal that is not positive, a negative rate, or a term outside 1 to 480 months.
     """
@@ -37,13 +37,13 @@ def monthly_payment(principal: Decimal, annual_rate_percent: Decimal, term_month
         return to_cents(principal * rate / (1 - (1 + rate) ** -term_months))
 
 
-# A plan never changes, and every look at a loan needs it.
+# Cached, because a plan never changes and every read of a loan needs it.
 @lru_cache(maxsize=PLANS_KEPT)
 def plan(principal: Decimal, annual_rate_percent: Decimal, term_months: int) -> tuple[Instalment, ...]:
-    """All payments of a loan, the first one first. Their principals add up to `principal`, to the cent.
+    """Return all payments of a loan, in order. Their principals add up to `principal`, to the cent.
 
-    The last payment settles what rounding left over. Where rounding up pays a tiny loan back early, the plan is
-    shorter than `term_months`. Raises ValueError as `monthly_payment` does.
+    The last payment settles the rounding difference. If rounding up pays back a tiny loan early, the plan is shorter
+    than `term_months`. Raises ValueError as `monthly_payment` does.
     """
     payment = monthly_payment(principal, annual_rate_percent, term_months)
     balance = to_cents(principal)
@@ -62,9 +62,9 @@ def plan(principal: Decimal, annual_rate_percent: Decimal, term_months: int) -> 
 
 
 def rest_of_plan(balance: Decimal, annual_rate_percent: Decimal, payment: Decimal) -> tuple[Instalment, ...]:
-    """The payments that are left when `balance` is paid back by the same `payment` as before; the last one settles it.
+    """Return the payments that pay back `balance` with the given `payment`. The last payment settles the rest.
 
-    Raises ValueError where the payment would never pay it back.
+    Raises ValueError if the payment is too small to pay it back in 480 months.
     """
     instalments: list[Instalment] = []
     with localcontext(prec=PRECISION_DIGITS):
@@ -77,7 +77,7 @@ def rest_of_plan(balance: Decimal, annual_rate_percent: Decimal, payment: Decima
             balance = balance + interest - due
             instalments.append(Instalment(due, interest, due - interest, balance))
     if balance:
-        raise ValueError(f"{payment} a month does not pay it back in {TERM_MAX_MONTHS} months")
+        raise ValueError(f"{payment} a month does not pay back the balance in {TERM_MAX_MONTHS} months")
     return tuple(instalments)
 
 
@@ -91,8 +91,8 @@ def to_cents(amount: Decimal) -> Decimal:
 
 def refuse_impossible(principal: Decimal, annual_rate_percent: Decimal, term_months: int) -> None:
     if principal <= 0 or principal != to_cents(principal):
-        raise ValueError(f"a principal is positive and in whole cents, not {principal}")
+        raise ValueError(f"the principal must be positive and in whole cents, not {principal}")
     if annual_rate_percent < 0:
-        raise ValueError(f"a rate is zero or more, not {annual_rate_percent} percent")
+        raise ValueError(f"the interest rate must be zero or more, not {annual_rate_percent} percent")
     if not 1 <= term_months <= TERM_MAX_MONTHS:
-        raise ValueError(f"a term is 1 to {TERM_MAX_MONTHS} months, not {term_months}")
+        raise ValueError(f"the term must be 1 to {TERM_MAX_MONTHS} months, not {term_months}")

@@ -1,17 +1,17 @@
-"""The lookups that the bank's handlers need; services/tools/bank/data has the demo's, and another mesh has its own.
+"""Interface of the lookups that the bank's handlers need. services/tools/bank/data implements it for the demo.
 
-Each lookup gets the context of the handler that makes it, because only an implementation knows whether its answers can
-change. A handler may run again at any time and must then see the same answers (Restate calls it a replay):
+Each lookup gets the handler's context, because only the implementation knows whether its answers can change. Restate
+may replay a handler at any time, and the handler must then see the same answers:
 
-- Records that ship with the code are the same on every replay. The demo's lookups just return them and leave `ctx`
-  alone, so they add no entry to the journal.
-- Records in a database or behind an API change. Such a lookup makes its query inside of `ctx.run_typed`, which journals
-  the answer, and gives the entry a name: `await ctx.run_typed("customer", query, CUSTOMER, customer_id)`. Restate
-  retries the query when it raises; a TerminalError ends the call with its message. Journaled answers stay in Restate
-  for as long as its journals do, personal data among them.
+- Records that ship with the code are the same on every replay. The demo's lookups return them without using `ctx`, so
+  they add no journal entry.
+- Records in a database or behind an API can change. Such a lookup runs its query inside `ctx.run_typed`, which journals
+  the answer under a name: `await ctx.run_typed("customer", query, CUSTOMER, customer_id)`. Restate retries a query that
+  raises an error. A TerminalError ends the call with its message. Journaled answers, including personal data, stay in
+  Restate as long as its journals.
 
-docs/reference/bank-records.md shows how to supply your own. Where a mesh changes from one way to the other, invocations
-in flight need their old deployment until they end.
+docs/reference/bank-records.md shows how to supply your own. If a mesh switches from one kind to the other, its
+in-flight invocations need the old deployment until they finish.
 """
 
 import datetime as dt
@@ -29,35 +29,35 @@ class PeopleRecords(Protocol):
     """Personal data by customer id."""
 
     async def person(self, ctx: LookupContext, customer_id: str) -> Person | None:
-        """Return a customer's personal data; None for an unknown customer."""
+        """Return a customer's personal data, or None for an unknown customer."""
 
 
 class BankRecords(PeopleRecords, Protocol):
-    """The bank's customers and what was theirs before the mesh moved any money."""
+    """The bank's customers, with their accounts, loans and transactions without the mesh's own bookings."""
 
     async def customer(self, ctx: LookupContext, customer_id: str) -> Customer | None:
-        """Return a customer with accounts and cards; None for an unknown customer."""
+        """Return a customer with accounts and cards, or None for an unknown customer."""
 
     async def account_holder(self, ctx: LookupContext, iban: str) -> Customer | None:
-        """Return the customer who has an account of that IBAN (no spaces); None when it is not at this bank."""
+        """Return the customer who holds the account with that IBAN (no spaces), or None if it is not at this bank."""
 
     async def customers_named(self, ctx: LookupContext, name: str) -> tuple[Customer, ...]:
-        """Return the customers who may go by that full name. The handler compares names itself, so more do no harm."""
+        """Return the customers who may have that full name. The handler compares names, so extra results are fine."""
 
     async def borrowing(self, ctx: LookupContext, customer: Customer, first_seen_on: dt.date) -> Borrowing:
-        """Return a customer's loans and credit lines on the day on which the mesh first saw the customer."""
+        """Return a customer's loans and credit lines on the day when the mesh first saw the customer."""
 
     async def history(
         self, ctx: LookupContext, customer: Customer, first_seen_at: dt.datetime, now: dt.datetime
     ) -> History:
-        """Return a customer's transactions at least up to `now`; both instants are UTC.
+        """Return a customer's transactions, at least up to `now`. Both times are UTC.
 
-        An account's balance is the one at `first_seen_at`, so a transaction after that instant changes it.
+        The balance of an account is the balance at `first_seen_at`. Later transactions are added to it.
         """
 
 
 async def known_customer(ctx: LookupContext, records: BankRecords, customer_id: str) -> Customer:
-    """Return a customer. Raises TerminalError 404 for an unknown one."""
+    """Return a customer. Raises TerminalError 404 for an unknown customer."""
     customer = await records.customer(ctx, customer_id)
     if customer is None:
         raise restate.TerminalError(f"There is no customer {customer_id!r} at this bank.", status_code=NOT_FOUND)
@@ -65,7 +65,7 @@ async def known_customer(ctx: LookupContext, records: BankRecords, customer_id: 
 
 
 async def known_person(ctx: LookupContext, records: PeopleRecords, customer_id: str) -> Person:
-    """Return a customer's personal data. Raises TerminalError 404 where there is none."""
+    """Return a customer's personal data. Raises TerminalError 404 if there is none."""
     person = await records.person(ctx, customer_id)
     if person is None:
         raise restate.TerminalError(f"There is no address on record for {customer_id!r}.", status_code=NOT_FOUND)

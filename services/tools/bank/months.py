@@ -1,4 +1,4 @@
-"""Arithmetic on calendar months, for due dates and for demo data."""
+"""Calendar month arithmetic, for due dates and demo data."""
 
 from datetime import date
 
@@ -11,21 +11,21 @@ def first_of_month(day: date) -> date:
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day of the month `months` later, or earlier when negative. The day has to be one that every month has.
+    """Return the same day of the month, `months` later, or earlier if negative.
 
-    Raises ValueError for the 29th and later.
+    Raises ValueError for the 29th and later, because not every month has those days.
     """
     if day.day > DAY_IN_EVERY_MONTH_MAX:
-        raise ValueError(f"not every month has a {day.day}th")
+        raise ValueError(f"the day must exist in every month (1 to {DAY_IN_EVERY_MONTH_MAX}), not {day.day}")
     year, month_index = divmod(day.year * MONTHS_A_YEAR + day.month - 1 + months, MONTHS_A_YEAR)
     return day.replace(year=year, month=month_index + 1)
 
 
 def months_between(earlier: date, later: date) -> int:
-    """How many months the month of `later` lies after the month of `earlier`; the days do not matter."""
+    """Return the number of months from the month of `earlier` to the month of `later`. The days are ignored."""
     return (later.year - earlier.year) * MONTHS_A_YEAR + later.month - earlier.month
 
 
 def payments_due(first_due_on: date, today: date) -> int:
-    """Return how many monthly dates, from `first_due_on` on, have come by today."""
+    """Return how many monthly due dates, starting with `first_due_on`, have passed by today."""
     return max(months_between(first_due_on, today) + (today.day >= first_due_on.day), 0)

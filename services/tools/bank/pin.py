@@ -1,9 +1,9 @@
-"""Pins demo data in time: the instant at which a customer is first seen is kept in the Restate object's own state.
+"""Pins demo data in time: the Restate object stores when its customer was first seen.
 
-Demo data is written relative to "now" ("last month, on the 4th"). Without a pin, a payment of last month would be one
-of last month forever. A reader may not write: handlers that read are shared, so that three questions about one customer
-run at once. So a reader that finds no pin answers as of its own now, and sends that instant to the object's exclusive
-`pin` handler, where the first one wins. What readers see before that differs by milliseconds only.
+Demo data is relative to "now" ("last month, on the 4th"). Without a pin, a payment of last month would stay in last
+month forever. Handlers that read are shared, so that several questions about a customer run in parallel, and shared
+handlers cannot write. A reader that finds no pin uses its current time, and sends that time to the object's exclusive
+`pin` handler. The first time wins. Until it is stored, readers differ only by milliseconds.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,7 +27,7 @@ PinHandler = Callable[[restate.ObjectContext, Pin], Awaitable[None]]
 
 
 async def read_pin(ctx: restate.ObjectSharedContext, handler: PinHandler, now: datetime) -> datetime:
-    """When this object was first seen: `now` at the first time, and `handler` of the same object is told so."""
+    """Return when the customer was first seen. The first time, return `now` and send it to `handler`."""
     pinned_at = await ctx.get(PINNED_AT, type_hint=str)
     if pinned_at is not None:
         return datetime.fromisoformat(pinned_at)
@@ -36,12 +36,12 @@ async def read_pin(ctx: restate.ObjectSharedContext, handler: PinHandler, now: d
 
 
 async def write_pin(ctx: restate.ObjectContext, pin: Pin) -> None:
-    """Keep the first pin; later ones come from readers that ran beside the first."""
+    """Store the first pin. Later pins come from concurrent readers and are ignored."""
     await keep_pin(ctx, pin.at)
 
 
 async def keep_pin(ctx: restate.ObjectContext, now: datetime) -> datetime:
-    """For a writer, which may keep the pin itself: when this object was first seen, `now` at the first time."""
+    """Return when the customer was first seen, in a handler that can write. The first time, store `now`."""
     pinned_at = await ctx.get(PINNED_AT, type_hint=str)
     if pinned_at is not None:
         return datetime.fromisoformat(pinned_at)

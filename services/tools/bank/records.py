@@ -1,4 +1,4 @@
-"""The bank's records of a customer: accounts, cards, loans, transactions, contact data. Values only."""
+"""The bank's records of a customer: accounts, cards, loans, transactions and contact data."""
 
 import datetime as dt
 from typing import Annotated, Literal
@@ -12,12 +12,12 @@ from switchboard.messages import WireModel
 from switchboard.money import Currency, Money
 
 DayOfMonth = Annotated[int, Field(ge=1, le=DAY_IN_EVERY_MONTH_MAX)]
-"""A day that every month has."""
+"""A day of the month that exists in every month."""
 
 
 def in_every_month(day: dt.date) -> dt.date:
     if day.day > DAY_IN_EVERY_MONTH_MAX:
-        raise ValueError(f"the day must be one that every month has, 1 to {DAY_IN_EVERY_MONTH_MAX}")
+        raise ValueError(f"the day must exist in every month: 1 to {DAY_IN_EVERY_MONTH_MAX}")
     return day
 
 
@@ -25,7 +25,7 @@ FirstDueDate = Annotated[dt.date, AfterValidator(in_every_month)]
 
 
 class Account(WireModel):
-    """An account; `balance` is the one at the instant at which the customer was first seen."""
+    """An account, with its balance at the time when the customer was first seen."""
 
     account: AccountId
     iban: str
@@ -35,10 +35,7 @@ class Account(WireModel):
 
 
 class CardData(WireModel):
-    """A debit card, or the card of a credit line, at the time at which the customer was first seen.
-
-    Limits are in the currency of its account.
-    """
+    """A debit or credit card at the time when the customer was first seen. Limits are in its account's currency."""
 
     card_id: str
     kind: Literal["debit", "credit"]
@@ -50,7 +47,7 @@ class CardData(WireModel):
 
 
 class Customer(WireModel):
-    """One customer of the bank. `currency` is that of their loans and cards; each account has its own."""
+    """One customer of the bank. `currency` is the currency of the customer's loans; each account has its own."""
 
     customer_id: str
     name: str
@@ -59,11 +56,11 @@ class Customer(WireModel):
     cards: tuple[CardData, ...] = ()
 
     def find_account(self, ref: str) -> Account | None:
-        """Return the customer's account of that id or IBAN."""
+        """Return the customer's account with that id or IBAN."""
         return next((account for account in self.accounts if ref in (account.account, account.iban)), None)
 
     def account_in(self, currency: str) -> Account | None:
-        """Return the first of the customer's accounts in that currency: it takes the money sent to them by name."""
+        """Return the customer's first account in that currency. It receives transfers that name only the customer."""
         return next((account for account in self.accounts if account.currency == currency), None)
 
     def currency_of(self, account_id: str) -> str:
@@ -72,11 +69,11 @@ class Customer(WireModel):
 
 
 class InstalmentLoan(WireModel):
-    """A loan that is paid back monthly, from `first_payment_on`, a day that every month has.
+    """A loan that is paid back monthly, starting on `first_payment_on`.
 
-    `payments_made` is given for a loan in arrears only: after that many payments none was made. All others make each
-    payment on the day on which it is due. `debited_as` is the merchant of its monthly debits on the account; empty
-    where the account is not debited for it.
+    `payments_made` is set only for a loan in arrears: no payments were made after that many. For all other loans, each
+    payment is made on its due date. `debited_as` is the merchant name of the monthly debits, or empty if the account is
+    not debited.
     """
 
     loan_id: LoanId
@@ -90,7 +87,7 @@ class InstalmentLoan(WireModel):
 
 
 class CreditLine(WireModel):
-    """A credit card or line of credit, at the time at which the customer was first seen."""
+    """A credit card or line of credit at the time when the customer was first seen."""
 
     credit_line_id: str
     product: str
@@ -102,16 +99,16 @@ class CreditLine(WireModel):
 
 
 class Borrowing(WireModel):
-    """A customer's loans and credit lines; amounts are in the customer's currency."""
+    """A customer's loans and credit lines. Amounts are in the customer's currency."""
 
     loans: tuple[InstalmentLoan, ...] = ()
     credit_lines: tuple[CreditLine, ...] = ()
 
 
 class History(WireModel):
-    """A customer's transactions on all accounts from the day `begins_on`, newest first; later ones may be among them.
+    """A customer's transactions on all accounts since `begins_on`, newest first. It may contain future transactions.
 
-    Moves of money that the mesh itself has made are not in it: the Accounts object keeps those.
+    It must not contain the mesh's own bookings, which the Accounts object stores.
     """
 
     begins_on: dt.date
@@ -119,7 +116,7 @@ class History(WireModel):
 
 
 class Person(WireModel):
-    """One customer's personal data: the facts that verify their identity, and the addresses for letters and e-mails."""
+    """A customer's personal data: the facts that verify the identity, and the addresses for letters and e-mails."""
 
     customer_id: str
     name: str

@@ -1,4 +1,4 @@
-"""The bank's demo data, for tests of what is worked out from it."""
+"""The bank's demo data, for tests."""
 
 from datetime import date, datetime
 
@@ -16,11 +16,11 @@ PEOPLE = DEMO.people
 def ledger_of(
     customer_id: str, seen_at: datetime, now: datetime, moves: Moves = NO_MOVES, ended: tuple[LoanDebits, ...] = ()
 ) -> Ledger:
-    """The ledger of a demo customer who was first seen at that instant."""
+    """Return the ledger of a demo customer who was first seen at `seen_at`."""
     history = DEMO.history_of(customer_id, seen_at, now)
     return open_ledger(CUSTOMERS[customer_id], history, seen_at, now, moves, ended)
 
 
 def borrowing_of(customer_id: str, seen_on: date) -> Borrowing:
-    """The loans and credit lines of a demo customer who was first seen on that day."""
+    """Return the loans and credit lines of a demo customer who was first seen on `seen_on`."""
     return DEMO.borrowing_of(customer_id, seen_on)

@@ -1,4 +1,4 @@
-"""Payments against values worked out by hand, and the properties of every plan."""
+"""Monthly payments compared with known values, and the properties of every repayment plan."""
 
 from decimal import Decimal
 
@@ -31,15 +31,15 @@ LOANS = [
         ("1200.00", "0", 12, "100.00"),
         ("1000.00", "0", 3, "333.33"),
         ("100.00", "12", 1, "101.00"),
-        ("0.25", "0", 2, "0.12"),  # 0.125 goes to the even cent
-        ("0.27", "0", 2, "0.14"),  # 0.135 goes to the even cent
+        ("0.25", "0", 2, "0.12"),  # 0.125 is rounded to the even cent
+        ("0.27", "0", 2, "0.14"),  # 0.135 is rounded to the even cent
     ],
 )
-def test_the_monthly_payment_is_that_of_the_textbook(principal: str, rate: str, months: int, payment: str) -> None:
+def test_monthly_payment_matches_textbook_values(principal: str, rate: str, months: int, payment: str) -> None:
     assert str(monthly_payment(Decimal(principal), Decimal(rate), months)) == payment
 
 
-def test_a_small_plan_is_the_one_worked_out_by_hand() -> None:
+def test_small_plan_matches_a_calculation_by_hand() -> None:
     rows = [
         tuple(map(str, (i.payment, i.interest, i.principal, i.balance))) for i in plan(Decimal(1000), Decimal(12), 3)
     ]
@@ -51,7 +51,7 @@ def test_a_small_plan_is_the_one_worked_out_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("principal", "rate", "months"), LOANS)
-def test_a_plan_pays_back_the_principal_and_the_interest_exactly(principal: str, rate: str, months: int) -> None:
+def test_plan_pays_back_principal_and_interest_exactly(principal: str, rate: str, months: int) -> None:
     instalments = plan(Decimal(principal), Decimal(rate), months)
     paid, interest = sum(i.payment for i in instalments), sum(i.interest for i in instalments)
     assert paid == Decimal(principal) + interest
@@ -60,7 +60,7 @@ def test_a_plan_pays_back_the_principal_and_the_interest_exactly(principal: str,
 
 
 @pytest.mark.parametrize(("principal", "rate", "months"), LOANS)
-def test_every_payment_but_the_last_is_the_same_and_lowers_the_balance(principal: str, rate: str, months: int) -> None:
+def test_payments_are_equal_except_the_last_and_lower_the_balance(principal: str, rate: str, months: int) -> None:
     instalments = plan(Decimal(principal), Decimal(rate), months)
     balances = [Decimal(principal), *(i.balance for i in instalments)]
     assert len({i.payment for i in instalments[:-1]}) <= 1
@@ -69,7 +69,7 @@ def test_every_payment_but_the_last_is_the_same_and_lowers_the_balance(principal
     assert len(instalments) <= months
 
 
-def test_rounding_up_ends_a_tiny_loan_early_rather_than_paying_too_much() -> None:
+def test_rounding_up_ends_a_tiny_loan_early() -> None:
     assert len(plan(Decimal("1.00"), Decimal(0), 150)) == 100
 
 
@@ -84,13 +84,13 @@ def test_rounding_up_ends_a_tiny_loan_early_rather_than_paying_too_much() -> Non
         ("1.00", "5", 481),
     ],
 )
-def test_an_impossible_loan_is_refused(principal: str, rate: str, months: int) -> None:
+def test_invalid_loan_is_rejected(principal: str, rate: str, months: int) -> None:
     with pytest.raises(ValueError, match="not"):
         plan(Decimal(principal), Decimal(rate), months)
 
 
 @pytest.mark.parametrize("balance", ["0.01", "443.20", "443.21", "5978.24", "9606.79"])
-def test_what_is_left_is_paid_by_the_same_payments_and_the_last_one_settles_it(balance: str) -> None:
+def test_rest_of_plan_keeps_the_payment_and_settles_with_the_last_one(balance: str) -> None:
     rows = rest_of_plan(Decimal(balance), Decimal("6.00"), Decimal("443.21"))
     assert sum(row.principal for row in rows) == Decimal(balance)
     assert {row.payment for row in rows[:-1]} <= {Decimal("443.21")}
@@ -98,7 +98,7 @@ def test_what_is_left_is_paid_by_the_same_payments_and_the_last_one_settles_it(b
     assert rows[-1].balance == 0
 
 
-def test_nothing_is_left_of_nothing_and_too_small_a_payment_is_refused() -> None:
+def test_rest_of_plan_is_empty_without_balance_and_rejects_too_small_payments() -> None:
     assert rest_of_plan(Decimal("0.00"), Decimal("6.00"), Decimal("443.21")) == ()
-    with pytest.raises(ValueError, match="does not pay it back"):
+    with pytest.raises(ValueError, match="does not pay back the balance"):
         rest_of_plan(Decimal("1000.00"), Decimal("6.00"), Decimal("5.00"))

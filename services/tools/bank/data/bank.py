@@ -1,4 +1,4 @@
-"""Reads the bank's demo customers from bank.json, whose dates are relative to the day a customer is first seen."""
+"""Reads the demo customers from bank.json. Its dates are relative to the day when a customer is first seen."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ from switchboard.money import Money
 BANK_JSON = Path(__file__).with_name("bank.json")
 
 HISTORY_MONTHS = 14
-"""The month in which a customer is first seen, and those before it."""
+"""Months of transactions, including the month in which a customer is first seen."""
 
 MonthsAgo = Annotated[int, Field(ge=0, lt=HISTORY_MONTHS)]
 
 
 class Recurring(WireModel):
-    """A payment on the same days of every month, for as long as the demo lives or until `last_months_ago`.
+    """A payment on the same days of every month, without an end or until `last_months_ago`.
 
-    `amounts` take turns, so that a weekly shop does not cost the same each time.
+    The payments cycle through `amounts`, so that a weekly purchase does not always cost the same.
     """
 
     days: tuple[DayOfMonth, ...]
@@ -38,7 +38,7 @@ class Recurring(WireModel):
 
 
 class OneOff(WireModel):
-    """A payment that happened once."""
+    """A single payment."""
 
     months_ago: MonthsAgo
     day: DayOfMonth
@@ -52,8 +52,8 @@ class OneOff(WireModel):
 class DemoLoan(WireModel):
     """A loan whose first payment fell due `first_payment_months_ago`.
 
-    The last `missed_payments` of those due were not made; a loan with any stays unpaid. `debited_as` is the merchant of
-    its monthly debits on the account; empty where the demo books none.
+    The last `missed_payments` of the due payments were not made, and later ones are not made either. `debited_as` is
+    the merchant name of the monthly debits, or empty if the demo data has none.
     """
 
     loan_id: LoanId
@@ -84,7 +84,7 @@ class DemoLoan(WireModel):
 
 
 class DemoCustomer(Customer):
-    """One customer of the demo, with the rules from which transactions and loans are worked out."""
+    """A demo customer, with the rules from which transactions and loans are computed."""
 
     recurring: tuple[Recurring, ...] = ()
     once: tuple[OneOff, ...] = ()
@@ -93,6 +93,6 @@ class DemoCustomer(Customer):
 
 
 def read_customers() -> Mapping[str, DemoCustomer]:
-    """Read all customers by id. Raises ValidationError, which names the wrong field in the file."""
+    """Read all customers, by id. Raises ValidationError, which names the invalid field in the file."""
     read = TypeAdapter(tuple[DemoCustomer, ...]).validate_json(BANK_JSON.read_bytes())
     return {customer.customer_id: customer for customer in read}

@@ -1,4 +1,4 @@
-"""The demo's records of the bank: read once, from files that ship with the code, so no lookup is journaled."""
+"""The bank records of the demo. They are read once from files that ship with the code, so lookups are not journaled."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -12,21 +12,21 @@ from services.tools.bank.months import first_of_month
 from services.tools.bank.records import Borrowing, Customer, History, Person
 
 HISTORIES_KEPT = 64
-"""One for each customer and month in which they were first seen."""
+"""Cached histories. One is needed per customer, month of first sight and current month."""
 
 
 class DemoBank:
-    """Implements BankRecords for the demo's customers. Their dates count from the day on which they are first seen."""
+    """Implements BankRecords for the demo customers. Their dates are relative to the day when they are first seen."""
 
     def __init__(self, customers: Mapping[str, DemoCustomer], people: Mapping[str, Person]) -> None:
         self.customers = customers
         self.people = people
-        # By id and months, which are few: the same few hundred transactions answer every question of a month.
-        self._history = lru_cache(maxsize=HISTORIES_KEPT)(self._work_out)
+        # Cached by id and months, because the same few hundred transactions answer all questions within a month.
+        self._history = lru_cache(maxsize=HISTORIES_KEPT)(self._compute_history)
 
     @classmethod
     def read(cls) -> "DemoBank":
-        """Read the demo data. Raises ValidationError, which names the wrong field in the file."""
+        """Read the demo data. Raises ValidationError, which names the invalid field in the file."""
         return cls(read_customers(), read_people())
 
     async def customer(self, ctx: LookupContext, customer_id: str) -> Customer | None:
@@ -36,7 +36,7 @@ class DemoBank:
         return next((customer for customer in self.customers.values() if holds(customer, iban)), None)
 
     async def customers_named(self, ctx: LookupContext, name: str) -> tuple[Customer, ...]:
-        """Return all customers: they are few, and the handler compares the names."""
+        """Return all customers, because there are only a few and the handler compares the names."""
         return tuple(self.customers.values())
 
     async def person(self, ctx: LookupContext, customer_id: str) -> Person | None:
@@ -57,7 +57,7 @@ class DemoBank:
         first_seen_in = first_of_month(first_seen_at.date())
         return self._history(customer_id, first_seen_in, first_of_month(now.date()))
 
-    def _work_out(self, customer_id: str, first_seen_in: date, last_month: date) -> History:
+    def _compute_history(self, customer_id: str, first_seen_in: date, last_month: date) -> History:
         transactions = history(self.customers[customer_id], first_seen_in, last_month)
         return History(begins_on=first_month(first_seen_in), transactions=transactions)
 

@@ -1,4 +1,4 @@
-"""Works out the transactions of a demo customer from the rules of the demo data. Pure."""
+"""Computes the transactions of a demo customer from the rules of the demo data. Pure."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -10,11 +10,13 @@ from services.tools.bank.data.bank import HISTORY_MONTHS, DemoCustomer, OneOff, 
 from services.tools.bank.months import add_months, first_of_month, months_between
 
 
-def of_demo_data(customer: DemoCustomer, rule: Recurring | OneOff, booked_at: datetime, amount: Decimal) -> Transaction:
-    # By what it is and when: the same on every day on which one looks.
-    named = f"{customer.customer_id} {booked_at.isoformat()} {rule.account} {rule.merchant} {amount}"
+def transaction_of(
+    customer: DemoCustomer, rule: Recurring | OneOff, booked_at: datetime, amount: Decimal
+) -> Transaction:
+    # The id depends only on the transaction itself, so it does not change over time.
+    seed = f"{customer.customer_id} {booked_at.isoformat()} {rule.account} {rule.merchant} {amount}"
     return Transaction(
-        transaction_id=transaction_id(named),
+        transaction_id=transaction_id(seed),
         booked_at=booked_at,
         account=rule.account,
         merchant=rule.merchant,
@@ -25,10 +27,9 @@ def of_demo_data(customer: DemoCustomer, rule: Recurring | OneOff, booked_at: da
 
 
 def history(customer: DemoCustomer, pinned_month: date, last_month: date) -> tuple[Transaction, ...]:
-    """All transactions from 13 months before `pinned_month` to the end of `last_month`, newest first.
+    """Return all transactions from 13 months before `pinned_month` to the end of `last_month`, newest first.
 
-    Months are given by their first days. What recurs goes on after the pin: a salary does not stop because a demo
-    was started.
+    Months are given by their first days. Recurring payments continue after the pin.
     """
     entries = [*recurring_entries(customer, pinned_month, last_month), *single_entries(customer, pinned_month)]
     return tuple(sorted(entries, key=lambda entry: entry.booked_at, reverse=True))
@@ -43,17 +44,17 @@ def recurring_entries(customer: DemoCustomer, pinned_month: date, last_month: da
 
 
 def entries_of_month(customer: DemoCustomer, rule: Recurring, month: date, index: int) -> Iterator[Transaction]:
-    """One rule's payments in the `index`-th month of the history; the amounts take turns through all months."""
+    """Return a rule's payments in one month. `index` counts the months of the history, to cycle the amounts."""
     for turn, day in enumerate(rule.days, start=index * len(rule.days)):
-        yield of_demo_data(customer, rule, at(month, day, rule.time), rule.amounts[turn % len(rule.amounts)])
+        yield transaction_of(customer, rule, at(month, day, rule.time), rule.amounts[turn % len(rule.amounts)])
 
 
 def single_entries(customer: DemoCustomer, pinned_month: date) -> Iterator[Transaction]:
     for once in customer.once:
         booked_at = at(add_months(pinned_month, -once.months_ago), once.day, once.time)
-        yield of_demo_data(customer, once, booked_at, once.amount)
+        yield transaction_of(customer, once, booked_at, once.amount)
 
 
 def first_month(pinned_on: date) -> date:
-    """The first day of the month in which the history begins."""
+    """Return the first day of the month in which the history begins."""
     return add_months(first_of_month(pinned_on), 1 - HISTORY_MONTHS)

@@ -11,6 +11,6 @@ PEOPLE_JSON = Path(__file__).with_name("people.json")
 
 
 def read_people() -> Mapping[str, Person]:
-    """Read all by customer id. Raises ValidationError, which names the wrong field in the file."""
+    """Read all personal data, by customer id. Raises ValidationError, which names the invalid field in the file."""
     read = TypeAdapter(tuple[Person, ...]).validate_json(PEOPLE_JSON.read_bytes())
     return {person.customer_id: person for person in read}
