@@ -92,7 +92,7 @@ POLICY = (
                 " the origin to the destination and, on a round trip, back to the origin.",
                 "policy",
             ),
-            Rule("B4", f"A reservation has one to {PASSENGERS_MAX} passengers.", "policy"),
+            Rule("B4", f"A reservation can have 1 to {PASSENGERS_MAX} passengers.", "policy"),
             Rule("B5", "All passengers of a reservation take the same flights in the same cabin.", "call"),
             Rule(
                 "B6",

@@ -59,8 +59,7 @@ def refuse_paid_added_bags(request: UpdateReservationBaggages, user: User, reser
 
 def bags_refusal(total: int, free: int, paid: int, named: int) -> Refusal:
     return Refusal(
-        f"Up to {free} checked bag{plural(free)} {'is' if free == 1 else 'are'} free for these passengers in this"
-        f" cabin. So {paid} of {total} bag{plural(total)} must be paid for, not {named}. Correct the number of paid"
-        " bags and the price.",
+        f"These passengers have {free} free checked bag{plural(free)} in this cabin, so {paid} of {total}"
+        f" bag{plural(total)} must be paid for, not {named}. Correct the number of paid bags and the price.",
         rule="L1",
     )

@@ -48,7 +48,7 @@ def refuse_party(request: BookReservation) -> Refusal | None:
     if 1 <= count <= PASSENGERS_MAX:
         return None
     return Refusal(
-        f"A reservation can have one to {PASSENGERS_MAX} passengers, and this one has {count}. Make several bookings.",
+        f"A reservation can have 1 to {PASSENGERS_MAX} passengers, and this one has {count}. Make several bookings.",
         rule="B4",
     )
 
@@ -94,7 +94,9 @@ def refuse_sale(
 def refuse_flight(flight: FlightState, cabin: Cabin, passengers: int, now: dt.datetime) -> Refusal | None:
     day = flight.day
     if day.status != "available":
-        return Refusal(f"{flight.label} is {day.status} and cannot be booked. Choose another flight.", rule="B2")
+        return Refusal(
+            f"{flight.label} cannot be booked: its status is {day.status}. Choose another flight.", rule="B2"
+        )
     if has_departed(flight, now):
         return Refusal(f"{flight.label} has already departed. Choose a later flight.", rule="B2")
     free = (day.available_seats or {}).get(cabin, 0)

@@ -68,7 +68,7 @@ def can_change_passengers(request: UpdateReservationPassengers, reservation: Res
     if booked == wanted:
         return None
     return Refusal(
-        f"Reservation {reservation.reservation_id} is for {booked} passenger{plural(booked)}, and their number cannot"
+        f"Reservation {reservation.reservation_id} is for {booked} passenger{plural(booked)}, and this number cannot"
         f" be changed to {wanted}. Name exactly {booked}, or make a new booking.",
         rule="C8",
     )
@@ -124,9 +124,9 @@ def refuse_new_route(request: UpdateReservationFlights, reservation: Reservation
     way = [known[key] for key in keys]
     if not is_route(way, reservation.origin, reservation.destination, reservation.flight_type):
         return Refusal(
-            f"Reservation {reservation.reservation_id} is {readable(reservation.flight_type)} from {reservation.origin}"
-            f" to {reservation.destination}, which cannot be changed. These flights are {format_legs(way)}. List all"
-            " flights, including those that do not change.",
+            f"The route of reservation {reservation.reservation_id} cannot be changed: {reservation.origin} to"
+            f" {reservation.destination}, {readable(reservation.flight_type)}. The requested flights are"
+            f" {format_legs(way)}. List all flights, including those that do not change.",
             rule="C2",
         )
     return refuse_missed(missed_connection(way, kept=keys_of(reservation.flights)))
