@@ -160,16 +160,16 @@ def spending_sentence(
     currency: str, query: SpendingQuery, span: Span, spent: Sequence[Transaction], others: Sequence[CurrencyTotal]
 ) -> str:
     on = f" on {plain(query.category)}" if query.category else ""
-    beside = "".join(f" You also spent {format_amount(other.total, other.currency)}{on}." for other in others)
+    also = "".join(f" You also spent {format_amount(other.total, other.currency)}{on}." for other in others)
     if not spent:
-        return f"You spent nothing{on} in {span.label}.{beside}"
+        return f"You spent nothing{on} in {span.label}.{also}"
     sentence = (
         f"You spent {format_amount(outflow(spent), currency)}{on} in {span.label}, in {count(len(spent), 'payment')}"
     )
     if query.category:
-        return f"{sentence}.{beside}"
+        return f"{sentence}.{also}"
     category, amount, _ = totals(spent, lambda entry: entry.category)[0]
-    return f"{sentence}; the largest category was {plain(category)} ({format_amount(amount, currency)}).{beside}"
+    return f"{sentence}; the largest category was {plain(category)} ({format_amount(amount, currency)}).{also}"
 
 
 def totals(spent: Sequence[Transaction], name_of: Callable[[Transaction], Name]) -> list[tuple[Name, Decimal, int]]:

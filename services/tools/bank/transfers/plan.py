@@ -65,14 +65,14 @@ def find_pending(plan: Plan, schedule_id: str) -> Pending | Refusal:
     return found
 
 
-def kept(scheduled: ScheduledTransfer) -> TransferScheduled:
+def scheduled_confirmation(scheduled: ScheduledTransfer) -> TransferScheduled:
     return TransferScheduled(
         summary=f"Your transfer {scheduled.schedule_id} is scheduled: {describe_transfer(scheduled)}.",
         scheduled=scheduled,
     )
 
 
-def cancelled(scheduled: ScheduledTransfer) -> ScheduledTransferCancelled:
+def cancellation(scheduled: ScheduledTransfer) -> ScheduledTransferCancelled:
     summary = f"Your scheduled transfer {scheduled.schedule_id} was cancelled: {describe_transfer(scheduled)}."
     return ScheduledTransferCancelled(summary=summary, scheduled=scheduled)
 

@@ -25,10 +25,10 @@ from services.tools.bank.transfers.customer_lookups import payer_and_recipient
 from services.tools.bank.transfers.plan import (
     Pending,
     Plan,
-    cancelled,
+    cancellation,
     find_pending,
-    kept,
     schedule,
+    scheduled_confirmation,
     scheduled_transfer_list,
 )
 from switchboard import implements
@@ -74,7 +74,7 @@ def scheduled_transfers_object(records: BankRecords, ahead_min: timedelta) -> re
             return Pending(request=request, scheduled=scheduled, timer_id=timer_id)
 
         await PLAN.add(ctx, plan, wake_up, pending)
-        return kept(scheduled)
+        return scheduled_confirmation(scheduled)
 
     @implements(scheduled_transfers, CANCEL_SCHEDULED)
     async def cancel_scheduled(ctx: restate.ObjectContext, request: ScheduledTransferRef) -> ScheduledTransferCancelled:
@@ -82,7 +82,7 @@ def scheduled_transfers_object(records: BankRecords, ahead_min: timedelta) -> re
         plan = await PLAN.read(ctx)
         found = allowed(find_pending(plan, request.schedule_id))
         PLAN.cancel(ctx, plan, found.entry_id, found.timer_id)
-        return cancelled(found.scheduled)
+        return cancellation(found.scheduled)
 
     @implements(scheduled_transfers, LIST_SCHEDULED, kind="shared")
     async def list_scheduled(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> ScheduledTransferList:

@@ -117,10 +117,10 @@ def test_demo_loans_do_not_depend_on_the_day_of_first_sight(customer_id: str, su
 
 
 def test_totals_exclude_paid_off_loans() -> None:
-    told = overview(Borrowing(loans=(loan(99), loan(0))), "EUR", PINNED)
-    assert [entry.status for entry in told.loans] == ["paid_off", "active"]
-    assert str(told.total_monthly_payment) == "443.21"
-    assert str(told.total_outstanding) == "9606.79"
+    result = overview(Borrowing(loans=(loan(99), loan(0))), "EUR", PINNED)
+    assert [entry.status for entry in result.loans] == ["paid_off", "active"]
+    assert str(result.total_monthly_payment) == "443.21"
+    assert str(result.total_outstanding) == "9606.79"
 
 
 @pytest.mark.parametrize(
@@ -134,9 +134,9 @@ def test_totals_exclude_paid_off_loans() -> None:
 def test_credit_line_has_a_minimum_payment(
     used: str, minimum: str, available: str, next_payment_on: date | None
 ) -> None:
-    (told,) = overview(used_card(used), "EUR", PINNED).credit_lines
-    assert (str(told.minimum_payment), str(told.available)) == (minimum, available)
-    assert told.next_payment_on == next_payment_on
+    (result,) = overview(used_card(used), "EUR", PINNED).credit_lines
+    assert (str(result.minimum_payment), str(result.available)) == (minimum, available)
+    assert result.next_payment_on == next_payment_on
 
 
 @pytest.mark.parametrize(
@@ -148,23 +148,23 @@ def test_credit_line_has_a_minimum_payment(
     ],
 )
 def test_next_payment_of_a_credit_line_is_in_the_future(today: date, next_payment_on: date) -> None:
-    (told,) = overview(used_card("742.18"), "EUR", today).credit_lines
-    assert told.next_payment_on == next_payment_on
+    (result,) = overview(used_card("742.18"), "EUR", today).credit_lines
+    assert result.next_payment_on == next_payment_on
 
 
 def test_schedule_shows_a_year_of_consistent_payments() -> None:
-    told = schedule_of(loan(9))
-    assert (len(told.payments), told.remaining_payments) == (SCHEDULE_PAYMENTS_DEFAULT, 14)
-    assert (told.payments[0].due_on, told.payments[-1].due_on) == (date(2026, 12, 1), date(2027, 11, 1))
-    for before, after in zip(told.payments, told.payments[1:], strict=False):
+    result = schedule_of(loan(9))
+    assert (len(result.payments), result.remaining_payments) == (SCHEDULE_PAYMENTS_DEFAULT, 14)
+    assert (result.payments[0].due_on, result.payments[-1].due_on) == (date(2026, 12, 1), date(2027, 11, 1))
+    for before, after in zip(result.payments, result.payments[1:], strict=False):
         assert after.remaining == before.remaining - after.principal
-    assert all(row.payment == row.interest + row.principal for row in told.payments)
+    assert all(row.payment == row.interest + row.principal for row in result.payments)
 
 
 def test_last_payment_of_a_schedule_settles_the_loan() -> None:
-    told = schedule_of(loan(21))
-    assert [str(row.payment) for row in told.payments] == ["443.21", LAST_PAYMENT]
-    assert str(told.payments[-1].remaining) == "0.00"
+    result = schedule_of(loan(21))
+    assert [str(row.payment) for row in result.payments] == ["443.21", LAST_PAYMENT]
+    assert str(result.payments[-1].remaining) == "0.00"
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ def test_pages_of_a_plan_add_up_to_the_loan() -> None:
 def test_longest_page_fits_the_tool_result_limit() -> None:
     at = find_loan(borrowing_of("carol", PINNED), LoanChoice(product="home"), PINNED)
     assert isinstance(at, LoanState)
-    told = schedule(at, ScheduleQuery(first=1, limit=SCHEDULE_PAYMENTS_MAX), "EUR")
-    assert len(told.payments) == SCHEDULE_PAYMENTS_MAX
-    assert len(told.model_dump_json().encode()) < TOOL_RESULT_MAX_BYTES
+    result = schedule(at, ScheduleQuery(first=1, limit=SCHEDULE_PAYMENTS_MAX), "EUR")
+    assert len(result.payments) == SCHEDULE_PAYMENTS_MAX
+    assert len(result.model_dump_json().encode()) < TOOL_RESULT_MAX_BYTES
 
 
 ALICES = "Your loans: LN-2041 (car loan), LN-1873 (student loan)."

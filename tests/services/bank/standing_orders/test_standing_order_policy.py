@@ -28,7 +28,7 @@ def request(**more: Any) -> StandingOrderRequest:
     return StandingOrderRequest.model_validate(usual | terms | more)
 
 
-def kept(**more: Any) -> StoredOrder:
+def stored(**more: Any) -> StoredOrder:
     order = policy.create_order(Orders(), request(**more), NOW, AHEAD)
     assert isinstance(order, StoredOrder)
     return order
@@ -67,7 +67,7 @@ def test_change_without_a_complete_new_value_is_rejected(field: dict[str, str]) 
 
 
 def test_order_advances_until_its_end_date() -> None:
-    order = kept(ends_on="2027-01-15")
+    order = stored(ends_on="2027-01-15")
     assert (order.order_id, order.next_at) == ("S1", datetime(2026, 12, 1, 8, tzinfo=UTC))
     following = policy.advanced(order)
     assert (following.next_at.date(), following.over) == (date(2027, 1, 1), False)
@@ -89,12 +89,12 @@ def test_order_that_could_never_run_is_refused(more: dict[str, str], why: str) -
 
 
 def test_orders_beyond_the_maximum_are_refused() -> None:
-    assert policy.refuse_too_many(Orders(pending=(kept(),) * (ORDERS_MAX - 1))) is None
-    assert policy.refuse_too_many(Orders(pending=(kept(),) * ORDERS_MAX)) is not None
+    assert policy.refuse_too_many(Orders(pending=(stored(),) * (ORDERS_MAX - 1))) is None
+    assert policy.refuse_too_many(Orders(pending=(stored(),) * ORDERS_MAX)) is not None
 
 
 def test_change_applies_to_the_next_transfer_and_cancelled_order_is_gone() -> None:
-    orders = Orders(numbered=1, pending=(kept(),))
+    orders = Orders(numbered=1, pending=(stored(),))
     change = OrderChange.model_validate({"order_id": "S1", "amount": "60.00", "currency": "EUR"})
     changed = policy.change_order(orders, change)
     assert isinstance(changed, StoredOrder)

@@ -284,7 +284,7 @@ def test_scheduled_transfer_ids_are_never_reused() -> None:
     request = ScheduledTransferRequest.model_validate(payment(session_id="s", on="friday"))
     first = plans.schedule(Plan(), request, NOW, timedelta(minutes=1))
     assert isinstance(first, ScheduledTransfer)
-    assert plans.kept(first).summary == (
+    assert plans.scheduled_confirmation(first).summary == (
         "Your transfer T1 is scheduled: 50.00 EUR to Bob Brandt on Friday, 27 November 2026 at 08:00 UTC."
     )
     plan = Plan().with_next_number().with_entry(Pending(request=request, scheduled=first, timer_id="t"))
