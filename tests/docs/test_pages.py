@@ -50,6 +50,16 @@ def test_configuration_page_lists_every_setting() -> None:
     assert listed == read
 
 
+def test_http_page_lists_every_error_code_of_the_gateway() -> None:
+    """Codes are written at `Problem(status, code, …)` or in the table CODES."""
+    sources = "\n".join(path.read_text() for path in (ROOT / "switchboard/gateway").glob("*.py"))
+    codes = {*re.findall(r'Problem\(\s*\d{3}, "(\w+)"', sources), *re.findall(r'\b4\d\d: "([a-z_]+)"', sources)}
+    codes |= set(re.findall(r'\b(?:4|5)\d\d, "([a-z_]+)"', sources))
+    assert len(codes) > 15
+    page = (ROOT / "docs/reference/http-api.md").read_text()
+    assert [code for code in sorted(codes) if f"`{code}`" not in page] == []
+
+
 def test_limits_name_files_that_exist() -> None:
     limits = (ROOT / "docs/reference/configuration.md").read_text().partition("## Limits")[2]
     places = re.findall(r"\| `([\w/.]+)` \|$", limits, re.M)
