@@ -9,7 +9,7 @@ import pytest
 from scripts import cli_reference
 from services.demo import SCENES
 from switchboard.testing.scenes import Says, pattern
-from tests.docs.pages import ROOT, name_of
+from tests.docs.pages import ROOT, name_of, pages
 
 DECISIONS = sorted((ROOT / "docs/decisions").glob("0*.md"))
 ROW = re.compile(r"^\| (\d+) \| \[(.+)\]\((.+)\) \| (\d{4}-\d\d-\d\d) \| (\w+) \|$", re.M)
@@ -87,3 +87,16 @@ def accepts(expected: Says, reply: str) -> bool:
     """Return whether the demo accepts a reply; one that the page cuts short counts as accepted."""
     wanted = [pattern(written, RECORDED_ON) for written in expected.reply]
     return reply.endswith("…") or all(re.search(each, reply) for each in wanted)
+
+
+NAMED_FILE = re.compile(
+    r"`((?:bench|deploy|docs|evals|examples|requirements|scripts|services|switchboard|tests)/[\w/.-]+)`"
+)
+FILES_OF_THE_READER = {"services/status/__init__.py", "tests/test_shop.py"}
+
+
+def test_files_that_the_documentation_names_exist() -> None:
+    found = pages("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+    named = {name for page in found for name in NAMED_FILE.findall(page.read_text())}
+    assert len(named) > 60
+    assert sorted(name for name in named - FILES_OF_THE_READER if not (ROOT / name).exists()) == []
