@@ -1,1 +1,1 @@
-"""Measures a whole mesh beside its peers, on the same work: `python -m bench` (docs/operate/performance.md)."""
+"""Benchmark of a whole mesh and its peers on the same work: `python -m bench` (docs/operate/performance.md)."""

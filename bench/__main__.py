@@ -1,4 +1,4 @@
-"""`python -m bench`: measure all in alternation, write bench/results.json and docs/operate/performance.md."""
+"""`python -m bench`: measure all systems in alternation, write bench/results.json and docs/operate/performance.md."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ import uvloop
 
 from bench.machine import PROJECT, description
 from bench.measure import QUICK, Plan, measure
-from bench.report import into, render
+from bench.report import insert_tables, render
 from bench.results import Results
 from bench.systems import PeerProgram, WrongAnswer, laboratory, peer_programs
 from switchboard.local.process import StartFailed
@@ -29,7 +29,9 @@ def main() -> int:
         write_document(Results(**orjson.loads(RESULTS.read_bytes())))
         return 0
     if not options.peer_python.is_file():
-        sys.stderr.write(f"There is no {options.peer_python}; `make bench` installs the peers' packages.\n")
+        sys.stderr.write(
+            f"{options.peer_python} does not exist. Run `make bench`, which installs the peers' packages.\n"
+        )
         return 1
     plan = QUICK if options.quick else Plan()
     if options.rounds:
@@ -42,7 +44,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted; everything that was started has been stopped, nothing is written.\n")
+        sys.stderr.write("Interrupted. All processes were stopped and no results were written.\n")
         return 130
     print(render(results))
     if not options.quick:
@@ -53,24 +55,26 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, help=f"how often everything is measured (default {Plan().rounds})")
-    parser.add_argument("--quick", action="store_true", help="about a minute: a smoke test, nothing is written")
-    parser.add_argument("--peers", action="store_true", help="also restate.ext.openai: takes twice the time")
-    parser.add_argument("--render", action="store_true", help="only write the tables of the last run again")
+    parser.add_argument("--rounds", type=int, help=f"number of rounds; default {Plan().rounds}")
+    parser.add_argument("--quick", action="store_true", help="smoke test of about a minute that writes no results")
     parser.add_argument(
-        "--peer-python", type=Path, default=PEER_PYTHON, help="the interpreter with the peers' packages"
+        "--peers", action="store_true", help="also measure restate.ext.openai, which doubles the duration"
+    )
+    parser.add_argument("--render", action="store_true", help="only render the tables of the last run again")
+    parser.add_argument(
+        "--peer-python", type=Path, default=PEER_PYTHON, help="Python interpreter with the peers' packages"
     )
     return parser.parse_args()
 
 
 async def run(plan: Plan, results: Results, programs: Sequence[PeerProgram]) -> None:
     with tempfile.TemporaryDirectory(prefix="switchboard-bench-") as folder:
-        async with laboratory(Path(folder), programs) as everything:
-            await measure(everything, plan, results)
+        async with laboratory(Path(folder), programs) as systems:
+            await measure(systems, plan, results)
 
 
 def write_document(results: Results) -> None:
-    DOCUMENT.write_text(into(DOCUMENT.read_text(), results))
+    DOCUMENT.write_text(insert_tables(DOCUMENT.read_text(), results))
 
 
 if __name__ == "__main__":

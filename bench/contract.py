@@ -1,4 +1,4 @@
-"""What the benchmark's tools promise, and the agent that calls them. Values only."""
+"""The contract of the benchmark's tools, and the agent that calls them. Values only."""
 
 from switchboard import Agent, Tool, ToolInput
 from switchboard.messages import WireModel
@@ -9,7 +9,7 @@ INSTRUCTIONS = "You run the tasks that you are asked for, all at once, and say w
 
 
 class Wait(ToolInput):
-    """`name` comes back in the result, so that a mix-up of results is seen."""
+    """`name` comes back in the result, so that mixed-up results are noticed."""
 
     name: str
     milliseconds: int

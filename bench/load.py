@@ -1,4 +1,4 @@
-"""The load generator: sessions that write one message after the other, and a check that each got the right answer."""
+"""The load generator: sessions that send one message after the other and check each reply."""
 
 import asyncio
 import time
@@ -12,8 +12,8 @@ from bench.workload import HELLO, Task
 
 
 @dataclass(frozen=True)
-class Played:
-    """How it went: the time of each turn as the customer saw it, of all together, and the CPU time of each process."""
+class LoadResult:
+    """Latency of each turn as the customer sees it, total time, and CPU time of each process."""
 
     seconds: float
     latencies_ms: tuple[float, ...]
@@ -28,43 +28,43 @@ class Played:
         return sum(self.cpu_ms_by_process.values())
 
 
-async def play(system: System, task: Task, sessions: int, turns: int) -> Played:
-    """So many new sessions at once, each with so many turns of this task. Raises WrongAnswer.
+async def play(system: System, task: Task, sessions: int, turns: int) -> LoadResult:
+    """Run concurrent new sessions, each with this number of turns of the task. Raises WrongAnswer.
 
-    Their first message, which in the mesh is the one with a hand-off, is not in the figures.
+    The figures leave out the first message of each session, which in the mesh includes a hand-off.
     """
     names = [new_session() for _ in range(sessions)]
     await asyncio.gather(*(say(system, name, HELLO) for name in names))
     cpu_before = cpu_ms(system.pids())
-    begun = time.perf_counter()
+    started = time.perf_counter()
     conversations = await asyncio.gather(*(converse(system, name, task, turns) for name in names))
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     used = {name: now - cpu_before[name] for name, now in cpu_ms(system.pids()).items()}
     await asyncio.gather(*(verify(system, name, [HELLO] + [task] * turns) for name in names))
-    return Played(seconds, tuple(latency for conversation in conversations for latency in conversation), used)
+    return LoadResult(seconds, tuple(latency for conversation in conversations for latency in conversation), used)
 
 
 async def converse(system: System, session: str, task: Task, turns: int) -> list[float]:
-    """The milliseconds of each turn."""
+    """Return the milliseconds of each turn."""
     return [await say(system, session, task) for _ in range(turns)]
 
 
 async def say(system: System, session: str, task: Task) -> float:
-    """One message; the milliseconds until the right reply. Raises WrongAnswer."""
-    begun = time.perf_counter()
+    """Send a message and return the milliseconds until the correct reply. Raises WrongAnswer."""
+    started = time.perf_counter()
     reply = await system.send(session, task.text)
-    latency_ms = (time.perf_counter() - begun) * 1000
+    latency_ms = (time.perf_counter() - started) * 1000
     if reply != task.reply:
-        raise WrongAnswer(f"{system.name} answered {task.text!r} with {reply!r}, not with {task.reply!r}")
+        raise WrongAnswer(f"{system.name} replied to {task.text!r} with {reply!r} instead of {task.reply!r}")
     return latency_ms
 
 
 async def verify(system: System, session: str, tasks: Sequence[Task]) -> None:
-    """Every turn had all its tool results, and there was no other turn. Raises WrongAnswer."""
+    """Check that each turn had all its tool results and that there were no other turns. Raises WrongAnswer."""
     expected = [task.results for task in tasks]
     found = await system.results(session)
     if found != expected:
-        raise WrongAnswer(f"{system.name}, session {session}: tool results {found}, not {expected}")
+        raise WrongAnswer(f"{system.name}, session {session}: tool results {found} instead of {expected}")
 
 
 def new_session() -> str:

@@ -1,4 +1,4 @@
-"""What the machine is, how fast it is just now, and what CPU time processes have used. Linux only."""
+"""The machine, its current speed, and the CPU time of processes. Linux only."""
 
 import os
 import platform
@@ -20,27 +20,27 @@ PINS = PROJECT / "requirements/bench.txt"
 
 
 def cpu_ms(pids: Mapping[str, int]) -> dict[str, float]:
-    """CPU time that these processes have used so far, all threads, user and system."""
+    """Return the CPU time of these processes in ms: all threads, user and system."""
     return {name: ticks(pid) * 1000 / TICKS_PER_SECOND for name, pid in pids.items()}
 
 
 def ticks(pid: int) -> int:
-    # After the program's name, which may hold spaces, utime and stime are fields 11 and 12.
+    # Fields 11 and 12 after the program's name (which may contain spaces) are utime and stime.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 
 
 def calibrate() -> float:
-    """Milliseconds that a fixed amount of work takes here and now; how it varies is the noise of the machine."""
-    begun = time.perf_counter()
+    """Return the milliseconds that a fixed amount of work takes now. Its variation is the machine's noise."""
+    started = time.perf_counter()
     total = 0
     for number in range(PROBE_ITERATIONS):
         total += number & 7
-    return (time.perf_counter() - begun) * 1000
+    return (time.perf_counter() - started) * 1000
 
 
 def description() -> dict[str, str]:
-    """The machine and the versions, for the record."""
+    """Return the machine and the versions."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": str(os.cpu_count()),
@@ -62,12 +62,12 @@ def restate_version() -> str:
     binary = find_binary("restate-server")
     if binary is None:
         return "none"
-    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"\d+\.\d+\.\d+", said)
-    return found[0] if found else said.strip()
+    output = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"\d+\.\d+\.\d+", output)
+    return found[0] if found else output.strip()
 
 
 def pinned(package: str) -> str:
-    """The version in requirements/bench.txt, as the package is not in this environment."""
+    """Return the version in requirements/bench.txt, because the package is not installed in this environment."""
     found = re.search(rf"^{re.escape(package)}==(\S+)", PINS.read_text(), re.M) if PINS.is_file() else None
     return found[1] if found else "unknown"

@@ -1,4 +1,4 @@
-"""Results as tables in Markdown, between two marks of docs/operate/performance.md. Pure."""
+"""Render the results as Markdown tables, between two marks in docs/operate/performance.md. Pure functions."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from bench.measure import (
     WIDEST,
 )
 from bench.results import Results, spread
-from bench.systems import AGENTS, BARE, COLLECTOR_AWAY, DURABLE, OURS, TRACED
+from bench.systems import AGENTS, BARE, COLLECTOR_DOWN, DURABLE, OURS, TRACED
 from bench.workload import FAN_OUTS, TOOL_MS
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
@@ -28,19 +28,19 @@ ABSENT = "–"
 NAMES = {
     OURS: "**Switchboard**",
     TRACED: "Switchboard, traced",
-    COLLECTOR_AWAY: "Switchboard, traced, the collector away",
+    COLLECTOR_DOWN: "Switchboard, traced, collector down",
     BARE: "bare loop",
 }
-"""Where the tables say more than the results."""
+"""Names in the tables that differ from those in the results."""
 
-ORDER = (OURS, TRACED, COLLECTOR_AWAY, BARE, AGENTS, DURABLE)
+ORDER = (OURS, TRACED, COLLECTOR_DOWN, BARE, AGENTS, DURABLE)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What was promised, how it comes out of the results, and on which side of the limit it has to be."""
+    """A target: its description, how to compute it from the results, and its limit."""
 
-    what: str
+    description: str
     measured: Callable[[Results], float | None]
     limit: float
     at_least: bool
@@ -49,9 +49,9 @@ class Target:
         found = self.measured(results)
         sign = "≥" if self.at_least else "≤"
         if found is None:
-            return [self.what, f"{sign} {self.limit}x", ABSENT, "not measured"]
+            return [self.description, f"{sign} {self.limit}x", ABSENT, "not measured"]
         met = found >= self.limit if self.at_least else found <= self.limit
-        return [self.what, f"{sign} {self.limit}x", f"{found:.2f}x", "yes" if met else "**no**"]
+        return [self.description, f"{sign} {self.limit}x", f"{found:.2f}x", "yes" if met else "**no**"]
 
 
 def fan_out_to_slowest(results: Results) -> float | None:
@@ -73,34 +73,34 @@ TARGETS = (
     ),
     Target("the same against the bare loop", lambda results: results.ratio(BUSY, OURS, BARE), 0.4, at_least=True),
     Target(
-        f"a turn alone, {ALONE_TOOLS} tools, model 50 ms, against the bare loop",
+        f"single turn, {ALONE_TOOLS} tools, model 50 ms, against the bare loop",
         lambda results: results.ratio(ALONE_MS, OURS, BARE),
         1.25,
         at_least=False,
     ),
-    Target(f"a fan-out of {WIDEST} alone, against its slowest tool", fan_out_to_slowest, 1.5, at_least=False),
+    Target(f"single fan-out of {WIDEST}, against its slowest tool", fan_out_to_slowest, 1.5, at_least=False),
     Target(
         "turn 300 of a conversation against turn 10",
         lambda results: results.growth(TURN_MS.format(300), TURN_MS.format(10), OURS),
         1.3,
         at_least=False,
     ),
-    Target("a turn alone, traced, against not traced", traced(TRACED), 1.15, at_least=False),
-    Target("the same while the collector is away", traced(COLLECTOR_AWAY), 1.15, at_least=False),
+    Target("single turn, traced, against untraced", traced(TRACED), 1.15, at_least=False),
+    Target("the same while the collector is down", traced(COLLECTOR_DOWN), 1.15, at_least=False),
 )
 
 
-def into(document: str, results: Results) -> str:
-    """The document with what is between the marks replaced. Raises ValueError when it has no marks."""
+def insert_tables(document: str, results: Results) -> str:
+    """Replace the text between the marks. Raises ValueError if the document has no marks."""
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"the document has no {BEGIN} … {END}")
+        raise ValueError(f"The document has no marks for the results. Add the lines {BEGIN} and {END}.")
     return f"{before}{BEGIN}\n{render(results)}\n{END}{after}"
 
 
 def render(results: Results) -> str:
-    """All tables, each under its heading."""
+    """Return all tables with their headings."""
     load = [TURNS_PER_S.format(tools) for tools in FAN_OUTS]
     cpu = [CPU_MS.format(tools) for tools in FAN_OUTS]
     long_turns = sorted_turns(results)
@@ -110,18 +110,18 @@ def render(results: Results) -> str:
         machine_line(results),
         "### Targets",
         table(["target", "limit", "measured", "met"], [target.row(results) for target in TARGETS]),
-        f"### {SESSIONS} sessions at once, model 0 ms, every tool {TOOL_MS} ms",
+        f"### {SESSIONS} concurrent sessions, model 0 ms, every tool {TOOL_MS} ms",
         figures_table(results, load, decimals=1),
-        "CPU time of all processes of the system; the model and the load generator do not count.",
+        "CPU time of all processes of the system, without the model and the load generator:",
         figures_table(results, cpu, decimals=1),
         ratio_table(results, [*load, *cpu]),
-        f"Of ours, with {ALONE_TOOLS} tools, by process:",
+        f"CPU time of Switchboard by process, with {ALONE_TOOLS} tools:",
         process_table(results),
-        f"### Alone: {ALONE_TOOLS} tools and a model of 50 ms; {WIDEST} tools and a model of 0 ms",
+        f"### Idle machine: single turns with {ALONE_TOOLS} tools and model 50 ms, or {WIDEST} tools and model 0 ms",
         figures_table(results, [ALONE_MS, FAN_OUT_MS], decimals=0),
-        "### A long conversation: two tool results of about 500 bytes in every turn",
+        "### A long conversation, with two tool results of about 500 bytes in every turn",
         figures_table(results, latencies, decimals=1),
-        "What Restate adds to its log for one such turn:",
+        "Bytes that Restate appends to its log per turn:",
         figures_table(results, logged, decimals=0),
         "### A hand-off",
         figures_table(results, [HOP_MS, NO_HOP_MS], decimals=1),
@@ -134,20 +134,20 @@ def machine_line(results: Results) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in machine.items() if name not in ("date", "cores", "cpu"))
     return (
         f"Measured {machine.get('date', '?')} on {machine.get('cores', '?')} cores ({machine.get('cpu', '?')}): "
-        f"{versions}. {results.rounds} rounds; medians, in brackets the smallest and the largest. A fixed loop of work "
-        f"beside each measurement took up to {spread(results.calibration_ms):.2f}x its shortest time: that is noise."
+        f"{versions}. {results.rounds} rounds; medians, minimum and maximum in brackets. Noise: a fixed loop before "
+        f"each measurement took up to {spread(results.calibration_ms):.2f}x its shortest time."
     )
 
 
 def sorted_turns(results: Results) -> list[int]:
-    """The turns of the long conversation that were looked at."""
+    """Return the measured turns of the long conversation."""
     before, _, after = TURN_MS.partition("{}")
     names = [name.removeprefix(before).removesuffix(after) for name in results.series if name.startswith(before)]
     return sorted(int(name) for name in names)
 
 
 def figures_table(results: Results, series: Sequence[str], decimals: int) -> str:
-    """A row for each system that was measured; empty when none was."""
+    """Return a table with a row for each measured system, or "" if there is none."""
     rows = [
         [NAMES.get(system, system), *(figure(results.figures(name, system), decimals) for name in series)]
         for system in systems(results, series)
@@ -156,17 +156,17 @@ def figures_table(results: Results, series: Sequence[str], decimals: int) -> str
 
 
 def process_table(results: Results) -> str:
-    """Where our CPU time goes, the largest part first."""
+    """Return a table of our CPU time by process, the largest first."""
     before = PROCESS_CPU_MS.partition("{}")[0]
     parts = {
         name.removeprefix(before): results.figures(name, OURS) for name in results.series if name.startswith(before)
     }
     by_size = sorted(parts, key=lambda name: -statistics.median(parts[name]))
-    return table(["process", "CPU ms a turn"], [[name, figure(parts[name], decimals=1)] for name in by_size])
+    return table(["process", "CPU ms per turn"], [[name, figure(parts[name], decimals=1)] for name in by_size])
 
 
 def figure(figures: Sequence[float], decimals: int) -> str:
-    """The median, and the smallest and largest when there is more than one."""
+    """Return the median, with minimum and maximum if there is more than one figure."""
     if not figures:
         return ABSENT
     middle = f"{statistics.median(figures):,.{decimals}f}"
@@ -176,7 +176,7 @@ def figure(figures: Sequence[float], decimals: int) -> str:
 
 
 def ratio_table(results: Results, series: Sequence[str]) -> str:
-    """Ours against each peer, by what was measured side by side."""
+    """Return a table of our ratio to each peer, from figures of the same rounds."""
     peers = [system for system in systems(results, series) if system != OURS]
     rows = [
         [f"Switchboard / {NAMES.get(peer, peer)}", *(times(results.ratio(name, OURS, peer)) for name in series)]
@@ -190,7 +190,7 @@ def times(ratio: float | None) -> str:
 
 
 def systems(results: Results, series: Sequence[str]) -> list[str]:
-    """Whoever has a figure in one of these series: ours first, then the peers as they were started."""
+    """Return the systems with a figure in one of these series, in the order of ORDER."""
     found = {system for name in series for system in results.series.get(name, {})}
     return sorted(found, key=ORDER.index)
 

@@ -1,4 +1,4 @@
-"""Figures by series, system and round, and what is made of them: medians, ratios, spread. Pure."""
+"""Figures by series, system and round, with medians, ratios and spread. Pure functions."""
 
 import statistics
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Results:
-    """`series[name][system]` holds one figure for each round; `calibration_ms` one for each single measurement."""
+    """`series[name][system]` has one figure per round; `calibration_ms` has one per measurement."""
 
     machine: dict[str, str] = field(default_factory=dict)
     rounds: int = 0
@@ -18,7 +18,7 @@ class Results:
         self.series.setdefault(series, {}).setdefault(system, []).append(round(figure, 3))
 
     def figures(self, series: str, system: str) -> list[float]:
-        """Empty when this was not measured."""
+        """Return the figures, or an empty list if there are none."""
         return self.series.get(series, {}).get(system, [])
 
     def median(self, series: str, system: str) -> float | None:
@@ -26,20 +26,20 @@ class Results:
         return statistics.median(figures) if figures else None
 
     def ratio(self, series: str, system: str, other: str) -> float | None:
-        """The median of the ratios of what was measured side by side, in the same round."""
+        """Return the median of the ratios within each round, so that a slow round does not distort it."""
         return median_ratio(self.figures(series, system), self.figures(series, other))
 
     def growth(self, series: str, earlier: str, system: str) -> float | None:
-        """The same between two series of one system."""
+        """Return the same ratio between two series of one system."""
         return median_ratio(self.figures(series, system), self.figures(earlier, system))
 
 
 def median_ratio(above: Sequence[float], below: Sequence[float]) -> float | None:
-    """None when nothing was measured side by side."""
+    """Return None if no round has both figures."""
     ratios = [a / b for a, b in zip(above, below, strict=False) if b]
     return statistics.median(ratios) if ratios else None
 
 
 def spread(figures: Sequence[float]) -> float:
-    """Largest over smallest: 1 is a machine without noise."""
+    """Return maximum divided by minimum; 1 means no noise."""
     return max(figures) / min(figures) if figures else 1.0

@@ -1,4 +1,4 @@
-"""The systems under test: started as processes, spoken to over HTTP, all behind one model. Nothing outlives the run."""
+"""The systems under test: processes that are called over HTTP and share one model. All are stopped at the end."""
 
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -23,18 +23,18 @@ TRANSCRIPT_PAGE_TURNS = 50
 LOGGED_BYTES = "restate_log_server_store_bytes_total"
 
 OURS, BARE, AGENTS, DURABLE = "ours", "bare", "openai-agents", "restate.ext.openai"
-TRACED, COLLECTOR_AWAY = "ours, traced", "ours, traced, the collector away"
-"""The mesh again, with spans of everything; the collector itself belongs to nobody's CPU time."""
+TRACED, COLLECTOR_DOWN = "ours, traced", "ours, traced, collector down"
+"""The mesh with tracing on. The collector's CPU time is not counted for any system."""
 
 
 class WrongAnswer(Exception):
-    """A system did not do the work; its figures would mean nothing."""
+    """A system did not do the work, so its figures would be meaningless."""
 
 
 class System(Protocol):
-    """One way to run an agent. `results` gives the number of good tool results of each turn, in order.
+    """One way to run an agent. `results` returns the number of successful tool results of each turn, in order.
 
-    `pids` are all processes that do its work, by name: without the model and the load generator.
+    `pids` returns all processes that do the work, by name, without the model and the load generator.
     """
 
     name: str
@@ -48,7 +48,7 @@ class System(Protocol):
 
 @dataclass
 class Ours:
-    """The mesh as a whole: ingress, session, agent, tools."""
+    """The whole mesh: ingress, session, agent, tools."""
 
     mesh: Mesh
     http: aiohttp.ClientSession
@@ -68,29 +68,29 @@ class Ours:
         while len(turns) < total:
             page = (await customer.asks("transcript", after=len(turns), limit=TRANSCRIPT_PAGE_TURNS)).body
             turns, total = turns + page["turns"], page["turns_total"]
-        return [good_results(turn["messages"]) for turn in turns]
+        return [successful_results(turn["messages"]) for turn in turns]
 
     def pids(self) -> dict[str, int]:
         return {process.name: process.pid for process in self.processes}
 
     async def logged_bytes(self) -> float:
-        """Everything that Restate has written to its log so far."""
+        """Return the number of bytes that Restate has written to its log so far."""
         url = f"http://127.0.0.1:{self.mesh.addresses.restate.node}/metrics"
         async with self.http.get(url) as response:
             lines = (await response.text()).splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{LOGGED_BYTES}{{"))
 
 
-def good_results(messages: Sequence[JSON]) -> int:
-    """The tool results of a turn that are good; the answer to a hand-off is none."""
-    asked = [call for message in messages if message["kind"] == "model" for call in message["calls"]]
-    tools = {call["call_id"] for call in asked if not call["tool"].startswith(HANDOFF_PREFIX)}
+def successful_results(messages: Sequence[JSON]) -> int:
+    """Return the number of successful tool results of a turn, without the result of a hand-off."""
+    requested = [call for message in messages if message["kind"] == "model" for call in message["calls"]]
+    tools = {call["call_id"] for call in requested if not call["tool"].startswith(HANDOFF_PREFIX)}
     return sum(message["kind"] == "tool" and message["ok"] and message["call_id"] in tools for message in messages)
 
 
 @dataclass
 class Peer:
-    """A process of its own that takes `{"text": …}` at `url`, in which `{}` stands for the session."""
+    """A process that accepts `{"text": …}` at `url`, in which `{}` is replaced by the session."""
 
     name: str
     http: aiohttp.ClientSession
@@ -117,7 +117,7 @@ class Peer:
 class PeerProgram:
     """A module to run, and the interpreter that has its packages.
 
-    `restate_object` is the virtual object that it serves, when it is Restate that calls it; it shares our tools.
+    `restate_object` is the virtual object that it serves if Restate calls it; it then shares our tools.
     """
 
     name: str
@@ -127,7 +127,7 @@ class PeerProgram:
 
 
 def peer_programs(peer_python: Path, more: bool) -> list[PeerProgram]:
-    """The peers that are always measured and, with `more`, the durable one that takes a good deal longer."""
+    """Return the peers that are always measured and, with `more`, the durable one, which takes much longer."""
     durable = PeerProgram(DURABLE, "bench.peers.restate_openai", str(peer_python), restate_object="DurableBench")
     return [
         PeerProgram(BARE, "bench.peers.bare", sys.executable),
@@ -138,7 +138,7 @@ def peer_programs(peer_python: Path, more: bool) -> list[PeerProgram]:
 
 @dataclass(frozen=True)
 class Laboratory:
-    """All systems, running at once and idle but for the one that is measured."""
+    """All systems. They run at the same time, but only the measured one gets requests."""
 
     ours: Ours
     traced: tuple[Ours, ...]
@@ -150,8 +150,8 @@ class Laboratory:
     def systems(self) -> tuple[System, ...]:
         return (self.ours, *self.traced, *self.peers)
 
-    async def model_takes(self, milliseconds: int) -> None:
-        """Let the model take so long for every call from now on."""
+    async def set_model_latency(self, milliseconds: int) -> None:
+        """Set the latency of all further model calls."""
         url = f"{self.model_url}/demo/latency"
         async with self.http.put(url, json={"ms": milliseconds}) as response:
             response.raise_for_status()
@@ -159,15 +159,15 @@ class Laboratory:
 
 @asynccontextmanager
 async def laboratory(folder: Path, programs: Sequence[PeerProgram]) -> AsyncIterator[Laboratory]:
-    """Start everything; whatever happens inside, nothing is left running. Raises StartFailed."""
+    """Start all systems, and stop them at the end, also after an error. Raises StartFailed."""
     mesh = Mesh(reference(), folder, Addresses.free(reference().definition))
-    # The client's own default lets only a hundred requests out at once.
+    # aiohttp's default allows only 100 concurrent connections.
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT.total_seconds())
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
         await stack.enter_async_context(mesh)
-        own = await own_parts(stack, mesh)
+        own = await start_bench_services(stack, mesh)
         model_url = mesh.addresses.service_url(DEMO_MODEL)
         traced = await traced_meshes(stack, folder, model_url, http)
         ports = iter(free_ports(len(programs)))
@@ -175,7 +175,7 @@ async def laboratory(folder: Path, programs: Sequence[PeerProgram]) -> AsyncIter
         for program in programs:
             process = mesh.service(program.name, next(ports), program.module)
             process.command = [program.python, "-m", program.module]
-            await started(stack, process)
+            await start(stack, process)
             peers.append(await peer(program, process, mesh, own[0], http))
         await ScriptedModel(model_url, http).plays(*script())
         yield Laboratory(Ours(mesh, http, under_test(mesh, own)), traced, tuple(peers), http, model_url)
@@ -185,12 +185,12 @@ def under_test(mesh: Mesh, own: Sequence[Process]) -> list[Process]:
     return [process for process in (mesh.restate, *mesh.services.values(), *own) if process.name != DEMO_MODEL]
 
 
-async def own_parts(stack: AsyncExitStack, mesh: Mesh) -> list[Process]:
-    """The benchmark's agent and tools beside a mesh."""
+async def start_bench_services(stack: AsyncExitStack, mesh: Mesh) -> list[Process]:
+    """Start and register the benchmark's agent and tools in a mesh."""
     ports = iter(free_ports(2))
     own = [mesh.service(f"bench_{part}", next(ports), f"bench.ours.{part}") for part in ("tools", "agent")]
     for process in own:
-        await started(stack, process)
+        await start(stack, process)
         await mesh.register(f"http://127.0.0.1:{process.port}")
     return own
 
@@ -198,14 +198,19 @@ async def own_parts(stack: AsyncExitStack, mesh: Mesh) -> list[Process]:
 async def traced_meshes(
     stack: AsyncExitStack, folder: Path, model_url: str, http: aiohttp.ClientSession
 ) -> tuple[Ours, ...]:
-    """The mesh twice more, with spans: with a collector that takes them, if there is one here, and with none there."""
-    away = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}"}
-    restate_away = {"RESTATE_TRACING_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}"}
+    """Start two more meshes with tracing: with a collector, if it is installed, and with one that is down."""
+    collector_down = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}"}
+    restate_collector_down = {"RESTATE_TRACING_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}"}
     model = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": f"{model_url}/v1", "SWITCHBOARD_MODEL": DEMO_MODEL_NAME}
     tracing = None if reason_tracing_is_off({}) else TracingProcesses(folder / "observe", TracePorts.free())
     meshes = {
-        COLLECTOR_AWAY: Mesh(
-            reference(), folder / "away", Addresses.free(reference().definition), model, away, restate_away
+        COLLECTOR_DOWN: Mesh(
+            reference(),
+            folder / "away",
+            Addresses.free(reference().definition),
+            model,
+            collector_down,
+            restate_collector_down,
         )
     }
     if tracing is not None:
@@ -215,13 +220,13 @@ async def traced_meshes(
     found = []
     for name, mesh in meshes.items():
         await stack.enter_async_context(mesh)
-        own = await own_parts(stack, mesh)
+        own = await start_bench_services(stack, mesh)
         found.append(Ours(mesh, http, under_test(mesh, own), name))
     return tuple(found)
 
 
 async def peer(program: PeerProgram, process: Process, mesh: Mesh, tools: Process, http: aiohttp.ClientSession) -> Peer:
-    """A peer whose process runs, reached by its own HTTP server or through Restate."""
+    """Return a running peer, which is called through its own HTTP server or through Restate."""
     address = f"http://127.0.0.1:{process.port}"
     if not program.restate_object:
         return Peer(program.name, http, f"{address}/sessions/{{}}", [process])
@@ -230,6 +235,6 @@ async def peer(program: PeerProgram, process: Process, mesh: Mesh, tools: Proces
     return Peer(program.name, http, url, [process, tools, mesh.restate])
 
 
-async def started(stack: AsyncExitStack, process: Process) -> None:
+async def start(stack: AsyncExitStack, process: Process) -> None:
     stack.push_async_callback(process.stop)
     await process.start()

@@ -1,4 +1,4 @@
-"""What the tools do, the same for every system: wait as a slow system would, or answer with some text."""
+"""The tools' work, which is the same for every system: wait like a slow backend, or return some text."""
 
 import asyncio
 

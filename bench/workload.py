@@ -1,4 +1,4 @@
-"""The messages of the benchmark, what the model says to each, and what a right turn looks like. Pure."""
+"""The benchmark's messages, the model's script, and the expected results of each turn. Pure functions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ from bench.contract import AGENT
 from switchboard.testing import JSON, calls, says, scene
 
 TOOL_MS = 100
-"""What every tool takes; the fan-out of any number of them cannot be faster."""
+"""Duration of every tool call, and so the minimum for a fan-out of any number of tools."""
 
 FAN_OUTS = (1, 4, 16)
 
@@ -32,7 +32,7 @@ SUMMARY = (
 
 @dataclass(frozen=True)
 class Task:
-    """A message, and what makes the turn on it right: the reply, and the number of good tool results."""
+    """A message, the expected reply, and the expected number of successful tool results."""
 
     text: str
     reply: str
@@ -44,15 +44,15 @@ LOOK_UPS = Task(STORY, STORY_REPLY, 2)
 
 
 def fan_out(tools: int) -> Task:
-    """Call so many tools at once. The reply names the last result, so that it cannot be right without it."""
+    """Return a task that calls this many tools in parallel. The expected reply quotes the last result."""
     return Task(f"Run {tools} tasks at once, please.", f"{tools} tasks are done, the last one is task {tools}.", tools)
 
 
 def script() -> list[JSON]:
-    """What the demo model says. Triage hands everything over; the peers have no triage, and begin with the agent."""
-    hand_over = calls((f"handoff_to_{AGENT}", {"reason": "A measurement."}))
+    """Return the demo model's script. Triage hands every message off; the peers have no triage agent."""
+    hand_off = calls((f"handoff_to_{AGENT}", {"reason": "A measurement."}))
     return [
-        {"user": {"matches": "."}, "agent": TRIAGE, "steps": [hand_over]},
+        {"user": {"matches": "."}, "agent": TRIAGE, "steps": [hand_off]},
         {"user": {"matches": "."}, "agent": SUMMARIES, "steps": [says(SUMMARY)]},
         {**scene(HELLO.text, says(HELLO.reply)), "steps_from": "hand_off"},
         scene(LOOK_UPS.text, look_up_calls(), says(LOOK_UPS.reply)),
@@ -69,5 +69,5 @@ def look_up_calls() -> Any:
 
 
 def fan_out_reply(tools: int) -> str:
-    """The reply as the script has it: the model looks the name up in the last result."""
+    """Return the reply in the script, with a placeholder for the name in the last result."""
     return f"{tools} tasks are done, the last one is {{wait.said}}."

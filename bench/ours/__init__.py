@@ -1,1 +1,1 @@
-"""What the mesh gets for the benchmark: one more agent, and its tools."""
+"""The agent and the tools that the benchmark adds to the mesh."""

@@ -1,4 +1,4 @@
-"""The benchmark's agent as a deployment of its own: `python -m bench.ours.agent`."""
+"""The benchmark's agent as a separate deployment: `python -m bench.ours.agent`."""
 
 from bench.contract import bench
 from switchboard import serve

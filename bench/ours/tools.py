@@ -1,4 +1,4 @@
-"""The benchmark's tools as a deployment of their own: `python -m bench.ours.tools`."""
+"""The benchmark's tools as a separate deployment: `python -m bench.ours.tools`."""
 
 import restate
 
@@ -12,13 +12,13 @@ bench_tools = tool_service(BENCH_TOOLS, "Tools of the benchmark.")
 
 @bench_tools.handler()
 async def wait(ctx: restate.Context, request: Wait) -> Said:
-    """Take some time, outside the journal, as a slow system would."""
+    """Wait outside the journal, like a slow backend."""
     return await work.wait(request)
 
 
 @bench_tools.handler()
 async def look_up(ctx: restate.Context, request: LookUp) -> Said:
-    """Answer at once, with some text."""
+    """Return some text immediately."""
     return await work.look_up(request)
 
 

@@ -1,1 +1,1 @@
-"""The systems that do the same work without the mesh, each a process of its own."""
+"""Systems that do the same work without the mesh, each in its own process."""

@@ -1,4 +1,4 @@
-"""The bare loop, the floor: our model adapter and decisions, no durability: `python -m bench.peers.bare`."""
+"""The bare loop as a baseline: our model adapter and decisions without durability: `python -m bench.peers.bare`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ TOOLS: dict[str, Callable[[Any], Awaitable[Any]]] = {WAIT.name: work.wait, LOOK_
 
 
 class BareLoop:
-    """Conversations in the memory of the process: a crash loses them all."""
+    """Conversations in the process's memory. A crash loses all of them."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -37,17 +37,17 @@ class BareLoop:
                     self._windows[session] = newest_turns((*window, turn), WINDOW_MAX_BYTES)
                     return Done(text, sum(isinstance(message, ToolResult) and message.ok for message in added))
                 case Act(calls):
-                    added += await asyncio.gather(*map(make, calls))
+                    added += await asyncio.gather(*map(call_tool, calls))
                 case unexpected:
-                    raise ValueError(f"the script has no such turn: {unexpected}")
-        raise ValueError("the turn took too many steps")
+                    raise ValueError(f"the script does not cause this decision: {unexpected}")
+        raise ValueError("the turn exceeded the maximum number of steps")
 
 
-async def make(call: Judged) -> ToolResult:
-    """One call of a tool, in this process."""
+async def call_tool(call: Judged) -> ToolResult:
+    """Call a tool in this process."""
     if isinstance(call, ToolResult):
         return call
-    assert not isinstance(call, HeldCall), "no tool of the benchmark asks for consent"
+    assert not isinstance(call, HeldCall), "no tool of the benchmark requires consent"
     result = await TOOLS[call.tool.name](call.tool.input.model_validate_json(call.body))
     return ToolResult(call_id=call.call_id, ok=True, content=result.model_dump_json())
 

@@ -1,4 +1,4 @@
-"""The HTTP server before a peer: `POST /sessions/{id}` with a text, as lean as HTTP gets in Python."""
+"""A minimal HTTP server for a peer: `POST /sessions/{id}` with a text."""
 
 import asyncio
 import signal
@@ -16,7 +16,7 @@ from switchboard.runtime.settings import ServerSettings, load
 
 @dataclass(frozen=True)
 class Done:
-    """A turn's reply, and how many of its tool results were good."""
+    """A turn's reply, and the number of successful tool results."""
 
     text: str
     results: int
@@ -26,7 +26,7 @@ Turn = Callable[[str, str], Awaitable[Done]]
 
 
 def serve(turn: Turn) -> None:
-    """Answer each message by `turn(session, text)` until SIGTERM."""
+    """Answer each message with `turn(session, text)` until SIGTERM."""
     settings = load(ServerSettings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(listen(turn, settings))

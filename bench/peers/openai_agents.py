@@ -1,8 +1,8 @@
-"""The openai-agents package as its guide has it, tracing off: `python -m bench.peers.openai_agents` in its own venv."""
+"""The openai-agents package as in its guide, without tracing. `python -m bench.peers.openai_agents` in its own venv."""
 
 from typing import Any
 
-# Peers' packages are in requirements/bench.txt only.
+# The peers' packages are only in requirements/bench.txt.
 from agents import (  # type: ignore[import-not-found]
     Agent,
     ModelSettings,
@@ -33,7 +33,7 @@ async def look_up(name: str) -> str:
 
 
 class Conversations:
-    """Each session's items in the memory of the process, all of them: the cheapest that the package offers."""
+    """All items of each session in the process's memory, which is the cheapest storage that the package offers."""
 
     def __init__(self, agent: Any) -> None:
         self._agent = agent
@@ -48,7 +48,7 @@ class Conversations:
 
 
 def agent() -> Any:
-    """The agent, on the same client with the same transport as ours: what differs is the package's own work."""
+    """Return an agent with the same client and transport as ours, so that only the package's own work differs."""
     endpoint = load(Endpoint)
     client = connect(endpoint.api_key.get_secret_value(), str(endpoint.base_url) if endpoint.base_url else None)
     return Agent(

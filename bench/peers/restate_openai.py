@@ -1,10 +1,10 @@
-"""openai-agents made durable by Restate's own extension: `python -m bench.peers.restate_openai` in its own venv."""
+"""openai-agents with Restate's extension for durability: `python -m bench.peers.restate_openai` in its own venv."""
 
 from typing import Any
 
 import restate
 
-# Peers' packages are in requirements/bench.txt only.
+# The peers' packages are only in requirements/bench.txt.
 from agents import (  # type: ignore[import-not-found]
     Agent,
     ModelSettings,
@@ -29,7 +29,7 @@ class Message(WireModel):
 
 
 class Done(WireModel):
-    """The same answer as that of the other peers (bench/peers/front.py)."""
+    """The same response as the other peers' (bench/peers/front.py)."""
 
     text: str
     results: int
@@ -48,13 +48,13 @@ async def look_up(name: str) -> str:
 
 
 async def call(handler: str, request: Wait | LookUp) -> str:
-    """A durable call to the same tools' process as ours."""
+    """Call the same tools as our mesh, durably."""
     answer = await restate_context().generic_call(BENCH_TOOLS, handler, request.model_dump_json().encode())
     return Said.model_validate_json(answer).model_dump_json()
 
 
 def durable_object(agent: Any) -> restate.VirtualObject:
-    """A conversation by its key; the extension keeps it in the object's state."""
+    """Return a virtual object whose state holds one conversation."""
     durable = restate.VirtualObject(DURABLE)
 
     @durable.handler()

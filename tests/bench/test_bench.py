@@ -1,11 +1,11 @@
-"""What the benchmark makes of its figures. Pure: nothing is started."""
+"""The benchmark's figures and tables. No process is started."""
 
 import pytest
 
 from bench.measure import ALONE_MS, CPU_MS, FAN_OUT_MS, TURN_MS, TURNS_PER_S
-from bench.report import BEGIN, END, TARGETS, figure, into, render, sorted_turns, table
+from bench.report import BEGIN, END, TARGETS, figure, insert_tables, render, sorted_turns, table
 from bench.results import Results, median_ratio, spread
-from bench.systems import AGENTS, BARE, COLLECTOR_AWAY, OURS, TRACED, good_results
+from bench.systems import AGENTS, BARE, COLLECTOR_DOWN, OURS, TRACED, successful_results
 from bench.workload import FAN_OUTS, LOOK_UPS, STORY_REPLY, fan_out, script
 from switchboard.demo_model.script import parse_script
 from switchboard.testing import JSON
@@ -13,7 +13,7 @@ from switchboard.testing import JSON
 
 @pytest.fixture
 def results() -> Results:
-    """Three rounds in which the machine was half as fast in the second one."""
+    """Three rounds. In the second one the machine is half as fast."""
     found = Results(machine={"cores": "2", "date": "today"}, rounds=3, calibration_ms=[10, 20, 11])
     for ours, bare, agents in ((60.0, 100.0, 20.0), (30.0, 50.0, 10.0), (66.0, 110.0, 33.0)):
         found.add(TURNS_PER_S.format(4), OURS, ours)
@@ -22,20 +22,20 @@ def results() -> Results:
     return found
 
 
-def test_a_median_is_of_all_rounds(results: Results) -> None:
+def test_median_covers_all_rounds(results: Results) -> None:
     assert results.median(TURNS_PER_S.format(4), OURS) == 60.0
 
 
-def test_what_was_not_measured_has_no_median(results: Results) -> None:
+def test_unmeasured_series_has_no_median(results: Results) -> None:
     assert results.median(ALONE_MS, OURS) is None
 
 
-def test_a_ratio_is_of_the_same_round_so_that_a_slow_machine_cancels_out(results: Results) -> None:
+def test_ratio_is_computed_within_each_round(results: Results) -> None:
     assert results.ratio(TURNS_PER_S.format(4), OURS, BARE) == pytest.approx(0.6)
     assert results.ratio(TURNS_PER_S.format(4), OURS, AGENTS) == 3.0
 
 
-def test_a_system_that_was_measured_once_is_compared_with_that_round_only() -> None:
+def test_ratio_ignores_rounds_in_which_one_system_is_missing() -> None:
     assert median_ratio([10, 99, 99], [5]) == 2.0
     assert median_ratio([], [5]) is None
     assert median_ratio([1], [0]) is None
@@ -49,18 +49,18 @@ def test_growth_compares_two_series_of_one_system() -> None:
     assert results.growth(TURN_MS.format(300), TURN_MS.format(10), OURS) == pytest.approx(1.15)
 
 
-def test_the_spread_is_the_slowest_against_the_fastest() -> None:
+def test_spread_is_maximum_divided_by_minimum() -> None:
     assert spread([10, 20, 11]) == 2.0
     assert spread([]) == 1.0
 
 
-def test_a_figure_shows_its_range_when_there_is_one() -> None:
+def test_figure_shows_its_range_if_there_is_one() -> None:
     assert figure([1234.5], decimals=0) == "1,234"
     assert figure([3.0, 1.0, 2.0], decimals=1) == "2.0 (1.0–3.0)"
     assert figure([], decimals=1) == "–"
 
 
-def test_a_table_is_markdown() -> None:
+def test_table_is_markdown() -> None:
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
 
 
@@ -68,26 +68,26 @@ def test_targets_say_whether_they_are_met(results: Results) -> None:
     results.add(FAN_OUT_MS, OURS, 160.0)
     results.add(ALONE_MS, OURS, 200.0)
     results.add(ALONE_MS, TRACED, 220.0)
-    results.add(ALONE_MS, COLLECTOR_AWAY, 240.0)
-    rows = {target.what: target.row(results)[2:] for target in TARGETS}
-    against_agents, against_bare, alone, fan_out_alone, late, traced, away = rows.values()
+    results.add(ALONE_MS, COLLECTOR_DOWN, 240.0)
+    rows = {target.description: target.row(results)[2:] for target in TARGETS}
+    against_agents, against_bare, single_turn, single_fan_out, late, traced, collector_down = rows.values()
     assert against_agents == ["3.00x", "yes"]
     assert against_bare == ["0.60x", "yes"]
-    assert alone == ["–", "not measured"]
-    assert fan_out_alone == ["1.60x", "**no**"]
+    assert single_turn == ["–", "not measured"]
+    assert single_fan_out == ["1.60x", "**no**"]
     assert late == ["–", "not measured"]
     assert traced == ["1.10x", "yes"]
-    assert away == ["1.20x", "**no**"]
+    assert collector_down == ["1.20x", "**no**"]
 
 
-def test_the_tables_name_every_system_and_the_noise(results: Results) -> None:
+def test_tables_show_every_system_and_the_noise(results: Results) -> None:
     rendered = render(results)
     assert "| **Switchboard** | – | 60.0 (30.0–66.0) | – |" in rendered
     assert "| Switchboard / openai-agents | – | 3.00x | – | – | – | – |" in rendered
     assert "2.00x its shortest time" in rendered
 
 
-def test_turns_are_sorted_by_number_and_not_by_name() -> None:
+def test_turns_are_sorted_by_number() -> None:
     results = Results()
     for turn in (100, 10, 300):
         results.add(TURN_MS.format(turn), OURS, 1.0)
@@ -95,34 +95,34 @@ def test_turns_are_sorted_by_number_and_not_by_name() -> None:
     assert sorted_turns(results) == [10, 100, 300]
 
 
-def test_only_what_is_between_the_marks_is_replaced(results: Results) -> None:
-    document = into(f"above\n{BEGIN}\nold\n{END}\nbelow\n", results)
+def test_only_text_between_the_marks_is_replaced(results: Results) -> None:
+    document = insert_tables(f"above\n{BEGIN}\nold\n{END}\nbelow\n", results)
     assert document.startswith(f"above\n{BEGIN}\n")
     assert document.endswith(f"{END}\nbelow\n")
     assert "old" not in document
 
 
-def test_a_document_without_marks_is_refused(results: Results) -> None:
+def test_document_without_marks_is_rejected(results: Results) -> None:
     with pytest.raises(ValueError, match="results"):
-        into("text", results)
+        insert_tables("text", results)
 
 
-def test_the_model_can_play_the_script() -> None:
+def test_demo_model_can_read_the_script() -> None:
     assert len(parse_script(script()).scenes) == 4 + len(FAN_OUTS)
 
 
-def test_a_right_reply_names_the_last_result() -> None:
+def test_expected_reply_quotes_the_last_result() -> None:
     assert fan_out(16).reply.endswith("task 16.")
     assert (LOOK_UPS.reply, LOOK_UPS.results) == (STORY_REPLY, 2)
 
 
-def test_only_good_results_of_tools_count() -> None:
-    asked = [{"call_id": "1", "tool": "handoff_to_Bench"}, {"call_id": "2", "tool": "wait"}]
+def test_only_successful_tool_results_count() -> None:
+    requested = [{"call_id": "1", "tool": "handoff_to_Bench"}, {"call_id": "2", "tool": "wait"}]
     messages: list[JSON] = [
         {"kind": "user", "text": "Run."},
-        {"kind": "model", "calls": [*asked, {"call_id": "3", "tool": "wait"}]},
+        {"kind": "model", "calls": [*requested, {"call_id": "3", "tool": "wait"}]},
         {"kind": "tool", "call_id": "1", "ok": True},
         {"kind": "tool", "call_id": "2", "ok": True},
         {"kind": "tool", "call_id": "3", "ok": False},
     ]
-    assert good_results(messages) == 1
+    assert successful_results(messages) == 1
