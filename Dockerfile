@@ -1,18 +1,18 @@
 # One image for each service:
 #   docker build --build-arg SERVICE=bank --tag ghcr.io/switchboard-mesh/switchboard-bank:0.1.0 .
-# `--target dev` is what `tilt up` builds: all sources, and a restart whenever one of them changes. docs/operate/images.md says more.
+# `tilt up` builds `--target dev`, which has all sources and restarts the service when one changes. See docs/operate/images.md.
 
-# A tag can be moved. To build on one exact base, name its digest: --build-arg BASE=docker.io/library/python@sha256:…
+# Tags can move. To build on an exact base image, pass its digest: --build-arg BASE=docker.io/library/python@sha256:…
 ARG BASE=docker.io/library/python:3.11.15-slim-trixie
 
-# uv, by hash, apart from what it installs.
+# uv, pinned by hash, separate from the packages that it installs.
 FROM ${BASE} AS uv
 WORKDIR /build
 COPY requirements/bootstrap.txt requirements/bootstrap.txt
 RUN python -m venv /opt/uv
 RUN /opt/uv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 
-# What every service needs, in a layer that all images share. No sources are built: there is no compiler.
+# The packages of every service, in a layer that all images share. There is no compiler, so nothing is built from source.
 FROM uv AS shared
 ENV PATH=/opt/uv/bin:${PATH} \
     UV_LINK_MODE=copy \
@@ -23,7 +23,7 @@ COPY requirements requirements
 RUN uv venv --quiet /opt/venv
 RUN uv pip sync --quiet --python /opt/venv --require-hashes --no-build --compile-bytecode requirements/services.txt
 
-# A service with an extra of its own has pins of its own.
+# A service with its own extra has its own pins.
 FROM shared AS packages
 ARG SERVICE
 RUN if test -f requirements/${SERVICE}.txt; then \
@@ -33,7 +33,7 @@ RUN if test -f requirements/${SERVICE}.txt; then \
 FROM packages AS packages-live
 RUN uv pip install --quiet --python /opt/venv --require-hashes --no-build -r requirements/live.txt
 
-# The files of this service, and of others only what it imports.
+# The files of this service, and the other files that it imports.
 FROM ${BASE} AS files
 WORKDIR /build
 COPY scripts/image_tree.py scripts/image_tree.py
@@ -44,7 +44,7 @@ ARG SERVICE
 RUN python scripts/image_tree.py "${SERVICE}" /app
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app
 
-# No pip, no root. HOME is where anybody may write, also where the root file system is read-only.
+# No pip, no root. HOME is /tmp, which is writable even with a read-only root file system.
 FROM ${BASE} AS runtime
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin switchboard \
     && python -m pip uninstall --quiet --yes --root-user-action ignore setuptools wheel pip \
@@ -68,7 +68,7 @@ COPY --chown=10001:10001 switchboard switchboard
 COPY --chown=10001:10001 services services
 ARG SERVICE
 ENV SERVICE=${SERVICE}
-# SIGINT first: a service has some seconds to end what runs.
+# Sends SIGINT first, so that the service has some seconds to finish its work.
 ENTRYPOINT ["/bin/sh", "-c", "exec watchfiles --filter python --sigint-timeout 6 --ignore-permission-denied \"python -m switchboard.run ${SERVICE}\" /app"]
 
 FROM runtime AS service
@@ -85,5 +85,5 @@ LABEL org.opencontainers.image.title="Switchboard ${SERVICE}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.base.name="${BASE}" \
       org.opencontainers.image.licenses="Apache-2.0"
-# A shell puts the name in and is gone: SIGTERM reaches Python.
+# The shell inserts the name and is replaced by Python (`exec`), so SIGTERM reaches Python.
 ENTRYPOINT ["/bin/sh", "-c", "exec python -m switchboard.run ${SERVICE}"]

@@ -1,8 +1,8 @@
-"""Follows the Dockerfile's steps into a folder, without a container engine: what comes out is what the image holds.
+"""Execute the Dockerfile's steps in a folder, without a container engine. The folder then has the image's files.
 
-COPY, ENV, WORKDIR and RUN are done as they are written, with `/opt`, `/app` and `/build` inside the folder. Two stages
-change the base image itself and are stood in for: `uv` by the uv that `make setup` has installed from the same hashes,
-`runtime` (a user, no pip) by nothing.
+COPY, ENV, WORKDIR and RUN are executed as written, with `/opt`, `/app` and `/build` inside the folder. Two stages
+change the base image itself and are replaced: `uv` by the uv that `make setup` has installed from the same hashes, and
+`runtime` (which adds a user and removes pip) by nothing.
 """
 
 import json
@@ -15,21 +15,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.images.dockerfile import Dockerfile, Ignore, Instruction, NotUnderstood, Stage, expand, read_dockerfile
+from tests.images.dockerfile import Dockerfile, Ignore, Instruction, Stage, UnsupportedSyntax, expand, read_dockerfile
 from tests.parts import PROJECT
 
 UV = PROJECT / ".tools" / "uv" / "bin" / "uv"
 INSIDE = re.compile(r"(?<![\w./-])/(opt|app|build)\b")
-STOOD_IN_FOR = ("uv", "runtime")
+REPLACED_STAGES = ("uv", "runtime")
 
 
 class CannotBuild(Exception):
-    """A step of the Dockerfile could not be followed; the message has the step."""
+    """A step of the Dockerfile failed; the message contains the step."""
 
 
 @dataclass
 class Image:
-    """A file system, and how it is run. Paths are those inside of the image; `at` says where they are here."""
+    """A file system and its settings. Paths are paths in the image; `at` returns where they are on this machine."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -45,35 +45,35 @@ class Image:
         return self.root / path.lstrip("/")
 
     def here(self, text: str) -> str:
-        """A command or a PATH with the image's own folders where they are here."""
+        """Replace the image's folders in a command or PATH by their location on this machine."""
         return INSIDE.sub(lambda found: f"{self.root}/{found[1]}", text)
 
     def files(self, folder: str = "/app") -> set[str]:
-        """Every file below a folder, relative to it."""
+        """Return all files below a folder, relative to it."""
         top = self.at(folder)
         return {path.relative_to(top).as_posix() for path in top.rglob("*") if not path.is_dir()}
 
     def command(self, environment: Mapping[str, str], *words: str) -> list[str]:
-        """The entry point (or `words`) as a command for this machine: nothing of our own environment, no privilege."""
+        """Return the entry point (or `words`) as a command for this machine, without our environment and privileges."""
         variables = {name: self.here(value) for name, value in self.environment.items()} | dict(environment)
         pairs = [f"{name}={value}" for name, value in variables.items()]
         run = [self.here(word) for word in words or self.entrypoint]
         return [*without_privileges(), "env", "-i", "-C", str(self.at(self.folder)), *pairs, *run]
 
     def protect(self) -> None:
-        """As with a read-only root file system."""
+        """Make all files read-only, like a read-only root file system."""
         for path in (self.root, *self.root.rglob("*")):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode & 0o555)
 
 
 def without_privileges() -> list[str]:
-    """For root, to whom modes of files mean nothing otherwise: a shell command that drops every capability."""
+    """Return a command prefix that drops all capabilities of root, who could otherwise ignore file modes."""
     return ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"] if os.geteuid() == 0 else []
 
 
 class Builder:
-    """Builds targets of a Dockerfile for one service after the other; what no service changes is built once."""
+    """Builds targets of a Dockerfile for several services. Stages that do not depend on the service are built once."""
 
     def __init__(self, folder: Path, project: Path = PROJECT, text: str | None = None) -> None:
         self.project = project
@@ -83,25 +83,25 @@ class Builder:
         self._built: dict[tuple[str, str], Image] = {}
 
     def build(self, target: str, service: str) -> Image:
-        """Raises CannotBuild, NotUnderstood."""
+        """Build a target. Raises CannotBuild, UnsupportedSyntax."""
         key = (target, service if self._depends_on_service(target) else "")
         if key not in self._built:
             stage = self.file.stages[target]
             image = self._start(stage, service, self.folder / "-".join(filter(None, key)))
             for instruction in stage.instructions:
-                self._follow(instruction, stage, image, service)
+                self._execute(instruction, stage, image, service)
             self._built[key] = image
         return self._built[key]
 
     def _depends_on_service(self, target: str) -> bool:
         stage = self.file.stages[target]
-        before = [each.flags["from"] for each in stage.all("COPY") if "from" in each.flags] + [stage.base]
+        bases = [each.flags["from"] for each in stage.all("COPY") if "from" in each.flags] + [stage.base]
         return any(each.text == "SERVICE" for each in stage.all("ARG")) or any(
-            self._depends_on_service(name) for name in before if name in self.file.stages
+            self._depends_on_service(name) for name in bases if name in self.file.stages
         )
 
     def _start(self, stage: Stage, service: str, root: Path) -> Image:
-        """A stage begins with the files and settings of the one that it is from; the base image is this machine."""
+        """Start a stage with the files and settings of its base. This machine stands for the base image."""
         if stage.base in self.file.stages:
             base = self.build(stage.base, service)
             shutil.copytree(base.root, root, symlinks=True, copy_function=os.link)
@@ -111,14 +111,14 @@ class Builder:
         return Image(root, environment={"PATH": f"{self._python()}:/usr/bin:/bin"})
 
     def _python(self) -> Path:
-        """A folder with `python` and nothing else: that of the base image."""
+        """Return a folder that contains only `python`, like the base image."""
         folder = self.folder / "base"
         folder.mkdir(exist_ok=True)
         if not (folder / "python").is_symlink():
             (folder / "python").symlink_to(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
         return folder
 
-    def _follow(self, instruction: Instruction, stage: Stage, image: Image, service: str) -> None:
+    def _execute(self, instruction: Instruction, stage: Stage, image: Image, service: str) -> None:
         values = {**image.arguments, **image.environment}
         text = expand(instruction.text, values)
         match instruction.name:
@@ -146,7 +146,7 @@ class Builder:
             case "RUN":
                 self._run(instruction.text, stage, image)
             case name:
-                raise NotUnderstood(name)
+                raise UnsupportedSyntax(name)
 
     def _copy(self, instruction: Instruction, image: Image, service: str) -> None:
         *sources, to = instruction.words
@@ -154,17 +154,17 @@ class Builder:
         target = image.at(to if to.startswith("/") else f"{image.folder}/{to}")
         for source in sources:
             found = [other.at(source)] if other else sorted(self.project.glob(source))
-            kept = [path for path in found if path.exists() and (other or self._reaches_the_builder(path))]
+            kept = [path for path in found if path.exists() and (other or self._is_in_build_context(path))]
             if not kept:
-                raise CannotBuild(f"COPY {instruction.text}: there is no {source}")
+                raise CannotBuild(f"COPY {instruction.text}: {source} does not exist")
             for path in kept:
                 self._put(path, target / path.name if to.endswith("/") and path.is_file() else target, other is None)
 
-    def _reaches_the_builder(self, path: Path) -> bool:
+    def _is_in_build_context(self, path: Path) -> bool:
         files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
-        return any(not self.ignore.leaves_out(each.relative_to(self.project).as_posix()) for each in files)
+        return any(not self.ignore.ignores(each.relative_to(self.project).as_posix()) for each in files)
 
-    def _put(self, path: Path, target: Path, of_the_project: bool) -> None:
+    def _put(self, path: Path, target: Path, from_project: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file():
             shutil.copy2(path, target)
@@ -173,13 +173,13 @@ class Builder:
         def left_out(folder: str, names: list[str]) -> list[str]:
             inside = Path(folder).relative_to(self.project)
             files = [name for name in names if Path(folder, name).is_file()]
-            return [name for name in files if self.ignore.leaves_out((inside / name).as_posix())] + ["__pycache__"]
+            return [name for name in files if self.ignore.ignores((inside / name).as_posix())] + ["__pycache__"]
 
-        copy, ignored = (shutil.copy2, left_out) if of_the_project else (os.link, None)
+        copy, ignored = (shutil.copy2, left_out) if from_project else (os.link, None)
         shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True, ignore=ignored, copy_function=copy)
 
     def _run(self, command: str, stage: Stage, image: Image) -> None:
-        if stage.name in STOOD_IN_FOR:
+        if stage.name in REPLACED_STAGES:
             if stage.name == "uv":
                 image.at("/opt/uv/bin").mkdir(parents=True, exist_ok=True)
                 image.at("/opt/uv/bin/uv").unlink(missing_ok=True)
@@ -187,7 +187,7 @@ class Builder:
             return
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
         variables = {name: image.here(value) for name, value in {**image.arguments, **image.environment}.items()}
-        # uv's cache, of which an image has no use, makes this quick and lets it do without a network.
+        # uv's cache makes this fast and possible without a network.
         environment = {**ours, **variables, "HOME": ours["HOME"], "UV_NO_CACHE": "0"}
         for offline in ({"UV_OFFLINE": "1"}, {}):
             done = subprocess.run(

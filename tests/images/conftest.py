@@ -1,4 +1,4 @@
-"""The images of all services, built once for the tests that look into them and run them."""
+"""The images of all services, built once for all tests."""
 
 from collections.abc import Iterator
 
@@ -11,18 +11,18 @@ from tests.parts import need
 
 @pytest.fixture(scope="session")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
-    need("uv", UV.exists(), "`make setup` brings it")
+    need("uv", UV.exists(), "`make setup` installs it")
     folder = tmp_path_factory.mktemp("images")
     yield Builder(folder)
-    # What a test has made read-only is not left for others to stumble over.
+    # Make read-only folders writable again, so that pytest can remove them.
     for path in (folder, *folder.rglob("*")):
         if path.is_dir() and not path.is_symlink():
             path.chmod(0o755)
 
 
 @pytest.fixture(scope="session")
-def elsewhere() -> dict[str, str]:
-    """An environment in which every service starts, without a mesh around it."""
+def standalone_environment() -> dict[str, str]:
+    """Environment variables with which every service starts without a mesh."""
     (metrics_port,) = free_ports(1)
     return {
         "HOST": "127.0.0.1",

@@ -1,4 +1,4 @@
-"""Reads a Dockerfile and a .dockerignore, as far as this project's own use their language; anything else is refused."""
+"""Parse a Dockerfile and a .dockerignore. Supports only the syntax that this project uses and rejects the rest."""
 
 import json
 import re
@@ -11,13 +11,13 @@ FLAG = re.compile(r"--([\w-]+)=(\S+)\s+")
 PAIR = re.compile(r"""([\w.-]+)=("(?:[^"\\]|\\.)*"|\S+)""")
 
 
-class NotUnderstood(Exception):
-    """A line that this reader does not know how to follow."""
+class UnsupportedSyntax(Exception):
+    """The parser does not support this line."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """`flags` are the `--name=value` before the rest, `text` is the rest as it is written."""
+    """`flags` are the leading `--name=value`; `text` is the rest as written."""
 
     name: str
     text: str
@@ -25,18 +25,18 @@ class Instruction:
 
     @property
     def words(self) -> list[str]:
-        """The text's words, of the JSON form as well."""
+        """The words of the text, which may be in JSON form."""
         return list(json.loads(self.text)) if self.text.startswith("[") else self.text.split()
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """`KEY=value` of ENV, ARG and LABEL; an ARG without a default is none."""
+        """`KEY=value` of ENV, ARG and LABEL. An ARG without a default yields no pair."""
         return [(name, value.strip('"')) for name, value in PAIR.findall(self.text)]
 
 
 @dataclass
 class Stage:
-    """From a FROM to the next one."""
+    """The instructions from one FROM to the next."""
 
     name: str
     base: str
@@ -48,26 +48,26 @@ class Stage:
 
 @dataclass
 class Dockerfile:
-    """`arguments` are those before the first FROM, with their defaults."""
+    """`arguments` are the ARGs before the first FROM, with their defaults."""
 
     arguments: dict[str, str]
     stages: dict[str, Stage]
 
     @property
     def last(self) -> Stage:
-        """What a build without `--target` makes."""
+        """The stage that a build without `--target` builds."""
         return list(self.stages.values())[-1]
 
 
 def read_dockerfile(text: str) -> Dockerfile:
-    """Raises NotUnderstood."""
+    """Parse a Dockerfile. Raises UnsupportedSyntax."""
     arguments: dict[str, str] = {}
     stages: dict[str, Stage] = {}
     for instruction in instructions(text):
         if instruction.name == "FROM":
             base, _, name = instruction.text.partition(" AS ")
             if not name or name in stages:
-                raise NotUnderstood(f"FROM {instruction.text}: each stage has a name of its own")
+                raise UnsupportedSyntax(f"FROM {instruction.text}: each stage needs a unique name")
             stages[name] = Stage(name, base)
         elif stages:
             list(stages.values())[-1].instructions.append(instruction)
@@ -83,7 +83,7 @@ def instructions(text: str) -> Iterator[Instruction]:
             continue
         name, _, rest = line.strip().partition(" ")
         if name not in KNOWN:
-            raise NotUnderstood(line)
+            raise UnsupportedSyntax(line)
         flags = {}
         while name != "RUN" and (flag := FLAG.match(rest := rest.lstrip())):
             flags[flag[1]] = flag[2]
@@ -92,25 +92,25 @@ def instructions(text: str) -> Iterator[Instruction]:
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
-    """With `${NAME}` and `$NAME` filled in; what has no value is empty, as for Docker."""
+    """Replace `${NAME}` and `$NAME`. As in Docker, unknown variables are empty."""
     return VARIABLE.sub(lambda found: values.get(found[1] or found[2], ""), text)
 
 
 class Ignore:
-    """A .dockerignore: of the patterns that match a path or a folder above it, the last one decides."""
+    """A .dockerignore: the last pattern that matches a path or one of its parent folders decides."""
 
     def __init__(self, text: str) -> None:
         lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
         self.rules = [(line.startswith("!"), as_pattern(line.removeprefix("!").strip("/"))) for line in lines]
 
-    def leaves_out(self, path: str) -> bool:
+    def ignores(self, path: str) -> bool:
         parts = path.split("/")
-        above = ["/".join(parts[: count + 1]) for count in range(len(parts))]
-        decided = False
+        prefixes = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+        ignored = False
         for kept, rule in self.rules:
-            if any(rule.fullmatch(each) for each in above):
-                decided = not kept
-        return decided
+            if any(rule.fullmatch(each) for each in prefixes):
+                ignored = not kept
+        return ignored
 
 
 def as_pattern(line: str) -> re.Pattern[str]:

@@ -1,4 +1,4 @@
-"""What stands in each image, and what does not."""
+"""Each image contains the files that its service needs, and no others."""
 
 import re
 import subprocess
@@ -10,13 +10,13 @@ import pytest
 
 from scripts.image_tree import services
 from switchboard.version import VERSION
-from tests.images.build import STOOD_IN_FOR, UV, Builder, CannotBuild
+from tests.images.build import REPLACED_STAGES, UV, Builder, CannotBuild
 from tests.images.dockerfile import Ignore, read_dockerfile
 from tests.parts import PROJECT
 
 MODULES = services(PROJECT)
 EXTRAS = {"demo_model": "demo"}
-"""The extra of a service, where it has another name."""
+"""Extras whose name differs from the service's."""
 
 SERVICES = list(MODULES)
 AGENTS = ("triage", "bank", "airline")
@@ -31,7 +31,7 @@ def own_pins(name: str) -> Path:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_an_image_holds_its_service_the_shared_package_and_no_other_service(builder: Builder, service: str) -> None:
+def test_image_has_its_service_and_the_framework_but_no_other_service(builder: Builder, service: str) -> None:
     files = sources(builder.build("service", service).files())
     folder = MODULES[service].replace(".", "/")
     own = {path for path in files if path.startswith(f"{folder}/")}
@@ -45,21 +45,19 @@ def test_an_image_holds_its_service_the_shared_package_and_no_other_service(buil
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-def test_an_agents_image_holds_contracts_and_rules_of_tools_and_never_their_handlers(
-    builder: Builder, agent: str
-) -> None:
+def test_agent_image_has_tool_contracts_and_rules_but_no_handlers(builder: Builder, agent: str) -> None:
     of_tools = {path for path in builder.build("service", agent).files() if path.startswith("services/tools/")}
     allowed = r"services/tools/(\w+/)*(__init__|contract|rules|records)\.py|.*/__pycache__/.*\.pyc"
     assert [path for path in of_tools if not re.fullmatch(allowed, path)] == []
     assert not [path for path in of_tools if "handlers" in path or path.endswith(".json")]
 
 
-def test_the_bank_agents_image_has_the_contracts_that_it_offers(builder: Builder) -> None:
+def test_bank_image_has_the_contracts_of_its_tools(builder: Builder) -> None:
     assert "services/tools/bank/transfers/contract.py" in builder.build("service", "bank").files()
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_nothing_that_is_for_people_or_tests_is_in_an_image(builder: Builder, service: str) -> None:
+def test_image_has_no_tests_and_no_development_tools(builder: Builder, service: str) -> None:
     image = builder.build("service", service)
     everything = image.files("/")
     assert not [
@@ -72,18 +70,18 @@ def test_nothing_that_is_for_people_or_tests_is_in_an_image(builder: Builder, se
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_module_of_an_image_is_compiled(builder: Builder, service: str) -> None:
+def test_every_module_in_an_image_is_compiled(builder: Builder, service: str) -> None:
     image = builder.build("service", service)
     for folder in ("/app", "/opt/venv/lib"):
         files = image.files(folder)
         modules = {path for path in files if path.endswith(".py") and "/test" not in path}
         missing = {path for path in modules if not (set(compiled(path)) & files)}
-        # A few packages ship files for other Pythons, which do not compile.
+        # A few packages contain files for other Python versions, which do not compile.
         assert len(missing) <= (0 if folder == "/app" else 5), missing
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_an_image_holds_exactly_the_pinned_packages(builder: Builder, service: str) -> None:
+def test_image_has_exactly_the_pinned_packages(builder: Builder, service: str) -> None:
     own = own_pins(service)
     file = own if own.exists() else PROJECT / "requirements/services.txt"
     listed = subprocess.run(
@@ -94,11 +92,11 @@ def test_an_image_holds_exactly_the_pinned_packages(builder: Builder, service: s
     )
     installed = {line.strip() for line in listed.stdout.splitlines()}
     assert installed <= pins(file)
-    assert pins(file, r" \\$") <= installed, "a pin without a condition is for every platform"
+    assert pins(file, r" \\$") <= installed, "pins without a condition apply to every platform"
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_with_an_extra_has_pins_of_its_own(service: str) -> None:
+def test_service_with_an_extra_has_its_own_pins(service: str) -> None:
     extra = EXTRAS.get(service, service) in PYPROJECT["optional-dependencies"]
     own = own_pins(service)
     assert own.exists() == extra, "`make pins` writes one file for each service with an extra"
@@ -107,19 +105,19 @@ def test_a_service_with_an_extra_has_pins_of_its_own(service: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["services", "live", *(service for service in SERVICES if own_pins(service).exists())])
-def test_images_have_the_versions_that_the_tests_ran_with(name: str) -> None:
+def test_images_use_the_tested_package_versions(name: str) -> None:
     tested = pins(PROJECT / "requirements/dev.txt")
     only_here = {line for line in pins(own_pins(name)) - tested if not line.startswith("watchfiles==")}
     assert only_here == set()
 
 
-def test_uv_run_brings_what_make_setup_does_but_for_the_tests() -> None:
+def test_uv_group_dev_has_the_packages_of_the_extras() -> None:
     extras = PYPROJECT["optional-dependencies"]
     wanted = {package for name in ("cli", "demo", "evals", "gateway") for package in extras[name]}
-    assert set(GROUPS["dev"]) == wanted, "pyproject.toml: the group dev"
+    assert set(GROUPS["dev"]) == wanted, "Update the group dev in pyproject.toml."
 
 
-def test_every_copied_source_exists_and_reaches_the_builder() -> None:
+def test_every_copied_source_is_in_the_build_context() -> None:
     ignore = Ignore((PROJECT / ".dockerignore").read_text())
     sources = [
         source
@@ -131,61 +129,61 @@ def test_every_copied_source_exists_and_reaches_the_builder() -> None:
     assert len(sources) >= 6
     for source in sources:
         paths = [PROJECT / source, *(PROJECT / source).rglob("*")]
-        found = [path for path in paths if not ignore.leaves_out(path.relative_to(PROJECT).as_posix())]
+        found = [path for path in paths if not ignore.ignores(path.relative_to(PROJECT).as_posix())]
         assert found, source
 
 
-def test_only_sources_and_pins_reach_the_builder() -> None:
+def test_build_context_has_only_sources_and_pins() -> None:
     ignore = Ignore((PROJECT / ".dockerignore").read_text())
     listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False)
     paths = [*listed.stdout.split(), ".git/HEAD", ".venv/bin/python", CACHED]
-    reaching = {path for path in paths if not ignore.leaves_out(path)}
+    reaching = {path for path in paths if not ignore.ignores(path)}
     kept = r"(switchboard|services)/.*|mesh\.toml|scripts/image_tree\.py|requirements/(?!dev|bench|all|docs)\w+\.txt"
     assert [path for path in sorted(reaching) if not re.fullmatch(kept, path)] == []
     assert CACHED not in reaching
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_an_image_says_what_it_is_and_runs_as_nobody(builder: Builder, service: str) -> None:
+def test_image_has_labels_and_an_unprivileged_user(builder: Builder, service: str) -> None:
     image = builder.build("service", service)
     assert image.user == "10001:10001"
     assert f"--uid {image.user.split(':')[0]} " in DOCKERFILE.stages["runtime"].all("RUN")[0].text
     assert image.ports == (image.environment["PORT"],) == ("9080",)
-    said = {name.removeprefix("org.opencontainers.image."): value for name, value in image.labels.items()}
-    assert said["title"] == f"Switchboard {service}"
-    assert said["version"] == VERSION
-    assert said["licenses"] == PYPROJECT["license"]
-    assert said["base.name"] == DOCKERFILE.arguments["BASE"]
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in image.labels.items()}
+    assert labels["title"] == f"Switchboard {service}"
+    assert labels["version"] == VERSION
+    assert labels["licenses"] == PYPROJECT["license"]
+    assert labels["base.name"] == DOCKERFILE.arguments["BASE"]
 
 
-def test_the_base_is_one_exact_python_of_ours() -> None:
+def test_base_image_is_an_exact_supported_python() -> None:
     version = re.fullmatch(r"docker\.io/library/python:(\d+\.\d+)\.\d+-slim-\w+", DOCKERFILE.arguments["BASE"])
     assert version is not None
     assert f">={version[1]}" == PYPROJECT["requires-python"]
 
 
-def test_what_the_tests_stand_in_for_is_the_base_image_and_uv_alone() -> None:
+def test_replaced_stages_are_those_that_change_the_base_image() -> None:
     changing = {
         stage.name
         for stage in DOCKERFILE.stages.values()
         for run in stage.all("RUN")
         if re.search(r"useradd|/usr/|\bapt|-m venv|-m pip|bin/pip", run.text)
     }
-    assert changing == set(STOOD_IN_FOR)
+    assert changing == set(REPLACED_STAGES)
     uv = subprocess.run([UV, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
     assert f"uv=={uv}" in pins(PROJECT / "requirements/bootstrap.txt")
 
 
-def test_a_service_that_does_not_exist_ends_the_build_with_the_names_of_those_that_do(builder: Builder) -> None:
+def test_unknown_service_fails_the_build_with_the_known_names(builder: Builder) -> None:
     with pytest.raises(CannotBuild, match="SERVICE must be one of airline, bank"):
         builder.build("service", "bnak")
 
 
-def test_a_source_that_is_gone_ends_the_build(tmp_path: Path) -> None:
+def test_missing_source_fails_the_build(tmp_path: Path) -> None:
     text = (
         (PROJECT / "Dockerfile").read_text().replace("COPY switchboard switchboard", "COPY switchbord switchboard", 1)
     )
-    with pytest.raises(CannotBuild, match="there is no switchbord"):
+    with pytest.raises(CannotBuild, match="switchbord does not exist"):
         Builder(tmp_path, text=text).build("files", "bank")
 
 
@@ -204,6 +202,6 @@ def compiled(path: str) -> list[str]:
     return [f"{folder}/__pycache__/{name.removesuffix('.py')}.{version}.pyc".lstrip("/")]
 
 
-def pins(file: Path, and_then: str = "") -> set[str]:
-    """`name==version` of each line that goes on like `and_then`."""
-    return set(re.findall(rf"^([a-z0-9._-]+==[^\s;]+){and_then}", file.read_text(), re.MULTILINE))
+def pins(file: Path, suffix: str = "") -> set[str]:
+    """Return `name==version` of each line that continues with the pattern `suffix`."""
+    return set(re.findall(rf"^([a-z0-9._-]+==[^\s;]+){suffix}", file.read_text(), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Services run from exactly the files of their images: nobody can write to them, no privilege, nothing of ours."""
+"""Services run from the files of their images alone: read-only, without privileges and without our environment."""
 
 import asyncio
 import json
@@ -26,15 +26,15 @@ from tests.gateway.front import Visitor
 from tests.images.build import Builder, Image
 from tests.parts import PROJECT, need
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="an image's files are Linux's")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="images contain files for Linux")
 
-SOON = timedelta(seconds=30)
+TIMEOUT = timedelta(seconds=30)
 
 
 @asynccontextmanager
 async def running(image: Image, environment: dict[str, str], log: Path) -> AsyncIterator[Process]:
-    """The image's entry point, until the block ends."""
-    process = of_image(image, environment, free_ports(1)[0], log)
+    """Run the image's entry point during the block."""
+    process = entrypoint_process(image, environment, free_ports(1)[0], log)
     try:
         await process.start()
         yield process
@@ -42,40 +42,40 @@ async def running(image: Image, environment: dict[str, str], log: Path) -> Async
         await process.stop()
 
 
-def of_image(image: Image, environment: Mapping[str, str], port: int, log: Path) -> Process:
-    """The image's entry point, not yet started. With whoever has started it, the kernel ends all of it.
+def entrypoint_process(image: Image, environment: Mapping[str, str], port: int, log: Path) -> Process:
+    """Return the image's entry point, not yet started. The kernel ends it together with its parent process.
 
-    A development image's own process ends the service that it has started when it is asked to. Killed, it would leave
-    it behind, where a container would not.
+    The dev image's process stops its service on SIGTERM. If it were killed, the service would keep running, unlike in a
+    container.
     """
-    asked = ["setpriv", "--pdeathsig", "TERM"] if "watchfiles" in image.entrypoint[-1] else []
-    command = [*asked, *image.command({**environment, "PORT": str(port)})]
+    prefix = ["setpriv", "--pdeathsig", "TERM"] if "watchfiles" in image.entrypoint[-1] else []
+    command = [*prefix, *image.command({**environment, "PORT": str(port)})]
     return Process("image", command, {}, port, f"http://127.0.0.1:{port}/health", log)
 
 
 def healthy(image: Image, port: int) -> bool:
-    """What the image's own health check says."""
+    """Return whether the image's health check passes."""
     command = image.command({"PORT": str(port)}, *image.health)
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("service", services(PROJECT))
-async def test_a_service_starts_from_its_image_alone_and_ends_on_sigterm(
-    builder: Builder, elsewhere: dict[str, str], service: str, tmp_path: Path
+async def test_service_starts_from_its_image_and_stops_on_sigterm(
+    builder: Builder, standalone_environment: dict[str, str], service: str, tmp_path: Path
 ) -> None:
     image = builder.build("service", service)
     image.protect()
     before = image.files("/")
-    async with running(image, elsewhere, tmp_path / "log") as process:
+    async with running(image, standalone_environment, tmp_path / "log") as process:
         assert await asyncio.to_thread(healthy, image, process.port)
         os.kill(process.pid, signal.SIGTERM)
-        async with asyncio.timeout(SOON.total_seconds()):
+        async with asyncio.timeout(TIMEOUT.total_seconds()):
             assert await process.wait() == 0, "SIGTERM did not reach the service"
     assert not await asyncio.to_thread(healthy, image, process.port)
     assert image.files("/") == before
 
 
-def test_nobody_can_write_to_the_files_of_a_service_that_runs_so(builder: Builder) -> None:
+def test_service_cannot_write_to_its_files(builder: Builder) -> None:
     image = builder.build("service", "bank")
     image.protect()
     command = image.command({}, "/bin/sh", "-c", "echo > /app/written")
@@ -85,7 +85,7 @@ def test_nobody_can_write_to_the_files_of_a_service_that_runs_so(builder: Builde
     assert not image.at("/app/written").exists()
 
 
-async def test_a_conversation_goes_through_all_images(builder: Builder, tmp_path: Path) -> None:
+async def test_conversation_works_with_all_images(builder: Builder, tmp_path: Path) -> None:
     need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
     ports = GatewayPorts(*free_ports(2))
     mesh = Mesh(reference(), tmp_path, Addresses.free(reference().definition), gateway=ports)
@@ -105,22 +105,22 @@ async def test_a_conversation_goes_through_all_images(builder: Builder, tmp_path
         assert folders == {builder.build("service", name).at("/app") for name in processes}
 
 
-async def test_a_development_image_starts_anew_when_a_file_has_changed(
-    builder: Builder, elsewhere: dict[str, str], tmp_path: Path
+async def test_dev_image_restarts_when_a_file_changes(
+    builder: Builder, standalone_environment: dict[str, str], tmp_path: Path
 ) -> None:
     image = builder.build("dev", "bank")
-    async with running(image, elsewhere, tmp_path / "log") as process:
+    async with running(image, standalone_environment, tmp_path / "log") as process:
         first = children(process.pid)
         agent = image.at("/app/services/bank/agent.py")
         agent.write_text(agent.read_text() + "\nprint('changed')\n")
 
-        async def said() -> bool:
+        async def restarted() -> bool:
             return "changed" in (tmp_path / "log").read_text() and children(process.pid) != first
 
-        await wait_until(said, SOON, "the service did not start anew")
+        await wait_until(restarted, TIMEOUT, "the service did not restart")
 
 
-STARTED = """
+STARTER = """
 import asyncio, json, sys
 from pathlib import Path
 from switchboard.local.process import Process
@@ -134,16 +134,18 @@ async def main() -> None:
 
 asyncio.run(main())
 """
-"""What starts an image and is then killed, as a run of these tests may be."""
+"""A program that starts an image and is then killed, as may happen to these tests."""
 
 
 @pytest.mark.parametrize("target", ["service", "dev"])
-async def test_nothing_of_an_image_outlives_whoever_has_started_it(
-    builder: Builder, elsewhere: dict[str, str], tmp_path: Path, target: str
+async def test_processes_of_an_image_end_with_their_starter(
+    builder: Builder, standalone_environment: dict[str, str], tmp_path: Path, target: str
 ) -> None:
-    process = of_image(builder.build(target, "bank"), elsewhere, free_ports(1)[0], tmp_path / "log")
+    process = entrypoint_process(
+        builder.build(target, "bank"), standalone_environment, free_ports(1)[0], tmp_path / "log"
+    )
     starter = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", STARTED, json.dumps([process.command, process.port, str(process.log)])),
+        *(sys.executable, "-c", STARTER, json.dumps([process.command, process.port, str(process.log)])),
         cwd=PROJECT,
         stdout=asyncio.subprocess.PIPE,
         preexec_fn=partial(die_with_parent, os.getpid()),
@@ -161,14 +163,14 @@ async def test_nothing_of_an_image_outlives_whoever_has_started_it(
         return not any(runs(each) for each in left)
 
     try:
-        await wait_until(gone, SOON, f"{left} outlived it")
+        await wait_until(gone, TIMEOUT, f"{left} are still running")
     finally:
         for each in filter(runs, left):
             os.kill(each, signal.SIGKILL)
 
 
 def runs(pid: int) -> bool:
-    """Also whoever has ended and was not yet asked for is gone."""
+    """Return whether a process is running; zombies are not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -179,7 +181,7 @@ def children(pid: int) -> str:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text()
 
 
-def test_a_development_images_own_files_are_what_a_live_update_may_write(builder: Builder) -> None:
+def test_dev_image_owns_the_files_that_live_updates_write(builder: Builder) -> None:
     stage = builder.file.stages["dev"]
     user = builder.build("dev", "bank").user
     ours = [copy for copy in stage.all("COPY") if "from" not in copy.flags]

@@ -1,4 +1,4 @@
-"""The workflows call scripts, steps and make targets that exist, and each job says its rights. None of them runs."""
+"""The workflows call existing scripts, steps and make targets, and each job has its own permissions. Nothing is run."""
 
 import os
 import re
@@ -40,63 +40,63 @@ def commands(workflow: Path) -> Iterator[str]:
 
 
 def make_targets() -> set[str]:
-    """Return what make can make, files as well."""
+    """Return the targets of the Makefile, including files."""
     makefile = (PROJECT / "Makefile").read_text().replace("$(VENV)", ".venv")
     return set(re.findall(r"^([\w./-]+):(?!=)", makefile, re.MULTILINE))
 
 
 def kind_steps() -> set[str]:
-    """Return the steps that scripts/ci/kind.sh takes by name."""
+    """Return the steps that scripts/ci/kind.sh accepts."""
     known = re.search(r"^ +([a-z |]+)\) step ", (PROJECT / "scripts/ci/kind.sh").read_text(), re.MULTILINE)
     assert known is not None
     return set(known[1].split(" | "))
 
 
 @pytest.mark.parametrize("path", [*YAML, HOOKS], ids=name_of)
-def test_a_file_is_yaml(path: Path) -> None:
+def test_file_is_yaml(path: Path) -> None:
     assert isinstance(parsed(path), dict)
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=name_of)
-def test_a_workflow_runs_scripts_that_exist_and_nothing_else(workflow: Path) -> None:
+def test_workflow_runs_only_existing_scripts(workflow: Path) -> None:
     for line in commands(workflow):
         command = COMMAND.fullmatch(line)
-        assert command is not None, f"`{line}` belongs into a script, where it can be run outside of GitHub"
+        assert command is not None, f"Move `{line}` to a script in scripts/ci, so that it also runs without GitHub."
         program, arguments = command["program"], command["arguments"].split()
         if program == "make":
             assert set(arguments) <= make_targets(), line
             continue
-        assert os.access(PROJECT / program, os.X_OK), f"{program} is not there, or may not be run"
+        assert os.access(PROJECT / program, os.X_OK), f"{program} does not exist or is not executable"
         if program.endswith("/kind.sh"):
             assert set(arguments) <= kind_steps(), line
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=name_of)
-def test_a_workflow_gives_each_job_its_own_rights_and_all_of_them_none(workflow: Path) -> None:
+def test_workflow_sets_permissions_only_per_job(workflow: Path) -> None:
     content = parsed(workflow)
     assert content["permissions"] == {}
     assert [name for name, job in content["jobs"].items() if "permissions" not in job] == []
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=name_of)
-def test_a_workflow_names_a_version_of_each_action_and_says_which_kind(workflow: Path) -> None:
+def test_workflow_pins_and_explains_each_actions_version(workflow: Path) -> None:
     for used in ACTION.finditer(workflow.read_text()):
         action = used["action"]
         if action.startswith("./"):
             assert (PROJECT / action).is_file()
         else:
             assert re.search(r"@(v\d+(\.\d+)*|[0-9a-f]{40})$", action), action
-            assert used["comment"], f"{action} has no comment on its version"
+            assert used["comment"], f"{action} needs a comment on its version"
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
-def test_a_script_is_bash_that_stops_at_the_first_failure(script: Path) -> None:
+def test_script_is_valid_bash_and_stops_at_the_first_failure(script: Path) -> None:
     subprocess.run(["bash", "-n", script], check=True)
     assert "\nset -euo pipefail\n" in script.read_text()
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
-def test_a_script_names_files_and_make_targets_that_exist(script: Path) -> None:
+def test_script_uses_existing_files_and_make_targets(script: Path) -> None:
     text = script.read_text()
     missing = [file for file in OWN_FILE.findall(text) if not (PROJECT / file).exists()]
     assert missing == []
@@ -106,13 +106,13 @@ def test_a_script_names_files_and_make_targets_that_exist(script: Path) -> None:
         assert set(targets.split()) <= make_targets(), targets
 
 
-def test_dependabot_looks_into_folders_that_exist() -> None:
+def test_dependabot_watches_existing_folders() -> None:
     for update in parsed(GITHUB / "dependabot.yml")["updates"]:
         for folder in update.get("directories") or [update["directory"]]:
             assert (PROJECT / folder.lstrip("/")).is_dir(), folder
 
 
-def test_hooks_are_local_and_run_what_setup_brings() -> None:
+def test_hooks_are_local_and_run_installed_programs() -> None:
     (local,) = parsed(HOOKS)["repos"]
     assert local["repo"] == "local"
     for hook in local["hooks"]:

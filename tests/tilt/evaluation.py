@@ -1,4 +1,4 @@
-"""Evaluates the Tiltfile in a real Starlark interpreter. Tilt's builtins record what they are asked; helm is real."""
+"""Evaluate the Tiltfile in a real Starlark interpreter. Tilt's builtins only record their calls; helm is real."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,11 +27,11 @@ config = struct(
 TRIGGER_MODE_MANUAL, TRIGGER_MODE_AUTO = "manual", "auto"
 """
 
-PLAIN = (
+RECORDED = (
     "version_settings update_settings ci_settings allow_k8s_contexts warn local docker_build "
     "k8s_custom_deploy k8s_kind k8s_resource k8s_yaml local_resource"
 ).split()
-"""Builtins that only say something; what they were given is recorded."""
+"""Builtins without a result. Their arguments are recorded."""
 
 VALUES = {
     "sync": ("source", "target"),
@@ -41,12 +41,12 @@ VALUES = {
     "probe": (),
     "http_get_action": (),
 }
-"""Builtins that make a value, with the names of what they are given by position."""
+"""Builtins that return a value, with the names of their positional arguments."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One use of a builtin. `first` is its first argument: a resource's name, a message, a command."""
+    """One call of a builtin. `first` is its first argument: a resource's name, a message or a command."""
 
     name: str
     arguments: Sequence[Any]
@@ -59,7 +59,7 @@ class Call:
 
 @dataclass
 class Evaluation:
-    """What a Tiltfile asked for, in order."""
+    """The builtin calls of a Tiltfile, in order."""
 
     calls: list[Call] = field(default_factory=list)
     helm_commands: list[list[str]] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Evaluation:
 
     @cached_property
     def objects(self) -> list[dict[str, Any]]:
-        """Everything that was handed to k8s_yaml."""
+        """All objects that were passed to k8s_yaml."""
         return [each for call in self.all("k8s_yaml") for each in yaml.safe_load_all(call.first) if each]
 
     @property
@@ -82,26 +82,26 @@ class Evaluation:
 
     @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
-        """By name, in the order in which they were declared, with what was said about them in any call."""
+        """Resources by name, in the order of their declaration, with the arguments of all calls for them."""
         found: dict[str, dict[str, Any]] = {each["metadata"]["name"]: {} for each in self.workloads}
         for call in self.all("k8s_custom_deploy", "local_resource"):
             found[call.first] = dict(call.named)
         for call in self.all("k8s_resource"):
             name = call.named.get("new_name") or call.first
-            assert call.first is None or call.first in found, f"k8s_resource({call.first!r}) names no resource"
+            assert call.first is None or call.first in found, f"k8s_resource({call.first!r}) refers to no resource"
             found[name] = {**found.get(name, {}), **call.named}
         return found
 
-    def before(self, name: str) -> set[str]:
-        """All resources that have to be there before this one. Raises ValueError for a circle."""
+    def dependencies(self, name: str) -> set[str]:
+        """Return all direct and indirect dependencies of a resource. Raises ValueError for a cycle."""
         seen: set[str] = set()
 
-        def follow(each: str, way: tuple[str, ...]) -> None:
+        def follow(each: str, path: tuple[str, ...]) -> None:
             for dependency in self.resources[each].get("resource_deps", []):
-                if dependency in way:
-                    raise ValueError(f"a circle: {' → '.join((*way, dependency))}")
+                if dependency in path:
+                    raise ValueError(f"dependency cycle: {' → '.join((*path, dependency))}")
                 seen.add(dependency)
-                follow(dependency, (*way, dependency))
+                follow(dependency, (*path, dependency))
 
         follow(name, (name,))
         return seen
@@ -116,7 +116,7 @@ def evaluate_in(
     project: Path, subcommand: str, environment: Mapping[str, str], flags: Mapping[str, object]
 ) -> Evaluation:
     """Run the Tiltfile of a project's folder."""
-    # Asked here: inside of Starlark a skip would be an error.
+    # Check for helm here: a skip within Starlark would be an error.
     need_helm()
     evaluation = Evaluation()
     module = starlark.Module()
@@ -136,7 +136,7 @@ def builtins(
 ) -> dict[str, Any]:
     defined: set[str] = set()
 
-    def plain(name: str) -> Any:
+    def recorder(name: str) -> Any:
         return lambda *arguments, **named: evaluation.calls.append(Call(name, arguments, named))
 
     def value(kind: str) -> Any:
@@ -144,10 +144,10 @@ def builtins(
 
     def parse() -> dict[str, object]:
         unknown = set(flags) - defined
-        assert not unknown, f"flags that the Tiltfile does not define: {unknown}"
+        assert not unknown, f"the Tiltfile does not define these flags: {unknown}"
         return dict(flags)
 
-    def templated(chart: str, name: str, namespace: str, values: list[str], set: list[str]) -> str:  # noqa: A002
+    def render_chart(chart: str, name: str, namespace: str, values: list[str], set: list[str]) -> str:  # noqa: A002
         command = ["template", name, str(project / chart), "--namespace", namespace]
         command += [word for file in values for word in ("--values", str(project / file))]
         command += [word for setting in set for word in ("--set", setting)]
@@ -157,9 +157,9 @@ def builtins(
         return done.stdout
 
     return {
-        **{name: plain(name) for name in PLAIN},
+        **{name: recorder(name) for name in RECORDED},
         **{name: value(name) for name in VALUES},
-        "helm": templated,
+        "helm": render_chart,
         "decode_yaml_stream": lambda text: list(yaml.safe_load_all(text)),
         "encode_yaml_stream": lambda objects: yaml.safe_dump_all(objects),
         "_exists": lambda path: os.path.exists(project / path),

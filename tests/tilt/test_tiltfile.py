@@ -1,4 +1,4 @@
-"""The Tiltfile: what comes up, in which order, from which images, and what `tilt ci` and `tilt down` wait for."""
+"""The Tiltfile deploys the right resources and images in the right order, with `tilt up`, `tilt ci` and `tilt down`."""
 
 import base64
 import re
@@ -14,7 +14,7 @@ from tests.images.dockerfile import read_dockerfile
 from tests.parts import PROJECT
 from tests.tilt.evaluation import Evaluation, evaluate
 
-KEY = {"OPENAI_API_KEY": "a-key-of-somebody"}
+KEY = {"OPENAI_API_KEY": "an-api-key"}
 
 
 @pytest.fixture(scope="module", params=["without a key", "with a key"])
@@ -24,7 +24,7 @@ def up(request: pytest.FixtureRequest) -> Evaluation:
 
 @pytest.fixture(scope="module")
 def plain() -> Evaluation:
-    """`tilt up` on a machine without a key."""
+    """`tilt up` without an API key."""
     return evaluate("up")
 
 
@@ -32,12 +32,12 @@ def image_name(image: str) -> str:
     return image.rpartition(":")[0]
 
 
-def test_every_image_that_a_workload_names_is_built_and_every_built_one_is_used(up: Evaluation) -> None:
+def test_built_images_are_exactly_those_of_the_workloads(up: Evaluation) -> None:
     containers = [each for workload in up.workloads for each in workload["spec"]["template"]["spec"]["containers"]]
     assert {image_name(each["image"]) for each in containers} == {call.first for call in up.all("docker_build")}
 
 
-def test_every_image_is_of_a_service_that_there_is(up: Evaluation) -> None:
+def test_every_image_belongs_to_an_existing_service(up: Evaluation) -> None:
     built = {call.named["build_args"]["SERVICE"]: call.first for call in up.all("docker_build")}
     assert {*built} <= set(services(PROJECT))
     assert {f"switchboard-{service.replace('_', '-')}": service for service in built} == {
@@ -45,12 +45,12 @@ def test_every_image_is_of_a_service_that_there_is(up: Evaluation) -> None:
     }
 
 
-def test_all_services_come_up(up: Evaluation) -> None:
+def test_all_services_are_deployed(up: Evaluation) -> None:
     names = {each["metadata"]["name"].replace("-", "_") for each in up.workloads}
     assert names | {"demo_model"} == set(services(PROJECT))
 
 
-def test_a_build_sees_every_file_that_its_image_holds(up: Evaluation) -> None:
+def test_build_context_has_every_file_of_the_image(up: Evaluation) -> None:
     for build in up.all("docker_build"):
         service = build.named["build_args"]["SERVICE"]
         seen = tuple(build.named["only"])
@@ -58,7 +58,7 @@ def test_a_build_sees_every_file_that_its_image_holds(up: Evaluation) -> None:
         assert unseen == [], service
 
 
-def test_a_live_update_writes_where_the_development_image_has_the_file(up: Evaluation) -> None:
+def test_live_update_writes_to_the_paths_of_the_dev_image(up: Evaluation) -> None:
     stages = read_dockerfile((PROJECT / "Dockerfile").read_text()).stages
     copied = {copy.words[0]: copy.words[1] for copy in stages["dev"].all("COPY") if "from" not in copy.flags}
     (folder,) = (each.text for each in stages["runtime"].all("WORKDIR"))
@@ -74,7 +74,7 @@ def test_a_live_update_writes_where_the_development_image_has_the_file(up: Evalu
             assert (PROJECT / sync["source"]).exists()
 
 
-def test_new_pins_make_a_new_image(up: Evaluation) -> None:
+def test_changed_pins_rebuild_the_image(up: Evaluation) -> None:
     for build in up.all("docker_build"):
         pins = {path for path in build.named["only"] if path.startswith("requirements/")}
         assert pins == set(build.named["live_update"][0]["files"])
@@ -83,7 +83,7 @@ def test_new_pins_make_a_new_image(up: Evaluation) -> None:
         assert all((PROJECT / path).exists() for path in pins)
 
 
-def test_a_live_update_may_write_into_every_container_and_nothing_else_is_let_go(up: Evaluation) -> None:
+def test_containers_are_writable_but_otherwise_restricted(up: Evaluation) -> None:
     for workload in up.workloads:
         pod = workload["spec"]["template"]["spec"]
         assert pod["securityContext"]["runAsNonRoot"] is True
@@ -96,7 +96,7 @@ def test_a_live_update_may_write_into_every_container_and_nothing_else_is_let_go
             }
 
 
-def test_tilt_finds_the_images_in_restates_kind(up: Evaluation) -> None:
+def test_tilt_finds_the_images_in_restate_deployments(up: Evaluation) -> None:
     kind = up.one("k8s_kind", "RestateDeployment")
     assert kind.named["image_json_path"] == "{.spec.template.spec.containers[*].image}"
     deployments = [each for each in up.objects if each["kind"] == "RestateDeployment"]
@@ -104,29 +104,29 @@ def test_tilt_finds_the_images_in_restates_kind(up: Evaluation) -> None:
     assert {each["apiVersion"] for each in deployments} == {kind.named["api_version"]}
 
 
-def test_resources_wait_for_each_other_without_a_circle(up: Evaluation) -> None:
+def test_resource_dependencies_have_no_cycle(up: Evaluation) -> None:
     for name, resource in up.resources.items():
         assert set(resource.get("resource_deps", [])) <= set(up.resources), name
-        up.before(name)
+        up.dependencies(name)
 
 
-def test_the_operator_comes_before_restate_and_restate_before_the_services(up: Evaluation) -> None:
+def test_operator_is_deployed_before_restate_and_restate_before_services(up: Evaluation) -> None:
     for workload in up.workloads:
-        needed = up.before(workload["metadata"]["name"])
+        needed = up.dependencies(workload["metadata"]["name"])
         assert {"mesh-operator", "mesh-platform", "restate-ready", "mesh-objects"} <= needed
-    assert up.before("mesh-platform") == {"mesh-operator"}
+    assert up.dependencies("mesh-platform") == {"mesh-operator"}
 
 
-def test_what_the_services_use_is_there_before_them(up: Evaluation) -> None:
-    beside = set(up.resources["mesh-objects"]["objects"])
+def test_objects_that_services_use_are_deployed_before_them(up: Evaluation) -> None:
+    listed = set(up.resources["mesh-objects"]["objects"])
     for each in up.objects:
         if each["kind"] not in ("Deployment", "RestateDeployment", "Service"):
-            assert f"{each['metadata']['name']}:{each['kind'].lower()}" in beside
+            assert f"{each['metadata']['name']}:{each['kind'].lower()}" in listed
     wanted = {each["spec"]["template"]["spec"]["serviceAccountName"] for each in up.workloads}
-    assert {f"{name}:serviceaccount" for name in wanted} | {"mesh:namespace"} <= beside
+    assert {f"{name}:serviceaccount" for name in wanted} | {"mesh:namespace"} <= listed
 
 
-def test_every_secret_that_a_pod_names_is_made(up: Evaluation) -> None:
+def test_every_referenced_secret_is_created(up: Evaluation) -> None:
     made = {each["metadata"]["name"]: set(each["stringData"]) for each in up.objects if each["kind"] == "Secret"}
     named = [
         variable["valueFrom"]["secretKeyRef"]
@@ -139,13 +139,13 @@ def test_every_secret_that_a_pod_names_is_made(up: Evaluation) -> None:
     assert [each for each in named if each["key"] not in made[each["name"]]] == []
 
 
-def test_services_and_links_are_where_the_documentation_says(plain: Evaluation) -> None:
+def test_links_match_the_documentation(plain: Evaluation) -> None:
     links = {
         link["name"]: link["url"] for name in ("restate-ui", "jaeger-ui") for link in plain.resources[name]["links"]
     }
     (forward,) = plain.resources["gateway"]["port_forwards"]
     links[forward["name"]] = f"http://localhost:{forward['local_port']}{forward['link_path']}"
-    assert forward["link_path"] == OPENAPI, "what a click on it opens is there"
+    assert forward["link_path"] == OPENAPI, "the link must open an existing page"
     assert links == {
         "Restate UI": "http://localhost:9070/ui",
         "Restate ingress": "http://localhost:8080",
@@ -156,7 +156,7 @@ def test_services_and_links_are_where_the_documentation_says(plain: Evaluation) 
     assert [url for url in links.values() if url not in documented] == []
 
 
-def test_a_forwarded_port_is_one_that_the_pod_has(plain: Evaluation) -> None:
+def test_forwarded_ports_exist_in_the_pods(plain: Evaluation) -> None:
     (gateway,) = (each for each in plain.workloads if each["metadata"]["name"] == "gateway")
     ports = {each["containerPort"] for each in gateway["spec"]["template"]["spec"]["containers"][0]["ports"]}
     assert {each["container_port"] for each in plain.resources["gateway"]["port_forwards"]} <= ports
@@ -167,14 +167,14 @@ def test_a_forwarded_port_is_one_that_the_pod_has(plain: Evaluation) -> None:
         assert {int(link["url"].split(":")[2].split("/")[0]) for link in resource["links"]} <= forwarded
 
 
-def test_without_a_key_the_demo_model_answers_and_that_is_said(plain: Evaluation) -> None:
+def test_demo_model_is_used_with_a_warning_without_a_key(plain: Evaluation) -> None:
     (warning,) = plain.all("warn")
-    assert warning.first == "Answers come from RULES, not from a language model: OPENAI_API_KEY is not set."
+    assert warning.first.endswith("is not a language model: OPENAI_API_KEY is not set.")
     assert "demo-model" in plain.resources
     assert variable(plain, "bank", "OPENAI_BASE_URL") == {"value": "http://demo-model:9099/v1"}
 
 
-def test_with_a_key_the_model_answers_and_the_key_is_in_no_command_line() -> None:
+def test_real_model_is_used_with_a_key_that_is_in_no_command_line() -> None:
     up = evaluate("up", {**KEY, "OPENAI_BASE_URL": "http://models.example.com/v1", "SWITCHBOARD_MODEL": "some-model"})
     assert not list(up.all("warn"))
     assert "demo-model" not in up.resources
@@ -188,21 +188,21 @@ def test_with_a_key_the_model_answers_and_the_key_is_in_no_command_line() -> Non
     assert not [each for each in [*commands, *map(str, up.helm_commands)] if KEY["OPENAI_API_KEY"] in each]
 
 
-def test_the_demo_model_can_be_asked_for_in_spite_of_a_key() -> None:
+def test_demo_model_can_be_selected_despite_a_key() -> None:
     up = evaluate("up", KEY, **{"demo-model": True})
     (warning,) = up.all("warn")
-    assert warning.first.endswith("--demo-model was given.")
+    assert warning.first.endswith("--demo-model is set.")
     assert "demo-model" in up.resources
 
 
-def test_another_cluster_has_to_be_named(plain: Evaluation) -> None:
+def test_other_clusters_must_be_allowed_explicitly(plain: Evaluation) -> None:
     assert not list(plain.all("allow_k8s_contexts"))
     (allowed,) = evaluate("up", context="staging").all("allow_k8s_contexts")
     assert allowed.first == "staging"
 
 
 def signing_key(evaluation: Evaluation) -> str:
-    """The key of the Secret that the gateway reads."""
+    """Return the key in the Secret that the gateway reads."""
     named = variable(evaluation, "gateway", "GATEWAY_JWT_SECRET")["valueFrom"]["secretKeyRef"]
     (secret,) = (
         each for each in evaluation.objects if (each["kind"], each["metadata"]["name"]) == ("Secret", named["name"])
@@ -212,7 +212,7 @@ def signing_key(evaluation: Evaluation) -> str:
     return base64.b64decode(secret["data"][named["key"]]).decode()
 
 
-def test_the_signing_key_that_everybody_can_read_signs_on_no_other_cluster(plain: Evaluation) -> None:
+def test_public_signing_key_is_used_only_on_local_clusters(plain: Evaluation) -> None:
     written = (PROJECT / "Tiltfile").read_text()
     assert signing_key(plain) in written
     other = evaluate("up", context="staging")
@@ -224,26 +224,26 @@ def test_the_signing_key_that_everybody_can_read_signs_on_no_other_cluster(plain
 
 
 @pytest.mark.parametrize(("subcommand", "waits"), [("up", False), ("ci", True)])
-def test_the_smoke_conversation_is_held_in_ci_after_all_agents_are_registered(subcommand: str, waits: bool) -> None:
+def test_smoke_runs_automatically_only_in_ci_after_agents_are_registered(subcommand: str, waits: bool) -> None:
     evaluation = evaluate(subcommand)
     smoke = evaluation.resources["smoke"]
     assert smoke["auto_init"] is waits
     agents = {each["metadata"]["name"] for each in evaluation.workloads}
-    assert {"mesh-ready", "restate-ready", "restate-ui", "jaeger-ui", *agents} <= evaluation.before("smoke")
+    assert {"mesh-ready", "restate-ready", "restate-ui", "jaeger-ui", *agents} <= evaluation.dependencies("smoke")
     ready = evaluation.one("local_resource", "mesh-ready").arguments[1]
     assert ready.startswith("kubectl --namespace mesh wait --for=condition=Ready rsd --all ")
     command = evaluation.one("local_resource", "smoke").arguments[1]
     assert (PROJECT / re.findall(r"python3 (\S+)", command)[0]).exists()
 
 
-def test_reading_the_tiltfile_alone_reaches_for_no_network() -> None:
+def test_reading_the_tiltfile_needs_no_network() -> None:
     evaluation = evaluate("alpha tiltfile-result")
     assert not list(evaluation.all("local"))
     assert [command[0] for command in evaluation.helm_commands] == ["template"]
 
 
 @pytest.mark.parametrize("subcommand", ["up", "ci"])
-def test_charts_of_others_are_fetched_before_they_are_deployed(subcommand: str) -> None:
+def test_chart_dependencies_are_downloaded_before_deployment(subcommand: str) -> None:
     evaluation = evaluate(subcommand)
     missing = [chart for chart in ("mesh-operator", "mesh-platform") if not has_dependencies(chart)]
     commands = [call.first for call in evaluation.all("local")]
@@ -254,20 +254,20 @@ def has_dependencies(chart: str) -> bool:
     return (PROJECT / "deploy" / "helm" / chart / "charts").exists()
 
 
-def test_down_waits_for_what_has_a_finalizer_while_somebody_can_take_it_off() -> None:
+def test_down_removes_objects_with_finalizers_before_the_operator() -> None:
     down = evaluate("down")
     assert not list(down.all("local"))
     delete = down.one("k8s_custom_deploy", "mesh-platform").named["delete_cmd"]
     steps = ["wait --for=delete rsd --all", "delete rsc restate", "helm uninstall mesh-platform"]
     assert [delete.index(step) for step in steps] == sorted(delete.index(step) for step in steps)
-    # What depends on another goes first: the operator is the last.
-    assert "mesh-operator" in down.before("mesh-platform")
+    # Tilt deletes dependents first, so the operator goes last.
+    assert "mesh-operator" in down.dependencies("mesh-platform")
     for deployment in (each for each in down.objects if each["kind"] == "RestateDeployment"):
         restate: dict[str, Any] = deployment["spec"]["restate"]
         assert (restate["deletePolicy"], restate["drainDelaySeconds"]) == ("force", 0)
 
 
-def test_every_file_that_a_command_names_exists(up: Evaluation) -> None:
+def test_files_in_commands_exist(up: Evaluation) -> None:
     named: set[str] = set()
     for call in up.all("k8s_custom_deploy"):
         named |= set(re.findall(r"deploy/helm/\S+", f"{call.named['apply_cmd']} {' '.join(call.named['deps'])}"))
@@ -275,18 +275,18 @@ def test_every_file_that_a_command_names_exists(up: Evaluation) -> None:
     assert [path for path in sorted(named) if not (PROJECT / path).exists()] == []
 
 
-def test_what_is_waited_for_and_forwarded_has_the_names_that_the_platform_gives_it(plain: Evaluation) -> None:
+def test_commands_use_the_names_of_the_platforms_objects(plain: Evaluation) -> None:
     rendered = yaml.safe_load_all(template("mesh-platform", "values-local.yaml", dependencies=False).stdout)
     (cluster,) = (each["metadata"]["name"] for each in rendered if each and each["kind"] == "RestateCluster")
     assert f" rsc/{cluster} " in f"{plain.one('local_resource', 'restate-ready').arguments[1]} "
-    # The operator makes the namespace of the cluster's name, with the Service `restate` in it.
+    # The operator creates a namespace with the cluster's name, which contains the Service `restate`.
     assert f"--namespace {cluster} port-forward svc/restate " in plain.resources["restate-ui"]["serve_cmd"]
     assert f"delete rsc {cluster} " in plain.one("k8s_custom_deploy", "mesh-platform").named["delete_cmd"]
     jaeger = values("mesh-platform")["jaeger"]["fullnameOverride"]
     assert f"port-forward svc/{jaeger} " in plain.resources["jaeger-ui"]["serve_cmd"]
 
 
-def test_objects_are_one_stream_that_can_be_read(up: Evaluation) -> None:
+def test_objects_are_one_valid_yaml_stream(up: Evaluation) -> None:
     (call,) = up.all("k8s_yaml")
     names = [(each["kind"], each["metadata"]["name"]) for each in yaml.safe_load_all(call.first)]
     assert len(names) == len(set(names))
