@@ -9,7 +9,7 @@ async def test_agent_registered_at_run_time_is_used_by_the_next_message(laborato
     name = f"Newcomer{int(laboratory.replays)}"
     hand_off = f"handoff_to_{name}"
     await laboratory.model.plays(
-        scene("before", says("nobody new")),
+        scene("before", says("no new agent")),
         scene("after", calls((hand_off, {"reason": "new"})), says("I am new here")),
     )
     customer = laboratory.customer()
