@@ -296,7 +296,7 @@ async def test_parallel_payments_never_exceed_the_daily_limit(bank: Bank) -> Non
     results = [await bank.teller.last_result(bob) for bob in customers]
     refused = [result["refused"] for result in results if "refused" in result]
     assert len(refused) == 14
-    assert all("over the limit of 10,000.00 EUR a day: 1,000.00 EUR can still be sent" in why for why in refused)
+    assert all("the daily limit of 10,000.00 EUR. You can still send 1,000.00 EUR" in why for why in refused)
     sent = await bank.teller.sent_externally(reference)
     after = await bank.sums()
     assert after["bob"] == before.get("bob", 0) + 30_000 - 6 * 1_500
