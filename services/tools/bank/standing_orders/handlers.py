@@ -116,7 +116,7 @@ def add_upkeep(standing_orders: restate.VirtualObject) -> None:
         orders = await ORDERS.read(ctx)
         order = allowed(policy.find_order(orders, request.order_id))
         ORDERS.cancel(ctx, orders, order.entry_id, order.timer_id)
-        return policy.answer("was cancelled and makes no more transfers", order)
+        return policy.answer("was cancelled and makes no more transfers", order, next_date=False)
 
     @implements(standing_orders, LIST_STANDING_ORDERS, kind="shared")
     async def list_standing_orders(ctx: restate.ObjectSharedContext, _request: PersonalInput) -> OrderList:

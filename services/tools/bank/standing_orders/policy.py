@@ -142,8 +142,8 @@ def view(order: StoredOrder) -> StandingOrder:
     )
 
 
-def answer(change: str, order: StoredOrder) -> OrderResult:
-    summary = f"Your standing order {order.order_id} {change}: {describe_order(order)}."
+def answer(change: str, order: StoredOrder, next_date: bool = True) -> OrderResult:
+    summary = f"Your standing order {order.order_id} {change}: {describe_order(order, next_date)}."
     return OrderResult(summary=summary, order=view(order))
 
 
@@ -154,10 +154,10 @@ def order_list(orders: Orders) -> OrderList:
     return OrderList(summary=summary, orders=tuple(view(order) for order in kept))
 
 
-def describe_order(order: StoredOrder) -> str:
+def describe_order(order: StoredOrder, next_date: bool = True) -> str:
     request = order.request
     amount = format_amount(request.amount, request.currency)
-    times = f"every {request.every}, next on {format_date(order.next_at.date())}"
+    times = f"every {request.every}" + (f", next on {format_date(order.next_at.date())}" if next_date else "")
     return f"{amount} to {request.recipient_name} {times}{reference_phrase(request.reference)}"
 
 

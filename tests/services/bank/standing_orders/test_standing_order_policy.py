@@ -88,6 +88,12 @@ def test_order_that_could_never_run_is_refused(more: dict[str, str], why: str) -
     assert why in refused.why
 
 
+def test_cancelled_order_is_described_without_a_next_date() -> None:
+    assert policy.answer("was cancelled", stored(), next_date=False).summary == (
+        "Your standing order S1 was cancelled: 50.00 EUR to Bob Brandt every month."
+    )
+
+
 def test_orders_beyond_the_maximum_are_refused() -> None:
     assert policy.refuse_too_many(Orders(pending=(stored(),) * (ORDERS_MAX - 1))) is None
     assert policy.refuse_too_many(Orders(pending=(stored(),) * ORDERS_MAX)) is not None

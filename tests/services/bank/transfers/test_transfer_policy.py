@@ -280,6 +280,13 @@ def test_lookup_without_the_right_name_gets_the_same_refusal_for_everyone(name: 
     assert len(refusals) == 1
 
 
+def test_failure_notice_omits_the_rule_number() -> None:
+    request = ScheduledTransferRequest.model_validate(payment(session_id="s", on="friday"))
+    assert plans.failed(request, "A single transfer can be at most 5,000.00 EUR. (rule T1)") == (
+        "Your scheduled transfer of 50.00 EUR to Bob Brandt failed: A single transfer can be at most 5,000.00 EUR."
+    )
+
+
 def test_scheduled_transfer_ids_are_never_reused() -> None:
     request = ScheduledTransferRequest.model_validate(payment(session_id="s", on="friday"))
     first = plans.schedule(Plan(), request, NOW, timedelta(minutes=1))
