@@ -13,7 +13,7 @@ SessionId = Annotated[
     str,
     Field(
         pattern=f"^{SESSION_ID}$",
-        description="Chosen by the client: 1 to 64 letters, digits, '.', '_', '-'; neither '.' nor '..'.",
+        description="Chosen by the client: 1 to 64 letters, digits, '.', '_' or '-', but not '.' or '..' alone.",
     ),
     AfterValidator(session_id),
 ]
