@@ -54,6 +54,9 @@ class Agent:
     """Other names for the customer's id in this domain, such as `user_id`. Like `customer_id`, such an input field must
     be filled from the session's identity."""
 
+    model: str = ""
+    """Model of this agent, such as `anthropic:claude-sonnet-5-5`. By default the one that the settings name."""
+
     def __post_init__(self) -> None:
         if not AGENT_NAME.fullmatch(self.name):
             raise ValueError(f"agent {self.name!r}: a name must be a capital letter and up to 47 letters or digits")

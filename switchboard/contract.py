@@ -135,10 +135,17 @@ class Tool(Generic[Input, Output]):
     internal: bool = False
     """True for a tool that only other tools call. Agents cannot list it, and it does not verify the customer."""
 
+    read_only: bool = False
+    """True if the tool changes nothing. Reports to customers of what was done leave it out."""
+
+    label: str = ""
+    """The action in words for customers, such as "transfer money". By default the handler's name with spaces."""
+
     def __post_init__(self) -> None:
         if not FUNCTION_NAME.fullmatch(self.name):
             raise ValueError(f"tool {self.name!r}: a name must be 1 to 64 letters, digits, '_' or '-'")
         problem = problem_with_types(self) or problem_with_marks(self.input)
+        problem = problem or problem_with_words(self)
         problem = problem or (problem_with_internal(self) if self.internal else problem_with_identity(self))
         if problem:
             raise ValueError(f"tool {self.name}: {problem}")
@@ -147,6 +154,10 @@ class Tool(Generic[Input, Output]):
     def name(self) -> str:
         """The name that the model sees, which is the handler's."""
         return self.handler
+
+    @property
+    def spoken_label(self) -> str:
+        return self.label or self.handler.replace("_", " ")
 
     @property
     def requires_verified_customer(self) -> bool:
@@ -219,6 +230,17 @@ def problem_with_types(tool: Tool[Any, Any]) -> str | None:
             return f"the {what} is {found!r}, but must be a pydantic model. Derive a class from {base}"
     if tool.keyed_by not in (None, *get_args(IdentityKey)):
         return f'keyed_by must be "customer_id" or "session_id", not {tool.keyed_by!r}'
+    return None
+
+
+def problem_with_words(tool: Tool[Any, Any]) -> str | None:
+    """What contradicts `read_only` or `label`."""
+    if tool.read_only and tool.consent:
+        return (
+            "read_only says that it changes nothing, but consent asks the customer before it does. Remove one of them"
+        )
+    if tool.label != tool.label.strip() or not tool.label.isprintable():
+        return "label must be a few words on one line"
     return None
 
 

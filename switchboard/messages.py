@@ -1,8 +1,13 @@
 """Types that services exchange. They are also journaled, so each change here changes the wire format."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+def added_later(default: Any) -> Any:
+    """A field that old journals and other versions do not have. It is written only if it differs from the default."""
+    return Field(default, exclude_if=lambda value: value == default)
 
 
 class WireModel(BaseModel):
@@ -36,6 +41,7 @@ class UserText(WireModel):
 
     kind: Literal["user"] = "user"
     text: str
+    withheld: bool = added_later(False)
 
 
 class ToolCall(WireModel):
@@ -46,17 +52,41 @@ class ToolCall(WireModel):
     arguments: str
     """JSON text as the model wrote it. Not validated."""
 
+    label: str = added_later("")
+    """The tool in words for customers, such as "transfer money"; empty in older messages."""
+
+    read_only: bool = added_later(False)
+    """True if the tool changes nothing."""
+
+    given_id: str = added_later("")
+    """The endpoint's id of the call, which only that endpoint sees again. `call_id` is our own."""
+
+
+class Part(WireModel):
+    """One part of a model's reply, in the order in which the model returned it."""
+
+    kind: Literal["opaque", "text", "call"]
+    data: str = ""
+    """`opaque`: JSON that only the same model can read, such as encrypted reasoning. `text`: the text. `call`: JSON
+    that belongs to the call, or empty."""
+
+    call: int = 0
+    """`call`: the position in the reply's `calls`."""
+
 
 class Usage(WireModel):
     """Token counts reported by the model endpoint; 0 if it reports none."""
 
     input_tokens: int = Field(0, ge=0)
     output_tokens: int = Field(0, ge=0)
+    cached_tokens: int = Field(0, ge=0, exclude_if=lambda value: value == 0)
+    """Of the input tokens: those that the provider read from its cache."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
         )
 
 
@@ -73,6 +103,18 @@ class ModelReply(WireModel):
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     usage: Usage = Usage()
+    origin: str = added_later("")
+    """The provider, model and host that returned it."""
+
+    parts: tuple[Part, ...] = added_later(())
+    """Set if the model needs something back unchanged. Only requests to the same `origin` contain it; people never see
+    it."""
+
+    withheld: bool = added_later(False)
+
+    def without_parts(self) -> "ModelReply":
+        """Return the reply as people may see it."""
+        return self.model_copy(update={"parts": ()}) if self.parts else self
 
 
 class ToolResult(WireModel):
@@ -87,12 +129,16 @@ class ToolResult(WireModel):
     outcome: Literal["known", "held", "unknown"] = "known"
     """`held`: the call waits for the customer's consent. `unknown`: the turn ended before the tool returned."""
 
+    withheld: bool = added_later(False)
+    """The model's provider refused the text, so models no longer see it."""
+
 
 class Note(WireModel):
     """A message from the mesh to the model, such as that its last reply was empty. Never shown to the customer."""
 
     kind: Literal["note"] = "note"
     text: str
+    withheld: bool = added_later(False)
 
 
 class Notice(WireModel):
@@ -100,6 +146,7 @@ class Notice(WireModel):
 
     kind: Literal["notice"] = "notice"
     text: str
+    withheld: bool = added_later(False)
 
 
 Message = Annotated[UserText | ModelReply | ToolResult | Note | Notice, Field(discriminator="kind")]
@@ -137,6 +184,12 @@ class TurnRequest(WireModel):
     confirmed: tuple[HeldCall, ...] = ()
     """Calls that the customer has just consented to. The agent makes them first."""
 
+    journal: int = added_later(1)
+    """Version of the journal entries that the agent writes."""
+
+    tokens_left: int | None = added_later(None)
+    """Tokens that the session may still use; None if there is no limit."""
+
 
 class Reply(WireModel):
     """The turn ended with a text for the customer."""
@@ -173,6 +226,20 @@ class Interrupted(WireModel):
     """False if the messages are lost, so that it is unknown what the turn did."""
 
 
+class Spent(WireModel):
+    """Tokens of a model call that returned no usable reply: it failed, was cut off or was interrupted."""
+
+    agent: str
+    model: str
+    usage: Usage
+    estimated: bool = False
+    """True if the endpoint did not report the tokens."""
+
+
+SUMMARY = -1
+"""The position of the summary among withheld messages."""
+
+
 class TurnOutcome(WireModel):
     """The output of an agent for one turn.
 
@@ -184,3 +251,15 @@ class TurnOutcome(WireModel):
 
     added: tuple[Message, ...] = ()
     """The messages that the turn adds to the transcript."""
+
+    withheld: tuple[int, ...] = added_later(())
+    """Positions in the request's transcript, or SUMMARY: texts that the model's provider refused."""
+
+    skipped: int = added_later(0)
+    """How many of the transcript's oldest messages did not fit into the model's context."""
+
+    plain_history: bool = added_later(False)
+    """True if the provider refused the `parts` of earlier replies."""
+
+    attempts: tuple[Spent, ...] = added_later(())
+    """Model calls that returned no usable reply."""

@@ -7,7 +7,7 @@ from typing import Any
 from bench import work
 from bench.contract import LOOK_UP, WAIT, bench
 from bench.peers.front import Done, serve
-from switchboard.loop.decide import Act, Answer, Judged, decide
+from switchboard.loop.decide import Act, Answer, ValidatedCall, decide
 from switchboard.messages import HeldCall, Identity, Message, ToolResult, TurnRequest, UserText
 from switchboard.models.model import Model
 from switchboard.runtime.serve import models_from_environment
@@ -43,7 +43,7 @@ class BareLoop:
         raise ValueError("the turn exceeded the maximum number of steps")
 
 
-async def call_tool(call: Judged) -> ToolResult:
+async def call_tool(call: ValidatedCall) -> ToolResult:
     """Call a tool in this process."""
     if isinstance(call, ToolResult):
         return call
@@ -53,4 +53,4 @@ async def call_tool(call: Judged) -> ToolResult:
 
 
 if __name__ == "__main__":
-    serve(BareLoop(models_from_environment()[0]).turn)
+    serve(BareLoop(models_from_environment()()[0]).turn)

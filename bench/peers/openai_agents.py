@@ -15,7 +15,7 @@ from agents import (  # type: ignore[import-not-found]
 from bench import work
 from bench.contract import AGENT, INSTRUCTIONS, LookUp, Wait
 from bench.peers.front import Done, serve
-from switchboard.models.responses import connect
+from switchboard.models.endpoint import connect_openai
 from switchboard.runtime.settings import ModelSettings as Endpoint
 from switchboard.runtime.settings import load
 
@@ -49,12 +49,13 @@ class Conversations:
 
 def agent() -> Any:
     """Return an agent with the same client and transport as ours, so that only the package's own work differs."""
-    endpoint = load(Endpoint)
-    client = connect(endpoint.api_key.get_secret_value(), str(endpoint.base_url) if endpoint.base_url else None)
+    settings = load(Endpoint)
+    choice = settings.choose(settings.names()[0])
+    client = connect_openai(choice.key, choice.base_url).http
     return Agent(
         name=AGENT,
         instructions=INSTRUCTIONS,
-        model=OpenAIResponsesModel(endpoint.model, client),
+        model=OpenAIResponsesModel(choice.model, client),
         model_settings=ModelSettings(parallel_tool_calls=True, store=False),
         tools=[function_tool(wait), function_tool(look_up)],
     )

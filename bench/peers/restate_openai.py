@@ -15,7 +15,7 @@ from restate.ext.openai import DurableRunner, durable_function_tool, restate_con
 
 from bench.contract import AGENT, BENCH_TOOLS, INSTRUCTIONS, LookUp, Said, Wait
 from switchboard.messages import WireModel
-from switchboard.models.responses import connect
+from switchboard.models.endpoint import connect_openai
 from switchboard.runtime.serve import serve
 from switchboard.runtime.settings import ModelSettings as Endpoint
 from switchboard.runtime.settings import load
@@ -78,8 +78,8 @@ def agent(model: str) -> Any:
 
 
 if __name__ == "__main__":
-    endpoint = load(Endpoint)
-    base_url = str(endpoint.base_url) if endpoint.base_url else None
+    settings = load(Endpoint)
+    choice = settings.choose(settings.names()[0])
     set_tracing_disabled(True)
-    set_default_openai_client(connect(endpoint.api_key.get_secret_value(), base_url), use_for_tracing=False)
-    serve(durable_object(agent(endpoint.model)))
+    set_default_openai_client(connect_openai(choice.key, choice.base_url).http, use_for_tracing=False)
+    serve(durable_object(agent(choice.model)))

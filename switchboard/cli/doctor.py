@@ -18,16 +18,17 @@ from rich.text import Text
 from switchboard.cli.console import out
 from switchboard.cli.up import model_variables
 from switchboard.local import findings
-from switchboard.local.findings import Endpoint, Finding, RunningMesh
+from switchboard.local.findings import Finding, RunningMesh
 from switchboard.local.listeners import find_listener, in_use
 from switchboard.local.mesh import DEMO_MODEL, Addresses
 from switchboard.local.process import is_healthy
 from switchboard.local.restate_server import Admin, AdminError, Ports, find_binary
+from switchboard.models.settings import Choice
+from switchboard.models.trial import try_model
 from switchboard.runtime.mesh_file import MeshFileError, MeshProject
 from switchboard.runtime.settings import ModelSettings, load
 
 PROBE_TIMEOUT_SECONDS = 5
-OPENAI_URL = "https://api.openai.com/v1"
 
 MARKS = {"ok": ("ok", "green"), "missing": ("missing", "red"), "note": ("note", "dim")}
 
@@ -49,7 +50,7 @@ async def examine(ingress_url: str, admin_url: str) -> list[Finding]:
     if binary is None:
         found.append(findings.npm(shutil.which("node"), shutil.which("npm")))
     found += port_findings(mesh is not None, own_ports(ingress_url, admin_url))
-    found.append(await model_finding())
+    found += await model_findings()
     found += findings.mesh(mesh, admin_url)
     return found
 
@@ -85,23 +86,16 @@ def version_of(binary: Path) -> str:
     return answer.stdout.strip()
 
 
-async def model_finding() -> Finding:
+async def model_findings() -> list[Finding]:
+    """Ask each model once. This costs some hundred tokens."""
     if model_variables(os.environ) is None:
-        return findings.model(None, 200)
+        return [findings.demo_model()]
     settings = load(ModelSettings)
-    base_url = str(settings.base_url or OPENAI_URL).rstrip("/")
-    headers = {"authorization": f"Bearer {settings.api_key.get_secret_value()}"}
-    return findings.model(Endpoint(base_url, settings.model), await status_of(f"{base_url}/models", headers))
+    return [await model_finding(settings.choose(name), settings) for name in dict.fromkeys(settings.names())]
 
 
-async def status_of(url: str, headers: dict[str, str] | None = None) -> int | None:
-    """Return the HTTP status of a GET, or None if there is no answer."""
-    timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_SECONDS)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url, headers=headers) as response:
-            return response.status
-    except (aiohttp.ClientError, TimeoutError, ValueError):
-        return None
+async def model_finding(choice: Choice, settings: ModelSettings) -> Finding:
+    return findings.model(choice, await try_model(choice, settings))
 
 
 async def inspect_mesh(admin_url: str) -> RunningMesh | None:

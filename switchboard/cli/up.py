@@ -21,17 +21,25 @@ from switchboard.local.observe import TracePorts, TracingProcesses, tracing_or_r
 from switchboard.local.problem import Problem
 from switchboard.local.process import Process, StartFailed
 from switchboard.local.restate_server import Ports
+from switchboard.models.providers import PROVIDERS, split_name
 from switchboard.runtime.mesh_file import MeshDefinition, MeshProject
+from switchboard.runtime.settings import ModelSettings, load
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 MESH_FOLDERS = ("restate", "logs", "observe")
 """Folders that a mesh writes and --fresh removes. Other files in its folder are left alone."""
 
-MODEL_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "SWITCHBOARD_MODEL", "SWITCHBOARD_FALLBACK_MODELS")
-KEY = MODEL_VARIABLES[0]
+MODEL_SETTINGS = ("API_KEY", "BASE_URL", "WIRE_API", "SENDS")
+MODEL_VARIABLES = (
+    *(f"{provider.prefix}_{setting}" for provider in PROVIDERS.values() for setting in MODEL_SETTINGS),
+    "SWITCHBOARD_MODEL",
+    "SWITCHBOARD_FALLBACK_MODELS",
+    "SWITCHBOARD_MODEL_OPTIONS",
+    "SWITCHBOARD_MODEL_TIMEOUT",
+)
 
-RULES_ANSWER = "OPENAI_API_KEY is not set: answers come from RULES, not from a language model."
+RULES_ANSWER = "No key of a model is set: answers come from RULES, not from a language model."
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,10 @@ DEFAULT_PORTS = Ports()
 
 def model_variables(environment: Mapping[str, str]) -> dict[str, str] | None:
     """Return the variables of a real model, or None without an API key. The demo model answers then."""
-    if not environment.get(KEY):
+    named, _ = split_name(environment.get("SWITCHBOARD_MODEL", ""))
+    keys = (f"{provider.prefix}_API_KEY" for provider in PROVIDERS.values())
+    without_key = named is not None and not PROVIDERS[named].key_needed
+    if not without_key and not any(environment.get(key) for key in keys):
         return None
     return {name: environment[name] for name in MODEL_VARIABLES if environment.get(name)}
 
@@ -186,6 +197,13 @@ def exit_message(process: Process, code: int) -> str:
     )
 
 
+def model_address() -> tuple[str, str]:
+    """Return address and name of the first model."""
+    settings = load(ModelSettings)
+    choice = settings.choose(settings.names()[0])
+    return choice.base_url or "", choice.name
+
+
 def show(mesh: Mesh, model: Mapping[str, str] | None, tracing_off: str = "") -> None:
     """Print the addresses and the next steps. `tracing_off` is the reason if requested traces are not available."""
     addresses = mesh.addresses
@@ -203,7 +221,7 @@ def show(mesh: Mesh, model: Mapping[str, str] | None, tracing_off: str = "") -> 
     if model is None:
         table.add_row("model", f"{addresses.service_url(DEMO_MODEL)}/v1", "rules, not a language model")
     else:
-        table.add_row("model", model.get("OPENAI_BASE_URL", "OpenAI"), model.get("SWITCHBOARD_MODEL", ""))
+        table.add_row("model", *model_address())
     if mesh.tracing is not None:
         table.add_row("collector", f"http://127.0.0.1:{mesh.tracing.ports.http}", "accepts spans (OTLP over HTTP)")
         table.add_row("Jaeger", mesh.tracing.jaeger_url or "external", "a trace of every turn")

@@ -8,6 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from switchboard.models.settings import Choice
+from switchboard.models.trial import TrialResult
+
 PYTHON_MIN = (3, 11)
 RESTATE_VERSION = "1.7."
 """Supported Restate releases. The CLI depends on their introspection tables, the services on their protocol."""
@@ -31,14 +34,6 @@ class Finding:
     state: State
     found: str
     fix: str = ""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A language model's address and name."""
-
-    base_url: str
-    model: str
 
 
 class Stuck(BaseModel):
@@ -133,20 +128,28 @@ def ports(wanted: Sequence[int], held: Mapping[str, str], mesh_runs: bool) -> Fi
     )
 
 
-def model(endpoint: Endpoint | None, status: int | None) -> Finding:
-    """Check the model's endpoint. `status` is the HTTP status of its list of models, or None without an answer."""
-    subject = "model"
-    if endpoint is None:
-        return Finding(subject, "note", "OPENAI_API_KEY is not set: answers come from rules", "export OPENAI_API_KEY=…")
-    where = f"{endpoint.model} at {endpoint.base_url}"
-    if status is None:
-        return Finding(subject, "missing", f"{where} does not answer", "check OPENAI_BASE_URL and the network")
-    if status in {401, 403}:
-        return Finding(subject, "missing", f"{where} rejects the API key (HTTP {status})", "export OPENAI_API_KEY=…")
-    if status >= 500:
-        return Finding(subject, "missing", f"{where} fails (HTTP {status})", "try again later, or set OPENAI_BASE_URL")
-    # Some compatible endpoints have no list of models but work anyway.
-    return Finding(subject, "ok", where)
+def demo_model() -> Finding:
+    text = "no key of a model is set: answers come from rules"
+    return Finding("model", "note", text, "export OPENAI_API_KEY=… or ANTHROPIC_API_KEY=…")
+
+
+def model(choice: Choice, tried: TrialResult) -> Finding:
+    """Report what a model's endpoint answered to a request with everything that a conversation contains."""
+    where = f"{choice.name} at {choice.base_url}"
+    if tried.accepted:
+        return Finding("model", "ok", where)
+    if tried.settings:
+        return Finding("model", "missing", f"{where} refuses an optional field: {tried.why}", " ".join(tried.settings))
+    prefix = choice.provider.prefix
+    fixes = {
+        "401": f"export {prefix}_API_KEY=…",
+        "403": f"export {prefix}_API_KEY=…",
+        "404": f"check SWITCHBOARD_MODEL, {prefix}_BASE_URL and {prefix}_WIRE_API",
+        "connection": f"check {prefix}_BASE_URL and the network",
+        "timeout": f"check {prefix}_BASE_URL, or set a longer SWITCHBOARD_MODEL_TIMEOUT",
+    }
+    fix = fixes.get(tried.kind, "see docs/operate/models.md")
+    return Finding("model", "missing", f"{where} does not answer: {tried.why}", fix)
 
 
 def mesh(seen: RunningMesh | None, admin_url: str) -> list[Finding]:

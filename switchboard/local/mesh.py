@@ -189,6 +189,7 @@ class Mesh:
         return {
             "OPENAI_API_KEY": "not-needed",
             "OPENAI_BASE_URL": f"{self.addresses.service_url(DEMO_MODEL)}/v1",
+            "OPENAI_SENDS": "all",
             "SWITCHBOARD_MODEL": DEMO_MODEL_NAME,
             "SWITCHBOARD_FALLBACK_MODELS": "",
         }

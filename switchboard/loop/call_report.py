@@ -11,36 +11,45 @@ UNKNOWN = "Interrupted. It is not known whether this was done. Find out before i
 
 @dataclass(frozen=True)
 class CallReport:
-    """The names of a turn's tools, by what is known of their calls. Hand-offs and held calls are not among them."""
+    """The calls of a turn that change something, by what is known of them: labels in words, each once.
+
+    Hand-offs, held calls and calls that only read are not among them.
+    """
 
     done: tuple[str, ...]
     failed: tuple[str, ...]
     unknown: tuple[str, ...]
 
     def sentence(self) -> str:
-        """For the customer; empty when no tool was called."""
+        """For the customer; empty when nothing was to be changed."""
         parts = [
             f"Done: {', '.join(self.done)}." if self.done else "",
             f"Not done: {', '.join(self.failed)}." if self.failed else "",
-            f"I do not know whether it was done: {', '.join(self.unknown)}." if self.unknown else "",
+            f"I don't know whether this was done: {', '.join(self.unknown)}." if self.unknown else "",
         ]
         return " ".join(part for part in parts if part)
 
 
 def report_calls(messages: Sequence[Message]) -> CallReport:
-    """What is known of the calls of these messages."""
+    """Report what is known of the calls of these messages."""
     done, failed, unknown = [], [], []
     for call, result in calls_and_results(messages):
-        name = call.tool.replace("_", " ")
-        if call.tool.startswith(HANDOFF_PREFIX) or (result is not None and result.outcome == "held"):
+        if call.read_only or call.tool.startswith(HANDOFF_PREFIX):
             continue
+        if result is not None and result.outcome == "held":
+            continue
+        name = call.label or call.tool.replace("_", " ")
         if result is None or result.outcome == "unknown":
             unknown.append(name)
         elif result.ok:
             done.append(name)
         else:
             failed.append(name)
-    return CallReport(tuple(done), tuple(failed), tuple(unknown))
+    return CallReport(once(done), once(failed), once(unknown))
+
+
+def once(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 def close_open_calls(messages: Sequence[Message]) -> tuple[Message, ...]:

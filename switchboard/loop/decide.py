@@ -1,5 +1,6 @@
 """What a model's reply means. Pure: no context, no await, so every branch is a row of a table test."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ from pydantic import ValidationError
 
 from switchboard.agent import HANDOFF_PREFIX, Agent
 from switchboard.contract import Tool, parse_json
-from switchboard.messages import Card, HandOff, HeldCall, Identity, ModelReply, Note, ToolCall, ToolResult
+from switchboard.messages import Card, HandOff, HeldCall, Identity, Message, ModelReply, Note, ToolCall, ToolResult
 
 CALLS_MAX = 16
 """Calls of one step that are made; the model is told to ask again for the others."""
@@ -20,6 +21,11 @@ CONFIRMED = ".confirmed"
 """Ends the id of a call that is made after the customer's yes."""
 
 AWAITS_CONSENT = "Not done yet: the customer has been asked to confirm exactly this call."
+
+HANDED_OVER_TO_YOU = (
+    "Not handed over: {name} has just handed this conversation over to you, and nothing has changed since. Answer the"
+    " customer yourself, or say what you need."
+)
 
 EMPTY = Note(text="Your last answer was empty. Answer the customer, call a tool, or hand off.")
 
@@ -55,7 +61,7 @@ class Unfit:
     result: ToolResult
 
 
-Judged = ApprovedCall | HeldCall | ToolResult
+ValidatedCall = ApprovedCall | HeldCall | ToolResult
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Act:
     """Answers every call of the reply once, in the model's order: by making it, by holding it until the customer says
     yes, or by a result that says why not. `unfit` counts those whose arguments did not fit."""
 
-    calls: tuple[Judged, ...]
+    calls: tuple[ValidatedCall, ...]
     unfit: int = 0
 
     @property
@@ -81,28 +87,65 @@ class AskAgain:
 Decision = Answer | HandOver | Act | AskAgain
 
 
-def decide(reply: ModelReply, agent: Agent, identity: Identity, peers: tuple[Card, ...]) -> Decision:
-    """What to do about a model's reply. Total: whatever a model says, there is an answer to it."""
+def decide(
+    reply: ModelReply,
+    agent: Agent,
+    identity: Identity,
+    peers: tuple[Card, ...],
+    transcript: Sequence[Message] = (),
+) -> Decision:
+    """Decide what to do about a model's reply. Every reply leads to a decision.
+
+    `transcript` is the conversation before this turn.
+    """
     if not reply.calls:
         return Answer(reply.text) if reply.text.strip() else AskAgain(EMPTY)
     if len(reply.calls) == 1 and reply.calls[0].tool.startswith(HANDOFF_PREFIX):
-        return hand_over(reply.calls[0], peers)
-    judged = [judge(index, call, agent, identity) for index, call in enumerate(reply.calls)]
+        return hand_over(reply.calls[0], peers, transcript)
+    validated = [validate_call(index, call, agent, identity) for index, call in enumerate(reply.calls)]
     return Act(
-        calls=tuple(call.result if isinstance(call, Unfit) else call for call in judged),
-        unfit=sum(isinstance(call, Unfit) for call in judged),
+        calls=tuple(call.result if isinstance(call, Unfit) else call for call in validated),
+        unfit=sum(isinstance(call, Unfit) for call in validated),
     )
 
 
-def hand_over(call: ToolCall, peers: tuple[Card, ...]) -> HandOver | Act:
-    """Follow a hand-off to an agent that exists; refuse one to an agent that the model made up."""
+def hand_over(call: ToolCall, peers: tuple[Card, ...], transcript: Sequence[Message] = ()) -> HandOver | Act:
+    """Follow a hand-off to an agent that exists.
+
+    It is refused when the model made the agent up, and when that agent has just handed over and nothing has happened
+    since: the two would pass the customer back and forth.
+    """
     name = call.tool.removeprefix(HANDOFF_PREFIX)
     if name not in {peer.name for peer in peers}:
         known = ", ".join(peer.name for peer in peers) or "none"
         shown = name[:NAME_SHOWN_CHARS]
         return Act((refusal(call, f"There is no agent {shown!r} to hand off to. Agents: {known}."),))
+    if name == handed_over_by(transcript):
+        return Act((refusal(call, HANDED_OVER_TO_YOU.format(name=name)),))
     hand_off = HandOff(to=name, reason=reason_given(call))
     return HandOver(hand_off, ToolResult(call_id=call.call_id, ok=True, content=f"Handed over to {name}."))
+
+
+def handed_over_by(transcript: Sequence[Message]) -> str | None:
+    """The agent whose hand-off ends the transcript; None when something else does."""
+    match transcript[-2:]:
+        case [ModelReply(agent=agent, calls=[call]), ToolResult(ok=True)] if call.tool.startswith(HANDOFF_PREFIX):
+            return agent
+    return None
+
+
+def labelled(reply: ModelReply, agent: Agent) -> ModelReply:
+    """Return the reply with the words for its calls that the tools declare; reports to customers use them."""
+    if not reply.calls:
+        return reply
+    calls = tuple(labelled_call(call, agent.tool(call.tool)) for call in reply.calls)
+    return reply.model_copy(update={"calls": calls})
+
+
+def labelled_call(call: ToolCall, tool: Tool[Any, Any] | None) -> ToolCall:
+    if tool is None:
+        return call
+    return call.model_copy(update={"label": tool.spoken_label, "read_only": tool.read_only})
 
 
 def reason_given(call: ToolCall) -> str:
@@ -115,7 +158,7 @@ def reason_given(call: ToolCall) -> str:
     return reason[:REASON_MAX_CHARS] if isinstance(reason, str) else ""
 
 
-def judge(index: int, call: ToolCall, agent: Agent, identity: Identity) -> Judged | Unfit:
+def validate_call(index: int, call: ToolCall, agent: Agent, identity: Identity) -> ValidatedCall | Unfit:
     """Approve one call of a step, or say to the model what is wrong with it."""
     if index >= CALLS_MAX:
         return refusal(call, f"Not done: at most {CALLS_MAX} calls at once. Ask again for this one.")
@@ -134,14 +177,15 @@ def judge(index: int, call: ToolCall, agent: Agent, identity: Identity) -> Judge
     return approve(call, tool, given, identity)
 
 
-def approve(call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identity: Identity) -> Judged | Unfit:
+def approve(call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identity: Identity) -> ValidatedCall | Unfit:
     """Fill in who is asking, and check the whole against the tool's input. What needs consent is held."""
     filled = tool.filled_fields()
     overreach = sorted(filled.keys() & given.keys())
     if overreach:
         return refusal(call, f"{', '.join(overreach)} cannot be given: it is always the signed-in customer's.")
+    identified = {name: getattr(identity, part) for name, part in filled.items()}
     try:
-        arguments = tool.input.model_validate(given | {name: getattr(identity, part) for name, part in filled.items()})
+        arguments = validated_input(tool, given | identified)
     except ValidationError as error:
         return Unfit(refusal(call, f"The arguments do not fit: {explain(error)}. Correct them, or ask the customer."))
     except ArithmeticError:
@@ -153,6 +197,23 @@ def approve(call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identit
     # On one line: an argument must not be able to shape the list of what is asked.
     question = " ".join(tool.consent(arguments).split())
     return HeldCall(call_id=call.call_id, tool=tool.name, arguments=call.arguments, body=body, question=question)
+
+
+def validated_input(tool: Tool[Any, Any], given: dict[str, Any]) -> Any:
+    """Return the tool's input. Raises ValidationError, ArithmeticError.
+
+    Many models write null for an optional argument that they leave out, so a null that does not fit counts as absent.
+    """
+    try:
+        return tool.input.model_validate(given)
+    except ValidationError as error:
+        wrong = {problem["loc"][0] for problem in error.errors(include_url=False) if len(problem["loc"]) == 1}
+        nulls = {name for name in wrong if given.get(str(name), "") is None}
+        optional = {name for name in nulls if name in tool.input.model_fields}
+        optional = {name for name in optional if not tool.input.model_fields[str(name)].is_required()}
+        if not optional:
+            raise
+        return tool.input.model_validate({name: value for name, value in given.items() if name not in optional})
 
 
 def release(held: HeldCall, agent: Agent) -> ApprovedCall | ToolResult:

@@ -2,15 +2,25 @@
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import restate
 
 from switchboard.agent import Agent
-from switchboard.messages import Message, ModelReply, TurnRequest, WireModel
-from switchboard.models.model import Model, ModelRejected, ModelUnavailable
+from switchboard.loop.attempts import (
+    GiveUp,
+    Plan,
+    after_accepted,
+    after_refused,
+    after_too_long,
+    after_unavailable,
+    applied,
+    next_model,
+)
+from switchboard.messages import Message, ModelReply, Spent, TurnRequest, Usage, WireModel
+from switchboard.models.model import Model, ModelRejected, ModelUnavailable, Observer
 from switchboard.telemetry import metrics
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.model_call import model_call
@@ -21,17 +31,28 @@ logger = logging.getLogger(__name__)
 MODEL_RUN = "model"
 """Begins the name of a model call in the journal."""
 
-MODEL_ATTEMPTS = 4
-"""Per model; then the next model, then an apology."""
+ATTEMPTS_MAX = 100
+"""Of one decision, over all models and searches: a bound for what plans cannot bound by themselves."""
 
-FIRST_PAUSE = timedelta(milliseconds=500)
-"""Before the second attempt; doubled before each further one, unless the endpoint asks for another pause."""
+BYTES_PER_TOKEN = 4
+"""Of English text; for calls of which the endpoint does not say what they cost."""
+
+JOURNAL = 2
+"""Version of the journal's entries. 1: their names contain the model's, and the settings decide what comes next."""
+
+COSTLY = frozenset({"timeout", "cut_off", "malformed"})
+"""Kinds of failure after which the model has worked: they are charged by an estimate where no usage is told."""
+
+Observe = Callable[[TurnRequest, int, int], Observer | None]
+"""Returns who watches a model's answer, by request, step and attempt, both from 0; None when no one does."""
 
 
 class Attempt(WireModel):
-    """What came of asking a model once: a reply, or why there is none, and whether another attempt may help.
+    """The outcome of asking a model once: a reply that can be used, or why there is none.
 
-    `ended_ns` is when, in nanoseconds since 1970.
+    `next` says how the next attempt is made; without it and without a reply, the decision is given up for `gave_up`.
+    `spent` is what an attempt without a usable reply cost. `ended_ns` is in nanoseconds since 1970. `final` and
+    `retry_after_ms` are read from journals of version 1.
     """
 
     reply: ModelReply | None = None
@@ -39,9 +60,24 @@ class Attempt(WireModel):
     final: bool = False
     retry_after_ms: int | None = None
     ended_ns: int = 0
+    next: Plan | None = None
+    gave_up: str = ""
+    spent: Spent | None = None
 
 
 ONCE = restate.RunOptions[Attempt](type_hint=Attempt)
+
+
+@dataclass
+class Asking:
+    """What the decisions of one turn share: how models are asked by now, and what their failed attempts cost."""
+
+    agent: Agent
+    models: Sequence[Model]
+    request: TurnRequest
+    observe: Observe | None = None
+    plan: Plan = field(default_factory=Plan)
+    spent: list[Spent] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -54,72 +90,137 @@ class Decided:
 
 @dataclass(frozen=True)
 class Try:
-    """Which attempt of a model this is, from 0; at its first one, which model was given up for it."""
+    """One attempt: how it is made, its step and its number, both from 0, and the model that was given up for it."""
 
+    plan: Plan
+    step: int
     number: int
     instead_of: str
     parent: HandlerSpan | None
 
 
-async def request_decision(
-    ctx: restate.Context,
-    agent: Agent,
-    models: Sequence[Model],
-    request: TurnRequest,
-    added: list[Message],
-    step: int,
-) -> Decided | None:
-    """Ask the models in order; None when none of them could be had. Raises TerminalError only for a cancellation.
+async def request_decision(ctx: restate.Context, asking: Asking, added: list[Message], step: int) -> Decided | GiveUp:
+    """Ask the models in order. Raises TerminalError only for a cancellation.
 
-    The pauses are journaled sleeps and not retries of the invocation: a turn that waits for an endpoint can be
-    interrupted at once, and each attempt stands in the journal with what became of it.
+    Pauses are journaled sleeps and not retries of the invocation: a turn that waits for an endpoint can be interrupted
+    at once, and the journal shows each attempt with its outcome.
     """
+    plan = Plan(withheld=asking.plan.withheld, skipped=asking.plan.skipped, plain_history=asking.plan.plain_history)
     given_up = ""
-    for model in models:
-        for attempt in range(MODEL_ATTEMPTS):
-            # Taken here: the closure may run in a task that knows nothing of this invocation.
-            this = Try(attempt, "" if attempt else given_up, current())
-            name = f"{MODEL_RUN} {step} {model.name}" + (f" attempt {attempt + 1}" if attempt else "")
-            tried = await ctx.run_typed(name, try_once, ONCE, this, model, agent, request, added)
-            if tried.reply is not None:
-                return Decided(tried.reply, tried.ended_ns)
-            why = private(tried.why)
-            logger.warning("agent %s, model %s, attempt %d failed: %s", agent.name, model.name, attempt + 1, why)
-            if tried.final:
-                break
-            if attempt + 1 < MODEL_ATTEMPTS:
-                await ctx.sleep(pause_after(attempt, tried), name="model pause")
-        given_up = model.name
-    return None
+    for number in range(ATTEMPTS_MAX):
+        # Taken here: the closure may run in a task that knows nothing of this invocation.
+        this = Try(plan, step, number, given_up, current())
+        try:
+            tried = await ctx.run_typed(entry_name(asking, this), try_once, ONCE, this, asking, list(added))
+        except restate.TerminalError:
+            asking.spent.append(estimated(asking, added, model_of(asking.models, plan)))
+            raise
+        if tried.spent is not None:
+            asking.spent.append(tried.spent)
+        if tried.reply is not None:
+            asking.plan = plan
+            return Decided(tried.reply, tried.ended_ns)
+        next_plan = tried.next if asking.request.journal >= JOURNAL else tried.next or read_old(tried, plan, asking)
+        logger.warning("agent %s, model attempt %d failed: %s", asking.agent.name, number + 1, private(tried.why))
+        if next_plan is None:
+            asking.plan = plan
+            return GiveUp(tried.gave_up)
+        given_up = model_of(asking.models, plan).name if next_plan.model != plan.model else ""
+        if next_plan.pause_ms:
+            await ctx.sleep(timedelta(milliseconds=next_plan.pause_ms), name="model pause")
+        plan = next_plan
+    return GiveUp("")
 
 
-def pause_after(attempt: int, tried: Attempt) -> timedelta:
-    if tried.retry_after_ms is not None:
-        return timedelta(milliseconds=tried.retry_after_ms)
-    pause: timedelta = FIRST_PAUSE * 2**attempt
-    return pause
+def entry_name(asking: Asking, this: Try) -> str:
+    """The name of an attempt in the journal. It must not depend on settings: they may change before a replay."""
+    if asking.request.journal >= JOURNAL:
+        return f"{MODEL_RUN} {this.step}" + (f" attempt {this.number + 1}" if this.number else "")
+    name = f"{MODEL_RUN} {this.step} {model_of(asking.models, this.plan).name}"
+    return name + (f" attempt {this.plan.attempt + 1}" if this.plan.attempt else "")
 
 
-async def try_once(this: Try, model: Model, agent: Agent, request: TurnRequest, added: list[Message]) -> Attempt:
+def read_old(tried: Attempt, plan: Plan, asking: Asking) -> Plan | None:
+    """What comes after an attempt that a journal of version 1 holds."""
+    if tried.gave_up:
+        return None
+    if tried.final:
+        following = next_model(plan, len(asking.models), "")
+    else:
+        pause = None if tried.retry_after_ms is None else timedelta(milliseconds=tried.retry_after_ms)
+        following = after_unavailable(plan, len(asking.models), pause, give_up=False)
+    return following if isinstance(following, Plan) else None
+
+
+def model_of(models: Sequence[Model], plan: Plan) -> Model:
+    """The model that a plan asks; the last one, where the list has become shorter since the plan was made."""
+    return models[min(plan.model, len(models) - 1)]
+
+
+async def try_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
     """One call. A failure is a value, so that it is journaled, and no retry of the journal's makes it twice."""
-    attempt = await call_once(this, model, agent, request, added)
+    attempt = await call_once(this, asking, added)
     # Counted with its outcome: an attempt that is cut off is made again, and is still one fallback.
     if this.instead_of:
-        metrics.MODEL_FALLBACKS.labels(this.instead_of, model.name).inc()
+        metrics.MODEL_FALLBACKS.labels(this.instead_of, model_of(asking.models, this.plan).name).inc()
     return attempt
 
 
-async def call_once(this: Try, model: Model, agent: Agent, request: TurnRequest, added: list[Message]) -> Attempt:
-    with model_call(this.parent, model.name, agent.name, this.number) as call:
-        call.record_request((*request.transcript, *added))
+async def call_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
+    model, agent = model_of(asking.models, this.plan), asking.agent
+    observer = asking.observe(asking.request, this.step, this.number) if asking.observe else None
+    request, sent = applied(this.plan, asking.request, added)
+    with model_call(this.parent, model, agent.name, this.plan.attempt) as call:
+        call.record_request((*request.transcript, *sent))
         try:
-            reply = await model.ask(agent, request, added)
-        except ModelRejected as error:
-            call.record_failure(error, "rejected", error.kind)
-            return Attempt(why=str(error), final=True, ended_ns=time.time_ns())
-        except ModelUnavailable as error:
-            call.record_failure(error, "unavailable", error.kind)
-            pause = None if error.retry_after is None else round(error.retry_after / timedelta(milliseconds=1))
-            return Attempt(why=str(error), retry_after_ms=pause, ended_ns=time.time_ns())
+            reply = await (model.ask(agent, request, sent, observer) if observer else model.ask(agent, request, sent))
+        except (ModelRejected, ModelUnavailable) as error:
+            call.record_failure(error, "rejected" if isinstance(error, ModelRejected) else "unavailable", error.kind)
+            if observer is not None:
+                observer.attempt_failed()
+            return failed_attempt(this.plan, asking, added, error, model)
         call.record_reply(reply)
+    going_on = after_accepted(this.plan)
+    if going_on is None:
         return Attempt(reply=reply, ended_ns=time.time_ns())
+    if observer is not None:
+        observer.attempt_failed()
+    why = "looking for the text that the endpoint refuses"
+    spent = Spent(agent=agent.name, model=model.name, usage=reply.usage)
+    return Attempt(why=why, next=going_on, spent=spent, ended_ns=time.time_ns())
+
+
+def failed_attempt(
+    plan: Plan, asking: Asking, added: Sequence[Message], error: ModelRejected | ModelUnavailable, model: Model
+) -> Attempt:
+    """What an attempt that failed leads to, and what it cost."""
+    models, request = len(asking.models), asking.request
+    if isinstance(error, ModelUnavailable):
+        following = after_unavailable(plan, models, error.retry_after, error.give_up)
+    elif error.reason == "too_long":
+        following = after_too_long(plan, models, request, added)
+    elif error.reason == "content":
+        following = after_refused(plan, models, request, added)
+    else:
+        following = next_model(plan, models, error.reason)
+    spent = None
+    if error.usage is not None:
+        spent = Spent(agent=asking.agent.name, model=model.name, usage=error.usage)
+    elif error.kind in COSTLY:
+        spent = estimated(asking, added, model)
+    return Attempt(
+        why=str(error),
+        next=following if isinstance(following, Plan) else None,
+        gave_up=following.reason if isinstance(following, GiveUp) else "",
+        spent=spent,
+        ended_ns=time.time_ns(),
+    )
+
+
+def estimated(asking: Asking, added: Sequence[Message], model: Model) -> Spent:
+    """About what a call costs whose endpoint does not say so: its input, by size."""
+    size = len(asking.agent.instructions.encode()) + len(asking.request.summary.encode())
+    size += sum(len(message.model_dump_json()) for message in (*asking.request.transcript, *added))
+    size += sum(len(tool.purpose.encode()) + len(str(tool.parameters())) for tool in asking.agent.tools)
+    usage = Usage(input_tokens=size // BYTES_PER_TOKEN)
+    return Spent(agent=asking.agent.name, model=model.name, usage=usage, estimated=True)

@@ -8,7 +8,7 @@ from typing import Any
 import restate
 
 from switchboard.loop.call_report import UNKNOWN
-from switchboard.loop.decide import AWAITS_CONSENT, ApprovedCall, Judged
+from switchboard.loop.decide import AWAITS_CONSENT, ApprovedCall, ValidatedCall
 from switchboard.messages import HeldCall, Identity, ToolResult
 from switchboard.telemetry.spans import propagation_headers
 
@@ -31,7 +31,9 @@ class FanOut:
     cancelled: bool = False
 
 
-async def fan_out(ctx: restate.Context, calls: Sequence[Judged], identity: Identity, decided_ns: int = 0) -> FanOut:
+async def fan_out(
+    ctx: restate.Context, calls: Sequence[ValidatedCall], identity: Identity, decided_ns: int = 0
+) -> FanOut:
     """Make every approved call at once; what is held or refused keeps its place among the results.
 
     `decided_ns` is when the model had asked for them, as the journal has it.
@@ -69,7 +71,7 @@ async def within(futures: Sequence[CallFuture], grace: restate.RestateDurableSle
 
 
 async def settle(
-    call: Judged, future: CallFuture | None, ended: Sequence[CallFuture], of_held: str = AWAITS_CONSENT
+    call: ValidatedCall, future: CallFuture | None, ended: Sequence[CallFuture], of_held: str = AWAITS_CONSENT
 ) -> ToolResult:
     """A call that has ended, well or badly, is news for the model. `of_held` says how a held one stands."""
     if isinstance(call, ToolResult):

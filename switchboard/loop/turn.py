@@ -5,9 +5,20 @@ from collections.abc import Sequence
 import restate
 
 from switchboard.agent import Agent
+from switchboard.loop.attempts import NO_MODEL, SETUP, TOO_LONG, GiveUp, Plan
 from switchboard.loop.call_report import close_open_calls, report_calls
-from switchboard.loop.decide import Act, Answer, AskAgain, HandOver, decide, release, released_calls
-from switchboard.loop.decisions import request_decision
+from switchboard.loop.decide import (
+    Act,
+    Answer,
+    AskAgain,
+    Decision,
+    HandOver,
+    decide,
+    labelled,
+    release,
+    released_calls,
+)
+from switchboard.loop.decisions import Asking, Observe, request_decision
 from switchboard.loop.fanout import fan_out
 from switchboard.messages import (
     HeldCall,
@@ -23,73 +34,153 @@ from switchboard.messages import (
 from switchboard.models.model import Model
 
 UNFIT_MAX = 2
-"""How often a turn's model is told that arguments do not fit; after that it will not learn it."""
+"""How often a model is told in one turn that its arguments are invalid. After that it will not correct them."""
 
-MODEL_DOWN = "I am sorry, I cannot think just now: my language model does not answer."
-STEPS_USED_UP = "I am sorry, I could not finish this in the steps I may take."
-UNFIT = "I am sorry, I could not put your request into the form that our systems need."
-NOTHING_LOST = "Nothing was done and nothing you said is lost; please try again in a minute, or in other words."
-ASK_FIRST = "Ask me how it stands before you ask for it again."
+UNAVAILABLE = "Sorry, I'm temporarily unavailable."
+OUT_OF_SERVICE = "Sorry, I can't answer at the moment because of a problem on our side."
+MESSAGE_TOO_LONG = "Sorry, your message is too long for me to process."
+MESSAGE_REFUSED = "Sorry, I can't process your last message: the provider of our language model refused it."
+STEPS_USED_UP = "Sorry, I couldn't finish this: it takes more steps than I may take for one message."
+INVALID = "Sorry, I couldn't put your request into the form that our systems need."
+BUDGET_USED_UP = "Sorry, this conversation has reached its limit. Please start a new one."
+
+NO_CHANGES = "No changes were made."
+ASK_FIRST = "Please ask me for the current state before you ask for it again."
+
+TRY_AGAIN = "Please try again in a minute."
+CONTACT_US = "Trying again will not help until it is fixed. Please contact us another way."
+SHORTEN = "Please send it in shorter parts."
+REPHRASE = "Please put it in other words. I still have the rest of our conversation."
+ASK_FOR_LESS = "Please ask for it in smaller parts."
+OTHER_WORDS = "Please say it in other words."
+
 PLEASE_CONFIRM = "Please confirm, with yes or no:"
 
 
-async def run_turn(ctx: restate.Context, agent: Agent, models: Sequence[Model], request: TurnRequest) -> TurnOutcome:
-    """Answer the customer, ask for their yes, or name the agent who should take over."""
-    added: list[Message] = []
-    try:
-        return await take_steps(ctx, agent, models, request, added)
-    except restate.TerminalError:
-        # Every failure of a model or a tool has been dealt with below: this is our own cancellation.
-        return TurnOutcome(next=Interrupted(), added=close_open_calls(added))
-
-
-async def take_steps(
-    ctx: restate.Context, agent: Agent, models: Sequence[Model], request: TurnRequest, added: list[Message]
+async def run_turn(
+    ctx: restate.Context,
+    agent: Agent,
+    models: Sequence[Model],
+    request: TurnRequest,
+    observe: Observe | None = None,
 ) -> TurnOutcome:
-    """The steps of a turn. What each adds to the transcript is in `added` as soon as it is known."""
-    unfit = 0
+    """Answer the customer, ask for their consent, or name the agent who should take over.
+
+    `observe` gives an observer for each model call, which sees the text while it is written.
+    """
+    added: list[Message] = []
+    asking = Asking(agent, models, request, observe)
+    try:
+        outcome = await take_steps(ctx, asking, added)
+    except restate.TerminalError:
+        # Every failure of a model or a tool is handled below, so this is our own cancellation.
+        outcome = TurnOutcome(next=Interrupted(), added=close_open_calls(added))
+    return with_attempts(outcome, asking)
+
+
+def with_attempts(outcome: TurnOutcome, asking: Asking) -> TurnOutcome:
+    """Add what the model calls of the turn cost, and what must no longer be sent to models."""
+    plan, before = asking.plan, len(asking.request.transcript)
+    if plan == Plan() and not asking.spent:
+        return outcome
+    added = tuple(
+        message.model_copy(update={"withheld": True}) if before + index in plan.withheld else message
+        for index, message in enumerate(outcome.added)
+    )
+    return outcome.model_copy(
+        update={
+            "added": added,
+            "withheld": tuple(position for position in plan.withheld if position < before),
+            "skipped": plan.skipped,
+            "plain_history": plan.plain_history,
+            "attempts": tuple(asking.spent),
+        }
+    )
+
+
+async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message]) -> TurnOutcome:
+    """Take the steps of a turn. Each step adds its messages to `added` as soon as they are known."""
+    agent, request = asking.agent, asking.request
     if request.confirmed:
-        added.append(ModelReply(agent=agent.name, calls=released_calls(request.confirmed)))
+        added.append(labelled(ModelReply(agent=agent.name, calls=released_calls(request.confirmed)), agent))
         released = await fan_out(ctx, [release(held, agent) for held in request.confirmed], request.identity)
         added += released.results
         if released.cancelled:
             return TurnOutcome(next=Interrupted(), added=tuple(added))
+    unfit = 0
     for step in range(agent.steps_max):
-        decided = await request_decision(ctx, agent, models, request, added, step)
-        if decided is None:
-            return apology(MODEL_DOWN, added)
-        reply = decided.reply
+        if step and overspent(asking, added):
+            return apology(BUDGET_USED_UP, "", added)
+        decided = await request_decision(ctx, asking, added, step)
+        if isinstance(decided, GiveUp):
+            return apology(*REASONS.get(decided.reason, (UNAVAILABLE, TRY_AGAIN)), added)
+        if step == 0 and not request.confirmed and last_message(request) in asking.plan.withheld:
+            return apology(MESSAGE_REFUSED, REPHRASE, added)
+        reply = labelled(decided.reply, agent)
         added.append(reply)
-        match decide(reply, agent, request.identity, request.peers):
-            case Answer(text):
-                return TurnOutcome(next=Reply(text=text), added=tuple(added))
-            case HandOver(hand_off, closed):
-                return TurnOutcome(next=hand_off, added=(*added, closed))
-            case AskAgain(note):
-                added.append(note)
-            case Act() as act:
-                results = await fan_out(ctx, act.calls, request.identity, decided.at_ns)
-                added += results.results
-                if results.cancelled:
-                    return TurnOutcome(next=Interrupted(), added=tuple(added))
-                if act.held:
-                    return TurnOutcome(next=question(act.held), added=tuple(added))
-                unfit += 1 if act.unfit else 0
-                if unfit > UNFIT_MAX:
-                    return apology(UNFIT, added)
-    return apology(STEPS_USED_UP, added)
+        decision = decide(reply, agent, request.identity, request.peers, request.transcript)
+        outcome = await act_on(ctx, decision, request, added, decided.at_ns)
+        if outcome is not None:
+            return outcome
+        unfit += 1 if isinstance(decision, Act) and decision.unfit else 0
+        if unfit > UNFIT_MAX:
+            return apology(INVALID, OTHER_WORDS, added)
+    return apology(STEPS_USED_UP, ASK_FOR_LESS, added)
+
+
+async def act_on(
+    ctx: restate.Context, decision: Decision, request: TurnRequest, added: list[Message], decided_ns: int
+) -> TurnOutcome | None:
+    """Carry a decision out. Returns the end of the turn, or None when the model has to be asked again."""
+    match decision:
+        case Answer(text):
+            return TurnOutcome(next=Reply(text=text), added=tuple(added))
+        case HandOver(hand_off, closed):
+            return TurnOutcome(next=hand_off, added=(*added, closed))
+        case AskAgain(note):
+            added.append(note)
+            return None
+        case Act() as act:
+            results = await fan_out(ctx, act.calls, request.identity, decided_ns)
+            added += results.results
+            if results.cancelled:
+                return TurnOutcome(next=Interrupted(), added=tuple(added))
+            return TurnOutcome(next=question(act.held), added=tuple(added)) if act.held else None
+
+
+REASONS = {
+    NO_MODEL: (UNAVAILABLE, TRY_AGAIN),
+    SETUP: (OUT_OF_SERVICE, CONTACT_US),
+    TOO_LONG: (MESSAGE_TOO_LONG, SHORTEN),
+}
+"""By the reason for giving up: what the customer is told, and what to do about it."""
+
+
+def last_message(request: TurnRequest) -> int:
+    """The position of the customer's message that the turn answers; -2 if the transcript has none."""
+    texts = [index for index, message in enumerate(request.transcript) if message.kind == "user"]
+    return texts[-1] if texts else -2
+
+
+def overspent(asking: Asking, added: Sequence[Message]) -> bool:
+    """Whether the turn has used the tokens that the session had left."""
+    if asking.request.tokens_left is None:
+        return False
+    usages = [message.usage for message in added if isinstance(message, ModelReply)]
+    usages += [spent.usage for spent in asking.spent]
+    return sum(usage.input_tokens + usage.output_tokens for usage in usages) >= asking.request.tokens_left
 
 
 def question(held: tuple[HeldCall, ...]) -> Question:
-    """The exact calls in plain words, all of one step together. The contract words them, not the model."""
+    """Ask about the exact calls of one step. Their contracts word the question, not the model."""
     if len(held) == 1:
         return Question(text=f"{PLEASE_CONFIRM} {held[0].question}", held=held)
     return Question(text="\n".join([PLEASE_CONFIRM, *(f"- {call.question}" for call in held)]), held=held)
 
 
-def apology(why: str, added: list[Message]) -> TurnOutcome:
-    """The turn failed, the session did not. What was done is said, so that nobody asks for it a second time."""
-    account = report_calls(added)
-    happened = f"{account.sentence()} {ASK_FIRST}" if account.done or account.unknown else NOTHING_LOST
-    text = f"{why} {happened}"
+def apology(why: str, then: str, added: list[Message]) -> TurnOutcome:
+    """End a turn that failed. The text says what was done, so that the customer does not ask for it twice."""
+    report = report_calls(added)
+    happened = f"{report.sentence()} {ASK_FIRST}" if report.done or report.unknown else NO_CHANGES
+    text = " ".join(part for part in (why, happened, then) if part)
     return TurnOutcome(next=Reply(text=text, failed=True), added=(*added, Notice(text=text)))

@@ -1,1 +1,1 @@
-"""Language models: the protocol, its errors, and one module for each wire API."""
+"""Language models: the protocol, its errors, the providers, and one module for each wire API."""

@@ -1,190 +1,178 @@
-"""Calls a model through OpenAI's Responses API: builds the request, sends it once, reads the reply. Never retries."""
+"""OpenAI's Responses API: builds the request, reads the answer."""
 
-import asyncio
-import email.utils
 import functools
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import httpx2
-import openai
-import pydantic_core
-from opentelemetry import trace
 from pydantic import BaseModel, ValidationError
 
-from switchboard.agent import HANDOFF_PREFIX, Agent
-from switchboard.contract import FUNCTION_NAME, parse_json
-from switchboard.messages import (
-    Card,
-    Message,
-    ModelReply,
-    Note,
-    Notice,
-    ToolCall,
-    ToolResult,
-    TurnRequest,
-    Usage,
-    UserText,
+from switchboard.agent import Agent
+from switchboard.messages import Message, ModelReply, TurnRequest, Usage
+from switchboard.models.dialogue import (
+    Answer,
+    Call,
+    Function,
+    Item,
+    Opaque,
+    Result,
+    Text,
+    dialogue,
+    hand_off_function,
+    tool_functions,
 )
-from switchboard.models.model import RETRY_AFTER_MAX, ModelRejected, ModelUnavailable
-from switchboard.telemetry.metrics import MODEL_CALLS, MODEL_QUEUE, in_flight
-from switchboard.telemetry.model_call import model_call_sent
+from switchboard.models.endpoint import Endpoint
+from switchboard.models.model import ModelRejected, ModelUnavailable, Observer
+from switchboard.models.providers import Provider
+from switchboard.models.reading import ReadPart, build_reply, describe_answer, malformed, tokens
 
-MODEL_CALL_TIMEOUT = timedelta(seconds=60)
-"""For the whole call, from connecting to the last byte."""
+PATH = "/responses"
+COMMENTARY = "commentary"
+RESERVED = frozenset({"model", "input", "instructions", "tools", "stream"})
+"""Fields that options cannot set."""
 
-TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
-"""Beside every 5xx: the same request may succeed later."""
+UNFINISHED = frozenset({"failed", "cancelled", "incomplete", "in_progress", "queued", "searching"})
+"""States of an answer, or of one of its items, that must not reach a customer: half an amount is worse than none."""
 
-QUOTA_USED_UP = "insufficient_quota"
-"""Error code of a 429 that must not be retried."""
+FILTERED = "content_filter"
+TEXT_DELTA = "response.output_text.delta"
+STREAM_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
 class ResponsesModel:
-    """A model behind any endpoint that speaks OpenAI's Responses API. `queue` bounds the calls at the same time."""
+    """A model behind an endpoint that speaks the Responses API. `options` are added to every request's body."""
+
+    api = "responses"
 
     def __init__(
-        self,
-        client: openai.AsyncOpenAI,
-        name: str,
-        queue: asyncio.Semaphore,
-        call_timeout: timedelta = MODEL_CALL_TIMEOUT,
+        self, endpoint: Endpoint, model: str, name: str = "", options: Mapping[str, Any] | None = None
     ) -> None:
-        self.name = name
-        self._client = client
-        self._queue = queue
-        self._call_timeout = call_timeout
+        self.name = name or model
+        self.provider = endpoint.provider.name
+        self._endpoint = endpoint
+        self._model = model
+        self._options = {key: value for key, value in (options or {}).items() if key not in RESERVED}
+        self._origin = f"{endpoint.provider.name}:{model}@{endpoint.host}"
 
-    async def ask(self, agent: Agent, request: TurnRequest, added: Sequence[Message]) -> ModelReply:
-        body = request_body(self.name, agent, request, added)
-        with in_flight(MODEL_QUEUE):
-            await self._queue.acquire()
-        try:
-            model_call_sent()
-            with in_flight(MODEL_CALLS):
-                content = await self._send(body)
-            return read_reply(content, agent.name, self.name)
-        finally:
-            self._queue.release()
+    async def ask(
+        self, agent: Agent, request: TurnRequest, added: Sequence[Message], observer: Observer | None = None
+    ) -> ModelReply:
+        body = self.body(agent, request, added)
+        known = [tool["name"] for tool in body["tools"]]
+        if observer is None:
+            content = await self._endpoint.send(PATH, body)
+        else:
+            content = await self._watched(body, observer)
+        return read_reply(content, agent.name, self.name, self._origin, known)
 
-    async def _send(self, body: dict[str, Any]) -> bytes:
-        """The answer's bytes. The time-out is ours and covers the call, not the wait for its turn."""
-        try:
-            async with asyncio.timeout(self._call_timeout.total_seconds()):
-                # The client's own low-level call: `responses.create` spends more CPU on re-checking what is typed
-                # already than everything else in this service together (docs/operate/performance.md).
-                response = await self._client.post("/responses", cast_to=httpx2.Response, body=body)
-                return bytes(response.content)
-        except TimeoutError as error:
-            raise ModelUnavailable(f"no answer within {self._call_timeout.total_seconds():.0f} s", "timeout") from error
-        except openai.APIStatusError as error:
-            raise classify(error) from error
-        except openai.APIConnectionError as error:
-            raise ModelUnavailable(f"cannot reach the model: {error.__cause__ or error}", "connection") from error
+    def body(self, agent: Agent, request: TurnRequest, added: Sequence[Message]) -> dict[str, Any]:
+        """Return the request's body, with the options of this model."""
+        return request_body(self._endpoint.provider, self._model, agent, request, added, self._origin) | self._options
 
+    async def _watched(self, body: Mapping[str, Any], observer: Observer) -> bytes:
+        """Stream the answer, show its text to the observer, and return the answer that the last event holds."""
+        answer: list[bytes] = []
 
-def connect(api_key: str, base_url: str | None) -> openai.AsyncOpenAI:
-    """Return a client that never retries. Restate does not see client-side retries, so they are disabled."""
-    return openai.AsyncOpenAI(
-        api_key=api_key,
-        base_url=base_url,
-        max_retries=0,
-        timeout=MODEL_CALL_TIMEOUT.total_seconds(),
-        http_client=openai.DefaultAioHttpClient(),
-    )
+        def take(event: dict[str, Any]) -> bool:
+            kind = event.get("type")
+            if kind == "error":
+                raise ModelUnavailable(f"the model's answer broke off: {event.get('message')}", "cut_off")
+            if kind == TEXT_DELTA and isinstance(event.get("delta"), str):
+                observer.text_delta(event["delta"])
+            if kind in STREAM_ENDS:
+                answer.append(json.dumps(event["response"]).encode())
+            return bool(answer)
+
+        await self._endpoint.watch(PATH, body, take)
+        if not answer:
+            raise ModelUnavailable("the model's stream ended before its answer was complete", "cut_off")
+        return answer[0]
 
 
-def request_body(model: str, agent: Agent, request: TurnRequest, added: Sequence[Message]) -> dict[str, Any]:
-    """The body of POST /responses: who the agent is, what was said, and what it may call."""
-    return {
+def request_body(
+    provider: Provider,
+    model: str,
+    agent: Agent,
+    request: TurnRequest,
+    added: Sequence[Message],
+    origin: str = "",
+) -> dict[str, Any]:
+    """Return the body of POST /responses: the agent's instructions, the conversation, and what the agent may call."""
+    sends, strict = provider.sends, "strict" in provider.sends
+    said = dialogue(request, added, origin, provider.keeps_call_ids)
+    body: dict[str, Any] = {
         "model": model,
         "instructions": agent.instructions,
-        "input": [
-            *earlier(request.summary),
-            *(item for message in (*request.transcript, *added) for item in items(message)),
-        ],
-        "tools": [*tool_functions(agent), *(hand_off_function(peer) for peer in request.peers)],
-        "parallel_tool_calls": True,
-        # The conversation is kept by Restate; the endpoint need not keep a second copy of it.
-        "store": False,
-        "prompt_cache_key": request.identity.session_id,
-        "metadata": {"session": request.identity.session_id, "agent": agent.name},
+        "input": [each for item in said for each in input_items(item, provider)],
+        "tools": [*tools(agent, strict), *(tool_of(hand_off_function(peer), strict) for peer in request.peers)],
     }
-
-
-def earlier(summary: str) -> list[dict[str, Any]]:
-    """What stands for the part of the conversation that is not sent any more.
-
-    Not as a developer's message: it is made of what customers and tools have said.
-    """
-    framed = f"[Record of the conversation before this, a summary and no instruction]\n{summary}"
-    return [{"role": "user", "content": framed}] if summary else []
-
-
-def items(message: Message) -> list[dict[str, Any]]:
-    """One message of the transcript as the API's own typed items."""
-    match message:
-        case UserText(text=text):
-            return [{"role": "user", "content": text}]
-        case ModelReply(text=text, calls=calls):
-            said = [{"role": "assistant", "content": text}] if text else []
-            return said + [
-                {
-                    "type": "function_call",
-                    "call_id": call.call_id,
-                    "name": fit_name(call),
-                    "arguments": fit_arguments(call),
-                }
-                for call in calls
-            ]
-        case ToolResult(call_id=call_id, ok=ok, content=content, outcome=outcome):
-            output = content if ok or outcome == "held" else f"Error: {content}"
-            return [{"type": "function_call_output", "call_id": call_id, "output": output}]
-        case Note(text=text):
-            return [{"role": "developer", "content": text}]
-        case Notice(text=text):
-            return [{"role": "assistant", "content": text}]
-
-
-def fit_name(call: ToolCall) -> str:
-    """The name as endpoints accept it. A model's own nonsense, sent back to it, would fail every later request."""
-    return call.tool if FUNCTION_NAME.fullmatch(call.tool) else "invalid_name"
-
-
-def fit_arguments(call: ToolCall) -> str:
-    """The arguments if they are a JSON object, else an empty one; the call's result says what was wrong with them."""
-    try:
-        given = parse_json(call.arguments)
-    except ValueError:
-        return "{}"
-    return call.arguments if isinstance(given, dict) else "{}"
+    if "parallel_tool_calls" in sends:
+        body["parallel_tool_calls"] = True
+    if "store" in sends:
+        # Restate keeps the conversation; the endpoint need not keep a second copy of it.
+        body["store"] = False
+    if "encrypted_reasoning" in sends:
+        body["include"] = ["reasoning.encrypted_content"]
+    if "prompt_cache_key" in sends:
+        body["prompt_cache_key"] = request.identity.session_id
+    if "metadata" in sends:
+        body["metadata"] = {"session": request.identity.session_id, "agent": agent.name}
+    return body
 
 
 @functools.cache
-def tool_functions(agent: Agent) -> tuple[dict[str, Any], ...]:
-    """The agent's tools as the API wants them. Made once: building schemas was a fifth of a turn's CPU time."""
-    return tuple(function(tool.name, tool.purpose, tool.parameters()) for tool in agent.tools)
+def tools(agent: Agent, strict: bool) -> tuple[dict[str, Any], ...]:
+    return tuple(tool_of(function, strict) for function in tool_functions(agent))
 
 
-def hand_off_function(peer: Card) -> dict[str, Any]:
-    reason = {"type": "string", "description": "Why, in a sentence that helps the other agent to go on."}
-    parameters = {
-        "type": "object",
-        "properties": {"reason": reason},
-        "required": ["reason"],
-        "additionalProperties": False,
+def tool_of(function: Function, strict: bool) -> dict[str, Any]:
+    described = {
+        "type": "function",
+        "name": function.name,
+        "description": function.description,
+        "parameters": function.parameters,
     }
-    purpose = f"Hand the conversation over to {peer.name}, who handles: {peer.handles}"
-    return function(HANDOFF_PREFIX + peer.name, purpose, parameters)
+    # Our schemas have optional fields, which the strict mode forbids; where `strict` is known, its default is true.
+    return {**described, "strict": False} if strict else described
 
 
-def function(name: str, description: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "function", "name": name, "description": description, "parameters": parameters, "strict": False}
+def input_items(item: Item, provider: Provider) -> list[dict[str, Any]]:
+    """One item of the dialogue as the API's own typed items."""
+    match item:
+        case Text(role=role, text=text):
+            return [message_item(provider.notes if role == "note" else role, text)]
+        case Result(call_id=call_id, output=output):
+            return [{"type": "function_call_output", "call_id": call_id, "output": output}]
+        case Answer(parts=parts):
+            return [answer_item(part) for part in with_followers(parts)]
+
+
+def message_item(role: str, text: str) -> dict[str, Any]:
+    # Servers that convert to Chat Completions tell items apart by their type, and refuse one without.
+    return {"type": "message", "role": role, "content": text}
+
+
+def answer_item(part: Text | Call | Opaque) -> dict[str, Any]:
+    match part:
+        case Text(text=text):
+            return message_item("assistant", text)
+        case Opaque(data=data):
+            kept: dict[str, Any] = json.loads(data)
+            return kept
+        case Call(call_id=call_id, name=name, arguments=arguments):
+            return {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+
+
+def with_followers(parts: Sequence[Text | Call | Opaque]) -> Sequence[Text | Call | Opaque]:
+    """The parts without reasoning at the end: the API refuses reasoning that nothing follows."""
+    end = len(parts)
+    while end and isinstance(last := parts[end - 1], Opaque) and json.loads(last.data).get("type") == "reasoning":
+        end -= 1
+    return parts[:end]
 
 
 # The few fields of the API's answer that the loop needs. Endpoints differ in what they leave out or set to null, so
-# everything is optional, and what is not a message or a call is let pass unread.
+# everything is optional, and what is neither a message nor a call passes unread.
 class _Part(BaseModel):
     text: str | None = None
     refusal: str | None = None
@@ -192,6 +180,8 @@ class _Part(BaseModel):
 
 class _Message(BaseModel):
     type: Literal["message"]
+    status: str | None = None
+    phase: str | None = None
     content: list[_Part] | str | None = None
 
     @property
@@ -204,15 +194,11 @@ class _Message(BaseModel):
 
 class _Call(BaseModel):
     type: Literal["function_call"]
+    status: str | None = None
     call_id: str | None = None
+    id: str | None = None
     name: str | None = None
     arguments: Any = None
-
-    @property
-    def arguments_text(self) -> str:
-        if self.arguments is None:
-            return ""
-        return self.arguments if isinstance(self.arguments, str) else pydantic_core.to_json(self.arguments).decode()
 
 
 class _Details(BaseModel):
@@ -226,98 +212,82 @@ class _Tokens(BaseModel):
     input_tokens_details: _Details | None = None
     output_tokens_details: _Details | None = None
 
-
-class _Failure(BaseModel):
-    message: str | None = None
+    @property
+    def usage(self) -> Usage:
+        cached = self.input_tokens_details.cached_tokens if self.input_tokens_details else None
+        return Usage(
+            input_tokens=tokens(self.input_tokens),
+            output_tokens=tokens(self.output_tokens),
+            cached_tokens=tokens(cached),
+        )
 
 
 class _Response(BaseModel):
     id: str | None = None
     model: str | None = None
-    output: list[_Message | _Call | dict[str, Any]]
+    output: list[dict[str, Any]]
     status: str | None = None
-    error: _Failure | None = None
-    usage: _Tokens | None = None
+    error: Any = None
+    incomplete_details: Any = None
+    usage: Any = None
 
 
-UNFINISHED = frozenset({"failed", "cancelled", "incomplete"})
-"""States of an answer that must not reach a customer: half of a sentence on money is worse than none."""
+def read_reply(content: bytes, agent: str, model: str = "", origin: str = "", known: Sequence[str] = ()) -> ModelReply:
+    """Return the endpoint's answer.
 
-
-def read_reply(content: bytes, agent: str, model: str = "") -> ModelReply:
-    """The endpoint's answer as a ModelReply.
-
-    Raises ModelUnavailable when the answer is none, was cut off, or says itself that the model failed.
+    Raises ModelUnavailable when it is none, was cut off or says itself that the model failed, and ModelRejected when a
+    filter stopped it.
     """
     try:
         response = _Response.model_validate_json(content)
     except ValidationError as error:
-        raise ModelUnavailable(f"the endpoint's answer is not a response: {content[:200]!r}", "malformed") from error
-    if response.status in UNFINISHED:
-        why = response.error.message if response.error else "no reason given"
-        raise ModelUnavailable(f"the model's answer is {response.status}: {why}", "malformed")
-    describe_response(response)
-    calls = [item for item in response.output if isinstance(item, _Call)]
-    tokens = response.usage or _Tokens()
-    return ModelReply(
-        agent=agent,
-        model=model,
-        text="".join(item.said for item in response.output if isinstance(item, _Message)),
-        calls=tuple(
-            ToolCall(call_id=call_id, tool=item.name or "", arguments=item.arguments_text)
-            for call_id, item in zip(distinct_ids(calls), calls, strict=True)
-        ),
-        usage=Usage(input_tokens=max(tokens.input_tokens or 0, 0), output_tokens=max(tokens.output_tokens or 0, 0)),
+        raise malformed(content, "a response") from error
+    usage = read_tokens(response.usage)
+    refuse_unfinished(response, usage.usage)
+    details = usage.output_tokens_details
+    describe_answer(
+        response.id, response.model, usage.usage.cached_tokens, details.reasoning_tokens if details else None
     )
+    parts = [part for item in response.output if (part := read_item(item, content, usage.usage)) is not None]
+    return build_reply(parts, agent, model, origin, usage.usage, known)
 
 
-def describe_response(response: _Response) -> None:
-    """Add to the span of the call, if there is one, what only the answer says."""
-    tokens = response.usage or _Tokens()
-    cached = tokens.input_tokens_details.cached_tokens if tokens.input_tokens_details else None
-    reasoning = tokens.output_tokens_details.reasoning_tokens if tokens.output_tokens_details else None
-    said = {
-        "gen_ai.response.id": response.id,
-        "gen_ai.response.model": response.model,
-        "gen_ai.usage.cache_read.input_tokens": cached,
-        "gen_ai.usage.reasoning.output_tokens": reasoning,
-    }
-    trace.get_current_span().set_attributes({name: value for name, value in said.items() if value is not None})
-
-
-def distinct_ids(calls: Sequence[_Call]) -> list[str]:
-    """The ids of a reply's calls; a missing or repeated one is replaced, as each has to be answered on its own."""
-    ids: list[str] = []
-    for index, call in enumerate(calls):
-        ids.append(call.call_id if call.call_id and call.call_id not in ids else f"{call.call_id or 'call'}.{index}")
-    return ids
-
-
-def classify(error: openai.APIStatusError) -> ModelUnavailable | ModelRejected:
-    """Whether waiting may help."""
-    why = f"HTTP {error.status_code} from the model: {error.message}"
-    transient = error.status_code in TRANSIENT_STATUS or error.status_code >= 500
-    if transient and error.code != QUOTA_USED_UP:
-        return ModelUnavailable(why, str(error.status_code), retry_after(error.response.headers))
-    return ModelRejected(why, str(error.status_code))
-
-
-def retry_after(headers: httpx2.Headers) -> timedelta | None:
-    """The pause that the endpoint asks for, bounded; None when it asks for none, or in a form nobody knows."""
-    asked = parse_retry_after(headers)
-    return None if asked is None else min(max(asked, timedelta(0)), RETRY_AFTER_MAX)
-
-
-def parse_retry_after(headers: httpx2.Headers) -> timedelta | None:
-    """`retry-after-ms`, or `retry-after` in seconds or as an HTTP date."""
+def read_tokens(usage: Any) -> _Tokens:
     try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return timedelta(milliseconds=float(milliseconds))
-        if seconds := headers.get("retry-after"):
-            return timedelta(seconds=float(seconds))
-    except (ValueError, OverflowError):
-        pass
+        return _Tokens.model_validate(usage or {})
+    except ValidationError:
+        # What was used is worth less than an answer.
+        return _Tokens()
+
+
+def refuse_unfinished(response: _Response, usage: Usage) -> None:
+    details = response.incomplete_details
+    reason = details.get("reason") if isinstance(details, dict) else details
+    if reason == FILTERED:
+        raise ModelRejected("the provider's content filter stopped the answer", FILTERED, "content", usage)
+    if response.error:
+        message = response.error.get("message") if isinstance(response.error, dict) else response.error
+        raise ModelUnavailable(f"the model failed: {message}", "malformed", usage=usage)
+    if response.status in UNFINISHED or reason:
+        why = f"the model's answer is {response.status or 'incomplete'}: {reason or 'no reason given'}"
+        raise ModelUnavailable(why, "cut_off", usage=usage)
+
+
+def read_item(item: dict[str, Any], content: bytes, usage: Usage) -> ReadPart | None:
+    """One item of the answer; None for one that nobody needs."""
+    kind = item.get("type")
+    if kind in ("message", "function_call") and item.get("status") in UNFINISHED:
+        raise ModelUnavailable(f"a part of the model's answer is {item['status']}", "cut_off", usage=usage)
     try:
-        return email.utils.parsedate_to_datetime(headers.get("retry-after", "")) - datetime.now(UTC)
-    except (ValueError, TypeError):
-        return None
+        if kind == "message":
+            message = _Message.model_validate(item)
+            kept = json.dumps(item, ensure_ascii=False) if message.phase else ""
+            return ReadPart(opaque=kept, text=message.said, commentary=message.phase == COMMENTARY)
+        if kind == "function_call":
+            call = _Call.model_validate(item)
+            return ReadPart(name=call.name or "", arguments=call.arguments, given_id=call.call_id or call.id or "")
+    except ValidationError as error:
+        raise malformed(content, "a response") from error
+    if kind == "reasoning":
+        return ReadPart(opaque=json.dumps(item, ensure_ascii=False))
+    return None

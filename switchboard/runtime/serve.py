@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,8 +19,8 @@ from restate.server import install_shutdown_hook
 from switchboard.agent import Agent
 from switchboard.loop.turn import run_turn
 from switchboard.messages import TurnOutcome, TurnRequest
+from switchboard.models.connect import connect
 from switchboard.models.model import Model
-from switchboard.models.responses import ResponsesModel, connect
 from switchboard.runtime.invocations import RETRIES, refuse_bad_input
 from switchboard.runtime.process import exit_process, refuse_taken_port
 from switchboard.runtime.settings import ModelSettings, ServerSettings, load
@@ -35,8 +36,14 @@ SHUTDOWN_GRACE = timedelta(seconds=5)
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 AnyService = restate.Service | restate.VirtualObject | restate.Workflow
-Models = Callable[[], Sequence[Model]]
-"""Reads the models from the environment. Every call returns the same models."""
+
+
+class Models(Protocol):
+    """Reads the models from the environment. Every call returns the same models."""
+
+    def __call__(self, own: str = "") -> Sequence[Model]:
+        """Return the models in the order of use. `own` is the name of an agent's own model, which comes first."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ def serve(*parts: AnyPart, name: str = "") -> None:
     one line for each and exits. `name` is the name of the process in traces. It defaults to the first agent's name, or
     without agents to the first service's.
     """
-    served = assemble(parts, cache(models_from_environment))
+    served = assemble(parts, models_from_environment())
     agents = [part.name for part in parts if isinstance(part, Agent)]
     run(served, name or (agents or [served.services[0].name])[0].lower())
 
@@ -86,7 +93,7 @@ def assemble(parts: Sequence[AnyPart], models: Models) -> Served:
 
 def part_served(part: AnyPart, models: Models) -> Served:
     if isinstance(part, Agent):
-        return Served((agent_service(part, models()),))
+        return Served((agent_service(part, models(part.model)),))
     if isinstance(part, Part) and not isinstance(part, type):
         return part.served(models)
     if isinstance(part, AnyService):
@@ -97,12 +104,21 @@ def part_served(part: AnyPart, models: Models) -> Served:
     )
 
 
-def models_from_environment() -> list[Model]:
-    """Return the model and its fallbacks, in the order of use. Exits the process if a setting is missing."""
-    settings = load(ModelSettings)
-    client = connect(settings.api_key.get_secret_value(), str(settings.base_url) if settings.base_url else None)
-    queue = asyncio.Semaphore(settings.calls_max)
-    return [ResponsesModel(client, name, queue) for name in (settings.model, *settings.fallback_models)]
+def models_from_environment() -> Models:
+    """Return a function that connects to the models. It exits the process if a setting is missing."""
+
+    @cache
+    def connected() -> Callable[[str], list[Model]]:
+        return connect(load(ModelSettings))
+
+    def models(own: str = "") -> list[Model]:
+        try:
+            return connected()(own)
+        except ValueError as error:
+            sys.stderr.write(f"{error}.\n")
+            raise SystemExit(1) from error
+
+    return models
 
 
 def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:

@@ -1,12 +1,15 @@
 """Settings from environment variables, read once at start. All missing and invalid variables are reported together."""
 
 import sys
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings
 
+from switchboard.models.settings import ModelSettings
 from switchboard.telemetry.settings import TelemetrySettings
+
+__all__ = ["AnySettings", "ModelSettings", "ServerSettings", "load"]
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
@@ -21,34 +24,6 @@ class ServerSettings(TelemetrySettings):
         validation_alias="RESTATE_IDENTITY_KEY",
         description="Public key (publickeyv1_…). If set, only requests signed by this Restate are accepted.",
     )
-
-
-class ModelSettings(BaseSettings):
-    """The language model and its endpoint."""
-
-    model_config = SettingsConfigDict(protected_namespaces=())
-
-    api_key: SecretStr = Field(validation_alias="OPENAI_API_KEY", description="API key of the model's endpoint.")
-    base_url: AnyHttpUrl | None = Field(
-        None,
-        validation_alias="OPENAI_BASE_URL",
-        description="URL of an OpenAI-compatible endpoint. If unset, OpenAI's.",
-    )
-    model: str = Field("gpt-5-mini", validation_alias="SWITCHBOARD_MODEL", min_length=1)
-    fallback_models: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
-        validation_alias="SWITCHBOARD_FALLBACK_MODELS",
-        description="Models to try, in this order, when the first one fails.",
-    )
-
-    calls_max: int = Field(
-        64, validation_alias="SWITCHBOARD_MODEL_CALLS_MAX", ge=1, description="Maximum concurrent calls of a process."
-    )
-
-    @field_validator("fallback_models", mode="before")
-    @classmethod
-    def split(cls, value: object) -> object:
-        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
 
 def load(kind: type[AnySettings]) -> AnySettings:

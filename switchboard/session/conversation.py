@@ -6,7 +6,8 @@ from typing import Literal
 
 import restate
 
-from switchboard.messages import Card, Notice, WireModel
+from switchboard.loop.decisions import JOURNAL
+from switchboard.messages import Notice
 from switchboard.session.consent import read_consent
 from switchboard.session.contract import (
     NO_AGENTS,
@@ -17,12 +18,26 @@ from switchboard.session.contract import (
     SendReply,
 )
 from switchboard.session.directory import Directory
-from switchboard.session.hops import RUNNING, StopSignals, follow_hand_offs
+from switchboard.session.hops import RUNNING, Route, StopSignals, follow_hand_offs
 from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
 from switchboard.session.metrics import count_confirmation, count_message, count_unserved
 from switchboard.session.settings import SessionSettings
-from switchboard.session.state import FinishedTurn, Head, PendingConfirmation, open_message, over_budget
-from switchboard.session.storage import commit_turn, load_head, mark_signed_in, new_head, require_head
+from switchboard.session.state import (
+    FinishedTurn,
+    Head,
+    PendingConfirmation,
+    TurnStart,
+    open_message,
+    over_budget,
+)
+from switchboard.session.storage import (
+    commit_turn,
+    load_head,
+    mark_signed_in,
+    mark_withheld,
+    new_head,
+    require_head,
+)
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import current, link, parent_traceparent
 
@@ -35,14 +50,6 @@ AGENT_LOOKUP_MAX = timedelta(seconds=30)
 """Retry the lookup of agents for this long. The session's lock is held meanwhile."""
 
 OVER_BUDGET = "Sorry, this conversation has reached its usage limit. Please start a new one."
-
-
-class TurnStart(WireModel):
-    """Time, agents and trace of a message, looked up once when it arrives. `trace` is a W3C traceparent."""
-
-    at: datetime
-    cards: tuple[Card, ...]
-    trace: str = ""
 
 
 BEGIN_OPTIONS = restate.RunOptions(type_hint=TurnStart, max_duration=AGENT_LOOKUP_MAX)
@@ -123,11 +130,15 @@ class Conversation:
             return commit_turn(ctx, head, start.at, settled, self.settings)
         stops = StopSignals(ctx, head, start.at, self.settings.turn_deadline)
         try:
-            done = await follow_hand_offs(ctx, head, start.cards, self.directory, self.first_agent, opening, stops)
+            tokens_left = self.settings.session_tokens_max - head.tokens
+            route = Route(head, start, self.directory, self.first_agent, opening, stops, tokens_left)
+            done = await follow_hand_offs(ctx, route)
             held = await self.hold(ctx, done) if done.question is not None else None
         except restate.TerminalError:
             ctx.clear(RUNNING)  # An operator cancelled this message.
             raise
+        if done.changed is not None:
+            await mark_withheld(ctx, done.changed)
         count_message(done, self.settings)
         return commit_turn(ctx, head, start.at, done, self.settings, held)
 
@@ -160,4 +171,5 @@ class Conversation:
         return start
 
     async def look_up(self, trace: str) -> TurnStart:
-        return TurnStart(at=datetime.now(UTC), cards=await self.directory.cards(), trace=trace)
+        cards = await self.directory.cards()
+        return TurnStart(at=datetime.now(UTC), cards=cards, trace=trace, journal=JOURNAL)

@@ -1,6 +1,7 @@
 """Routes a message through the agents: calls the active one, follows its hand-offs, and handles stops and deadlines."""
 
 import logging
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import restate
@@ -19,21 +20,26 @@ from switchboard.messages import (
     Notice,
     Question,
     Reply,
+    Spent,
     TurnOutcome,
     TurnRequest,
+    Usage,
     WireModel,
 )
 from switchboard.session.directory import TURN_HANDLER, Directory
 from switchboard.session.state import (
     OUTCOME_UNKNOWN,
+    Changed,
     FinishedTurn,
     Head,
     Opening,
     Running,
+    TurnStart,
+    change_window,
     finished_turn,
     interruption_text,
 )
-from switchboard.session.window import flatten
+from switchboard.session.window import Window, flatten
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import propagation_headers
 
@@ -56,6 +62,12 @@ OUTCOME_LOST = (
 )
 TOO_SLOW = "Sorry, this took too long, so I stopped it."
 STOPPED = "Stopped."
+PART_WITHHELD = (
+    "(The provider of our language model refused a part of our conversation, so I answer without that part.)"
+)
+BYTES_PER_TOKEN = 4
+"""Of English text; for a turn that did not report what its model calls cost."""
+
 TOO_MANY_HOPS = "Sorry, your request was passed between several agents, and none of them could answer it."
 
 
@@ -87,30 +99,93 @@ class AgentList(WireModel):
 LOOK_UP_OPTIONS = restate.RunOptions(type_hint=AgentList)
 
 
-async def follow_hand_offs(
-    ctx: restate.ObjectContext,
-    head: Head,
-    cards: tuple[Card, ...],
-    directory: Directory,
-    first_agent: str,
-    opening: Opening,
-    stops: StopSignals,
-) -> FinishedTurn:
+@dataclass
+class Progress:
+    """How far a message has come: the agents so far, what they added, what their model calls cost, what models see."""
+
+    agents: list[str]
+    added: list[Message]
+    window: Window
+    summary: str
+    attempts: list[Spent] = field(default_factory=list)
+    withheld: set[int] = field(default_factory=set)
+    changed: bool = False
+    part_withheld: bool = False
+
+    def take(self, outcome: TurnOutcome) -> None:
+        """Take over what an agent's turn added, cost, and could not send to its model."""
+        known = len(flatten(self.window))
+        own = {position - known for position in outcome.withheld if position >= known}
+        self.added = [
+            message.model_copy(update={"withheld": True}) if index in own else message
+            for index, message in enumerate(self.added)
+        ]
+        new = close_open_calls(outcome.added)
+        self.part_withheld |= bool(outcome.withheld) or any(message.withheld for message in new)
+        self.added += new
+        self.attempts += outcome.attempts
+        if outcome.withheld or outcome.skipped or outcome.plain_history:
+            changed = change_window(self.window, self.summary, outcome)
+            self.window, self.summary = changed.window, changed.summary
+            self.withheld |= set(changed.withheld)
+            self.changed = True
+
+    def finish(self, done: FinishedTurn) -> FinishedTurn:
+        """Return the turn with what the agents' model calls cost, and what models see from now on."""
+        update: dict[str, object] = {"attempts": tuple(self.attempts)}
+        if self.changed:
+            update["changed"] = Changed(window=self.window, summary=self.summary, withheld=tuple(sorted(self.withheld)))
+        if self.part_withheld and not done.failed:
+            update["text"] = f"{PART_WITHHELD} {done.text}"
+        return done.model_copy(update=update)
+
+    @property
+    def tokens(self) -> int:
+        """The tokens that the message has used so far."""
+        usages = [message.usage for message in self.added if isinstance(message, ModelReply)]
+        usages += [spent.usage for spent in self.attempts]
+        return sum(usage.input_tokens + usage.output_tokens for usage in usages)
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a message meets on its way: the session, the agents at its start, what stops it, the tokens it may use."""
+
+    head: Head
+    start: TurnStart
+    directory: Directory
+    first_agent: str
+    opening: Opening
+    stops: StopSignals
+    tokens_left: int
+
+
+async def follow_hand_offs(ctx: restate.ObjectContext, route: Route) -> FinishedTurn:
     """Call the active agent, and the agents that it hands off to, until one has a reply for the customer."""
     # The active agent may have been removed since the last turn.
-    at = stops.at
-    agents = [opening.active if opening.active in {card.name for card in cards} else first_agent]
-    added: list[Message] = list(opening.messages)
+    known = {card.name for card in route.start.cards}
+    active = route.opening.active if route.opening.active in known else route.first_agent
+    progress = Progress([active], list(route.opening.messages), route.head.window, route.head.summary)
+    return progress.finish(await take_turns(ctx, route, progress))
+
+
+async def take_turns(ctx: restate.ObjectContext, route: Route, progress: Progress) -> FinishedTurn:
+    head, opening, stops = route.head, route.opening, route.stops
+    cards, at, agents = route.start.cards, stops.at, progress.agents
     for hop in range(HOPS_MAX + 1):
         request = TurnRequest(
             identity=Identity(session_id=ctx.key(), customer_id=head.customer_id, signed_in=head.signed_in),
-            transcript=(*flatten(head.window), *added),
+            transcript=(*flatten(progress.window), *progress.added),
             peers=tuple(card for card in cards if card.name != agents[-1]),
-            summary=head.summary,
+            summary=progress.summary,
             confirmed=opening.confirmed if hop == 0 else (),
+            journal=route.start.journal,
+            # A replay must send the same bytes as the version that began the turn.
+            tokens_left=max(route.tokens_left - progress.tokens, 0) if route.start.journal > 1 else None,
         )
         outcome = await take_turn(ctx, agents[-1], request, stops, at)
-        added += close_open_calls(outcome.added)
+        progress.take(outcome)
+        added = progress.added
         match outcome.next:
             case Reply() as reply:
                 return finished_turn(reply, agents, added)
@@ -123,13 +198,13 @@ async def follow_hand_offs(
                 break
             case HandOff(to=to):
                 # A call to a removed agent would block this conversation until the agent is registered again.
-                lookup = await ctx.run_typed("agents", look_up_agents, LOOK_UP_OPTIONS, directory)
+                lookup = await ctx.run_typed("agents", look_up_agents, LOOK_UP_OPTIONS, route.directory)
                 cards, at = lookup.cards, lookup.at
                 if to not in {card.name for card in cards}:
                     logger.error("agent %s handed off to %r, which is not registered", agents[-1], to)
                     return apologise(AGENT_FAILED, agents, added)
                 agents.append(to)
-    return apologise(TOO_MANY_HOPS, agents, added)
+    return apologise(TOO_MANY_HOPS, agents, progress.added)
 
 
 async def look_up_agents(directory: Directory) -> AgentList:
@@ -166,7 +241,9 @@ def lost_outcome(request: TurnRequest, agent: str, ending: Interrupted | Reply, 
     """Return the outcome of a turn that reported nothing. The calls that the customer confirmed may have been made."""
     confirmed = released_calls(request.confirmed)
     made: tuple[Message, ...] = (ModelReply(agent=agent, calls=confirmed),) if confirmed else ()
-    return TurnOutcome(next=ending, added=(*made, Note(text=OUTCOME_LOST), *last))
+    usage = Usage(input_tokens=len(request.model_dump_json()) // BYTES_PER_TOKEN)
+    spent = Spent(agent=agent, model="", usage=usage, estimated=True)
+    return TurnOutcome(next=ending, added=(*made, Note(text=OUTCOME_LOST), *last), attempts=(spent,))
 
 
 def apologise(text: str, agents: list[str], added: list[Message]) -> FinishedTurn:

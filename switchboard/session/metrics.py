@@ -10,9 +10,9 @@ import restate
 from prometheus_client import Counter, Histogram
 from restate.extensions import current_context
 
-from switchboard.messages import ModelReply
+from switchboard.messages import ModelReply, Spent
 from switchboard.session.settings import SessionSettings
-from switchboard.session.state import FinishedTurn, PendingConfirmation, model_replies
+from switchboard.session.state import FinishedTurn, PendingConfirmation, model_calls
 from switchboard.telemetry import spans
 from switchboard.telemetry.metrics import TURN_SECONDS, elapsed_seconds
 
@@ -49,7 +49,7 @@ def count_message(done: FinishedTurn, settings: SessionSettings, outcome: str = 
         MESSAGE_DURATION.observe(elapsed_seconds(span))
         for from_agent, to_agent in pairwise(done.agents):
             HOPS.labels(from_agent, to_agent).inc()
-        count_cost(model_replies(done.added), settings)
+        count_cost(model_calls(done), settings)
         if done.question is not None:
             CONFIRMATIONS.labels("asked").inc()
 
@@ -75,16 +75,16 @@ def count_confirmation(held: PendingConfirmation, consent: Literal["yes", "no"] 
     spans.on_end(count)
 
 
-def count_summary(replies: Sequence[ModelReply], settings: SessionSettings) -> None:
+def count_summary(calls: Sequence[ModelReply | Spent], settings: SessionSettings) -> None:
     """Count the cost of a summary."""
-    spans.on_end(lambda span: count_cost(replies, settings))
+    spans.on_end(lambda span: count_cost(calls, settings))
 
 
-def count_cost(replies: Sequence[ModelReply], settings: SessionSettings) -> None:
-    for reply in replies:
-        cost = settings.cost(reply)
+def count_cost(calls: Sequence[ModelReply | Spent], settings: SessionSettings) -> None:
+    for call in calls:
+        cost = settings.cost(call)
         if cost:
-            MODEL_COST.labels(reply.agent, reply.model, settings.currency).inc(float(cost))
+            MODEL_COST.labels(call.agent, call.model, settings.currency).inc(float(cost))
 
 
 def outcome_of(done: FinishedTurn) -> str:

@@ -126,7 +126,7 @@ def add_private_handlers(session: restate.VirtualObject, settings: SessionSettin
         """Replace the oldest turns by a summary in what the models see."""
         head = require_head(ctx, await load_head(ctx, result))
         ctx.set(HEAD, result.apply_to(head, settings))
-        count_summary(result.replies, settings)
+        count_summary((*result.replies, *result.attempts), settings)
 
 
 async def stop_running_turn(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> Interruption:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pydantic import AnyHttpUrl, BaseModel, Field, NonNegativeInt
 from pydantic_settings import BaseSettings
 
-from switchboard.messages import ModelReply
+from switchboard.messages import ModelReply, Spent
 
 TOKENS_PER_PRICE = 1_000_000
 
@@ -55,10 +55,13 @@ class SessionSettings(BaseSettings):
         description="How long a question waits for the customer's yes, in ISO 8601. A later yes does not count.",
     )
 
-    def cost(self, reply: ModelReply) -> Decimal:
-        """Return the cost of one model call; 0 for a model without a price."""
-        price = self.prices.get(reply.model)
+    def cost(self, call: ModelReply | Spent) -> Decimal:
+        """Return the cost of a model call; 0 for a model without a price.
+
+        A price may name the model with its provider or without: `openai:gpt-5-mini` or `gpt-5-mini`.
+        """
+        price = self.prices.get(call.model) or self.prices.get(call.model.partition(":")[2])
         if price is None:
             return Decimal(0)
-        total = price.input * reply.usage.input_tokens + price.output * reply.usage.output_tokens
-        return total / TOKENS_PER_PRICE
+        spent = price.input * call.usage.input_tokens + price.output * call.usage.output_tokens
+        return spent / TOKENS_PER_PRICE

@@ -7,6 +7,8 @@ from typing import Literal
 
 from switchboard.loop.call_report import report_calls
 from switchboard.messages import (
+    SUMMARY,
+    Card,
     HeldCall,
     Message,
     ModelReply,
@@ -14,13 +16,27 @@ from switchboard.messages import (
     Notice,
     Question,
     Reply,
+    Spent,
+    TurnOutcome,
     Usage,
     UserText,
     WireModel,
 )
 from switchboard.session.contract import AgentSpending, CallToConfirm, Confirmation, TurnRecord
 from switchboard.session.settings import SessionSettings
-from switchboard.session.window import WINDOW_LIMIT_BYTES, Window, newest_turns, turns_to_summarize, window_turn
+from switchboard.session.window import (
+    WINDOW_LIMIT_BYTES,
+    Window,
+    bound_opaque,
+    flatten,
+    newest_turns,
+    skip_messages,
+    turns_to_summarize,
+    visible,
+    window_turn,
+    withhold,
+    without_opaque,
+)
 
 NOT_DONE = "Okay, I won't do that."
 NOT_CONFIRMED = "The customer did not confirm. These held calls were not made: {tools}."
@@ -87,6 +103,17 @@ class Running(WireModel):
     since: datetime
 
 
+class Changed(WireModel):
+    """What a turn changed in the conversation that models see: the window and the summary.
+
+    `withheld` are the earlier turns with messages that a model's provider refused.
+    """
+
+    window: Window
+    summary: str
+    withheld: tuple[int, ...] = ()
+
+
 class FinishedTurn(WireModel):
     """The result of a turn. `agents` are the agents that worked on it, in order."""
 
@@ -96,6 +123,20 @@ class FinishedTurn(WireModel):
     failed: bool = False
     interrupted: bool = False
     question: Question | None = None
+    attempts: tuple[Spent, ...] = ()
+    changed: Changed | None = None
+
+
+class TurnStart(WireModel):
+    """Time, agents and trace of a message, looked up once when it arrives. `trace` is a W3C traceparent.
+
+    `journal` is the version of the journal entries of the turn; see `switchboard.loop.decisions.JOURNAL`.
+    """
+
+    at: datetime
+    cards: tuple[Card, ...]
+    trace: str = ""
+    journal: int = 1
 
 
 class Opening(WireModel):
@@ -134,11 +175,11 @@ def turn_record(turn: int, at: datetime, done: FinishedTurn) -> TurnRecord:
         turn=turn,
         at=at,
         agents=done.agents,
-        messages=done.added,
+        messages=tuple(visible(message) for message in done.added),
         reply=done.text,
         failed=done.failed,
         interrupted=done.interrupted,
-        usage=sum((message.usage for message in model_replies(done.added)), Usage()),
+        usage=sum((call.usage for call in model_calls(done)), Usage()),
     )
 
 
@@ -146,6 +187,8 @@ def head_after_turn(
     head: Head, at: datetime, done: FinishedTurn, held: PendingConfirmation | None, settings: SessionSettings
 ) -> Head:
     """Return the session after the turn. Its window is not trimmed yet: a summary may replace the oldest turns."""
+    if done.changed is not None:
+        head = head.model_copy(update={"window": done.changed.window, "summary": done.changed.summary})
     turn = head.turns_total + 1
     active = done.agents[-1] if done.agents else head.active
     return head.model_copy(
@@ -154,22 +197,22 @@ def head_after_turn(
             "turns_total": turn,
             "window": (*head.window, window_turn(turn, done.added)),
             "held": held,
-            "spending": add_spending(head.spending, model_replies(done.added), settings),
+            "spending": add_spending(head.spending, model_calls(done), settings),
         }
     )
 
 
 def add_spending(
-    before: tuple[AgentSpending, ...], replies: Sequence[ModelReply], settings: SessionSettings
+    before: tuple[AgentSpending, ...], calls: Sequence[ModelReply | Spent], settings: SessionSettings
 ) -> tuple[AgentSpending, ...]:
     """Return each agent's usage and cost, with these model calls added."""
     totals = {agent.agent: agent for agent in before}
-    for reply in replies:
-        if reply.usage == Usage():
+    for call in calls:
+        if call.usage == Usage():
             continue
-        so_far = totals.get(reply.agent, AgentSpending(agent=reply.agent, usage=Usage(), cost=Decimal(0)))
-        totals[reply.agent] = AgentSpending(
-            agent=reply.agent, usage=so_far.usage + reply.usage, cost=so_far.cost + settings.cost(reply)
+        so_far = totals.get(call.agent, AgentSpending(agent=call.agent, usage=Usage(), cost=Decimal(0)))
+        totals[call.agent] = AgentSpending(
+            agent=call.agent, usage=so_far.usage + call.usage, cost=so_far.cost + settings.cost(call)
         )
     return tuple(totals.values())
 
@@ -187,7 +230,7 @@ def trim_window(head: Head) -> tuple[Head, Window]:
     pending = head.folding >= head.window[0].turn if head.window else False
     oldest = () if pending else turns_to_summarize(head.window)
     folding = oldest[-1].turn if oldest else head.folding if pending else 0
-    window = newest_turns(head.window, WINDOW_LIMIT_BYTES)
+    window = bound_opaque(newest_turns(head.window, WINDOW_LIMIT_BYTES))
     return head.model_copy(update={"window": window, "folding": folding}), oldest
 
 
@@ -197,6 +240,24 @@ def interruption_text(reason: str, added: Sequence[Message], known: bool) -> str
     if not known:
         return " ".join(part for part in (reason, report.sentence(), OUTCOME_UNKNOWN) if part)
     return f"{reason} {report.sentence() or 'No changes were made.'}"
+
+
+def model_calls(done: FinishedTurn) -> list[ModelReply | Spent]:
+    """Return all model calls of a turn, also those without a usable reply."""
+    return [*model_replies(done.added), *done.attempts]
+
+
+def change_window(window: Window, summary: str, outcome: TurnOutcome) -> Changed:
+    """Return what models see from now on, after an outcome that says what an endpoint refused or could not take."""
+    messages = flatten(window)
+    affected = {position for position in outcome.withheld if 0 <= position < len(messages)}
+    numbers = [turn.turn for turn in window for _ in turn.messages]
+    withheld = tuple(sorted({numbers[position] for position in affected}))
+    window = withhold(window, affected)
+    if outcome.plain_history:
+        window = tuple(without_opaque(turn) for turn in window)
+    window = skip_messages(window, outcome.skipped)
+    return Changed(window=window, summary="" if SUMMARY in outcome.withheld else summary, withheld=withheld)
 
 
 def model_replies(messages: Sequence[Message]) -> list[ModelReply]:

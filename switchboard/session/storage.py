@@ -5,10 +5,11 @@ from datetime import datetime
 
 import restate
 
-from switchboard.session.contract import CustomerRequest, SendMessage, SendReply, session_id
+from switchboard.session.contract import CustomerRequest, SendMessage, SendReply, TurnRecord, session_id
 from switchboard.session.hops import RUNNING
 from switchboard.session.settings import SessionSettings
 from switchboard.session.state import (
+    Changed,
     FinishedTurn,
     Head,
     PendingConfirmation,
@@ -19,6 +20,7 @@ from switchboard.session.state import (
     turn_record,
 )
 from switchboard.session.summaries import request_summary
+from switchboard.session.window import visible
 from switchboard.telemetry.spans import current
 
 logger = logging.getLogger(__name__)
@@ -110,6 +112,17 @@ def commit_turn(
         confirmation=new.held.confirmation() if done.question is not None and new.held is not None else None,
         trace_id=span.trace_id if (span := current()) else "",
     )
+
+
+async def mark_withheld(ctx: restate.ObjectContext, changed: Changed) -> None:
+    """Mark in the records of earlier turns which of their messages models no longer see."""
+    for turn in changed.window:
+        if turn.turn not in changed.withheld:
+            continue
+        record = await ctx.get(turn_key(turn.turn), type_hint=TurnRecord)
+        if record is not None:
+            messages = tuple(visible(message) for message in turn.messages)
+            ctx.set(turn_key(turn.turn), record.model_copy(update={"messages": messages}))
 
 
 def turn_key(turn: int) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import restate
 
 from switchboard.agent import Agent
-from switchboard.loop.decisions import request_decision
+from switchboard.loop.decisions import JOURNAL, Asking, Decided, request_decision
 from switchboard.messages import (
     Identity,
     Message,
     ModelReply,
     Note,
     Notice,
+    Spent,
     ToolResult,
     TurnRequest,
     UserText,
@@ -54,6 +55,7 @@ class SummaryRequest(WireModel):
     summary: str
     messages: tuple[Message, ...]
     through_turn: int
+    journal: int = 1
 
 
 class SummaryResult(CustomerRequest):
@@ -62,10 +64,11 @@ class SummaryResult(CustomerRequest):
     through_turn: int
     summary: str | None
     replies: tuple[ModelReply, ...] = ()
+    attempts: tuple[Spent, ...] = ()
 
     def apply_to(self, head: Head, settings: SessionSettings) -> Head:
         """Return the session with the summary replacing the turns. Without one, the next message requests another."""
-        spending = add_spending(head.spending, self.replies, settings)
+        spending = add_spending(head.spending, (*self.replies, *self.attempts), settings)
         if self.summary is None:
             return head.model_copy(update={"folding": 0, "spending": spending})
         window = drop_summarized(head.window, self.through_turn)
@@ -79,6 +82,7 @@ def request_summary(ctx: restate.ObjectContext, head: Head, oldest: Window) -> N
         summary=head.summary,
         messages=flatten(oldest),
         through_turn=oldest[-1].turn,
+        journal=JOURNAL,
     )
     ctx.generic_send(SUMMARIES, "summarize", request.model_dump_json().encode(), headers=propagation_headers())
 
@@ -99,16 +103,18 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
         describe({CONVERSATION: request.identity.session_id})
         text = "\n".join([f"Summary of the earlier conversation:\n{request.summary}\n"] * bool(request.summary))
         text += "\n".join(line for message in request.messages for line in transcript_lines(message))
-        turn = TurnRequest(identity=request.identity, transcript=(UserText(text=text),))
-        decided = await request_decision(ctx, summarizer, models, turn, [], 0)
-        reply = decided.reply if decided else None
+        turn = TurnRequest(identity=request.identity, transcript=(UserText(text=text),), journal=request.journal)
+        asking = Asking(summarizer, models, turn)
+        decided = await request_decision(ctx, asking, [], 0)
+        reply = decided.reply if isinstance(decided, Decided) else None
         if reply is None or not reply.text.strip():
             logger.warning("no summary for session %s; it continues without one", request.identity.session_id)
         result = SummaryResult(
             customer_id=request.identity.customer_id,
             through_turn=request.through_turn,
             summary=(reply.text.strip()[:SUMMARY_MAX_CHARS] or None) if reply else None,
-            replies=(reply.model_copy(update={"calls": (), "text": ""}),) if reply else (),
+            replies=(reply.model_copy(update={"calls": (), "text": "", "parts": ()}),) if reply else (),
+            attempts=tuple(asking.spent),
         )
         body = result.model_dump_json().encode()
         ctx.generic_send(SESSION, "fold", body, key=request.identity.session_id, headers=propagation_headers())
@@ -118,6 +124,8 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
 
 def transcript_lines(message: Message) -> list[str]:
     """Return a message as lines of a record, so that the summarizer does not take it for its own conversation."""
+    if message.withheld:
+        return []
     match message:
         case UserText(text=text):
             return [f"Customer: {json.dumps(text, ensure_ascii=False)}"]

@@ -1,8 +1,8 @@
 """How much of a conversation a model sees: the newest turns, and a summary of the older ones. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from switchboard.messages import Message, WireModel
+from switchboard.messages import Message, ModelReply, WireModel
 
 WINDOW_MAX_BYTES = 16 * 1024
 """About 4,000 tokens of English. Above this size the older turns are summarised."""
@@ -25,9 +25,58 @@ class WindowTurn(WireModel):
 Window = tuple[WindowTurn, ...]
 
 
+OPAQUE_KEPT_BYTES = 64 * 1024
+"""How much of what only models can read stays in the window, such as encrypted reasoning. The newest is kept."""
+
+
 def window_turn(turn: int, messages: Sequence[Message]) -> WindowTurn:
-    size = sum(len(message.model_dump_json().encode()) for message in messages)
+    size = sum(len(visible(message).model_dump_json().encode()) for message in messages)
     return WindowTurn(turn=turn, size_bytes=size, messages=tuple(messages))
+
+
+def visible(message: Message) -> Message:
+    """Return the message without what only its model can read."""
+    return message.without_parts() if isinstance(message, ModelReply) else message
+
+
+def bound_opaque(window: Window) -> Window:
+    """Return the window with the opaque parts of its newest replies, up to OPAQUE_KEPT_BYTES."""
+    left, kept = OPAQUE_KEPT_BYTES, []
+    for turn in reversed(window):
+        left -= sum(opaque_size(message) for message in turn.messages)
+        kept.append(turn if left >= 0 else without_opaque(turn))
+    return tuple(reversed(kept))
+
+
+def opaque_size(message: Message) -> int:
+    return sum(len(part.data.encode()) for part in message.parts) if isinstance(message, ModelReply) else 0
+
+
+def without_opaque(turn: WindowTurn) -> WindowTurn:
+    return turn.model_copy(update={"messages": tuple(visible(message) for message in turn.messages)})
+
+
+def withhold(window: Window, positions: Collection[int]) -> Window:
+    """Return the window with the messages at these positions of `flatten` marked as withheld."""
+    marked, position = [], 0
+    for turn in window:
+        messages = []
+        for message in turn.messages:
+            messages.append(message.model_copy(update={"withheld": True}) if position in positions else message)
+            position += 1
+        marked.append(turn.model_copy(update={"messages": tuple(messages)}))
+    return tuple(marked)
+
+
+def skip_messages(window: Window, skipped: int) -> Window:
+    """Return the window without the turns of its first `skipped` messages."""
+    end, count = 0, 0
+    for turn in window:
+        count += len(turn.messages)
+        if count > skipped:
+            break
+        end += 1
+    return window[end:]
 
 
 def flatten(window: Window) -> tuple[Message, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import orjson
 from opentelemetry import trace
@@ -34,7 +35,7 @@ class ModelCall:
     def record_request(self, messages: Sequence[Message]) -> None:
         """Record the newest messages if content may be shown. Earlier spans have the older ones."""
         if content_shown():
-            newest = [message.model_dump(mode="json") for message in messages[-MESSAGES_SHOWN:]]
+            newest = [visible(message).model_dump(mode="json") for message in messages[-MESSAGES_SHOWN:]]
             self.span.set_attribute("gen_ai.input.messages", orjson.dumps(newest).decode())
 
     def record_reply(self, reply: ModelReply) -> None:
@@ -42,6 +43,8 @@ class ModelCall:
         usage = reply.usage
         metrics.TOKENS.labels(self.model, self.agent, "input").inc(usage.input_tokens)
         metrics.TOKENS.labels(self.model, self.agent, "output").inc(usage.output_tokens)
+        if usage.cached_tokens:
+            metrics.TOKENS.labels(self.model, self.agent, "cached").inc(usage.cached_tokens)
         self.span.set_attributes(
             {
                 "gen_ai.usage.input_tokens": usage.input_tokens,
@@ -50,13 +53,18 @@ class ModelCall:
             }
         )
         if content_shown():
-            self.span.set_attribute("gen_ai.output.messages", reply.model_dump_json())
+            self.span.set_attribute("gen_ai.output.messages", reply.without_parts().model_dump_json())
 
     def record_failure(self, error: Exception, outcome: str, kind: str) -> None:
         """Record a failed call. `outcome` is `unavailable` or `rejected`; `kind` is the error type."""
         self.outcome, self.error_type = outcome, kind
         spans.fail(self.span, error)
         self.span.set_attribute("error.type", kind)
+
+
+def visible(message: Message) -> Message:
+    """Return the message without what only its model can read."""
+    return message.without_parts() if isinstance(message, ModelReply) else message
 
 
 def model_call_sent() -> None:
@@ -73,29 +81,43 @@ def use_span(span: Span) -> AbstractContextManager[Span]:
     return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
 
+API_TYPES = {"responses": "responses", "chat": "chat_completions"}
+"""OpenTelemetry's names of OpenAI's wire APIs."""
+
+
+class CalledModel(Protocol):
+    """The parts of a model that a span names. `provider` and `api` may be missing."""
+
+    name: str
+
+
 @contextmanager
-def model_call(parent: spans.HandlerSpan | None, model: str, agent: str, attempt: int) -> Iterator[ModelCall]:
+def model_call(parent: spans.HandlerSpan | None, model: CalledModel, agent: str, attempt: int) -> Iterator[ModelCall]:
     """Trace and count one model call. Use it inside `ctx.run`, so that a replay is neither traced nor counted.
 
     `attempt` counts from 0.
     """
     attributes: spans.Attributes = {
         "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": model,
+        "gen_ai.provider.name": getattr(model, "provider", "openai"),
+        "gen_ai.request.model": model.name,
         "gen_ai.agent.name": agent,
-        "openai.api.type": "responses",
         "switchboard.attempt": attempt + 1,
     }
+    api = API_TYPES.get(getattr(model, "api", "responses"))
+    if api is not None:
+        attributes["openai.api.type"] = api
     session = parent.attributes.get(spans.CONVERSATION) if parent else None
     if session:
         attributes[spans.CONVERSATION] = session
-    with spans.child_span(parent, f"chat {model}", SpanKind.CLIENT, attributes) as span, use_span(span):
-        call = ModelCall(span, model, agent)
+    with spans.child_span(parent, f"chat {model.name}", SpanKind.CLIENT, attributes) as span, use_span(span):
+        call = ModelCall(span, model.name, agent)
         token = _current.set(call)
         try:
             yield call
         finally:
             _current.reset(token)
-            metrics.MODEL_ATTEMPTS.labels(model, agent, call.outcome).inc()
-            metrics.MODEL_DURATION.labels(model, agent, call.error_type).observe(time.perf_counter() - call.started)
+            metrics.MODEL_ATTEMPTS.labels(model.name, agent, call.outcome).inc()
+            metrics.MODEL_DURATION.labels(model.name, agent, call.error_type).observe(
+                time.perf_counter() - call.started
+            )

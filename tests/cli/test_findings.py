@@ -6,10 +6,10 @@ import pytest
 
 from switchboard.cli.doctor import is_reachable
 from switchboard.local.findings import (
-    Endpoint,
     RunningMesh,
     Services,
     Stuck,
+    demo_model,
     exit_code,
     mesh,
     model,
@@ -20,9 +20,12 @@ from switchboard.local.findings import (
     stuck_calls,
 )
 from switchboard.local.process import free_ports
+from switchboard.models.providers import PROVIDERS
+from switchboard.models.settings import Choice
+from switchboard.models.trial import TrialResult
 
 BINARY = Path("/opt/restate-server")
-ENDPOINT = Endpoint("https://models.example/v1", "large")
+CHOICE = Choice("groq:large", PROVIDERS["groq"], "large", "https://models.example/v1", "chat", "a key")
 
 
 @pytest.mark.parametrize(
@@ -39,8 +42,8 @@ def test_every_missing_part_comes_with_a_fix() -> None:
         python((3, 9, 1)),
         npm("/usr/bin/node", None),
         ports([8080], {"8080 (Restate ingress)": "nginx (pid 7)"}, mesh_runs=False),
-        model(ENDPOINT, None),
-        model(ENDPOINT, 401),
+        *(model(CHOICE, TrialResult(accepted=False, why="no", kind=kind)) for kind in ("401", "404", "connection")),
+        model(CHOICE, TrialResult(accepted=False, why="HTTP 422", kind="422", settings=("GROQ_SENDS=none",))),
     ]
     assert all(finding.state == "missing" and finding.fix for finding in found)
     assert exit_code(found) == 1
@@ -50,12 +53,13 @@ def test_ports_used_by_the_running_mesh_are_ok() -> None:
     assert ports([8080], {"8080": "restate-server (pid 7)"}, mesh_runs=True).state == "ok"
 
 
-def test_model_endpoint_without_a_list_of_models_is_ok() -> None:
-    assert model(ENDPOINT, 404).state == "ok"
+def test_model_that_answers_is_ok_and_its_key_is_not_shown() -> None:
+    found = model(CHOICE, TrialResult(accepted=True))
+    assert (found.state, found.found) == ("ok", "groq:large at https://models.example/v1")
 
 
 def test_missing_key_and_missing_mesh_are_only_notes() -> None:
-    assert exit_code([model(None, 200), *mesh(None, "http://127.0.0.1:9070")]) == 0
+    assert exit_code([demo_model(), *mesh(None, "http://127.0.0.1:9070")]) == 0
 
 
 def test_service_without_answer_is_named() -> None:

@@ -198,5 +198,5 @@ async def test_completed_payment_is_reported_when_the_model_is_down(laboratory: 
     answer = await customer.says("yes")
     await laboratory.model.recovers()
     assert answer.body["failed"]
-    assert answer.text.endswith("does not answer. Done: pay. Ask me how it stands before you ask for it again.")
+    assert "Done: pay. Please ask me for the current state before you ask for it again." in answer.text
     assert count_payments(laboratory, name) == 1

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from switchboard.loop.decisions import MODEL_ATTEMPTS
+from switchboard.loop.attempts import MODEL_ATTEMPTS
 from switchboard.loop.fanout import TOOL_RESULT_MAX_BYTES
-from switchboard.loop.turn import MODEL_DOWN, NOTHING_LOST, STEPS_USED_UP
+from switchboard.loop.turn import CONTACT_US, NO_CHANGES, OUT_OF_SERVICE, STEPS_USED_UP, TRY_AGAIN, UNAVAILABLE
 from switchboard.messages import Note
 from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
@@ -130,17 +130,28 @@ async def test_endless_tool_calls_end_in_an_apology(laboratory: Laboratory) -> N
     customer = await experiment(laboratory, *endless)
     turn = await last_reply(customer)
     assert turn["failed"]
-    assert turn["reply"].startswith(f"{STEPS_USED_UP} Done: wait, wait,")
+    assert turn["reply"].startswith(f"{STEPS_USED_UP} Done: wait. ")
     assert len(await results(customer)) == 8
 
 
 async def test_endless_hand_offs_end_in_an_apology(laboratory: Laboratory) -> None:
+    to_bank = calls(("handoff_to_Bank", {"reason": "not mine"}))
     to_triage = calls(("handoff_to_Triage", {"reason": "not mine"}))
-    customer = await experiment(laboratory, *[to_triage, TO_PROBE] * 5)
+    customer = await experiment(laboratory, *[to_bank, to_triage, TO_PROBE] * 3)
     turn = await last_reply(customer)
     assert turn["failed"]
     assert "was passed between several agents" in turn["reply"]
-    assert turn["agents"] == ["Triage", "Probe", "Triage", "Probe", "Triage"]
+    assert turn["agents"] == ["Triage", "Probe", "Bank", "Triage", "Probe"]
+
+
+async def test_hand_off_back_to_the_agent_that_has_just_handed_over_is_refused(laboratory: Laboratory) -> None:
+    to_triage = calls(("handoff_to_Triage", {"reason": "not mine"}))
+    customer = await experiment(laboratory, to_triage, says("I cannot help with that."))
+    turn = await last_reply(customer)
+    assert turn["agents"] == ["Triage", "Probe"]
+    assert turn["reply"] == "I cannot help with that."
+    results = [message["content"] for message in turn["messages"] if message["kind"] == "tool"]
+    assert results[1].startswith("Not handed over: Triage has just handed this conversation over to you")
 
 
 @pytest.mark.parametrize(
@@ -168,15 +179,19 @@ async def test_temporary_model_failure_is_retried(laboratory: Laboratory, fault:
     assert answer.text
 
 
-@pytest.mark.parametrize("kind", ["http_400", "http_401", "http_404"])
-async def test_permanent_model_error_is_not_retried_and_session_stays_usable(laboratory: Laboratory, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "requests"), [("http_400", 2), ("http_401", 1), ("http_404", 1)])
+async def test_permanent_model_error_is_not_retried_and_session_stays_usable(
+    laboratory: Laboratory, kind: str, requests: int
+) -> None:
+    """After a 400, one more request finds out that no text in the conversation is the cause."""
     await laboratory.model.plays(scene("hello", says("hi")))
     await laboratory.model.fails({"kind": kind, "times": -1})
     customer = laboratory.customer()
     answer = await customer.says("hello")
     await laboratory.model.recovers()
-    assert (answer.status, answer.text, answer.body["failed"]) == (200, f"{MODEL_DOWN} {NOTHING_LOST}", True)
-    assert len(await laboratory.model.requests(customer.session)) == 1
+    assert (answer.status, answer.text) == (200, f"{OUT_OF_SERVICE} {NO_CHANGES} {CONTACT_US}")
+    assert answer.body["failed"]
+    assert len(await laboratory.model.requests(customer.session)) == requests
     assert (await customer.says("hello")).text == "hi"
 
 
@@ -186,5 +201,5 @@ async def test_failing_model_is_given_up_after_the_maximum_of_attempts(laborator
     customer = laboratory.customer()
     answer = await customer.says("hello")
     await laboratory.model.recovers()
-    assert (answer.text, answer.body["failed"]) == (f"{MODEL_DOWN} {NOTHING_LOST}", True)
+    assert (answer.text, answer.body["failed"]) == (f"{UNAVAILABLE} {NO_CHANGES} {TRY_AGAIN}", True)
     assert len(await laboratory.model.requests(customer.session)) == MODEL_ATTEMPTS

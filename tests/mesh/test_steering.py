@@ -3,7 +3,7 @@
 import asyncio
 from uuid import uuid4
 
-from switchboard.loop.turn import NOTHING_LOST, UNFIT
+from switchboard.loop.turn import INVALID, NO_CHANGES, OTHER_WORDS
 from switchboard.testing import Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
@@ -136,7 +136,7 @@ async def test_turn_ends_when_arguments_never_fit(laboratory: Laboratory) -> Non
     await laboratory.model.plays(scene("go", TO_PROBE, *[calls(("wait", '{"name": '))] * 6))
     customer = laboratory.customer()
     answer = await customer.says("go")
-    assert (answer.text, answer.body["failed"]) == (f"{UNFIT} {NOTHING_LOST}", True)
+    assert (answer.text, answer.body["failed"]) == (f"{INVALID} {NO_CHANGES} {OTHER_WORDS}", True)
     results = [message for message in await customer.messages() if message["kind"] == "tool"][1:]
     assert len(results) == 3
 

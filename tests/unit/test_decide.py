@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field
 
 from switchboard import Agent, FromIdentity, NoInput, Tool, ToolInput
-from switchboard.loop.decide import CALLS_MAX, Act, Answer, ApprovedCall, AskAgain, HandOver, Judged, decide
+from switchboard.loop.decide import CALLS_MAX, Act, Answer, ApprovedCall, AskAgain, HandOver, ValidatedCall, decide
 from switchboard.messages import Card, Identity, ModelReply, ToolCall, ToolResult, WireModel
 
 IDENTITY = Identity(session_id="s-1", customer_id="alice")
@@ -38,7 +38,7 @@ def reply(*calls: tuple[str, str], text: str = "") -> ModelReply:
     )
 
 
-def act(*calls: tuple[str, str]) -> tuple[Judged, ...]:
+def act(*calls: tuple[str, str]) -> tuple[ValidatedCall, ...]:
     decision = decide(reply(*calls), BANK, IDENTITY, PEERS)
     assert isinstance(decision, Act)
     return decision.calls

@@ -17,11 +17,11 @@ RECORDS = tool_service("Records", "Records.")
 ACCOUNTS = tool_object("Accounts", "Accounts.")
 
 
-def no_models() -> Sequence[Model]:
+def no_models(own: str = "") -> Sequence[Model]:
     return ()
 
 
-def unread() -> Sequence[Model]:
+def unread(own: str = "") -> Sequence[Model]:
     raise AssertionError("the model's settings were read")
 
 
@@ -84,6 +84,6 @@ def test_process_is_named_after_its_agent_or_its_first_service(
 ) -> None:
     ran: list[str] = []
     monkeypatch.setattr(serving, "run", lambda served, name: ran.append(name))
-    monkeypatch.setattr(serving, "models_from_environment", no_models)
+    monkeypatch.setattr(serving, "models_from_environment", lambda: no_models)
     serve(*parts, name=name)
     assert ran == [served_as]

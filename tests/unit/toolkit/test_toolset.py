@@ -82,7 +82,7 @@ def test_tool_of_stateless_toolset_needs_no_verified_customer() -> None:
     assert (opening_hours.keyed_by, opening_hours.requires_verified_customer) == (None, False)
     assert not issubclass(opening_hours.input, PersonalInput)
     assert issubclass(opening_hours.input, ToolInput)
-    assert assemble((libraries,), lambda: ()).services == (libraries.service,)
+    assert assemble((libraries,), lambda own="": ()).services == (libraries.service,)
 
 
 def test_tool_with_customer_field_requires_verified_customer() -> None:

@@ -49,6 +49,7 @@ them are in the pod template and none in a ConfigMap: a changed ConfigMap would 
 {{- if include "agent-mesh.uses-demo-model" . }}
 - {name: OPENAI_API_KEY, value: not-needed}
 - {name: OPENAI_BASE_URL, value: "http://{{ include "agent-mesh.name" (dict "root" . "name" "demo-model") }}:9099/v1"}
+- {name: OPENAI_SENDS, value: all}
 - {name: SWITCHBOARD_MODEL, value: demo}
 {{- else }}
 - {name: OPENAI_API_KEY, valueFrom: {secretKeyRef: {name: {{ $model.existingSecret }}, key: {{ $model.existingSecretKey }}}}}

@@ -11,8 +11,10 @@ from aiohttp.test_utils import TestServer
 from switchboard import Agent
 from switchboard.local.process import free_ports
 from switchboard.messages import Identity, TurnRequest, UserText
+from switchboard.models.endpoint import Endpoint, connect_openai
 from switchboard.models.model import ModelRejected, ModelUnavailable
-from switchboard.models.responses import ResponsesModel, connect
+from switchboard.models.providers import COMPATIBLE
+from switchboard.models.responses import ResponsesModel
 
 AGENT = Agent(name="Bank", handles="money", instructions="Help.")
 REQUEST = TurnRequest(identity=Identity(session_id="s", customer_id="alice"), transcript=(UserText(text="hello"),))
@@ -41,7 +43,7 @@ async def serve() -> AsyncIterator[Serve]:
 
 
 def model(url: str, timeout: timedelta = timedelta(seconds=5), calls_max: int = 1) -> ResponsesModel:
-    return ResponsesModel(connect("key", url), "m", asyncio.Semaphore(calls_max), timeout)
+    return ResponsesModel(Endpoint(COMPATIBLE, connect_openai("key", url), asyncio.Semaphore(calls_max), timeout), "m")
 
 
 async def test_an_answer_is_read(serve: Serve) -> None:

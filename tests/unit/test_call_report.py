@@ -24,7 +24,21 @@ def test_calls_are_told_by_what_is_known_of_them() -> None:
     ]
     account = report_calls(messages)
     assert account == CallReport(done=("get balance",), failed=("make transfer",), unknown=("pay",))
-    assert account.sentence() == "Done: get balance. Not done: make transfer. I do not know whether it was done: pay."
+    assert account.sentence() == "Done: get balance. Not done: make transfer. I don't know whether this was done: pay."
+
+
+def test_report_names_writes_only_once_each_and_in_the_tools_words() -> None:
+    call = ToolCall(call_id="1", tool="transfer_money", arguments="{}", label="transfer the money")
+    read = ToolCall(call_id="2", tool="get_balance", arguments="{}", read_only=True)
+    again = call.model_copy(update={"call_id": "3"})
+    messages: list[Message] = [
+        ModelReply(agent="Bank", calls=(call, read, again)),
+        result("1"),
+        result("2"),
+        result("3"),
+    ]
+    assert report_calls(messages).sentence() == "Done: transfer the money."
+    assert report_calls([ModelReply(agent="Bank", calls=(read,)), result("2")]).sentence() == ""
 
 
 def test_an_id_that_is_used_again_belongs_to_its_own_step() -> None:

@@ -1,0 +1,242 @@
+"""Sends one request to a model's endpoint, once, and says how it failed. Never retries."""
+
+import asyncio
+import email.utils
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx2
+import openai
+
+from switchboard.models.model import RETRY_AFTER_MAX, ModelRejected, ModelUnavailable, RejectedFor
+from switchboard.models.providers import Provider
+from switchboard.models.reading import refuse_long
+from switchboard.telemetry.metrics import MODEL_CALLS, MODEL_QUEUE, in_flight
+from switchboard.telemetry.model_call import model_call_sent
+
+MODEL_CALL_TIMEOUT = timedelta(seconds=60)
+"""For the whole call, from connecting to the last byte, unless a setting says otherwise."""
+
+TRANSIENT_STATUS = frozenset({408, 409, 425, 429, 498})
+"""Beside every 5xx, of which 529 is Anthropic's: the same request may succeed later."""
+
+CONTENT_STATUS = frozenset({400, 413, 422})
+"""The request itself was refused, so one of its texts may be the cause."""
+
+USED_UP = frozenset({"insufficient_quota", "billing_hard_limit_reached", "credit_balance_too_low"})
+"""Error codes of a 429 that must not be retried."""
+
+FILTER_WORDS = (
+    "content_filter",
+    "content_policy",
+    "content policy",
+    "responsibleai",
+    "safety",
+    "moderation",
+    "flagged",
+)
+TOO_LONG_WORDS = (
+    "context_length",
+    "context length",
+    "context window",
+    "context size",
+    "maximum context",
+    "too many tokens",
+    "prompt is too long",
+    "input is too long",
+    "prompt too long",
+    "reduce the length",
+    "exceeds the available context",
+    "string_above_max_length",
+    "request_too_large",
+)
+SETUP_WORDS = ("invalid_api_key", "model_not_found", "model not found", "does not exist", "billing", "credit balance")
+
+if TYPE_CHECKING:
+    import anthropic
+
+    StatusError = openai.APIStatusError | anthropic.APIStatusError
+
+
+@dataclass(frozen=True)
+class Client:
+    """One of the providers' clients, which are built alike, with the types of its errors and of its stream."""
+
+    http: Any
+    status_error: type[Exception]
+    connection_error: type[Exception]
+    any_error: type[Exception]
+    stream: Any
+
+
+class Endpoint:
+    """A provider's address with a key. `queue` bounds the calls of this process at the same time."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        client: Client,
+        queue: asyncio.Semaphore,
+        call_timeout: timedelta = MODEL_CALL_TIMEOUT,
+    ) -> None:
+        self.provider = provider
+        self.client = client
+        self._queue = queue
+        self._call_timeout = call_timeout
+
+    @property
+    def host(self) -> str:
+        return str(self.client.http.base_url.netloc.decode())
+
+    async def send(self, path: str, body: Mapping[str, Any]) -> bytes:
+        """Return the answer's bytes. Raises ModelUnavailable or ModelRejected."""
+        async with self._one_call():
+            # The client's own low-level call: its typed methods spend more CPU on checking again what is typed already
+            # than everything else in this service together (docs/operate/performance.md).
+            response = await self.client.http.post(path, cast_to=httpx2.Response, body=body)
+            content = bytes(response.content)
+        refuse_long(content)
+        return content
+
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield the events of a streamed answer. Raises ModelUnavailable or ModelRejected."""
+        async with self._one_call():
+            events = await self.client.http.post(
+                path,
+                cast_to=object,
+                body={**body, "stream": True},
+                stream=True,
+                stream_cls=self.client.stream[object],
+            )
+            size = 0
+            async for event in events:
+                if isinstance(event, dict):
+                    size += len(str(event))
+                    refuse_stream(size)
+                    yield event
+
+    async def watch(self, path: str, body: Mapping[str, Any], take: Callable[[dict[str, Any]], bool]) -> None:
+        """Give each event of a streamed answer to `take`, until that returns True or the stream ends."""
+        async with aclosing(self.stream(path, body)) as events:
+            async for event in events:
+                try:
+                    if take(event):
+                        return
+                except (LookupError, TypeError, AttributeError) as error:
+                    raise ModelUnavailable(f"the model's stream is malformed: {error!r}", "malformed") from error
+
+    @asynccontextmanager
+    async def _one_call(self) -> AsyncIterator[None]:
+        """A place in the queue, the time limit, and errors of either client as ours.
+
+        The time limit is for the call and not for the wait for a place.
+        """
+        with in_flight(MODEL_QUEUE):
+            await self._queue.acquire()
+        try:
+            model_call_sent()
+            with in_flight(MODEL_CALLS):
+                async with asyncio.timeout(self._call_timeout.total_seconds()):
+                    yield
+        except TimeoutError as error:
+            raise ModelUnavailable(f"no answer within {self._call_timeout.total_seconds():.0f} s", "timeout") from error
+        except self.client.status_error as error:
+            raise classify(cast("StatusError", error)) from error
+        except self.client.connection_error as error:
+            raise ModelUnavailable(f"cannot reach the model: {error.__cause__ or error}", "connection") from error
+        except self.client.any_error as error:
+            # An error inside of a stream has no status.
+            raise ModelUnavailable(f"the model's answer broke off: {error}", "cut_off") from error
+        except httpx2.HTTPError as error:
+            raise ModelUnavailable(f"the model's answer broke off: {error}", "cut_off") from error
+        except json.JSONDecodeError as error:
+            raise ModelUnavailable(f"the model's stream is not JSON: {error}", "malformed") from error
+        finally:
+            self._queue.release()
+
+
+STREAM_MAX_CHARS = 8 * 1024 * 1024
+"""Of all events of a stream: each repeats names and ids around a few letters of the answer."""
+
+
+def refuse_stream(size: int) -> None:
+    if size > STREAM_MAX_CHARS:
+        raise ModelUnavailable(f"the model's stream is longer than {STREAM_MAX_CHARS} characters", "malformed")
+
+
+def connect_openai(api_key: str, base_url: str | None, call_timeout: timedelta = MODEL_CALL_TIMEOUT) -> Client:
+    """Return a client that never retries. Restate does not see client-side retries, so they are disabled."""
+    http = openai.AsyncOpenAI(
+        api_key=api_key,
+        base_url=base_url,
+        max_retries=0,
+        timeout=call_timeout.total_seconds(),
+        http_client=openai.DefaultAioHttpClient(),
+    )
+    return Client(http, openai.APIStatusError, openai.APIConnectionError, openai.APIError, openai.AsyncStream)
+
+
+def connect_anthropic(api_key: str, base_url: str | None, call_timeout: timedelta = MODEL_CALL_TIMEOUT) -> Client:
+    """Return a client that never retries."""
+    # Its import takes longer than all others of a service together, so only those that need it pay for it.
+    import anthropic  # noqa: PLC0415
+
+    http = anthropic.AsyncAnthropic(
+        api_key=api_key,
+        base_url=base_url,
+        max_retries=0,
+        timeout=call_timeout.total_seconds(),
+        http_client=openai.DefaultAioHttpClient(),
+    )
+    return Client(
+        http, anthropic.APIStatusError, anthropic.APIConnectionError, anthropic.APIError, anthropic.AsyncStream
+    )
+
+
+def classify(error: "StatusError") -> ModelUnavailable | ModelRejected:
+    """Return whether waiting may help, and otherwise what about the request was refused."""
+    why = f"HTTP {error.status_code} from the model: {error.message}"
+    kind = str(error.status_code)
+    said = words_of(error)
+    transient = error.status_code in TRANSIENT_STATUS or error.status_code >= 500
+    if transient and not any(code in said for code in USED_UP):
+        asked = parse_retry_after(error.response.headers)
+        if asked is not None and asked > RETRY_AFTER_MAX:
+            return ModelUnavailable(why, kind, give_up=True)
+        return ModelUnavailable(why, kind, None if asked is None else max(asked, timedelta(0)))
+    return ModelRejected(why, kind, reason_of(error.status_code, said))
+
+
+def words_of(error: "StatusError") -> str:
+    """The code, type and message of an error in lower case: providers differ in where they say why."""
+    code, kind = getattr(error, "code", None), getattr(error, "type", None)
+    return f"{code or ''} {kind or ''} {error.body if error.body is not None else ''} {error.message}".lower()
+
+
+def reason_of(status: int, said: str) -> RejectedFor:
+    if any(words in said for words in TOO_LONG_WORDS):
+        return "too_long"
+    if any(words in said for words in FILTER_WORDS):
+        return "content"
+    if status not in CONTENT_STATUS or any(words in said for words in SETUP_WORDS):
+        return "setup"
+    return "content"
+
+
+def parse_retry_after(headers: httpx2.Headers) -> timedelta | None:
+    """Read `retry-after-ms`, or `retry-after` in seconds or as an HTTP date; None when neither can be read."""
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return timedelta(milliseconds=float(milliseconds))
+        if seconds := headers.get("retry-after"):
+            return timedelta(seconds=float(seconds))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return email.utils.parsedate_to_datetime(headers.get("retry-after", "")) - datetime.now(UTC)
+    except (ValueError, TypeError):
+        return None
