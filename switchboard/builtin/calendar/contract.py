@@ -91,7 +91,7 @@ class FoundDate(WireModel):
 FIND_DATE = Tool(
     service="Calendar",
     handler="find_date",
-    purpose="Find today's date, or the date of tomorrow, of the coming Friday, or of the day in a number of days.",
+    purpose="Find today's date, or the date of tomorrow, of the next Friday, or of the day in a number of days.",
     input=DateQuery,
     output=FoundDate,
 )
