@@ -73,8 +73,9 @@ dates: setup ## run the demo, the cases and some tests on other dates; needs fak
 charts: setup ## generate the tables of values in the charts' READMEs
 	@$(BIN)/python -m scripts.chart_readme
 
-reference: setup ## generate docs/reference/cli.md from the commands' help
+reference: setup ## generate docs/reference/cli.md and the table of providers
 	@$(BIN)/python -m scripts.cli_reference
+	@$(BIN)/python -m scripts.provider_table
 
 golden: setup ## update the golden files of the charts' tests; review the diff
 	@$(BIN)/python -m tests.charts.golden

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import cli_reference
+from scripts import cli_reference, provider_table
 from services.demo import SCENES
 from switchboard.testing.scenes import Says, pattern
 from tests.docs.pages import ROOT, name_of, pages
@@ -17,6 +17,11 @@ ROW = re.compile(r"^\| (\d+) \| \[(.+)\]\((.+)\) \| (\d{4}-\d\d-\d\d) \| (\w+) \
 
 def test_cli_page_equals_the_commands_help() -> None:
     assert cli_reference.page() == cli_reference.PAGE.read_text(), "`make reference` writes it"
+
+
+def test_models_page_lists_every_provider() -> None:
+    text = provider_table.PAGE.read_text()
+    assert provider_table.page(text) == text, "`make reference` writes it"
 
 
 @pytest.mark.parametrize("decision", DECISIONS, ids=name_of)
