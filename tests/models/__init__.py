@@ -1,0 +1,1 @@
+"""Whole conversations with models behind endpoints that refuse what real ones refuse."""
