@@ -23,7 +23,7 @@ class Said(WireModel):
     said: str
 
 
-WAIT = Tool(BENCH_TOOLS, "wait", "Wait for a while.", Wait, Said)
-LOOK_UP = Tool(BENCH_TOOLS, "look_up", "Look something up.", LookUp, Said)
+WAIT = Tool(BENCH_TOOLS, "wait", "Wait for a while.", Wait, Said, read_only=True)
+LOOK_UP = Tool(BENCH_TOOLS, "look_up", "Look something up.", LookUp, Said, read_only=True)
 
 bench = Agent(name=AGENT, handles="Measurements.", instructions=INSTRUCTIONS, tools=(WAIT, LOOK_UP))

@@ -23,7 +23,7 @@ class OpeningHours(WireModel):
 libraries = Toolset("Libraries")
 
 
-@libraries.tool()
+@libraries.tool(read_only=True)
 async def get_opening_hours(ctx: Context, city: City, day: Day) -> OpeningHours:
     """Look up when the library in a city is open on a day of the week."""
     return OpeningHours(city=city, day=day, open="closed" if day == "Sunday" else WEEKDAYS[city])

@@ -24,7 +24,7 @@ ASKED = Agent(
     name="Clock",
     handles="The time of day.",
     instructions="Tell the customer the time. Answer in one short sentence.",
-    tools=(Tool("Clock", "get_time", "Returns the time of day.", NoInput, Time),),
+    tools=(Tool("Clock", "get_time", "Returns the time of day.", NoInput, Time, read_only=True),),
 )
 CALL = ToolCall(call_id="call_1", tool="get_time", arguments="{}")
 REQUEST = TurnRequest(

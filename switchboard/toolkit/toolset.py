@@ -57,6 +57,7 @@ class Toolset:
         self,
         *,
         read_only: bool = False,
+        label: str = "",
         consent: Callable[[Any], str] | None = None,
         verified: bool | None = None,
     ) -> Callable[[Function], Tool[Any, Any]]:
@@ -70,7 +71,10 @@ class Toolset:
         - The first paragraph of its docstring is the description for the model.
 
         Args:
-            read_only: Lets a virtual object run the tool in parallel with its other calls. It cannot write state then.
+            read_only: The tool changes nothing. A virtual object runs it in parallel with its other calls, so it cannot
+                write state. Reports to customers of what was done leave it out.
+            label: The action in words for customers, such as "cancel the order". Reports to customers use it. By
+                default the function's name with spaces.
             consent: Words the call as a question. The call is made only after the customer has said yes.
             verified: Whether the customer must be signed in or verified. By default True for tools that know the
                 customer: with `keyed_by="customer_id"`, or with a parameter that is filled with the customer's id.
@@ -81,14 +85,19 @@ class Toolset:
 
         def decorate(function: Function) -> Tool[Any, Any]:
             try:
-                return self._declare(function, read_only, consent, verified)
+                return self._declare(function, read_only, label, consent, verified)
             except PydanticUserError as error:
                 raise self._error(function, f"pydantic does not support its types. {error.message}") from error
 
         return decorate
 
     def _declare(
-        self, function: Function, read_only: bool, consent: Callable[[Any], str] | None, verified: bool | None
+        self,
+        function: Function,
+        read_only: bool,
+        label: str,
+        consent: Callable[[Any], str] | None,
+        verified: bool | None,
     ) -> Tool[Any, Any]:
         signature = self._signature_of(function)
         context = self._context_type(read_only)
@@ -107,6 +116,8 @@ class Toolset:
             keyed_by=self.keyed_by,
             consent=consent,
             verified=verified,
+            read_only=read_only,
+            label=label,
         )
         handler = make_handler(function, [parameter.name for parameter in parameters], context, tool)
         implements(self.service, tool, kind="shared" if read_only and self.keyed_by else None)(handler)

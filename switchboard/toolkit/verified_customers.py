@@ -37,6 +37,7 @@ IS_PROVEN = Tool(
     output=Proven,
     keyed_by="customer_id",
     internal=True,
+    read_only=True,
 )
 
 

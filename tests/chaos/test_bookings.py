@@ -293,7 +293,7 @@ async def test_interrupted_booking_is_fully_undone(
     assert (await blocked.customer.asks("interrupt")).body == {"interrupted": True}
     answer = await blocked.answer
     assert answer.body["interrupted"]
-    assert answer.text.endswith("Not done: book reservation.")
+    assert answer.text.endswith("Not done: book the flights.")
     gates.open()
     await blocked.check_undone()
 

@@ -178,7 +178,7 @@ async def test_interrupt_at_a_step_undoes_the_transfer(bank: Bank, step: str) ->
         answer = await message
     assert answer.body["interrupted"]
     # While the recipient's lock is held, it is unknown whether the deposit was made.
-    assert ("Not done: transfer money" if step == "withdraw" else "I do not know whether") in answer.text
+    assert ("Not done: transfer money" if step == "withdraw" else "I don't know whether") in answer.text
     assert await bank.changed(before) == UNDONE
 
 

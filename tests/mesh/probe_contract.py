@@ -54,8 +54,8 @@ class Notify(ToolInput):
     text: str
 
 
-def probe_tool(handler: str, purpose: str, takes: Any, gives: Any = Ok, consent: Any = None) -> Tool[Any, Any]:
-    return Tool("ProbeTools", handler, purpose, takes, gives, consent=consent, verified=False)
+def probe_tool(handler: str, purpose: str, takes: Any, gives: Any = Ok, **more: Any) -> Tool[Any, Any]:
+    return Tool("ProbeTools", handler, purpose, takes, gives, verified=False, **more)
 
 
 PROBE_TOOLS = (
@@ -64,9 +64,9 @@ PROBE_TOOLS = (
     probe_tool("fail_at_first", "Fail twice, then work.", Wait),
     probe_tool("fail_until_released", "Fail, after a while, until the test releases it.", Wait),
     probe_tool("refuse", "Refuse.", Refuse),
-    probe_tool("big", "Return a long text.", Big),
+    probe_tool("big", "Return a long text.", Big, read_only=True),
     probe_tool("notify", "Notify a session.", Notify),
-    probe_tool("pay", "Pay.", Pay, consent=pay_question),
-    probe_tool("settle_in_two_steps", "A saga.", Wait),
-    probe_tool("who_am_i", "Who is asking.", WhoAmI, Asked),
+    probe_tool("pay", "Pay.", Pay, consent=pay_question, label="make the payment"),
+    probe_tool("settle_in_two_steps", "A saga.", Wait, label="settle in two steps"),
+    probe_tool("who_am_i", "Who is asking.", WhoAmI, Asked, read_only=True),
 )

@@ -47,7 +47,7 @@ async def get_policy(ctx: ObjectSharedContext, number: PolicyNumber) -> Policy:
     return Policy(holder=ctx.key(), number=number, reports=tuple(reports))
 
 
-@policies.tool(consent=lambda call: f"Report damage of {call.amount} EUR?")
+@policies.tool(consent=lambda call: f"Report damage of {call.amount} EUR?", label="report the damage")
 async def report_damage(
     ctx: ObjectContext,
     amount: Annotated[Decimal, Field(gt=0)],

@@ -198,5 +198,5 @@ async def test_completed_payment_is_reported_when_the_model_is_down(laboratory: 
     answer = await customer.says("yes")
     await laboratory.model.recovers()
     assert answer.body["failed"]
-    assert "Done: pay. Please ask me for the current state before you ask for it again." in answer.text
+    assert "Done: make the payment. Please ask me for the current state before you ask for it again." in answer.text
     assert count_payments(laboratory, name) == 1

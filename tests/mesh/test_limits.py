@@ -80,7 +80,7 @@ async def test_turn_past_its_deadline_is_stopped_and_session_continues(limited: 
     )
     customer = limited.customer()
     answer = await customer.says("go")
-    assert answer.text.startswith("Sorry, this took too long, so I stopped it. I do not know whether it was done")
+    assert answer.text.startswith("Sorry, this took too long, so I stopped it. I don't know whether this was done")
     assert (answer.body["failed"], answer.body["interrupted"]) == (True, True)
     assert (await customer.says("next")).text == "here"
 

@@ -32,7 +32,7 @@ async def test_interrupt_stops_tools_and_reports_what_was_done(laboratory: Labor
     answer = await message
     assert answer.body["interrupted"]
     assert answer.text == (
-        "Stopped. Done: wait. Not done: settle in two steps. I do not know whether it was done: wait."
+        "Stopped. Done: wait. Not done: settle in two steps. I don't know whether this was done: wait."
     )
     await wait_for_log(laboratory, f"undone {saga}")
     assert laboratory.probed(f"second {saga}") == 0

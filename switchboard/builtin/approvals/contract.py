@@ -168,4 +168,5 @@ LIST_WAITING = Tool(
     input=InboxQuery,
     output=InboxPage,
     internal=True,
+    read_only=True,
 )

@@ -23,4 +23,5 @@ CALCULATE = Tool(
     purpose="Calculate the value of an arithmetic expression, rounded to cents.",
     input=Calculate,
     output=Text,
+    read_only=True,
 )

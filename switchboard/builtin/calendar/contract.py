@@ -94,4 +94,5 @@ FIND_DATE = Tool(
     purpose="Find today's date, or the date of tomorrow, of the next Friday, or of the day in a number of days.",
     input=DateQuery,
     output=FoundDate,
+    read_only=True,
 )

@@ -88,6 +88,7 @@ TRANSFER_TO_HUMAN_AGENTS = Tool(
     input=TransferToHumanAgents,
     output=Text,
     verified=False,
+    label="pass your request to our staff",
 )
 
 # Internal tools of the inbox, for other tools only. No agent lists them.
@@ -115,4 +116,5 @@ LIST_CASES = Tool(
     input=CaseQuery,
     output=CasePage,
     internal=True,
+    read_only=True,
 )

@@ -34,4 +34,4 @@ FAQ = "Faq"
 
 def faq_tool(purpose: str, service: str = FAQ) -> Tool[Question, Answers]:
     """Build the FAQ's tool. `purpose` tells the model which subjects the articles cover."""
-    return Tool(service=service, handler="search_faq", purpose=purpose, input=Question, output=Answers)
+    return Tool(service=service, handler="search_faq", purpose=purpose, input=Question, output=Answers, read_only=True)

@@ -66,6 +66,7 @@ VERIFY_IDENTITY = Tool(
     output=Verified,
     keyed_by="customer_id",
     verified=False,
+    label="check your identity",
 )
 
 # Internal tools of the object, for other tools and staff. No agent lists them.
@@ -101,4 +102,5 @@ LIST_TRIES = Tool(
     output=TryList,
     keyed_by="customer_id",
     internal=True,
+    read_only=True,
 )

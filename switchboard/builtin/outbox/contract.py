@@ -57,4 +57,5 @@ LIST_EMAILS = Tool(
     output=EmailList,
     keyed_by="customer_id",
     internal=True,
+    read_only=True,
 )

@@ -83,6 +83,7 @@ REMIND_ME = Tool(
     input=RemindMe,
     output=ReminderSet,
     keyed_by="customer_id",
+    label="set the reminder",
 )
 LIST_REMINDERS = Tool(
     service=REMINDERS,
@@ -91,6 +92,7 @@ LIST_REMINDERS = Tool(
     input=PersonalInput,
     output=ReminderList,
     keyed_by="customer_id",
+    read_only=True,
 )
 CANCEL_REMINDER = Tool(
     service=REMINDERS,
@@ -99,4 +101,5 @@ CANCEL_REMINDER = Tool(
     input=ReminderRef,
     output=ReminderCancelled,
     keyed_by="customer_id",
+    label="cancel the reminder",
 )

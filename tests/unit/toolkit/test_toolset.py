@@ -44,6 +44,7 @@ def keyed() -> Toolset:
 def test_toolset_turns_function_into_tool() -> None:
     policies = keyed()
     tool = policies.tool(read_only=True)(get_policy)
+    assert (tool.read_only, tool.label) == (True, "")
     assert (tool.service, tool.handler, tool.keyed_by) == ("Policies", "get_policy", "customer_id")
     assert tool.purpose == "Get what the policy covers and until when."
     assert (tool.output, tool.requires_verified_customer) == (Policy, True)
@@ -62,7 +63,8 @@ def test_toolset_turns_function_into_tool() -> None:
 
 def test_toolset_makes_writing_tool_exclusive_and_keeps_its_consent() -> None:
     policies = keyed()
-    tool = policies.tool(consent=lambda call: f"Report {call.amount}?")(report)
+    tool = policies.tool(consent=lambda call: f"Report {call.amount}?", label="report the damage")(report)
+    assert (tool.read_only, tool.label) == (False, "report the damage")
     assert policies.service.handlers["report"].kind == "exclusive"
     assert tool.consent is not None
     assert tool.consent(tool.input(amount="3")) == "Report 3?"

@@ -26,6 +26,7 @@ GET_USER_DETAILS = Tool(
     input=GetUserDetails,
     output=User,
     keyed_by="customer_id",
+    read_only=True,
 )
 
 # Internal tools of the object `AirlineCustomers`, for other tools only. No agent lists them.
@@ -131,4 +132,5 @@ LIST_COMPENSATIONS = Tool(
     output=Compensations,
     keyed_by="customer_id",
     internal=True,
+    read_only=True,
 )

@@ -93,6 +93,7 @@ LIST_ALL_AIRPORTS = Tool(
     purpose="List all airports that the airline flies to, with their codes and cities.",
     input=NoInput,
     output=Airports,
+    read_only=True,
 )
 SEARCH_DIRECT_FLIGHT = Tool(
     service=FLIGHTS,
@@ -100,6 +101,7 @@ SEARCH_DIRECT_FLIGHT = Tool(
     purpose="Search direct flights on sale between two airports on a day, with prices and free seats by cabin.",
     input=FlightSearch,
     output=DirectFlights,
+    read_only=True,
 )
 SEARCH_ONESTOP_FLIGHT = Tool(
     service=FLIGHTS,
@@ -108,6 +110,7 @@ SEARCH_ONESTOP_FLIGHT = Tool(
     " cabin.",
     input=FlightSearch,
     output=OneStopFlights,
+    read_only=True,
 )
 GET_FLIGHT_STATUS = Tool(
     service=FLIGHTS,
@@ -115,6 +118,7 @@ GET_FLIGHT_STATUS = Tool(
     purpose="Get the status of a flight on a day: available, on time, delayed, flying, landed or cancelled.",
     input=FlightStatusRequest,
     output=Text,
+    read_only=True,
 )
 
 # Internal tools of the object `FlightSeats`, one object per flight and day, for other tools only. No agent lists them.
@@ -197,6 +201,7 @@ FLIGHT_ON_DAY = Tool(
     input=NoInput,
     output=FlightOnDay,
     internal=True,
+    read_only=True,
 )
 TAKE_SEATS = Tool(
     service=FLIGHT_SEATS,
@@ -221,6 +226,7 @@ SEAT_MAP = Tool(
     input=SeatMapOf,
     output=SeatMap,
     internal=True,
+    read_only=True,
 )
 MOVE_SEAT = Tool(
     service=FLIGHT_SEATS,

@@ -32,4 +32,5 @@ EMAIL_INVOICE = Tool(
     " possible.",
     input=InvoiceRequest,
     output=InvoiceSent,
+    label="send the invoice",
 )

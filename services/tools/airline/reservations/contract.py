@@ -195,6 +195,7 @@ GET_RESERVATION_DETAILS = Tool(
     purpose="Get one of the customer's reservations (bookings) by its id: flights, passengers, cabin, bags, payments.",
     input=GetReservationDetails,
     output=Reservation,
+    read_only=True,
 )
 BOOK_RESERVATION = Tool(
     service=RESERVATION_DESK,
@@ -203,6 +204,7 @@ BOOK_RESERVATION = Tool(
     input=BookReservation,
     output=Reservation,
     consent=booking_question,
+    label="book the flights",
 )
 CANCEL_RESERVATION = Tool(
     service=RESERVATION_DESK,
@@ -211,6 +213,7 @@ CANCEL_RESERVATION = Tool(
     input=CancelReservation,
     output=Reservation,
     consent=cancellation_question,
+    label="cancel the reservation",
 )
 UPDATE_RESERVATION_FLIGHTS = Tool(
     service=RESERVATION_DESK,
@@ -219,6 +222,7 @@ UPDATE_RESERVATION_FLIGHTS = Tool(
     input=UpdateReservationFlights,
     output=Reservation,
     consent=flights_question,
+    label="change the flights",
 )
 UPDATE_RESERVATION_PASSENGERS = Tool(
     service=RESERVATION_DESK,
@@ -227,6 +231,7 @@ UPDATE_RESERVATION_PASSENGERS = Tool(
     input=UpdateReservationPassengers,
     output=Reservation,
     consent=passengers_question,
+    label="change the passengers",
 )
 UPDATE_RESERVATION_BAGGAGES = Tool(
     service=RESERVATION_DESK,
@@ -235,6 +240,7 @@ UPDATE_RESERVATION_BAGGAGES = Tool(
     input=UpdateReservationBaggages,
     output=Reservation,
     consent=baggages_question,
+    label="add the bags",
 )
 SEND_CERTIFICATE = Tool(
     service=RESERVATION_DESK,
@@ -242,6 +248,7 @@ SEND_CERTIFICATE = Tool(
     purpose="Give the customer a travel certificate as compensation, if the policy allows it.",
     input=SendCertificate,
     output=Text,
+    label="send the travel certificate",
 )
 
 # Internal tools of the object `Reservations`, for other tools only. No agent lists them.
@@ -260,4 +267,5 @@ READ_RECORD = Tool(
     input=NoInput,
     output=Record,
     internal=True,
+    read_only=True,
 )

@@ -85,6 +85,7 @@ FIND = Tool(
     input=NoInput,
     output=Found,
     internal=True,
+    read_only=True,
 )
 CLAIM_ID = Tool(
     service=RESERVATIONS,

@@ -61,6 +61,7 @@ GET_SEAT_MAP = Tool(
     " seat.",
     input=SeatMapRequest,
     output=SeatChoice,
+    read_only=True,
 )
 CHANGE_SEAT = Tool(
     service=SEAT_CHANGES,
@@ -69,4 +70,5 @@ CHANGE_SEAT = Tool(
     " at once.",
     input=SeatChangeRequest,
     output=SeatChanged,
+    label="change the seat",
 )

@@ -237,6 +237,7 @@ GET_BALANCE = Tool(
     input=PersonalInput,
     output=Balances,
     keyed_by="customer_id",
+    read_only=True,
 )
 
 LIST_TRANSACTIONS = Tool(
@@ -247,6 +248,7 @@ LIST_TRANSACTIONS = Tool(
     input=TransactionQuery,
     output=TransactionList,
     keyed_by="customer_id",
+    read_only=True,
 )
 
 SUMMARIZE_SPENDING = Tool(
@@ -256,6 +258,7 @@ SUMMARIZE_SPENDING = Tool(
     input=SpendingQuery,
     output=Spending,
     keyed_by="customer_id",
+    read_only=True,
 )
 
 COMPARE_MONTHS = Tool(
@@ -265,6 +268,7 @@ COMPARE_MONTHS = Tool(
     input=MonthsQuery,
     output=MonthTable,
     keyed_by="customer_id",
+    read_only=True,
 )
 
 # Internal tools of the object `Accounts`, for other services. Agents do not list them.
@@ -351,6 +355,7 @@ FIND_TRANSACTION = Tool(
     output=Transaction,
     keyed_by="customer_id",
     internal=True,
+    read_only=True,
 )
 
 

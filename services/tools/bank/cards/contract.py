@@ -116,6 +116,7 @@ LIST_CARDS = Tool(
     input=PersonalInput,
     output=CardList,
     keyed_by="customer_id",
+    read_only=True,
 )
 # Freezing needs no confirmation: it is urgent when a card is stolen, and it can be undone.
 FREEZE_CARD = Tool(
@@ -125,6 +126,7 @@ FREEZE_CARD = Tool(
     input=CardChoice,
     output=CardChanged,
     keyed_by="customer_id",
+    label="freeze the card",
 )
 UNFREEZE_CARD = Tool(
     service=CARDS,
@@ -134,6 +136,7 @@ UNFREEZE_CARD = Tool(
     output=CardChanged,
     keyed_by="customer_id",
     consent=unfreeze_question,
+    label="unfreeze the card",
 )
 REPLACE_CARD = Tool(
     service=CARDS,
@@ -143,6 +146,7 @@ REPLACE_CARD = Tool(
     output=CardChanged,
     keyed_by="customer_id",
     consent=replace_question,
+    label="replace the card",
 )
 CHANGE_CARD_LIMITS = Tool(
     service=CARDS,
@@ -152,4 +156,5 @@ CHANGE_CARD_LIMITS = Tool(
     output=CardChanged,
     keyed_by="customer_id",
     consent=limits_question,
+    label="change the card's limits",
 )

@@ -98,6 +98,7 @@ OPEN_DISPUTE = Tool(
     input=DisputeRequest,
     output=Dispute,
     consent=dispute_question,
+    label="dispute the payment",
 )
 LIST_DISPUTES = Tool(
     service=DISPUTES,
@@ -106,6 +107,7 @@ LIST_DISPUTES = Tool(
     input=PersonalInput,
     output=DisputeList,
     keyed_by="customer_id",
+    read_only=True,
 )
 
 # Internal tools, with which these services call each other. Agents do not list them.

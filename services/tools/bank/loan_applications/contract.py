@@ -123,6 +123,7 @@ APPLY_FOR_LOAN = Tool(
     input=LoanRequest,
     output=LoanApplication,
     consent=consent_to_apply,
+    label="apply for the loan",
 )
 GET_LOAN_APPLICATION = Tool(
     service=LOAN_APPLICATIONS,
@@ -131,6 +132,7 @@ GET_LOAN_APPLICATION = Tool(
     input=ApplicationQuery,
     output=LoanApplication,
     keyed_by="customer_id",
+    read_only=True,
 )
 LIST_LOAN_APPLICATIONS = Tool(
     service=LOAN_APPLICATIONS,
@@ -139,6 +141,7 @@ LIST_LOAN_APPLICATIONS = Tool(
     input=PersonalInput,
     output=LoanApplicationList,
     keyed_by="customer_id",
+    read_only=True,
 )
 
 # Internal tools, with which these services call each other. Agents do not list them.

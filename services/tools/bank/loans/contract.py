@@ -194,6 +194,7 @@ LIST_LOANS = Tool(
     input=PersonalInput,
     output=LoanOverview,
     keyed_by="customer_id",
+    read_only=True,
 )
 
 GET_LOAN_SCHEDULE = Tool(
@@ -204,6 +205,7 @@ GET_LOAN_SCHEDULE = Tool(
     input=ScheduleQuery,
     output=LoanSchedule,
     keyed_by="customer_id",
+    read_only=True,
 )
 
 QUOTE_EARLY_REPAYMENT = Tool(
@@ -213,6 +215,7 @@ QUOTE_EARLY_REPAYMENT = Tool(
     input=RepaymentQuery,
     output=RepaymentQuote,
     keyed_by="customer_id",
+    read_only=True,
 )
 
 REPAY_LOAN_EARLY = Tool(
@@ -222,6 +225,7 @@ REPAY_LOAN_EARLY = Tool(
     input=RepayEarly,
     output=RepaidEarly,
     consent=repayment_question,
+    label="repay the loan early",
 )
 
 # Internal tools of the object `Loans`, for other services. Agents do not list them.
@@ -319,6 +323,7 @@ CHECK_EARLY_REPAYMENT = Tool(
     output=EarlyTerms,
     keyed_by="customer_id",
     internal=True,
+    read_only=True,
 )
 REDUCE_LOAN = Tool(
     service="Loans",

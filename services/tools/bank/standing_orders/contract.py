@@ -112,6 +112,7 @@ CREATE_STANDING_ORDER = Tool(
     output=OrderResult,
     keyed_by="customer_id",
     consent=order_question,
+    label="create the standing order",
 )
 LIST_STANDING_ORDERS = Tool(
     service=STANDING_ORDERS,
@@ -120,6 +121,7 @@ LIST_STANDING_ORDERS = Tool(
     input=PersonalInput,
     output=OrderList,
     keyed_by="customer_id",
+    read_only=True,
 )
 CHANGE_STANDING_ORDER = Tool(
     service=STANDING_ORDERS,
@@ -129,6 +131,7 @@ CHANGE_STANDING_ORDER = Tool(
     output=OrderResult,
     keyed_by="customer_id",
     consent=change_question,
+    label="change the standing order",
 )
 CANCEL_STANDING_ORDER = Tool(
     service=STANDING_ORDERS,
@@ -138,6 +141,7 @@ CANCEL_STANDING_ORDER = Tool(
     output=OrderResult,
     keyed_by="customer_id",
     consent=cancel_question,
+    label="cancel the standing order",
 )
 
 # Internal tools, with which these services call each other. Agents do not list them.

@@ -265,6 +265,7 @@ FIND_RECIPIENT = Tool(
     purpose="Find a customer of this bank to send money to, by full name, or by IBAN or customer id with name.",
     input=RecipientQuery,
     output=Recipient,
+    read_only=True,
 )
 TRANSFER_MONEY = Tool(
     service=TRANSFERS,
@@ -273,6 +274,7 @@ TRANSFER_MONEY = Tool(
     input=TransferRequest,
     output=Transferred,
     consent=transfer_question,
+    label="transfer money",
 )
 MOVE_BETWEEN_OWN_ACCOUNTS = Tool(
     service=TRANSFERS,
@@ -281,6 +283,7 @@ MOVE_BETWEEN_OWN_ACCOUNTS = Tool(
     input=OwnTransferRequest,
     output=Transferred,
     consent=own_transfer_question,
+    label="move money between your accounts",
 )
 SCHEDULE_TRANSFER = Tool(
     service=SCHEDULED_TRANSFERS,
@@ -290,6 +293,7 @@ SCHEDULE_TRANSFER = Tool(
     output=TransferScheduled,
     keyed_by="customer_id",
     consent=schedule_question,
+    label="schedule the transfer",
 )
 LIST_SCHEDULED = Tool(
     service=SCHEDULED_TRANSFERS,
@@ -298,6 +302,7 @@ LIST_SCHEDULED = Tool(
     input=PersonalInput,
     output=ScheduledTransferList,
     keyed_by="customer_id",
+    read_only=True,
 )
 CANCEL_SCHEDULED = Tool(
     service=SCHEDULED_TRANSFERS,
@@ -306,6 +311,7 @@ CANCEL_SCHEDULED = Tool(
     input=ScheduledTransferRef,
     output=ScheduledTransferCancelled,
     keyed_by="customer_id",
+    label="cancel the scheduled transfer",
 )
 
 # Internal tools, for other services. Agents do not list them.
@@ -357,6 +363,7 @@ CHECK_TRANSFER = Tool(
     input=TransferRequest,
     output=NoOutput,
     internal=True,
+    read_only=True,
 )
 CARRY_OUT_ORDER = Tool(
     service=TRANSFERS,
