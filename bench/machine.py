@@ -1,4 +1,4 @@
-"""The machine, its current speed, and the CPU time of processes. Linux only."""
+"""The machine, its current speed, and the CPU time of processes."""
 
 import os
 import platform
@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 from switchboard.local.restate_server import find_binary
 
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PROBE_ITERATIONS = 1_000_000
 PACKAGES = ("restate-sdk", "openai", "granian", "pydantic", "aiohttp", "uvloop")
 PROJECT = Path(__file__).resolve().parents[1]
@@ -21,13 +22,8 @@ PINS = PROJECT / "requirements/bench.txt"
 
 def cpu_ms(pids: Mapping[str, int]) -> dict[str, float]:
     """Return the CPU time of these processes in ms: all threads, user and system."""
-    return {name: ticks(pid) * 1000 / TICKS_PER_SECOND for name, pid in pids.items()}
-
-
-def ticks(pid: int) -> int:
-    # Fields 11 and 12 after the program's name (which may contain spaces) are utime and stime.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    used = {name: psutil.Process(pid).cpu_times() for name, pid in pids.items()}
+    return {name: (times.user + times.system) * 1000 for name, times in used.items()}
 
 
 def calibrate() -> float:
@@ -54,7 +50,8 @@ def description() -> dict[str, str]:
 
 
 def cpu_name() -> str:
-    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    listed = Path("/proc/cpuinfo")  # Linux only
+    found = re.search(r"^model name\s*:\s*(.+)$", listed.read_text(), re.M) if listed.is_file() else None
     return found[1] if found else platform.machine()
 
 

@@ -1,16 +1,9 @@
 """Finds the process that listens on a port of this machine, if the operating system lets us see it."""
 
-import os
+import contextlib
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
-LISTENING = "0A"
-"""The state TCP_LISTEN in /proc/net/tcp."""
-
-LSOF_TIMEOUT_SECONDS = 5
+import psutil
 
 
 def in_use(port: int) -> bool:
@@ -26,45 +19,22 @@ def in_use(port: int) -> bool:
 
 def find_listener(port: int) -> str:
     """Return the listening process, such as `python (pid 123)`, or "" if unknown, e.g. of another user."""
-    if sys.platform == "linux":
-        inodes = set(listening_inodes(port))
-        pid = next((pid for pid in own_pids() if inodes & sockets_of(pid)), None)
-        return "" if pid is None else f"{Path(f'/proc/{pid}/comm').read_text(encoding='utf-8').strip()} (pid {pid})"
-    return ask_lsof(port)
-
-
-def listening_inodes(port: int) -> Iterator[str]:
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        if not Path(table).exists():
-            continue
-        for line in Path(table).read_text(encoding="utf-8").splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                yield fields[9]
-
-
-def own_pids() -> Iterator[int]:
-    return (int(name) for name in os.listdir("/proc") if name.isdigit())
-
-
-def sockets_of(pid: int) -> set[str]:
-    """Return the inodes of a process's sockets. Empty if the process has ended or belongs to another user."""
-    held = set()
     try:
-        for link in os.scandir(f"/proc/{pid}/fd"):
-            target = os.readlink(link.path)
-            if target.startswith("socket:["):
-                held.add(target[8:-1])
-    except OSError:
-        return held
-    return held
+        pids = listeners_of_system(port)
+    except psutil.AccessDenied:  # On macOS only root may list the connections of all processes.
+        pids = [pid for pid in psutil.pids() if listens(pid, port)]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return f"{psutil.Process(pids[0]).name()} (pid {pids[0]})" if pids else ""
+    return ""
 
 
-def ask_lsof(port: int) -> str:
-    command = ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=LSOF_TIMEOUT_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    fields = {line[0]: line[1:] for line in answer.stdout.splitlines() if line}
-    return f"{fields['c']} (pid {fields['p']})" if {"c", "p"} <= fields.keys() else ""
+def listeners_of_system(port: int) -> list[int]:
+    listening = [each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    return [each.pid for each in listening if each.laddr and each.laddr.port == port and each.pid is not None]
+
+
+def listens(pid: int, port: int) -> bool:
+    with contextlib.suppress(psutil.Error):  # The process has ended, or belongs to another user.
+        connections = psutil.Process(pid).net_connections("tcp")
+        return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections)
+    return False

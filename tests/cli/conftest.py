@@ -5,11 +5,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from switchboard.local.listeners import in_use
@@ -62,12 +62,11 @@ class Up:
     process: "subprocess.Popen[str]"
     gateway_url: str
 
-    def children(self) -> list[int]:
-        answer = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
-        return [int(pid) for pid in answer.stdout.split()]
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
 
-    def child(self, module: str) -> int:
-        return next(pid for pid in self.children() if module in Path(f"/proc/{pid}/cmdline").read_text())
+    def child(self, module: str) -> psutil.Process:
+        return next(child for child in self.children() if module in " ".join(child.cmdline()))
 
     def wait_until_up(self) -> str:
         """Return the output up to the line that says that the mesh is up."""
@@ -140,10 +139,6 @@ def up(tmp_path: Path) -> Iterator[Up]:
             mesh.end(signal.SIGTERM)
 
 
-def all_gone(pids: list[int]) -> bool:
+def all_gone(processes: Sequence[psutil.Process]) -> bool:
     """Return whether all processes are gone within 5 s, zombies included."""
-    for _ in range(50):
-        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
-            return True
-        time.sleep(0.1)
-    return False
+    return psutil.wait_procs(processes, timeout=5)[1] == []

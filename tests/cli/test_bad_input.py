@@ -1,9 +1,11 @@
 """Invalid input: a command prints one line, exits with an error code and leaves nothing behind."""
 
+import contextlib
 import socket
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from switchboard.cli.new import new
@@ -49,13 +51,11 @@ def assert_one_line(done: "subprocess.CompletedProcess[str]", *words: str) -> No
 def running_in(folder: Path) -> list[str]:
     """Return the processes that run in this folder or have it in their command line."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if str(folder) in command or (process / "cwd").readlink() == folder:
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # The process has ended, or belongs to another user.
+            command = " ".join(process.cmdline())
+            if str(folder) in command or process.cwd() == str(folder):
                 found.append(command)
-        except OSError:  # The process has ended, or belongs to another user.
-            continue
     return found
 
 

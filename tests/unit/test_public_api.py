@@ -44,7 +44,7 @@ sys.meta_path.insert(0, Refuser())
 {code}
 """
 
-EXTRAS = {"fastapi", "jwt", "cryptography", "starlette", "yaml", "rich", "typer", "pytest", "watchfiles"}
+EXTRAS = {"fastapi", "jwt", "cryptography", "starlette", "yaml", "rich", "typer", "psutil", "pytest", "watchfiles"}
 """Packages that pyproject.toml lists as extras: for the gateway, the command line, the tests and the demo model."""
 
 SERVER_PACKAGES = {"restate", "aiohttp", "openai", "granian", "prometheus_client", "opentelemetry", "uvloop"}
