@@ -117,10 +117,10 @@ def assess(amount: Decimal, found: Figures) -> Verdict:
         return Verdict("decline", bad.why, bad)
     doubts = doubtful(found)
     if amount + found.owed > AUTOMATIC_MAX:
-        owed = f" including {format_amount(found.owed, found.currency)} already owed" if found.owed else ""
+        owed = f" with {format_amount(found.owed, found.currency)} that is owed already" if found.owed else ""
         doubts.append(f"more than {format_amount(AUTOMATIC_MAX, found.currency)}{owed}")
     if doubts:
-        return Verdict("refer", f"Needs a decision by staff: {', '.join(doubts)}.")
+        return Verdict("refer", f"For staff to decide: {', '.join(doubts)}.")
     return Verdict("approve", "Your income covers the payments, and you have no overdue payments.")
 
 
@@ -164,22 +164,26 @@ def doubtful(found: Figures) -> list[str]:
     burden, gambling = found.burden_percent or Decimal(0), found.gambling_percent
     doubts = []
     if burden > BURDEN_GOOD_PERCENT:
-        doubts.append(f"loan payments are {burden} % of the income")
+        doubts.append(f"payments of {burden} % of the income")
     if gambling > GAMBLING_GOOD_PERCENT:
-        doubts.append(f"gambling is {gambling} % of the spending")
+        doubts.append(f"gambling of {gambling} % of the spending")
     if found.months_with_income < INCOME_MONTHS_GOOD:
-        doubts.append("salary in only one month")
+        doubts.append("a salary in only one month")
     return doubts
 
 
 def facts(found: Figures, cost: Offer, purpose: str, why: str) -> tuple[Fact, ...]:
-    """Return the figures as staff see them."""
+    """Return the figures as staff see them.
+
+    Workflows that wait for staff sent these texts and the referral's reason before the wait, and send them again on a
+    replay. They must stay as they are: another text is a journal mismatch.
+    """
     return (
-        Fact(name="reason for review", value=why),
+        Fact(name="why it is here", value=why),
         Fact(name="purpose", value=purpose),
         Fact(name="monthly payment", value=format_amount(cost.monthly_payment, found.currency)),
         Fact(name="monthly income", value=format_amount(found.monthly_income, found.currency)),
-        Fact(name="existing loan payments", value=f"{format_amount(found.monthly_payments, found.currency)} a month"),
+        Fact(name="present loan payments", value=f"{format_amount(found.monthly_payments, found.currency)} a month"),
         Fact(name="owed on personal loans", value=format_amount(found.owed, found.currency)),
         Fact(name="payments with this loan", value=f"{found.burden_percent} % of the income"),
         Fact(name="gambling", value=f"{found.gambling_percent} % of the spending"),
