@@ -26,7 +26,12 @@ RETRY_WITHOUT_AGENTS_S = 60
 CODES = {400: "request_invalid", 403: "session_forbidden", 404: "session_unknown", 409: "nothing_to_decide"}
 """Codes of the session's own refusals, by status. The session's sentence becomes the detail."""
 
-DECIDED = (QUESTION_CLOSED, QUESTION_EXPIRED)
+# During an upgrade, sessions of version 0.1.0 still run, and Restate keeps their answers to an idempotency key for a day.
+NO_AGENTS_0_1 = "No agent can be reached just now. Nothing was done; please send your message again in a minute."
+QUESTION_CLOSED_0_1 = "Nothing waits for this decision: it was confirmed, declined or dropped before."
+QUESTION_EXPIRED_0_1 = "The question has expired. Ask again for what you need."
+
+DECIDED = (QUESTION_CLOSED, QUESTION_EXPIRED, QUESTION_CLOSED_0_1, QUESTION_EXPIRED_0_1)
 """The session's own 409 messages. Restate also answers 409, for an invocation that an operator killed."""
 
 ATTEMPTS_MAX = 20
@@ -159,7 +164,7 @@ def attempt_keys(key: str) -> Iterator[str]:
 
 def no_agent_found(failed: HandlerFailed) -> bool:
     """Return whether a message ended because no agent was available, with nothing done."""
-    return (failed.status, failed.message) == (503, NO_AGENTS)
+    return failed.status == 503 and failed.message in (NO_AGENTS, NO_AGENTS_0_1)
 
 
 async def while_client_connected(reply: Awaitable[bytes], receive: Receive) -> bytes:
