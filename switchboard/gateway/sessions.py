@@ -26,7 +26,7 @@ RETRY_WITHOUT_AGENTS_S = 60
 CODES = {400: "request_invalid", 403: "session_forbidden", 404: "session_unknown", 409: "nothing_to_decide"}
 """Codes of the session's own refusals, by status. The session's sentence becomes the detail."""
 
-# During an upgrade, sessions of version 0.1.0 still run, and Restate keeps their answers to an idempotency key for a day.
+# Sessions of version 0.1.0 run during an upgrade, and Restate keeps their answers for a day.
 NO_AGENTS_0_1 = "No agent can be reached just now. Nothing was done; please send your message again in a minute."
 QUESTION_CLOSED_0_1 = "Nothing waits for this decision: it was confirmed, declined or dropped before."
 QUESTION_EXPIRED_0_1 = "The question has expired. Ask again for what you need."

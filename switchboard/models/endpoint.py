@@ -1,4 +1,8 @@
-"""Sends one request to a model's endpoint, once, and says how it failed. Never retries."""
+"""Sends one request to a model's endpoint, once, and says how it failed. Never retries.
+
+The clients are imported when they are needed: their import takes longer than all others of a service together, and the
+tools and the gateway read settings of this package without ever calling a model.
+"""
 
 import asyncio
 import email.utils
@@ -8,9 +12,6 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
-
-import httpx2
-import openai
 
 from switchboard.models.model import RETRY_AFTER_MAX, ModelRejected, ModelUnavailable, RejectedFor
 from switchboard.models.providers import Provider
@@ -58,18 +59,21 @@ SETUP_WORDS = ("invalid_api_key", "model_not_found", "model not found", "does no
 
 if TYPE_CHECKING:
     import anthropic
+    import openai
 
     StatusError = openai.APIStatusError | anthropic.APIStatusError
 
 
 @dataclass(frozen=True)
 class Client:
-    """One of the providers' clients, which are built alike, with the types of its errors and of its stream."""
+    """One of the providers' clients, which are built alike, with its types: of a response, a stream and the errors."""
 
     http: Any
+    response: type[Any]
     status_error: type[Exception]
     connection_error: type[Exception]
     any_error: type[Exception]
+    transport_error: type[Exception]
     stream: Any
 
 
@@ -97,7 +101,7 @@ class Endpoint:
         async with self._one_call():
             # The client's own low-level call: its typed methods spend more CPU on checking again what is typed already
             # than everything else in this service together (docs/operate/performance.md).
-            response = await self.client.http.post(path, cast_to=httpx2.Response, body=body)
+            response = await self.client.http.post(path, cast_to=self.client.response, body=body)
             content = bytes(response.content)
         refuse_long(content)
         return content
@@ -151,7 +155,7 @@ class Endpoint:
         except self.client.any_error as error:
             # An error inside of a stream has no status.
             raise ModelUnavailable(f"the model's answer broke off: {error}", "cut_off") from error
-        except httpx2.HTTPError as error:
+        except self.client.transport_error as error:
             raise ModelUnavailable(f"the model's answer broke off: {error}", "cut_off") from error
         except json.JSONDecodeError as error:
             raise ModelUnavailable(f"the model's stream is not JSON: {error}", "malformed") from error
@@ -170,6 +174,9 @@ def refuse_stream(size: int) -> None:
 
 def connect_openai(api_key: str, base_url: str | None, call_timeout: timedelta = MODEL_CALL_TIMEOUT) -> Client:
     """Return a client that never retries. Restate does not see client-side retries, so they are disabled."""
+    import httpx2  # noqa: PLC0415
+    import openai  # noqa: PLC0415
+
     http = openai.AsyncOpenAI(
         api_key=api_key,
         base_url=base_url,
@@ -177,13 +184,22 @@ def connect_openai(api_key: str, base_url: str | None, call_timeout: timedelta =
         timeout=call_timeout.total_seconds(),
         http_client=openai.DefaultAioHttpClient(),
     )
-    return Client(http, openai.APIStatusError, openai.APIConnectionError, openai.APIError, openai.AsyncStream)
+    return Client(
+        http=http,
+        response=httpx2.Response,
+        status_error=openai.APIStatusError,
+        connection_error=openai.APIConnectionError,
+        any_error=openai.APIError,
+        transport_error=httpx2.HTTPError,
+        stream=openai.AsyncStream,
+    )
 
 
 def connect_anthropic(api_key: str, base_url: str | None, call_timeout: timedelta = MODEL_CALL_TIMEOUT) -> Client:
     """Return a client that never retries."""
-    # Its import takes longer than all others of a service together, so only those that need it pay for it.
     import anthropic  # noqa: PLC0415
+    import httpx2  # noqa: PLC0415
+    import openai  # noqa: PLC0415
 
     http = anthropic.AsyncAnthropic(
         api_key=api_key,
@@ -193,7 +209,13 @@ def connect_anthropic(api_key: str, base_url: str | None, call_timeout: timedelt
         http_client=openai.DefaultAioHttpClient(),
     )
     return Client(
-        http, anthropic.APIStatusError, anthropic.APIConnectionError, anthropic.APIError, anthropic.AsyncStream
+        http=http,
+        response=httpx2.Response,
+        status_error=anthropic.APIStatusError,
+        connection_error=anthropic.APIConnectionError,
+        any_error=anthropic.APIError,
+        transport_error=httpx2.HTTPError,
+        stream=anthropic.AsyncStream,
     )
 
 
@@ -227,7 +249,7 @@ def reason_of(status: int, said: str) -> RejectedFor:
     return "content"
 
 
-def parse_retry_after(headers: httpx2.Headers) -> timedelta | None:
+def parse_retry_after(headers: Mapping[str, str]) -> timedelta | None:
     """Read `retry-after-ms`, or `retry-after` in seconds or as an HTTP date; None when neither can be read."""
     try:
         if milliseconds := headers.get("retry-after-ms"):
