@@ -18,6 +18,8 @@ from switchboard.stems import stem
         "fly flies flew flown flying",
         "class classes",
         "stop stopped stopping",
+        "allow allowed allowance",
+        "child children",
     ],
 )
 def test_stem_is_equal_for_forms_of_one_word(words: str) -> None:

@@ -19,6 +19,7 @@ def found(question: str) -> Answers:
         ("How heavy may my checked bag be?", "Checked baggage"),
         ("How much does an extra suitcase cost?", "Checked baggage"),
         ("baggage allowance", "Checked baggage"),
+        ("How much luggage is allowed?", "Checked baggage"),
         ("My suitcase is lost", "Lost, late and damaged baggage"),
         ("When does check-in close?", "Check-in and boarding"),
         ("when can I check in", "Check-in and boarding"),
@@ -47,8 +48,8 @@ def test_question_without_a_matching_article_gets_the_fallback(question: str) ->
 
 
 def test_equally_good_articles_are_both_returned() -> None:
-    titles = [article.title for article in found("How many kilos of luggage are allowed?").articles]
-    assert titles == ["Carry-on baggage", "Checked baggage"]
+    titles = [article.title for article in found("How many kilos may my luggage weigh?").articles]
+    assert titles == ["Checked baggage", "Carry-on baggage"]
 
 
 def test_number_of_articles_is_limited() -> None:
