@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from switchboard.builtin.identity.contract import FactName, NamedFacts
 
-COUNTRY_CODE = "49"
+COUNTRY_CODE = 49
 """Country code assumed when a phone number has none."""
 
 STREET = re.compile(r"(?<=[a-z])(?:strasse|str)\b|\b(?:strasse|str|street|st)\b")
@@ -35,14 +35,17 @@ def email(text: str) -> str:
 
 
 def phone(text: str) -> str:
-    """Return the digits with the country code: +49 30 123, 0049 30 123, 030/123 and +49 (0)30 123 are the same."""
-    written = re.sub(r"\(0\)", "", text)
-    digits = re.sub(r"\D", "", written)
-    if written.strip().startswith("+"):
-        return digits
-    if digits.startswith("00"):
-        return digits[2:]
-    return COUNTRY_CODE + digits[1:] if digits.startswith("0") else digits
+    """Return the number with its country code, or "" if the text is not a phone number.
+
+    +49 30 123, 0049 30 123, 030/123 and +49 (0)30 123 are the same.
+    """
+    import phonenumbers  # noqa: PLC0415 - its import takes 0.1 s, and most processes never compare a number
+
+    try:
+        number = phonenumbers.parse(text, phonenumbers.region_code_for_country_code(COUNTRY_CODE))
+    except phonenumbers.NumberParseException:
+        return ""
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.RFC3966)
 
 
 def address(text: str) -> str:

@@ -34,6 +34,9 @@ def named(session_id: str = "s", **facts: Any) -> NamedFacts:
         ("alice", {"phone": "+49 (0)30 5550101", "address": "lindenstrasse 12 berlin 10115"}, True),
         ("carol", {"email": "carol@example.com", "address": "Am Stadtpark 48, 80331 Munchen"}, True),
         ("dave", {"date_of_birth": "1996-01-09", "address": "Bahnhofstraße 7b, 01067 Dresden"}, True),
+        ("alice", {"phone": "my number is 030 5550101", "date_of_birth": "1988-04-17"}, True),
+        ("alice", {**RIGHT, "phone": "030 5550101 ext. 7"}, False),
+        ("alice", {**RIGHT, "phone": "+44 30 5550101"}, False),
         ("erin", {"phone": "+44 20 7946 0105", "address": "5 Quay St., Eastport EP1 4QS"}, True),
         ("alice", WRONG, False),
         ("alice", {**RIGHT, "phone": "+49 30 5550199"}, False),  # one wrong fact makes the whole try wrong
