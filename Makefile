@@ -56,15 +56,18 @@ format: setup ## format the code and apply ruff's fixes
 
 pins: $(UV) ## update the pinned versions and hashes in requirements/
 	@$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
-	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli -o requirements/all.txt
-	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli --extra evals --extra dev -c requirements/all.txt \
-	  -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli --group bank --group tools \
+	  -o requirements/all.txt
+	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli --extra evals --extra dev --group bank --group tools \
+	  -c requirements/all.txt -o requirements/dev.txt
 	@$(COMPILE) pyproject.toml --extra demo --extra cli --extra bench -c requirements/all.txt \
 	  -o requirements/bench.txt
 	@$(COMPILE) --group docs -o requirements/docs.txt
 	@$(COMPILE) pyproject.toml -c requirements/all.txt -o requirements/services.txt
 	@$(COMPILE) pyproject.toml --extra gateway -c requirements/all.txt -o requirements/gateway.txt
 	@$(COMPILE) pyproject.toml --extra demo -c requirements/all.txt -o requirements/demo_model.txt
+	@$(COMPILE) pyproject.toml --group bank -c requirements/all.txt -o requirements/bank.txt
+	@$(COMPILE) pyproject.toml --group tools -c requirements/all.txt -o requirements/tools.txt
 	@$(COMPILE) pyproject.toml --extra live -c requirements/all.txt -o requirements/live.txt
 
 dates: setup ## run the demo, the cases and some tests on other dates; needs faketime

@@ -96,11 +96,11 @@ def test_image_has_exactly_the_pinned_packages(builder: Builder, service: str) -
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_service_with_an_extra_has_its_own_pins(service: str) -> None:
-    extra = EXTRAS.get(service, service) in PYPROJECT["optional-dependencies"]
+def test_service_with_an_extra_or_a_group_has_its_own_pins(service: str) -> None:
+    more = EXTRAS.get(service, service) in PYPROJECT["optional-dependencies"] or service in GROUPS
     own = own_pins(service)
-    assert own.exists() == extra, "`make pins` writes one file for each service with an extra"
-    if extra:
+    assert own.exists() == more, "`make pins` writes one file for each service with an extra or a dependency group"
+    if more:
         assert pins(PROJECT / "requirements/services.txt") <= pins(own)
 
 
@@ -111,9 +111,9 @@ def test_images_use_the_tested_package_versions(name: str) -> None:
     assert only_here == set()
 
 
-def test_uv_group_dev_has_the_packages_of_the_extras() -> None:
-    extras = PYPROJECT["optional-dependencies"]
-    wanted = {package for name in ("cli", "demo", "evals", "gateway") for package in extras[name]}
+def test_uv_group_dev_has_the_packages_of_extras_and_services() -> None:
+    extras = [PYPROJECT["optional-dependencies"][name] for name in ("cli", "demo", "evals", "gateway")]
+    wanted = {package for packages in (*extras, *(GROUPS.get(name, []) for name in SERVICES)) for package in packages}
     assert set(GROUPS["dev"]) == wanted, "Update the group dev in pyproject.toml."
 
 

@@ -204,6 +204,7 @@ def test_wrong_name_gets_the_same_refusal_for_every_account(name: str, currency:
         ("FR7630006000011234567890188", False),  # a digit is wrong
         ("FR763000600001123456789018", False),  # a digit is missing
         ("DE00000000000000000000", False),
+        ("GB58123460161331926819", False),  # the check digits are right, but a British bank's code has letters
         ("XX7630006000011234567890189", False),  # unsupported country
     ],
 )
