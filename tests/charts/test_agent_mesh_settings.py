@@ -19,6 +19,8 @@ from switchboard.demo_model.settings import Settings as DemoModelSettings
 from switchboard.gateway.settings import GatewaySettings, TokenSettings
 from switchboard.gateway.settings import ListenSettings as GatewayListenSettings
 from switchboard.local.process import Process, free_ports
+from switchboard.models.providers import PROVIDERS
+from switchboard.models.settings import ProviderSettings
 from switchboard.runtime.serve import SHUTDOWN_GRACE
 from switchboard.runtime.settings import ModelSettings, ServerSettings
 from switchboard.session.settings import SessionSettings
@@ -73,7 +75,12 @@ def rendered(which: str) -> list[Manifest]:
 
 def variables_of(kind: type[BaseSettings]) -> set[str]:
     """Return the environment variables of these settings."""
-    return {str(field.validation_alias or name).upper() for name, field in kind.model_fields.items()}
+    own = {str(field.validation_alias or name).upper() for name, field in kind.model_fields.items()}
+    if kind is not ModelSettings:
+        return own
+    return own | {
+        f"{each.prefix}_{name.upper()}" for each in PROVIDERS.values() for name in ProviderSettings.model_fields
+    }
 
 
 @pytest.fixture
