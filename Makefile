@@ -22,7 +22,7 @@ up: setup ## run a mesh until Ctrl-C
 
 test: setup ## run all tests; they start their own Restate server
 	@$(BIN)/python -m scripts.tools || echo "Tests that need these programs will be skipped."
-	@$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope
+	@$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 tools: setup ## install the OpenTelemetry collector, Jaeger, helm and promtool into .tools/bin
 	@$(BIN)/python -m scripts.tools

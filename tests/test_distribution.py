@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import group_of
+from tests.conftest import group_of, position_of
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,11 @@ from tests.conftest import group_of
 )
 def test_tests_on_one_mesh_form_one_group(nodeid: str, group: str) -> None:
     assert group_of(nodeid) == group
+
+
+def test_groups_that_take_minutes_start_first(request: pytest.FixtureRequest) -> None:
+    positions = [position_of(item.nodeid) for item in request.session.items]
+    assert positions == sorted(positions)
 
 
 def test_every_test_on_a_mesh_is_in_the_group_of_the_mesh(request: pytest.FixtureRequest) -> None:
