@@ -345,7 +345,7 @@ def events(api: WireApi) -> list[tuple[str, JSON]]:
     """A streamed answer of two pieces of text and a call, as each API sends it."""
     if api == "responses":
         whole = answer(api, "One moment.", (("get_balance", "{}"),))
-        deltas = [{"type": "response.output_text.delta", "delta": piece} for piece in ("One ", "moment.")]
+        deltas: list[JSON] = [{"type": "response.output_text.delta", "delta": piece} for piece in ("One ", "moment.")]
         return [(each["type"], each) for each in [*deltas, {"type": "response.completed", "response": whole}]]
     if api == "chat":
         call = {"index": 0, "id": "g1", "function": {"name": "get_balance", "arguments": "{"}}
