@@ -274,7 +274,7 @@ def refuse_unfinished(response: _Response, usage: Usage) -> None:
 
 
 def read_item(item: dict[str, Any], content: bytes, usage: Usage) -> ReadPart | None:
-    """One item of the answer; None for one that nobody needs."""
+    """One item of the answer; None for an item that is not needed."""
     kind = item.get("type")
     if kind in ("message", "function_call") and item.get("status") in UNFINISHED:
         raise ModelUnavailable(f"a part of the model's answer is {item['status']}", "cut_off", usage=usage)
