@@ -190,7 +190,12 @@ def searching(plan: Plan, search: Search) -> Plan:
 def suspects(plan: Plan, request: TurnRequest, added: Sequence[Message]) -> tuple[int, ...]:
     """All texts of a request, the newest first: what was taken before is less likely to be refused now."""
     total = len(request.transcript) + len(added)
-    newest_first = [index for index in reversed(range(plan.skipped, total)) if index not in plan.withheld]
+    messages = (*request.transcript, *added)
+    newest_first = [
+        index
+        for index in reversed(range(plan.skipped, total))
+        if index not in plan.withheld and not messages[index].withheld
+    ]
     summary = [SUMMARY] if request.summary and not plan.skipped and SUMMARY not in plan.withheld else []
     return (*newest_first, *summary)
 
