@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import aiohttp
+import psutil
 import pytest
 
 from scripts.image_tree import services
@@ -101,7 +102,7 @@ async def test_conversation_works_with_all_images(builder: Builder, tmp_path: Pa
         assert (balance.body["agent"], "2,431.80 EUR" in balance.text) == ("Bank", True), balance
         invoice = await customer.says("can you send me an invoice for booking AB4568?")
         assert (invoice.body["agent"], "INV-AB4568" in invoice.text) == ("Airline", True), invoice
-        folders = {Path(os.readlink(f"/proc/{process.pid}/cwd")) for process in processes.values()}
+        folders = {Path(psutil.Process(process.pid).cwd()) for process in processes.values()}
         assert folders == {builder.build("service", name).at("/app") for name in processes}
 
 
@@ -153,7 +154,7 @@ async def test_processes_of_an_image_end_with_their_starter(
     try:
         assert starter.stdout is not None
         pid = int(await starter.stdout.readline())
-        left = [pid, *map(int, children(pid).split())]
+        left = [pid, *children(pid)]
         assert len(left) == (2 if target == "dev" else 1)
     finally:
         starter.kill()
@@ -172,13 +173,13 @@ async def test_processes_of_an_image_end_with_their_starter(
 def runs(pid: int) -> bool:
     """Return whether a process is running; zombies are not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
-def children(pid: int) -> str:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+def children(pid: int) -> list[int]:
+    return [child.pid for child in psutil.Process(pid).children()]
 
 
 def test_dev_image_owns_the_files_that_live_updates_write(builder: Builder) -> None:
