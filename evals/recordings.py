@@ -165,7 +165,7 @@ class Grades:
 
 @dataclass
 class History:
-    """What was written before a call, in the recording and in the replay."""
+    """Writes before a call, in the recording and in the replay."""
 
     reservations: set[str] = field(default_factory=set)
     """Reservations that were written in the recording or in the replay."""

@@ -39,7 +39,7 @@ class Agent:
     """Name of the agent and of its Restate service: a capital letter and up to 47 letters or digits."""
 
     handles: str
-    """One sentence on what the agent handles. Other agents decide by it whether to hand off to this one."""
+    """One sentence on what the agent handles. Other agents read it to decide whether to hand off to this one."""
 
     instructions: str
     """The system prompt."""
@@ -62,7 +62,8 @@ class Agent:
             raise ValueError(f"agent {self.name!r}: a name must be a capital letter and up to 47 letters or digits")
         if not self.handles.strip():
             raise ValueError(
-                f"agent {self.name}: `handles` is empty. Describe what the agent handles, other agents hand off by it"
+                f"agent {self.name}: `handles` is empty. Describe what the agent handles: other agents read it to "
+                "decide whether to hand off"
             )
         names = [tool.name for tool in self.tools]
         duplicates = sorted({name for name in names if names.count(name) > 1})

@@ -227,7 +227,8 @@ class MeshClient:
             if error.status < SERVER_ERROR:
                 raise Refused(error.message, error.status) from error
             raise TurnLost(
-                f"The mesh could not finish this ({error.message}). Look at it in the Restate UI."
+                f"The mesh accepted the request but could not finish it ({error.message}). Find the failed invocation "
+                "in the Restate UI."
             ) from error
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise Refused(f"{self.url!r} is not an address; give one such as http://127.0.0.1:8080.") from error

@@ -136,7 +136,7 @@ class Tool(Generic[Input, Output]):
     """True for a tool that only other tools call. Agents cannot list it, and it does not verify the customer."""
 
     read_only: bool = False
-    """True if the tool changes nothing. Reports to customers of what was done leave it out."""
+    """True if the tool changes nothing. Replies that list a turn's actions for the customer leave out its calls."""
 
     label: str = ""
     """The action in words for customers, such as "transfer money". By default the handler's name with spaces."""
@@ -234,10 +234,11 @@ def problem_with_types(tool: Tool[Any, Any]) -> str | None:
 
 
 def problem_with_words(tool: Tool[Any, Any]) -> str | None:
-    """What contradicts `read_only` or `label`."""
+    """Return why `read_only` or `label` is invalid, if so."""
     if tool.read_only and tool.consent:
         return (
-            "read_only says that it changes nothing, but consent asks the customer before it does. Remove one of them"
+            "read_only says that the tool changes nothing, but consent= asks the customer before it changes something. "
+            "Remove one of them"
         )
     if tool.label != tool.label.strip() or not tool.label.isprintable():
         return "label must be a few words on one line"

@@ -28,7 +28,7 @@ _SUMMARY = re.compile(r"\bsummar(?:y|i[sz]e)\b", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do about the questions of one message."""
+    """Actions for the questions of one message: calls to make, parameters to ask for, or a hand-off."""
 
     calls: tuple[NewCall, ...] = ()
     asks: tuple[Parameter, ...] = ()

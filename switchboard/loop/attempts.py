@@ -1,4 +1,4 @@
-"""What to do after a model call that gave no usable reply: wait, ask the next model, or send less. Pure.
+"""Decides what follows a model call without a usable reply: wait, ask the next model, or send less. Pure.
 
 A plan says how the next attempt is made. It is journaled with the outcome of the attempt before it, so that a replay
 goes the same way although settings or the list of models have changed meanwhile.

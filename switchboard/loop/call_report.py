@@ -1,4 +1,4 @@
-"""What became of a turn's calls, in words for the customer; and the rule that every call has a result. Pure."""
+"""Reports the outcome of a turn's calls to the customer, and gives a result to each call that has none. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ UNKNOWN = "Interrupted. It is not known whether this was done. Find out before i
 
 @dataclass(frozen=True)
 class CallReport:
-    """The calls of a turn that change something, by what is known of them: labels in words, each once.
+    """Labels of the calls of a turn that change something, grouped by outcome. Each label is listed once per outcome.
 
-    Hand-offs, held calls and calls that only read are not among them.
+    Hand-offs, held calls and read-only calls are left out.
     """
 
     done: tuple[str, ...]
@@ -21,7 +21,7 @@ class CallReport:
     unknown: tuple[str, ...]
 
     def sentence(self) -> str:
-        """For the customer; empty when nothing was to be changed."""
+        """Return the report for the customer, or an empty string if no call was to change anything."""
         parts = [
             f"Done: {', '.join(self.done)}." if self.done else "",
             f"Not done: {', '.join(self.failed)}." if self.failed else "",
@@ -31,7 +31,7 @@ class CallReport:
 
 
 def report_calls(messages: Sequence[Message]) -> CallReport:
-    """Report what is known of the calls of these messages."""
+    """Group the calls of these messages by outcome."""
     done, failed, unknown = [], [], []
     for call, result in calls_and_results(messages):
         if call.read_only or call.tool.startswith(HANDOFF_PREFIX):

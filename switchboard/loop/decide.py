@@ -1,4 +1,4 @@
-"""What a model's reply means. Pure: no context, no await, so every branch is a row of a table test."""
+"""Decides what to do with a model's reply. Pure: without context and await, so table tests cover every branch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -217,7 +217,7 @@ def validated_input(tool: Tool[Any, Any], given: dict[str, Any]) -> Any:
 
 
 def release(held: HeldCall, agent: Agent) -> ApprovedCall | ToolResult:
-    """A held call after the customer's yes: exactly what was shown, or, after a change of the tool, nothing."""
+    """Return the call that the customer confirmed, exactly as it was shown. Refuse it if the tool has changed since."""
     call = ToolCall(call_id=held.call_id + CONFIRMED, tool=held.tool, arguments=held.arguments)
     tool = agent.tool(held.tool)
     if tool is None:
@@ -230,7 +230,7 @@ def release(held: HeldCall, agent: Agent) -> ApprovedCall | ToolResult:
 
 
 def released_calls(held: tuple[HeldCall, ...]) -> tuple[ToolCall, ...]:
-    """The calls as the transcript shows them: made again, under ids of their own, now with the customer's yes."""
+    """Return the confirmed calls for the transcript. They get new ids, because the held calls already have results."""
     return tuple(ToolCall(call_id=call.call_id + CONFIRMED, tool=call.tool, arguments=call.arguments) for call in held)
 
 

@@ -70,7 +70,7 @@ ONCE = restate.RunOptions[Attempt](type_hint=Attempt)
 
 @dataclass
 class Asking:
-    """What the decisions of one turn share: how models are asked by now, and what their failed attempts cost."""
+    """State that the decisions of one turn share: the plan for the next attempt, and the cost of the failed ones."""
 
     agent: Agent
     models: Sequence[Model]
@@ -141,7 +141,7 @@ def entry_name(asking: Asking, this: Try) -> str:
 
 
 def read_old(tried: Attempt, plan: Plan, asking: Asking) -> Plan | None:
-    """What comes after an attempt that a journal of version 1 holds."""
+    """Return the next plan after an attempt from a journal of version 1, or None if there is no further attempt."""
     if tried.gave_up:
         return None
     if tried.final:
@@ -193,7 +193,7 @@ async def call_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
 def failed_attempt(
     plan: Plan, asking: Asking, added: Sequence[Message], error: ModelRejected | ModelUnavailable, model: Model
 ) -> Attempt:
-    """What an attempt that failed leads to, and what it cost."""
+    """Return the failed attempt with the plan for the next one, or the reason to give up, and its cost."""
     models, request = len(asking.models), asking.request
     if isinstance(error, ModelUnavailable):
         following = after_unavailable(plan, models, error.retry_after, error.give_up)

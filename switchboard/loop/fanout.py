@@ -13,7 +13,7 @@ from switchboard.messages import HeldCall, Identity, ToolResult
 from switchboard.telemetry.spans import propagation_headers
 
 TOOL_RESULT_MAX_BYTES = 16 * 1024
-"""What a model is fed of one result. More is cut, and the model is told."""
+"""Maximum size of one result in a request to the model. A longer result is cut, with a note to the model."""
 
 CANCEL_GRACE = timedelta(milliseconds=600)
 """After a cancellation, for the tools in flight to compensate and say how they ended."""

@@ -35,7 +35,7 @@ OUTPUT_TOKENS_MAX = 8_192
 """The API demands a limit. A customer's answer is far shorter; thinking counts too. An option can set another."""
 
 UNFINISHED = frozenset({"max_tokens", "pause_turn", "model_context_window_exceeded"})
-"""Stop reasons of an answer that must not reach a customer: half an amount is worse than none."""
+"""Stop reasons of an answer that must not reach a customer, because it may be cut off, for example within an amount."""
 
 FILTERED = "refusal"
 THINKING = frozenset({"thinking", "redacted_thinking"})

@@ -34,7 +34,7 @@ RESERVED = frozenset({"model", "messages", "tools", "stream", "n"})
 UNFINISHED = frozenset(
     {"length", "max_tokens", "error", "abort", "cancelled", "timeout", "model_length", "insufficient_system_resource"}
 )
-"""Finish reasons of an answer that must not reach a customer: half an amount is worse than none."""
+"""Finish reasons of an answer that must not reach a customer, because it may be cut off, for example in an amount."""
 
 FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist"})
 SENT_BACK = ("reasoning_content", "reasoning", "reasoning_details", "extra_content")

@@ -1,4 +1,4 @@
-"""What the loop needs of a language model, and the two ways in which a call can fail."""
+"""Interface of a language model, as the loop uses it, and the two errors that a call can raise."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -28,7 +28,7 @@ NoteRole = Literal["developer", "system", "user"]
 
 @dataclass(frozen=True)
 class Provider:
-    """Who serves a model, and how to talk to it.
+    """A service that runs models, and how its API differs from others.
 
     `key_needed` is False for servers that run without one. `sends` are the optional fields that it takes. `notes` is
     the role of what the mesh itself tells the model between messages. `alternating` when two messages of one role in a
@@ -246,7 +246,7 @@ COMPATIBLE = Provider(
     source="what every endpoint takes",
     tried="servers of the tests that refuse everything else",
 )
-"""What OPENAI_BASE_URL names, where that is neither OpenAI nor Azure."""
+"""Preset for an OPENAI_BASE_URL that is neither OpenAI's nor Azure's."""
 
 OPENAI_HOSTS = (".openai.com", ".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 

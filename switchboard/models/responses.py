@@ -32,7 +32,10 @@ RESERVED = frozenset({"model", "input", "instructions", "tools", "stream"})
 """Fields that options cannot set."""
 
 UNFINISHED = frozenset({"failed", "cancelled", "incomplete", "in_progress", "queued", "searching"})
-"""States of an answer, or of one of its items, that must not reach a customer: half an amount is worse than none."""
+"""States of an answer, or of one of its items, that must not reach a customer.
+
+The answer may be cut off, for example in the middle of an amount.
+"""
 
 FILTERED = "content_filter"
 TEXT_DELTA = "response.output_text.delta"

@@ -149,7 +149,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Route:
-    """What a message meets on its way: the session, the agents at its start, what stops it, the tokens it may use."""
+    """Context of one message: the session, the agents when it arrived, its stop signals and its token budget."""
 
     head: Head
     start: TurnStart

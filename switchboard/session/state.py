@@ -104,7 +104,7 @@ class Running(WireModel):
 
 
 class Changed(WireModel):
-    """What a turn changed in the conversation that models see: the window and the summary.
+    """Changes of one turn to the conversation that models see: the new window and summary.
 
     `withheld` are the earlier turns with messages that a model's provider refused.
     """

@@ -9,7 +9,7 @@ from switchboard.telemetry.logs import LogFormat
 
 
 class TelemetrySettings(BaseSettings):
-    """What a process logs and where it sends its spans."""
+    """Settings of a process's logs, and the address to which it sends its spans."""
 
     log_level: str = Field("INFO", validation_alias="LOG_LEVEL", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     log_format: LogFormat = Field(

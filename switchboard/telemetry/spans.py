@@ -55,7 +55,7 @@ forced_ids: ContextVar[tuple[int, int | None] | None] = ContextVar("forced_ids",
 
 @dataclass
 class SpanRecord:
-    """What this process knows about a span: when it first started here, and whether it was sent."""
+    """This process's record of a span: when it first started here, and whether it was sent."""
 
     started_ns: int
     sent: bool = False

@@ -72,7 +72,7 @@ class Toolset:
 
         Args:
             read_only: The tool changes nothing. A virtual object runs it in parallel with its other calls, so it cannot
-                write state. Reports to customers of what was done leave it out.
+                write state. Replies that list a turn's actions for the customer leave out its calls.
             label: The action in words for customers, such as "cancel the order". Reports to customers use it. By
                 default the function's name with spaces.
             consent: Words the call as a question. The call is made only after the customer has said yes.

@@ -25,7 +25,7 @@ def deny(*_: object) -> None:
 
 @pytest.fixture(params=["all processes at once", "one process at a time"])
 def _view(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the operating system shows: Linux lists all connections, macOS only those of a given process."""
+    """Simulate the operating system: Linux lists all connections, macOS only those of a given process."""
     if request.param == "one process at a time":
         monkeypatch.setattr(psutil, "net_connections", deny)
         monkeypatch.setattr(psutil, "pids", lambda: [1, os.getpid()])

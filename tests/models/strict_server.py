@@ -26,7 +26,7 @@ REASONING = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_conten
 
 @dataclass
 class Dialect:
-    """What the endpoint refuses and how it answers. By default it is as strict as any."""
+    """Rules of the endpoint: the requests that it refuses, and how it answers."""
 
     fields: frozenset[str] | None = None
     roles: frozenset[str] = frozenset({"user", "assistant", "system", "developer", "tool"})

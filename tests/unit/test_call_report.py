@@ -1,4 +1,4 @@
-"""What a customer is told of a turn's calls, and that every call has its result."""
+"""The report of a turn's calls to the customer, and the result that every call has."""
 
 from switchboard.loop.call_report import CallReport, close_open_calls, report_calls
 from switchboard.messages import Message, ModelReply, ToolCall, ToolResult, UserText

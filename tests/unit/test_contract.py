@@ -47,7 +47,7 @@ class MarkInNamedTuple(NamedTuple):
 
 
 CustomerIdAlias = TypeAliasType("CustomerIdAlias", CustomerId)
-"""What `type CustomerIdAlias = ...` creates."""
+"""The object that `type CustomerIdAlias = ...` creates."""
 
 NewCustomerId = NewType("NewCustomerId", CustomerId)
 Bound = TypeVar("Bound", bound=MarkInside)

@@ -1,4 +1,4 @@
-"""What a model's reply means: one row for each thing that a model may say."""
+"""Decisions on a model's reply: one row for each kind of reply."""
 
 import json
 from decimal import Decimal

@@ -13,7 +13,7 @@ INBOX_KEY = "staff"
 """There is one inbox, which all staff share."""
 
 DECIDED_BY_DEADLINE = "Switchboard"
-"""Name in `by` when no one decided before the deadline."""
+"""Value of `by` in a decision that the deadline made, because no staff member decided in time."""
 
 PAGE_DEFAULT = 50
 PAGE_MAX = 100

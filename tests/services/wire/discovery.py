@@ -1,4 +1,4 @@
-"""What Restate is told of the reference mesh's services, in a form that people can compare.
+"""Prints the description of the reference mesh's services that Restate receives, in a form that people can compare.
 
 `python -m tests.services.wire.discovery` renews snapshot.json. Do that after an addition. Never do it to silence
 test_journals_of_users_can_still_replay: users have journals and calls in flight with the old names and types.

@@ -24,7 +24,7 @@ def before() -> JSON:
 
 
 def breaks(before: JSON, now: JSON) -> Iterator[str]:
-    """What journals, and calls in flight, of the services as they were would not survive."""
+    """Yield the changes that break journals and calls in flight of the earlier services."""
     for service, was in before.items():
         if service not in now:
             yield f"the service {service} is gone"

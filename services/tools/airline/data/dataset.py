@@ -146,7 +146,7 @@ def read_records(path: Path, kind: type[Record], key: str) -> dict[str, Record]:
     found = {}
     for name, record in raw.items():
         if not isinstance(record, dict) or record.get(key, name) != name:
-            raise DataError(f"{path}: {name} is not a record with this {key}")
+            raise DataError(f"{path}: {name} must be an object, and its {key} must be missing or {name}")
         try:
             found[name] = kind.model_validate({key: name, **record})
         except ValidationError as error:

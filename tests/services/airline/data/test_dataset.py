@@ -84,7 +84,7 @@ def copied(folder: Path, name: str, change: Any) -> Path:
         (
             "users.json",
             lambda raw: raw["bob"].update(user_id="eve"),
-            "users.json: bob is not a record with this user_id",
+            "users.json: bob must be an object, and its user_id must be missing or bob",
         ),
         (
             "users.json",
