@@ -76,15 +76,15 @@ async def test_parallel_tool_calls_are_sibling_spans(observed: Observed) -> None
 
 
 async def test_hand_offs_are_sibling_spans(observed: Observed) -> None:
-    to_triage = calls(("handoff_to_Triage", {"reason": "not mine"}))
-    _, trace = await send_to_probe(observed, to_triage, says("here I am"))
+    to_bank = calls(("handoff_to_Bank", {"reason": "not mine"}))
+    _, trace = await send_to_probe(observed, to_bank, says("here I am"))
     assert trace.tree() == [
         "Session/send",
         "  invoke_agent Triage",
         "    chat demo",
         "  invoke_agent Probe",
         "    chat demo",
-        "  invoke_agent Triage",
+        "  invoke_agent Bank",
         "    chat demo",
     ]
 
