@@ -14,6 +14,7 @@ from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, RootModel
 from pydantic.fields import FieldInfo
 
 from switchboard.messages import Identity
+from switchboard.schemas import parameters_schema
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
@@ -173,18 +174,7 @@ class Tool(Generic[Input, Output]):
 
     def parameters(self) -> dict[str, Any]:
         """Return the JSON schema of the arguments that the model fills in: `input` without the identity's fields."""
-        schema = self.input.model_json_schema()
-        hidden = self.filled_fields()
-        properties = {name: field for name, field in schema.get("properties", {}).items() if name not in hidden}
-        required = [name for name in schema.get("required", ()) if name not in hidden]
-        definitions = {"$defs": schema["$defs"]} if "$defs" in schema else {}
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": required,
-            "additionalProperties": False,
-            **definitions,
-        }
+        return parameters_schema(self.input, self.filled_fields())
 
     def filled_fields(self) -> dict[str, IdentityPart]:
         """Return the input fields that are filled from the identity, each with the part that fills it."""
@@ -206,7 +196,9 @@ class Tool(Generic[Input, Output]):
         """
         reserved = {normalized(name) for name in names}
         hidden = self.filled_fields()
-        settable = {*schema_fields(self.parameters())}
+        schema = self.input.model_json_schema()
+        visible = {name: field for name, field in schema.get("properties", {}).items() if name not in hidden}
+        settable = {*schema_fields({**schema, "properties": visible})}
         for name, field in self.input.model_fields.items():
             if name not in hidden:
                 settable |= {name, *aliases(field), *field_names(field.annotation)}

@@ -16,7 +16,7 @@ Money = Annotated[
     Decimal, Field(decimal_places=2, max_digits=AMOUNT_MAX_DIGITS), AfterValidator(lambda amount: amount.quantize(CENT))
 ]
 
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code, such as EUR.")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
 def format_amount(amount: Decimal, currency: str) -> str:

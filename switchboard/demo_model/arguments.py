@@ -167,7 +167,7 @@ def _by_position(p: Parameter, text: str, found: Sequence[str]) -> list[str]:
 
 def _strings(p: Parameter, text: str) -> Iterator[object]:
     names = set(split_words(f"{p.name} {p.description}"))
-    if p.format in ("date", "date-time") or "date" in split_words(p.name):
+    if p.format in ("date", "date-time") or "date" in split_words(p.name) or "yyyy" in names:
         yield from _dates(text)
     elif "iban" in names:
         yield from (match.replace(" ", "").upper() for match in _IBAN.findall(text))

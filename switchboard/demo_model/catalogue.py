@@ -24,12 +24,16 @@ PARAMETER_WEIGHT = 0.4
 # A word that occurs only in a parameter's name or description does not select the function.
 EVIDENCE_WEIGHT = ENUM_WEIGHT
 
+_WORD = re.compile(r"[a-z][a-z0-9_]*")
 _QUERY_NAMES = frozenset(all_stems("query question q text message topic search prompt sentence request"))
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of a function. `kinds` are its JSON Schema types without null."""
+    """One parameter of a function. `kinds` are its JSON Schema types without null.
+
+    `enum` are the values to choose from. Several words as examples count as such.
+    """
 
     name: str
     description: str
@@ -139,15 +143,16 @@ def _parameter(name: str, raw: JsonObject, required: bool, defs: JsonObject) -> 
     # Strict schemas require every property and make optional ones nullable.
     nullable = any("null" in _kinds(part) for part in parts)
     items = _first(parts, "items")
+    examples = _examples(_first(parts, "examples"))
     description = _text(_first(parts, "description"))
     return Parameter(
         name=name,
         description=description,
         kinds=kinds or frozenset({"string"}),
         required=required and not nullable,
-        enum=tuple(value for part in parts for value in _enum(part) if value is not None),
+        enum=tuple(value for part in parts for value in _enum(part) if value is not None) or _words(examples),
         pattern=_pattern(_first(parts, "pattern")) if not kinds & {"number", "integer"} else None,
-        examples=_examples(_first(parts, "examples")),
+        examples=examples,
         format=_text(_first(parts, "format")),
         items=_parameter(name, items, False, defs) if isinstance(items, dict) else None,
         stems=frozenset(content_stems(f"{plain(name)} {description}")),
@@ -192,6 +197,11 @@ def _text(value: object) -> str:
 
 def _examples(value: object) -> tuple[str, ...]:
     return tuple(str(example) for example in value) if isinstance(value, list) else ()
+
+
+def _words(examples: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the examples if they are words such as `last_month` from an open list."""
+    return examples if len(examples) > 1 and all(map(_WORD.fullmatch, examples)) else ()
 
 
 def _pattern(value: object) -> re.Pattern[str] | None:

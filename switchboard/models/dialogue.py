@@ -225,12 +225,7 @@ def tool_functions(agent: Agent) -> tuple[Function, ...]:
 
 @functools.cache
 def hand_off_function(peer: Card) -> Function:
-    reason = {"type": "string", "description": "Why, in a sentence that helps the other agent to go on."}
-    parameters = {
-        "type": "object",
-        "properties": {"reason": reason},
-        "required": ["reason"],
-        "additionalProperties": False,
-    }
-    purpose = f"Hand the conversation over to {peer.name}, who handles: {peer.handles}"
+    reason = {"type": "string", "description": "Why, for the other agent."}
+    parameters = {"type": "object", "properties": {"reason": reason}, "required": ["reason"]}
+    purpose = f"Hand over to {peer.name}, who handles: {peer.handles}"
     return Function(HANDOFF_PREFIX + peer.name, purpose, parameters)

@@ -55,7 +55,7 @@ POLICY = (
             Rule("G3", "State only what the customer or a tool has said: no advice, no guesses.", "model"),
             Rule(
                 "G4",
-                "Decline requests that these rules do not allow, even if the customer says that they were promised it.",
+                "Decline requests that these rules do not allow, whatever the customer was promised.",
                 "model",
             ),
             Rule(
@@ -65,8 +65,8 @@ POLICY = (
             ),
             Rule(
                 "G6",
-                "Customers who are not signed in cannot see or change anything until they verify two of the following:"
-                " date of birth, e-mail address, phone number, postal address.",
+                "Customers who are not signed in cannot see or change anything until they verify two of: "
+                "date of birth, e-mail address, phone number, postal address.",
                 "session",
             ),
         ),
@@ -81,23 +81,22 @@ POLICY = (
             ),
             Rule(
                 "B2",
-                "A flight can be booked only while its status is available and the cabin has a seat for every"
-                " passenger. A flight that is delayed, on time, flying, landed or cancelled, or whose departure time"
-                " has passed, cannot be booked.",
+                "A flight can be booked only before its departure, while its status is available (not on "
+                "time, delayed, flying, landed or cancelled) and the cabin has a seat for every passenger.",
                 "policy",
             ),
             Rule(
                 "B3",
-                "Each flight must start where the previous one ends, after it has landed. The flights must lead from"
-                " the origin to the destination and, on a round trip, back to the origin.",
+                "Each flight must start where the previous one ends, after it has landed. Together they must "
+                "lead from the origin to the destination and, on a round trip, back.",
                 "policy",
             ),
             Rule("B4", f"A reservation can have 1 to {PASSENGERS_MAX} passengers.", "policy"),
             Rule("B5", "All passengers of a reservation take the same flights in the same cabin.", "call"),
             Rule(
                 "B6",
-                f"Offer travel insurance: {INSURANCE_PRICE} {CURRENCY} per passenger, with a full refund if the"
-                " customer cancels for health or weather reasons.",
+                f"Offer travel insurance: {INSURANCE_PRICE} {CURRENCY} per passenger, with a full refund if "
+                "the customer cancels for health or weather.",
                 "model",
             ),
         ),
@@ -114,16 +113,24 @@ POLICY = (
             ),
             Rule(
                 "P3",
-                "The payments must add up exactly to the price: the fares and insurance of all passengers plus the"
-                " paid bags.",
+                "The payments must add up exactly to the price: fares and insurance of all passengers plus "
+                "the paid bags.",
                 "policy",
             ),
-            Rule("P4", "A payment with a gift card or a certificate cannot exceed its balance.", "policy"),
-            Rule("P5", "The balance that is left on a certificate after the payment is lost.", "saga"),
+            Rule(
+                "P4",
+                "A payment with a gift card or certificate cannot exceed its balance.",
+                "policy",
+            ),
+            Rule(
+                "P5",
+                "The rest of a certificate's balance is lost after the payment.",
+                "saga",
+            ),
             Rule(
                 "P6",
-                "A change of flights, cabin or bags is paid or refunded with a single gift card or credit card, never"
-                " with a certificate.",
+                "A change of flights, cabin or bags is paid or refunded with one gift card or credit card, "
+                "never with a certificate.",
                 "policy",
             ),
         ),
@@ -133,14 +140,14 @@ POLICY = (
         (
             Rule(
                 "L1",
-                "Free checked bags per passenger in basic economy, economy and business: regular members 0, 1, 2;"
-                " silver 1, 2, 3; gold 2, 3, 4.",
+                "Free checked bags per passenger in basic economy, economy and business: regular members 0, "
+                "1, 2; silver 1, 2, 3; gold 2, 3, 4.",
                 "policy",
             ),
             Rule(
                 "L2",
-                f"Each bag beyond the free ones costs {BAG_PRICE} {CURRENCY}. A bag that is no longer free after a"
-                " change of cabin is charged with the next change of bags. A bag that was paid for stays paid.",
+                f"Each further bag costs {BAG_PRICE} {CURRENCY}. A bag that is no longer free after a change "
+                "of cabin is charged with the next change of bags. A paid bag stays paid.",
                 "saga",
             ),
             Rule("L3", "Bags can be added to a reservation but not removed.", "policy"),
@@ -150,27 +157,34 @@ POLICY = (
     Chapter(
         "Changing",
         (
-            Rule("C1", "The flights of a basic economy reservation cannot be changed; its cabin can.", "policy"),
+            Rule(
+                "C1",
+                "The flights of a basic economy reservation cannot be changed; its cabin can.",
+                "policy",
+            ),
             Rule("C2", "The origin, destination and trip type of a reservation cannot be changed.", "policy"),
             Rule("C3", "A flight that stays in the reservation in the same cabin keeps its price.", "saga"),
-            Rule("C4", "The cabin cannot be changed once any flight of the reservation has departed.", "policy"),
+            Rule(
+                "C4",
+                "The cabin cannot be changed once any flight has departed.",
+                "policy",
+            ),
             Rule("C5", "A change of cabin applies to all flights of the reservation.", "call"),
             Rule(
                 "C6",
-                "If the change costs more, the customer pays the difference. If it costs less, the difference is"
-                " refunded.",
+                "The customer pays the difference if the change costs more, and gets it back if it costs less.",
                 "saga",
             ),
             Rule("C7", "A flight that has departed stays in the reservation.", "policy"),
             Rule(
                 "C8",
-                "Passengers can be replaced, but their number cannot be changed, not even by a human agent.",
+                "Passengers can be replaced, but their number cannot change, not even by a human agent.",
                 "policy",
             ),
             Rule("C9", "Insurance cannot be added after booking.", "call"),
             Rule(
                 "C10",
-                "A reservation cannot be changed once it is cancelled or all of its flights have departed.",
+                "A reservation cannot be changed once it is cancelled or all its flights have departed.",
                 "policy",
             ),
         ),
@@ -180,20 +194,19 @@ POLICY = (
         (
             Rule(
                 "X1",
-                "Ask for the reason: change of plan, cancelled by the airline, health, weather, or other.",
+                "Ask for the reason and pass it on: change of plan, cancelled by the airline, health, weather, other.",
                 "model",
             ),
             Rule(
                 "X2",
-                "Once any flight of the reservation has departed, the agent cannot cancel it: transfer to a human"
-                " agent.",
+                "Once any flight has departed, you cannot cancel the reservation: transfer to a human agent.",
                 "policy",
             ),
             Rule(
                 "X3",
-                f"Otherwise a reservation can be cancelled within {CANCELLABLE_HOURS} hours of booking, if the airline"
-                " has cancelled one of its flights, if it is in business, or if it is insured and the reason is health"
-                " or weather. Membership makes no difference.",
+                f"Otherwise a reservation can be cancelled within {CANCELLABLE_HOURS} hours of booking, if "
+                "the airline has cancelled one of its flights, if it is in business, or if it is insured and "
+                "the reason is health or weather. Membership makes no difference.",
                 "policy",
             ),
             Rule("X4", "A reservation can be cancelled only once, and only as a whole.", "policy"),
@@ -206,14 +219,14 @@ POLICY = (
             Rule("K1", "Mention compensation only if the customer asks for it.", "model"),
             Rule(
                 "K2",
-                "Compensation is only for silver and gold members, for insured reservations, and for reservations that"
-                " were in business when the flight was disrupted.",
+                "Compensation is only for silver and gold members, insured reservations, and reservations "
+                "that were in business when the flight was disrupted.",
                 "policy",
             ),
             Rule(
                 "K3",
-                "Compensation is only for a flight that is cancelled or delayed while it is part of the reservation."
-                " A delay that was known at booking does not count.",
+                "Compensation is only for a flight that is cancelled or delayed while it is part of the "
+                "reservation, not for a delay that was known at booking.",
                 "policy",
             ),
             Rule(
@@ -223,9 +236,9 @@ POLICY = (
             ),
             Rule(
                 "K5",
-                f"Compensation is a certificate of exactly {CANCELLED_FLIGHT_COMPENSATION} {CURRENCY} per passenger"
-                f" for a cancelled flight and {DELAYED_FLIGHT_COMPENSATION} {CURRENCY} per passenger for a delayed"
-                " one.",
+                f"Compensation is a certificate of exactly {CANCELLED_FLIGHT_COMPENSATION} {CURRENCY} per "
+                f"passenger for a cancelled flight, {DELAYED_FLIGHT_COMPENSATION} {CURRENCY} for a delayed "
+                "one.",
                 "policy",
             ),
             Rule("K6", "A reservation is compensated at most once.", "policy"),
@@ -238,7 +251,5 @@ RULES = {rule.number: rule for chapter in POLICY for rule in chapter.rules}
 
 def policy_text() -> str:
     """Return all rules as text for an agent's instructions."""
-    chapters = [
-        f"{chapter.title}:\n" + "\n".join(f"{rule.number} {rule.text}" for rule in chapter.rules) for chapter in POLICY
-    ]
+    chapters = [f"{chapter.title}:\n" + "\n".join(f"- {rule.text}" for rule in chapter.rules) for chapter in POLICY]
     return "\n".join(chapters)

@@ -51,114 +51,152 @@ def money(amount: Decimal) -> str:
 RULES = (
     Rule(
         "I1",
-        "Unauthenticated customers cannot see or change anything until they have signed in or verified two facts out of"
-        " date of birth, e-mail address, phone number and postal address. If one of the facts is wrong, the whole"
-        " attempt fails.",
+        "Unauthenticated customers cannot see or change anything until they have signed in or "
+        "verified two of: date of birth, e-mail address, phone number, postal address. If one fact "
+        "is wrong, the attempt fails.",
         "always",
     ),
     Rule(
         "I2",
-        f"After {TRIES_MAX} failed attempts in a conversation, the next attempt is accepted"
-        f" {LOCKED_FOR.seconds // 60} minutes later. After {WRONG_A_DAY_MAX} failed attempts for one customer within a"
-        " day, across all conversations, the next attempt is accepted a day later.",
+        f"After {TRIES_MAX} failed attempts in a conversation, the next one is accepted "
+        f"{LOCKED_FOR.seconds // 60} minutes later. After {WRONG_A_DAY_MAX} for one customer within a "
+        "day, it is accepted a day later.",
         "automatic",
     ),
     Rule(
         "A1",
-        "An account can be overdrawn up to its overdraft limit, and no order can exceed that limit. A loan payment is"
-        " always debited on its due date, even if the balance is too low.",
+        "No order can exceed the overdraft limit of an account. A loan payment is always debited on "
+        "its due date, even if the balance is too low.",
         "always",
     ),
-    Rule("T1", f"A single transfer to another person can be at most {money(TRANSFER_MAX)}.", "policy"),
+    Rule(
+        "T1",
+        f"A transfer to another person can be at most {money(TRANSFER_MAX)}.",
+        "policy",
+    ),
     Rule(
         "T2",
-        f"Transfers to other people can total at most {money(DAY_MAX)} per currency and day (UTC). The limit covers all"
-        " of the customer's accounts, scheduled transfers and standing orders.",
+        f"Transfers to other people can total at most {money(DAY_MAX)} per currency and day (UTC), "
+        "from all accounts and with scheduled transfers and standing orders.",
         "policy",
     ),
     Rule(
         "T3",
-        "For an account at this bank, the recipient's name must match the account holder's name. This applies to"
-        " transfers and to recipient lookups by IBAN or customer id. If the name does not match, neither the holder nor"
-        " the currency of the account is disclosed. For accounts at other banks, the name is not checked.",
+        "At this bank, the recipient's name must match the account holder's name, also in lookups by "
+        "IBAN or customer id. If it does not, neither the holder nor the currency is disclosed. At "
+        "other banks, the name is not checked.",
         "always",
     ),
-    Rule("T4", "An IBAN must have the length that its country requires and valid check digits.", "always"),
+    Rule(
+        "T4",
+        "An IBAN must have the length that its country requires and valid check digits.",
+        "always",
+    ),
     Rule(
         "T5",
-        "The amount must be in the currency of both the paying and the receiving account. There is no currency"
-        " conversion.",
+        "The amount must be in the currency of both accounts. There is no currency conversion.",
         "always",
     ),
     Rule(
         "S1",
-        "Scheduled transfers and each transfer of a standing order are checked against these rules on the day they are"
-        " due. If a transfer fails, the customer is notified. The standing order continues.",
+        "Scheduled transfers and each transfer of a standing order are checked on the day they are "
+        "due. If one fails, the customer is notified. The standing order continues.",
         "automatic",
     ),
-    Rule("C1", f"The daily limit of a card can be at most {money(DAY_LIMIT_MAX)}.", "policy"),
-    Rule("C2", f"The daily cash limit of a card can be at most {money(CASH_LIMIT_MAX)}.", "policy"),
-    Rule("C3", "The daily cash limit of a card cannot be higher than its daily limit.", "policy"),
-    Rule("C4", "A card that was replaced can no longer be used or changed.", "always"),
+    Rule(
+        "C1",
+        f"The daily limit of a card can be at most {money(DAY_LIMIT_MAX)}.",
+        "policy",
+    ),
+    Rule(
+        "C2",
+        f"The daily cash limit of a card can be at most {money(CASH_LIMIT_MAX)}.",
+        "policy",
+    ),
+    Rule(
+        "C3",
+        "The daily cash limit of a card cannot exceed its daily limit.",
+        "policy",
+    ),
+    Rule(
+        "C4",
+        "A replaced card can no longer be used or changed.",
+        "always",
+    ),
     Rule(
         "C5",
-        f"At most {REPLACEMENTS_MAX} of a customer's cards can be replaced within {REPLACEMENT_DAYS} days.",
+        f"At most {REPLACEMENTS_MAX} cards of a customer can be replaced within {REPLACEMENT_DAYS} days.",
         "policy",
     ),
     Rule(
         "L1",
-        f"A loan can be between {money(AMOUNT_MIN)} and {money(AMOUNT_MAX)}. Together with the balance still owed on"
-        f" other personal loans, it cannot exceed {money(AMOUNT_MAX)}.",
+        f"A loan can be between {money(AMOUNT_MIN)} and {money(AMOUNT_MAX)}. With what is still owed "
+        f"on other personal loans, it can be at most {money(AMOUNT_MAX)}.",
         "policy",
     ),
     Rule("L2", f"The term of a loan is {TERM_MIN_MONTHS} to {TERM_MAX_MONTHS} months.", "policy"),
-    Rule("L3", "A customer with overdue payments on a loan cannot get another loan.", "policy"),
+    Rule(
+        "L3",
+        "A customer with overdue loan payments cannot get another loan.",
+        "policy",
+    ),
     Rule(
         "L4",
-        f"The payments of all loans together can be at most {BURDEN_BAD_PERCENT} % of the customer's monthly income."
-        " Without a salary in the last ninety days, no loan is granted.",
+        f"All loan payments together can be at most {BURDEN_BAD_PERCENT} % of the monthly income. "
+        "Without a salary in the last ninety days, no loan is granted.",
         "policy",
     ),
     Rule("L5", f"No loan is granted if gambling is more than {GAMBLING_BAD_PERCENT} % of the spending.", "policy"),
     Rule(
         "L6",
-        f"If the loan and the balance still owed on other personal loans are together more than {money(AUTOMATIC_MAX)},"
-        " the loan needs approval by staff.",
+        "A loan needs approval by staff if it is, with what is still owed on other personal loans, "
+        f"more than {money(AUTOMATIC_MAX)}.",
         "automatic",
     ),
-    Rule("L7", "Overdue payments of a loan must be paid before the loan can be repaid early.", "policy"),
-    Rule("L8", f"An early repayment must be at least {money(EARLY_MIN)}, or the whole outstanding balance.", "policy"),
+    Rule(
+        "L7",
+        "Overdue payments must be paid before a loan can be repaid early.",
+        "policy",
+    ),
+    Rule(
+        "L8",
+        f"An early repayment must be at least {money(EARLY_MIN)}, or the whole balance.",
+        "policy",
+    ),
     Rule(
         "L9",
-        f"The fee for an early repayment is {FEE_PERCENT} % of its amount, or {FEE_SHORT_PERCENT} % if at most"
-        f" {SHORT_PAYMENTS} payments are left. The fee is never more than the interest saved. The monthly payment stays"
-        " the same and the loan ends sooner.",
+        f"The fee for an early repayment is {FEE_PERCENT} % of its amount, or {FEE_SHORT_PERCENT} % "
+        f"if at most {SHORT_PAYMENTS} payments are left, but never more than the interest saved. The "
+        "monthly payment stays the same and the loan ends sooner.",
         "always",
     ),
     Rule(
         "L10",
-        "A customer can have one open loan application at a time. A new application is accepted once the previous one"
-        " is decided.",
+        "A customer can have one open loan application at a time.",
         "always",
     ),
     Rule("D1", "Only card payments can be disputed.", "policy"),
     Rule("D2", f"A payment can be disputed within {DAYS_MAX} days after it was booked.", "policy"),
-    Rule("D3", "The disputed amount cannot be higher than the payment.", "always"),
+    Rule(
+        "D3",
+        "The disputed amount cannot exceed the payment.",
+        "always",
+    ),
     Rule(
         "D4",
-        "A payment can be disputed only once. If staff did not decide in time, it can be disputed again.",
+        "A payment can be disputed only once, or again if staff did not decide in time.",
         "policy",
     ),
     Rule(
         "D5",
-        f"Disputes of up to {money(INSTANT_CREDIT_MAX)} are credited immediately, at most {INSTANT_CREDITS_A_YEAR}"
-        " times a year. Staff decide on all other disputes.",
+        f"Disputes of up to {money(INSTANT_CREDIT_MAX)} are credited immediately, at most "
+        f"{INSTANT_CREDITS_A_YEAR} times a year. Staff decide all others.",
         "automatic",
     ),
     Rule(
         "D6",
-        f"A customer can have at most {OPEN_MAX} open disputes, and can open at most {RECORDS_MAX} disputes within"
-        f" {REMEMBERED_DAYS} days.",
+        f"A customer can have at most {OPEN_MAX} open disputes, and open at most {RECORDS_MAX} within "
+        f"{REMEMBERED_DAYS} days.",
         "always",
     ),
 )
@@ -166,4 +204,4 @@ RULES = (
 
 def as_text() -> str:
     """Return the rules for an agent's instructions, one per line."""
-    return "\n".join(f"- {rule.number}: {rule.text}" for rule in RULES)
+    return "\n".join(f"- {rule.text}" for rule in RULES)

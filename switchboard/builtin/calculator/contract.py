@@ -20,7 +20,7 @@ class Calculate(ToolInput):
 CALCULATE = Tool(
     service="Calculator",
     handler="calculate",
-    purpose="Calculate the value of an arithmetic expression, rounded to cents.",
+    purpose="Calculate an arithmetic expression, rounded to cents.",
     input=Calculate,
     output=Text,
     read_only=True,

@@ -46,9 +46,7 @@ When = Annotated[
     str,
     Field(
         pattern=f"^(?:{WEEKDAY}|{DATE}(?:T{TIME}Z)?)$",
-        description="YYYY-MM-DD, or YYYY-MM-DDTHH:MM:SSZ in UTC, or a weekday's name for the next such day. "
-        "You do not know today's date; call find_date to get it.",
-        examples=["friday", "2026-12-01", "2026-12-01T17:30:00Z"],
+        description="YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ or the next weekday.",
     ),
     AfterValidator(real),
 ]
@@ -76,8 +74,8 @@ def format_instant(at: dt.datetime) -> str:
 class DateQuery(ToolInput):
     """The day to find; today if nothing is given."""
 
-    weekday: str | None = Field(None, pattern=f"^{WEEKDAY}$", description="The next day of that name.")
-    days_ahead: int = Field(0, ge=0, le=DAYS_AHEAD_MAX, description="Days after today; 1 is tomorrow.")
+    weekday: str | None = Field(None, pattern=f"^{WEEKDAY}$", description="A weekday, for its next date.")
+    days_ahead: int = Field(0, ge=0, le=DAYS_AHEAD_MAX, description="1 is tomorrow.")
 
 
 class FoundDate(WireModel):
@@ -91,7 +89,7 @@ class FoundDate(WireModel):
 FIND_DATE = Tool(
     service="Calendar",
     handler="find_date",
-    purpose="Find today's date, or the date of tomorrow, of the next Friday, or of the day in a number of days.",
+    purpose="Find the date of today, tomorrow, the next Friday, or in some days. You do not know it.",
     input=DateQuery,
     output=FoundDate,
     read_only=True,

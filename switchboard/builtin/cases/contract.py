@@ -37,7 +37,7 @@ class TransferToHumanAgents(PersonalInput):
     """Open to unverified customers too; the case says whether the customer was verified."""
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
-    summary: Summary = Field(description="The customer's request, and what has been done about it")
+    summary: Summary = Field(description="The request, and what was done about it")
 
 
 class Case(WireModel):
@@ -84,7 +84,7 @@ class CloseCase(ToolInput):
 TRANSFER_TO_HUMAN_AGENTS = Tool(
     service=CASE_DESK,
     handler="transfer_to_human_agents",
-    purpose="Hand the customer's request to human staff, with a summary, if the tools and the policy do not cover it.",
+    purpose="Hand the request to human staff, with a summary, if the tools and the policy do not cover it.",
     input=TransferToHumanAgents,
     output=Text,
     verified=False,

@@ -12,8 +12,7 @@ class Question(ToolInput):
     question: str = Field(
         min_length=1,
         max_length=QUESTION_MAX_CHARS,
-        description="The customer's question in English, about one subject",
-        examples=["How heavy may a checked bag be?"],
+        description="The question in English, about one subject",
     )
 
 

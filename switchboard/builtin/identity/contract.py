@@ -32,10 +32,10 @@ class NamedFacts(ToolInput):
     """Facts that the customer gives to verify their identity: at least two, and all must be right."""
 
     session_id: Annotated[str, FromIdentity("session_id")]
-    date_of_birth: dt.date | None = Field(None, description="Date of birth, YYYY-MM-DD.")
-    email: Fact | None = Field(None, description="E-mail address.")
-    phone: Fact | None = Field(None, description="Phone number.")
-    address: Fact | None = Field(None, description="Postal address: street, number, postcode and city.")
+    date_of_birth: dt.date | None = Field(None)
+    email: Fact | None = Field(None)
+    phone: Fact | None = Field(None)
+    address: Fact | None = Field(None, description="Street, number, postcode and city.")
 
     @model_validator(mode="after")
     def enough(self) -> Self:
@@ -60,8 +60,7 @@ class Verified(WireModel):
 VERIFY_IDENTITY = Tool(
     service=IDENTITY_CHECKS,
     handler="verify_identity",
-    purpose="Verify the identity of a customer who is not signed in, by two facts that they have given: "
-    "date of birth, e-mail, phone, address.",
+    purpose="Verify a customer who is not signed in, by two facts that they gave.",
     input=NamedFacts,
     output=Verified,
     keyed_by="customer_id",

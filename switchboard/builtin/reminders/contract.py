@@ -22,18 +22,18 @@ def seconds(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
-ReminderId = Annotated[str, Field(pattern=r"^R[0-9]{1,9}$", examples=["R1"])]
+ReminderId = Annotated[str, Field(pattern=r"^R[0-9]{1,9}$")]
 
 
 class RemindMe(PersonalInput):
     """The text and time of a reminder. Exactly one of `at` and `after` must be given."""
 
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TEXT_MAX_CHARS)] = Field(
-        description="What to remind the customer of, in their own words."
+        description="What to remind the customer of."
     )
     at: When | None = None
     after: Annotated[dt.timedelta, BeforeValidator(seconds)] | None = Field(
-        None, description="How long from now: an ISO 8601 duration such as PT2H30M, or a number of seconds."
+        None, description="From now, such as PT2H30M."
     )
 
     @model_validator(mode="after")
@@ -79,7 +79,7 @@ class ReminderCancelled(WireModel):
 REMIND_ME = Tool(
     service=REMINDERS,
     handler="remind_me",
-    purpose="Remind the customer of something later. They get a message in this conversation.",
+    purpose="Remind the customer of something later, in this conversation.",
     input=RemindMe,
     output=ReminderSet,
     keyed_by="customer_id",
@@ -88,7 +88,7 @@ REMIND_ME = Tool(
 LIST_REMINDERS = Tool(
     service=REMINDERS,
     handler="list_reminders",
-    purpose="List the customer's pending reminders with their ids.",
+    purpose="List pending reminders.",
     input=PersonalInput,
     output=ReminderList,
     keyed_by="customer_id",
@@ -97,7 +97,7 @@ LIST_REMINDERS = Tool(
 CANCEL_REMINDER = Tool(
     service=REMINDERS,
     handler="cancel_reminder",
-    purpose="Cancel one of the customer's reminders by its id.",
+    purpose="Cancel a reminder.",
     input=ReminderRef,
     output=ReminderCancelled,
     keyed_by="customer_id",

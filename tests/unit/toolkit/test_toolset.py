@@ -50,12 +50,11 @@ def test_toolset_turns_function_into_tool() -> None:
     assert (tool.output, tool.requires_verified_customer) == (Policy, True)
     assert issubclass(tool.input, PersonalInput)
     assert tool.input.__name__ == "GetPolicyInput"
-    number = {"description": "Its number.", "title": "Number", "type": "string"}
+    number = {"description": "Its number.", "type": "string"}
     assert tool.parameters() == {
         "type": "object",
         "properties": {"number": number},
         "required": ["number"],
-        "additionalProperties": False,
     }
     handler = policies.service.handlers["get_policy"]
     assert (handler.kind, handler.description) == ("shared", inspect.getdoc(get_policy))

@@ -21,8 +21,7 @@ class GetUserDetails(PersonalInput):
 GET_USER_DETAILS = Tool(
     service=AIRLINE_CUSTOMERS,
     handler="get_user_details",
-    purpose="The customer's profile: membership, payment methods, saved passengers, and the ids of their reservations"
-    " (bookings).",
+    purpose="Get the customer's profile: membership, payment methods, saved passengers, reservation (booking) ids.",
     input=GetUserDetails,
     output=User,
     keyed_by="customer_id",

@@ -16,23 +16,22 @@ FLIGHT_SEATS = "FlightSeats"
 FlightNumber = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2,3}[0-9]{3}$"),
-    Field(description="Flight number: two or three letters and three digits", examples=["SB245"]),
 ]
 SeatNumber = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[1-9][0-9]?[A-Fa-f]$"),
-    Field(description="Seat: row and letter", examples=["10B"]),
+    Field(description="Row and letter"),
 ]
 # A model does not know today's date, so the tool resolves named days with its own clock.
 NamedDay = Literal["today", "tomorrow", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 AnyDay = Annotated[
     dt.date | NamedDay,
-    Field(description="Day of departure: YYYY-MM-DD, today, tomorrow, or a weekday for the next one after today"),
+    Field(description="A weekday is after today"),
 ]
 Place = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=2, max_length=60),
-    Field(description="Airport code or city", examples=["BER", "Lisbon"]),
+    Field(description="Airport code or city"),
 ]
 Position = Literal["window", "middle", "aisle"]
 
@@ -90,7 +89,7 @@ class Airports(RootModel[dict[str, str]]):
 LIST_ALL_AIRPORTS = Tool(
     service=FLIGHTS,
     handler="list_all_airports",
-    purpose="List all airports that the airline flies to, with their codes and cities.",
+    purpose="List the codes and cities of all airports that the airline flies to.",
     input=NoInput,
     output=Airports,
     read_only=True,
@@ -98,7 +97,7 @@ LIST_ALL_AIRPORTS = Tool(
 SEARCH_DIRECT_FLIGHT = Tool(
     service=FLIGHTS,
     handler="search_direct_flight",
-    purpose="Search direct flights on sale between two airports on a day, with prices and free seats by cabin.",
+    purpose="Search direct flights between two airports on a day, with prices and free seats.",
     input=FlightSearch,
     output=DirectFlights,
     read_only=True,
@@ -106,8 +105,7 @@ SEARCH_DIRECT_FLIGHT = Tool(
 SEARCH_ONESTOP_FLIGHT = Tool(
     service=FLIGHTS,
     handler="search_onestop_flight",
-    purpose="Search connections on sale with one stop between two airports on a day, with prices and free seats by"
-    " cabin.",
+    purpose="Search connections with one stop between two airports on a day, with prices and free seats.",
     input=FlightSearch,
     output=OneStopFlights,
     read_only=True,
@@ -115,7 +113,7 @@ SEARCH_ONESTOP_FLIGHT = Tool(
 GET_FLIGHT_STATUS = Tool(
     service=FLIGHTS,
     handler="get_flight_status",
-    purpose="Get the status of a flight on a day: available, on time, delayed, flying, landed or cancelled.",
+    purpose="Get the status of a flight on a day, such as on time, delayed or cancelled.",
     input=FlightStatusRequest,
     output=Text,
     read_only=True,

@@ -28,8 +28,7 @@ class InvoiceSent(WireModel):
 EMAIL_INVOICE = Tool(
     service="Invoices",
     handler="email_invoice",
-    purpose="Send the invoice for the customer's booking to the e-mail address on file. Other addresses are not"
-    " possible.",
+    purpose="Send the invoice for a booking to the e-mail address on file. No other address is possible.",
     input=InvoiceRequest,
     output=InvoiceSent,
     label="send the invoice",

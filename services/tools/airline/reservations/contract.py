@@ -25,19 +25,18 @@ BAGS_MAX = 100
 ReservationId = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z0-9]{6}$"),
-    Field(description="Reservation id, the confirmation number: six letters and digits", examples=["AB4568"]),
 ]
 UserId = Annotated[str, FromIdentity("customer_id")]
 Airport = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{3}$"),
-    Field(description="Airport code", examples=["LIS"]),
+    Field(description="Airport code"),
 ]
-TravelDay = Annotated[Day, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), Field(description="YYYY-MM-DD")]
+TravelDay = Annotated[Day, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 PaymentId = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
-    Field(description="Id of a payment method, from get_user_details", examples=["gift_card_1207"]),
+    Field(examples=["gift_card_1207"]),
 ]
 PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 BagCount = Annotated[int, Field(ge=0, le=BAGS_MAX)]
@@ -45,8 +44,6 @@ CancellationReason = Literal["change_of_plan", "airline_cancelled_flight", "heal
 
 
 class FlightChoice(ToolInput):
-    """One flight on one day, as in the search results."""
-
     # Models often copy the other fields of the search result too. Number and date are enough.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -57,15 +54,13 @@ class FlightChoice(ToolInput):
 class PassengerDetails(ToolInput):
     first_name: PersonName
     last_name: PersonName
-    dob: TravelDay = Field(description="Date of birth, YYYY-MM-DD")
+    dob: TravelDay = Field(description="Date of birth")
 
     def record(self) -> Passenger:
         return Passenger(first_name=self.first_name, last_name=self.last_name, dob=self.dob)
 
 
 class PaymentPart(ToolInput):
-    """The amount paid with one of the customer's payment methods."""
-
     payment_id: PaymentId
     amount: Money = Field(ge=0)
 
@@ -75,7 +70,7 @@ Flights = Annotated[
     Field(
         min_length=1,
         max_length=SEGMENTS_MAX,
-        description="All flights in the order of travel, including those that do not change",
+        description="All in order, changed or not",
     ),
 ]
 Passengers = Annotated[tuple[PassengerDetails, ...], Field(min_length=1, max_length=PASSENGERS_MAX)]
@@ -94,18 +89,16 @@ class BookReservation(PersonalInput):
     cabin: Cabin
     flights: Flights
     passengers: Passengers
-    payment_methods: tuple[PaymentPart, ...] = Field(
-        min_length=1, max_length=PAYMENTS_MAX, description="The amounts must add up exactly to the total price"
-    )
+    payment_methods: tuple[PaymentPart, ...] = Field(min_length=1, max_length=PAYMENTS_MAX)
     total_baggages: BagCount = Field(description="Checked bags of all passengers")
-    nonfree_baggages: BagCount = Field(description="How many of these bags are not free and are paid for")
+    nonfree_baggages: BagCount = Field(description="How many of them are not free")
     insurance: YesNo
 
 
 class CancelReservation(PersonalInput):
     user_id: UserId
     reservation_id: ReservationId
-    reason: CancellationReason | None = Field(None, description="The customer's reason; leave out if they gave none")
+    reason: CancellationReason | None = None
 
 
 class UpdateReservationFlights(PersonalInput):
@@ -125,15 +118,15 @@ class UpdateReservationPassengers(PersonalInput):
 class UpdateReservationBaggages(PersonalInput):
     user_id: UserId
     reservation_id: ReservationId
-    total_baggages: BagCount = Field(description="Checked bags of all passengers, including those booked before")
-    nonfree_baggages: BagCount = Field(description="How many bags of the total are not free and are paid for")
+    total_baggages: BagCount = Field(description="Checked bags of all passengers, with those booked before")
+    nonfree_baggages: BagCount = Field(description="How many of them are not free")
     payment_id: PaymentId
 
 
 class SendCertificate(PersonalInput):
     user_id: UserId
     amount: Money = Field(gt=0)
-    reservation_id: ReservationId | None = Field(None, description="The reservation with the disrupted flight")
+    reservation_id: ReservationId | None = Field(None, description="With the disrupted flight")
     reason: Literal["cancelled_flight", "delayed_flight"] | None = None
 
 
@@ -192,7 +185,7 @@ def baggages_question(request: UpdateReservationBaggages) -> str:
 GET_RESERVATION_DETAILS = Tool(
     service=RESERVATION_DESK,
     handler="get_reservation_details",
-    purpose="Get one of the customer's reservations (bookings) by its id: flights, passengers, cabin, bags, payments.",
+    purpose="Get a reservation (booking) by its id: flights, passengers, cabin, bags, payments.",
     input=GetReservationDetails,
     output=Reservation,
     read_only=True,
@@ -200,7 +193,7 @@ GET_RESERVATION_DETAILS = Tool(
 BOOK_RESERVATION = Tool(
     service=RESERVATION_DESK,
     handler="book_reservation",
-    purpose="Book flights and pay for them with one or more of the customer's own payment methods.",
+    purpose="Book flights and pay for them with the customer's own payment methods.",
     input=BookReservation,
     output=Reservation,
     consent=booking_question,
@@ -218,7 +211,7 @@ CANCEL_RESERVATION = Tool(
 UPDATE_RESERVATION_FLIGHTS = Tool(
     service=RESERVATION_DESK,
     handler="update_reservation_flights",
-    purpose="Change the flights or the cabin of a reservation, and pay or refund the difference in price.",
+    purpose="Change the flights or the cabin of a reservation. The difference in price is paid or refunded.",
     input=UpdateReservationFlights,
     output=Reservation,
     consent=flights_question,
@@ -227,7 +220,7 @@ UPDATE_RESERVATION_FLIGHTS = Tool(
 UPDATE_RESERVATION_PASSENGERS = Tool(
     service=RESERVATION_DESK,
     handler="update_reservation_passengers",
-    purpose="Correct or replace the passengers of a reservation. Their number must stay the same.",
+    purpose="Correct or replace the passengers of a reservation.",
     input=UpdateReservationPassengers,
     output=Reservation,
     consent=passengers_question,

@@ -17,12 +17,8 @@ SEAT_CHANGES = "SeatChanges"
 class SeatMapRequest(PersonalInput):
     customer_id: UserId
     confirmation_number: ReservationId
-    flight_number: FlightNumber | None = Field(
-        None, description="The flight of the booking; leave out if only one has not departed yet"
-    )
-    passenger: str | None = Field(
-        None, max_length=121, description="The passenger's full name; leave out if the booking has one passenger"
-    )
+    flight_number: FlightNumber | None = Field(None, description="Leave out if only one flight has not departed")
+    passenger: str | None = Field(None, max_length=121, description="Full name; leave out if there is only one")
 
 
 class SeatChoice(WireModel):
@@ -57,8 +53,7 @@ class SeatChanged(WireModel):
 GET_SEAT_MAP = Tool(
     service=SEAT_CHANGES,
     handler="get_seat_map",
-    purpose="Get the free seats on a flight of the customer's booking, by window, middle and aisle, and the current"
-    " seat.",
+    purpose="Get the free seats on a flight of a booking, by window, middle and aisle, and the current seat.",
     input=SeatMapRequest,
     output=SeatChoice,
     read_only=True,
@@ -66,8 +61,7 @@ GET_SEAT_MAP = Tool(
 CHANGE_SEAT = Tool(
     service=SEAT_CHANGES,
     handler="change_seat",
-    purpose="Change the seat of the customer's booking on a flight that has not departed. Free of charge; takes effect"
-    " at once.",
+    purpose="Change a seat on a flight that has not departed, free of charge and at once.",
     input=SeatChangeRequest,
     output=SeatChanged,
     label="change the seat",

@@ -38,15 +38,13 @@ AccountId = Annotated[
 # The schema names the two accounts that most customers have, so that a model does not need to look them up.
 AccountRef = Annotated[
     Literal["checking", "savings"] | Annotated[str, Field(pattern=f"^(?:{ACCOUNT_ID}|{IBAN.pattern})$")],
-    Field(description="The customer's own account: its id or its IBAN. get_balance returns the id."),
+    Field(description="Own account, by id or IBAN."),
 ]
 
 TransactionId = Annotated[
     str,
     Field(
         pattern="^TX-[0-9A-F]{10}$",
-        examples=["TX-3F9A1C07B2"],
-        description="The transaction's id. list_transactions returns it.",
     ),
 ]
 
@@ -89,10 +87,7 @@ NamedPeriod = Literal[
 
 Period = Annotated[
     NamedPeriod | Annotated[str, Field(pattern=r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$")],
-    Field(
-        description="A named period, relative to today. The name of a month means the latest month with that name. "
-        "YYYY-MM means a month of a specific year."
-    ),
+    Field(description="The latest month of that name. Or YYYY-MM."),
 ]
 
 
@@ -102,31 +97,25 @@ class TransactionQuery(PersonalInput):
     period: Period = "last_90_days"
     category: Category | None = None
     account: AccountRef | None = None
-    limit: int = Field(TRANSACTIONS_DEFAULT, ge=1, le=TRANSACTIONS_MAX, description="Maximum number to list.")
-    merchant: str | None = Field(
-        None, min_length=1, max_length=70, description="Part of the merchant's name or of the reference."
-    )
-    amount_min: Money | None = Field(None, ge=0, description="The smallest amount, paid or received.")
-    amount_max: Money | None = Field(None, ge=0, description="The largest amount, paid or received.")
+    limit: int = Field(TRANSACTIONS_DEFAULT, ge=1, le=TRANSACTIONS_MAX)
+    merchant: str | None = Field(None, min_length=1, max_length=70, description="Part of the name or reference.")
+    amount_min: Money | None = Field(None, ge=0)
+    amount_max: Money | None = Field(None, ge=0)
 
 
 class SpendingQuery(PersonalInput):
     """Which spending to add up."""
 
     period: Period = "last_90_days"
-    category: Category | None = Field(None, description="Only this category. Default: all except transfers.")
-    currency: Currency | None = Field(
-        None, description="The currency of the accounts to include. Default: the customer's main currency."
-    )
+    category: Category | None = Field(None, description="Default: all except transfers.")
+    currency: Currency | None = Field(None, description="Default: the main one.")
 
 
 class MonthsQuery(PersonalInput):
     """Which months to compare, and in which currency."""
 
-    months: int = Field(MONTHS_DEFAULT, ge=1, le=MONTHS_MAX, description="Number of months, including this one.")
-    currency: Currency | None = Field(
-        None, description="The currency of the accounts to include. Default: the customer's main currency."
-    )
+    months: int = Field(MONTHS_DEFAULT, ge=1, le=MONTHS_MAX)
+    currency: Currency | None = Field(None, description="Default: the main one.")
 
 
 class AccountBalance(WireModel):
@@ -233,7 +222,7 @@ class MonthTable(WireModel):
 GET_BALANCE = Tool(
     service="Accounts",
     handler="get_balance",
-    purpose="Get the balance of each of the customer's accounts, and how much can be spent including the overdraft.",
+    purpose="Get the balance of each account, and what can be spent with the overdraft.",
     input=PersonalInput,
     output=Balances,
     keyed_by="customer_id",
@@ -243,8 +232,7 @@ GET_BALANCE = Tool(
 LIST_TRANSACTIONS = Tool(
     service="Accounts",
     handler="list_transactions",
-    purpose="List the customer's single transactions (purchases, payments, income) of a period, newest first. Can be"
-    " filtered by merchant, amount, category and account.",
+    purpose="List single transactions (purchases, payments, income) of a period, newest first.",
     input=TransactionQuery,
     output=TransactionList,
     keyed_by="customer_id",
@@ -254,7 +242,7 @@ LIST_TRANSACTIONS = Tool(
 SUMMARIZE_SPENDING = Tool(
     service="Accounts",
     handler="summarize_spending",
-    purpose="Get how much the customer spent in a period: in total, by category and by merchant, or in one category.",
+    purpose="Get how much was spent in a period: in total, by category and by merchant.",
     input=SpendingQuery,
     output=Spending,
     keyed_by="customer_id",
@@ -264,7 +252,7 @@ SUMMARIZE_SPENDING = Tool(
 COMPARE_MONTHS = Tool(
     service="Accounts",
     handler="compare_months",
-    purpose="Get a table of what the customer spent in each category month by month, with the income of each month.",
+    purpose="Get a table of what was spent in each category month by month, with the income.",
     input=MonthsQuery,
     output=MonthTable,
     keyed_by="customer_id",

@@ -26,7 +26,7 @@ CardStatus = Literal["active", "frozen", "replaced"]
 ReplaceReason = Literal["lost", "stolen", "damaged", "expiring"]
 CardId = Annotated[
     str,
-    Field(pattern=r"^CD-[0-9A-F]{4,8}$", examples=["CD-4417"], description="The card's id. list_cards returns it."),
+    Field(pattern=r"^CD-[0-9A-F]{4,8}$"),
 ]
 
 
@@ -34,7 +34,7 @@ class CardChoice(PersonalInput):
     """Which of the customer's cards, by id or by kind. Neither is needed if the customer has only one card."""
 
     card_id: CardId | None = None
-    kind: CardKind | None = Field(None, description="The kind of card, instead of its id.")
+    kind: CardKind | None = Field(None, description="Instead of the id.")
 
 
 class Card(WireModel):
@@ -46,8 +46,8 @@ class Card(WireModel):
     account: AccountId
     status: CardStatus
     expires: str = Field(description="YYYY-MM.")
-    day_limit: Money = Field(description="Limit for all payments of one day, including cash.")
-    cash_limit: Money = Field(description="Limit for cash withdrawals of one day.")
+    day_limit: Money = Field(description="Per day, including cash.")
+    cash_limit: Money = Field(description="Per day.")
     currency: Currency
 
 
@@ -78,8 +78,8 @@ class CardLimits(PersonalInput):
     """New limits for a card. An omitted limit stays unchanged."""
 
     card_id: CardId
-    day_limit: Money | None = Field(None, ge=0, description="Limit for all payments of one day, including cash.")
-    cash_limit: Money | None = Field(None, ge=0, description="Limit for cash withdrawals of one day.")
+    day_limit: Money | None = Field(None, ge=0, description="Per day, including cash.")
+    cash_limit: Money | None = Field(None, ge=0, description="Per day.")
     currency: Currency
 
     @model_validator(mode="after")
@@ -112,7 +112,7 @@ def limits_question(request: CardLimits) -> str:
 LIST_CARDS = Tool(
     service=CARDS,
     handler="list_cards",
-    purpose="List the customer's debit and credit cards with their status, expiry date and limits.",
+    purpose="List debit and credit cards with status, expiry date and limits.",
     input=PersonalInput,
     output=CardList,
     keyed_by="customer_id",
@@ -122,7 +122,7 @@ LIST_CARDS = Tool(
 FREEZE_CARD = Tool(
     service=CARDS,
     handler="freeze_card",
-    purpose="Freeze or block one of the customer's cards immediately, for example if it is lost or stolen.",
+    purpose="Freeze or block a card immediately, for example if it is lost or stolen.",
     input=CardChoice,
     output=CardChanged,
     keyed_by="customer_id",
@@ -131,7 +131,7 @@ FREEZE_CARD = Tool(
 UNFREEZE_CARD = Tool(
     service=CARDS,
     handler="unfreeze_card",
-    purpose="Unfreeze a frozen card so that it can be used again.",
+    purpose="Unfreeze a card.",
     input=UnfreezeCard,
     output=CardChanged,
     keyed_by="customer_id",
@@ -141,7 +141,7 @@ UNFREEZE_CARD = Tool(
 REPLACE_CARD = Tool(
     service=CARDS,
     handler="replace_card",
-    purpose="Replace a card that is lost, stolen, damaged or about to expire with a new card.",
+    purpose="Replace a card.",
     input=ReplaceCard,
     output=CardChanged,
     keyed_by="customer_id",
@@ -151,7 +151,7 @@ REPLACE_CARD = Tool(
 CHANGE_CARD_LIMITS = Tool(
     service=CARDS,
     handler="change_card_limits",
-    purpose="Raise or lower the daily limits of a card for payments and for cash withdrawals.",
+    purpose="Raise or lower the daily payment and cash limits of a card.",
     input=CardLimits,
     output=CardChanged,
     keyed_by="customer_id",

@@ -47,7 +47,7 @@ Words = Annotated[
     str,
     # On one line, because it is part of the consent question and shown to staff.
     AfterValidator(lambda text: " ".join(text.split())),
-    Field(max_length=WORDS_MAX_CHARS, description="What happened, in the customer's words."),
+    Field(max_length=WORDS_MAX_CHARS, description="What happened."),
 ]
 
 
@@ -56,7 +56,7 @@ class DisputeRequest(PersonalInput):
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
     transaction_id: TransactionId
-    amount: Money = Field(gt=0, description="The disputed amount, at most the full payment.")
+    amount: Money = Field(gt=0, description="At most the full payment.")
     currency: Currency
     reason: DisputeReason
     words: Words = ""
@@ -79,7 +79,7 @@ class Dispute(WireModel):
 
 
 class DisputeList(WireModel):
-    """The customer's disputes, newest first."""
+    """The customer's disputes."""
 
     summary: str
     disputes: tuple[Dispute, ...]
@@ -94,7 +94,7 @@ def dispute_question(request: DisputeRequest) -> str:
 OPEN_DISPUTE = Tool(
     service=DISPUTE_SERVICE,
     handler="open_dispute",
-    purpose="Dispute a card payment that is not right: complain about it and claim the money back.",
+    purpose="Dispute a card payment: complain about it and claim the money back.",
     input=DisputeRequest,
     output=Dispute,
     consent=dispute_question,
@@ -103,7 +103,7 @@ OPEN_DISPUTE = Tool(
 LIST_DISPUTES = Tool(
     service=DISPUTES,
     handler="list_disputes",
-    purpose="List the customer's disputes of card payments with their status, newest first.",
+    purpose="List disputes of card payments with their status.",
     input=PersonalInput,
     output=DisputeList,
     keyed_by="customer_id",

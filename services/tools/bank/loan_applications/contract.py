@@ -45,17 +45,15 @@ ApplicationId = Annotated[
     str,
     Field(
         pattern=r"^LA-[0-9A-F]{12}$",
-        examples=["LA-3F9A1C07B2D4"],
-        description="The application's id. apply_for_loan and list_loan_applications return it.",
     ),
 ]
 ApplicationStatus = Literal["checking", "waiting_for_staff", "approved", "declined"]
-Amount = Annotated[Money, Field(gt=0, description="The amount, in the currency of the customer's account.")]
+Amount = Annotated[Money, Field(gt=0, description="In the account's currency.")]
 Purpose = Annotated[
     str,
     # On one line, because it is part of the consent question and shown to staff.
     AfterValidator(lambda text: " ".join(text.split())),
-    Field(min_length=1, max_length=PURPOSE_MAX_CHARS, description="What the loan is for, in the customer's words."),
+    Field(min_length=1, max_length=PURPOSE_MAX_CHARS, description="What the loan is for."),
 ]
 
 
@@ -64,7 +62,7 @@ class LoanRequest(PersonalInput):
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
     amount: Amount
-    term_months: int = Field(ge=1, description="The number of monthly payments.")
+    term_months: int = Field(ge=1)
     purpose: Purpose
 
 
@@ -100,7 +98,7 @@ class LoanApplication(WireModel):
 
 
 class LoanApplicationList(WireModel):
-    """The customer's applications, newest first."""
+    """The customer's applications."""
 
     summary: str
     applications: tuple[LoanApplication, ...]
@@ -118,8 +116,7 @@ def consent_to_apply(request: LoanRequest) -> str:
 APPLY_FOR_LOAN = Tool(
     service=LOAN_APPLICATION_SERVICE,
     handler="apply_for_loan",
-    purpose="Submit the customer's application for a new loan. It returns immediately; the customer is notified of the"
-    " decision later.",
+    purpose="Submit an application for a new loan. The customer is notified of the decision later.",
     input=LoanRequest,
     output=LoanApplication,
     consent=consent_to_apply,
@@ -128,7 +125,7 @@ APPLY_FOR_LOAN = Tool(
 GET_LOAN_APPLICATION = Tool(
     service=LOAN_APPLICATIONS,
     handler="get_loan_application",
-    purpose="Get one of the customer's loan applications by its id: status, offer, decision and reason.",
+    purpose="Get a loan application: status, offer, decision and reason.",
     input=ApplicationQuery,
     output=LoanApplication,
     keyed_by="customer_id",
@@ -137,7 +134,7 @@ GET_LOAN_APPLICATION = Tool(
 LIST_LOAN_APPLICATIONS = Tool(
     service=LOAN_APPLICATIONS,
     handler="list_loan_applications",
-    purpose="List the customer's loan applications with their status, newest first.",
+    purpose="List loan applications with their status.",
     input=PersonalInput,
     output=LoanApplicationList,
     keyed_by="customer_id",

@@ -32,7 +32,6 @@ LoanId = Annotated[
     Field(
         pattern=r"^LN-([0-9]{4}|[0-9A-F]{12})$",
         examples=["LN-2041"],
-        description="The loan's id. list_loans returns it.",
     ),
 ]
 
@@ -46,26 +45,20 @@ class LoanChoice(PersonalInput):
     """Which of the customer's loans, by id or by purpose. Neither is needed if the customer has only one loan."""
 
     loan_id: LoanId | None = None
-    product: LoanProduct | None = Field(None, description="The purpose of the loan, instead of its id.")
+    product: LoanProduct | None = Field(None, description="Instead of the id.")
 
 
 class ScheduleQuery(LoanChoice):
     """The part of a loan's repayment plan to show."""
 
-    first: int | None = Field(
-        None, ge=1, description="Number of the first payment to list. Default: the next unpaid payment."
-    )
-    limit: int = Field(
-        SCHEDULE_PAYMENTS_DEFAULT, ge=1, le=SCHEDULE_PAYMENTS_MAX, description="Maximum number of payments to list."
-    )
+    first: int | None = Field(None, ge=1, description="Default: the next unpaid payment.")
+    limit: int = Field(SCHEDULE_PAYMENTS_DEFAULT, ge=1, le=SCHEDULE_PAYMENTS_MAX)
 
 
 class RepaymentQuery(LoanChoice):
     """The loan and the amount to repay early."""
 
-    amount: Money | None = Field(
-        None, gt=0, description="The amount to repay, without the fee. Default: the outstanding balance."
-    )
+    amount: Money | None = Field(None, gt=0, description="Without the fee. Default: the outstanding balance.")
 
 
 class Loan(WireModel):
@@ -157,8 +150,8 @@ class RepayEarly(PersonalInput):
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
     loan_id: LoanId
-    amount: Money = Field(gt=0, description="The amount to repay, without the fee.")
-    fee: Money = Field(ge=0, description="The fee that quote_early_repayment returned.")
+    amount: Money = Field(gt=0, description="Without the fee.")
+    fee: Money = Field(ge=0)
     currency: Currency
     account: AccountRef = "checking"
 
@@ -189,8 +182,7 @@ def repayment_question(request: RepayEarly) -> str:
 LIST_LOANS = Tool(
     service="Loans",
     handler="list_loans",
-    purpose="List the customer's outstanding loans, credit lines and credit cards with balance owed, interest rate and"
-    " monthly payment.",
+    purpose="List loans, credit lines and credit cards with balance owed, interest rate and monthly payment.",
     input=PersonalInput,
     output=LoanOverview,
     keyed_by="customer_id",
@@ -200,8 +192,7 @@ LIST_LOANS = Tool(
 GET_LOAN_SCHEDULE = Tool(
     service="Loans",
     handler="get_loan_schedule",
-    purpose="Get the repayment plan of one of the customer's loans: each payment with its interest and principal, and"
-    " the balance after it.",
+    purpose="Get the repayment plan of a loan: each payment with interest, principal and remaining balance.",
     input=ScheduleQuery,
     output=LoanSchedule,
     keyed_by="customer_id",
@@ -211,7 +202,7 @@ GET_LOAN_SCHEDULE = Tool(
 QUOTE_EARLY_REPAYMENT = Tool(
     service="Loans",
     handler="quote_early_repayment",
-    purpose="Get the cost and the savings of repaying one of the customer's loans early, in full or in part.",
+    purpose="Get the cost and the savings of repaying a loan early, in full or in part.",
     input=RepaymentQuery,
     output=RepaymentQuote,
     keyed_by="customer_id",
@@ -221,7 +212,7 @@ QUOTE_EARLY_REPAYMENT = Tool(
 REPAY_LOAN_EARLY = Tool(
     service=LOAN_REPAYMENTS,
     handler="repay_loan_early",
-    purpose="Repay one of the customer's loans early, in full or in part, with the fee that was quoted.",
+    purpose="Repay a loan early, in full or in part, with the quoted fee.",
     input=RepayEarly,
     output=RepaidEarly,
     consent=repayment_question,

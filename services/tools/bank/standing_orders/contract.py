@@ -21,8 +21,6 @@ OrderId = Annotated[
     str,
     Field(
         pattern=r"^S[0-9]{1,9}$",
-        examples=["S1"],
-        description="The standing order's id. list_standing_orders returns it.",
     ),
 ]
 
@@ -30,9 +28,9 @@ OrderId = Annotated[
 class StandingOrderRequest(TransferRequest):
     """A recurring transfer."""
 
-    every: Interval = Field(description="How often the transfer is made.")
+    every: Interval
     starts: When
-    ends_on: dt.date | None = Field(None, description="The last possible day. Default: no end.")
+    ends_on: dt.date | None = Field(None, description="The last possible day.")
 
 
 class StandingOrder(WireModel):
@@ -69,7 +67,7 @@ class OrderChange(PersonalInput):
 
     order_id: OrderId
     amount: Money | None = Field(None, gt=0)
-    currency: Currency | None = Field(None, description="The currency of the new amount.")
+    currency: Currency | None = None
     reference: Reference | None = None
 
     @model_validator(mode="after")
@@ -107,7 +105,7 @@ def cancel_question(request: OrderRef) -> str:
 CREATE_STANDING_ORDER = Tool(
     service=STANDING_ORDERS,
     handler="create_standing_order",
-    purpose="Create a standing order: send the same amount to someone else every week or month.",
+    purpose="Send the same amount to someone else every week or month.",
     input=StandingOrderRequest,
     output=OrderResult,
     keyed_by="customer_id",
@@ -117,7 +115,7 @@ CREATE_STANDING_ORDER = Tool(
 LIST_STANDING_ORDERS = Tool(
     service=STANDING_ORDERS,
     handler="list_standing_orders",
-    purpose="List the customer's standing orders with recipient, amount, interval and next date.",
+    purpose="List standing orders with recipient, amount, interval and next date.",
     input=PersonalInput,
     output=OrderList,
     keyed_by="customer_id",

@@ -75,21 +75,20 @@ RecipientId = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9._@ -]{1,64}$"),
     AfterValidator(normalized),
     AfterValidator(valid_iban),
-    Field(description="An IBAN at any bank, or the id that find_recipient returns for a customer of this bank."),
+    Field(description="An IBAN, or from find_recipient."),
 ]
 Name = Annotated[
     str,
     BeforeValidator(one_line),
     StringConstraints(min_length=1, max_length=NAME_MAX_CHARS, pattern=PLAIN_NAME),
-    Field(description="First and last name."),
 ]
 Reference = Annotated[
     str,
     BeforeValidator(one_line),
     StringConstraints(max_length=REFERENCE_MAX_CHARS, pattern=PLAIN_TEXT),
-    Field(description="The text that the recipient sees, such as the reason for the payment."),
+    Field(description="Text for the recipient."),
 ]
-ScheduleId = Annotated[str, Field(pattern=r"^T[0-9]{1,9}$", examples=["T1"])]
+ScheduleId = Annotated[str, Field(pattern=r"^T[0-9]{1,9}$")]
 
 
 class RecipientQuery(PersonalInput):
@@ -97,9 +96,7 @@ class RecipientQuery(PersonalInput):
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
     recipient: str = Field(min_length=1, max_length=NAME_MAX_CHARS, description="Full name, IBAN or customer id.")
-    recipient_name: Name | None = Field(
-        None, description="First and last name, as the customer stated it. Required with an IBAN or a customer id."
-    )
+    recipient_name: Name | None = Field(None, description="Required with an IBAN or customer id.")
 
 
 class Recipient(WireModel):
@@ -225,7 +222,7 @@ def reference_phrase(reference: str) -> str:
 FIND_RECIPIENT = Tool(
     service=TRANSFERS,
     handler="find_recipient",
-    purpose="Find a customer of this bank to send money to, by full name, or by IBAN or customer id with name.",
+    purpose="Find a customer of this bank to send money to.",
     input=RecipientQuery,
     output=Recipient,
     read_only=True,
@@ -233,7 +230,7 @@ FIND_RECIPIENT = Tool(
 TRANSFER_MONEY = Tool(
     service=TRANSFERS,
     handler="transfer_money",
-    purpose="Send money now to someone else: a customer of this bank, or an IBAN at any other bank.",
+    purpose="Send money now to someone else, at this bank or by IBAN at another bank.",
     input=TransferRequest,
     output=Transferred,
     consent=transfer_question,
@@ -242,7 +239,7 @@ TRANSFER_MONEY = Tool(
 MOVE_BETWEEN_OWN_ACCOUNTS = Tool(
     service=TRANSFERS,
     handler="move_between_own_accounts",
-    purpose="Move money now between the customer's own accounts, such as checking and savings.",
+    purpose="Move money now between the customer's own accounts.",
     input=OwnTransferRequest,
     output=Transferred,
     consent=own_transfer_question,
@@ -251,7 +248,7 @@ MOVE_BETWEEN_OWN_ACCOUNTS = Tool(
 SCHEDULE_TRANSFER = Tool(
     service=SCHEDULED_TRANSFERS,
     handler="schedule_transfer",
-    purpose="Schedule a single transfer: send money to someone else on a later day.",
+    purpose="Send money to someone else once, on a later day.",
     input=ScheduledTransferRequest,
     output=TransferScheduled,
     keyed_by="customer_id",
@@ -261,7 +258,7 @@ SCHEDULE_TRANSFER = Tool(
 LIST_SCHEDULED = Tool(
     service=SCHEDULED_TRANSFERS,
     handler="list_scheduled",
-    purpose="List the customer's pending scheduled transfers with their ids.",
+    purpose="List pending scheduled transfers.",
     input=PersonalInput,
     output=ScheduledTransferList,
     keyed_by="customer_id",
@@ -270,7 +267,7 @@ LIST_SCHEDULED = Tool(
 CANCEL_SCHEDULED = Tool(
     service=SCHEDULED_TRANSFERS,
     handler="cancel_scheduled",
-    purpose="Cancel one of the customer's scheduled transfers by its id.",
+    purpose="Cancel a scheduled transfer.",
     input=ScheduledTransferRef,
     output=ScheduledTransferCancelled,
     keyed_by="customer_id",
