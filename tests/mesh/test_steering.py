@@ -146,7 +146,7 @@ async def test_next_agent_sees_conversation_and_reason_but_not_instructions(labo
     customer = laboratory.customer()
     await customer.says("go")
     triage, probe = (request["body"] for request in await laboratory.model.requests(customer.session))
-    assert probe["input"][0] == {"role": "user", "content": "go"}
+    assert probe["input"][0] == {"type": "message", "role": "user", "content": "go"}
     assert "it is a riddle" in str(probe["input"])
     assert triage["instructions"] not in str(probe)
     assert probe["instructions"] == "You run experiments."
