@@ -114,7 +114,11 @@ class ModelReply(WireModel):
 
     def without_parts(self) -> "ModelReply":
         """Return the reply as people may see it."""
-        return self.model_copy(update={"parts": ()}) if self.parts else self
+        if not self.parts and not any(call.given_id for call in self.calls):
+            return self
+        # An endpoint's id can carry a signature of the model's thoughts.
+        calls = tuple(call.model_copy(update={"given_id": ""}) for call in self.calls)
+        return self.model_copy(update={"parts": (), "calls": calls})
 
 
 class ToolResult(WireModel):

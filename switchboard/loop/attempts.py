@@ -16,8 +16,8 @@ MODEL_ATTEMPTS = 4
 FIRST_PAUSE = timedelta(milliseconds=500)
 """Before the second attempt; doubled before each further one, unless the endpoint asks for another pause."""
 
-SEARCH_ATTEMPTS_MAX = 40
-"""Attempts of one decision that look for a refused text. Twelve find one among hundreds; this bounds several."""
+SEARCH_ATTEMPTS_MAX = 15
+"""Attempts of one decision that look for refused texts. Twelve find one text among hundreds."""
 
 NO_MODEL = "no_model"
 """The reason to give up when every model was unavailable: waiting may help."""
@@ -92,7 +92,8 @@ class Plan(WireModel):
 
     `withheld` are positions in the request's transcript and the turn's messages. `skipped` of the oldest messages are
     not sent at all. With `plain_history` nothing is sent back that only the model itself can read.
-    `search` is the search for refused texts that the attempt is part of. `pause_ms` is slept before it.
+    `search` is the search for refused texts that the attempt is part of. `repeated` once the same request was repeated
+    because a filter stopped its answer. `pause_ms` is slept before it.
     """
 
     model: int = 0
@@ -101,6 +102,7 @@ class Plan(WireModel):
     skipped: int = 0
     plain_history: bool = False
     search: Search | None = None
+    repeated: bool = False
     pause_ms: int = 0
 
 
@@ -134,7 +136,7 @@ def after_too_long(plan: Plan, models: int, request: TurnRequest, added: Sequenc
     long = longest_result(plan, request, added)
     if long is not None:
         withheld = tuple(sorted({*plan.withheld, long}))
-        return plan.model_copy(update={"withheld": withheld, "attempt": 0, "pause_ms": 0})
+        return plan.model_copy(update={"withheld": withheld, "search": None, "attempt": 0, "pause_ms": 0})
     return next_model(plan, models, TOO_LONG)
 
 
@@ -170,7 +172,20 @@ def after_refused(plan: Plan, models: int, request: TurnRequest, added: Sequence
         search = Search(suspects=among, found=plan.withheld) if among else None
     else:
         search = plan.search.after_refused()
-    return searching(plan, search) if search and in_bounds(search) else next_model(plan, models, SETUP)
+    if search is None:
+        return next_model(plan, models, SETUP)
+    return searching(plan, search) if in_bounds(search) else last_resort(plan, search, models)
+
+
+def last_resort(plan: Plan, search: Search, models: int) -> Plan | GiveUp:
+    """End a search that takes too long: leave out everything that is known to be enough, for this message only."""
+    if (search.accepted is None and not search.checking) or search.attempts > SEARCH_ATTEMPTS_MAX:
+        return next_model(plan, models, SETUP)
+    # While only the finds are left out, leaving out all suspects of this round as well was accepted before.
+    count = len(search.suspects) if search.accepted is None else search.accepted
+    enough = search.model_copy(update={"attempts": SEARCH_ATTEMPTS_MAX + 1, "checking": True})
+    withheld = tuple(sorted({*search.found, *search.suspects[:count]}))
+    return plan.model_copy(update={"search": enough, "withheld": withheld, "attempt": 0, "pause_ms": 0})
 
 
 def after_accepted(plan: Plan) -> Plan | None:

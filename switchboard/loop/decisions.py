@@ -10,6 +10,7 @@ import restate
 
 from switchboard.agent import Agent
 from switchboard.loop.attempts import (
+    SEARCH_ATTEMPTS_MAX,
     GiveUp,
     Plan,
     after_accepted,
@@ -118,17 +119,18 @@ async def request_decision(ctx: restate.Context, asking: Asking, added: list[Mes
         if tried.spent is not None:
             asking.spent.append(tried.spent)
         if tried.reply is not None:
-            asking.plan = plan
+            asking.plan = settled(plan)
             return Decided(tried.reply, tried.ended_ns)
         next_plan = tried.next if asking.request.journal >= JOURNAL else tried.next or read_old(tried, plan, asking)
         logger.warning("agent %s, model attempt %d failed: %s", asking.agent.name, number + 1, private(tried.why))
         if next_plan is None:
-            asking.plan = plan
+            asking.plan = proven(plan)
             return GiveUp(tried.gave_up)
         given_up = model_of(asking.models, plan).name if next_plan.model != plan.model else ""
         if next_plan.pause_ms:
             await ctx.sleep(timedelta(milliseconds=next_plan.pause_ms), name="model pause")
         plan = next_plan
+    asking.plan = proven(plan)
     return GiveUp("")
 
 
@@ -157,6 +159,20 @@ def model_of(models: Sequence[Model], plan: Plan) -> Model:
     return models[min(plan.model, len(models) - 1)]
 
 
+def settled(plan: Plan) -> Plan:
+    """Return the plan of an attempt whose reply is used. After a search that took too long, only its finds count."""
+    search = plan.search
+    if search is None or (search.after_accepted() is None and search.attempts <= SEARCH_ATTEMPTS_MAX):
+        return plan
+    return plan.model_copy(update={"withheld": search.found})
+
+
+def proven(plan: Plan) -> Plan:
+    """Return the plan with the texts only that are known to be refused: a search that was given up proves little."""
+    found = plan.search.found if plan.search else ()
+    return Plan(model=plan.model, withheld=found)
+
+
 async def try_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
     """One call. A failure is a value, so that it is journaled, and no retry of the journal's makes it twice."""
     attempt = await call_once(this, asking, added)
@@ -179,6 +195,12 @@ async def call_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
             if observer is not None:
                 observer.attempt_failed()
             return failed_attempt(this.plan, asking, added, error, model)
+        except Exception as error:
+            # Whatever an endpoint answers, a retry of the journal's would ask and pay for it again, up to 600 times.
+            logger.exception("the model %s gave an answer that cannot be read", model.name)
+            unreadable = ModelUnavailable(f"the answer cannot be read: {type(error).__name__}", "malformed")
+            call.record_failure(unreadable, "unavailable", unreadable.kind)
+            return failed_attempt(this.plan, asking, added, unreadable, model)
         call.record_reply(reply)
     going_on = after_accepted(this.plan)
     if going_on is None:
@@ -199,12 +221,15 @@ def failed_attempt(
         following = after_unavailable(plan, models, error.retry_after, error.give_up)
     elif error.reason == "too_long":
         following = after_too_long(plan, models, request, added)
+    elif error.reason == "content" and error.kind == "content_filter" and not plan.repeated:
+        # The answer was stopped, not the request: the model may say something else.
+        following = plan.model_copy(update={"repeated": True, "pause_ms": 0})
     elif error.reason == "content":
         following = after_refused(plan, models, request, added)
     else:
         following = next_model(plan, models, error.reason)
     spent = None
-    if error.usage is not None:
+    if error.usage is not None and error.usage != Usage():
         spent = Spent(agent=asking.agent.name, model=model.name, usage=error.usage)
     elif error.kind in COSTLY:
         spent = estimated(asking, added, model)

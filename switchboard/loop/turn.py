@@ -18,7 +18,7 @@ from switchboard.loop.decide import (
     release,
     released_calls,
 )
-from switchboard.loop.decisions import Asking, Observe, request_decision
+from switchboard.loop.decisions import JOURNAL, Asking, Observe, request_decision
 from switchboard.loop.fanout import fan_out
 from switchboard.messages import (
     HeldCall,
@@ -28,6 +28,7 @@ from switchboard.messages import (
     Notice,
     Question,
     Reply,
+    Spent,
     TurnOutcome,
     TurnRequest,
 )
@@ -115,10 +116,11 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
         if isinstance(decided, GiveUp):
             return apology(*REASONS.get(decided.reason, (UNAVAILABLE, TRY_AGAIN)), added)
         if step == 0 and not request.confirmed and last_message(request) in asking.plan.withheld:
+            asking.spent.append(Spent(agent=agent.name, model=decided.reply.model, usage=decided.reply.usage))
             return apology(MESSAGE_REFUSED, REPHRASE, added)
         reply = labelled(decided.reply, agent)
         added.append(reply)
-        decision = decide(reply, agent, request.identity, request.peers, request.transcript)
+        decision = decide(reply, agent, request.identity, request.peers, hand_offs_before(request))
         outcome = await act_on(ctx, decision, request, added, decided.at_ns)
         if outcome is not None:
             return outcome
@@ -126,6 +128,11 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
         if unfit > UNFIT_MAX:
             return apology(INVALID, OTHER_WORDS, added)
     return apology(STEPS_USED_UP, ASK_FOR_LESS, added)
+
+
+def hand_offs_before(request: TurnRequest) -> tuple[Message, ...]:
+    """The transcript, in which a hand-off may be refused. In journals of version 1 it was always followed."""
+    return request.transcript if request.journal >= JOURNAL else ()
 
 
 async def act_on(

@@ -25,7 +25,7 @@ from switchboard.models.dialogue import (
 from switchboard.models.endpoint import Endpoint
 from switchboard.models.model import ModelRejected, ModelUnavailable, Observer
 from switchboard.models.providers import Provider
-from switchboard.models.reading import ReadPart, build_reply, describe_answer, malformed, tokens
+from switchboard.models.reading import ReadPart, build_reply, describe_answer, malformed, opaque_json, tokens
 
 PATH = "/v1/messages"
 RESERVED = frozenset({"model", "messages", "system", "tools", "stream"})
@@ -166,7 +166,15 @@ def blocks_of(item: Item) -> tuple[str, list[dict[str, Any]]]:
             result = {"type": "tool_result", "tool_use_id": call_id, "content": output or " "}
             return "user", [result if ok else {**result, "is_error": True}]
         case Answer(parts=parts):
-            return "assistant", [block for part in parts if (block := answer_block(part)) is not None]
+            return "assistant", without_last_thinking([answer_block(part) for part in parts])
+
+
+def without_last_thinking(blocks: Sequence[dict[str, Any] | None]) -> list[dict[str, Any]]:
+    """The blocks without thinking at the end: the API refuses a message that ends with it."""
+    found = [block for block in blocks if block is not None]
+    while found and found[-1].get("type") in THINKING:
+        found.pop()
+    return found
 
 
 def text_block(text: str) -> dict[str, Any]:
@@ -243,8 +251,8 @@ def read_block(block: Mapping[str, Any]) -> ReadPart | None:
             arguments=block.get("input"),
             given_id=call_id if isinstance(call_id, str) else "",
         )
-    if kind in THINKING:
-        return ReadPart(opaque=json.dumps(block, ensure_ascii=False))
+    if isinstance(kind, str) and kind in THINKING:
+        return ReadPart(opaque=opaque_json(block))
     return None
 
 
@@ -270,14 +278,16 @@ class Collected:
             case "message_start":
                 self.message |= {**event.get("message", {}), "content": []}
             case "content_block_start":
-                self.message["content"].append(dict(event.get("content_block", {})))
+                block = event.get("content_block")
+                self.message["content"].append(dict(block) if isinstance(block, dict) else {})
             case "content_block_delta":
                 return self._take(event.get("index", len(self.message["content"]) - 1), event.get("delta", {}))
             case "content_block_stop":
                 self._close(event.get("index", len(self.message["content"]) - 1))
             case "message_delta":
                 self.message |= {name: value for name, value in event.get("delta", {}).items() if value is not None}
-                self.message["usage"] = {**(self.message.get("usage") or {}), **(event.get("usage") or {})}
+                told = {name: value for name, value in (event.get("usage") or {}).items() if value is not None}
+                self.message["usage"] = {**(self.message.get("usage") or {}), **told}
             case "message_stop":
                 self.over = True
             case "error":

@@ -25,7 +25,7 @@ from switchboard.models.dialogue import (
 from switchboard.models.endpoint import Endpoint
 from switchboard.models.model import ModelRejected, ModelUnavailable, Observer
 from switchboard.models.providers import Provider
-from switchboard.models.reading import ReadPart, build_reply, describe_answer, malformed, tokens
+from switchboard.models.reading import ReadPart, build_reply, describe_answer, malformed, opaque_json, tokens
 
 PATH = "/chat/completions"
 RESERVED = frozenset({"model", "messages", "tools", "stream", "n"})
@@ -43,6 +43,8 @@ SENT_BACK = ("reasoning_content", "reasoning", "reasoning_details", "extra_conte
 SENT_BACK_OF_CALL = ("extra_content",)
 """Fields of a call that its model needs back: Gemini's thought signature."""
 
+BEGINS = "[The conversation begins.]"
+NO_TEXT = "(nothing)"
 NOTE = "[Note from the system]"
 """Begins a note to the model where it has to be sent as a user's message."""
 
@@ -109,7 +111,7 @@ def request_body(
     messages = [each for item in said for each in chat_messages(item, provider)]
     body: dict[str, Any] = {
         "model": model,
-        "messages": [system, *(merged(messages) if provider.alternating else messages)],
+        "messages": [system, *(alternated(merged(messages)) if provider.alternating else messages)],
     }
     if offered := [*tools(agent, "strict" in sends), *(tool_of(hand_off_function(p), False) for p in request.peers)]:
         body["tools"] = offered
@@ -183,6 +185,18 @@ def merged(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             found[-1] = {**last, "content": f"{last['content']}\n\n{message['content']}"}
         else:
             found.append(message)
+    return found
+
+
+def alternated(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages as strict chat templates want them: a user first, an assistant between a result and a user."""
+    found: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "assistant" and not found:
+            found.append({"role": "user", "content": BEGINS})
+        if message["role"] == "user" and found and found[-1]["role"] == "tool":
+            found.append({"role": "assistant", "content": NO_TEXT})
+        found.append(message)
     return found
 
 
@@ -284,7 +298,7 @@ def text_or_none(value: Any) -> str | None:
 def read_parts(raw: Mapping[str, Any], message: _Message) -> list[ReadPart]:
     parts = []
     if kept := {name: raw[name] for name in SENT_BACK if raw.get(name)}:
-        parts.append(ReadPart(opaque=json.dumps(kept, ensure_ascii=False)))
+        parts.append(ReadPart(opaque=opaque_json(kept)))
     if message.said:
         parts.append(ReadPart(text=message.said))
     for call in message.tool_calls or ():
@@ -294,7 +308,7 @@ def read_parts(raw: Mapping[str, Any], message: _Message) -> list[ReadPart]:
                 name=call.function.name or "",
                 arguments=call.function.arguments,
                 given_id=call.id if isinstance(call.id, str) else "",
-                data=json.dumps(data, ensure_ascii=False) if data else "",
+                data=opaque_json(data) if data else "",
             )
         )
     if message.function_call is not None and not message.tool_calls:
@@ -360,7 +374,13 @@ class Collected:
 
     def _take_call(self, position: int, call: Mapping[str, Any]) -> None:
         index = call.get("index")
-        kept = self.calls.setdefault(index if isinstance(index, int) else position, {"function": {"arguments": ""}})
+        slot = index if isinstance(index, int) else position
+        if slot in self.calls and call.get("id") not in (None, "", self.calls[slot].get("id")):
+            # Another call under the same index: some servers number none.
+            slot = max(self.calls) + 1
+        elif not isinstance(index, int) and not call.get("id") and self.calls:
+            slot = max(self.calls)
+        kept = self.calls.setdefault(slot, {"function": {"arguments": ""}})
         function = call.get("function") or {}
         for name in ("id", "extra_content"):
             if call.get(name):

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -127,7 +128,7 @@ def dialogue(request: TurnRequest, added: Sequence[Message], origin: str = "", k
         # Not as a note: it is made of what customers and tools have said.
         items.append(Text("user", f"{EARLIER}\n{request.summary}"))
     ids = _Ids(keep_given)
-    open_calls: dict[str, Call] = {}
+    open_calls: dict[str, list[Call]] = {}
     for message in (*request.transcript, *added):
         if not isinstance(message, ToolResult):
             items += unanswered(open_calls)
@@ -139,18 +140,21 @@ def dialogue(request: TurnRequest, added: Sequence[Message], origin: str = "", k
                 if parts:
                     items.append(Answer(parts))
                 named = [part for part in parts if isinstance(part, Call)]
-                open_calls = {call.call_id: part for call, part in zip(ordered(reply), named, strict=True)}
+                for call, part in zip(ordered(reply), named, strict=True):
+                    open_calls.setdefault(call.call_id, []).append(part)
             case ToolResult(call_id=call_id) as result:
-                call = open_calls.pop(call_id, None)
-                if call is not None:
-                    items.append(Result(call.call_id, call.name, output_of(result), result.ok))
+                # Old replies may have two calls with one id.
+                if waiting := open_calls.get(call_id):
+                    made = waiting.pop(0)
+                    items.append(Result(made.call_id, made.name, output_of(result), result.ok))
     items += unanswered(open_calls)
     return items
 
 
-def unanswered(open_calls: dict[str, Call]) -> list[Result]:
+def unanswered(open_calls: dict[str, list[Call]]) -> list[Result]:
     """Return a result for each call that has none, and forget the calls."""
-    results = [Result(call.call_id, call.name, f"Error: {NO_RESULT}", ok=False) for call in open_calls.values()]
+    waiting = [call for calls in open_calls.values() for call in calls]
+    results = [Result(call.call_id, call.name, f"Error: {NO_RESULT}", ok=False) for call in waiting]
     open_calls.clear()
     return results
 
@@ -178,7 +182,7 @@ def parts_of(reply: ModelReply, ids: _Ids, own_origin: bool) -> Iterator[Text | 
     """The parts of a reply: as its model gave them for the same origin, else its text and its calls."""
     if reply.withheld:
         yield Text("assistant", WITHHELD)
-        yield from (Call(ids.of(call, own_origin), fit_name(call), "{}") for call in ordered(reply))
+        yield from (Call(ids.of(call, False), fit_name(call), "{}") for call in ordered(reply))
         return
     whole = sorted(part.call for part in reply.parts if part.kind == "call") == list(range(len(reply.calls)))
     if own_origin and reply.parts and whole:
@@ -214,7 +218,16 @@ def fit_arguments(call: ToolCall) -> str:
         given = parse_json(call.arguments)
     except ValueError:
         return "{}"
-    return call.arguments if isinstance(given, dict) else "{}"
+    return call.arguments if isinstance(given, dict) and is_finite(given) else "{}"
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value can be written as JSON: `1e400` is read as an endless number."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 @functools.cache

@@ -6,7 +6,6 @@ tools and the gateway read settings of this package without ever calling a model
 
 import asyncio
 import email.utils
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ MODEL_CALL_TIMEOUT = timedelta(seconds=60)
 TRANSIENT_STATUS = frozenset({408, 409, 425, 429, 498})
 """Beside every 5xx, of which 529 is Anthropic's: the same request may succeed later."""
 
-CONTENT_STATUS = frozenset({400, 413, 422})
+CONTENT_STATUS = frozenset({400, 403, 422})
 """The request itself was refused, so one of its texts may be the cause."""
 
 USED_UP = frozenset({"insufficient_quota", "billing_hard_limit_reached", "credit_balance_too_low"})
@@ -55,7 +54,6 @@ TOO_LONG_WORDS = (
     "string_above_max_length",
     "request_too_large",
 )
-SETUP_WORDS = ("invalid_api_key", "model_not_found", "model not found", "does not exist", "billing", "credit balance")
 
 if TYPE_CHECKING:
     import anthropic
@@ -118,9 +116,9 @@ class Endpoint:
             )
             size = 0
             async for event in events:
+                size += 1
+                refuse_stream(size)
                 if isinstance(event, dict):
-                    size += len(str(event))
-                    refuse_stream(size)
                     yield event
 
     async def watch(self, path: str, body: Mapping[str, Any], take: Callable[[dict[str, Any]], bool]) -> None:
@@ -130,7 +128,7 @@ class Endpoint:
                 try:
                     if take(event):
                         return
-                except (LookupError, TypeError, AttributeError) as error:
+                except (LookupError, TypeError, AttributeError, ValueError) as error:
                     raise ModelUnavailable(f"the model's stream is malformed: {error!r}", "malformed") from error
 
     @asynccontextmanager
@@ -157,19 +155,19 @@ class Endpoint:
             raise ModelUnavailable(f"the model's answer broke off: {error}", "cut_off") from error
         except self.client.transport_error as error:
             raise ModelUnavailable(f"the model's answer broke off: {error}", "cut_off") from error
-        except json.JSONDecodeError as error:
-            raise ModelUnavailable(f"the model's stream is not JSON: {error}", "malformed") from error
+        except (ValueError, RecursionError) as error:
+            raise ModelUnavailable(f"the model's answer is malformed: {type(error).__name__}", "malformed") from error
         finally:
             self._queue.release()
 
 
-STREAM_MAX_CHARS = 8 * 1024 * 1024
-"""Of all events of a stream: each repeats names and ids around a few letters of the answer."""
+STREAM_EVENTS_MAX = 200_000
+"""Of one answer, some ten times more than the longest has."""
 
 
 def refuse_stream(size: int) -> None:
-    if size > STREAM_MAX_CHARS:
-        raise ModelUnavailable(f"the model's stream is longer than {STREAM_MAX_CHARS} characters", "malformed")
+    if size > STREAM_EVENTS_MAX:
+        raise ModelUnavailable(f"the model's stream has more than {STREAM_EVENTS_MAX} events", "malformed")
 
 
 def connect_openai(api_key: str, base_url: str | None, call_timeout: timedelta = MODEL_CALL_TIMEOUT) -> Client:
@@ -240,13 +238,15 @@ def words_of(error: "StatusError") -> str:
 
 
 def reason_of(status: int, said: str) -> RejectedFor:
-    if any(words in said for words in TOO_LONG_WORDS):
+    """Return why a request was refused. Where that is not clear, the texts are suspected: a search finds out.
+
+    An endpoint may quote the request in its error, so words that a customer could write do not make it a `setup`.
+    """
+    if status == 413 or any(words in said for words in TOO_LONG_WORDS):
         return "too_long"
-    if any(words in said for words in FILTER_WORDS):
+    if status in CONTENT_STATUS or any(words in said for words in FILTER_WORDS) or "item with id" in said:
         return "content"
-    if status not in CONTENT_STATUS or any(words in said for words in SETUP_WORDS):
-        return "setup"
-    return "content"
+    return "setup"
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> timedelta | None:

@@ -10,7 +10,15 @@ from switchboard.messages import Message, ModelReply, TurnRequest, Usage
 RETRY_AFTER_MAX = timedelta(seconds=30)
 """The longest pause that an endpoint may ask for. The customer is waiting and the session is locked meanwhile."""
 
+WHY_MAX_CHARS = 2_000
+"""Of an error's text: it is journaled and logged, and some endpoints answer with whole pages."""
+
 RejectedFor = Literal["setup", "content", "too_long"]
+
+
+def clean(why: str) -> str:
+    """Return an endpoint's words in a form that can be stored: short, and without half a Unicode character."""
+    return why[:WHY_MAX_CHARS].encode(errors="replace").decode()
 
 
 class ModelUnavailable(Exception):
@@ -30,7 +38,7 @@ class ModelUnavailable(Exception):
         give_up: bool = False,
         usage: Usage | None = None,
     ) -> None:
-        super().__init__(why)
+        super().__init__(clean(why))
         self.kind = kind
         self.retry_after = retry_after
         self.give_up = give_up
@@ -46,7 +54,7 @@ class ModelRejected(Exception):
     """
 
     def __init__(self, why: str, kind: str, reason: RejectedFor = "setup", usage: Usage | None = None) -> None:
-        super().__init__(why)
+        super().__init__(clean(why))
         self.kind = kind
         self.reason: RejectedFor = reason
         self.usage = usage

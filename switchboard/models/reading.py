@@ -22,6 +22,9 @@ OPAQUE_MAX_BYTES = 64 * 1024
 DOUBLE_ENCODED_MAX = 2
 """How often JSON inside a JSON string is unpacked."""
 
+TOKENS_MAX = 100_000_000
+"""Of one answer; more is no count, and would end a session's budget for good."""
+
 SHOWN_CHARS = 200
 """Of a malformed answer in an error message."""
 
@@ -182,6 +185,14 @@ def call_in(candidate: Any, known: frozenset[str]) -> ReadPart | None:
     return ReadPart(name=cleaned, arguments=arguments)
 
 
+def opaque_json(value: Any) -> str:
+    """Return JSON to send back unchanged; empty when it holds a number that no JSON can, such as an endless one."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return ""
+
+
 def refuse_long(content: bytes) -> None:
     """Raise ModelUnavailable for an answer that is too long to be one."""
     if len(content) > REPLY_MAX_BYTES:
@@ -196,7 +207,7 @@ def malformed(content: bytes, what: str) -> ModelUnavailable:
 
 def tokens(value: int | None) -> int:
     """Return a count of tokens that can be added up: endpoints send null, or -1, for what they do not know."""
-    return max(value or 0, 0)
+    return min(max(value or 0, 0), TOKENS_MAX)
 
 
 def describe_answer(answer_id: str | None, model: str | None, cached: int | None, reasoning: int | None) -> None:

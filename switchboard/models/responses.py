@@ -24,7 +24,7 @@ from switchboard.models.dialogue import (
 from switchboard.models.endpoint import Endpoint
 from switchboard.models.model import ModelRejected, ModelUnavailable, Observer
 from switchboard.models.providers import Provider
-from switchboard.models.reading import ReadPart, build_reply, describe_answer, malformed, tokens
+from switchboard.models.reading import ReadPart, build_reply, describe_answer, malformed, opaque_json, tokens
 
 PATH = "/responses"
 COMMENTARY = "commentary"
@@ -279,12 +279,12 @@ def refuse_unfinished(response: _Response, usage: Usage) -> None:
 def read_item(item: dict[str, Any], content: bytes, usage: Usage) -> ReadPart | None:
     """One item of the answer; None for an item that is not needed."""
     kind = item.get("type")
-    if kind in ("message", "function_call") and item.get("status") in UNFINISHED:
+    if kind in ("message", "function_call") and str(item.get("status")) in UNFINISHED:
         raise ModelUnavailable(f"a part of the model's answer is {item['status']}", "cut_off", usage=usage)
     try:
         if kind == "message":
             message = _Message.model_validate(item)
-            kept = json.dumps(item, ensure_ascii=False) if message.phase else ""
+            kept = opaque_json(item) if message.phase else ""
             return ReadPart(opaque=kept, text=message.said, commentary=message.phase == COMMENTARY)
         if kind == "function_call":
             call = _Call.model_validate(item)
@@ -292,5 +292,5 @@ def read_item(item: dict[str, Any], content: bytes, usage: Usage) -> ReadPart | 
     except ValidationError as error:
         raise malformed(content, "a response") from error
     if kind == "reasoning":
-        return ReadPart(opaque=json.dumps(item, ensure_ascii=False))
+        return ReadPart(opaque=opaque_json(item))
     return None

@@ -70,7 +70,7 @@ class Conversation:
         """Answer a message. A yes or a no to pending calls confirms or drops them."""
         head = await load_head(ctx, message)
         head = new_head(message, self.first_agent) if head is None else mark_signed_in(message, head)
-        start = await self.begin(ctx)
+        start = await self.begin(ctx, head)
         consent = await self.find_consent(ctx, head, start.at, message)
         return await self.proceed(ctx, head, start, message.text, consent)
 
@@ -99,7 +99,7 @@ class Conversation:
     ) -> SendReply:
         """Take the customer's explicit yes or no. Raises 409 if the question is no longer open."""
         head = require_head(ctx, await load_head(ctx, decision))
-        start = await self.begin(ctx)
+        start = await self.begin(ctx, head)
         if head.held is None or head.held.held_id != decision.held_id:
             raise restate.TerminalError(QUESTION_CLOSED, status_code=409)
         if start.at >= head.held.expires_at:
@@ -118,7 +118,8 @@ class Conversation:
         opening = open_message(head, text, consent)
         settled = opening.settled
         # Confirmed calls are made even if their question has used up the budget, because they were promised.
-        if settled is None and not opening.confirmed and over_budget(head, self.settings):
+        over = over_budget(head, self.settings) if start.over_budget is None else start.over_budget
+        if settled is None and not opening.confirmed and over:
             logger.warning("session %s has reached its budget", ctx.key())
             settled = FinishedTurn(text=OVER_BUDGET, added=(*opening.messages, Notice(text=OVER_BUDGET)), failed=True)
         if head.held is not None:
@@ -130,8 +131,7 @@ class Conversation:
             return commit_turn(ctx, head, start.at, settled, self.settings)
         stops = StopSignals(ctx, head, start.at, self.settings.turn_deadline)
         try:
-            tokens_left = self.settings.session_tokens_max - head.tokens
-            route = Route(head, start, self.directory, self.first_agent, opening, stops, tokens_left)
+            route = Route(head, start, self.directory, self.first_agent, opening, stops)
             done = await follow_hand_offs(ctx, route)
             held = await self.hold(ctx, done) if done.question is not None else None
         except restate.TerminalError:
@@ -156,11 +156,11 @@ class Conversation:
             expires_at=asked_at + self.settings.consent_expires_after,
         )
 
-    async def begin(self, ctx: restate.ObjectContext) -> TurnStart:
+    async def begin(self, ctx: restate.ObjectContext, head: Head) -> TurnStart:
         """Look up the time and the agents. Raises 503 after AGENT_LOOKUP_MAX, to release the session's lock."""
         span = current()
         try:
-            start = await ctx.run_typed("begin", self.look_up, BEGIN_OPTIONS, parent_traceparent())
+            start = await ctx.run_typed("begin", self.look_up, BEGIN_OPTIONS, parent_traceparent(), head)
         except restate.TerminalError as error:
             if error.status_code == CANCELLATION_STATUS:
                 raise
@@ -170,6 +170,12 @@ class Conversation:
             span.restore(start.trace, start.at)
         return start
 
-    async def look_up(self, trace: str) -> TurnStart:
-        cards = await self.directory.cards()
-        return TurnStart(at=datetime.now(UTC), cards=cards, trace=trace, journal=JOURNAL)
+    async def look_up(self, trace: str, head: Head) -> TurnStart:
+        return TurnStart(
+            at=datetime.now(UTC),
+            cards=await self.directory.cards(),
+            trace=trace,
+            journal=JOURNAL,
+            tokens_left=max(self.settings.session_tokens_max - head.tokens, 0),
+            over_budget=over_budget(head, self.settings),
+        )

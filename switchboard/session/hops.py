@@ -157,7 +157,6 @@ class Route:
     first_agent: str
     opening: Opening
     stops: StopSignals
-    tokens_left: int
 
 
 async def follow_hand_offs(ctx: restate.ObjectContext, route: Route) -> FinishedTurn:
@@ -180,8 +179,7 @@ async def take_turns(ctx: restate.ObjectContext, route: Route, progress: Progres
             summary=progress.summary,
             confirmed=opening.confirmed if hop == 0 else (),
             journal=route.start.journal,
-            # A replay must send the same bytes as the version that began the turn.
-            tokens_left=max(route.tokens_left - progress.tokens, 0) if route.start.journal > 1 else None,
+            tokens_left=tokens_left(route.start, progress),
         )
         outcome = await take_turn(ctx, agents[-1], request, stops, at)
         progress.take(outcome)
@@ -205,6 +203,11 @@ async def take_turns(ctx: restate.ObjectContext, route: Route, progress: Progres
                     return apologise(AGENT_FAILED, agents, added)
                 agents.append(to)
     return apologise(TOO_MANY_HOPS, agents, progress.added)
+
+
+def tokens_left(start: TurnStart, progress: Progress) -> int | None:
+    """Return the tokens that the next agent may use. A replay must come to the same number, so no setting is read."""
+    return None if start.tokens_left is None else max(start.tokens_left - progress.tokens, 0)
 
 
 async def look_up_agents(directory: Directory) -> AgentList:

@@ -130,13 +130,17 @@ class FinishedTurn(WireModel):
 class TurnStart(WireModel):
     """Time, agents and trace of a message, looked up once when it arrives. `trace` is a W3C traceparent.
 
-    `journal` is the version of the journal entries of the turn; see `switchboard.loop.decisions.JOURNAL`.
+    `journal` is the version of the journal entries of the turn; see `switchboard.loop.decisions.JOURNAL`. `tokens_left`
+    and `over_budget` say what the session may still use; None in journals of version 1. They are journaled, because
+    the limits may change before a replay.
     """
 
     at: datetime
     cards: tuple[Card, ...]
     trace: str = ""
     journal: int = 1
+    tokens_left: int | None = None
+    over_budget: bool | None = None
 
 
 class Opening(WireModel):

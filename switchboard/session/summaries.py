@@ -25,7 +25,7 @@ from switchboard.runtime.invocations import RETRIES, refuse_bad_input
 from switchboard.session.contract import SESSION, CustomerRequest
 from switchboard.session.settings import SessionSettings
 from switchboard.session.state import Head, add_spending
-from switchboard.session.window import Window, drop_summarized, flatten
+from switchboard.session.window import Window, drop_summarized, flatten, visible
 from switchboard.telemetry.spans import CONVERSATION, describe, propagation_headers, traced
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def request_summary(ctx: restate.ObjectContext, head: Head, oldest: Window) -> N
     request = SummaryRequest(
         identity=Identity(session_id=ctx.key(), customer_id=head.customer_id, signed_in=head.signed_in),
         summary=head.summary,
-        messages=flatten(oldest),
+        messages=tuple(visible(message) for message in flatten(oldest)),
         through_turn=oldest[-1].turn,
         journal=JOURNAL,
     )
@@ -101,9 +101,7 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
     async def summarize(ctx: restate.Context, request: SummaryRequest) -> None:
         """Summarise turns and send the summary to their session."""
         describe({CONVERSATION: request.identity.session_id})
-        text = "\n".join([f"Summary of the earlier conversation:\n{request.summary}\n"] * bool(request.summary))
-        text += "\n".join(line for message in request.messages for line in transcript_lines(message))
-        turn = TurnRequest(identity=request.identity, transcript=(UserText(text=text),), journal=request.journal)
+        turn = TurnRequest(identity=request.identity, transcript=record_of(request), journal=request.journal)
         asking = Asking(summarizer, models, turn)
         decided = await request_decision(ctx, asking, [], 0)
         reply = decided.reply if isinstance(decided, Decided) else None
@@ -120,6 +118,19 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
         ctx.generic_send(SESSION, "fold", body, key=request.identity.session_id, headers=propagation_headers())
 
     return service
+
+
+def record_of(request: SummaryRequest) -> tuple[UserText, ...]:
+    """Return the conversation as the summarizer reads it.
+
+    Each message is one by itself, so that a text that the model's provider refuses can be left out alone.
+    """
+    before = f"Summary of the earlier conversation:\n{request.summary}\n"
+    lines = ["\n".join(transcript_lines(message)) for message in request.messages]
+    if request.journal == 1:
+        return (UserText(text=(before if request.summary else "") + "\n".join(line for line in lines if line)),)
+    texts = [*([before] if request.summary else []), *(line for line in lines if line)]
+    return tuple(UserText(text=text) for text in texts)
 
 
 def transcript_lines(message: Message) -> list[str]:
