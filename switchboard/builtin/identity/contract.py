@@ -60,7 +60,7 @@ class Verified(WireModel):
 VERIFY_IDENTITY = Tool(
     service=IDENTITY_CHECKS,
     handler="verify_identity",
-    purpose="Verify a customer who is not signed in, by two facts that they gave.",
+    purpose="Verify a customer who is not signed in by two facts: date of birth, e-mail, phone, address.",
     input=NamedFacts,
     output=Verified,
     keyed_by="customer_id",
