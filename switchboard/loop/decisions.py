@@ -1,5 +1,6 @@
 """One decision of a model, journaled: attempts with pauses between them, then the next model, within bounds."""
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -202,6 +203,9 @@ async def call_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
             call.record_failure(unreadable, "unavailable", unreadable.kind)
             return failed_attempt(this.plan, asking, added, unreadable, model)
         call.record_reply(reply)
+        if reply.usage == Usage():
+            # Without a count the session would have no limit.
+            reply = reply.model_copy(update={"usage": estimated(asking, added, model).usage})
     going_on = after_accepted(this.plan)
     if going_on is None:
         return Attempt(reply=reply, ended_ns=time.time_ns())
@@ -246,6 +250,12 @@ def estimated(asking: Asking, added: Sequence[Message], model: Model) -> Spent:
     """About what a call costs whose endpoint does not say so: its input, by size."""
     size = len(asking.agent.instructions.encode()) + len(asking.request.summary.encode())
     size += sum(len(message.model_dump_json()) for message in (*asking.request.transcript, *added))
-    size += sum(len(tool.purpose.encode()) + len(str(tool.parameters())) for tool in asking.agent.tools)
+    size += tools_size(asking.agent)
     usage = Usage(input_tokens=size // BYTES_PER_TOKEN)
     return Spent(agent=asking.agent.name, model=model.name, usage=usage, estimated=True)
+
+
+@functools.cache
+def tools_size(agent: Agent) -> int:
+    """About the size of an agent's tools in a request, in bytes."""
+    return sum(len(tool.purpose.encode()) + len(str(tool.parameters())) for tool in agent.tools)

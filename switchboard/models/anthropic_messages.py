@@ -25,7 +25,7 @@ from switchboard.models.dialogue import (
 from switchboard.models.endpoint import Endpoint
 from switchboard.models.model import ModelRejected, ModelUnavailable, Observer
 from switchboard.models.providers import Provider
-from switchboard.models.reading import ReadPart, build_reply, describe_answer, malformed, opaque_json, tokens
+from switchboard.models.reading import ReadPart, build_reply, describe_answer, inner, malformed, opaque_json, tokens
 
 PATH = "/v1/messages"
 RESERVED = frozenset({"model", "messages", "system", "tools", "stream"})
@@ -193,23 +193,6 @@ def answer_block(part: Text | Call | Opaque) -> dict[str, Any] | None:
             return {"type": "tool_use", "id": call_id, "name": name, "input": json.loads(arguments or "{}")}
 
 
-class _Tokens(BaseModel):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-
-    @property
-    def usage(self) -> Usage:
-        """All input tokens together: the API counts those of its cache apart."""
-        cached = tokens(self.cache_read_input_tokens)
-        return Usage(
-            input_tokens=tokens(self.input_tokens) + tokens(self.cache_creation_input_tokens) + cached,
-            output_tokens=tokens(self.output_tokens),
-            cached_tokens=cached,
-        )
-
-
 class _Message(BaseModel):
     id: str | None = None
     model: str | None = None
@@ -257,11 +240,14 @@ def read_block(block: Mapping[str, Any]) -> ReadPart | None:
 
 
 def read_tokens(usage: Any) -> Usage:
-    try:
-        return _Tokens.model_validate(usage or {}).usage
-    except ValidationError:
-        # What was used is worth less than an answer.
-        return Usage()
+    """All input tokens together: the API counts those of its cache apart. An odd count must not cost a good answer."""
+    cached = tokens(inner(usage, "cache_read_input_tokens"))
+    created = tokens(inner(usage, "cache_creation_input_tokens"))
+    return Usage(
+        input_tokens=tokens(inner(usage, "input_tokens")) + created + cached,
+        output_tokens=tokens(inner(usage, "output_tokens")),
+        cached_tokens=cached,
+    )
 
 
 @dataclass

@@ -25,7 +25,7 @@ from switchboard.models.dialogue import (
 from switchboard.models.endpoint import Endpoint
 from switchboard.models.model import ModelRejected, ModelUnavailable, Observer
 from switchboard.models.providers import Provider
-from switchboard.models.reading import ReadPart, build_reply, describe_answer, malformed, opaque_json, tokens
+from switchboard.models.reading import ReadPart, build_reply, describe_answer, inner, malformed, opaque_json, tokens
 
 PATH = "/chat/completions"
 RESERVED = frozenset({"model", "messages", "tools", "stream", "n"})
@@ -239,27 +239,6 @@ class _Choice(BaseModel):
     index: int | None = 0
 
 
-class _Details(BaseModel):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _Tokens(BaseModel):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-
-    @property
-    def usage(self) -> Usage:
-        cached = self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else None
-        return Usage(
-            input_tokens=tokens(self.prompt_tokens),
-            output_tokens=tokens(self.completion_tokens),
-            cached_tokens=tokens(cached),
-        )
-
-
 class _Completion(BaseModel):
     id: Any = None
     model: Any = None
@@ -279,16 +258,11 @@ def read_reply(content: bytes, agent: str, model: str = "", origin: str = "", kn
         message = _Message.model_validate(choice.message)
     except (ValidationError, IndexError) as error:
         raise malformed(content, "a chat completion") from error
-    counted = read_tokens(completion.usage)
-    refuse_unfinished(completion, choice, counted.usage)
-    details = counted.completion_tokens_details
-    describe_answer(
-        text_or_none(completion.id),
-        text_or_none(completion.model),
-        counted.usage.cached_tokens,
-        details.reasoning_tokens if details else None,
-    )
-    return build_reply(read_parts(choice.message, message), agent, model, origin, counted.usage, known)
+    usage = read_tokens(completion.usage)
+    refuse_unfinished(completion, choice, usage)
+    reasoning = tokens(inner(inner(completion.usage, "completion_tokens_details"), "reasoning_tokens"))
+    describe_answer(text_or_none(completion.id), text_or_none(completion.model), usage.cached_tokens, reasoning)
+    return build_reply(read_parts(choice.message, message), agent, model, origin, usage, known)
 
 
 def text_or_none(value: Any) -> str | None:
@@ -316,12 +290,13 @@ def read_parts(raw: Mapping[str, Any], message: _Message) -> list[ReadPart]:
     return parts
 
 
-def read_tokens(usage: Any) -> _Tokens:
-    try:
-        return _Tokens.model_validate(usage or {})
-    except ValidationError:
-        # What was used is worth less than an answer.
-        return _Tokens()
+def read_tokens(usage: Any) -> Usage:
+    """Each count by itself: an odd one must not cost the others, nor a good answer."""
+    return Usage(
+        input_tokens=tokens(inner(usage, "prompt_tokens")),
+        output_tokens=tokens(inner(usage, "completion_tokens")),
+        cached_tokens=tokens(inner(inner(usage, "prompt_tokens_details"), "cached_tokens")),
+    )
 
 
 def refuse_unfinished(completion: _Completion, choice: _Choice, usage: Usage) -> None:

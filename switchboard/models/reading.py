@@ -205,9 +205,16 @@ def malformed(content: bytes, what: str) -> ModelUnavailable:
     return ModelUnavailable(f"the endpoint's answer is not {what}: {content[:SHOWN_CHARS]!r}", "malformed")
 
 
-def tokens(value: int | None) -> int:
-    """Return a count of tokens that can be added up: endpoints send null, or -1, for what they do not know."""
-    return min(max(value or 0, 0), TOKENS_MAX)
+def tokens(value: Any) -> int:
+    """Return a count of tokens that can be added up: endpoints send null, -1 or a fraction for unknown ones."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return 0
+    return int(min(max(value, 0), TOKENS_MAX))
+
+
+def inner(value: Any, name: str) -> Any:
+    """Return a field of an object; None where there is no such field, or no object."""
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def describe_answer(answer_id: str | None, model: str | None, cached: int | None, reasoning: int | None) -> None:

@@ -24,7 +24,7 @@ from switchboard.models.dialogue import (
 from switchboard.models.endpoint import Endpoint
 from switchboard.models.model import ModelRejected, ModelUnavailable, Observer
 from switchboard.models.providers import Provider
-from switchboard.models.reading import ReadPart, build_reply, describe_answer, malformed, opaque_json, tokens
+from switchboard.models.reading import ReadPart, build_reply, describe_answer, inner, malformed, opaque_json, tokens
 
 PATH = "/responses"
 COMMENTARY = "commentary"
@@ -204,27 +204,6 @@ class _Call(BaseModel):
     arguments: Any = None
 
 
-class _Details(BaseModel):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _Tokens(BaseModel):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: _Details | None = None
-    output_tokens_details: _Details | None = None
-
-    @property
-    def usage(self) -> Usage:
-        cached = self.input_tokens_details.cached_tokens if self.input_tokens_details else None
-        return Usage(
-            input_tokens=tokens(self.input_tokens),
-            output_tokens=tokens(self.output_tokens),
-            cached_tokens=tokens(cached),
-        )
-
-
 class _Response(BaseModel):
     id: str | None = None
     model: str | None = None
@@ -246,21 +225,20 @@ def read_reply(content: bytes, agent: str, model: str = "", origin: str = "", kn
     except ValidationError as error:
         raise malformed(content, "a response") from error
     usage = read_tokens(response.usage)
-    refuse_unfinished(response, usage.usage)
-    details = usage.output_tokens_details
-    describe_answer(
-        response.id, response.model, usage.usage.cached_tokens, details.reasoning_tokens if details else None
+    refuse_unfinished(response, usage)
+    reasoning = tokens(inner(inner(response.usage, "output_tokens_details"), "reasoning_tokens"))
+    describe_answer(response.id, response.model, usage.cached_tokens, reasoning)
+    parts = [part for item in response.output if (part := read_item(item, content, usage)) is not None]
+    return build_reply(parts, agent, model, origin, usage, known)
+
+
+def read_tokens(usage: Any) -> Usage:
+    """Each count by itself: an odd one must not cost the others, nor a good answer."""
+    return Usage(
+        input_tokens=tokens(inner(usage, "input_tokens")),
+        output_tokens=tokens(inner(usage, "output_tokens")),
+        cached_tokens=tokens(inner(inner(usage, "input_tokens_details"), "cached_tokens")),
     )
-    parts = [part for item in response.output if (part := read_item(item, content, usage.usage)) is not None]
-    return build_reply(parts, agent, model, origin, usage.usage, known)
-
-
-def read_tokens(usage: Any) -> _Tokens:
-    try:
-        return _Tokens.model_validate(usage or {})
-    except ValidationError:
-        # What was used is worth less than an answer.
-        return _Tokens()
 
 
 def refuse_unfinished(response: _Response, usage: Usage) -> None:

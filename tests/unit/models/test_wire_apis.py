@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -252,6 +253,16 @@ def test_other_text_stays_a_text(text: str) -> None:
     assert (reply.text, reply.calls) == (text, ())
 
 
+@pytest.mark.parametrize("odd", [None, -1, 1.5, "7", [], {}, True, 10**400], ids=repr)
+@pytest.mark.parametrize("api", APIS)
+def test_odd_count_of_tokens_costs_no_answer_and_no_other_count(api: WireApi, odd: Any) -> None:
+    found = answer(api, "Hi.")
+    found["usage"] = {**USAGE[api], next(iter(USAGE[api])): odd}
+    reply = read(api, found)
+    assert (reply.text, reply.usage.output_tokens) == ("Hi.", 2)
+    assert 0 <= reply.usage.input_tokens <= 100_000_010
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"<html>", b'{"error": {"message": "overloaded"}}', b"{}"])
 @pytest.mark.parametrize("api", APIS)
 def test_answer_that_is_none_is_unavailable(api: WireApi, content: bytes) -> None:
@@ -401,6 +412,31 @@ async def test_stream_that_breaks_off_is_no_answer(api: WireApi, serve: Any) -> 
     model = await serve(api, stream_of(events(api)[:2]))
     with pytest.raises(ModelUnavailable):
         await model.ask(AGENT, EVERYTHING, [], Seen())
+
+
+ODD = [None, True, 1, 1e400, "x", "\ud800", [], [None], {}, {"type": ["x"]}, {"content": [{"type": {}}]}]
+
+
+@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("api", APIS)
+def test_mutilated_answer_is_read_or_unavailable_and_nothing_else(api: WireApi, seed: int) -> None:
+    chance = random.Random(seed)
+    found = answer_with_opaque(api)
+    for _ in range(chance.randint(1, 4)):
+        place: Any = found
+        while isinstance(place, dict | list) and place:
+            key = chance.choice(list(place) if isinstance(place, dict) else range(len(place)))
+            if not isinstance(place[key], dict | list) or chance.random() < 0.3:
+                place[key] = chance.choice(ODD)
+                break
+            place = place[key]
+    try:
+        reply = read(api, found)
+    except (ModelUnavailable, ModelRejected) as error:
+        str(error).encode()
+    else:
+        request = request_with(UserText(text="hi"), reply)
+        json.dumps(BUILD[api](PROVIDERS["openai"], "m", AGENT, request, [], "there"), allow_nan=False)
 
 
 @pytest.mark.parametrize("api", APIS)
