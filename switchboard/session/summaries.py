@@ -101,10 +101,14 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
     async def summarize(ctx: restate.Context, request: SummaryRequest) -> None:
         """Summarise turns and send the summary to their session."""
         describe({CONVERSATION: request.identity.session_id})
-        turn = TurnRequest(identity=request.identity, transcript=record_of(request), journal=request.journal)
+        text = "\n".join([f"Summary of the earlier conversation:\n{request.summary}\n"] * bool(request.summary))
+        text += "\n".join(line for message in request.messages for line in transcript_lines(message))
+        turn = TurnRequest(identity=request.identity, transcript=(UserText(text=text),), journal=request.journal)
         asking = Asking(summarizer, models, turn)
         decided = await request_decision(ctx, asking, [], 0)
-        reply = decided.reply if isinstance(decided, Decided) else None
+        # A model that was not sent the conversation, because its provider refused it, cannot summarise it.
+        whole = not asking.plan.withheld and not asking.plan.skipped
+        reply = decided.reply if isinstance(decided, Decided) and whole else None
         if reply is None or not reply.text.strip():
             logger.warning("no summary for session %s; it continues without one", request.identity.session_id)
         result = SummaryResult(
@@ -118,19 +122,6 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
         ctx.generic_send(SESSION, "fold", body, key=request.identity.session_id, headers=propagation_headers())
 
     return service
-
-
-def record_of(request: SummaryRequest) -> tuple[UserText, ...]:
-    """Return the conversation as the summarizer reads it.
-
-    Each message is one by itself, so that a text that the model's provider refuses can be left out alone.
-    """
-    before = f"Summary of the earlier conversation:\n{request.summary}\n"
-    lines = ["\n".join(transcript_lines(message)) for message in request.messages]
-    if request.journal == 1:
-        return (UserText(text=(before if request.summary else "") + "\n".join(line for line in lines if line)),)
-    texts = [*([before] if request.summary else []), *(line for line in lines if line)]
-    return tuple(UserText(text=text) for text in texts)
 
 
 def transcript_lines(message: Message) -> list[str]:

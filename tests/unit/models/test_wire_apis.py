@@ -151,7 +151,7 @@ def test_withheld_text_is_not_sent(api: WireApi) -> None:
     assert "SECRET" not in json.dumps(BUILD[api](PROVIDERS["openai"], "m", AGENT, request, []))
 
 
-USAGE = {
+USAGE: dict[str, JSON] = {
     "responses": {"input_tokens": 10, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 4}},
     "chat": {"prompt_tokens": 10, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}},
     "messages": {"input_tokens": 5, "cache_creation_input_tokens": 1, "cache_read_input_tokens": 4, "output_tokens": 2},
@@ -414,7 +414,7 @@ async def test_stream_that_breaks_off_is_no_answer(api: WireApi, serve: Any) -> 
         await model.ask(AGENT, EVERYTHING, [], Seen())
 
 
-ODD = [None, True, 1, 1e400, "x", "\ud800", [], [None], {}, {"type": ["x"]}, {"content": [{"type": {}}]}]
+ODD: list[Any] = [None, True, 1, 1e400, "x", "\ud800", [], [None], {}, {"type": ["x"]}, {"content": [{"type": {}}]}]
 
 
 @pytest.mark.parametrize("seed", range(30))
