@@ -16,8 +16,8 @@ MODEL_ATTEMPTS = 4
 FIRST_PAUSE = timedelta(milliseconds=500)
 """Before the second attempt; doubled before each further one, unless the endpoint asks for another pause."""
 
-SEARCH_ATTEMPTS_MAX = 15
-"""Attempts of one decision that look for refused texts. Twelve find one text among hundreds."""
+SEARCH_ATTEMPTS_MAX = 30
+"""Attempts of one decision that look for refused texts. Twelve find one among hundreds, thirty find four of them."""
 
 NO_MODEL = "no_model"
 """The reason to give up when every model was unavailable: waiting may help."""
