@@ -22,7 +22,7 @@ from switchboard.models.dialogue import (
     hand_off_function,
     tool_functions,
 )
-from switchboard.models.endpoint import Endpoint
+from switchboard.models.endpoint_model import EndpointModel
 from switchboard.models.model import ModelRejected, ModelUnavailable, Observer
 from switchboard.models.providers import Provider
 from switchboard.models.reading import ReadPart, build_reply, describe_answer, inner, malformed, opaque_json, tokens
@@ -49,35 +49,20 @@ NOTE = "[Note from the system]"
 """Begins a note to the model where it has to be sent as a user's message."""
 
 
-class ChatModel:
-    """A model behind an endpoint that speaks Chat Completions. `options` are added to every request's body."""
+class ChatModel(EndpointModel):
+    """A model behind an endpoint that speaks Chat Completions."""
 
     api = "chat"
+    path = PATH
+    reserved = RESERVED
 
-    def __init__(
-        self, endpoint: Endpoint, model: str, name: str = "", options: Mapping[str, Any] | None = None
-    ) -> None:
-        self.name = name or model
-        self.provider = endpoint.provider.name
-        self._endpoint = endpoint
-        self._model = model
-        self._options = {key: value for key, value in (options or {}).items() if key not in RESERVED}
-        self._origin = f"{endpoint.provider.name}:{model}@{endpoint.host}"
+    @staticmethod
+    def _build(*arguments: Any) -> dict[str, Any]:
+        return request_body(*arguments)
 
-    async def ask(
-        self, agent: Agent, request: TurnRequest, added: Sequence[Message], observer: Observer | None = None
-    ) -> ModelReply:
-        body = self.body(agent, request, added)
-        known = [tool["function"]["name"] for tool in body.get("tools", ())]
-        if observer is None:
-            content = await self._endpoint.send(PATH, body)
-        else:
-            content = await self._watched(body, observer)
-        return read_reply(content, agent.name, self.name, self._origin, known)
-
-    def body(self, agent: Agent, request: TurnRequest, added: Sequence[Message]) -> dict[str, Any]:
-        """Return the request's body, with the options of this model."""
-        return request_body(self._endpoint.provider, self._model, agent, request, added, self._origin) | self._options
+    @staticmethod
+    def _read(*arguments: Any) -> ModelReply:
+        return read_reply(*arguments)
 
     async def _watched(self, body: Mapping[str, Any], observer: Observer) -> bytes:
         """Stream the answer, show its text to the observer, and return it as if it had come whole."""

@@ -7,12 +7,13 @@ from functools import cache
 from switchboard.models.anthropic_messages import AnthropicModel
 from switchboard.models.chat_completions import ChatModel
 from switchboard.models.endpoint import Client, Endpoint, connect_anthropic, connect_openai
+from switchboard.models.endpoint_model import EndpointModel
 from switchboard.models.model import Model
 from switchboard.models.providers import Provider, WireApi
 from switchboard.models.responses import ResponsesModel
 from switchboard.models.settings import Choice, ModelSettings
 
-KINDS: dict[WireApi, type[ResponsesModel | ChatModel | AnthropicModel]] = {
+KINDS: dict[WireApi, type[EndpointModel]] = {
     "responses": ResponsesModel,
     "chat": ChatModel,
     "messages": AnthropicModel,

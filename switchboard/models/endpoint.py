@@ -172,7 +172,6 @@ def refuse_stream(size: int) -> None:
 
 def connect_openai(api_key: str, base_url: str | None, call_timeout: timedelta = MODEL_CALL_TIMEOUT) -> Client:
     """Return a client that never retries. Restate does not see client-side retries, so they are disabled."""
-    import httpx2  # noqa: PLC0415
     import openai  # noqa: PLC0415
 
     http = openai.AsyncOpenAI(
@@ -182,21 +181,12 @@ def connect_openai(api_key: str, base_url: str | None, call_timeout: timedelta =
         timeout=call_timeout.total_seconds(),
         http_client=openai.DefaultAioHttpClient(),
     )
-    return Client(
-        http=http,
-        response=httpx2.Response,
-        status_error=openai.APIStatusError,
-        connection_error=openai.APIConnectionError,
-        any_error=openai.APIError,
-        transport_error=httpx2.HTTPError,
-        stream=openai.AsyncStream,
-    )
+    return client_of(openai, http)
 
 
 def connect_anthropic(api_key: str, base_url: str | None, call_timeout: timedelta = MODEL_CALL_TIMEOUT) -> Client:
     """Return a client that never retries."""
     import anthropic  # noqa: PLC0415
-    import httpx2  # noqa: PLC0415
     import openai  # noqa: PLC0415
 
     http = anthropic.AsyncAnthropic(
@@ -206,14 +196,21 @@ def connect_anthropic(api_key: str, base_url: str | None, call_timeout: timedelt
         timeout=call_timeout.total_seconds(),
         http_client=openai.DefaultAioHttpClient(),
     )
+    return client_of(anthropic, http)
+
+
+def client_of(sdk: Any, http: Any) -> Client:
+    """Return a client with the types of its package: both packages are generated and name them alike."""
+    import httpx2  # noqa: PLC0415
+
     return Client(
         http=http,
         response=httpx2.Response,
-        status_error=anthropic.APIStatusError,
-        connection_error=anthropic.APIConnectionError,
-        any_error=anthropic.APIError,
+        status_error=sdk.APIStatusError,
+        connection_error=sdk.APIConnectionError,
+        any_error=sdk.APIError,
         transport_error=httpx2.HTTPError,
-        stream=anthropic.AsyncStream,
+        stream=sdk.AsyncStream,
     )
 
 

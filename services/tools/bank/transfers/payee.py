@@ -7,7 +7,7 @@ import unicodedata
 def same_name(given: str, holder: str) -> bool:
     """Return whether the names have the same words, in any order. A similar name is not accepted.
 
-    The result does not reveal how close a name is, so that nobody can guess the holder's name step by step.
+    The result only says match or no match, so that a caller cannot guess the holder's name step by step.
     """
     return bool(words(given)) and sorted(words(given)) == sorted(words(holder))
 
