@@ -19,8 +19,9 @@ RECORDINGS_MAX = 10_000
 SKIPPED_TOOLS = frozenset({"think"})
 """Tools that a recorded agent used to think aloud. They have no effect, and our agents do not have them."""
 
-CONFIRMED = ".confirmed"
-"""Suffix of call ids that the mesh makes after the customer's consent. They are not turns of the recording."""
+CONFIRMED = re.compile(r".*(\.confirmed|_confirmed_[0-9a-f]{12})")
+"""Ids of calls that the mesh makes after the customer's consent: as they are, and as endpoints are sent them, which
+refuse a dot in an id. These calls are not turns of the recording."""
 
 CALL_POSITION = re.compile(r"call_m(\d+)_t(\d+)_c\d+")
 """Id of a recorded call, with the index of the customer's message and of the turn."""
@@ -144,13 +145,13 @@ def next_turn(turns: tuple[RecordedTurn, ...], since: tuple[Item, ...]) -> Recor
 
 
 def _is_made_by_mesh(call: Call) -> bool:
-    return call.name.startswith(HAND_OFF_PREFIX) or call.call_id.endswith(CONFIRMED)
+    return call.name.startswith(HAND_OFF_PREFIX) or CONFIRMED.fullmatch(call.call_id) is not None
 
 
 def _is_consent(items: tuple[Item, ...], index: int) -> bool:
     """Return whether this message is the consent that the mesh records before it makes the confirmed calls."""
     after = items[index + 1] if index + 1 < len(items) else None
-    return isinstance(after, Call) and after.call_id.endswith(CONFIRMED)
+    return isinstance(after, Call) and CONFIRMED.fullmatch(after.call_id) is not None
 
 
 def _text(item: Item) -> str:

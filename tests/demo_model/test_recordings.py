@@ -12,6 +12,8 @@ from switchboard.demo_model.engine import Engine
 from switchboard.demo_model.faults import FormatError
 from switchboard.demo_model.recordings import RECORDING_ENDED, parse_recordings, read_recordings
 from switchboard.demo_model.settings import Mode, SettingsError, read_settings
+from switchboard.loop import decide
+from switchboard.models.dialogue import safe_id
 
 ME, OTHER = "mia_li_3668", "raj_sanchez_7340"
 
@@ -107,7 +109,11 @@ def reply_to(engine: Engine, *items: list[dict[str, Any]], agent: str = "Airline
 HELLO = [*user("Hello"), *made("handoff_to_Airline", "h"), *said("Who are you?")]
 FIRST_YES = [*user("yes"), *made("get_user_details", "a"), *made("get_reservation_details", "b"), *said("Cancel it?")]
 HELD = [*user("yes"), *made("cancel_reservation", "c")]
-RELEASED = [*said("Please confirm: cancel AAAAAA?"), *user("Yes."), *made("cancel_reservation", "c.confirmed")]
+CONFIRMED = "c" + decide.CONFIRMED
+
+
+def released(call_id: str) -> list[dict[str, Any]]:
+    return [*said("Please confirm: cancel AAAAAA?"), *user("Yes."), *made("cancel_reservation", call_id)]
 
 
 def test_other_agent_hands_off_to_the_agent_of_the_recording(engine: Engine) -> None:
@@ -136,8 +142,9 @@ def test_position_is_found_without_the_oldest_messages(engine: Engine) -> None:
     assert reply_to(engine, summary, user("A human, please")) == [("transfer_to_human_agents", {"summary": "angry"})]
 
 
-def test_confirmed_call_is_not_a_turn_of_the_recording(engine: Engine) -> None:
-    assert reply_to(engine, HELLO, FIRST_YES, HELD, RELEASED) == [("get_user_details", {"user_id": OTHER})]
+@pytest.mark.parametrize("call_id", [CONFIRMED, safe_id(CONFIRMED)])
+def test_confirmed_call_is_not_a_turn_of_the_recording(engine: Engine, call_id: str) -> None:
+    assert reply_to(engine, HELLO, FIRST_YES, HELD, released(call_id)) == [("get_user_details", {"user_id": OTHER})]
 
 
 def test_only_the_recordings_own_customer_is_removed_from_arguments(engine: Engine) -> None:
@@ -216,5 +223,5 @@ def test_recordings_can_be_replaced_and_restored(engine: Engine) -> None:
 def test_call_id_gives_the_position_without_its_message(engine: Engine) -> None:
     first, second = made("get_user_details", "call_m1_t0_c0"), made("get_reservation_details", "call_m1_t1_c0")
     assert reply_to(engine, first) == [("get_reservation_details", {"reservation_id": "AAAAAA"})]
-    assert reply_to(engine, second, user("Yes."), made("cancel_reservation", "c.confirmed")) == "Cancel it?"
+    assert reply_to(engine, second, user("Yes."), made("cancel_reservation", CONFIRMED)) == "Cancel it?"
     assert reply_to(engine, second, user("yes"))[0][0] == "cancel_reservation"
