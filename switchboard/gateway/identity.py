@@ -10,7 +10,7 @@ from jwt import PyJWK
 from pydantic import TypeAdapter, ValidationError
 
 from switchboard.gateway.settings import TokenSettings
-from switchboard.session.contract import CustomerId
+from switchboard.session.contract import SUBJECT_RULE, CustomerId
 
 CLOCK_SKEW = timedelta(seconds=30)
 """How far the identity provider's clock and ours may differ."""
@@ -20,7 +20,13 @@ TOKEN_MAX_BYTES = 8 * 1024
 NOT_AUTHENTICATED_ACR = "0"
 """OpenID Connect, section 2: with this `acr` the user was not authenticated; deny access to monetary value."""
 
-CUSTOMER = TypeAdapter[str](CustomerId)
+ASSURANCE_LEVELS = ("1", "2", "3", "4")
+"""Levels of assurance of ISO/IEC 29115, to which OpenID Connect refers. The values that are known without a setting."""
+
+SUBJECT = TypeAdapter[str](CustomerId)
+
+STAFF_SUBJECT = "sub"
+"""The claim that names a staff member. Staff records keep it as `by`."""
 
 REASONS = {
     jwt.ExpiredSignatureError: "has expired; get a new one",
@@ -34,6 +40,10 @@ REASONS = {
 
 class TokenRefused(Exception):
     """A token is invalid. The message completes a sentence that starts with `The token`."""
+
+
+class NotStaff(Exception):
+    """A token is valid, but it does not say that a signed-in staff member has it."""
 
 
 @dataclass(frozen=True)
@@ -73,34 +83,48 @@ class TokenVerifier:
     def __init__(self, settings: TokenSettings, keys: Keys) -> None:
         self._settings = settings
         self._keys = keys
-        claims = ["exp", settings.customer_claim]
         self._required = [
-            *claims,
+            "exp",
             *(["iss"] if settings.jwt_issuer else []),
             *(["aud"] if settings.jwt_audience else []),
         ]
 
     async def verify(self, token: str) -> Caller:
-        """Return the caller in the token. Raises TokenRefused."""
+        """Return the customer in the token. Raises TokenRefused."""
+        claim = self._settings.customer_claim
+        return caller_of(await self._claims(token, claim), claim, self._settings.signed_in_acr)
+
+    async def verify_staff(self, token: str) -> str:
+        """Return the subject of a staff member's token. Raises TokenRefused, and NotStaff without the role."""
+        claims = await self._claims(token, STAFF_SUBJECT)
+        subject = subject_of(claims, STAFF_SUBJECT)
+        if not is_signed_in(claims, self._settings.signed_in_acr):
+            raise NotStaff
+        if self._settings.staff_role not in roles(claims.get(self._settings.staff_claim)):
+            raise NotStaff
+        return subject
+
+    async def _claims(self, token: str, user: str) -> dict[str, Any]:
+        """Return the claims of a valid token; `user` is the claim that has to be there besides the fixed ones."""
         if len(token) > TOKEN_MAX_BYTES:
             raise TokenRefused(f"is longer than {TOKEN_MAX_BYTES} bytes")
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             key = await self._keys.key(kid if isinstance(kid, str) else None)
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=[key.algorithm_name],
                 issuer=self._settings.jwt_issuer,
                 audience=self._settings.jwt_audience,
                 leeway=CLOCK_SKEW,
-                options={"require": self._required, "verify_aud": self._settings.jwt_audience is not None},
+                options={"require": [*self._required, user], "verify_aud": self._settings.jwt_audience is not None},
             )
         except jwt.MissingRequiredClaimError as error:
             raise TokenRefused(f"has no {error.claim} claim") from error
         except jwt.PyJWTError as error:
             raise TokenRefused(reason(error)) from error
-        return caller_of(claims, self._settings.customer_claim, self._settings.signed_in_acr)
+        return claims
 
 
 def reason(error: jwt.PyJWTError) -> str:
@@ -109,11 +133,31 @@ def reason(error: jwt.PyJWTError) -> str:
 
 def caller_of(claims: dict[str, Any], customer_claim: str, signed_in_acr: Sequence[str]) -> Caller:
     """Return the caller in the claims of a verified token. Raises TokenRefused if the customer's id is invalid."""
+    return Caller(subject_of(claims, customer_claim), is_signed_in(claims, signed_in_acr))
+
+
+def subject_of(claims: dict[str, Any], claim: str) -> str:
+    """Return the id that a claim holds. Raises TokenRefused."""
     try:
-        customer_id = CUSTOMER.validate_python(claims[customer_claim], strict=True)
+        return SUBJECT.validate_python(claims[claim], strict=True)
     except ValidationError as error:
-        raise TokenRefused(
-            f"has no valid customer id in {customer_claim}: expected 1 to 64 letters, digits, '.', '_', '@' or '-'"
-        ) from error
-    acr = str(claims.get("acr", ""))
-    return Caller(customer_id, acr in signed_in_acr if signed_in_acr else acr != NOT_AUTHENTICATED_ACR)
+        raise TokenRefused(f"has no valid id in {claim}: expected {SUBJECT_RULE}") from error
+
+
+def roles(claim: object) -> Sequence[str]:
+    """Return the roles in a claim: a list of texts, or one text with spaces between them. Anything else has none."""
+    if isinstance(claim, str):
+        return claim.split(" ")
+    return [role for role in claim if isinstance(role, str)] if isinstance(claim, list) else ()
+
+
+def is_signed_in(claims: dict[str, Any], signed_in_acr: Sequence[str]) -> bool:
+    """Return whether the issuer says that it authenticated the user.
+
+    An `acr` counts only if it is a string that we know: a value of the setting or, without the setting, a level of
+    assurance. A token without `acr` counts unless the setting asks for one.
+    """
+    if "acr" not in claims:
+        return not signed_in_acr
+    acr = claims["acr"]
+    return isinstance(acr, str) and acr != NOT_AUTHENTICATED_ACR and acr in (signed_in_acr or ASSURANCE_LEVELS)

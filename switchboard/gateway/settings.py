@@ -53,7 +53,19 @@ class TokenSettings(BaseSettings):
     signed_in_acr: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias="GATEWAY_SIGNED_IN_ACR",
-        description="Comma-separated acr values of signed-in customers. If empty, every value except 0 counts.",
+        description="Comma-separated acr values of signed-in users. If empty, 1 to 4 count, and a token without acr.",
+    )
+    staff_claim: str = Field(
+        "roles",
+        validation_alias="GATEWAY_STAFF_CLAIM",
+        min_length=1,
+        description="The claim that holds the roles of staff: a list, or text with spaces between the roles.",
+    )
+    staff_role: str = Field(
+        "staff",
+        validation_alias="GATEWAY_STAFF_ROLE",
+        pattern=r"^[!-~]{1,128}$",
+        description="The role with which the staff's API accepts a signed-in user.",
     )
 
     @field_validator("jwt_secret", "jwks_url", "jwt_issuer", "jwt_audience", mode="before")

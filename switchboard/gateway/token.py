@@ -1,7 +1,7 @@
-"""Create a customer's token with the shared secret, for development and for testing an installation.
+"""Create a token with the shared secret, for development and for testing an installation.
 
-`python -m switchboard.gateway.token --customer alice --minutes 5` reads GATEWAY_JWT_SECRET and the settings
-of the claims.
+`python -m switchboard.gateway.token --customer alice --minutes 5`, or `--staff mia` instead of `--customer`, reads
+GATEWAY_JWT_SECRET and the settings of the claims.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
-from switchboard.gateway.identity import NOT_AUTHENTICATED_ACR, secret_key
+from switchboard.gateway.identity import NOT_AUTHENTICATED_ACR, STAFF_SUBJECT, secret_key
 from switchboard.gateway.settings import TokenSettings
 from switchboard.runtime.settings import load
 
@@ -24,10 +24,22 @@ NO_SECRET = (
 def mint(
     settings: TokenSettings, customer_id: str, expires_after: timedelta, at: datetime, signed_in: bool = True
 ) -> str:
-    """Create a token that a gateway with these settings accepts. Raises ValueError without a shared secret."""
+    """Create a customer's token for a gateway with these settings. Raises ValueError without a shared secret."""
+    return _signed(settings, {settings.customer_claim: customer_id}, expires_after, at, signed_in)
+
+
+def mint_staff(settings: TokenSettings, subject: str, expires_after: timedelta, at: datetime) -> str:
+    """Create a staff member's token for a gateway with these settings. Raises ValueError without a shared secret."""
+    claims: dict[str, object] = {STAFF_SUBJECT: subject, settings.staff_claim: [settings.staff_role]}
+    return _signed(settings, claims, expires_after, at, signed_in=True)
+
+
+def _signed(
+    settings: TokenSettings, user: dict[str, object], expires_after: timedelta, at: datetime, signed_in: bool
+) -> str:
     if settings.jwt_secret is None:
         raise ValueError(NO_SECRET)
-    claims: dict[str, object] = {settings.customer_claim: customer_id, "iat": at, "exp": at + expires_after}
+    claims: dict[str, object] = {**user, "iat": at, "exp": at + expires_after}
     if settings.jwt_issuer:
         claims["iss"] = settings.jwt_issuer
     if settings.jwt_audience:
@@ -48,8 +60,11 @@ def minutes(value: str) -> timedelta:
 
 def main() -> int:
     """Print a token and return the exit code."""
-    parser = argparse.ArgumentParser("python -m switchboard.gateway.token", description="Print a token for a customer.")
+    parser = argparse.ArgumentParser(
+        "python -m switchboard.gateway.token", description="Print a token for a customer or a staff member."
+    )
     parser.add_argument("--customer", default="alice", help="the customer's id; default: %(default)s")
+    parser.add_argument("--staff", help="make a token for this staff member, not for a customer")
     parser.add_argument(
         "--minutes", type=minutes, default=timedelta(hours=1), help="lifetime of the token in minutes; default: 60"
     )
@@ -57,7 +72,11 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = load(TokenSettings)
     try:
-        token = mint(settings, arguments.customer, arguments.minutes, datetime.now(UTC), not arguments.not_signed_in)
+        if arguments.staff:
+            token = mint_staff(settings, arguments.staff, arguments.minutes, datetime.now(UTC))
+        else:
+            signed_in = not arguments.not_signed_in
+            token = mint(settings, arguments.customer, arguments.minutes, datetime.now(UTC), signed_in)
     except ValueError as error:
         sys.stderr.write(str(error))
         return 1

@@ -38,6 +38,8 @@ def token_environment(secret: str) -> dict[str, str]:
         "GATEWAY_JWT_AUDIENCE": "",
         "GATEWAY_CUSTOMER_CLAIM": "sub",
         "GATEWAY_SIGNED_IN_ACR": "",
+        "GATEWAY_STAFF_CLAIM": "roles",
+        "GATEWAY_STAFF_ROLE": "staff",
     }
 
 

@@ -51,10 +51,18 @@ def check_text(text: str) -> str:
     return text
 
 
-CustomerId = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9._@-]{1,64}$", description="The customer's id at the identity provider."),
-]
+SUBJECT_MAX_CHARS = 255
+"""Length of a token's `sub` (OpenID Connect Core, section 2)."""
+
+SUBJECT = rf"^[A-Za-z0-9._@|:+=~-]{{1,{SUBJECT_MAX_CHARS}}}$"
+"""Subjects of identity providers, such as `auth0|507f1f77`, `f:2f6a…:ada` and `ada+bank@example.com`.
+
+No slash: it separates the parts of idempotency keys. No quote: operators paste ids into SQL queries.
+"""
+
+SUBJECT_RULE = f"1 to {SUBJECT_MAX_CHARS} letters, digits, '.', '_', '@', '|', ':', '+', '=', '~' or '-'"
+
+CustomerId = Annotated[str, Field(pattern=SUBJECT, description="The customer's id at the identity provider.")]
 
 
 class CustomerRequest(WireModel):

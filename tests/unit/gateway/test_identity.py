@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.utils import base64url_encode
 
-from switchboard.gateway.identity import Caller, SharedSecret, TokenRefused, TokenVerifier
+from switchboard.gateway.identity import Caller, NotStaff, SharedSecret, TokenRefused, TokenVerifier
 from switchboard.gateway.jwks import usable_keys
 from switchboard.gateway.settings import TokenSettings
-from switchboard.gateway.token import mint
+from switchboard.gateway.token import mint, mint_staff
 
 SECRET = "a secret of the tests, long enough for HS256"
 ISSUER, AUDIENCE = "https://login.example.com", "switchboard"
@@ -63,6 +63,10 @@ GOOD_FOR = timedelta(days=1)
 """Long, because some tokens are created when tests are collected, and a run of all tests takes a while."""
 
 
+NULL = object()
+"""Stands for a claim that is there and null."""
+
+
 def claims(**more: Any) -> dict[str, Any]:
     """Return the claims of a valid token; None leaves a claim out."""
     all_of_them = {
@@ -72,7 +76,7 @@ def claims(**more: Any) -> dict[str, Any]:
         "aud": AUDIENCE,
         **more,
     }
-    return {name: value for name, value in all_of_them.items() if value is not None}
+    return {name: None if value is NULL else value for name, value in all_of_them.items() if value is not None}
 
 
 def forged(header: dict[str, Any], payload: dict[str, Any], key: bytes | None) -> str:
@@ -96,10 +100,10 @@ HS_REFUSED = [
     ("issued in the future", jwt.encode(claims(iat=AHEAD), SECRET, "HS256"), "is not valid yet"),
     ("no sub", jwt.encode(claims(sub=None), SECRET, "HS256"), "has no sub"),
     ("sub is a number", forged({"alg": "HS256"}, claims(sub=7), SECRET.encode()), "is not a valid JWT"),
-    ("sub is empty", jwt.encode(claims(sub=""), SECRET, "HS256"), "has no valid customer id in sub"),
-    ("sub is no id", jwt.encode(claims(sub="alice/../bob"), SECRET, "HS256"), "has no valid customer id in sub"),
-    ("sub with a newline", jwt.encode(claims(sub="alice\n"), SECRET, "HS256"), "has no valid customer id in sub"),
-    ("sub is long", jwt.encode(claims(sub="a" * 65), SECRET, "HS256"), "has no valid customer id in sub"),
+    ("sub is empty", jwt.encode(claims(sub=""), SECRET, "HS256"), "has no valid id in sub"),
+    ("sub is no id", jwt.encode(claims(sub="alice/../bob"), SECRET, "HS256"), "has no valid id in sub"),
+    ("sub with a newline", jwt.encode(claims(sub="alice\n"), SECRET, "HS256"), "has no valid id in sub"),
+    ("sub is long", jwt.encode(claims(sub="a" * 256), SECRET, "HS256"), "has no valid id in sub"),
     ("another's secret", jwt.encode(claims(), SECRET + "?", "HS256"), "invalid signature"),
     ("HS512", jwt.encode(claims(), SECRET * 2, "HS512"), "algorithm"),
     ("alg none", forged({"alg": "none"}, claims(), None), "algorithm"),
@@ -188,7 +192,21 @@ SIGNED_IN = [
     (None, "", True),
     ("0", "", False),
     (0, "", False),
-    ("urn:mace:incommon:iap:silver", "", True),
+    ("urn:mace:incommon:iap:silver", "", False),
+    ("urn:mace:incommon:iap:silver", "urn:mace:incommon:iap:silver", True),
+    ("1", "", True),
+    ("4", "", True),
+    ("1", "gold", False),
+    ("0", "0, gold", False),
+    ("00", "", False),
+    ("", "", False),
+    (1, "", False),
+    (0.0, "", False),
+    (False, "", False),
+    (True, "", False),
+    ({"gold": True}, "gold", False),
+    (NULL, "", False),
+    (NULL, "gold", False),
     (None, "gold", False),
     ("silver", "silver, gold", True),
     ("bronze", "silver, gold", False),
@@ -209,6 +227,58 @@ async def test_verifier_accepts_a_minted_token(signed_in: bool, more: dict[str, 
     chosen = settings(GATEWAY_SIGNED_IN_ACR=acr, **more)
     token = mint(chosen, "bob", timedelta(minutes=1), datetime.now(UTC), signed_in)
     assert await TokenVerifier(chosen, SharedSecret(SECRET)).verify(token) == Caller("bob", signed_in)
+
+
+# Subjects that identity providers issue: Auth0's, Keycloak's for a federated user, an e-mail address with a tag.
+SUBJECTS = ["alice", "auth0|507f1f77bcf86cd799439011", "f:2f6a1c1e-6f0e-4bb3-9d7c-1a2b3c4d5e6f:ada", "a+b@c", "a" * 255]
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+async def test_verifier_accepts_the_subjects_of_identity_providers(subject: str) -> None:
+    tokens = TokenVerifier(settings(), SharedSecret(SECRET))
+    assert (await tokens.verify(jwt.encode(claims(sub=subject), SECRET, "HS256"))).customer_id == subject
+    member = jwt.encode(claims(sub=subject, roles=["staff"]), SECRET, "HS256")
+    assert await tokens.verify_staff(member) == subject
+
+
+STAFF = [
+    ({"roles": ["staff"]}, True),
+    ({"roles": ["clerk", "staff"]}, True),
+    ({"roles": "clerk staff"}, True),
+    ({}, False),
+    ({"roles": []}, False),
+    ({"roles": "staffing"}, False),
+    ({"roles": ["Staff"]}, False),
+    ({"roles": [["staff"]]}, False),
+    ({"roles": {"staff": True}}, False),
+    ({"roles": True}, False),
+    ({"role": "staff"}, False),
+    ({"roles": ["staff"], "acr": "0"}, False),
+    ({"roles": ["staff"], "acr": "unheard of"}, False),
+    ({"roles": ["staff"], "acr": 1}, False),
+]
+
+
+@pytest.mark.parametrize(("more", "accepted"), STAFF)
+async def test_role_claim_decides_who_is_staff(more: dict[str, Any], accepted: bool) -> None:
+    tokens = TokenVerifier(settings(), SharedSecret(SECRET))
+    token = jwt.encode(claims(**more), SECRET, "HS256")
+    if accepted:
+        assert await tokens.verify_staff(token) == "alice"
+        return
+    with pytest.raises(NotStaff):
+        await tokens.verify_staff(token)
+
+
+@pytest.mark.parametrize("acr", ["", "gold"])
+async def test_verifier_accepts_a_minted_staff_token(acr: str) -> None:
+    more = {"GATEWAY_STAFF_CLAIM": "groups", "GATEWAY_STAFF_ROLE": "desk", "GATEWAY_CUSTOMER_CLAIM": "customer_number"}
+    chosen = settings(GATEWAY_SIGNED_IN_ACR=acr, **more)
+    token = mint_staff(chosen, "mia", timedelta(minutes=1), datetime.now(UTC))
+    tokens = TokenVerifier(chosen, SharedSecret(SECRET))
+    assert await tokens.verify_staff(token) == "mia"
+    with pytest.raises(TokenRefused, match="has no customer_number"):
+        await tokens.verify(token)
 
 
 def test_mint_refuses_without_a_shared_secret() -> None:
