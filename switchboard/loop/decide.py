@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from switchboard.agent import HANDOFF_PREFIX, Agent
 from switchboard.contract import Tool, parse_json
 from switchboard.messages import Card, HandOff, HeldCall, Identity, Message, ModelReply, Note, ToolCall, ToolResult
+from switchboard.rule_numbers import without_rule
 
 CALLS_MAX = 16
 """Calls of one step that are made; the model is told to ask again for the others."""
@@ -134,12 +135,14 @@ def handed_over_by(transcript: Sequence[Message]) -> str | None:
     return None
 
 
-def labelled(reply: ModelReply, agent: Agent) -> ModelReply:
-    """Return the reply with the words for its calls that the tools declare; reports to customers use them."""
-    if not reply.calls:
-        return reply
+def for_customers(reply: ModelReply, agent: Agent) -> ModelReply:
+    """Return the reply as customers read it: with the words for its calls that the tools declare, and without the
+    numbers of rules, which the model reads in refusals and often repeats."""
+    text = without_rule(reply.text)
     calls = tuple(labelled_call(call, agent.tool(call.tool)) for call in reply.calls)
-    return reply.model_copy(update={"calls": calls})
+    if text == reply.text and not calls:
+        return reply
+    return reply.model_copy(update={"text": text, "calls": calls})
 
 
 def labelled_call(call: ToolCall, tool: Tool[Any, Any] | None) -> ToolCall:

@@ -14,7 +14,7 @@ from switchboard.loop.decide import (
     Decision,
     HandOver,
     decide,
-    labelled,
+    for_customers,
     release,
     released_calls,
 )
@@ -103,7 +103,7 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
     """Take the steps of a turn. Each step adds its messages to `added` as soon as they are known."""
     agent, request = asking.agent, asking.request
     if request.confirmed:
-        added.append(labelled(ModelReply(agent=agent.name, calls=released_calls(request.confirmed)), agent))
+        added.append(for_customers(ModelReply(agent=agent.name, calls=released_calls(request.confirmed)), agent))
         released = await fan_out(ctx, [release(held, agent) for held in request.confirmed], request.identity)
         added += released.results
         if released.cancelled:
@@ -118,7 +118,7 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
         if step == 0 and not request.confirmed and last_message(request) in asking.plan.withheld:
             asking.spent.append(Spent(agent=agent.name, model=decided.reply.model, usage=decided.reply.usage))
             return apology(MESSAGE_REFUSED, REPHRASE, added)
-        reply = labelled(decided.reply, agent)
+        reply = for_customers(decided.reply, agent)
         added.append(reply)
         decision = decide(reply, agent, request.identity, request.peers, hand_offs_before(request))
         outcome = await act_on(ctx, decision, request, added, decided.at_ns)

@@ -12,9 +12,10 @@ import prometheus_client
 import restate
 
 from switchboard.messages import WireModel
+from switchboard.rule_numbers import with_rule
 from switchboard.runtime.settings import load
 from switchboard.telemetry.logs import private
-from switchboard.toolkit.refusal import CONFLICT, Refusal, with_rule
+from switchboard.toolkit.refusal import CONFLICT, Refusal
 from switchboard.toolkit.settings import PolicyMode, PolicySettings
 
 DECISIONS = prometheus_client.Counter(

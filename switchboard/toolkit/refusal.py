@@ -1,20 +1,9 @@
 """Refusals of business rules. They are values, so that rules stay pure; handlers raise them as errors."""
 
-import re
 from dataclasses import dataclass
 
 NOT_FOUND = 404
 CONFLICT = 409
-
-
-def with_rule(why: str, rule: str) -> str:
-    """Append the rule number to a refusal's text, if there is one. Agents know the policy by these numbers."""
-    return f"{why} (rule {rule})" if rule else why
-
-
-def without_rule(why: str) -> str:
-    """Remove the rule number from a refusal's text, for a text that the customer reads."""
-    return re.sub(r" \(rule [A-Z]+\d+\)", "", why)
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,15 @@ async def test_searches_understand_days_airport_codes_and_connections(laboratory
     )
 
 
+async def test_model_reads_the_number_of_the_rule_and_the_customer_does_not(laboratory: Laboratory) -> None:
+    await laboratory.model.follows_rules()
+    customer = laboratory.customer("bob")
+    answer = await customer.says("show me the details of my reservation ZZ9999")
+    refused = (await last_result(customer))["content"]
+    assert refused == f"{answer.text} (rule G1)", answer
+    assert answer.text.startswith("There is no booking ZZ9999 among your reservations.")
+
+
 async def test_calculator_evaluates_arithmetic_and_refuses_anything_else(laboratory: Laboratory) -> None:
     assert (
         content_of(await call_tool(laboratory, "bob", ("calculate", {"expression": "2 * ((350 - 122) + (499 - 127))"})))

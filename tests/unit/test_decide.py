@@ -8,7 +8,17 @@ import pytest
 from pydantic import Field
 
 from switchboard import Agent, FromIdentity, NoInput, Tool, ToolInput
-from switchboard.loop.decide import CALLS_MAX, Act, Answer, ApprovedCall, AskAgain, HandOver, ValidatedCall, decide
+from switchboard.loop.decide import (
+    CALLS_MAX,
+    Act,
+    Answer,
+    ApprovedCall,
+    AskAgain,
+    HandOver,
+    ValidatedCall,
+    decide,
+    for_customers,
+)
 from switchboard.messages import Card, Identity, ModelReply, ToolCall, ToolResult, WireModel
 
 IDENTITY = Identity(session_id="s-1", customer_id="alice")
@@ -46,6 +56,20 @@ def act(*calls: tuple[str, str]) -> tuple[ValidatedCall, ...]:
 
 def test_a_text_is_the_answer() -> None:
     assert decide(reply(text="You have 5 EUR."), BANK, IDENTITY, PEERS) == Answer("You have 5 EUR.")
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("Sorry, it was booked too long ago. (rule X3)", "Sorry, it was booked too long ago."),
+        ("Not possible (Rule C10), and L1 is full (rule L1).", "Not possible, and L1 is full."),
+        ("Our rule (see rule book) is simple.", "Our rule (see rule book) is simple."),
+    ],
+)
+def test_customers_read_replies_without_numbers_of_rules(said: str, read: str) -> None:
+    beside_a_call = for_customers(reply(("get_balance", "{}"), text=said), BANK)
+    assert [for_customers(reply(text=said), BANK).text, beside_a_call.text] == [read, read]
+    assert beside_a_call.calls[0].label == "get balance"
 
 
 @pytest.mark.parametrize("text", ["", "  \n"])

@@ -20,7 +20,8 @@ from services.tools.bank.transfers.contract import TransferRequest, reference_ph
 from switchboard.builtin.calendar.contract import format_date
 from switchboard.builtin.calendar.dates import due_on
 from switchboard.money import format_amount
-from switchboard.toolkit.refusal import NOT_FOUND, Refusal, without_rule
+from switchboard.rule_numbers import without_rule
+from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 from switchboard.toolkit.timers import TimerBook, TimerEntry
 
 ORDERS_MAX = 50

@@ -13,7 +13,8 @@ from services.tools.bank.transfers.contract import (
 from switchboard.builtin.calendar.contract import format_instant
 from switchboard.builtin.calendar.dates import due_on
 from switchboard.money import format_amount
-from switchboard.toolkit.refusal import NOT_FOUND, Refusal, without_rule
+from switchboard.rule_numbers import without_rule
+from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 from switchboard.toolkit.timers import TimerBook, TimerEntry
 
 PENDING_MAX = 50
