@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 UV := .tools/uv/bin/uv
 # More processes than cores, because tests on real servers mostly wait.
 TEST_PROCESSES ?= 3
+PYTEST = $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -20,9 +21,13 @@ demo: setup ## start a temporary mesh and play the demo conversations on it
 up: setup ## run a mesh until Ctrl-C
 	@$(BIN)/switchboard up
 
-test: setup ## run all tests; they start their own Restate server
+test: setup ## run the tests, each once; they start their own Restate server
 	@$(BIN)/python -m scripts.tools || echo "Tests that need these programs will be skipped."
-	@$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
+	@$(PYTEST)
+
+test-all: setup ## run all tests, also those for nightly runs
+	@$(BIN)/python -m scripts.tools || echo "Tests that need these programs will be skipped."
+	@$(PYTEST) -m ""
 
 tools: setup ## install the OpenTelemetry collector, Jaeger, helm and promtool into .tools/bin
 	@$(BIN)/python -m scripts.tools
@@ -118,4 +123,4 @@ node_modules/.synced: package-lock.json
 	  || { echo "npm could not install the Restate server (see above). Is the npm registry reachable?"; exit 1; }
 	@touch $@
 
-.PHONY: help setup demo up test tools evals bench check docs format pins dates charts reference golden clean
+.PHONY: help setup demo up test test-all tools evals bench check docs format pins dates charts reference golden clean

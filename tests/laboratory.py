@@ -1,6 +1,6 @@
 """The reference mesh for the tests, with a probe agent whose tools misbehave on purpose.
 
-The durable tests run twice: as it is, and with Restate made to suspend and replay at every await.
+The durable tests are there twice: for a mesh as it is, and for one where Restate suspends and replays at every await.
 """
 
 from collections.abc import AsyncIterator, Mapping

@@ -1,8 +1,8 @@
-"""pytest-xdist: each shared mesh is started by exactly one test process."""
+"""pytest-xdist: each shared mesh is started by exactly one test process. Which tests are left to nightly runs."""
 
 import pytest
 
-from tests.conftest import group_of, position_of
+from tests.conftest import group_of, left_to_nightly, position_of
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,23 @@ def test_every_test_on_a_mesh_is_in_the_group_of_the_mesh(request: pytest.Fixtur
         for fixture, wanted in (("laboratory", "{}"), ("observed", "observed {}")):
             if fixture in parameters:
                 assert group_of(item.nodeid) == wanted.format(parameters[fixture]), item.nodeid
+
+
+def test_each_row_of_a_test_runs_on_one_of_its_two_meshes_and_rows_take_turns() -> None:
+    rows = [f"tests/chaos/test_kill.py::test_a[{{}}-{row}]" for row in "abcd"]
+    pairs = [(row.format("as it is"), row.format("always replaying")) for row in rows]
+    left = left_to_nightly([nodeid for pair in pairs for nodeid in pair])
+    assert [len(left & set(pair)) for pair in pairs] == [1, 1, 1, 1]
+    chosen = [once in left for once, _ in pairs]
+    assert chosen in ([True, False, True, False], [False, True, False, True])
+
+
+def test_other_tests_are_not_left_to_nightly_runs() -> None:
+    assert left_to_nightly(["tests/unit/test_a.py::test_a", "tests/unit/test_a.py::test_b[row]"]) == set()
+
+
+def test_both_kinds_of_meshes_are_used_by_many_tests_of_a_run(request: pytest.FixtureRequest) -> None:
+    """Checks the tests of this run, if it has tests on meshes."""
+    groups = [group_of(item.nodeid) for item in request.session.items]
+    once, replaying = groups.count("as it is"), groups.count("always replaying")
+    assert once + replaying < 20 or min(once, replaying) > (once + replaying) // 3

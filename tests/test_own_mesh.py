@@ -104,6 +104,7 @@ def test_tests_of_a_new_mesh_pass(shop: Installation) -> None:
     assert "3 passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_tests_of_a_new_mesh_pass_when_every_await_is_replayed(shop: Installation) -> None:
     done = shop.run("pytest", "-q", "--always-replay")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -24,10 +24,26 @@ def data() -> Path:
     return folder
 
 
-def test_every_reference_task_ends_with_the_expected_data(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status = reference.main(["--data", str(data), "--tasks", str(data / "tasks.json")])
+EVERY = pytest.param(1, marks=pytest.mark.slow, id="every one")
+
+
+def write_every(step: int, entries: Path, folder: Path) -> tuple[Path, int]:
+    """Write every `step`-th entry of a JSON list to a file of `folder`. Return the file and the number of entries."""
+    chosen = json.loads(entries.read_text())[::step]
+    file = folder / entries.name
+    file.write_text(json.dumps(chosen))
+    return file, len(chosen)
+
+
+@pytest.mark.parametrize("step", [pytest.param(3, id="every third"), EVERY])
+def test_reference_task_ends_with_the_expected_data(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], step: int
+) -> None:
+    tasks, number = write_every(step, data / "tasks.json", tmp_path)
+    status = reference.main(["--data", str(data), "--tasks", str(tasks)])
     said = capsys.readouterr().out.splitlines()
-    assert said[-1] == "30 of 30 equal", said
+    assert number * step == 30
+    assert said[-1] == f"{number} of {number} equal", said
     assert status == 0
 
 
@@ -67,6 +83,17 @@ def test_task_that_cannot_be_played_differs_and_others_are_played(
     assert said[-1] == "1 of 2 equal"
 
 
+def test_every_tenth_recording_has_no_misses(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recordings, number = write_every(10, data / "recorded.json", tmp_path)
+    status = recorded.main(["--data", str(data), "--recordings", str(recordings)])
+    totals = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert totals["misses"] == []
+    assert status == 0
+    assert totals["recordings"] == number == 10
+    assert totals["writes_attempted"] >= number
+
+
+@pytest.mark.slow
 def test_recordings_have_no_misses(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = recorded.main(["--data", str(data), "--recordings", str(data / "recorded.json")])
     totals = json.loads(capsys.readouterr().out.splitlines()[-1])
