@@ -61,15 +61,17 @@ async def enforce_policy(
     forbidden: Refusal | Rules | None,
     impossible: Rules = lambda: None,
     customer_id: str = "",
+    checking: bool = False,
 ) -> None:
     """Raise TerminalError with the refusal's text and rule number if the policy refuses the operation.
 
     `forbidden` is either a refusal that was found before, or the rules to apply. The decision is journaled as
     `policy <operation>`: for a refusal only whether it applies, for rules the whole decision with its text.
-    `impossible` are rules that apply in every mode. `customer_id` is only logged.
+    `impossible` are rules that apply in every mode. `customer_id` is only logged. `checking` is True in a check, before
+    the customer is asked: only a refusal counts then, because the same call is decided on again when it runs.
     """
     if not callable(forbidden):
-        if await refusal_applies(ctx, operation, forbidden) and forbidden is not None:
+        if await refusal_applies(ctx, operation, forbidden, checking) and forbidden is not None:
             raise policy_error(forbidden)
         return
 
@@ -83,6 +85,7 @@ async def enforce_policy(
                 impossible() if mode != "enforce" else None,
             ),
             customer_id,
+            checking,
         )
 
     made = await ctx.run_typed(f"policy {operation}", decision, JOURNALED_DECISION)
@@ -90,20 +93,24 @@ async def enforce_policy(
         raise policy_error(Refusal(made.why, made.status_code, made.rule))
 
 
-async def refusal_applies(ctx: restate.Context, operation: str, refusal: Refusal | None) -> bool:
+async def refusal_applies(
+    ctx: restate.Context, operation: str, refusal: Refusal | None, checking: bool = False
+) -> bool:
     """Return whether the refusal applies in the current mode.
 
     The result is journaled, so that a deploy with another POLICY does not change past decisions.
     """
 
     async def applies() -> bool:
-        return record_decision(decide(operation, policy_mode(), refusal)).refused
+        return record_decision(decide(operation, policy_mode(), refusal), checking=checking).refused
 
     return await ctx.run_typed(f"policy {operation}", applies, JOURNALED_BOOL)
 
 
-def record_decision(decision: PolicyDecision, customer_id: str = "") -> PolicyDecision:
+def record_decision(decision: PolicyDecision, customer_id: str = "", checking: bool = False) -> PolicyDecision:
     """Count and log a decision. Call it inside a journal entry, so that a replay does not count it again."""
+    if checking and not decision.refused:
+        return decision
     DECISIONS.labels(rule=decision.rule or "none", decision=decision.decision).inc()
     if decision.refused or (decision.decision == "let_pass" and decision.mode != "off"):
         whose = f" of customer {customer_id}" if customer_id else ""

@@ -84,6 +84,30 @@ async def test_rules_are_journaled_with_the_whole_decision(
     assert journal.entries == [("policy may_cancel", {**decision, "why": "Not allowed.", "status_code": 409})]
 
 
+@pytest.mark.parametrize(
+    ("mode", "decision", "counts"), [("enforce", "refused", 1), ("log", "let_pass", 0), ("off", "allowed", 0)]
+)
+async def test_check_counts_and_logs_a_refusal_only(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    journal: Any,
+    mode: str,
+    decision: str,
+    counts: int,
+) -> None:
+    monkeypatch.setattr(policy, "policy_mode", lambda: mode)
+    rule = "none" if mode == "off" else "X3"
+    before = counted(rule, decision)
+    with caplog.at_level(logging.WARNING):
+        try:
+            await enforce_policy(journal, "may_cancel", lambda: FORBIDDEN, checking=True)
+        except restate.TerminalError:
+            assert mode == "enforce"
+    assert counted(rule, decision) == before + counts
+    assert ("policy X3: may_cancel" in caplog.text) is bool(counts)
+    assert [entry["decision"] for _, entry in journal.entries] == [decision]
+
+
 async def test_rules_are_not_applied_when_policy_is_off(monkeypatch: pytest.MonkeyPatch, journal: Any) -> None:
     monkeypatch.setattr(policy, "policy_mode", lambda: "off")
     await enforce_policy(journal, "may_cancel", lambda: FORBIDDEN)
