@@ -8,15 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from switchboard.agent import Agent
-from switchboard.contract import FromIdentity, NoInput, PersonalInput, Text, Tool, ToolInput
+from switchboard.contract import FromIdentity, NoInput, PersonalInput, Resolved, Text, Tool, ToolInput
 from switchboard.messages import WireModel
+from switchboard.text import Line, Name, Paragraph, quoted
 
 if TYPE_CHECKING:
     from switchboard.runtime.serve import serve
     from switchboard.session.sessions import Sessions
     from switchboard.toolkit.clock import business_now
     from switchboard.toolkit.declare import tool_object, tool_service, tool_workflow
-    from switchboard.toolkit.implement import implements
+    from switchboard.toolkit.implement import checks, implements
     from switchboard.toolkit.refusal import Refusal
     from switchboard.toolkit.rpc import allowed, call_tool, notify_customer, send_tool
     from switchboard.toolkit.saga import Saga
@@ -25,9 +26,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Agent",
     "FromIdentity",
+    "Line",
+    "Name",
     "NoInput",
+    "Paragraph",
     "PersonalInput",
     "Refusal",
+    "Resolved",
     "Saga",
     "Sessions",
     "Text",
@@ -38,8 +43,10 @@ __all__ = [
     "allowed",
     "business_now",
     "call_tool",
+    "checks",
     "implements",
     "notify_customer",
+    "quoted",
     "send_tool",
     "serve",
     "tool_object",
@@ -55,6 +62,7 @@ LAZY_IMPORTS = {
     "allowed": "switchboard.toolkit.rpc:allowed",
     "business_now": "switchboard.toolkit.clock:business_now",
     "call_tool": "switchboard.toolkit.rpc:call_tool",
+    "checks": "switchboard.toolkit.implement:checks",
     "implements": "switchboard.toolkit.implement:implements",
     "notify_customer": "switchboard.toolkit.rpc:notify_customer",
     "send_tool": "switchboard.toolkit.rpc:send_tool",

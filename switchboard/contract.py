@@ -3,6 +3,7 @@
 Contracts import pydantic only. An agent and the service that implements a tool share its contract.
 """
 
+import inspect
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -13,14 +14,18 @@ import pydantic_core
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, RootModel
 from pydantic.fields import FieldInfo
 
-from switchboard.messages import Identity
+from switchboard.messages import Identity, WireModel
 from switchboard.schemas import parameters_schema
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
 
 # OpenAI-compatible endpoints accept only this form as a function name.
-FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+FUNCTION_NAME_MAX_CHARS = 64
+FUNCTION_NAME = re.compile(rf"[a-zA-Z0-9_-]{{1,{FUNCTION_NAME_MAX_CHARS}}}")
+
+CHECK_PREFIX = "check_"
+"""Begins the name of the handler that checks a call before the customer is asked."""
 
 IdentityKey = Literal["customer_id", "session_id"]
 IdentityPart = IdentityKey | Literal["signed_in"]
@@ -88,6 +93,16 @@ class Text(RootModel[str]):
     model_config = ConfigDict(frozen=True)
 
 
+class Resolved(WireModel, Generic[Input]):
+    """Base class of facts from a check that also resolves the call. See `Tool.check`.
+
+    The customer is asked about `call`, and on their yes exactly this call is made: with a date in place of "friday", or
+    an account's id in place of its IBAN. The fields that are filled from the identity stay as they were.
+    """
+
+    call: Input
+
+
 @dataclass(frozen=True)
 class Tool(Generic[Input, Output]):
     """The contract of one tool: a durable call to a Restate handler that a model can request.
@@ -127,8 +142,12 @@ class Tool(Generic[Input, Output]):
     keyed_by: IdentityKey | None = None
     """The identity part that is the key of the virtual object. None for a plain service."""
 
-    consent: Callable[[Input], str] | None = None
-    """Words the call as a question. The call is then made only after the customer has said yes."""
+    consent: Callable[..., str] | None = None
+    """Words the call as a question. The call is then made only after the customer has said yes.
+
+    Takes the input; with `check`, the input and the facts. Calls that do different things need different questions.
+    Text of other people comes last and in quotation marks; see `switchboard.text.quoted`.
+    """
 
     verified: bool | None = None
     """Whether the customer must be signed in or verified before the handler runs; see `requires_verified_customer`."""
@@ -142,11 +161,20 @@ class Tool(Generic[Input, Output]):
     label: str = ""
     """The action in words for customers, such as "transfer money". By default the handler's name with spaces."""
 
+    check: type[BaseModel] | None = None
+    """Type of the facts that the tool's check finds before the customer is asked: a pydantic model, or a Resolved.
+
+    The check is a handler beside the tool's own, bound by `checks`. It applies the tool's rules and looks up what the
+    question shows, but changes nothing. If it raises a TerminalError, the customer is not asked, and the model gets the
+    message. It runs again after the yes: if the question would then be another one, the call is not made. Only for
+    tools with `consent`.
+    """
+
     def __post_init__(self) -> None:
         if not FUNCTION_NAME.fullmatch(self.name):
             raise ValueError(f"tool {self.name!r}: a name must be 1 to 64 letters, digits, '_' or '-'")
         problem = problem_with_types(self) or problem_with_marks(self.input)
-        problem = problem or problem_with_words(self)
+        problem = problem or problem_with_words(self) or problem_with_check(self)
         problem = problem or (problem_with_internal(self) if self.internal else problem_with_identity(self))
         if problem:
             raise ValueError(f"tool {self.name}: {problem}")
@@ -171,6 +199,21 @@ class Tool(Generic[Input, Output]):
             return bool(self.verified)
         own = self.keyed_by == "customer_id" or bool(self.customer_fields())
         return own or issubclass(self.input, PersonalInput)
+
+    def check_tool(self) -> "Tool[Input, Any]":
+        """Return the contract of the tool's check: the handler `check_<handler>` of the same service."""
+        if self.check is None:
+            raise ValueError(f"tool {self.name} has no check")
+        return Tool(
+            service=self.service,
+            handler=CHECK_PREFIX + self.handler,
+            purpose=f"Check a call of {self.handler} before the customer is asked.",
+            input=self.input,
+            output=self.check,
+            keyed_by=self.keyed_by,
+            verified=self.verified,
+            read_only=True,
+        )
 
     def parameters(self) -> dict[str, Any]:
         """Return the JSON schema of the arguments that the model fills in: `input` without the identity's fields."""
@@ -234,6 +277,25 @@ def problem_with_words(tool: Tool[Any, Any]) -> str | None:
         )
     if tool.label != tool.label.strip() or not tool.label.isprintable():
         return "label must be a few words on one line"
+    return None
+
+
+def problem_with_check(tool: Tool[Any, Any]) -> str | None:
+    """Return why the question cannot be asked as declared, if so."""
+    if tool.consent is None:
+        return None if tool.check is None else "check= has no effect without consent=. Add consent=, or remove check="
+    if tool.check is not None:
+        if not (isinstance(tool.check, type) and issubclass(tool.check, BaseModel)):
+            return f"check is {tool.check!r}, but must be the type of its facts, a pydantic model"
+        if not FUNCTION_NAME.fullmatch(CHECK_PREFIX + tool.handler):
+            return f"with a check, a name has at most {FUNCTION_NAME_MAX_CHARS - len(CHECK_PREFIX)} characters"
+    wanted = ("the input",) if tool.check is None else ("the input", "the facts")
+    try:
+        inspect.signature(tool.consent).bind(*wanted)
+    except TypeError:
+        return f"consent= must be a function that takes {' and '.join(wanted)}"
+    except ValueError:
+        return None  # A function of C, such as `str`, may have no signature.
     return None
 
 

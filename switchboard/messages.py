@@ -171,6 +171,9 @@ class HeldCall(WireModel):
     question: str
     """The question to the customer."""
 
+    checked: bool = added_later(False)
+    """True if the tool's check worded the question from the facts that it found."""
+
 
 class TurnRequest(WireModel):
     """The input of an agent for one turn."""

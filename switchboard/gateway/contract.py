@@ -46,7 +46,9 @@ class NewMessage(Request):
     """One message of a customer."""
 
     text: Annotated[
-        str, AfterValidator(complete_characters), Field(description="The customer's message, at most 8 KiB.")
+        str,
+        AfterValidator(complete_characters),
+        Field(description="The message, at most 8 KiB. Hidden, control and bidirectional characters are removed."),
     ]
     interrupt: bool = Field(False, description="Stop the running turn and answer this message instead of queueing it.")
     seen: int | None = Field(

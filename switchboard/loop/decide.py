@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from switchboard.agent import HANDOFF_PREFIX, Agent
-from switchboard.contract import Tool, parse_json
+from switchboard.contract import Resolved, Tool, parse_json
 from switchboard.messages import Card, HandOff, HeldCall, Identity, Message, ModelReply, Note, ToolCall, ToolResult
 from switchboard.rule_numbers import without_rule
+from switchboard.text import visible_json
 
 CALLS_MAX = 16
 """Calls of one step that are made; the model is told to ask again for the others."""
@@ -20,6 +21,11 @@ EXPLANATION_MAX_CHARS = 1_000
 
 CONFIRMED = ".confirmed"
 """Ends the id of a call that is made after the customer's yes."""
+
+CHANGED = (
+    "Not done: what the customer was asked about has changed since. Ask for the call again, so that they can confirm"
+    " what it does now."
+)
 
 AWAITS_CONSENT = "Not done yet: the customer has been asked to confirm exactly this call."
 
@@ -62,7 +68,21 @@ class Unfit:
     result: ToolResult
 
 
-ValidatedCall = ApprovedCall | HeldCall | ToolResult
+@dataclass(frozen=True)
+class UncheckedCall:
+    """A call that needs consent, and that the tool has to check before the customer is asked.
+
+    `body` is the JSON that the check is sent. `question` is the one that the customer has already confirmed, if so.
+    """
+
+    call_id: str
+    tool: Tool[Any, Any]
+    arguments: str
+    body: str
+    question: str = ""
+
+
+ValidatedCall = ApprovedCall | UncheckedCall | HeldCall | ToolResult
 
 
 @dataclass(frozen=True)
@@ -188,7 +208,7 @@ def approve(call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identit
         return refusal(call, f"{', '.join(overreach)} cannot be given: it is always the signed-in customer's.")
     identified = {name: getattr(identity, part) for name, part in filled.items()}
     try:
-        arguments = validated_input(tool, given | identified)
+        arguments = validated_input(tool, visible_json(given) | identified)
     except ValidationError as error:
         return Unfit(refusal(call, f"The arguments do not fit: {explain(error)}. Correct them, or ask the customer."))
     except ArithmeticError:
@@ -197,9 +217,44 @@ def approve(call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identit
     body = arguments.model_dump_json()
     if tool.consent is None:
         return ApprovedCall(call.call_id, tool, body)
-    # On one line: an argument must not be able to shape the list of what is asked.
-    question = " ".join(tool.consent(arguments).split())
+    if tool.check is not None:
+        return UncheckedCall(call.call_id, tool, call.arguments, body)
+    question = on_one_line(tool.consent(arguments))
     return HeldCall(call_id=call.call_id, tool=tool.name, arguments=call.arguments, body=body, question=question)
+
+
+def on_one_line(question: str) -> str:
+    """Return the question on one line: an argument must not be able to shape the list of questions."""
+    return " ".join(question.split())
+
+
+def hold(call: UncheckedCall, answer: bytes) -> HeldCall:
+    """Return the call to ask the customer about. `answer` is the JSON of the facts that the tool's check returned."""
+    tool = call.tool
+    assert tool.check is not None
+    assert tool.consent is not None
+    facts = tool.check.model_validate_json(answer)
+    arguments = tool.input.model_validate_json(call.body)
+    if isinstance(facts, Resolved):
+        # A check resolves what the model wrote. It never decides whose call it is.
+        identified = {name: getattr(arguments, name) for name in tool.filled_fields()}
+        arguments = facts.call.model_copy(update=identified)
+    return HeldCall(
+        call_id=call.call_id,
+        tool=tool.name,
+        arguments=call.arguments,
+        body=arguments.model_dump_json(),
+        question=on_one_line(tool.consent(arguments, facts)),
+        checked=True,
+    )
+
+
+def recheck(call: UncheckedCall, answer: bytes) -> ApprovedCall | ToolResult:
+    """Return a confirmed call that was checked again; refuse it if the customer would now be asked something else."""
+    now = hold(call, answer)
+    if now.question != call.question:
+        return ToolResult(call_id=call.call_id, ok=False, content=CHANGED)
+    return ApprovedCall(call.call_id, call.tool, call.body)
 
 
 def validated_input(tool: Tool[Any, Any], given: dict[str, Any]) -> Any:
@@ -219,8 +274,11 @@ def validated_input(tool: Tool[Any, Any], given: dict[str, Any]) -> Any:
         return tool.input.model_validate({name: value for name, value in given.items() if name not in optional})
 
 
-def release(held: HeldCall, agent: Agent) -> ApprovedCall | ToolResult:
-    """Return the call that the customer confirmed, exactly as it was shown. Refuse it if the tool has changed since."""
+def release(held: HeldCall, agent: Agent) -> ApprovedCall | UncheckedCall | ToolResult:
+    """Return the call that the customer confirmed, exactly as it was shown. Refuse it if the tool has changed since.
+
+    A call that was checked before the question is checked again.
+    """
     call = ToolCall(call_id=held.call_id + CONFIRMED, tool=held.tool, arguments=held.arguments)
     tool = agent.tool(held.tool)
     if tool is None:
@@ -229,6 +287,8 @@ def release(held: HeldCall, agent: Agent) -> ApprovedCall | ToolResult:
         tool.input.model_validate_json(held.body)
     except ValidationError as error:
         return refusal(call, f"Not done: the tool has changed since the customer was asked ({explain(error)}).")
+    if held.checked and tool.check is not None:
+        return UncheckedCall(call.call_id, tool, held.arguments, held.body, held.question)
     return ApprovedCall(call.call_id, tool, held.body)
 
 

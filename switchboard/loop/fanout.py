@@ -8,7 +8,7 @@ from typing import Any
 import restate
 
 from switchboard.loop.call_report import UNKNOWN
-from switchboard.loop.decide import AWAITS_CONSENT, ApprovedCall, ValidatedCall
+from switchboard.loop.decide import AWAITS_CONSENT, ApprovedCall, UncheckedCall, ValidatedCall
 from switchboard.messages import HeldCall, Identity, ToolResult
 from switchboard.telemetry.spans import propagation_headers
 
@@ -76,7 +76,7 @@ async def settle(
     """A call that has ended, well or badly, is news for the model. `of_held` says how a held one stands."""
     if isinstance(call, ToolResult):
         return call
-    if isinstance(call, HeldCall):
+    if isinstance(call, HeldCall | UncheckedCall):
         return ToolResult(call_id=call.call_id, ok=False, outcome="held", content=of_held)
     if future is None or future not in ended:
         return ToolResult(call_id=call.call_id, ok=False, outcome="unknown", content=UNKNOWN)

@@ -7,6 +7,7 @@ import restate
 from switchboard.agent import Agent
 from switchboard.loop.attempts import NO_MODEL, SETUP, TOO_LONG, GiveUp, Plan
 from switchboard.loop.call_report import close_open_calls, report_calls
+from switchboard.loop.checks import check_calls
 from switchboard.loop.decide import (
     Act,
     Answer,
@@ -104,7 +105,11 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
     agent, request = asking.agent, asking.request
     if request.confirmed:
         added.append(for_customers(ModelReply(agent=agent.name, calls=released_calls(request.confirmed)), agent))
-        released = await fan_out(ctx, [release(held, agent) for held in request.confirmed], request.identity)
+        checked = await check_calls(ctx, [release(held, agent) for held in request.confirmed], request.identity)
+        if checked.cancelled:
+            added += checked.results_of_none_made()
+            return TurnOutcome(next=Interrupted(), added=tuple(added))
+        released = await fan_out(ctx, checked.calls, request.identity)
         added += released.results
         if released.cancelled:
             return TurnOutcome(next=Interrupted(), added=tuple(added))
@@ -148,11 +153,14 @@ async def act_on(
             added.append(note)
             return None
         case Act() as act:
-            results = await fan_out(ctx, act.calls, request.identity, decided_ns)
-            added += results.results
-            if results.cancelled:
+            made = await fan_out(ctx, act.calls, request.identity, decided_ns)
+            if made.cancelled:
+                return TurnOutcome(next=Interrupted(), added=(*added, *made.results))
+            checked = await check_calls(ctx, act.calls, request.identity)
+            added += checked.results(made.results)
+            if checked.cancelled:
                 return TurnOutcome(next=Interrupted(), added=tuple(added))
-            return TurnOutcome(next=question(act.held), added=tuple(added)) if act.held else None
+            return TurnOutcome(next=question(checked.held), added=tuple(added)) if checked.held else None
 
 
 REASONS = {

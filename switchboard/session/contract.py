@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 
 from switchboard.messages import Message, Usage, WireModel
+from switchboard.text import message_text
 
 SESSION = "Session"
 
@@ -40,7 +41,11 @@ QUESTION_EXPIRED = "This question has expired and no changes were made. Please s
 
 
 def check_text(text: str) -> str:
-    """Return `text` if it is neither empty nor longer than MESSAGE_MAX_BYTES. Raises ValueError."""
+    """Return the text without hidden and control characters; see `switchboard.text.message_text`.
+
+    Raises ValueError if it is then empty or longer than MESSAGE_MAX_BYTES.
+    """
+    text = message_text(text)
     if not text.strip():
         raise ValueError("is empty; please write what you need")
     size = len(text.encode(errors="surrogatepass"))

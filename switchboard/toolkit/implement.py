@@ -55,6 +55,29 @@ def implements(
     return bind
 
 
+def checks(
+    service: AnyService, tool: Tool[Input, Any]
+) -> Callable[[Handler[Ctx, Input, Output]], Handler[Ctx, Input, Output]]:
+    """Register the decorated function on `service` as the check of `tool`, which runs before the customer is asked.
+
+    The function is a coroutine that takes Restate's context and the tool's input, and returns the facts, of the type
+    `tool.check`. It raises TerminalError for a call that cannot be done. It only reads: on a virtual object it is a
+    shared handler, which does not wait for the object's lock. Bind the tool's own handler after it. That handler
+    applies the rules again.
+
+    ```python
+    @checks(orders, CANCEL_ORDER)
+    async def check_cancel_order(ctx: ObjectSharedContext, request: CancelOrder) -> OrderFacts: ...
+    ```
+
+    Raises:
+        ValueError: At import, if function, service and tool do not match. The message says how to fix it.
+    """
+    if tool.check is None:
+        raise ValueError(f"{tool.service}.{tool.handler}: the tool has no check. Set check= in the tool")
+    return implements(service, tool.check_tool(), None if isinstance(service, restate.Service) else "shared")
+
+
 def raise_problem(tool: Tool[Any, Any], problem: str | None) -> None:
     if problem:
         raise ValueError(f"{tool.service}.{tool.handler}: {problem}")
@@ -112,6 +135,8 @@ def problem_with_service(service: AnyService, tool: Tool[Any, Any], kind: Kind |
         )
     if tool.handler in service.handlers:
         return f"the service {service.name!r} already has a handler {tool.handler!r}. Rename one of them"
+    if tool.check is not None and tool.check_tool().handler not in service.handlers:
+        return "the tool has a check, but the service has no handler for it. Bind one with @checks before this handler"
     if isinstance(service, restate.Service):
         if tool.keyed_by is not None:
             return (

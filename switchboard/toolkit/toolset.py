@@ -12,7 +12,7 @@ from pydantic.errors import PydanticUserError
 from switchboard.contract import FromIdentity, IdentityKey, PersonalInput, Text, Tool, ToolInput
 from switchboard.runtime.serve import Models, Served
 from switchboard.toolkit.declare import tool_object, tool_service
-from switchboard.toolkit.implement import annotation_name, implements
+from switchboard.toolkit.implement import annotation_name, checks, implements
 
 # Characters that need no escaping: Restate puts the service's name into URL paths.
 SERVICE_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
@@ -58,7 +58,8 @@ class Toolset:
         *,
         read_only: bool = False,
         label: str = "",
-        consent: Callable[[Any], str] | None = None,
+        consent: Callable[..., str] | None = None,
+        check: Function | None = None,
         verified: bool | None = None,
     ) -> Callable[[Function], Tool[Any, Any]]:
         """Turn the decorated function into a Tool and register it on the service.
@@ -75,7 +76,12 @@ class Toolset:
                 write state. Replies that list a turn's actions for the customer leave out its calls.
             label: The action in words for customers, such as "cancel the order". Reports to customers use it. By
                 default the function's name with spaces.
-            consent: Words the call as a question. The call is made only after the customer has said yes.
+            consent: Words the call as a question. The call is made only after the customer has said yes. Takes the
+                call, and with `check` also the facts. Put text of other people last, in `quoted(...)`.
+            check: A coroutine that runs before the customer is asked, and again after their yes. It takes a context
+                that only reads (`ObjectSharedContext`, or `Context` without `keyed_by`) and any of the tool's
+                parameters. It returns the facts for the question as a pydantic model, or raises TerminalError if the
+                call cannot be done. The model then gets the message, and the customer is not asked.
             verified: Whether the customer must be signed in or verified. By default True for tools that know the
                 customer: with `keyed_by="customer_id"`, or with a parameter that is filled with the customer's id.
 
@@ -85,7 +91,7 @@ class Toolset:
 
         def decorate(function: Function) -> Tool[Any, Any]:
             try:
-                return self._declare(function, read_only, label, consent, verified)
+                return self._declare(function, read_only, label, consent, check, verified)
             except PydanticUserError as error:
                 raise self._error(function, f"pydantic does not support its types. {error.message}") from error
 
@@ -96,7 +102,8 @@ class Toolset:
         function: Function,
         read_only: bool,
         label: str,
-        consent: Callable[[Any], str] | None,
+        consent: Callable[..., str] | None,
+        check: Function | None,
         verified: bool | None,
     ) -> Tool[Any, Any]:
         signature = self._signature_of(function)
@@ -118,10 +125,24 @@ class Toolset:
             verified=verified,
             read_only=read_only,
             label=label,
+            check=self._facts_type(check, parameters) if check else None,
         )
+        if check is not None:
+            self._bind_check(check, tool)
         handler = make_handler(function, [parameter.name for parameter in parameters], context, tool)
         implements(self.service, tool, kind="shared" if read_only and self.keyed_by else None)(handler)
         return tool
+
+    def _facts_type(self, check: Function, parameters: list[inspect.Parameter]) -> Any:
+        """Return the type of the facts that a check returns. Raises ValueError if it cannot be a check."""
+        signature = self._signature_of(check)
+        if problem := next(check_problems(check, signature, self._context_type(True), parameters), None):
+            raise self._error(check, problem)
+        return signature.return_annotation
+
+    def _bind_check(self, check: Function, tool: Tool[Any, Any]) -> None:
+        names = list(self._signature_of(check).parameters)[1:]
+        checks(self.service, tool)(make_handler(check, names, self._context_type(True), tool.check_tool()))
 
     def served(self, models: Models) -> Served:
         """Return the service for `serve`. Raises ValueError if it has no tools."""
@@ -167,6 +188,23 @@ def function_problems(
         if parameter is not None:
             yield from parameter_problems(parameter)
     yield from output_problems(signature.return_annotation)
+
+
+def check_problems(
+    check: Function, signature: inspect.Signature, context: type[restate.Context], parameters: list[inspect.Parameter]
+) -> Iterator[str]:
+    """Yield why a function cannot be the check of a tool with these parameters, if so."""
+    if not inspect.iscoroutinefunction(check):
+        yield "a check must be a coroutine. Write `async def`"
+    first, *others = [*signature.parameters.values(), None]
+    yield from context_problems(first, context)
+    names = {parameter.name for parameter in parameters}
+    for parameter in others:
+        if parameter is not None and parameter.name not in names:
+            yield f"the tool has no parameter {parameter.name!r}. A check takes the tool's own parameters"
+    found = signature.return_annotation
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        yield f"a check returns its facts as a pydantic model, not {annotation_name(found)}"
 
 
 def context_problems(first: inspect.Parameter | None, context: type[restate.Context]) -> Iterator[str]:

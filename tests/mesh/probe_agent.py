@@ -3,13 +3,13 @@
 from switchboard import Agent, serve
 from switchboard.builtin.identity.contract import VERIFY_IDENTITY
 from tests.mesh.probe_contract import PROBE_TOOLS
-from tests.mesh.probe_policies import get_policy, policy_kinds, report_damage
+from tests.mesh.probe_policies import cancel_policy, get_policy, policy_kinds, report_damage
 
 probe = Agent(
     name="Probe",
     handles="Experiments of the laboratory.",
     instructions="You run experiments.",
-    tools=(*PROBE_TOOLS, get_policy, report_damage, policy_kinds, VERIFY_IDENTITY),
+    tools=(*PROBE_TOOLS, get_policy, report_damage, cancel_policy, policy_kinds, VERIFY_IDENTITY),
 )
 
 if __name__ == "__main__":

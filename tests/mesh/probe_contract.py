@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Any
 
-from switchboard import FromIdentity, Tool, ToolInput
+from switchboard import FromIdentity, Line, Name, Resolved, Tool, ToolInput, quoted
 from switchboard.messages import WireModel
 
 
@@ -48,6 +48,23 @@ def pay_question(payment: Pay) -> str:
     return f"Pay {payment.amount} EUR to {payment.to}?"
 
 
+class Gift(ToolInput):
+    to: Name
+    amount: Decimal
+    note: Line = ""
+    milliseconds: int = 0
+
+
+class GiftFacts(Resolved[Gift]):
+    """What the check has found: `call` has the full name, and `street` is where the gift goes."""
+
+    street: str
+
+
+def gift_question(gift: Gift, facts: GiftFacts) -> str:
+    return f"Give {gift.amount} EUR to {gift.to} in {facts.street}? Note: {quoted(gift.note)}"
+
+
 class Notify(ToolInput):
     customer_id: Annotated[str, FromIdentity("customer_id")]
     to_session: str
@@ -67,6 +84,7 @@ PROBE_TOOLS = (
     probe_tool("big", "Return a long text.", Big, read_only=True),
     probe_tool("notify", "Notify a session.", Notify),
     probe_tool("pay", "Pay.", Pay, consent=pay_question, label="make the payment"),
+    probe_tool("give", "Give.", Gift, consent=gift_question, check=GiftFacts, label="give the gift"),
     probe_tool("settle_in_two_steps", "A saga.", Wait, label="settle in two steps"),
     probe_tool("who_am_i", "Who is asking.", WhoAmI, Asked, read_only=True),
 )

@@ -61,6 +61,24 @@ async def report_damage(
     return Receipt(report_id=str(ctx.uuid()), amount=amount, reports_total=len(reports) + 1)
 
 
+async def policy_to_cancel(ctx: ObjectSharedContext, number: PolicyNumber) -> Policy:
+    if number != "P-1":
+        allowed(Refusal(f"There is no policy {number} that you could cancel.", NOT_FOUND))
+    reports = await ctx.get(REPORTS, type_hint=list[str]) or []
+    return Policy(holder=ctx.key(), number=number, reports=tuple(reports))
+
+
+@policies.tool(
+    check=policy_to_cancel,
+    consent=lambda call, policy: f"Cancel policy {call.number} of {policy.holder}, with {len(policy.reports)} reports?",
+    label="cancel the policy",
+)
+async def cancel_policy(ctx: ObjectContext, number: PolicyNumber) -> str:
+    """Cancel a policy."""
+    await policy_to_cancel(ctx, number)
+    return f"Cancelled {number}."
+
+
 @policies.tool(read_only=True, verified=False)
 async def policy_kinds(ctx: ObjectSharedContext) -> str:
     """The kinds of policies that there are."""

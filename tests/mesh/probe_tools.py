@@ -13,7 +13,7 @@ import restate
 
 from switchboard import serve
 from switchboard.toolkit.declare import tool_service
-from tests.mesh.probe_contract import Asked, Big, Meet, Notify, Ok, Pay, Refuse, Wait, WhoAmI
+from tests.mesh.probe_contract import Asked, Big, Gift, GiftFacts, Meet, Notify, Ok, Pay, Refuse, Wait, WhoAmI
 from tests.mesh.probe_policies import policies
 
 FAILURES = 2
@@ -96,6 +96,25 @@ async def pay(ctx: restate.Context, request: Pay) -> Ok:
     """Log the exact bytes of the request."""
     write(f"paid {ctx.request().body.decode()}")
     return Ok(said="paid")
+
+
+@probe_tools.handler()
+async def check_give(ctx: restate.Context, request: Gift) -> GiftFacts:
+    """Find the full name and the street of the recipient. The log says `moved <name>` once they have moved."""
+    write(f"check {request.to}")
+    await asyncio.sleep(request.milliseconds / 1000)
+    if request.to.startswith("stranger"):
+        raise restate.TerminalError(f"I know no {request.to}.", status_code=404)
+    name = request.to.removesuffix(" Builder")
+    street = "Harbour Street" if count_logged(f"moved {name}") else "Mill Lane"
+    return GiftFacts(call=request.model_copy(update={"to": f"{name} Builder"}), street=street)
+
+
+@probe_tools.handler()
+async def give(ctx: restate.Context, request: Gift) -> Ok:
+    """Log the exact bytes of the request."""
+    write(f"gave {ctx.request().body.decode()}")
+    return Ok(said="given")
 
 
 @probe_tools.handler()

@@ -177,6 +177,14 @@ def test_contract_rejects_mark_that_does_not_protect_its_field(given: type[ToolI
             "do not verify the customer.* Remove verified=True",
         ),
         (lambda: tool(internal=True, consent=lambda _: "Go on?"), "cannot ask for consent. Move consent="),
+        (lambda: tool(check=Text), "check= has no effect without consent="),
+        (lambda: tool(consent=lambda call, facts: "Go on?"), "must be a function that takes the input$"),
+        (lambda: tool(consent=lambda call: "Go on?", check=Text), "that takes the input and the facts$"),
+        (lambda: tool(consent=lambda call, facts: "Go on?", check=dict), "must be the type of its facts"),
+        (
+            lambda: Tool("R", "x" * 59, "", NoInput, Text, consent=lambda call, facts: "Go on?", check=Text),
+            "with a check, a name has at most 58 characters",
+        ),
         (lambda: tool(Open), "accepts undeclared fields.* Derive it from ToolInput"),
         (lambda: tool(Root), "accepts undeclared fields.* Derive it from ToolInput"),
         (lambda: tool(str), "the input is <class 'str'>.* Derive a class from ToolInput"),  # type: ignore[arg-type]

@@ -7,17 +7,22 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from switchboard import Agent, FromIdentity, NoInput, Tool, ToolInput
+from switchboard import Agent, FromIdentity, NoInput, Resolved, Tool, ToolInput
 from switchboard.loop.decide import (
     CALLS_MAX,
+    CHANGED,
     Act,
     Answer,
     ApprovedCall,
     AskAgain,
     HandOver,
+    UncheckedCall,
     ValidatedCall,
     decide,
     for_customers,
+    hold,
+    recheck,
+    release,
 )
 from switchboard.messages import Card, Identity, ModelReply, ToolCall, ToolResult, WireModel
 
@@ -193,3 +198,62 @@ def test_a_question_is_one_line_whatever_is_in_the_arguments() -> None:
     decision = decide(asked, agent, IDENTITY, ())
     assert isinstance(decision, Act)
     assert [held.question for held in decision.held] == ["Pay Bob? - Nothing else?"]
+
+
+class PayFacts(Resolved[Payment]):
+    iban: str
+
+
+def pay_question(payment: Payment, facts: PayFacts) -> str:
+    return f"Pay {payment.amount} to {payment.to}, {facts.iban}?"
+
+
+CHECKED = Tool("Payments", "pay", "Pay.", Payment, Done, verified=False, consent=pay_question, check=PayFacts)
+CHECKED_BANK = Agent(name="Bank", handles="money", instructions="", tools=(CHECKED,))
+
+
+def unchecked(to: str) -> UncheckedCall:
+    asked = reply(("pay", json.dumps({"to": to, "amount": "1"})))
+    decision = decide(asked, CHECKED_BANK, IDENTITY, ())
+    assert isinstance(decision, Act)
+    (call,) = decision.calls
+    assert isinstance(call, UncheckedCall)
+    return call
+
+
+def facts(iban: str, to: str = "Bob Builder", customer_id: str = "alice") -> bytes:
+    call = Payment(customer_id=customer_id, to=to, amount=Decimal(1))
+    return PayFacts(call=call, iban=iban).model_dump_json().encode()
+
+
+def test_check_words_the_question_and_resolves_the_call_but_not_its_customer() -> None:
+    call = unchecked("bob")
+    held = hold(call, facts("DE1", customer_id="mallory"))
+    assert (held.question, held.checked) == ("Pay 1 to Bob Builder, DE1?", True)
+    assert json.loads(held.body) == {"customer_id": "alice", "to": "Bob Builder", "amount": "1"}
+    assert held.arguments == call.arguments
+
+
+@pytest.mark.parametrize(("now", "made"), [(facts("DE1"), True), (facts("DE2"), False), (facts("DE1", "Rob"), False)])
+def test_confirmed_call_is_made_only_if_its_question_is_still_the_same(now: bytes, made: bool) -> None:
+    held = hold(unchecked("bob"), facts("DE1"))
+    released = release(held, CHECKED_BANK)
+    assert isinstance(released, UncheckedCall)
+    result = recheck(released, now)
+    assert result == (
+        ApprovedCall("c0.confirmed", CHECKED, held.body)
+        if made
+        else ToolResult(call_id="c0.confirmed", ok=False, content=CHANGED)
+    )
+
+
+def test_call_held_before_its_tool_had_a_check_is_released_as_before() -> None:
+    held = hold(unchecked("bob"), facts("DE1")).model_copy(update={"checked": False})
+    assert release(held, CHECKED_BANK) == ApprovedCall("c0.confirmed", CHECKED, held.body)
+    assert "checked" not in json.loads(held.model_dump_json())
+
+
+def test_arguments_of_any_tool_have_no_hidden_or_control_characters() -> None:
+    (call,) = act(("pay", json.dumps({"to": "bo\u202eb\x1b[2J\u200b e\u0301", "amount": "1"})))
+    assert isinstance(call, ApprovedCall)
+    assert json.loads(call.body)["to"] == "bob[2J é"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 import restate
 
-from switchboard import FromIdentity, NoInput, PersonalInput, Text, Tool, ToolInput, implements
+from switchboard import FromIdentity, NoInput, PersonalInput, Text, Tool, ToolInput, checks, implements
 from switchboard.toolkit import implement
 from switchboard.toolkit.declare import tool_object, tool_service, tool_workflow
 
@@ -29,6 +29,9 @@ OWN = Tool("Records", "look", "Look something up.", PersonalInput, Text, keyed_b
 FOR_CUSTOMER = Tool("Records", "look", "Look something up.", ForCustomer, Text)
 KEYED_FOR_CUSTOMER = Tool("Records", "look", "Look something up.", ForCustomer, Text, keyed_by="customer_id")
 FOR_BOTH = Tool("Records", "look", "Look something up.", ForTwo, Text)
+CHECKED = Tool(
+    "Records", "look", "", PersonalInput, Text, keyed_by="customer_id", consent=lambda call, facts: "?", check=Text
+)
 FOR_EVERYONE = Tool("Records", "look", "Look something up.", ForCustomer, Text, verified=False)
 
 
@@ -156,6 +159,40 @@ def test_implements_passes_the_kind_to_restate() -> None:
     assert (kind_of(keyed(), None), kind_of(keyed(), "shared")) == ("exclusive", "shared")
     workflow = tool_workflow("Records", "Records.")
     assert (kind_of(workflow, "workflow"), kind_of(tool_workflow("Records", ""), None)) == ("workflow", "shared")
+
+
+async def check_look(ctx: restate.ObjectSharedContext, request: PersonalInput) -> Text:
+    """Check that something can be looked up."""
+    return Text("fact")
+
+
+async def look_at_own(ctx: restate.ObjectContext, request: PersonalInput) -> Text:
+    """Look something up."""
+    return Text("found")
+
+
+def test_check_is_a_shared_handler_beside_the_tools_own() -> None:
+    records = keyed()
+    checks(records, CHECKED)(check_look)
+    implements(records, CHECKED)(look_at_own)
+    assert {name: handler.kind for name, handler in records.handlers.items()} == {
+        "check_look": "shared",
+        "look": "exclusive",
+    }
+    assert CHECKED.check_tool().requires_verified_customer
+
+
+@pytest.mark.parametrize(
+    ("bind", "why"),
+    [
+        (lambda: implements(keyed(), CHECKED)(look_at_own), "no handler for it. Bind one with @checks before"),
+        (lambda: checks(keyed(), OWN)(check_look), "the tool has no check. Set check="),
+        (lambda: checks(keyed(), CHECKED)(look_at_own), "Annotate the first argument with ObjectSharedContext"),
+    ],
+)
+def test_tool_with_a_check_needs_its_handler(bind: Callable[[], Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        bind()
 
 
 class Context:

@@ -71,6 +71,16 @@ def test_toolset_makes_writing_tool_exclusive_and_keeps_its_consent() -> None:
     assert tool.parameters()["required"] == ["amount"]
 
 
+def test_toolset_binds_the_check_of_a_tool() -> None:
+    policies = keyed()
+    tool = policies.tool(check=amount_of, consent=lambda call, facts: f"Report {call.amount}: {facts.number}?")(report)
+    assert tool.check is Policy
+    assert {name: handler.kind for name, handler in policies.service.handlers.items()} == {
+        "check_report": "shared",
+        "report": "exclusive",
+    }
+
+
 def test_tool_of_stateless_toolset_needs_no_verified_customer() -> None:
     libraries = Toolset("Libraries")
 
@@ -240,6 +250,18 @@ def no_coroutine(ctx: Context) -> str:
     return ""
 
 
+def two(call: Any, facts: Any) -> str:
+    return f"{call} {facts}?"
+
+
+async def returns_text(ctx: ObjectSharedContext, amount: Decimal) -> str:
+    return ""
+
+
+async def amount_of(ctx: ObjectSharedContext, amount: Decimal) -> Policy:
+    return Policy(number=str(amount))
+
+
 def twice(function: Any) -> None:
     libraries = Toolset("Libraries")
     libraries.tool()(function)
@@ -290,6 +312,15 @@ def of_customer(function: Any, **options: Any) -> Callable[[], Any]:
         (plain(unshowable_type), "pydantic does not support its types"),
         (plain(no_coroutine), "a tool must be a coroutine. Write `async def`"),
         (of_customer(plain_context, read_only=True, consent=str), "read-only tools need no consent. Remove"),
+        (of_customer(report, consent=two, check=no_coroutine), "a check must be a coroutine. Write"),
+        (of_customer(report, consent=two, check=report), "Write `ctx: ObjectSharedContext`"),
+        (of_customer(report, consent=two, check=get_policy), "the tool has no parameter 'number'"),
+        (
+            of_customer(report, consent=two, check=returns_text),
+            "a check returns its facts as a pydantic model, not str",
+        ),
+        (of_customer(report, consent=lambda call: "?", check=amount_of), "takes the input and the facts"),
+        (of_customer(report, check=amount_of), "check= has no effect without consent="),
         (lambda: twice(plain_context), "already has a handler 'plain_context'. Rename one of them"),
         (lambda: Toolset("my tools"), "a name must be a letter and up to 63"),
         (lambda: Toolset("Claims", keyed_by="claim_id"), 'keyed_by must be "customer_id" or "session_id"'),  # type: ignore[arg-type]
