@@ -5,6 +5,7 @@ import restate
 from services.airline.agent import airline
 from services.bank.agent import bank
 from switchboard import serve
+from switchboard.loop.checks import check_calls
 from switchboard.loop.decide import Act, ApprovedCall, decide, release
 from switchboard.loop.fanout import start
 from switchboard.messages import HeldCall, Identity, ModelReply, ToolCall, ToolResult, WireModel
@@ -38,11 +39,12 @@ async def call(ctx: restate.Context, request: PlayedCall) -> ToolResult:
     asked = ToolCall(call_id="played", tool=request.tool, arguments=request.arguments)
     decision = decide(ModelReply(agent=agent.name, calls=(asked,)), agent, request.identity, peers=())
     assert isinstance(decision, Act), "a call is neither an answer nor, without peers, a hand-off"
-    checked = decision.calls[0]
+    (checked,) = (await check_calls(ctx, decision.calls, request.identity)).calls
     if isinstance(checked, HeldCall):
-        checked = release(checked, agent)
-    if not isinstance(checked, ApprovedCall):
+        (checked,) = (await check_calls(ctx, [release(checked, agent)], request.identity)).calls
+    if isinstance(checked, ToolResult):
         return checked
+    assert isinstance(checked, ApprovedCall), "a call is approved or refused, unless it is cancelled during its check"
     try:
         content = await start(ctx, checked, request.identity, decided_ns=0)
     except restate.TerminalError as error:

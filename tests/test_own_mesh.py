@@ -101,7 +101,7 @@ def test_new_mesh_answers_its_first_question(shop: Installation, tmp_path: Path)
 def test_tests_of_a_new_mesh_pass(shop: Installation) -> None:
     done = shop.run("pytest", "-rA")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 passed" in done.stdout
+    assert "4 passed" in done.stdout
 
 
 @pytest.mark.slow
@@ -114,7 +114,7 @@ def test_tests_of_a_new_mesh_skip_or_fail_without_restate(shop: Installation) ->
     without_restate = {"PATH": os.pathsep.join([str(shop.programs), "/usr/bin", "/bin"])}
     skipped = shop.run("pytest", "-rs", REQUIRE_ALL="", **without_restate)
     assert skipped.returncode == 0
-    assert "3 skipped" in skipped.stdout
+    assert "4 skipped" in skipped.stdout
     assert "needs restate-server, which is not installed on this machine; run `npm install`" in skipped.stdout
     failed = shop.run("pytest", REQUIRE_ALL="1", **without_restate)
     assert failed.returncode == 1

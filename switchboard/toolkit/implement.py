@@ -3,7 +3,8 @@
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, Literal, TypeVar, cast
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import restate
 from pydantic import BaseModel
@@ -166,6 +167,13 @@ def accepted_contexts(service: AnyService, kind: Kind | None) -> tuple[type[Any]
     return shared if kind == "shared" else (restate.ObjectContext, *shared)
 
 
+def context_types(annotation: Any) -> tuple[type[restate.Context], ...]:
+    """Return the context types that a parameter accepts: one, several for a union, none if it is no context."""
+    found = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    contexts = tuple(one for one in found if isinstance(one, type) and issubclass(one, restate.Context))
+    return contexts if len(contexts) == len(found) else ()
+
+
 def problem_with_function(
     function: Callable[..., Any], tool: Tool[Any, Any], contexts: tuple[type[Any], ...]
 ) -> str | None:
@@ -180,7 +188,7 @@ def problem_with_function(
     if [each.kind for each in parameters] != [inspect.Parameter.POSITIONAL_OR_KEYWORD] * 2:
         return f"the handler must take two parameters, without *: the context and the {tool.input.__name__}"
     declared = parameters[0].annotation
-    if not (isinstance(declared, type) and any(issubclass(context, declared) for context in contexts)):
+    if not any(issubclass(context, one) for one in context_types(declared) for context in contexts):
         found = annotation_name(declared)
         return f"the handler's context is {found}. Annotate the first argument with {contexts[0].__name__}"
     for verb, annotation, expected in (

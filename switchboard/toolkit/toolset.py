@@ -12,7 +12,7 @@ from pydantic.errors import PydanticUserError
 from switchboard.contract import FromIdentity, IdentityKey, PersonalInput, Text, Tool, ToolInput
 from switchboard.runtime.serve import Models, Served
 from switchboard.toolkit.declare import tool_object, tool_service
-from switchboard.toolkit.implement import annotation_name, checks, implements
+from switchboard.toolkit.implement import annotation_name, checks, context_types, implements
 
 # Characters that need no escaping: Restate puts the service's name into URL paths.
 SERVICE_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
@@ -209,11 +209,12 @@ def check_problems(
 
 def context_problems(first: inspect.Parameter | None, context: type[restate.Context]) -> Iterator[str]:
     found = first.annotation if first else None
-    if not (isinstance(found, type) and issubclass(found, restate.Context)):
+    accepted = context_types(found)
+    if not accepted:
         yield f"the first parameter must be Restate's context. Write `ctx: {context.__name__}`"
-    elif not issubclass(context, found):
+    elif not issubclass(context, accepted):
         reading = "; with read_only=True the tool cannot write state" if context is restate.ObjectSharedContext else ""
-        yield f"the context of this tool is not {found.__name__}. Write `ctx: {context.__name__}`{reading}"
+        yield f"the context of this tool is not {annotation_name(found)}. Write `ctx: {context.__name__}`{reading}"
 
 
 def parameter_problems(parameter: inspect.Parameter) -> Iterator[str]:

@@ -61,7 +61,7 @@ async def report_damage(
     return Receipt(report_id=str(ctx.uuid()), amount=amount, reports_total=len(reports) + 1)
 
 
-async def policy_to_cancel(ctx: ObjectSharedContext, number: PolicyNumber) -> Policy:
+async def policy_to_cancel(ctx: ObjectContext | ObjectSharedContext, number: PolicyNumber) -> Policy:
     if number != "P-1":
         allowed(Refusal(f"There is no policy {number} that you could cancel.", NOT_FOUND))
     reports = await ctx.get(REPORTS, type_hint=list[str]) or []
