@@ -17,6 +17,7 @@ from switchboard.local.mesh import DEMO_MODEL, DEMO_MODEL_NAME, Addresses, Mesh
 from switchboard.local.observe import TracePorts, TracingProcesses, reason_tracing_is_off
 from switchboard.local.process import Process, free_ports
 from switchboard.testing import JSON, Customer, ScriptedModel
+from switchboard.testing.laboratory import HIGH_LIMITS
 
 ANSWER_TIMEOUT = timedelta(minutes=2)
 TRANSCRIPT_PAGE_TURNS = 50
@@ -160,7 +161,7 @@ class Laboratory:
 @asynccontextmanager
 async def laboratory(folder: Path, programs: Sequence[PeerProgram]) -> AsyncIterator[Laboratory]:
     """Start all systems, and stop them at the end, also after an error. Raises StartFailed."""
-    mesh = Mesh(reference(), folder, Addresses.free(reference().definition))
+    mesh = Mesh(reference(), folder, Addresses.free(reference().definition), environment=HIGH_LIMITS)
     # aiohttp's default allows only 100 concurrent connections.
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT.total_seconds())
@@ -209,13 +210,13 @@ async def traced_meshes(
             folder / "away",
             Addresses.free(reference().definition),
             model,
-            collector_down,
+            {**HIGH_LIMITS, **collector_down},
             restate_collector_down,
         )
     }
     if tracing is not None:
         meshes[TRACED] = Mesh(
-            reference(), folder / "traced", Addresses.free(reference().definition), model, tracing=tracing
+            reference(), folder / "traced", Addresses.free(reference().definition), model, HIGH_LIMITS, tracing=tracing
         )
     found = []
     for name, mesh in meshes.items():

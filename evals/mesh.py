@@ -18,6 +18,7 @@ from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
 from switchboard.local.process import Process, free_ports, wait_until
 from switchboard.local.restate_server import AdminError
 from switchboard.testing import Customer
+from switchboard.testing.laboratory import HIGH_LIMITS
 
 ANSWER_TIMEOUT = timedelta(minutes=5)
 READY_TIMEOUT = timedelta(seconds=30)
@@ -122,7 +123,7 @@ async def open_mesh(
             folder,
             Addresses.free(reference().definition),
             model=model,
-            environment=environment,
+            environment={**HIGH_LIMITS, **(environment or {})},
             services=services,
         )
         ports = free_ports(len(beside or {}))

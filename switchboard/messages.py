@@ -195,7 +195,10 @@ class TurnRequest(WireModel):
     """Version of the journal entries that the agent writes."""
 
     tokens_left: int | None = added_later(None)
-    """Tokens that the session may still use; None if there is no limit."""
+    """Tokens that the turn may use; None if there is no limit."""
+
+    limited_by: str = added_later("")
+    """The limit that `tokens_left` comes from: `turn`, `customer`, or empty for the session's."""
 
 
 class Reply(WireModel):

@@ -51,7 +51,7 @@ NO_TOKEN = "The request has no token. Send one as `Authorization: Bearer …`."
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemDetails, "content": {PROBLEM_JSON: {}}}
-    for status in (400, 401, 403, 404, 409, 413, 422, 503)
+    for status in (400, 401, 403, 404, 409, 410, 413, 422, 429, 503)
 }
 
 CALLER = "switchboard.caller"

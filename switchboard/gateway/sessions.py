@@ -10,6 +10,7 @@ from typing import Any
 
 from switchboard.gateway.identity import Caller
 from switchboard.gateway.ingress import Ingress
+from switchboard.gateway.limits import limit_problem
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.spans import set_attribute
 from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh
@@ -23,7 +24,13 @@ RETRY_AFTER_S = 5
 RETRY_SOON_S = 1
 RETRY_WITHOUT_AGENTS_S = 60
 
-CODES = {400: "request_invalid", 403: "session_forbidden", 404: "session_unknown", 409: "nothing_to_decide"}
+CODES = {
+    400: "request_invalid",
+    403: "session_forbidden",
+    404: "session_unknown",
+    409: "nothing_to_decide",
+    410: "session_expired",
+}
 """Codes of the session's own refusals, by status. The session's sentence becomes the detail."""
 
 # Sessions of version 0.1.0 run during an upgrade, and Restate keeps their answers for a day.
@@ -35,7 +42,8 @@ DECIDED = (QUESTION_CLOSED, QUESTION_EXPIRED, QUESTION_CLOSED_0_1, QUESTION_EXPI
 """The session's own 409 messages. Restate also answers 409, for an invocation that an operator killed."""
 
 ATTEMPTS_MAX = 20
-"""Attempts under one key while no agent is available. With the Retry-After that we send they last over 20 minutes."""
+"""Attempts under one key that did nothing. While no agent is available, the Retry-After that we send makes them last
+over 20 minutes."""
 
 UNAVAILABLE = (
     "The service is temporarily unavailable. Retry with the same Idempotency-Key: a request that was accepted is not "
@@ -43,7 +51,7 @@ UNAVAILABLE = (
 )
 STILL_RUNNING = "The request was accepted and is still running. Retry with the same Idempotency-Key to get the reply."
 KEY_REUSED = "This Idempotency-Key was used for a different request in this session. Send this request with a new key."
-NO_MORE_ATTEMPTS = "No agent is available, and this key has no attempts left. Retry with a new Idempotency-Key."
+NO_MORE_ATTEMPTS = "Nothing was done, and this key has no attempts left. Retry with a new Idempotency-Key."
 GATEWAY_STOPPING = (
     "This gateway is shutting down before the reply is ready. If the request was accepted, it is still running. Retry "
     "with the same Idempotency-Key: another gateway will return the reply."
@@ -116,9 +124,9 @@ class SessionClient:
                 except HandlerFailed as error:
                     # Restate keeps this failure under its key for a day. If it is a past attempt in which nothing was
                     # done, try again under the next key.
-                    if not (no_agent_found(error) and submitted.repeated):
+                    if not (did_nothing(error) and submitted.repeated):
                         raise
-        raise Problem(503, "no_agents", NO_MORE_ATTEMPTS, RETRY_WITHOUT_AGENTS_S)
+        raise Problem(503, "no_attempts", NO_MORE_ATTEMPTS, RETRY_SOON_S)
 
     async def _claim(self, session_id: str, handler: str, request: WireModel, key: str) -> None:
         """Reserve a key for this request. Raises Problem 422 if another request has it."""
@@ -167,6 +175,11 @@ def no_agent_found(failed: HandlerFailed) -> bool:
     return failed.status == 503 and failed.message in (NO_AGENTS, NO_AGENTS_0_1)
 
 
+def did_nothing(failed: HandlerFailed) -> bool:
+    """Return whether a message was refused for a reason that passes, so that the same message can be tried again."""
+    return no_agent_found(failed) or limit_problem(failed) is not None
+
+
 async def while_client_connected(reply: Awaitable[bytes], receive: Receive) -> bytes:
     """Wait for a reply while the client is connected. Raises ClientDisconnected."""
     waiting, disconnected = asyncio.ensure_future(reply), asyncio.ensure_future(disconnect(receive))
@@ -206,6 +219,8 @@ def problem_of(failed: HandlerFailed) -> Problem:
     """Return the Problem for a handler's error. Its refusals are written for customers; messages of bugs are hidden."""
     if failed.message == CANCELLATION_MESSAGE:
         return Problem(409, "stopped", STOPPED)
+    if limited := limit_problem(failed):
+        return limited
     if no_agent_found(failed):
         return Problem(503, "no_agents", failed.message, RETRY_WITHOUT_AGENTS_S)
     if failed.status < 500 and (failed.status != 409 or failed.message in DECIDED):

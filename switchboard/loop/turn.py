@@ -45,6 +45,8 @@ MESSAGE_REFUSED = "Sorry, I can't process your last message: the provider of our
 STEPS_USED_UP = "Sorry, I couldn't finish this: it takes more steps than I may take for one message."
 INVALID = "Sorry, I couldn't put your request into the form that our systems need."
 BUDGET_USED_UP = "Sorry, this conversation has reached its limit. Please start a new one."
+TURN_TOKENS_USED_UP = "Sorry, I couldn't finish this: it takes more work than I may do for one message."
+DAY_USED_UP = "Sorry, I couldn't finish this: you have reached your usage limit for today."
 
 NO_CHANGES = "No changes were made."
 ASK_FIRST = "Please ask me for the current state before you ask for it again."
@@ -55,6 +57,7 @@ SHORTEN = "Please send it in shorter parts."
 REPHRASE = "Please put it in other words. I still have the rest of our conversation."
 ASK_FOR_LESS = "Please ask for it in smaller parts."
 OTHER_WORDS = "Please say it in other words."
+TOMORROW = "Please continue after midnight UTC."
 
 PLEASE_CONFIRM = "Please confirm, with yes or no:"
 
@@ -116,7 +119,7 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
     unfit = 0
     for step in range(agent.steps_max):
         if step and overspent(asking, added):
-            return apology(BUDGET_USED_UP, "", added)
+            return apology(*USED_UP.get(request.limited_by, (BUDGET_USED_UP, "")), added)
         decided = await request_decision(ctx, asking, added, step)
         if isinstance(decided, GiveUp):
             return apology(*REASONS.get(decided.reason, (UNAVAILABLE, TRY_AGAIN)), added)
@@ -171,6 +174,10 @@ REASONS = {
 """By the reason for giving up: what the customer is told, and what to do about it."""
 
 
+USED_UP = {"turn": (TURN_TOKENS_USED_UP, ASK_FOR_LESS), "customer": (DAY_USED_UP, TOMORROW)}
+"""By the limit of the turn's tokens: what the customer is told when they are used up, and what to do about it."""
+
+
 def last_message(request: TurnRequest) -> int:
     """The position of the customer's message that the turn answers; -2 if the transcript has none."""
     texts = [index for index, message in enumerate(request.transcript) if message.kind == "user"]
@@ -178,7 +185,7 @@ def last_message(request: TurnRequest) -> int:
 
 
 def overspent(asking: Asking, added: Sequence[Message]) -> bool:
-    """Whether the turn has used the tokens that the session had left."""
+    """Whether the turn has used the tokens that it was given."""
     if asking.request.tokens_left is None:
         return False
     usages = [message.usage for message in added if isinstance(message, ModelReply)]

@@ -20,6 +20,10 @@ RETRIES = restate.InvocationRetryPolicy(
     on_max_attempts="pause",
 )
 
+NOTHING_RETAINED = timedelta(0)
+"""Journal retention of short handlers whose journals say nothing that the state does not, such as reads that clients
+poll. By default Restate keeps each of their invocations for a day."""
+
 
 @asynccontextmanager
 async def refuse_bad_input() -> AsyncIterator[None]:

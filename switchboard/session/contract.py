@@ -39,6 +39,19 @@ NO_AGENTS = "Our agents are temporarily unavailable. No changes were made; pleas
 QUESTION_CLOSED = "This question is no longer open. It was already confirmed, declined or dropped."
 QUESTION_EXPIRED = "This question has expired and no changes were made. Please send your request again."
 
+SESSION_EXPIRED = "This conversation has expired because it was not used for a long time. Please start a new one."
+
+RETRY_IN_SECONDS = "Please try again in {seconds} seconds."
+RETRY_TOMORROW = "Please try again after midnight UTC."
+
+LIMIT_REFUSALS = {
+    "turns": "You already have as many requests in progress as are allowed at once. " + RETRY_IN_SECONDS,
+    "minute": "You have sent too many messages in a short time. " + RETRY_IN_SECONDS,
+    "sessions": "You have started as many new conversations as are allowed in a day. " + RETRY_TOMORROW,
+    "day": "You have reached your usage limit for today. " + RETRY_TOMORROW,
+}
+"""By the customer's limit that a message would exceed. Nothing was done; the same message may be sent again later."""
+
 
 def check_text(text: str) -> str:
     """Return the text without hidden and control characters; see `switchboard.text.message_text`.

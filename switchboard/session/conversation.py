@@ -17,6 +17,7 @@ from switchboard.session.contract import (
     SendMessage,
     SendReply,
 )
+from switchboard.session.customers import ask_for_tokens, estimated_tokens, settle_by_estimate
 from switchboard.session.directory import Directory
 from switchboard.session.hops import RUNNING, Route, StopSignals, follow_hand_offs
 from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
@@ -129,6 +130,8 @@ class Conversation:
             # Not counted as an apology, because no agent has failed.
             count_message(settled, self.settings, "overspent" if settled.failed else "")
             return commit_turn(ctx, head, start.at, settled, self.settings)
+        if start.customer_limited:
+            start = await ask_for_tokens(ctx, head, start, promised=bool(opening.confirmed))
         stops = StopSignals(ctx, head, start.at, self.settings.turn_deadline)
         try:
             route = Route(head, start, self.directory, self.first_agent, opening, stops)
@@ -136,11 +139,13 @@ class Conversation:
             held = await self.hold(ctx, done) if done.question is not None else None
         except restate.TerminalError:
             ctx.clear(RUNNING)  # An operator cancelled this message.
+            if start.customer_limited:
+                settle_by_estimate(ctx, head)
             raise
         if done.changed is not None:
             await mark_withheld(ctx, done.changed)
         count_message(done, self.settings)
-        return commit_turn(ctx, head, start.at, done, self.settings, held)
+        return commit_turn(ctx, head, start.at, done, self.settings, held, start)
 
     async def hold(self, ctx: restate.ObjectContext, done: FinishedTurn) -> PendingConfirmation:
         """Return the calls of a question as pending from now until they expire."""
@@ -178,4 +183,7 @@ class Conversation:
             journal=JOURNAL,
             tokens_left=max(self.settings.session_tokens_max - head.tokens, 0),
             over_budget=over_budget(head, self.settings),
+            customer_limited=True,
+            estimate=estimated_tokens(head),
+            idle_max=self.settings.session_idle_max,
         )

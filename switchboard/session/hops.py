@@ -180,6 +180,7 @@ async def take_turns(ctx: restate.ObjectContext, route: Route, progress: Progres
             confirmed=opening.confirmed if hop == 0 else (),
             journal=route.start.journal,
             tokens_left=tokens_left(route.start, progress),
+            limited_by=route.start.limited_by,
         )
         outcome = await take_turn(ctx, agents[-1], request, stops, at)
         progress.take(outcome)

@@ -22,6 +22,7 @@ MESSAGES = Counter("switchboard_messages", "Customers' messages, by outcome.", [
 MESSAGE_DURATION = Histogram(
     "switchboard_message_duration_seconds", "Time from a customer's message to its reply.", buckets=TURN_SECONDS
 )
+REFUSED = Counter("switchboard_limit_refusals", "Messages refused because of a customer's limit.", ["limit"])
 HOPS = Counter("switchboard_hops", "Hand-offs that a session followed.", ["from_agent", "to_agent"])
 MODEL_COST = Counter("switchboard_model_cost", "Cost of model calls.", ["agent", "model", "currency"])
 CONFIRMATIONS = Counter("switchboard_confirmations", "Confirmation questions, by outcome.", ["outcome"])
@@ -59,6 +60,16 @@ def count_message(done: FinishedTurn, settings: SessionSettings, outcome: str = 
 def count_unserved() -> None:
     """Count a message for which no agent could be found."""
     spans.on_end(lambda span: MESSAGES.labels("unserved").inc())
+
+
+def count_refused(limit: str) -> None:
+    """Count a message that was refused because of a limit of its customer."""
+
+    def count(span: spans.HandlerSpan) -> None:
+        MESSAGES.labels("limited").inc()
+        REFUSED.labels(limit).inc()
+
+    spans.on_end(count)
 
 
 def count_confirmation(held: PendingConfirmation, consent: Literal["yes", "no"] | None, at: datetime) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import restate
 
 from switchboard.messages import Notice
-from switchboard.runtime.invocations import RETRIES, refuse_bad_input
+from switchboard.runtime.invocations import NOTHING_RETAINED, RETRIES, refuse_bad_input
 from switchboard.session.contract import (
     SESSION,
     ClaimedKey,
@@ -21,12 +21,20 @@ from switchboard.session.contract import (
 )
 from switchboard.session.conversation import Conversation
 from switchboard.session.directory import Directory
+from switchboard.session.expiry import EXPIRE, ExpiryCheck, check_expiry
 from switchboard.session.introspection import Introspection
 from switchboard.session.metrics import count_summary, label_session
 from switchboard.session.queries import SessionQueries
 from switchboard.session.settings import SessionSettings
-from switchboard.session.state import FinishedTurn
-from switchboard.session.storage import HEAD, commit_turn, load_head, load_running, new_head, require_head
+from switchboard.session.state import FinishedTurn, Head
+from switchboard.session.storage import (
+    HEAD,
+    commit_turn,
+    load_head,
+    load_running,
+    new_head,
+    require_head,
+)
 from switchboard.session.summaries import SummaryResult
 from switchboard.telemetry.spans import propagation_headers, traced
 
@@ -89,7 +97,7 @@ def add_customer_handlers(session: restate.VirtualObject, conversation: Conversa
             send, ctx.key(), message.model_copy(update={"seen": 0}), headers=propagation_headers()
         )
 
-    @session.handler(kind="shared", journal_retention=timedelta(0), idempotency_retention=CLAIM_RETENTION)
+    @session.handler(kind="shared", journal_retention=NOTHING_RETAINED, idempotency_retention=CLAIM_RETENTION)
     async def claim(ctx: restate.ObjectSharedContext, key: ClaimedKey) -> ClaimedKey:
         """Claim an idempotency key. For a key in use, Restate returns the first claim."""
         return key
@@ -98,12 +106,12 @@ def add_customer_handlers(session: restate.VirtualObject, conversation: Conversa
 def add_queries(session: restate.VirtualObject, queries: SessionQueries) -> None:
     """Add the read-only handlers. They work also while a turn runs."""
 
-    @session.handler(kind="shared")
+    @session.handler(kind="shared", journal_retention=NOTHING_RETAINED)
     async def transcript(ctx: restate.ObjectSharedContext, request: TranscriptRequest) -> Transcript:
         """Return a page of the transcript."""
         return await queries.transcript(ctx, request)
 
-    @session.handler(kind="shared")
+    @session.handler(kind="shared", journal_retention=NOTHING_RETAINED)
     async def status(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
         """Return the active agent, the running turn, the pending question and the cost."""
         return await queries.status(ctx, request)
@@ -115,11 +123,23 @@ def add_private_handlers(session: restate.VirtualObject, settings: SessionSettin
     @session.handler(ingress_private=True)
     async def notify(ctx: restate.ObjectContext, notification: Notification) -> None:
         """Send the customer a message from a workflow or a timer."""
-        head = await load_head(ctx, notification) or new_head(notification, first_agent)
+        head = await load_head(ctx, notification, expired_too=True)
+        if head is None or head.expired_at is not None:
+            head = new_head(notification, first_agent)
         at = datetime.fromtimestamp(await ctx.time(), tz=UTC)
         notice = FinishedTurn(text=notification.text, added=(Notice(text=notification.text),))
         held = head.held.model_copy(update={"by_word": False}) if head.held else None
         commit_turn(ctx, head, at, notice, settings, held)
+
+    @session.handler(EXPIRE, ingress_private=True, journal_retention=NOTHING_RETAINED)
+    async def expire(ctx: restate.ObjectContext, check: ExpiryCheck) -> None:
+        """Delete the conversation if the session has not been used for too long. Sent by its timer."""
+        head = await check_expiry(ctx, check, await ctx.get(HEAD, type_hint=Head), settings)
+        if head is None:
+            return
+        if head.expired_at is not None:
+            ctx.clear_all()
+        ctx.set(HEAD, head)
 
     @session.handler("fold", ingress_private=True)
     async def apply_summary(ctx: restate.ObjectContext, result: SummaryResult) -> None:

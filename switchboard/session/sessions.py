@@ -5,6 +5,7 @@ from functools import partial
 from switchboard.agent import Agent
 from switchboard.runtime.serve import Models, Served
 from switchboard.runtime.settings import load
+from switchboard.session.customers import customer_usage
 from switchboard.session.directory import Directory
 from switchboard.session.introspection import Introspection
 from switchboard.session.restate_metrics import report_metrics
@@ -14,7 +15,7 @@ from switchboard.session.summaries import summaries_service
 
 
 class Sessions:
-    """The Session object, the service that makes its summaries, and the metrics from Restate's tables.
+    """The Session object, customers' accounts, the service that makes summaries, and the metrics from Restate's tables.
 
     Serve them in exactly one service of a mesh. `first_agent` answers every new customer. Another service may serve it,
     because sessions find all agents in Restate's registry.
@@ -28,6 +29,5 @@ class Sessions:
         settings = load(SessionSettings)
         admin_url = str(settings.restate_admin_url)
         session = session_object(Directory(admin_url), settings, first_agent=self.first_agent.name)
-        return Served(
-            (session, summaries_service(models())), background=(partial(report_metrics, Introspection(admin_url)),)
-        )
+        services = (session, customer_usage(settings), summaries_service(models()))
+        return Served(services, background=(partial(report_metrics, Introspection(admin_url)),))

@@ -7,8 +7,12 @@ from pydantic import AnyHttpUrl, BaseModel, Field, NonNegativeInt
 from pydantic_settings import BaseSettings
 
 from switchboard.messages import ModelReply, Spent
+from switchboard.session.allowance import Limits
 
 TOKENS_PER_PRICE = 1_000_000
+
+REPORT_TIME = timedelta(minutes=1)
+"""After its deadline, a turn reports what it used within this time, also after a restart."""
 
 
 class Price(BaseModel):
@@ -54,6 +58,68 @@ class SessionSettings(BaseSettings):
         gt=timedelta(0),
         description="How long a question waits for the customer's yes, in ISO 8601. A later yes does not count.",
     )
+    session_idle_max: timedelta = Field(
+        timedelta(days=30),
+        validation_alias="SWITCHBOARD_SESSION_IDLE_MAX",
+        ge=timedelta(0),
+        description="A session without a message for this long expires, in ISO 8601: what was said in it is deleted. "
+        "PT0S keeps sessions forever.",
+    )
+
+    customer_turns_max: int = Field(
+        20,
+        validation_alias="SWITCHBOARD_CUSTOMER_TURNS_MAX",
+        ge=1,
+        le=10_000,
+        description="Maximum number of a customer's messages that are answered at the same time, in all sessions.",
+    )
+    customer_turns_per_minute: NonNegativeInt = Field(
+        60,
+        validation_alias="SWITCHBOARD_CUSTOMER_TURNS_PER_MINUTE",
+        description="Maximum number of a customer's messages in a minute. 0 is no limit.",
+    )
+    customer_sessions_per_day: NonNegativeInt = Field(
+        100,
+        validation_alias="SWITCHBOARD_CUSTOMER_SESSIONS_PER_DAY",
+        description="Maximum number of new sessions of a customer in a day (UTC). 0 is no limit.",
+    )
+    customer_tokens_per_day: NonNegativeInt = Field(
+        20_000_000,
+        validation_alias="SWITCHBOARD_CUSTOMER_TOKENS_PER_DAY",
+        description="Maximum number of tokens of a customer in a day (UTC). 0 is no limit.",
+    )
+    customer_cost_per_day: Decimal = Field(
+        Decimal(20),
+        validation_alias="SWITCHBOARD_CUSTOMER_COST_PER_DAY",
+        ge=0,
+        description="Maximum cost of a customer in a day (UTC), in the currency of the prices. 0 is no limit.",
+    )
+    turn_tokens_max: NonNegativeInt = Field(
+        500_000,
+        validation_alias="SWITCHBOARD_TURN_TOKENS_MAX",
+        description="Maximum number of tokens of one message. They count as used until its reply. 0 is no limit, so "
+        "that a message may take all that its customer has left, and other messages wait for it.",
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """What one customer may use."""
+        return Limits(
+            turns_max=self.customer_turns_max,
+            turns_per_minute=self.customer_turns_per_minute,
+            sessions_per_day=self.customer_sessions_per_day,
+            tokens_per_day=self.customer_tokens_per_day,
+            tokens_per_turn=self.turn_tokens_max,
+            cost_per_day=self.customer_cost_per_day,
+            token_price=self.token_price_max,
+            turn_lasts=self.turn_deadline + REPORT_TIME,
+        )
+
+    @property
+    def token_price_max(self) -> Decimal:
+        """The highest price of one token; 0 if no model has a price."""
+        prices = [max(price.input, price.output) for price in self.prices.values()]
+        return max(prices, default=Decimal(0)) / TOKENS_PER_PRICE
 
     def cost(self, call: ModelReply | Spent) -> Decimal:
         """Return the cost of a model call; 0 for a model without a price.

@@ -1,7 +1,7 @@
 """State that a session keeps between messages, and how a finished turn changes it. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -21,6 +21,7 @@ from switchboard.messages import (
     Usage,
     UserText,
     WireModel,
+    added_later,
 )
 from switchboard.session.contract import AgentSpending, CallToConfirm, Confirmation, TurnRecord
 from switchboard.session.settings import SessionSettings
@@ -67,11 +68,20 @@ class PendingConfirmation(WireModel):
         return Confirmation(held_id=self.held_id, calls=calls, expires_at=self.expires_at)
 
 
+class Settled(WireModel):
+    """How much of what a session has used its customer's account contains."""
+
+    tokens: int
+    cost: Decimal
+
+
 class Head(WireModel):
     """Everything that a message needs to know about earlier turns. Its size is bounded, and so is a turn's cost.
 
     `folding` is the last turn that the pending summary will cover; 0 when no summary is pending. `signed_in` never
     returns to False: an unauthenticated customer must not see what a signed-in customer was told.
+    `last_at` is the time of the last turn, and `expiry` the turn that started the timer which checks it; 0 without a
+    timer. An expired session keeps only this record, with `expired_at`.
     """
 
     customer_id: str
@@ -83,6 +93,10 @@ class Head(WireModel):
     folding: int = 0
     held: PendingConfirmation | None = None
     spending: tuple[AgentSpending, ...] = ()
+    settled: Settled | None = added_later(None)
+    last_at: datetime | None = added_later(None)
+    expiry: int = added_later(0)
+    expired_at: datetime | None = added_later(None)
 
     @property
     def cost(self) -> Decimal:
@@ -132,7 +146,9 @@ class TurnStart(WireModel):
 
     `journal` is the version of the journal entries of the turn; see `switchboard.loop.decisions.JOURNAL`. `tokens_left`
     and `over_budget` say what the session may still use; None in journals of version 1. They are journaled, because
-    the limits may change before a replay.
+    the limits may change before a replay. `limited_by` names the limit that `tokens_left` comes from.
+    `customer_limited` if the turn asks its customer's account for tokens; `estimate` are the tokens that are charged if
+    it never reports. `idle_max` is when the session expires after it. Earlier versions set none of these.
     """
 
     at: datetime
@@ -141,6 +157,10 @@ class TurnStart(WireModel):
     journal: int = 1
     tokens_left: int | None = None
     over_budget: bool | None = None
+    limited_by: str = added_later("")
+    customer_limited: bool = added_later(False)
+    estimate: int = added_later(0)
+    idle_max: timedelta | None = added_later(None)
 
 
 class Opening(WireModel):
@@ -201,6 +221,7 @@ def head_after_turn(
             "turns_total": turn,
             "window": (*head.window, window_turn(turn, done.added)),
             "held": held,
+            "last_at": at,
             "spending": add_spending(head.spending, model_calls(done), settings),
         }
     )

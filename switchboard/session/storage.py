@@ -5,7 +5,16 @@ from datetime import datetime
 
 import restate
 
-from switchboard.session.contract import CustomerRequest, SendMessage, SendReply, TurnRecord, session_id
+from switchboard.session.contract import (
+    SESSION_EXPIRED,
+    CustomerRequest,
+    SendMessage,
+    SendReply,
+    TurnRecord,
+    session_id,
+)
+from switchboard.session.customers import settle
+from switchboard.session.expiry import start_expiry
 from switchboard.session.hops import RUNNING
 from switchboard.session.settings import SessionSettings
 from switchboard.session.state import (
@@ -14,6 +23,7 @@ from switchboard.session.state import (
     Head,
     PendingConfirmation,
     Running,
+    TurnStart,
     head_after_turn,
     over_budget,
     trim_window,
@@ -36,8 +46,11 @@ SIGN_IN_REQUIRED = (
 AnyContext = restate.ObjectContext | restate.ObjectSharedContext
 
 
-async def load_head(ctx: AnyContext, request: CustomerRequest) -> Head | None:
-    """Return the session's state; None for a new session. Raises 403 if it belongs to another customer."""
+async def load_head(ctx: AnyContext, request: CustomerRequest, expired_too: bool = False) -> Head | None:
+    """Return the session's state; None for a new session.
+
+    Raises 403 if it belongs to another customer, and, unless `expired_too`, 410 if it has expired.
+    """
     try:
         session_id(ctx.key())
     except ValueError as error:
@@ -45,6 +58,8 @@ async def load_head(ctx: AnyContext, request: CustomerRequest) -> Head | None:
     head = await ctx.get(HEAD, type_hint=Head)
     if head is not None:
         require_own_session(ctx, head, request)
+        if head.expired_at is not None and not expired_too:
+            raise restate.TerminalError(SESSION_EXPIRED, status_code=410)
     return head
 
 
@@ -92,13 +107,21 @@ def commit_turn(
     done: FinishedTurn,
     settings: SessionSettings,
     held: PendingConfirmation | None = None,
+    start: TurnStart | None = None,
 ) -> SendReply:
-    """Write the turn and the new head. There is no await between here and the reply, so the write is atomic."""
+    """Write the turn and the new head. There is no await between here and the reply, so the write is atomic.
+
+    `start` is given by turns that agents took part in: their customer's account is told what they used.
+    """
     new, oldest = trim_window(head_after_turn(head, at, done, held, settings))
     if oldest and over_budget(new, settings):
         new = new.model_copy(update={"folding": 0})  # Do not pay for a summary.
     elif oldest:
         request_summary(ctx, new, oldest)
+    if start is not None and start.customer_limited:
+        new = settle(ctx, head, new)
+    if start is not None:
+        new = start_expiry(ctx, new, start)
     ctx.set(turn_key(new.turns_total), turn_record(new.turns_total, at, done))
     ctx.set(HEAD, new)
     ctx.clear(RUNNING)

@@ -23,6 +23,15 @@ REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=120)
 ALWAYS_REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
 """Makes Restate suspend and replay a handler at every await, so that non-deterministic handlers fail."""
 
+HIGH_LIMITS = {
+    "SWITCHBOARD_CUSTOMER_TURNS_MAX": "10000",
+    "SWITCHBOARD_CUSTOMER_TURNS_PER_MINUTE": "0",
+    "SWITCHBOARD_CUSTOMER_SESSIONS_PER_DAY": "0",
+    "SWITCHBOARD_CUSTOMER_TOKENS_PER_DAY": "1000000000000",
+    "SWITCHBOARD_CUSTOMER_COST_PER_DAY": "1000000",
+}
+"""Limits for customers who send more messages than people do."""
+
 
 @dataclass
 class Laboratory:
@@ -74,13 +83,14 @@ async def open_laboratory(
 ) -> AsyncIterator[Laboratory]:
     """Start a project's mesh with the demo model, and stop it at the end. Raises StartFailed.
 
-    `folder` is for Restate's data and the logs. `environment` is added to every service's environment.
+    `folder` is for Restate's data and the logs. `environment` is added to every service's environment. Customers have
+    HIGH_LIMITS unless it says otherwise.
     """
     mesh = Mesh(
         project,
         folder,
         Addresses.free(project.definition),
-        environment=environment,
+        environment={**HIGH_LIMITS, **(environment or {})},
         restate_environment={**(ALWAYS_REPLAY if replays else {}), **(restate_environment or {})},
     )
     # The client's default allows only a hundred requests at once.
