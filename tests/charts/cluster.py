@@ -66,10 +66,15 @@ OTHERS = (
 )
 
 
+REMOVAL_CHECK = "Job/removal-check"
+"""Its pod runs only while helm removes the release, so it is none of the mesh's pods."""
+
+
 def pods_of_the_mesh(manifests: list[Manifest]) -> list[Peer]:
     """Return one pod of each workload, with the labels that its controller sets."""
     found = []
-    for number, pod in enumerate(pod_templates(manifests), start=1):
+    workloads = [pod for pod in pod_templates(manifests) if pod.owner != REMOVAL_CHECK]
+    for number, pod in enumerate(workloads, start=1):
         kind, name = pod.owner.split("/")
         controller_labels = (
             {"allow.restate.dev/restate": "true", "pod-template-hash": "1"} if kind == "RestateDeployment" else {}

@@ -14,6 +14,7 @@ from tests.charts.rendering import (
     HELM_DIR,
     Manifest,
     Settings,
+    given,
     helm,
     lint,
     named,
@@ -200,7 +201,7 @@ def render_as(chart_version: str, settings: Settings | None = None) -> dict[str,
     with rendered_from(CHART) as folder:
         about = yaml.safe_load((folder / "Chart.yaml").read_text())
         (folder / "Chart.yaml").write_text(yaml.safe_dump({**about, "version": chart_version}))
-        arguments = [f"--set-json={key}={json.dumps(value)}" for key, value in (settings or {}).items()]
+        arguments = given(folder, (), settings)
         done = helm("template", "mesh", str(folder), "--namespace", "mesh", "--is-upgrade", *arguments)
     assert done.returncode == 0, done.stderr
     specs = deployments([each for each in yaml.safe_load_all(done.stdout) if each])

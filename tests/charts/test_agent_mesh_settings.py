@@ -1,5 +1,6 @@
 """The environment, ports and paths of each container in agent-mesh match the program in it."""
 
+import json
 import os
 import re
 import socket
@@ -10,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from pydantic import TypeAdapter
 from pydantic_settings import BaseSettings
 
@@ -27,7 +29,7 @@ from switchboard.session.settings import SessionSettings
 from switchboard.telemetry.setup import EXPORT_TIMEOUT
 from switchboard.toolkit.settings import PolicySettings, ToolsSettings
 from tests.charts.pods import pod_templates
-from tests.charts.rendering import Manifest, Settings, one, render, values
+from tests.charts.rendering import HELM_DIR, Manifest, Settings, one, render, values
 
 CHART = "agent-mesh"
 
@@ -94,7 +96,7 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.mark.parametrize("which", RENDERS)
 def test_every_service_reads_its_environment(which: str, empty_environment: pytest.MonkeyPatch) -> None:
     manifests = rendered(which)
-    names = {pod.owner.split("/")[1] for pod in pod_templates(manifests)} - {"gateway", "test"}
+    names = {pod.owner.split("/")[1] for pod in pod_templates(manifests)} - {"gateway", "test", "removal-check"}
     assert names <= READ_BY.keys()
     for name in names:
         given = environment(manifests, name)
@@ -145,7 +147,77 @@ def test_agents_call_the_configured_model() -> None:
     assert (demo["OPENAI_BASE_URL"], demo["SWITCHBOARD_MODEL"]) == ("http://demo-model:9099/v1", "demo")
     real = environment(rendered("production"), "bank")
     assert real["OPENAI_BASE_URL"] == "https://model.example.org/v1"
-    assert (real["SWITCHBOARD_MODEL"], real["SWITCHBOARD_FALLBACK_MODELS"]) == ("gpt-5-mini", "gpt-5-nano")
+    assert real["SWITCHBOARD_FALLBACK_MODELS"] == "gpt-5-nano"
+    assert "SWITCHBOARD_MODEL" not in real, "the services' own default"
+
+
+PROVIDERS_IN_VALUES: Settings = {
+    "model.name": "anthropic:claude-sonnet-5-5",
+    "model.fallbackModels": ["openai:gpt-5-mini", "vllm:qwen3-32b"],
+    "model.options": {"anthropic:claude-sonnet-5-5": {"max_tokens": 4096}},
+    "model.timeout": "PT90S",
+    "model.existingSecret": "openai-1",
+    "model.providers": {
+        "anthropic": {"existingSecret": "anthropic-1"},
+        "vllm": {"baseUrl": "http://vllm.models:8000/v1", "wireApi": "chat", "sends": "none"},
+        "groq": {"existingSecret": "others", "existingSecretKey": "groq"},
+    },
+}
+
+
+def test_values_name_any_providers_key_and_address(empty_environment: pytest.MonkeyPatch) -> None:
+    manifests = render(CHART, set=PROVIDERS_IN_VALUES)
+    entries = {each["name"]: each for each in container(manifests, "bank")["env"]}
+    secrets = {name: each["valueFrom"]["secretKeyRef"] for name, each in entries.items() if "valueFrom" in each}
+    assert secrets == {
+        "OPENAI_API_KEY": {"name": "openai-1", "key": "OPENAI_API_KEY"},
+        "ANTHROPIC_API_KEY": {"name": "anthropic-1", "key": "ANTHROPIC_API_KEY"},
+        "GROQ_API_KEY": {"name": "others", "key": "groq"},
+    }
+    for variable, value in environment(manifests, "bank").items():
+        empty_environment.setenv(variable, value)
+    settings = ModelSettings()
+    chosen = [settings.choose(name) for name in settings.names()]
+    assert [(each.provider.name, each.base_url, each.api) for each in chosen] == [
+        ("anthropic", "https://api.anthropic.com", "messages"),
+        ("openai", "https://api.openai.com/v1", "responses"),
+        ("vllm", "http://vllm.models:8000/v1", "chat"),
+    ]
+    assert chosen[2].provider.sends == frozenset()
+    assert settings.options == PROVIDERS_IN_VALUES["model.options"]
+    assert settings.timeout == timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(("name", "provider"), [("openai", "openai"), ("anthropic", "anthropic")])
+def test_one_key_alone_is_enough(name: str, provider: str, empty_environment: pytest.MonkeyPatch) -> None:
+    manifests = render(CHART, set={f"model.providers.{name}": {"existingSecret": "a"}})
+    assert "Deployment/demo-model" not in {pod.owner for pod in pod_templates(manifests)}
+    for variable, value in environment(manifests, "bank").items():
+        empty_environment.setenv(variable, value)
+    settings = ModelSettings()
+    assert settings.choose(settings.names()[0]).provider.name == provider
+
+
+def test_chart_knows_every_provider_and_what_it_needs() -> None:
+    text = (HELM_DIR / CHART / "templates" / "_model.tpl").read_text()
+    [block] = re.findall(r'define "agent-mesh.providers" -}}\n(.*?)\{\{- end', text, re.S)
+    needs = yaml.safe_load(block)
+    schema = json.loads((HELM_DIR / CHART / "values.schema.json").read_text())
+    assert list(schema["properties"]["model"]["properties"]["providers"]["properties"]) == list(PROVIDERS)
+    assert needs == {
+        name: {
+            "key": each.key_needed,
+            "baseUrl": each.base_url is None or each.base_url.startswith("http://127.0.0.1"),
+        }
+        for name, each in PROVIDERS.items()
+    }
+
+
+def test_model_traffic_may_reach_the_ports_of_all_providers() -> None:
+    manifests = render(CHART, set=PROVIDERS_IN_VALUES)
+    egress = one(manifests, "NetworkPolicy", "bank")["spec"]["egress"]
+    [rule] = [each for each in egress if any("ipBlock" in peer for peer in each["to"])]
+    assert [each["port"] for each in rule["ports"]] == [443, 8000]
 
 
 def test_prices_reach_the_sessions(empty_environment: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from tests.charts.cluster import NAMESPACES, OTHERS, network, pods_of_the_mesh
+from tests.charts.cluster import NAMESPACES, OTHERS, REMOVAL_CHECK, network, pods_of_the_mesh
 from tests.charts.netpol import Network, Peer, Port
+from tests.charts.pods import pod_templates
 from tests.charts.rendering import Manifest, Settings, named, of_kind, render
 from tests.parts import need
 
@@ -174,6 +175,8 @@ def test_every_policy_has_an_effect() -> None:
 
 def has_effect(name: str) -> bool:
     whole = manifests("demo model")
+    if name == "removal-check":
+        return removal_check_is_closed(whole)
     left = [each for each in whole if named(each) != f"NetworkPolicy/{name}"]
     if name != "deny-by-default":
         return allowed_in("demo model", left, as_documented()) != allowed_in("demo model", whole, as_documented())
@@ -183,6 +186,19 @@ def has_effect(name: str) -> bool:
     into = (other_in_mesh(), unknown, Port("TCP", 443))
     assert not any(with_it.allows(unknown, other, Port("TCP", 443)) for other in OTHERS)
     return without.allows(*into) and not with_it.allows(*into)
+
+
+def removal_check_is_closed(mesh: list[Manifest]) -> bool:
+    """Return whether the pod of the removal check may only connect to the API server's ports."""
+    [template] = [pod for pod in pod_templates(mesh) if pod.owner == REMOVAL_CHECK]
+    check = Peer("removal-check", "10.244.2.98", "mesh", template.metadata["labels"])
+    api_server = Peer("API server", "10.96.0.1")
+    net = network(mesh, as_documented())
+    open_ports = {
+        port for port in (443, 6443, 80, 8080, 9070, 9080) if net.allows(check, api_server, Port("TCP", port))
+    }
+    reached = [other.name for other in OTHERS if net.may_receive(check, other, Port("TCP", 8000))]
+    return open_ports == {443, 6443} and not reached
 
 
 def of_the_release() -> dict[str, str]:

@@ -1,104 +1,205 @@
-"""agent-mesh creates the signing key for customers' tokens once, and no rollback restores an old one."""
+"""The charts create each key once: no rollback restores an old one, and a tool that only renders gets none."""
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+import base64
+import subprocess
+from pathlib import Path
 
 import pytest
-import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from tests.charts.rendering import Manifest, helm, of_kind, one, refused, render, rendered_from
+from switchboard.local.process import free_ports
+from switchboard.local.restate_server import find_binary
+from tests.charts.api_server import (
+    cluster_with,
+    config_map,
+    namespace,
+    rendered_on,
+    rendering_on,
+    secret,
+)
+from tests.charts.pods import containers, pod_templates
+from tests.charts.rendering import IN_PRODUCTION, Manifest, of_kind, one, refused, render
+from tests.parts import need
 
-CHART = "agent-mesh"
-NAME = "gateway-jwt"
-SECRETS = {"name": "secrets", "singularName": "secret", "namespaced": True, "kind": "Secret", "verbs": ["get"]}
-RESOURCES = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1", "resources": [SECRETS]}
+MESH, PLATFORM = "agent-mesh", "mesh-platform"
+TOKENS, SIGNING = "gateway-jwt", "request-signing"
+PUBLIC_KEY = "publickeyv1_w7YHemBctH5Ck2nQRQ47iBBqhNHy4FV7t2Usbye2A6f"
+ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
-
-@contextmanager
-def cluster_with(*names: str) -> Iterator[str]:
-    """Serve the part of the API server that `lookup` needs, with these Secrets in every namespace. Yields its URL."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            name = self.path.split("?")[0].rpartition("/")[2]
-            if self.path.split("?")[0] == "/api/v1":
-                self.respond(200, RESOURCES)
-            elif name in names:
-                about = {"name": name, "namespace": self.path.split("/")[4]}
-                data = {"GATEWAY_JWT_SECRET": "b2xk"}
-                self.respond(200, {"apiVersion": "v1", "kind": "Secret", "metadata": about, "data": data})
-            else:
-                self.respond(404, {"kind": "Status", "apiVersion": "v1", "reason": "NotFound", "code": 404})
-
-        def respond(self, status: int, body: dict[str, Any]) -> None:
-            text = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def rendered_on(address: str) -> list[Manifest]:
-    """Return the objects that an upgrade would send to that cluster."""
-    with rendered_from(CHART) as folder:
-        about = ("--namespace", "mesh", "--is-upgrade", "--dry-run=server", "--kube-apiserver", address)
-        done = helm("template", "mesh", str(folder), *about)
-    assert done.returncode == 0, done.stderr
-    return [each for each in yaml.safe_load_all(done.stdout) if each]
+KEYS = pytest.mark.parametrize(("chart", "name"), [(MESH, TOKENS), (PLATFORM, SIGNING)])
 
 
 def annotations(manifest: Manifest) -> dict[str, str]:
     return dict(manifest["metadata"].get("annotations") or {})
 
 
-def test_signing_key_is_not_part_of_the_releases_manifest() -> None:
+def installed(chart: str, *objects: Manifest) -> list[Manifest]:
+    """Return what helm would send to a cluster with these objects."""
+    with cluster_with(*objects) as address:
+        return rendered_on(address, chart)
+
+
+@KEYS
+def test_key_is_not_part_of_the_releases_manifest(chart: str, name: str) -> None:
     """helm stores all objects but hooks with every revision, and a rollback applies them again."""
-    manifests = render(CHART)
+    manifests = installed(chart)
     assert not [each for each in of_kind(manifests, "Secret") if "helm.sh/hook" not in annotations(each)]
-    secret = one(manifests, "Secret", NAME)
-    hooks = annotations(secret)["helm.sh/hook"].split(",")
+    hooks = annotations(one(manifests, "Secret", name))["helm.sh/hook"].split(",")
     assert set(hooks) == {"pre-install", "pre-upgrade"}, "before the pods that read it, and not in a rollback"
 
 
-def test_signing_key_outlives_its_release() -> None:
-    secret = one(render(CHART), "Secret", NAME)
-    assert annotations(secret)["helm.sh/resource-policy"] == "keep"
-    policies = annotations(secret)["helm.sh/hook-delete-policy"].split(",")
+@KEYS
+def test_key_outlives_its_release(chart: str, name: str) -> None:
+    made = annotations(one(installed(chart), "Secret", name))
+    assert made["helm.sh/resource-policy"] == "keep"
+    policies = made["helm.sh/hook-delete-policy"].split(",")
     assert not {"before-hook-creation", "hook-succeeded"} & set(policies)
 
 
-@pytest.mark.parametrize(("existing", "created"), [((), 1), ((NAME,), 0), (("another",), 1)])
-def test_signing_key_is_created_only_if_missing(existing: tuple[str, ...], created: int) -> None:
-    with cluster_with(*existing) as address:
-        assert len(of_kind(rendered_on(address), "Secret")) == created
+@KEYS
+def test_key_is_created_only_if_missing(chart: str, name: str) -> None:
+    where = "mesh" if chart == MESH else "restate"
+    assert len(of_kind(installed(chart), "Secret")) == 1
+    assert len(of_kind(installed(chart, secret("another", where)), "Secret")) == 1
+    assert not of_kind(installed(chart, secret(name, where)), "Secret")
 
 
-def test_no_signing_key_is_created_beside_an_existing_secret() -> None:
-    assert not of_kind(render(CHART, set={"gateway.auth.existingSecret": "mine"}), "Secret")
+@KEYS
+def test_two_renders_on_a_cluster_with_the_key_are_equal(chart: str, name: str) -> None:
+    found = secret(name, "mesh" if chart == MESH else "restate")
+    assert installed(chart, found) == installed(chart, found)
+
+
+@pytest.mark.parametrize(
+    ("chart", "setting", "instead"),
+    [
+        (MESH, "gateway.auth.existingSecret", "set gateway.auth.existingSecret"),
+        (PLATFORM, "restate.requestSigning.existingSecret", "set restate.requestSigning.existingSecret"),
+    ],
+)
+def test_tool_that_only_renders_gets_no_key(chart: str, setting: str, instead: str) -> None:
+    """Each render would contain another key. Argo CD would then replace it with each sync."""
+    message = refused(chart, set={setting: ""})
+    assert "there is no cluster to look for an existing key" in message
+    assert instead in message
+
+
+def test_no_key_is_created_beside_an_existing_secret() -> None:
+    assert not of_kind(render(MESH, set={"gateway.auth.existingSecret": "mine"}), "Secret")
+    assert not of_kind(render(PLATFORM, set={"restate.requestSigning.existingSecret": "mine"}), "Secret")
 
 
 def test_secret_entry_without_a_secret_is_rejected() -> None:
     """The Secret that the chart creates has no such entry, so the gateway could not start."""
-    message = refused(CHART, set={"gateway.auth.existingSecretKey": "jwt"})
-    assert "gateway.auth.existingSecretKey is `jwt`" in message
-    assert of_kind(
-        render(CHART, set={"gateway.auth": {"existingSecret": "a", "existingSecretKey": "jwt"}}), "Deployment"
+    with cluster_with() as address:
+        done = rendering_on(address, MESH, set={"gateway.auth.existingSecretKey": "jwt"})
+    assert "gateway.auth.existingSecretKey is `jwt`" in done.stderr
+    own = render(MESH, set={"gateway.auth": {"existingSecret": "a", "existingSecretKey": "jwt"}})
+    assert of_kind(own, "Deployment")
+
+
+def base58(data: bytes) -> str:
+    number, digits = int.from_bytes(data, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        digits = ALPHABET[digit] + digits
+    return "1" * (len(data) - len(data.lstrip(b"\0"))) + digits
+
+
+def signing_pair(manifests: list[Manifest]) -> tuple[bytes, str]:
+    """Return the private key (PEM) and the public key that the chart created."""
+    private = base64.b64decode(one(manifests, "Secret", SIGNING)["data"]["private.pem"])
+    return private, one(manifests, "ConfigMap", SIGNING)["data"]["public"]
+
+
+def test_public_key_belongs_to_the_private_key() -> None:
+    for _ in range(4):
+        private, public = signing_pair(installed(PLATFORM))
+        key = load_pem_private_key(private, password=None)
+        assert isinstance(key, Ed25519PrivateKey)
+        assert public == "publickeyv1_" + base58(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+
+
+def test_restate_reads_the_key_and_prints_the_same_public_key(tmp_path: Path) -> None:
+    """The server logs its public key before it needs anything else. It gets a second, and is ended then."""
+    server = find_binary("restate-server")
+    need("the Restate server", server, "`make setup` installs it")
+    private, public = signing_pair(installed(PLATFORM))
+    (tmp_path / "private.pem").write_bytes(private)
+    ports = [f"127.0.0.1:{port}" for port in free_ports(3)]
+    variables = ("RESTATE_BIND_ADDRESS", "RESTATE_ADMIN__BIND_ADDRESS", "RESTATE_INGRESS__BIND_ADDRESS")
+    environment = {
+        **dict(zip(variables, ports, strict=True)),
+        "RESTATE_BASE_DIR": str(tmp_path),
+        "RESTATE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": str(tmp_path / "private.pem"),
+        "RESTATE_LOG_FILTER": "info",
+        "RESTATE_DISABLE_TELEMETRY": "true",
+    }
+    process = subprocess.Popen(
+        [str(server)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+    try:
+        assert process.stdout is not None
+        seen = next((line for line in process.stdout if "publickeyv1_" in line), "")
+    finally:
+        process.kill()
+        process.wait()
+    assert public in seen
+
+
+def test_restate_signs_with_the_key_that_the_chart_created() -> None:
+    cluster = one(installed(PLATFORM), "RestateCluster")["spec"]["security"]
+    wanted = {"version": "v1", "secret": {"secretName": SIGNING, "key": "private.pem"}}
+    assert cluster["requestSigningPrivateKey"] == wanted
+    assert one(installed(PLATFORM), "Namespace", "restate")["metadata"]["labels"] == {
+        "app.kubernetes.io/part-of": "switchboard",
+        "pod-security.kubernetes.io/enforce": "baseline",
+    }
+    assert not of_kind(installed(PLATFORM, namespace("restate")), "Namespace")
+
+
+def identity_keys(manifests: list[Manifest]) -> set[str | None]:
+    """Return the identity keys of all services."""
+    pods = [pod for pod in pod_templates(manifests) if pod.owner.startswith("RestateDeployment/")]
+    environments = [{each["name"]: each.get("value") for each in containers(pod.spec)[0]["env"]} for pod in pods]
+    return {each.get("RESTATE_IDENTITY_KEY") for each in environments}
+
+
+def test_services_verify_the_platforms_signature_by_default() -> None:
+    _, public = signing_pair(installed(PLATFORM))
+    assert identity_keys(installed(MESH, config_map(SIGNING, "restate", public=public))) == {public}
+    assert identity_keys(installed(MESH)) == {None}, "an installation without that key, which the notes warn of"
+    assert identity_keys(render(MESH, set={"restate.identityKey": PUBLIC_KEY})) == {PUBLIC_KEY}
+
+
+def test_production_values_need_an_identity_key() -> None:
+    message = refused(MESH, "values-production.yaml", set={"restate.identityKey": ""})
+    assert "restate.identityKey is empty" in message
+    with cluster_with(config_map(SIGNING, "restate", public=PUBLIC_KEY)) as address:
+        found = rendered_on(
+            address, MESH, "values-production.yaml", set={**IN_PRODUCTION[MESH], "restate.identityKey": ""}
+        )
+    assert identity_keys(found) == {PUBLIC_KEY}
+
+
+NOT_FIT: dict[str, tuple[str, dict[str, object]]] = {
+    "the demo model is in use": (MESH, {"demoModel.enabled": True}),
+    "networkPolicy.enabled is false": (MESH, {"networkPolicy.enabled": False}),
+    "telemetry.content is `full`": (MESH, {"telemetry.content": "full"}),
+    "services.bank.image.digest is empty": (MESH, {"services.bank.image.digest": ""}),
+    "gateway.image.digest is empty": (MESH, {"gateway.image.digest": ""}),
+    "restate.requestSigning has no key": (PLATFORM, {"restate.requestSigning.create": False}),
+    "restate.disableNetworkPolicies is true": (PLATFORM, {"restate.disableNetworkPolicies": True}),
+    "restate.image.digest is empty": (PLATFORM, {"restate.image.digest": ""}),
+    "opentelemetry-collector.image.digest is empty": (PLATFORM, {"opentelemetry-collector.image.digest": ""}),
+    "jaeger.jaeger.image.digest is empty": (PLATFORM, {"jaeger.jaeger.image.digest": ""}),
+}
+
+
+@pytest.mark.parametrize("problem", NOT_FIT)
+def test_production_values_refuse_what_is_not_fit_for_customers(problem: str) -> None:
+    chart, settings = NOT_FIT[problem]
+    file = {MESH: "values-production.yaml", PLATFORM: "values-ha.yaml"}[chart]
+    s3 = {} if chart == MESH else {"restate.snapshots.destination": "s3://bucket/path"}
+    assert problem in refused(chart, file, set={**s3, **settings})

@@ -1,6 +1,7 @@
 """Evaluate the Tiltfile in a real Starlark interpreter. Tilt's builtins only record their calls; helm is real."""
 
 import os
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,7 +29,7 @@ TRIGGER_MODE_MANUAL, TRIGGER_MODE_AUTO = "manual", "auto"
 """
 
 RECORDED = (
-    "version_settings update_settings ci_settings allow_k8s_contexts warn local docker_build "
+    "version_settings update_settings ci_settings allow_k8s_contexts warn docker_build "
     "k8s_custom_deploy k8s_kind k8s_resource k8s_yaml local_resource"
 ).split()
 """Builtins without a result. Their arguments are recorded."""
@@ -139,6 +140,13 @@ def builtins(
     def recorder(name: str) -> Any:
         return lambda *arguments, **named: evaluation.calls.append(Call(name, arguments, named))
 
+    def local(command: str | list[str], **named: object) -> str:
+        """Record the command, and run it if it is a list of words. The others need a cluster or a network."""
+        evaluation.calls.append(Call("local", [command], named))
+        if isinstance(command, str):
+            return ""
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
     def value(kind: str) -> Any:
         return lambda *given, **named: {"kind": kind, **dict(zip(VALUES[kind], given, strict=False)), **named}
 
@@ -160,6 +168,7 @@ def builtins(
         **{name: recorder(name) for name in RECORDED},
         **{name: value(name) for name in VALUES},
         "helm": render_chart,
+        "local": local,
         "decode_yaml_stream": lambda text: list(yaml.safe_load_all(text)),
         "encode_yaml_stream": lambda objects: yaml.safe_dump_all(objects),
         "_exists": lambda path: os.path.exists(project / path),

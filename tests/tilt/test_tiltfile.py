@@ -220,7 +220,7 @@ def test_public_signing_key_is_used_only_on_local_clusters(plain: Evaluation) ->
     assert len(keys) == 2
     assert not [key for key in keys if key in written]
     assert signing_key(plain) not in str(other.objects)
-    assert "gateway-jwt:secret" in other.resources["mesh-objects"]["objects"]
+    assert "gateway-key:secret" in other.resources["mesh-objects"]["objects"]
 
 
 @pytest.mark.parametrize(("subcommand", "waits"), [("up", False), ("ci", True)])

@@ -1,10 +1,9 @@
 {{/* Checks for combinations of values that the schema cannot express. */}}
 
 {{- define "agent-mesh.check" -}}
-{{- $demo := include "agent-mesh.uses-demo-model" . }}
-{{- if and (not $demo) (not .Values.model.existingSecret) }}
-{{- fail "\n\nThere is no model: demoModel.enabled is false and model.existingSecret is empty. Create a Secret with the API key and set model.existingSecret to its name,\n  kubectl create secret generic model-key --from-literal=OPENAI_API_KEY=...\nor enable the demo model." }}
-{{- end }}
+{{- include "agent-mesh.check-env" . }}
+{{- include "agent-mesh.check-model" . }}
+{{- include "agent-mesh.check-production" . }}
 {{- if not .Values.restate.register.cluster }}
 {{- if not (and .Values.restate.ingressUrl .Values.restate.adminUrl) }}
 {{- fail "\n\nrestate.register has no cluster, so the chart does not know Restate's addresses. Set restate.ingressUrl and restate.adminUrl." }}
@@ -14,13 +13,13 @@
 {{- end }}
 {{- end }}
 {{- range $name, $own := .Values.services }}
-{{- if has $name (list "gateway" "demo-model" "test" "switchboard" "dns" "deny-by-default") }}
+{{- if has $name (list "gateway" "demo-model" "test" "switchboard" "dns" "deny-by-default" "removal-check") }}
 {{- fail (printf "\n\nservices.%s: the chart already has an object with this name. Choose another name." $name) }}
 {{- end }}
-{{- $config := mustMergeOverwrite (deepCopy $.Values.defaults) (deepCopy ($own | default dict)) }}
+{{- $config := include "agent-mesh.config" (dict "root" $ "own" $own) | fromJson }}
 {{- include "agent-mesh.check-scale" (dict "where" (printf "services.%s" $name) "config" $config) }}
 {{- end }}
-{{- $gateway := mustMergeOverwrite (deepCopy .Values.defaults) (deepCopy .Values.gateway) }}
+{{- $gateway := include "agent-mesh.config" (dict "root" . "own" .Values.gateway) | fromJson }}
 {{- include "agent-mesh.check-scale" (dict "where" "gateway" "config" $gateway) }}
 {{- if and $gateway.auth.jwksUrl $gateway.auth.existingSecret }}
 {{- fail "\n\ngateway.auth: set jwksUrl or existingSecret, not both. Tokens are signed either by an identity provider or with that Secret." }}
@@ -37,11 +36,30 @@
 {{- if and $gateway.httpRoute.enabled (not $gateway.httpRoute.parentRefs) }}
 {{- fail "\n\ngateway.httpRoute.enabled needs gateway.httpRoute.parentRefs, with a reference to the parent Gateway." }}
 {{- end }}
+{{- if and $gateway.enabled (not (or $gateway.auth.jwksUrl $gateway.auth.existingSecret)) (not (include "agent-mesh.has-cluster" .)) }}
+{{- fail "\n\ngateway.auth: there is no cluster to look for an existing key, so each render would create another one. Create a Secret with the entry GATEWAY_JWT_SECRET and set gateway.auth.existingSecret to its name, or set gateway.auth.jwksUrl." }}
+{{- end }}
 {{- end }}
 
 {{- define "agent-mesh.check-scale" -}}
 {{- $scaling := .config.autoscaling }}
 {{- if and $scaling.enabled (gt ($scaling.min | int) ($scaling.max | int)) }}
 {{- fail (printf "\n\n%s.autoscaling: min is %d and max is %d, but min must not exceed max." .where ($scaling.min | int) ($scaling.max | int)) }}
+{{- end }}
+{{- end }}
+
+{{/*
+Refuses secrets among plain variables, with the variable's path. Helm reports names that a schema rejects at wrong paths.
+Exceptions: a public key, and limits on tokens.
+*/}}
+{{- define "agent-mesh.check-env" -}}
+{{- $groups := dict "defaults" .Values.defaults "gateway" .Values.gateway "demoModel" .Values.demoModel }}
+{{- range $name, $own := .Values.services }}{{ $_ := set $groups (printf "services.%s" $name) ($own | default dict) }}{{ end }}
+{{- range $where, $own := $groups }}
+{{- range $variable, $_ := $own.env }}
+{{- if and (regexMatch "KEY|SECRET|PASS|TOKEN|CREDENTIAL" $variable) (not (regexMatch "^(RESTATE_IDENTITY_KEY|([A-Z0-9_]+_)?TOKENS(_[A-Z0-9]+)*_MAX)$" $variable)) }}
+{{- fail (printf "\n\n%s.env.%s: the name suggests a secret, and everybody who may read the release can read these values. Put it into a Secret and pass it with %s.extraEnv and valueFrom, or with %s.envFrom." $where $variable $where $where) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}

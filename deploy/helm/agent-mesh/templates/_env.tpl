@@ -29,7 +29,7 @@ them are in the pod template and none in a ConfigMap: a changed ConfigMap would 
 {{- define "agent-mesh.service-env" -}}
 {{- $root := .root }}
 {{- include "agent-mesh.process-env" (dict "root" $root "port" 9080) }}
-{{- with $root.Values.restate.identityKey }}
+{{- with include "agent-mesh.identity-key" $root }}
 - {name: RESTATE_IDENTITY_KEY, value: {{ . | quote }}}
 {{- end }}
 {{- if .config.uses.restateAdmin }}
@@ -42,24 +42,4 @@ them are in the pod template and none in a ConfigMap: a changed ConfigMap would 
 - {name: SWITCHBOARD_PRICES, value: {{ $root.Values.model.prices | toJson | quote }}}
 - {name: SWITCHBOARD_PRICE_CURRENCY, value: {{ $root.Values.model.priceCurrency }}}
 {{- end }}
-{{- end }}
-
-{{- define "agent-mesh.model-env" -}}
-{{- $model := .Values.model }}
-{{- if include "agent-mesh.uses-demo-model" . }}
-- {name: OPENAI_API_KEY, value: not-needed}
-- {name: OPENAI_BASE_URL, value: "http://{{ include "agent-mesh.name" (dict "root" . "name" "demo-model") }}:9099/v1"}
-- {name: OPENAI_SENDS, value: all}
-- {name: SWITCHBOARD_MODEL, value: demo}
-{{- else }}
-- {name: OPENAI_API_KEY, valueFrom: {secretKeyRef: {name: {{ $model.existingSecret }}, key: {{ $model.existingSecretKey }}}}}
-{{- with $model.baseUrl }}
-- {name: OPENAI_BASE_URL, value: {{ . | quote }}}
-{{- end }}
-- {name: SWITCHBOARD_MODEL, value: {{ $model.name | quote }}}
-{{- with $model.fallbackModels }}
-- {name: SWITCHBOARD_FALLBACK_MODELS, value: {{ join "," . | quote }}}
-{{- end }}
-{{- end }}
-- {name: SWITCHBOARD_MODEL_CALLS_MAX, value: {{ $model.callsMax | int | quote }}}
 {{- end }}

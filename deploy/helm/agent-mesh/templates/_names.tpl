@@ -1,7 +1,9 @@
 {{/* Names, labels and images. Pod labels contain no chart version: it would roll out every agent at each upgrade. */}}
 
 {{- define "agent-mesh.name" -}}
-{{ .root.Values.namePrefix }}{{ .name }}
+{{- $prefix := .root.Values.namePrefix }}
+{{- with .root.Values.fullnameOverride }}{{ $prefix = printf "%s-" . }}{{ end }}
+{{- $prefix }}{{ .name }}
 {{- end }}
 
 {{- define "agent-mesh.part-of" -}}
@@ -52,22 +54,16 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
-{{/* registry/repository@digest, or registry/repository:tag if there is no digest. */}}
+{{/* registry/repository@digest, or registry/repository:tag if there is no digest. `global.imageRegistry` is the registry. */}}
 {{- define "agent-mesh.image" -}}
 {{- $image := .config.image }}
 {{- $repository := default (printf "switchboard-%s" .name) $image.repository }}
-{{- $path := list .root.Values.image.registry $repository | compact | join "/" }}
+{{- $path := list (default .root.Values.image.registry (.root.Values.global).imageRegistry) $repository | compact | join "/" }}
 {{- if $image.digest -}}
 {{ $path }}@{{ $image.digest }}
 {{- else -}}
 {{ $path }}:{{ coalesce $image.tag .root.Values.image.tag .root.Chart.AppVersion }}
 {{- end }}
-{{- end }}
-
-{{/* "true" or empty. */}}
-{{- define "agent-mesh.uses-demo-model" -}}
-{{- $wanted := .Values.demoModel.enabled | toString }}
-{{- if or (eq $wanted "true") (and (eq $wanted "auto") (not .Values.model.existingSecret)) }}true{{ end }}
 {{- end }}
 
 {{- define "agent-mesh.ingress-url" -}}
@@ -76,4 +72,16 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{- define "agent-mesh.admin-url" -}}
 {{ default (printf "http://restate.%s:9070" (default "" .Values.restate.register.cluster)) .Values.restate.adminUrl }}
+{{- end }}
+
+{{/*
+The public key of Restate's request signing, or nothing. mesh-platform writes the one that it created into a ConfigMap.
+*/}}
+{{- define "agent-mesh.identity-key" -}}
+{{- $restate := .Values.restate }}
+{{- if $restate.identityKey }}
+{{- $restate.identityKey }}
+{{- else if $restate.register.cluster }}
+{{- dig "data" "public" "" (lookup "v1" "ConfigMap" $restate.register.cluster "request-signing") }}
+{{- end }}
 {{- end }}

@@ -14,17 +14,19 @@ spec:
 
 {{- define "agent-mesh.pod-spec" -}}
 {{- $config := .config -}}
-serviceAccountName: {{ include "agent-mesh.name" . }}
+serviceAccountName: {{ include "agent-mesh.service-account" . }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ $config.terminationGracePeriodSeconds | int }}
 securityContext:
-  {{- include "agent-mesh.pod-security" . | nindent 2 }}
-{{- with .root.Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - {name: {{ . }}}
-  {{- end }}
+  {{- toYaml $config.podSecurityContext | nindent 2 }}
+{{- include "agent-mesh.pull-secrets" .root }}
+{{- with $config.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with $config.hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $config.priorityClassName }}
 priorityClassName: {{ . }}
@@ -54,6 +56,10 @@ topologySpreadConstraints:
     matchLabelKeys: [pod-template-hash]
   {{- end }}
 {{- end }}
+{{- with $config.initContainers }}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 containers:
   - name: {{ .name }}
     image: {{ include "agent-mesh.image" . }}
@@ -67,12 +73,15 @@ containers:
     resources:
       {{- toYaml $config.resources | nindent 6 }}
     securityContext:
-      {{- include "agent-mesh.container-security" . | nindent 6 }}
+      {{- toYaml $config.securityContext | nindent 6 }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
       {{- with $config.extraVolumeMounts }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
+  {{- with $config.sidecars }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 volumes:
   - name: tmp
     emptyDir: {sizeLimit: 64Mi}
@@ -81,17 +90,15 @@ volumes:
   {{- end }}
 {{- end }}
 
-{{- define "agent-mesh.pod-security" -}}
-runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-seccompProfile: {type: RuntimeDefault}
+{{- define "agent-mesh.pull-secrets" }}
+{{- $names := .Values.image.pullSecrets }}
+{{- range .Values.imagePullSecrets }}{{ $names = append $names (kindIs "string" . | ternary . (get (kindIs "string" . | ternary (dict) .) "name")) }}{{ end }}
+{{- with $names | uniq }}
+imagePullSecrets:
+  {{- range . }}
+  - {name: {{ . }}}
+  {{- end }}
 {{- end }}
-
-{{- define "agent-mesh.container-security" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
 {{- end }}
 
 {{/* HTTP probes on one named port. A busy event loop answers late, so a pod is restarted only after 90 s without answer. */}}

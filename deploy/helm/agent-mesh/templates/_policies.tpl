@@ -64,7 +64,7 @@ labels:
 {{- $peer := dict "podSelector" (dict "matchLabels" (include "agent-mesh.selector" (dict "root" . "name" "demo-model") | fromYaml)) }}
 {{- include "agent-mesh.egress" (dict "root" . "to" (list $peer) "ports" (list "TCP/9099")) }}
 {{- else }}
-{{- $ports := default (list (include "agent-mesh.port-of" (default "https://" .Values.model.baseUrl))) .Values.networkPolicy.modelEgress.ports }}
+{{- $ports := default (include "agent-mesh.model-ports" . | fromJsonArray) .Values.networkPolicy.modelEgress.ports }}
 {{- include "agent-mesh.outside-egress" (dict "to" .Values.networkPolicy.modelEgress.to "ports" $ports) }}
 {{- end }}
 {{- end }}
