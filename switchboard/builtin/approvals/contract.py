@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field
 
 from switchboard import Tool, ToolInput
 from switchboard.messages import WireModel
+from switchboard.text import PlainText
 
 APPROVALS = "Approvals"
 INBOX = "ApprovalInbox"
@@ -18,10 +19,11 @@ DECIDED_BY_DEADLINE = "Switchboard"
 PAGE_DEFAULT = 50
 PAGE_MAX = 100
 
+NAME_MAX_CHARS = 64
 REASON_MAX_CHARS = 500
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON_MAX_CHARS)]
+Name = Annotated[str, PlainText(NAME_MAX_CHARS, names=True)]
+Reason = Annotated[str, PlainText(REASON_MAX_CHARS, min_chars=1, lines=True)]
 
 
 class Fact(WireModel):

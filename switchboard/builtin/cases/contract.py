@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field
 
 from switchboard import FromIdentity, Tool, ToolInput
 from switchboard.contract import PersonalInput, Text
 from switchboard.messages import WireModel
+from switchboard.text import PlainText
 
 CASES = "Cases"
 CASE_DESK = "CaseDesk"
@@ -25,12 +26,14 @@ OPEN_UNVERIFIED_MAX = 5_000
 """Open unverified cases of all customers; half of the inbox's limit."""
 
 SUMMARY_MAX_CHARS = 4_000
+STAFF_NAME_MAX_CHARS = 64
+OUTCOME_MAX_CHARS = 500
 PAGE_DEFAULT = 50
 PAGE_MAX = 100
 
-Summary = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=SUMMARY_MAX_CHARS)]
-StaffName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
-Outcome = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Summary = Annotated[str, PlainText(SUMMARY_MAX_CHARS, min_chars=1, lines=True)]
+StaffName = Annotated[str, PlainText(STAFF_NAME_MAX_CHARS, names=True)]
+Outcome = Annotated[str, PlainText(OUTCOME_MAX_CHARS, min_chars=1, lines=True)]
 
 
 class TransferToHumanAgents(PersonalInput):

@@ -1,17 +1,18 @@
 """The contract of an FAQ: articles that answer a general question."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from switchboard import Tool, ToolInput
 from switchboard.messages import WireModel
+from switchboard.text import PlainText
 
 QUESTION_MAX_CHARS = 500
 
 
 class Question(ToolInput):
-    question: str = Field(
-        min_length=1,
-        max_length=QUESTION_MAX_CHARS,
+    question: Annotated[str, PlainText(QUESTION_MAX_CHARS, min_chars=1)] = Field(
         description="The question in English, about one subject",
     )
 

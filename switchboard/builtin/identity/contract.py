@@ -3,10 +3,11 @@
 import datetime as dt
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from switchboard import FromIdentity, NoInput, Tool, ToolInput
 from switchboard.messages import WireModel
+from switchboard.text import PlainText
 from switchboard.toolkit.verified_customers import IDENTITY_CHECKS
 
 IDENTITY_RECORDS = "IdentityRecords"
@@ -25,7 +26,7 @@ WRONG_A_DAY_MAX = 10
 
 FactName = Literal["date_of_birth", "email", "phone", "address"]
 Outcome = Literal["verified", "wrong", "locked"]
-Fact = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=FACT_MAX_CHARS)]
+Fact = Annotated[str, PlainText(FACT_MAX_CHARS, min_chars=1)]
 
 
 class NamedFacts(ToolInput):

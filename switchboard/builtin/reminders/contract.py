@@ -3,12 +3,13 @@
 import datetime as dt
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from switchboard import Tool
 from switchboard.builtin.calendar.contract import When
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
+from switchboard.text import PlainText
 
 REMINDERS = "Reminders"
 
@@ -28,7 +29,7 @@ ReminderId = Annotated[str, Field(pattern=r"^R[0-9]{1,9}$")]
 class RemindMe(PersonalInput):
     """The text and time of a reminder. Exactly one of `at` and `after` must be given."""
 
-    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TEXT_MAX_CHARS)] = Field(
+    text: Annotated[str, PlainText(TEXT_MAX_CHARS, min_chars=1, lines=True)] = Field(
         description="What to remind the customer of."
     )
     at: When | None = None
