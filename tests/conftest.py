@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
@@ -24,7 +25,9 @@ OPEN_FILES_MIN = 8_192
 
 
 def pytest_configure() -> None:
-    """Raise the limit of open files; the processes that tests start inherit it."""
+    """Raise the limit of open files; the processes that tests start inherit it. Slow machines fail no property."""
+    hypothesis.settings.register_profile("switchboard", deadline=None)
+    hypothesis.settings.load_profile("switchboard")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES_MIN if hard == resource.RLIM_INFINITY else min(OPEN_FILES_MIN, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

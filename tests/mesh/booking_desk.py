@@ -133,7 +133,9 @@ async def wait_until_idle(laboratory: Laboratory) -> None:
 
 async def request_call(laboratory: Laboratory, customer: Customer, call: tuple[str, JSON]) -> Answer:
     """Let the model make a call that asks for the customer's yes. Returns the reply with the question."""
-    await laboratory.model.plays(scene("please", TO_AIRLINE, calls(call)), scene(YES, says("unsaid"), says(DONE)))
+    # The model says its last text only if the call is refused before the customer is asked.
+    opening = scene("please", TO_AIRLINE, calls(call), says(DONE))
+    await laboratory.model.plays(opening, scene(YES, says("unsaid"), says(DONE)))
     answer = await customer.says("please")
     assert answer.status == 200, answer
     return answer

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from switchboard.builtin.calendar.contract import format_date
+from switchboard.loop.decide import CHANGED
 from switchboard.testing import JSON
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import (
@@ -34,9 +36,10 @@ async def test_booking_with_three_payment_methods_is_confirmed_and_cancelled(lab
     customer = laboratory.customer("alice")
     asked = await request_call(laboratory, customer, booking("SB245", day, *ALICES_THREE))
     assert asked.text == (
-        f"Please confirm, with yes or no: Book BER to LIS (one way): SB245 on {day}, in economy for Alice Adler (born"
-        " 1988-04-17), 0 checked bags (0 paid), without travel insurance, and pay 289.40 USD in total: 120.00 USD from"
-        " gift_card_1207, 50.00 USD from certificate_5001, 119.40 USD from credit_card_4242?"
+        "Please confirm, with yes or no: Book BER to LIS, one way, in economy?"
+        f" Flights: SB245 BER to LIS on {format_date(day)}. Checked bags: 0, 0 of them paid. Travel insurance: no."
+        " You pay 289.40 USD: 120.00 USD with gift card 1207, 50.00 USD with certificate 5001, 119.40 USD with credit"
+        " card 4242 (Visa ending in 4242). Passengers: “Alice” “Adler”, born on 17 April 1988."
     )
     assert await snapshot(laboratory, "alice", "SB245", day) == before
     await laboratory.model.plays(*yes_scene())
@@ -79,33 +82,134 @@ async def cancel_and_check(laboratory: Laboratory, number: str, day: date) -> No
     )
 
 
+def erins_booking(**more: Any) -> tuple[str, JSON]:
+    return booking("SB245", days_from_today(42), ("credit_card_5454", 289.4), **more)
+
+
+def flight_change(number: str, flight: str, day: date, cabin: str, payment_id: str) -> tuple[str, JSON]:
+    flights = [{"flight_number": flight, "date": day.isoformat()}]
+    wanted = {"reservation_id": number, "cabin": cabin, "flights": flights, "payment_id": payment_id}
+    return "update_reservation_flights", wanted
+
+
+def bags_change(number: str, total: int, paid: int, payment_id: str) -> tuple[str, JSON]:
+    wanted = {"reservation_id": number, "total_baggages": total, "nonfree_baggages": paid, "payment_id": payment_id}
+    return "update_reservation_baggages", wanted
+
+
+SOON = days_from_today(42)
+TWO_CERTIFICATES = (("certificate_5003", 75), ("certificate_5004", 25), ("credit_card_7777", 189.4))
+
+IMPOSSIBLE: list[tuple[str, str, tuple[str, JSON]]] = [
+    ("B2", "erin", booking("SB245", date(2020, 5, 1), ("credit_card_5454", 289.4))),
+    ("B2", "erin", booking("SB999", SOON, ("credit_card_5454", 289.4))),
+    ("B3", "erin", erins_booking(destination="OSL")),
+    ("B4", "erin", erins_booking(passengers=[ERIN] * 6)),
+    ("P1", "erin", booking("SB245", SOON, ("gift_card_1207", 120), ("credit_card_5454", 169.4))),
+    ("P2", "dave", booking("SB245", SOON, *TWO_CERTIFICATES)),
+    ("P3", "erin", booking("SB245", SOON, ("credit_card_5454", 289.39))),
+    ("P4", "bob", booking("SB245", SOON, ("gift_card_2210", 289.4))),
+    ("P6", "alice", bags_change("AB4568", 3, 1, "certificate_5001")),
+    ("L1", "erin", erins_booking(total_baggages=3, nonfree_baggages=0)),
+    ("L3", "bob", bags_change("CD7810", 1, 0, "credit_card_1881")),
+    ("C1", "dave", flight_change("GH6034", "SB310", days_from_today(13), "basic_economy", "credit_card_7777")),
+    ("C2", "alice", flight_change("AB4568", "SB101", SOON, "economy", "credit_card_4242")),
+    ("C8", "alice", ("update_reservation_passengers", {"reservation_id": "AB4568", "passengers": [ERIN, EVE]})),
+    ("C10", "carol", bags_change("EF2204", 1, 0, "credit_card_1005")),
+    ("X2", "alice", ("cancel_reservation", {"reservation_id": "AB1207"})),
+    ("X3", "dave", ("cancel_reservation", {"reservation_id": "GH6034", "reason": "health"})),
+    ("X4", "carol", ("cancel_reservation", {"reservation_id": "EF2204"})),
+    ("G1", "bob", ("cancel_reservation", {"reservation_id": "AB4568"})),
+]
+"""The rule, the customer, and a call that the rule refuses."""
+
+
 @pytest.mark.parametrize(
-    ("customer_id", "payments", "changes", "why"),
-    [
-        ("bob", (("credit_card_0002", 289.4),), {}, "credit_card_0002 was declined: insufficient funds."),
-        ("erin", (("credit_card_5454", 289.39),), {}, "(rule P3)"),
-        (
-            "erin",
-            (("gift_card_1207", 120), ("credit_card_5454", 169.4)),
-            {},
-            "There is no payment method gift_card_1207",
-        ),
-        ("bob", (("gift_card_2210", 289.4),), {}, "(rule P4)"),
-        ("dave", (("certificate_5003", 75), ("certificate_5004", 25), ("credit_card_7777", 189.4)), {}, "(rule P2)"),
-        ("erin", (("credit_card_5454", 289.4),), {"destination": "OSL"}, "(rule B3)"),
-        ("erin", (("credit_card_5454", 289.4),), {"total_baggages": 3, "nonfree_baggages": 0}, "(rule L1)"),
-    ],
+    ("rule", "customer_id", "call"), IMPOSSIBLE, ids=[f"{row[0]}-{row[2][0]}" for row in IMPOSSIBLE]
 )
-async def test_refused_booking_changes_nothing(
-    laboratory: Laboratory, customer_id: str, payments: tuple[tuple[str, float], ...], changes: JSON, why: str
+async def test_customer_is_not_asked_about_a_call_that_a_rule_refuses(
+    laboratory: Laboratory, rule: str, customer_id: str, call: tuple[str, JSON]
 ) -> None:
-    day = days_from_today(42)
-    before = await snapshot(laboratory, customer_id, "SB245", day)
-    result = await call_with_consent(laboratory, customer_id, booking("SB245", day, *payments, **changes))
-    assert not result["ok"]
-    assert why in result["content"]
     await wait_until_idle(laboratory)
-    assert await snapshot(laboratory, customer_id, "SB245", day) == before
+    before = await snapshot(laboratory, customer_id, "SB245", SOON)
+    customer = laboratory.customer(customer_id)
+    reply = await request_call(laboratory, customer, call)
+    assert (reply.body["confirmation"], reply.text) == (None, DONE)
+    result = await last_result(customer)
+    assert (result["ok"], result["outcome"]) == (False, "known")
+    assert result["content"].endswith(f"(rule {rule})")
+    await wait_until_idle(laboratory)
+    assert await snapshot(laboratory, customer_id, "SB245", SOON) == before
+
+
+async def test_declined_card_is_found_after_the_yes_and_changes_nothing(laboratory: Laboratory) -> None:
+    """Only the provider knows it, and only when the card is charged."""
+    before = await snapshot(laboratory, "bob", "SB245", SOON)
+    declined = booking("SB245", SOON, ("credit_card_0002", 289.4))
+    result = await call_with_consent(laboratory, "bob", declined)
+    assert not result["ok"]
+    assert result["content"].startswith("credit_card_0002 was declined: insufficient funds.")
+    assert result["content"].endswith("Nothing was booked or charged.")
+    await wait_until_idle(laboratory)
+    assert await snapshot(laboratory, "bob", "SB245", SOON) == before
+
+
+async def test_seats_sold_between_question_and_yes_are_refused_then(laboratory: Laboratory) -> None:
+    """Ten seats in business, and three customers who are each asked about five of them before anybody says yes."""
+    day = days_from_today(44)
+    before = await snapshot(laboratory, "dave", "SB310", day)
+    party = [{**ERIN, "first_name": f"Guest {letter}"} for letter in "ABCDE"]
+    asked = []
+    for customer_id, card in (
+        ("erin", "credit_card_5454"),
+        ("carol", "credit_card_1005"),
+        ("dave", "credit_card_7777"),
+    ):
+        customer = laboratory.customer(customer_id)
+        wanted = booking("SB310", day, (card, 1865), destination="FCO", cabin="business", passengers=party)
+        reply = await request_call(laboratory, customer, wanted)
+        assert "You pay 1,865.00 USD" in reply.text, reply.text
+        asked.append(customer)
+    results = []
+    for customer in asked:
+        await customer.says(YES)
+        results.append(await last_result(customer))
+    assert [result["ok"] for result in results] == [True, True, False]
+    assert results[-1]["content"].endswith(
+        "has 0 free seats in business, and 5 are needed. Choose another flight or cabin. (rule B2)"
+    )
+    await wait_until_idle(laboratory)
+    after = await snapshot(laboratory, "dave", "SB310", day)
+    charged = changes(after.cards, before.cards)
+    assert charged == {"credit_card_5454": Decimal(1865), "credit_card_1005": Decimal(1865)}
+    assert (len(after.seats), after.listed, after.open) == (2, before.listed, 0)
+    for customer, result in zip(asked, results[:-1], strict=False):
+        number = content_of(result)["reservation_id"]
+        cancelled = ("cancel_reservation", {"reservation_id": number})
+        content_of(await call_with_consent(laboratory, customer.customer_id, cancelled))
+
+
+async def test_call_is_not_made_if_the_reservation_changed_after_the_question(laboratory: Laboratory) -> None:
+    made = booking("SB310", days_from_today(46), ("credit_card_5454", 143), destination="FCO", passengers=[ERIN])
+    number = content_of(await call_with_consent(laboratory, "erin", made))["reservation_id"]
+    customer = laboratory.customer("erin")
+    reply = await request_call(laboratory, customer, bags_change(number, 2, 1, "gift_card_4400"))
+    assert "You pay 50.00 USD with gift card 4400." in reply.text
+    # Meanwhile Erin moves to business in another session, where both bags are free.
+    upgrade = flight_change(number, "SB310", days_from_today(46), "business", "credit_card_5454")
+    content_of(await call_with_consent(laboratory, "erin", upgrade))
+    await customer.says(YES)
+    assert (await last_result(customer))["content"].endswith("(rule L1)")
+    # A change that leaves the call possible, but not what was shown.
+    customer = laboratory.customer("erin")
+    reply = await request_call(laboratory, customer, bags_change(number, 1, 0, "gift_card_4400"))
+    assert reply.text.endswith("Passengers: “Erin” “Evans”.")
+    replaced = {"reservation_id": number, "passengers": [{**ERIN, "first_name": "Ella"}]}
+    content_of(await call_with_consent(laboratory, "erin", ("update_reservation_passengers", replaced)))
+    await customer.says(YES)
+    assert (await last_result(customer))["content"] == CHANGED
+    content_of(await call_with_consent(laboratory, "erin", ("cancel_reservation", {"reservation_id": number})))
+    await wait_until_idle(laboratory)
 
 
 async def test_booking_can_be_changed_in_every_way(laboratory: Laboratory) -> None:

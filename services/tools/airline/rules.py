@@ -28,6 +28,8 @@ INSURANCE_PRICE = Decimal(30)
 CANCELLABLE_HOURS = 24
 """Hours after booking in which every reservation can be cancelled."""
 
+REFUND_TIME = "5 to 7 business days"
+
 CANCELLED_FLIGHT_COMPENSATION = Decimal(100)
 DELAYED_FLIGHT_COMPENSATION = Decimal(50)
 """Per passenger."""
@@ -210,7 +212,7 @@ POLICY = (
                 "policy",
             ),
             Rule("X4", "A reservation can be cancelled only once, and only as a whole.", "policy"),
-            Rule("X5", "The refund goes to the original payment methods and takes 5 to 7 business days.", "saga"),
+            Rule("X5", f"The refund goes to the original payment methods and takes {REFUND_TIME}.", "saga"),
         ),
     ),
     Chapter(

@@ -54,26 +54,31 @@ def pay(profile: Profile, request: Pay) -> Profile | Refusal:
         return Refusal("You have reached the maximum number of reservations.")
     methods = dict(profile.user.payment_methods)
     opened = OpenPayment(reservation_id=request.reservation_id)
-    for part in request.parts:
-        method = methods.get(part.payment_id)
+    for payment_id, amount in amounts_by_method(request).items():
+        method = methods.get(payment_id)
         if method is None:
-            return not_found(profile.user, part.payment_id)
+            return not_found(profile.user, payment_id)
         if method.amount is None:
             continue
-        if part.amount > method.amount:
-            return Refusal(
-                f"The balance of {part.payment_id} is {method.amount:,.2f}, which does not cover {part.amount:,.2f}."
-            )
+        if amount > method.amount:
+            return Refusal(f"The balance of {payment_id} is {method.amount:,.2f}, which does not cover {amount:,.2f}.")
         if method.source == "certificate":
-            del methods[part.payment_id]
+            del methods[payment_id]
             opened = opened.model_copy(update={"certificates": (*opened.certificates, method)})
         else:
-            methods[part.payment_id] = method.model_copy(update={"amount": method.amount - part.amount})
-            taken = opened.debits.get(part.payment_id, Decimal()) + part.amount
-            opened = opened.model_copy(update={"debits": opened.debits | {part.payment_id: taken}})
+            methods[payment_id] = method.model_copy(update={"amount": method.amount - amount})
+            opened = opened.model_copy(update={"debits": opened.debits | {payment_id: amount}})
     added = (request.reservation_id,) if request.reservation_id else ()
     paid = profile.having(payment_methods=methods, reservations=(*profile.user.reservations, *added))
     return paid.model_copy(update={"open_payments": profile.open_payments | {request.operation_id: opened}})
+
+
+def amounts_by_method(request: Pay) -> dict[str, Decimal]:
+    """Return the whole amount for each payment method: a request may name one twice, and a certificate works once."""
+    amounts: dict[str, Decimal] = {}
+    for part in request.parts:
+        amounts[part.payment_id] = amounts.get(part.payment_id, Decimal()) + part.amount
+    return amounts
 
 
 def not_found(user: User, payment_id: str) -> Refusal:

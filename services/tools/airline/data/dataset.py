@@ -4,6 +4,7 @@ docs/reference/airline-data.md describes the format.
 """
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,9 @@ from switchboard.messages import WireModel
 
 DEFAULT_DATA = Path(__file__).with_name("default")
 CITIES = Path(__file__).with_name("cities.json")
+
+PAYMENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""Ids of payment methods that the tools accept as arguments."""
 
 RELATIVE = ("+", "-")
 """Prefixes of a day that is relative to the day on which the reservation was first read."""
@@ -188,6 +192,10 @@ def check_references(folder: Path, data: AirlineData) -> None:
             if flight.flight_number not in data.flights:
                 raise DataError(f"{name}: there is no flight {flight.flight_number}")
     for user in data.users.values():
+        strange = next((one for one in user.payment_methods if not PAYMENT_ID.fullmatch(one)), None)
+        if strange is not None:
+            why = f"the payment method {strange!r} has an id with other characters than letters, digits, '_' and '-'"
+            raise DataError(f"{folder / 'users.json'}: {user.user_id}: {why}")
         lost = [one for one in user.reservations if one not in data.reservations]
         if lost:
             raise DataError(f"{folder / 'users.json'}: {user.user_id}: there is no reservation {lost[0]}")

@@ -9,9 +9,12 @@ from services.tools.airline.data.models import Amount, Cabin, Day, FlightDay
 from switchboard import NoInput, Tool, ToolInput
 from switchboard.contract import Text
 from switchboard.messages import WireModel
+from switchboard.text import PlainText
 
 FLIGHTS = "Flights"
 FLIGHT_SEATS = "FlightSeats"
+
+PLACE_MAX_CHARS = 60
 
 FlightNumber = Annotated[
     str,
@@ -30,7 +33,7 @@ AnyDay = Annotated[
 ]
 Place = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=2, max_length=60),
+    PlainText(PLACE_MAX_CHARS, min_chars=2, names=True),
     Field(description="Airport code or city"),
 ]
 Position = Literal["window", "middle", "aisle"]

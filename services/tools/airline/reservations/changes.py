@@ -35,7 +35,6 @@ def new_ids(drawn: random.Random, ids: AirlineIds) -> Iterator[str]:
 
 
 def booked(request: BookReservation, reservation_id: str, flights: Flights, now: dt.datetime) -> StoredReservation:
-    fares = [fare(flights, key_of(choice), request.cabin) for choice in request.flights]
     reservation = Reservation(
         reservation_id=reservation_id,
         user_id=request.user_id,
@@ -43,10 +42,7 @@ def booked(request: BookReservation, reservation_id: str, flights: Flights, now:
         destination=request.destination,
         flight_type=request.flight_type,
         cabin=request.cabin,
-        flights=tuple(
-            reserved(choice, price, flights[key_of(choice)])
-            for choice, price in zip(request.flights, fares, strict=True)
-        ),
+        flights=booked_flights(request, flights),
         passengers=tuple(person.record() for person in request.passengers),
         payment_history=tuple(Payment(payment_id=p.payment_id, amount=p.amount) for p in request.payment_methods),
         created_at=format_local_time(now),
@@ -55,6 +51,27 @@ def booked(request: BookReservation, reservation_id: str, flights: Flights, now:
         insurance=request.insurance,
     )
     return StoredReservation(reservation=reservation)
+
+
+def booked_flights(request: BookReservation, flights: Flights) -> tuple[ReservedFlight, ...]:
+    """Return the flights of a booking with their fares."""
+    keys = keys_of(request.flights)
+    return tuple(
+        reserved(choice, fare(flights, key, request.cabin), flights[key])
+        for choice, key in zip(request.flights, keys, strict=True)
+    )
+
+
+def rebooked_flights(
+    reservation: Reservation, request: UpdateReservationFlights, flights: Flights
+) -> tuple[ReservedFlight, ...]:
+    """Return the flights after a change, each with its booked price if it is kept, else with today's fare."""
+    fares = new_fares(reservation, request.flights, request.cabin, flights)
+    ways: dict[FlightKey, ReservedFlight | FlightState] = {**flights}
+    ways |= {key_of(flight): flight for flight in reservation.flights}
+    return tuple(
+        reserved(choice, price, ways[key_of(choice)]) for choice, price in zip(request.flights, fares, strict=True)
+    )
 
 
 def reserved(choice: FlightChoice, price: Decimal, way: ReservedFlight | FlightState) -> ReservedFlight:
@@ -82,15 +99,10 @@ def with_flights(
 
     A request that changes neither does not count as a change after a disruption (rule K4).
     """
-    fares = new_fares(stored.reservation, request.flights, request.cabin, flights)
-    ways: dict[FlightKey, ReservedFlight | FlightState] = {**flights}
-    ways |= {key_of(flight): flight for flight in stored.reservation.flights}
     changed = with_fields(
         stored,
         cabin=request.cabin,
-        flights=tuple(
-            reserved(choice, price, ways[key_of(choice)]) for choice, price in zip(request.flights, fares, strict=True)
-        ),
+        flights=rebooked_flights(stored.reservation, request, flights),
         payment_history=paid_on_top(stored.reservation, request.payment_id, price),
     )
     if request.cabin == stored.reservation.cabin and keys_of(request.flights) == keys_of(stored.reservation.flights):

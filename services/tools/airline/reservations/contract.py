@@ -1,17 +1,35 @@
 """The contract of reservations: read, book, cancel, change. Agents and other tools import only this module."""
 
-from decimal import Decimal
+import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from services.tools.airline.data.models import Cabin, Day, FlightType, Passenger, Reservation, YesNo
 from services.tools.airline.flights.contract import FlightNumber
+from services.tools.airline.reservations.facts import (
+    BagsFacts,
+    BookingFacts,
+    CancellationFacts,
+    FlightsFacts,
+    PassengersFacts,
+    format_flights,
+    format_lost,
+    format_method,
+    format_names,
+    format_people,
+    format_price,
+    format_refunds,
+    format_reservation,
+    format_route,
+    readable,
+)
 from services.tools.airline.rules import CURRENCY
 from switchboard import FromIdentity, NoInput, Tool, ToolInput
 from switchboard.contract import PersonalInput, Text
 from switchboard.messages import WireModel
 from switchboard.money import Money, format_amount
+from switchboard.text import PlainText
 
 RESERVATION_DESK = "ReservationDesk"
 RESERVATIONS = "Reservations"
@@ -21,6 +39,14 @@ PASSENGERS_MAX = 20
 SEGMENTS_MAX = 12
 PAYMENTS_MAX = 12
 BAGS_MAX = 100
+PERSON_NAME_MAX_CHARS = 60
+
+
+def existing_day(day: Day) -> Day:
+    """Reject a day that is in no calendar, such as 30 February."""
+    dt.date.fromisoformat(day)
+    return day
+
 
 ReservationId = Annotated[
     str,
@@ -32,13 +58,13 @@ Airport = Annotated[
     StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{3}$"),
     Field(description="Airport code"),
 ]
-TravelDay = Annotated[Day, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+TravelDay = Annotated[Day, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(existing_day)]
 PaymentId = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
+    StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9_-]{1,64}$"),
     Field(examples=["gift_card_1207"]),
 ]
-PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+PersonName = Annotated[str, PlainText(PERSON_NAME_MAX_CHARS, names=True)]
 BagCount = Annotated[int, Field(ge=0, le=BAGS_MAX)]
 CancellationReason = Literal["change_of_plan", "airline_cancelled_flight", "health", "weather", "other"]
 
@@ -130,56 +156,71 @@ class SendCertificate(PersonalInput):
     reason: Literal["cancelled_flight", "delayed_flight"] | None = None
 
 
-def format_flights(flights: tuple[FlightChoice, ...]) -> str:
-    return ", ".join(f"{flight.flight_number} on {flight.date}" for flight in flights)
-
-
-def format_passengers(passengers: tuple[PassengerDetails, ...]) -> str:
-    return ", ".join(f"{person.first_name} {person.last_name} (born {person.dob})" for person in passengers)
-
-
-def format_bags(total: int, paid: int) -> str:
-    return f"{total} checked bag{'' if total == 1 else 's'} ({paid} paid)"
-
-
-def booking_question(request: BookReservation) -> str:
-    """Return the question that asks the customer to confirm exactly this booking and its payments."""
-    total = sum((part.amount for part in request.payment_methods), Decimal())
-    parts = ", ".join(
-        f"{format_amount(part.amount, CURRENCY)} from {part.payment_id}" for part in request.payment_methods
+def booking_question(request: BookReservation, facts: BookingFacts) -> str:
+    payments = ", ".join(
+        f"{format_amount(part.amount, CURRENCY)} with {format_method(part.payment_id, facts.methods)}"
+        for part in request.payment_methods
     )
     return (
-        f"Book {request.origin} to {request.destination} ({request.flight_type.replace('_', ' ')}):"
-        f" {format_flights(request.flights)}, in {request.cabin.replace('_', ' ')} for"
-        f" {format_passengers(request.passengers)}, {format_bags(request.total_baggages, request.nonfree_baggages)},"
-        f" {'with' if request.insurance == 'yes' else 'without'} travel insurance, and pay"
-        f" {format_amount(total, CURRENCY)} in total: {parts}?"
+        f"Book {format_route(request.origin, request.destination, request.flight_type)}, in {readable(request.cabin)}?"
+        f" Flights: {format_flights(chosen(request.flights), facts.flights)}."
+        f" Checked bags: {format_bags(request)}. Travel insurance: {request.insurance}."
+        f" You pay {format_amount(facts.price, CURRENCY)}: {payments}.{format_lost(facts.lost)}"
+        f" Passengers: {format_people(records_of(request.passengers))}."
     )
 
 
-def cancellation_question(request: CancelReservation) -> str:
+def cancellation_question(request: CancelReservation, facts: CancellationFacts) -> str:
+    reason = f" Reason: {readable(request.reason)}." if request.reason else ""
     return (
-        f"Cancel reservation {request.reservation_id} with all its flights? This cannot be undone. Your payments are"
-        " refunded to the original payment methods."
+        f"Cancel {format_reservation(request.reservation_id, facts.reservation)}? All its flights are cancelled, and"
+        f" this cannot be undone.{reason} {format_refunds(facts.refunds)}"
+        f" Passengers: {format_names(facts.reservation.passengers)}."
     )
 
 
-def flights_question(request: UpdateReservationFlights) -> str:
+def flights_question(request: UpdateReservationFlights, facts: FlightsFacts) -> str:
+    booked = facts.reservation
+    same = chosen(request.flights) == tuple((flight.flight_number, flight.date) for flight in booked.flights)
+    flights = "Flights, as before" if same else "Flights from now on"
+    cabin = "as before" if request.cabin == booked.cabin else f"until now {readable(booked.cabin)}"
     return (
-        f"Change reservation {request.reservation_id} to {format_flights(request.flights)} in"
-        f" {request.cabin.replace('_', ' ')}? The difference in price is charged or refunded to {request.payment_id}."
+        f"Change {format_reservation(request.reservation_id, booked)}?"
+        f" {flights}: {format_flights(chosen(request.flights), facts.flights)}."
+        f" Cabin: {readable(request.cabin)}, {cabin}."
+        f" {format_price(facts.price, request.payment_id, facts.method)}"
+        f" Passengers: {format_names(booked.passengers)}."
     )
 
 
-def passengers_question(request: UpdateReservationPassengers) -> str:
-    return f"Change the passengers of reservation {request.reservation_id} to {format_passengers(request.passengers)}?"
-
-
-def baggages_question(request: UpdateReservationBaggages) -> str:
-    bags = format_bags(request.total_baggages, request.nonfree_baggages)
+def passengers_question(request: UpdateReservationPassengers, facts: PassengersFacts) -> str:
     return (
-        f"Change reservation {request.reservation_id} to {bags}, and pay for the added bags with {request.payment_id}?"
+        f"Change the passengers of {format_reservation(request.reservation_id, facts.reservation)}?"
+        f" Until now: {format_people(facts.reservation.passengers)}."
+        f" From now on: {format_people(records_of(request.passengers))}."
     )
+
+
+def baggages_question(request: UpdateReservationBaggages, facts: BagsFacts) -> str:
+    booked = facts.reservation
+    return (
+        f"Change the checked bags of {format_reservation(request.reservation_id, booked)}?"
+        f" Until now: {format_bags(booked)}. From now on: {format_bags(request)}."
+        f" {format_price(facts.price, request.payment_id, facts.method)}"
+        f" Passengers: {format_names(booked.passengers)}."
+    )
+
+
+def chosen(flights: tuple[FlightChoice, ...]) -> tuple[tuple[str, Day], ...]:
+    return tuple((flight.flight_number, flight.date) for flight in flights)
+
+
+def records_of(passengers: tuple[PassengerDetails, ...]) -> tuple[Passenger, ...]:
+    return tuple(person.record() for person in passengers)
+
+
+def format_bags(of: BookReservation | UpdateReservationBaggages | Reservation) -> str:
+    return f"{of.total_baggages}, {of.nonfree_baggages} of them paid"
 
 
 GET_RESERVATION_DETAILS = Tool(
@@ -197,6 +238,7 @@ BOOK_RESERVATION = Tool(
     input=BookReservation,
     output=Reservation,
     consent=booking_question,
+    check=BookingFacts,
     label="book the flights",
 )
 CANCEL_RESERVATION = Tool(
@@ -206,6 +248,7 @@ CANCEL_RESERVATION = Tool(
     input=CancelReservation,
     output=Reservation,
     consent=cancellation_question,
+    check=CancellationFacts,
     label="cancel the reservation",
 )
 UPDATE_RESERVATION_FLIGHTS = Tool(
@@ -215,6 +258,7 @@ UPDATE_RESERVATION_FLIGHTS = Tool(
     input=UpdateReservationFlights,
     output=Reservation,
     consent=flights_question,
+    check=FlightsFacts,
     label="change the flights",
 )
 UPDATE_RESERVATION_PASSENGERS = Tool(
@@ -224,6 +268,7 @@ UPDATE_RESERVATION_PASSENGERS = Tool(
     input=UpdateReservationPassengers,
     output=Reservation,
     consent=passengers_question,
+    check=PassengersFacts,
     label="change the passengers",
 )
 UPDATE_RESERVATION_BAGGAGES = Tool(
@@ -233,6 +278,7 @@ UPDATE_RESERVATION_BAGGAGES = Tool(
     input=UpdateReservationBaggages,
     output=Reservation,
     consent=baggages_question,
+    check=BagsFacts,
     label="add the bags",
 )
 SEND_CERTIFICATE = Tool(

@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 import restate
 
 from services.tools.airline.clock import ClockReading, airline_clock_reading
 from services.tools.airline.customers.contract import GET_USER_DETAILS, GetUserDetails
-from services.tools.airline.data.models import Reservation, User
+from services.tools.airline.data.models import User
 from services.tools.airline.data.schedule import at
 from services.tools.airline.flights.contract import FLIGHT_ON_DAY, FlightOnDay, seats_key
 from services.tools.airline.reservations.contract import FlightChoice
@@ -116,11 +115,3 @@ def flight_state_of(flight: FlightOnDay) -> FlightState:
         day=flight.day,
         late_every_day=flight.late_every_day,
     )
-
-
-def paid_by_method(reservation: Reservation) -> dict[str, Decimal]:
-    """Return the sum that each payment method has paid for the reservation."""
-    sums: dict[str, Decimal] = {}
-    for payment in reservation.payment_history:
-        sums[payment.payment_id] = sums.get(payment.payment_id, Decimal()) + payment.amount
-    return sums

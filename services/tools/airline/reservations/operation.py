@@ -22,6 +22,7 @@ from services.tools.airline.payments.contract import AUTHORISE_CARD, CREDIT_CARD
 from services.tools.airline.reservations import emails, stored_reservation
 from services.tools.airline.reservations.contract import PaymentPart
 from services.tools.airline.reservations.itinerary import FlightKey
+from services.tools.airline.reservations.prices import is_card, refunds
 from services.tools.airline.reservations.stored_reservation import StoredReservation, WriteReservation
 from services.tools.airline.rules import CURRENCY
 from services.tools.airline.settings import AirlineIds
@@ -135,20 +136,12 @@ class Operation:
             send_tool(self.ctx, GIVE_BACK_SEATS, GiveBackSeats(hold_id=hold_id), seats)
 
     def refund_cards(self, paid: Mapping[str, Decimal]) -> None:
-        """Refund what the cards have paid. Accounting refunds gift cards from the payment history.
-
-        Earlier refunds to other payment methods beyond what those had paid are deducted, so that nothing is refunded
-        twice.
-        """
-        given = -sum((amount for amount in paid.values() if amount < 0), Decimal())
-        for number, (payment_id, amount) in enumerate(paid.items(), start=1):
-            if not self._is_card(payment_id) or amount <= 0:
-                continue
-            kept_back = min(given, amount)
-            given -= kept_back
-            if amount > kept_back:
+        """Refund what the cards have paid. Accounting refunds gift cards from the payment history."""
+        back = refunds(paid, self.user)
+        for number, payment_id in enumerate(paid, start=1):
+            if self._is_card(payment_id) and payment_id in back:
                 key = f"{self.operation_id}-{number}"
-                send_tool(self.ctx, CREDIT_CARD, self._movement(payment_id, amount - kept_back), key)
+                send_tool(self.ctx, CREDIT_CARD, self._movement(payment_id, back[payment_id]), key)
 
     async def refund(self, payment_id: str, amount: Decimal) -> None:
         """Refund the difference to a cheaper flight. Returns once a gift card's balance includes it."""
@@ -165,8 +158,7 @@ class Operation:
             await call_tool(self.ctx, customers.SETTLE_PAYMENT, settled, self.user.user_id)
 
     def _is_card(self, payment_id: str) -> bool:
-        method = self.user.payment_methods.get(payment_id)
-        return method is not None and method.source == "credit_card"
+        return is_card(self.user, payment_id)
 
     def _movement(self, payment_id: str, amount: Decimal) -> CardMovement:
         return CardMovement(card_token=card_token(self.user.user_id, payment_id), amount=amount, currency=CURRENCY)

@@ -1,9 +1,9 @@
 """Prices of bookings and changes, from the rules' figures and the flights' fares. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from services.tools.airline.data.models import Cabin, Membership, Reservation
+from services.tools.airline.data.models import Cabin, Membership, Reservation, User
 from services.tools.airline.reservations.contract import BookReservation, FlightChoice
 from services.tools.airline.reservations.itinerary import FlightKey, Flights, key_of
 from services.tools.airline.rules import BAG_PRICE, INSURANCE_PRICE
@@ -72,3 +72,33 @@ def owed_bags(membership: Membership, reservation: Reservation) -> int:
 def bags_price(reservation: Reservation, nonfree_baggages: int) -> Decimal:
     """Return the price of the added bags."""
     return BAG_PRICE * max(0, nonfree_baggages - reservation.nonfree_baggages)
+
+
+def paid_by_method(reservation: Reservation) -> dict[str, Decimal]:
+    """Return the sum that each payment method has paid for the reservation."""
+    sums: dict[str, Decimal] = {}
+    for payment in reservation.payment_history:
+        sums[payment.payment_id] = sums.get(payment.payment_id, Decimal()) + payment.amount
+    return sums
+
+
+def refunds(paid: Mapping[str, Decimal], user: User) -> dict[str, Decimal]:
+    """Return what each payment method gets back, from what each has paid; a negative sum was refunded before.
+
+    Earlier refunds to other payment methods beyond what those had paid are deducted, from cards first, so that nothing
+    is refunded twice.
+    """
+    given = -sum((amount for amount in paid.values() if amount < 0), Decimal())
+    back: dict[str, Decimal] = {}
+    for payment_id, amount in sorted(paid.items(), key=lambda payment: not is_card(user, payment[0])):
+        kept_back = min(given, max(amount, Decimal()))
+        given -= kept_back
+        if amount > kept_back:
+            back[payment_id] = amount - kept_back
+    return back
+
+
+def is_card(user: User, payment_id: str) -> bool:
+    """Return whether the payment method is a credit card in the customer's profile."""
+    method = user.payment_methods.get(payment_id)
+    return method is not None and method.source == "credit_card"

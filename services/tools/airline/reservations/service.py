@@ -1,9 +1,11 @@
 """The reservation service: customers read, book, cancel and change their reservations (Restate: ReservationDesk).
 
-The service holds no lock while it calls. A write looks up what it needs, enforces the policy, and then runs a saga:
-seats on each flight, payments, and the reservation itself, whose object refuses the write if it was changed since it
-was read. If a step is refused or the handler is cancelled, all steps are undone; after the last step, nothing can
-change the outcome. All steps carry the same operation id, so a step that is sent twice takes effect once.
+The service holds no lock while it calls. Before the customer is asked, a check prepares the write: it looks up what
+the write is about, enforces the policy, and returns what the question shows. When the write runs, it is prepared
+again, and then runs as a saga: seats on each flight, payments, and the reservation itself, whose object refuses the
+write if it was changed since it was read. If a step is refused or the handler is cancelled, all steps are undone;
+after the last step, nothing can change the outcome. All steps carry the same operation id, so a step that is sent
+twice takes effect once.
 """
 
 from functools import partial
@@ -12,7 +14,7 @@ import restate
 
 from services.tools.airline.customers.contract import LIST_COMPENSATIONS
 from services.tools.airline.data.models import Reservation
-from services.tools.airline.reservations import changes, lookups
+from services.tools.airline.reservations import changes, lookups, resolution
 from services.tools.airline.reservations.contract import (
     BOOK_RESERVATION,
     CANCEL_RESERVATION,
@@ -30,21 +32,26 @@ from services.tools.airline.reservations.contract import (
     UpdateReservationFlights,
     UpdateReservationPassengers,
 )
+from services.tools.airline.reservations.facts import (
+    BagsFacts,
+    BookingFacts,
+    CancellationFacts,
+    FlightsFacts,
+    PassengersFacts,
+)
 from services.tools.airline.reservations.itinerary import keys_of
 from services.tools.airline.reservations.operation import Operation
 from services.tools.airline.reservations.policy import compensation
-from services.tools.airline.reservations.policy.baggage import can_add_bags, may_add_bags
-from services.tools.airline.reservations.policy.booking import can_book, may_book
-from services.tools.airline.reservations.policy.cancellation import can_cancel, may_cancel
-from services.tools.airline.reservations.policy.changes import (
-    can_change_flights,
-    can_change_passengers,
-    may_change_flights,
-    may_change_passengers,
-)
 from services.tools.airline.reservations.policy.compensation import Claim
-from services.tools.airline.reservations.prices import bags_price, change_price
-from switchboard import NoInput, implements
+from services.tools.airline.reservations.preparation import (
+    prepare_added_bags,
+    prepare_booking,
+    prepare_cancellation,
+    prepare_change_of_flights,
+    prepare_change_of_passengers,
+)
+from services.tools.airline.reservations.prices import bags_price, change_price, paid_by_method
+from switchboard import NoInput, checks, implements
 from switchboard.contract import Text
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.policy import enforce_policy
@@ -62,19 +69,18 @@ async def get_reservation_details(ctx: restate.Context, request: GetReservationD
     return (await lookups.own_reservation(ctx, request.user_id, request.reservation_id)).reservation
 
 
+@checks(reservation_service, BOOK_RESERVATION)
+async def check_book_reservation(ctx: restate.Context, request: BookReservation) -> BookingFacts:
+    """Return what the question shows. 404 or 409, with the reason, if the call would be refused."""
+    who, flights = await prepare_booking(ctx, request, checking=True)
+    return resolution.booking_facts(request, who.user, flights)
+
+
 @implements(reservation_service, BOOK_RESERVATION)
 async def book_reservation(ctx: restate.Context, request: BookReservation) -> Reservation:
     """Book and pay: everything or nothing. 402, 404 or 409, with the reason, if it is refused."""
-    who = await lookups.caller(ctx, request.user_id)
+    who, flights = await prepare_booking(ctx, request)
     user, now = who.user, who.clock.now
-    flights = await lookups.current_flights(ctx, keys_of(request.flights))
-    await enforce_policy(
-        ctx,
-        "may_book",
-        partial(may_book, request, user, flights, now),
-        impossible=partial(can_book, request, user, flights, now),
-        customer_id=request.user_id,
-    )
     operation = Operation(ctx, user, "Nothing was booked or charged.")
     with operation:
         reservation_id = await operation.claim_id(changes.new_ids(ctx.random(), who.clock.ids))
@@ -87,41 +93,41 @@ async def book_reservation(ctx: restate.Context, request: BookReservation) -> Re
     return stored.reservation
 
 
+@checks(reservation_service, CANCEL_RESERVATION)
+async def check_cancel_reservation(ctx: restate.Context, request: CancelReservation) -> CancellationFacts:
+    """Return what the question shows. 404 or 409, with the reason, if the call would be refused."""
+    found = await prepare_cancellation(ctx, request, checking=True)
+    return resolution.cancellation_facts(found.user, found.kept.reservation)
+
+
 @implements(reservation_service, CANCEL_RESERVATION)
 async def cancel_reservation(ctx: restate.Context, request: CancelReservation) -> Reservation:
     """Cancel and refund. 404 if the reservation is not the customer's, 409 if the policy does not allow it."""
-    found = await lookups.reservation_context(ctx, request.user_id, request.reservation_id)
+    found = await prepare_cancellation(ctx, request)
     stored, flights = found.kept, found.flights
-    await enforce_policy(
-        ctx,
-        "may_cancel",
-        partial(may_cancel, request, stored.reservation, flights, found.clock.now),
-        impossible=partial(can_cancel, stored.reservation),
-        customer_id=request.user_id,
-    )
     after = changes.cancelled(stored, flights)
     operation = Operation(ctx, found.user, "Nothing was cancelled.")
     with operation:
         await operation.write(after)
-    operation.refund_cards(lookups.paid_by_method(stored.reservation))
+    operation.refund_cards(paid_by_method(stored.reservation))
     operation.give_back_seats(stored, keys_of(stored.reservation.flights))
     operation.finish(after.reservation, "cancelled")
     return after.reservation
 
 
+@checks(reservation_service, UPDATE_RESERVATION_FLIGHTS)
+async def check_update_reservation_flights(ctx: restate.Context, request: UpdateReservationFlights) -> FlightsFacts:
+    """Return what the question shows. 404 or 409, with the reason, if the call would be refused."""
+    found = await prepare_change_of_flights(ctx, request, checking=True)
+    return resolution.flights_facts(request, found.user, found.kept.reservation, found.flights)
+
+
 @implements(reservation_service, UPDATE_RESERVATION_FLIGHTS)
 async def update_reservation_flights(ctx: restate.Context, request: UpdateReservationFlights) -> Reservation:
     """Change flights or cabin, and charge or refund the difference: everything or nothing. 402, 404 or 409."""
-    found = await lookups.reservation_context(ctx, request.user_id, request.reservation_id, request.flights)
-    user, stored, flights, now = found.user, found.kept, found.flights, found.clock.now
+    found = await prepare_change_of_flights(ctx, request)
+    user, stored, flights = found.user, found.kept, found.flights
     before = stored.reservation
-    await enforce_policy(
-        ctx,
-        "may_change_flights",
-        partial(may_change_flights, request, user, before, flights, now),
-        impossible=partial(can_change_flights, request, user, before, flights, now),
-        customer_id=request.user_id,
-    )
     price = change_price(before, request.flights, request.cabin, flights)
     after = changes.with_flights(stored, request, flights, price)
     operation = Operation(ctx, user, "Nothing was changed or charged.")
@@ -135,18 +141,19 @@ async def update_reservation_flights(ctx: restate.Context, request: UpdateReserv
     return after.reservation
 
 
+@checks(reservation_service, UPDATE_RESERVATION_PASSENGERS)
+async def check_update_reservation_passengers(
+    ctx: restate.Context, request: UpdateReservationPassengers
+) -> PassengersFacts:
+    """Return what the question shows. 404 or 409, with the reason, if the call would be refused."""
+    found = await prepare_change_of_passengers(ctx, request, checking=True)
+    return PassengersFacts(reservation=found.kept.reservation)
+
+
 @implements(reservation_service, UPDATE_RESERVATION_PASSENGERS)
 async def update_reservation_passengers(ctx: restate.Context, request: UpdateReservationPassengers) -> Reservation:
     """Change the passengers. 404 or 409."""
-    found = await lookups.reservation_context(ctx, request.user_id, request.reservation_id)
-    before = found.kept.reservation
-    await enforce_policy(
-        ctx,
-        "may_change_passengers",
-        partial(may_change_passengers, request, before, found.flights, found.clock.now),
-        impossible=partial(can_change_passengers, request, before),
-        customer_id=request.user_id,
-    )
+    found = await prepare_change_of_passengers(ctx, request)
     after = changes.with_passengers(found.kept, request)
     operation = Operation(ctx, found.user, "Nothing was changed.")
     with operation:
@@ -155,18 +162,18 @@ async def update_reservation_passengers(ctx: restate.Context, request: UpdateRes
     return after.reservation
 
 
+@checks(reservation_service, UPDATE_RESERVATION_BAGGAGES)
+async def check_update_reservation_baggages(ctx: restate.Context, request: UpdateReservationBaggages) -> BagsFacts:
+    """Return what the question shows. 404 or 409, with the reason, if the call would be refused."""
+    found = await prepare_added_bags(ctx, request, checking=True)
+    return resolution.bags_facts(request, found.user, found.kept.reservation)
+
+
 @implements(reservation_service, UPDATE_RESERVATION_BAGGAGES)
 async def update_reservation_baggages(ctx: restate.Context, request: UpdateReservationBaggages) -> Reservation:
     """Add bags and pay for them: everything or nothing. 402, 404 or 409."""
-    found = await lookups.reservation_context(ctx, request.user_id, request.reservation_id)
+    found = await prepare_added_bags(ctx, request)
     user, before = found.user, found.kept.reservation
-    await enforce_policy(
-        ctx,
-        "may_add_bags",
-        partial(may_add_bags, request, user, before, found.flights, found.clock.now),
-        impossible=partial(can_add_bags, request, user, before),
-        customer_id=request.user_id,
-    )
     price = bags_price(before, request.nonfree_baggages)
     operation = Operation(ctx, user, "Nothing was changed or charged.")
     with operation:

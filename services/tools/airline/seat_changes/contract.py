@@ -1,24 +1,29 @@
 """The contract of seat changes: the free seats for a reservation, and a change of seat. Agents import only this."""
 
 import datetime as dt
+from typing import Annotated
 
 from pydantic import Field
 
 from services.tools.airline.data.models import Cabin
 from services.tools.airline.flights.contract import FlightNumber, SeatNumber
-from services.tools.airline.reservations.contract import ReservationId, UserId
+from services.tools.airline.reservations.contract import PERSON_NAME_MAX_CHARS, ReservationId, UserId
 from switchboard import Tool
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
+from switchboard.text import PlainText
 
 SEAT_CHANGES = "SeatChanges"
+
+FullName = Annotated[str, PlainText(2 * PERSON_NAME_MAX_CHARS + 1, names=True)]
+"""First and last name, with a space between them."""
 
 
 class SeatMapRequest(PersonalInput):
     customer_id: UserId
     confirmation_number: ReservationId
     flight_number: FlightNumber | None = Field(None, description="Leave out if only one flight has not departed")
-    passenger: str | None = Field(None, max_length=121, description="Full name; leave out if there is only one")
+    passenger: FullName | None = Field(None, description="Full name; leave out if there is only one")
 
 
 class SeatChoice(WireModel):

@@ -57,6 +57,13 @@ def test_payment_is_refused_as_a_whole_when_one_part_cannot_be_paid(parts: tuple
     assert isinstance(pay(ALICE, request("op1", *parts)), Refusal)
 
 
+def test_certificate_named_twice_is_used_once_for_both_amounts() -> None:
+    twice = request("op1", ("certificate_5001", "20"), ("certificate_5001", "30"), ("gift_card_1207", "5"))
+    after = paid(ALICE, twice)
+    assert money(after) == {"gift_card_1207": Decimal(115)}
+    assert undo(after, "op1") == ALICE
+
+
 def test_payments_can_be_undone_in_any_order() -> None:
     second = request("op2", ("gift_card_1207", "30"))
     both = paid(paid(ALICE, THREE), second)

@@ -91,6 +91,13 @@ def copied(folder: Path, name: str, change: Any) -> Path:
             lambda raw: raw["bob"]["reservations"].append("X"),
             "users.json: bob: there is no reservation X",
         ),
+        (
+            "users.json",
+            lambda raw: raw["bob"]["payment_methods"].update(
+                {"my card": raw["bob"]["payment_methods"]["gift_card_2210"]}
+            ),
+            "users.json: bob: the payment method 'my card' has an id with other characters",
+        ),
         ("reservations.json", lambda raw: raw["AB4568"].update(cabin="first"), "reservations.json: AB4568: cabin:"),
         ("reservations.json", lambda raw: raw["AB4568"].update(user_id="x"), "AB4568: there is no user x"),
         (

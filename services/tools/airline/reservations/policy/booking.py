@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from services.tools.airline.data.models import Cabin, User
 from services.tools.airline.reservations.contract import BookReservation
+from services.tools.airline.reservations.facts import readable
 from services.tools.airline.reservations.itinerary import (
     FlightKey,
     Flights,
@@ -17,7 +18,7 @@ from services.tools.airline.reservations.itinerary import (
 )
 from services.tools.airline.reservations.policy.baggage import refuse_paid_bags
 from services.tools.airline.reservations.policy.payment import refuse_method_mix, refuse_methods, refuse_sum
-from services.tools.airline.reservations.policy.wording import format_legs, plural, readable
+from services.tools.airline.reservations.policy.wording import format_legs, plural
 from services.tools.airline.reservations.prices import booking_price
 from services.tools.airline.rules import PASSENGERS_MAX
 from switchboard.toolkit.refusal import NOT_FOUND, Refusal

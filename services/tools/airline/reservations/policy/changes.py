@@ -9,6 +9,7 @@ from services.tools.airline.reservations.contract import (
     UpdateReservationFlights,
     UpdateReservationPassengers,
 )
+from services.tools.airline.reservations.facts import readable
 from services.tools.airline.reservations.itinerary import (
     FlightKey,
     Flights,
@@ -23,7 +24,7 @@ from services.tools.airline.reservations.itinerary import (
 from services.tools.airline.reservations.policy.booking import refuse_missed, refuse_sale
 from services.tools.airline.reservations.policy.closed import refuse_closed
 from services.tools.airline.reservations.policy.payment import refuse_single_method
-from services.tools.airline.reservations.policy.wording import format_flight_key, format_legs, plural, readable
+from services.tools.airline.reservations.policy.wording import format_flight_key, format_legs, plural
 from services.tools.airline.reservations.prices import change_price, kept_fares
 from switchboard.toolkit.refusal import Refusal
 

@@ -14,10 +14,5 @@ def format_legs(way: Sequence[Leg]) -> str:
     return ", ".join(f"{flight.flight_number} {flight.origin} to {flight.destination}" for flight in way)
 
 
-def readable(code: str) -> str:
-    """Return `basic_economy` as "basic economy"."""
-    return code.replace("_", " ")
-
-
 def plural(count: int) -> str:
     return "" if count == 1 else "s"
