@@ -57,7 +57,7 @@ class Ours:
     name: str = OURS
 
     def _customer(self, session: str) -> Customer:
-        return Customer(self.mesh.addresses.ingress_url, self.http, session=session)
+        return Customer(self.mesh.addresses.ingress_url, self.http, session=session, speaker=self.mesh.speaker)
 
     async def send(self, session: str, text: str) -> str:
         return (await self._customer(session).says(text)).text

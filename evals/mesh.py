@@ -52,7 +52,7 @@ class EvalMesh:
     beside: Sequence[Process]
 
     def customer(self, customer_id: str, session: str) -> Customer:
-        return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, session)
+        return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, session, speaker=self.mesh.speaker)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """Call the demo model's control API, for example to set a script."""

@@ -9,11 +9,13 @@ import asyncio
 import sys
 import tarfile
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 
 from services.project import reference
+from switchboard.client import MeshClient
 from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
 from switchboard.local.restate_server import Ports
 from switchboard.testing import Customer, ScriptedModel, calls, says, scene
@@ -48,24 +50,23 @@ async def record(folder: Path) -> None:
         Mesh(reference(), folder, PORTS, environment=LIMITS, restate_environment=ONE_PARTITION) as mesh,
         aiohttp.ClientSession() as http,
     ):
-        url = mesh.addresses.ingress_url
+        customer = partial(Customer, mesh.addresses.ingress_url, http, speaker=mesh.speaker)
         model = ScriptedModel(mesh.addresses.service_url(DEMO_MODEL), http)
-        await Customer(url, http, "alice", "finished").says("how much is my balance?")
+        await customer("alice", "finished").says("how much is my balance?")
         for text in ("I want to apply for a loan of 8000 EUR over 48 months", "a new kitchen"):
-            await Customer(url, http, "alice", "held").says(text)
+            await customer("alice", "held").says(text)
         for text in ("I want to apply for a loan of 20000 EUR over 48 months", "a new kitchen", "yes"):
-            await Customer(url, http, "carol", "approval").says(text)
+            await customer("carol", "approval").says(text)
         await model.plays(
             scene("remind me", TO_BANK, agent="Triage"),
             scene("remind me", REMINDER, says("Done."), agent="Bank") | {"steps_from": "hand_off"},
         )
-        await Customer(url, http, "alice", "timer").says("remind me")
+        await customer("alice", "timer").says("remind me")
         await model.follows_rules()
         await model.fails({"kind": "http_429", "times": 1, "contains": "gambling", "retry_after_s": RETRY_AFTER_S})
-        message = {"customer_id": "alice", "text": "how much did I spend on gambling last month?"}
-        key = {"idempotency-key": IN_FLIGHT_KEY}
-        async with http.post(f"{url}/Session/in-flight/send/send", json=message, headers=key) as response:
-            response.raise_for_status()
+        text = "how much did I spend on gambling last month?"
+        async with MeshClient(mesh.addresses.ingress_url, speaker=mesh.speaker) as client:
+            await client.submit("in-flight", "alice", text, IN_FLIGHT_KEY)
         await asyncio.sleep(RETRY_AFTER_S / 5)
 
 

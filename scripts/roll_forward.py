@@ -35,8 +35,7 @@ def parser() -> argparse.ArgumentParser:
     cluster.add_argument("--release", default="mesh")
     cluster.add_argument("--namespace", default="mesh")
     cluster.add_argument("--service", default="bank")
-    cluster.add_argument("--ingress", default=smoke.INGRESS, help="URL of Restate's ingress, for the conversations")
-    cluster.add_argument("--gateway", default="", help="URL of a gateway to use instead of the ingress")
+    cluster.add_argument("--gateway", default=smoke.GATEWAY, help="URL of the gateway, for the conversations")
     cluster.add_argument(
         "--token", default=os.environ.get("TOKEN", ""), help="a customer's token for the gateway; default: TOKEN"
     )
@@ -63,7 +62,7 @@ def roll_here(sessions: int) -> int:
 
 def roll_on_cluster(options: argparse.Namespace) -> int:
     cluster = Cluster(print_command if options.dry_run else run, options.release, options.namespace, options.service)
-    address = smoke.Mesh(options.gateway or options.ingress, options.token if options.gateway else "")
+    address = smoke.Mesh(options.gateway, options.token)
     try:
         with hold_conversations(address, 0 if options.dry_run else options.sessions) as held:
             roll(cluster, options.tag, print)

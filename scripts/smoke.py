@@ -2,8 +2,7 @@
 
 It needs only Python's standard library and not `switchboard.client`, so it runs where our packages are not installed.
 
-It goes through the gateway with --gateway and a customer's token, or directly to Restate's ingress. It only reads, so
-it can run any number of times.
+It goes through the gateway with a customer's token. It only reads, so it can run any number of times.
 """
 
 import argparse
@@ -21,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-INGRESS = "http://localhost:8080"
+GATEWAY = "http://localhost:8000"
 
 CONVERSATION_TIMEOUT = timedelta(minutes=3)
 """Timeout of the whole conversation: new pods may still be starting, and models are slow."""
@@ -64,20 +63,13 @@ class Mesh:
 
     url: str
     token: str = ""
-    customer: str = "alice"
     session: str = field(default_factory=lambda: f"smoke-{uuid.uuid4().hex[:12]}")
 
     def request(self, text: str) -> urllib.request.Request:
         """Return a request for a message. It has an idempotency key, so it can be resent."""
-        body: dict[str, Any] = {"text": text}
-        headers = {"Content-Type": "application/json", KEY: new_key()}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
-            path = f"/v1/sessions/{self.session}/messages"
-        else:
-            body["customer_id"] = self.customer
-            path = f"/Session/{self.session}/send"
-        return urllib.request.Request(self.url.rstrip("/") + path, json.dumps(body).encode(), headers)
+        headers = {"Content-Type": "application/json", KEY: new_key(), "Authorization": f"Bearer {self.token}"}
+        url = f"{self.url.rstrip('/')}/v1/sessions/{self.session}/messages"
+        return urllib.request.Request(url, json.dumps({"text": text}).encode(), headers)
 
 
 def hold_conversation(mesh: Mesh, deadline: float, log: Callable[[str], None] = print) -> None:
@@ -157,8 +149,7 @@ def new_key() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Hold a short conversation with a mesh and check each reply.")
-    parser.add_argument("--ingress", default=INGRESS, help=f"URL of Restate's ingress; default {INGRESS}")
-    parser.add_argument("--gateway", default="", help="URL of a gateway to use instead of the ingress")
+    parser.add_argument("--gateway", default=GATEWAY, help=f"URL of the gateway; default {GATEWAY}")
     parser.add_argument(
         "--token",
         default=os.environ.get("TOKEN", ""),
@@ -168,9 +159,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--seconds", type=float, default=CONVERSATION_TIMEOUT.total_seconds(), help="timeout of the whole conversation"
     )
     options = parser.parse_args(arguments)
-    if options.gateway and not options.token:
+    if not options.token:
         parser.error("the gateway needs a customer's token: set --token or the variable TOKEN")
-    mesh = Mesh(options.gateway, options.token) if options.gateway else Mesh(options.ingress)
+    mesh = Mesh(options.gateway, options.token)
     try:
         hold_conversation(mesh, time.monotonic() + options.seconds)
     except Failed as failure:

@@ -37,6 +37,7 @@ from switchboard.session.contract import (
     TranscriptRequest,
     TurnRecord,
 )
+from switchboard.speaker import SpeakerKeys
 
 CONNECT_TIMEOUT = timedelta(seconds=3)
 RETRIES = RetryPolicy(pause=timedelta(milliseconds=500), attempts_max=120)
@@ -78,18 +79,24 @@ class Refused(MeshError):
 class MeshClient:
     """Client of the sessions and staff services of one mesh. An async context manager; its methods raise MeshError.
 
-    `notify` receives a sentence when the connection breaks and the client waits for the mesh to come back.
+    `notify` receives a sentence when the connection breaks and the client waits for the mesh to come back. `speaker`
+    are the keys of the mesh, SWITCHBOARD_SPEAKER_KEYS: a mesh that has keys refuses requests that are not signed.
     """
 
-    def __init__(self, ingress_url: str, notify: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, ingress_url: str, notify: Callable[[str], None] = lambda _: None, speaker: SpeakerKeys | None = None
+    ) -> None:
         self.url = ingress_url.rstrip("/")
         self._notify = notify
+        self._speaker = speaker
         self._connected = False
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
         self._http = aiohttp.ClientSession(timeout=timeout)
-        self._ingress = RestateIngress(self.url, self._http, RETRIES, on_failure=self._on_failure)
+        self._ingress = RestateIngress(
+            self.url, self._http, RETRIES, on_failure=self._on_failure, speaker=self._speaker
+        )
         return self
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:

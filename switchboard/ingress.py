@@ -23,6 +23,7 @@ from yarl import URL
 
 from switchboard.retry import Errors, OnFailure, RetryPolicy, ignore_failure, retry
 from switchboard.session.contract import SESSION
+from switchboard.speaker import SpeakerKeys, target_of
 
 HEALTH_PATH = "/restate/health"
 
@@ -107,7 +108,7 @@ class RestateIngress:
     """Client of one Restate ingress. Retries requests that are safe to repeat: reads and calls with a key.
 
     `retried` are the errors that are retried; `on_failure` receives each of them. `headers` returns headers for every
-    request that has a body.
+    request that has a body. `speaker` signs requests; without it they are not signed.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class RestateIngress:
         retried: Errors = (IngressUnavailable,),
         on_failure: OnFailure = ignore_failure,
         headers: Callable[[], Mapping[str, str]] = dict,
+        speaker: SpeakerKeys | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._http = http
@@ -125,6 +127,7 @@ class RestateIngress:
         self._retried = retried
         self._on_failure = on_failure
         self._headers = headers
+        self._speaker = speaker
 
     async def call(
         self,
@@ -135,16 +138,12 @@ class RestateIngress:
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """Call a handler and return its answer as JSON. Without a key it is not retried: a retry could act twice."""
-        body = encode(request)
-        sent = {**idempotency_header(idempotency_key), **(headers or {})}
-        if idempotency_key:
-            return await self._retry(lambda: self.request("POST", path, body, sent), within)
-        return await answer_within(within, self.request("POST", path, body, sent))
+        return await self._post(path, path, request, within, idempotency_key, headers)
 
     async def read(self, path: str, request: Request, within: timedelta) -> bytes:
         """Call a handler that changes nothing and return its answer as JSON. Retried without a key."""
         body = encode(request)
-        return await self._retry(lambda: self.request("POST", path, body), within)
+        return await self._retry(lambda: self.request("POST", path, body, self._proof(path, body)), within)
 
     async def submit(
         self,
@@ -155,7 +154,7 @@ class RestateIngress:
         headers: Mapping[str, str] | None = None,
     ) -> Submitted:
         """Submit a request to the handler at `path` without waiting for its answer. A key is submitted only once."""
-        content = await self.call(f"{path}/send", request, within, idempotency_key, headers)
+        content = await self._post(f"{path}/send", path, request, within, idempotency_key, headers)
         try:
             accepted = _Accepted.model_validate_json(content)
         except ValidationError as error:
@@ -192,6 +191,29 @@ class RestateIngress:
         if response.status >= 300:
             raise_for_error(response)
         return response.content
+
+    async def _post(
+        self,
+        path: str,
+        target: str,
+        request: Request,
+        within: timedelta,
+        key: str,
+        headers: Mapping[str, str] | None,
+    ) -> bytes:
+        """Send a request to the handler at the path `target`. Each attempt has a signature of its own."""
+        body = encode(request)
+        fixed = {**idempotency_header(key), **(headers or {})}
+
+        def attempt() -> Awaitable[bytes]:
+            return self.request("POST", path, body, {**fixed, **self._proof(target, body, key)})
+
+        if key:
+            return await self._retry(attempt, within)
+        return await answer_within(within, attempt())
+
+    def _proof(self, path: str, body: bytes, key: str = "") -> Mapping[str, str]:
+        return self._speaker.sign(target_of(path), body, key) if self._speaker else {}
 
     async def _attach(self, path: str) -> bytes | None:
         """Return the answer, or None when it is time to reconnect."""

@@ -191,7 +191,7 @@ class Conversations:
         """Hold one conversation after the other until `stop` is set. Set it if the token is rejected."""
         while not stop.is_set():
             # A new session for each conversation.
-            mesh = smoke.Mesh(self.address.url, self.address.token, self.address.customer)
+            mesh = smoke.Mesh(self.address.url, self.address.token)
             try:
                 smoke.hold_conversation(
                     mesh, time.monotonic() + CONVERSATION_TIMEOUT.total_seconds(), log=lambda _: None

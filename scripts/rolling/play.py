@@ -55,14 +55,16 @@ class Play:
         self.report = Report()
         self.running: dict[str, Process] = {}
 
+    def customer(self, customer_id: str = "alice") -> Customer:
+        return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, speaker=self.mesh.speaker)
+
     async def run(self, sessions: int) -> Report:
-        ingress = self.mesh.addresses.ingress_url
         try:
             async with self.slow_loans() as gate:
                 first = await self.deployments.serving("Bank")
                 self.report.versions[first] = "v1"
                 self.running[first] = self.mesh.services["bank"]
-                customers = [Customer(ingress, self.http) for _ in range(sessions)]
+                customers = [self.customer() for _ in range(sessions)]
                 async with under_load(customers) as load:
                     await self.forward_and_back(first, gate)
                 self.report_load(load)
@@ -73,10 +75,8 @@ class Play:
         return self.report
 
     async def forward_and_back(self, first: str, gate: Path) -> None:
-        ingress = self.mesh.addresses.ingress_url
         await self.wait_for_turns("v1")
-        asker, applicant = Customer(ingress, self.http), Customer(ingress, self.http)
-        borrower = Customer(ingress, self.http, "bob")
+        asker, applicant, borrower = self.customer(), self.customer(), self.customer("bob")
         asked = [checked(await borrower.says(text)) for text in APPLY][-1]
         for text in (*APPLY, "yes"):
             checked(await applicant.says(text))

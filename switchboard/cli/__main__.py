@@ -57,6 +57,14 @@ CaseId = Annotated[str, typer.Argument(metavar="ID", help="Id of the case, from 
 Outcome = Annotated[str, typer.Option(help="The outcome. The customer sees this text.")]
 By = Annotated[str, typer.Option(help="Name of the staff member.")]
 Why = Annotated[str, typer.Option(help="The reason. The customer sees this text.")]
+Folder = Annotated[
+    Path,
+    typer.Option(
+        envvar="SWITCHBOARD_FOLDER",
+        help="Folder of the mesh, as given to `switchboard up --folder`. Its key signs requests, unless "
+        "SWITCHBOARD_SPEAKER_KEYS is set.",
+    ),
+]
 IngressUrl = Annotated[
     str, typer.Option(envvar="RESTATE_INGRESS_URL", help="URL of Restate's ingress, which accepts messages.")
 ]
@@ -129,6 +137,7 @@ def ask(
         bool, typer.Option("--interrupt", help="Stop the running turn instead of waiting for it.")
     ] = False,
     not_signed_in: NotSignedIn = False,
+    folder: Folder = DEFAULT_FOLDER,
     ingress_url: IngressUrl = INGRESS_URL,
     admin_url: AdminUrl = ADMIN_URL,
 ) -> None:
@@ -137,7 +146,7 @@ def ask(
     from switchboard.cli.console import report_errors
 
     with report_errors():
-        conversation = make_conversation(session, customer, new, ingress_url, admin_url, not not_signed_in)
+        conversation = make_conversation(session, customer, new, folder, ingress_url, admin_url, not not_signed_in)
         raise typer.Exit(ask_once(conversation, message_text(text), interrupt))
 
 
@@ -146,6 +155,7 @@ def chat(
     session: Session = None,
     customer: Customer = "alice",
     new: New = False,
+    folder: Folder = DEFAULT_FOLDER,
     ingress_url: IngressUrl = INGRESS_URL,
     admin_url: AdminUrl = ADMIN_URL,
 ) -> None:
@@ -154,29 +164,41 @@ def chat(
     from switchboard.cli.console import report_errors
 
     with report_errors():
-        talk(make_conversation(session, customer, new, ingress_url, admin_url))
+        talk(make_conversation(session, customer, new, folder, ingress_url, admin_url))
 
 
 @app.command()
-def interrupt(session: Session = None, customer: Customer = "alice", ingress_url: IngressUrl = INGRESS_URL) -> None:
+def interrupt(
+    session: Session = None,
+    customer: Customer = "alice",
+    folder: Folder = DEFAULT_FOLDER,
+    ingress_url: IngressUrl = INGRESS_URL,
+) -> None:
     """Stop the running turn of a session. The transcript shows which tool calls completed."""
     from switchboard.cli.ask import interrupt_turn
     from switchboard.cli.console import out, report_errors
 
     with report_errors():
-        stopped = asyncio.run(interrupt_turn(make_conversation(session, customer, False, ingress_url, ADMIN_URL)))
+        conversation = make_conversation(session, customer, False, folder, ingress_url, ADMIN_URL)
+        stopped = asyncio.run(interrupt_turn(conversation))
         out.print("Stopped." if stopped else "No turn is running in this session.")
 
 
 @app.command()
-def transcript(session: Session = None, customer: Customer = "alice", ingress_url: IngressUrl = INGRESS_URL) -> None:
+def transcript(
+    session: Session = None,
+    customer: Customer = "alice",
+    folder: Folder = DEFAULT_FOLDER,
+    ingress_url: IngressUrl = INGRESS_URL,
+) -> None:
     """Print the messages and tool calls of a session."""
     from switchboard.cli.chat import turns_of
     from switchboard.cli.console import out, report_errors
     from switchboard.cli.transcript import show
 
     with report_errors():
-        show(asyncio.run(turns_of(make_conversation(session, customer, False, ingress_url, ADMIN_URL))), customer, out)
+        conversation = make_conversation(session, customer, False, folder, ingress_url, ADMIN_URL)
+        show(asyncio.run(turns_of(conversation)), customer, out)
 
 
 @app.command()
@@ -315,14 +337,20 @@ def current_project() -> "MeshProject":
 
 
 def make_conversation(
-    session: str | None, customer: str, new: bool, ingress_url: str, admin_url: str, signed_in: bool = True
+    session: str | None,
+    customer: str,
+    new: bool,
+    folder: Path,
+    ingress_url: str,
+    admin_url: str,
+    signed_in: bool = True,
 ) -> "Conversation":
-    from switchboard.cli.ask import Conversation, default_session, new_session, print_session_id
+    from switchboard.cli.ask import Conversation, default_session, new_session, print_session_id, speaker_of
 
     chosen = new_session(customer) if new else session or default_session(customer, signed_in)
     if new:
         print_session_id(chosen)
-    return Conversation(chosen, customer, ingress_url, admin_url, signed_in)
+    return Conversation(chosen, customer, ingress_url, admin_url, signed_in, speaker_of(folder))
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 """Sends one message and prints the reply: shared by `ask` and `chat`."""
 
 import asyncio
+import os
 import re
 import sys
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 
@@ -12,9 +14,11 @@ from switchboard.cli.console import err, fail, note, on_terminal, out
 from switchboard.cli.progress import progress
 from switchboard.cli.tracing import message_span, tracing_enabled
 from switchboard.client import MeshClient
+from switchboard.local.keys import SPEAKER_FILE
 from switchboard.local.problem import InvalidCommand
 from switchboard.local.restate_server import Admin
 from switchboard.session.contract import MESSAGE_MAX_BYTES, SendReply
+from switchboard.speaker import SpeakerKeys
 
 REPLY_FAILED = 3
 """Exit code when the mesh could not answer and apologised."""
@@ -27,13 +31,23 @@ CUSTOMER_IN_ID_MAX_CHARS = 48
 
 @dataclass(frozen=True)
 class Conversation:
-    """A customer's session and the addresses of the mesh."""
+    """A customer's session, the addresses of the mesh, and the keys that sign requests to it."""
 
     session_id: str
     customer_id: str
     ingress_url: str
     admin_url: str
     signed_in: bool = True
+    speaker: SpeakerKeys | None = field(default=None, repr=False)
+
+
+def speaker_of(folder: Path) -> SpeakerKeys | None:
+    """Return the keys in SWITCHBOARD_SPEAKER_KEYS, or the key of the local mesh in this folder; None without either."""
+    given = [key.strip() for key in os.environ.get("SWITCHBOARD_SPEAKER_KEYS", "").split(",") if key.strip()]
+    file = folder / SPEAKER_FILE
+    if not given and file.exists():
+        given = [file.read_text(encoding="utf-8")]
+    return SpeakerKeys(given) if given else None
 
 
 def default_session(customer_id: str, signed_in: bool = True) -> str:
@@ -54,7 +68,7 @@ async def ask(conversation: Conversation, text: str, progress_on: Console, inter
 
     With `interrupt`, the running turn is stopped first. Otherwise the message waits until that turn has ended.
     """
-    async with MeshClient(conversation.ingress_url, notify=note) as mesh:
+    async with MeshClient(conversation.ingress_url, note, conversation.speaker) as mesh:
         handler, key = "steer" if interrupt else "send", uuid.uuid4().hex
         with message_span(conversation.session_id) as headers:
             who, signed_in = conversation.customer_id, conversation.signed_in
@@ -82,7 +96,7 @@ def ask_once(conversation: Conversation, text: str, interrupt: bool = False) -> 
 
 async def interrupt_turn(conversation: Conversation) -> bool:
     """Stop the running turn of a session. Returns False if none is running."""
-    async with MeshClient(conversation.ingress_url) as mesh:
+    async with MeshClient(conversation.ingress_url, speaker=conversation.speaker) as mesh:
         return await mesh.interrupt(conversation.session_id, conversation.customer_id)
 
 

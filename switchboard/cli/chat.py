@@ -80,15 +80,15 @@ def show_status(status: SessionStatus) -> None:
 
 
 async def check_mesh(conversation: Conversation) -> None:
-    async with MeshClient(conversation.ingress_url) as mesh:
+    async with MeshClient(conversation.ingress_url, speaker=conversation.speaker) as mesh:
         await mesh.healthy()
 
 
 async def turns_of(conversation: Conversation) -> list[TurnRecord]:
-    async with MeshClient(conversation.ingress_url) as mesh:
+    async with MeshClient(conversation.ingress_url, speaker=conversation.speaker) as mesh:
         return await mesh.turns(conversation.session_id, conversation.customer_id)
 
 
 async def status_of(conversation: Conversation) -> SessionStatus:
-    async with MeshClient(conversation.ingress_url) as mesh:
+    async with MeshClient(conversation.ingress_url, speaker=conversation.speaker) as mesh:
         return await mesh.status(conversation.session_id, conversation.customer_id)

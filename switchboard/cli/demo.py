@@ -166,7 +166,7 @@ async def play_scene(mesh: Mesh, scene: Scene) -> list[str]:
 
 
 async def say(mesh: Mesh, scene: Scene, says: Says) -> Played:
-    async with MeshClient(mesh.addresses.ingress_url) as client:
+    async with MeshClient(mesh.addresses.ingress_url, speaker=mesh.speaker) as client:
         invocation_id = await client.submit(
             scene.session, scene.customer, says.text, uuid.uuid4().hex, signed_in=scene.signed_in
         )

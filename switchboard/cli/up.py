@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
@@ -65,6 +66,7 @@ DEMO_MODEL_OFFSET = 18
 """Distance of the demo model's port from --service-port-base."""
 
 DEFAULT_PORTS = Ports()
+DEFAULT_FOLDER = Path(".switchboard")
 
 
 def model_variables(environment: Mapping[str, str]) -> dict[str, str] | None:
@@ -214,7 +216,7 @@ def show(mesh: Mesh, model: Mapping[str, str] | None, tracing_off: str = "") -> 
     table.add_row("Restate UI", f"{addresses.admin_url}/ui/", "running turns and calls")
     if mesh.gateway is not None:
         table.add_row("gateway", f"http://127.0.0.1:{mesh.gateway.port}", "get a token with `switchboard token`")
-    table.add_row("ingress", addresses.ingress_url, "no authentication; keep it private")
+    table.add_row("ingress", addresses.ingress_url, "only signed requests; keep it private")
     table.add_row("admin", addresses.admin_url, "service registry and SQL")
     for name in mesh.names:
         table.add_row(name, addresses.service_url(name), "/metrics /health")
@@ -235,7 +237,7 @@ def show(mesh: Mesh, model: Mapping[str, str] | None, tracing_off: str = "") -> 
         print_line(tracing_off, "bold yellow")
         out.print()
     print_line("The mesh is up. In another terminal:")
-    for command in commands(addresses, mesh.project.definition.example):
+    for command in commands(addresses, mesh.folder, mesh.project.definition.example):
         print_line(f"  {command}", "bold")
     out.print()
     print_line(f"Press Ctrl-C to stop. Conversations are kept in {mesh.folder}, logs in {mesh.log('*').parent}.", "dim")
@@ -246,8 +248,12 @@ def print_line(line: str, style: str = "") -> None:
     out.print(Text(line, style=style), soft_wrap=True)
 
 
-def commands(addresses: Addresses, example: str) -> list[str]:
-    """Return two commands to try. With non-default ports, an `export` of the addresses comes first."""
-    here = f"export RESTATE_INGRESS_URL={addresses.ingress_url} RESTATE_ADMIN_URL={addresses.admin_url}"
-    own = [] if addresses.restate == DEFAULT_PORTS else [here]
+def commands(addresses: Addresses, folder: Path, example: str) -> list[str]:
+    """Return two commands to try. With other than the default ports or folder, an `export` of them comes first."""
+    exported = []
+    if addresses.restate != DEFAULT_PORTS:
+        exported += [f"RESTATE_INGRESS_URL={addresses.ingress_url}", f"RESTATE_ADMIN_URL={addresses.admin_url}"]
+    if folder != DEFAULT_FOLDER.absolute():
+        exported.append(f"SWITCHBOARD_FOLDER={shlex.quote(str(folder))}")
+    own = [f"export {' '.join(exported)}"] if exported else []
     return [*own, f'switchboard ask "{example}"', "switchboard chat"]

@@ -54,7 +54,8 @@ async def serve(settings: GatewaySettings) -> None:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
     # The middleware limits requests. The client's default limit would let only 100 messages wait for replies.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
-        session_client = SessionClient(Ingress(str(settings.restate_ingress_url), http), settings.reply_timeout)
+        ingress = Ingress(str(settings.restate_ingress_url), http, settings.speaker())
+        session_client = SessionClient(ingress, settings.reply_timeout)
         readiness = Readiness(session_client.ready)
         middleware = create_middleware(settings, http, session_client, readiness)
         server = Server(

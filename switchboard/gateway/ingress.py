@@ -20,6 +20,7 @@ from switchboard.ingress import (
 from switchboard.messages import WireModel
 from switchboard.retry import RetryPolicy
 from switchboard.session.contract import ClaimedKey
+from switchboard.speaker import SpeakerKeys
 
 CONNECT_TIMEOUT = timedelta(seconds=2)
 SUBMIT_TIMEOUT = timedelta(seconds=5)
@@ -37,7 +38,7 @@ RETRIES = RetryPolicy(pause=timedelta(milliseconds=250), attempts_max=120)
 class Ingress:
     """The sessions behind one Restate ingress. Its methods raise IngressError."""
 
-    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, http: aiohttp.ClientSession, speaker: SpeakerKeys | None = None) -> None:
         self._restate = RestateIngress(
             url,
             http,
@@ -46,6 +47,7 @@ class Ingress:
             retried=(IngressUnavailable, NotAMesh),
             on_failure=lambda error, failures: RECONNECTS.inc(),
             headers=trace_headers,
+            speaker=speaker,
         )
 
     async def claim(self, session_id: str, key: ClaimedKey, idempotency_key: str) -> bool:

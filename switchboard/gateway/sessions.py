@@ -15,6 +15,7 @@ from switchboard.gateway.problems import Problem
 from switchboard.gateway.spans import set_attribute
 from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh
 from switchboard.messages import WireModel
+from switchboard.runtime.speaker_check import NOT_SIGNED_STATUS
 from switchboard.session.contract import NO_AGENTS, QUESTION_CLOSED, QUESTION_EXPIRED, ClaimedKey
 from switchboard.telemetry.spans import CANCELLATION_MESSAGE
 
@@ -123,7 +124,7 @@ class SessionClient:
                     return await while_client_connected(self._reply(submitted.invocation_id), receive)
                 except HandlerFailed as error:
                     # Restate keeps this failure under its key for a day. If it is a past attempt in which nothing was
-                    # done, try again under the next key.
+                    # done, try again under the next key. An unsigned request by someone else may have used the key.
                     if not (did_nothing(error) and submitted.repeated):
                         raise
         raise Problem(503, "no_attempts", NO_MORE_ATTEMPTS, RETRY_SOON_S)
@@ -175,9 +176,14 @@ def no_agent_found(failed: HandlerFailed) -> bool:
     return failed.status == 503 and failed.message in (NO_AGENTS, NO_AGENTS_0_1)
 
 
+def not_signed(failed: HandlerFailed) -> bool:
+    """Return whether a request was refused because of its signature, with nothing done."""
+    return failed.status == NOT_SIGNED_STATUS
+
+
 def did_nothing(failed: HandlerFailed) -> bool:
     """Return whether a message was refused for a reason that passes, so that the same message can be tried again."""
-    return no_agent_found(failed) or limit_problem(failed) is not None
+    return no_agent_found(failed) or not_signed(failed) or limit_problem(failed) is not None
 
 
 async def while_client_connected(reply: Awaitable[bytes], receive: Receive) -> bytes:
@@ -219,6 +225,9 @@ def problem_of(failed: HandlerFailed) -> Problem:
     """Return the Problem for a handler's error. Its refusals are written for customers; messages of bugs are hidden."""
     if failed.message == CANCELLATION_MESSAGE:
         return Problem(409, "stopped", STOPPED)
+    if not_signed(failed):
+        logger.error("the mesh refused our signature; is SWITCHBOARD_SPEAKER_KEYS the same here and at the services?")
+        return Problem(503, "mesh_not_ready", NOT_READY, RETRY_AFTER_S)
     if limited := limit_problem(failed):
         return limited
     if no_agent_found(failed):

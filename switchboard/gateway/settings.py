@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from switchboard.runtime.settings import ServerSettings
+from switchboard.runtime.settings import ServerSettings, SpeakerSettings
 
 SECRET_MIN_BYTES = 32
 """Minimum length of an HS256 key (RFC 7518, 3.2); a shorter one can be guessed."""
@@ -103,7 +103,7 @@ class TokenSettings(BaseSettings):
         return self
 
 
-class GatewaySettings(ListenSettings, TokenSettings):
+class GatewaySettings(ListenSettings, TokenSettings, SpeakerSettings):
     """All settings of the gateway."""
 
     restate_ingress_url: AnyHttpUrl = Field(

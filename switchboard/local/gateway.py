@@ -1,19 +1,16 @@
 """The gateway of a local mesh: its process, and the secret that signs its tokens."""
 
-import os
-import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from switchboard.local.keys import stored_key
 from switchboard.local.problem import InvalidCommand, Problem
 from switchboard.local.process import Process
 
 SECRET_FILE = "gateway-secret"
-SECRET_BYTES = 32
-OWNER_ONLY = 0o600
 HOURS_MAX = 24 * 30
 
 
@@ -66,17 +63,7 @@ def gateway_process(
 
 def secret_of(folder: Path) -> str:
     """Return the secret of the mesh in this folder. The first call creates it, readable only by its owner."""
-    file = folder / SECRET_FILE
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f"{SECRET_FILE}.{os.getpid()}"
-        # Write a draft and rename it, so that the secret file is never incomplete, even if this process dies.
-        with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY), "w", encoding="utf-8"
-        ) as written:
-            written.write(secrets.token_hex(SECRET_BYTES))
-        draft.rename(file)
-    return file.read_text(encoding="utf-8")
+    return stored_key(folder / SECRET_FILE)
 
 
 def local_token(folder: Path, customer_id: str, hours: int, signed_in: bool) -> str:

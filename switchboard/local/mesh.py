@@ -8,10 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from switchboard.local.gateway import GatewayPorts, gateway_process, secret_of
+from switchboard.local.keys import IDENTITY_FILE, SPEAKER_FILE, identity_pem, identity_public_key, stored_key
 from switchboard.local.observe import TracingProcesses
 from switchboard.local.process import Process, StartFailed, first_to_exit, free_ports, wait_until
 from switchboard.local.restate_server import Admin, AdminError, Ports, server_process
 from switchboard.runtime.mesh_file import DEMO_MODEL_PORT, MESH_FILE, MeshDefinition, MeshProject
+from switchboard.speaker import SpeakerKeys
 
 DEMO_MODEL = "demo_model"
 DEMO_MODEL_NAME = "demo"
@@ -63,6 +65,8 @@ class Mesh:
     - `tracing`: started and stopped with the mesh; receives every span.
     - `services`: the services to start; all by default.
     - `gateway`: ports of a gateway for customers over HTTP; without them, no gateway is started.
+
+    `speaker` signs requests to its sessions, as the gateway does. `speaker_environment` gives another gateway the key.
     """
 
     def __init__(
@@ -84,13 +88,22 @@ class Mesh:
         self.uses_demo_model = model is None
         self._model = dict(model) if model is not None else self._demo_model_environment()
         self._environment = dict(environment or {})
+        speaker_key = stored_key(self.folder / SPEAKER_FILE)
+        self.speaker = SpeakerKeys([speaker_key])
+        self.speaker_environment = {"SWITCHBOARD_SPEAKER_KEYS": speaker_key}
+        identity = stored_key(self.folder / IDENTITY_FILE, identity_pem)
+        self._keys = {**self.speaker_environment, "RESTATE_IDENTITY_KEY": identity_public_key(identity)}
         self.tracing = tracing
         traced = tracing.restate_environment if tracing else {}
         self.restate = server_process(
             self.addresses.restate,
             self.folder / "restate",
             self.log("restate"),
-            {**traced, **(restate_environment or {})},
+            {
+                "RESTATE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": str(self.folder / IDENTITY_FILE),
+                **traced,
+                **(restate_environment or {}),
+            },
         )
         self.names = tuple(project.definition.services if services is None else services)
         started = (*self.names, DEMO_MODEL) if self.uses_demo_model else self.names
@@ -114,6 +127,7 @@ class Mesh:
                 "HOST": "127.0.0.1",
                 "PORT": str(port),
                 "RESTATE_ADMIN_URL": self.addresses.admin_url,
+                **self._keys,
                 **self._model,
                 **(self.tracing.environment(name) if self.tracing else {}),
                 **self._environment,
@@ -126,7 +140,8 @@ class Mesh:
 
     def gateway_service(self, ports: GatewayPorts) -> Process:
         """Return the process of a gateway, not yet started."""
-        environment = {**(self.tracing.environment("gateway") if self.tracing else {}), **self._environment}
+        traced = self.tracing.environment("gateway") if self.tracing else {}
+        environment = {**self.speaker_environment, **traced, **self._environment}
         secret = secret_of(self.folder)
         return gateway_process(ports, self.addresses.ingress_url, secret, self.log("gateway"), environment)
 

@@ -33,6 +33,10 @@ logger = logging.getLogger(__name__)
 SHUTDOWN_GRACE = timedelta(seconds=5)
 """How long running handlers may continue after SIGTERM. Restate then retries them on another process."""
 
+UNSIGNED_INVOCATIONS = (
+    "RESTATE_IDENTITY_KEY is not set: any process that reaches this port can call every handler, also private ones"
+)
+
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 AnyService = restate.Service | restate.VirtualObject | restate.Workflow
@@ -148,7 +152,9 @@ def run(served: Served, name: str) -> None:
     settings = load(ServerSettings)
     set_up_telemetry(name, settings)
     refuse_taken_port(settings.host, settings.port)
-    keys = [settings.restate_identity_key] if settings.restate_identity_key else None
+    keys = list(settings.restate_identity_keys) or None
+    if keys is None:
+        logger.warning(UNSIGNED_INVOCATIONS)
     app = with_metrics(restate.app(services=served.services, identity_keys=keys))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(listen(app, settings, served.background))

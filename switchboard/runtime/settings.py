@@ -1,15 +1,25 @@
 """Settings from environment variables, read once at start. All missing and invalid variables are reported together."""
 
+import ipaddress
+import logging
 import sys
-from typing import TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode
 
 from switchboard.models.settings import ModelSettings
+from switchboard.speaker import KEY_MIN_BYTES, SpeakerKeys
 from switchboard.telemetry.settings import TelemetrySettings
 
-__all__ = ["AnySettings", "ModelSettings", "ServerSettings", "load"]
+__all__ = ["AnySettings", "ModelSettings", "ServerSettings", "SpeakerSettings", "load"]
+
+logger = logging.getLogger(__name__)
+
+NO_SPEAKER_KEYS = (
+    "SWITCHBOARD_SPEAKER_KEYS is not set: requests are not signed. Any process that reaches Restate's ingress can speak"
+    " for any customer. This is accepted only because HOST is a loopback address."
+)
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
@@ -19,11 +29,68 @@ class ServerSettings(TelemetrySettings):
 
     host: str = Field("127.0.0.1", validation_alias="HOST", description="Address to listen on.")
     port: int = Field(9080, validation_alias="PORT", ge=1, le=65535, description="Port to listen on.")
-    restate_identity_key: str | None = Field(
-        None,
+    restate_identity_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
         validation_alias="RESTATE_IDENTITY_KEY",
-        description="Public key (publickeyv1_…). If set, only requests signed by this Restate are accepted.",
+        description="Comma-separated public keys (publickeyv1_…). If set, only requests that Restate has signed with "
+        "one of them are accepted.",
     )
+
+    @field_validator("restate_identity_keys", mode="before")
+    @classmethod
+    def split_keys(cls, value: object) -> object:
+        return split(value)
+
+
+class SpeakerSettings(BaseSettings):
+    """The keys with which the gateway signs requests, and sessions verify them."""
+
+    host: str = Field("127.0.0.1", validation_alias="HOST", description="Address to listen on.")
+    speaker_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        validation_alias="SWITCHBOARD_SPEAKER_KEYS",
+        description="Comma-separated keys of the whole mesh. The gateway signs with the first; all of them are valid.",
+    )
+
+    @field_validator("speaker_keys", mode="before")
+    @classmethod
+    def split_speaker_keys(cls, value: object) -> object:
+        return split(value)
+
+    @field_validator("speaker_keys")
+    @classmethod
+    def long_enough_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value().encode()) < KEY_MIN_BYTES for key in value):
+            raise ValueError(f"has a key shorter than {KEY_MIN_BYTES} bytes; generate one with `openssl rand -hex 32`")
+        return value
+
+    @model_validator(mode="after")
+    def keys_outside_of_development(self) -> Self:
+        if not self.speaker_keys and not is_loopback(self.host):
+            raise ValueError(
+                "SWITCHBOARD_SPEAKER_KEYS is not set. It may be missing only on a loopback HOST; generate a key with "
+                "`openssl rand -hex 32` and give the same one to the gateway and to the services"
+            )
+        return self
+
+    def speaker(self) -> SpeakerKeys | None:
+        """Return the keys. Without keys, log a warning and return None."""
+        if not self.speaker_keys:
+            logger.warning(NO_SPEAKER_KEYS)
+            return None
+        return SpeakerKeys([key.get_secret_value() for key in self.speaker_keys])
+
+
+def split(value: object) -> object:
+    """Split a comma-separated variable; an empty one has no values."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load(kind: type[AnySettings]) -> AnySettings:

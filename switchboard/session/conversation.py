@@ -38,6 +38,7 @@ from switchboard.session.storage import (
     mark_withheld,
     new_head,
     require_head,
+    require_new_request,
 )
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import current, link, parent_traceparent
@@ -71,6 +72,7 @@ class Conversation:
         """Answer a message. A yes or a no to pending calls confirms or drops them."""
         head = await load_head(ctx, message)
         head = new_head(message, self.first_agent) if head is None else mark_signed_in(message, head)
+        head = require_new_request(ctx, head)
         start = await self.begin(ctx, head)
         consent = await self.find_consent(ctx, head, start.at, message)
         return await self.proceed(ctx, head, start, message.text, consent)
@@ -99,7 +101,7 @@ class Conversation:
         self, ctx: restate.ObjectContext, decision: HeldDecision, consent: Literal["yes", "no"]
     ) -> SendReply:
         """Take the customer's explicit yes or no. Raises 409 if the question is no longer open."""
-        head = require_head(ctx, await load_head(ctx, decision))
+        head = require_new_request(ctx, require_head(ctx, await load_head(ctx, decision)))
         start = await self.begin(ctx, head)
         if head.held is None or head.held.held_id != decision.held_id:
             raise restate.TerminalError(QUESTION_CLOSED, status_code=409)

@@ -21,6 +21,8 @@ ORDER BY created_at
 # Both times come from Restate's clock, so that they can be compared.
 TIMES = "SELECT id, created_at, completed_at FROM sys_invocation WHERE id IN ('{first}', '{second}')"
 
+TIME = "SELECT id, created_at FROM sys_invocation WHERE id = '{id}'"
+
 LOOKUP_FAILURES = (aiohttp.ClientError, TimeoutError, ValidationError)
 
 
@@ -57,6 +59,11 @@ class Introspection:
             return False
         ended = times[first].completed_at
         return ended is not None and ended <= times[second].created_at
+
+    async def accepted_at(self, invocation_id: str) -> datetime | None:
+        """Return when Restate accepted an invocation. Raises one of LOOKUP_FAILURES."""
+        rows = _TimesRows.model_validate_json(await self.query(TIME.format(id=invocation_id))).rows
+        return rows[0].created_at if rows else None
 
     async def query(self, sql: str) -> bytes:
         """Return the response's JSON. Raises one of LOOKUP_FAILURES."""

@@ -1,12 +1,16 @@
 """The Session object: one customer's conversation and the lock that orders its messages. Handlers grouped by caller."""
 
+import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import restate
 
 from switchboard.messages import Notice
 from switchboard.runtime.invocations import NOTHING_RETAINED, RETRIES, refuse_bad_input
+from switchboard.runtime.speaker_check import signed_requests
 from switchboard.session.contract import (
+    NO_AGENTS,
     SESSION,
     ClaimedKey,
     CustomerRequest,
@@ -22,7 +26,7 @@ from switchboard.session.contract import (
 from switchboard.session.conversation import Conversation
 from switchboard.session.directory import Directory
 from switchboard.session.expiry import EXPIRE, ExpiryCheck, check_expiry
-from switchboard.session.introspection import Introspection
+from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
 from switchboard.session.metrics import count_summary, label_session
 from switchboard.session.queries import SessionQueries
 from switchboard.session.settings import SessionSettings
@@ -36,7 +40,11 @@ from switchboard.session.storage import (
     require_head,
 )
 from switchboard.session.summaries import SummaryResult
+from switchboard.speaker import SPEAKER_HEADER, SpeakerKeys
+from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import propagation_headers, traced
+
+logger = logging.getLogger(__name__)
 
 JOURNAL_RETENTION = timedelta(days=1)
 """How long the journal of a message stays readable in the Restate UI after the reply."""
@@ -44,9 +52,15 @@ JOURNAL_RETENTION = timedelta(days=1)
 CLAIM_RETENTION = 2 * JOURNAL_RETENTION
 """Longer than the retention of the reply: a key is claimed before its message waits and runs."""
 
+UNSIGNED_HANDLERS = ("claim",)
+"""`claim` reads and changes no conversation. Restate answers it from its own table of idempotency keys, before any
+handler could check a signature."""
 
-def session_object(directory: Directory, settings: SessionSettings, first_agent: str) -> restate.VirtualObject:
-    """Return the Session object. `first_agent` answers new customers."""
+
+def session_object(
+    directory: Directory, settings: SessionSettings, first_agent: str, speaker: SpeakerKeys | None
+) -> restate.VirtualObject:
+    """Return the Session object. `first_agent` answers new customers; `speaker` verifies the gateway's signatures."""
     introspection = Introspection(str(settings.restate_admin_url))
     conversation = Conversation(directory, introspection, settings, first_agent)
     session = restate.VirtualObject(
@@ -57,7 +71,12 @@ def session_object(directory: Directory, settings: SessionSettings, first_agent:
         journal_retention=JOURNAL_RETENTION,
         idempotency_retention=JOURNAL_RETENTION,
         invocation_retry_policy=RETRIES,
-        invocation_context_managers=[traced(), label_session, refuse_bad_input],
+        invocation_context_managers=[
+            traced(),
+            label_session,
+            refuse_bad_input,
+            signed_requests(speaker, UNSIGNED_HANDLERS, partial(accepted_at, introspection)),
+        ],
     )
     add_customer_handlers(session, conversation)
     add_queries(session, SessionQueries(introspection, settings, first_agent))
@@ -88,14 +107,22 @@ def add_customer_handlers(session: restate.VirtualObject, conversation: Conversa
         """Stop the running turn. Its model call and tool calls are cancelled; sagas compensate."""
         return await stop_running_turn(ctx, request)
 
+    @session.handler(ingress_private=True)
+    async def send_after_stop(ctx: restate.ObjectContext, message: SendMessage) -> SendReply:
+        """Answer the message with which `steer` has stopped a turn."""
+        return await conversation.answer(ctx, message)
+
     @session.handler(kind="shared")
     async def steer(ctx: restate.ObjectSharedContext, message: SendMessage) -> SendReply:
         """Stop the running turn and answer this message instead."""
         await stop_running_turn(ctx, message)
         # The message was written before the running turn could ask a question, so it cannot confirm one.
-        return await ctx.object_call(
-            send, ctx.key(), message.model_copy(update={"seen": 0}), headers=propagation_headers()
-        )
+        message = message.model_copy(update={"seen": 0})
+        token, headers = ctx.request().headers.get(SPEAKER_HEADER), propagation_headers()
+        if token is None:
+            return await ctx.object_call(send, ctx.key(), message, headers=headers)
+        # The signature of this request is not one for `send`.
+        return await ctx.object_call(send_after_stop, ctx.key(), message, headers={**headers, SPEAKER_HEADER: token})
 
     @session.handler(kind="shared", journal_retention=NOTHING_RETAINED, idempotency_retention=CLAIM_RETENTION)
     async def claim(ctx: restate.ObjectSharedContext, key: ClaimedKey) -> ClaimedKey:
@@ -157,3 +184,13 @@ async def stop_running_turn(ctx: restate.ObjectSharedContext, request: CustomerR
         return Interruption(interrupted=False)
     ctx.resolve_awakeable(running.stop_id, "interrupt")
     return Interruption(interrupted=True)
+
+
+async def accepted_at(introspection: Introspection, invocation_id: str) -> datetime:
+    """Return when Restate accepted this request. Raises 503 if Restate's tables cannot be read."""
+    try:
+        found = await introspection.accepted_at(invocation_id)
+    except LOOKUP_FAILURES as error:
+        logger.warning("cannot check when a signed request was sent: %s", private(error))
+        raise restate.TerminalError(NO_AGENTS, status_code=503) from error
+    return found or datetime.now(UTC)

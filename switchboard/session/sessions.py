@@ -4,7 +4,7 @@ from functools import partial
 
 from switchboard.agent import Agent
 from switchboard.runtime.serve import Models, Served
-from switchboard.runtime.settings import load
+from switchboard.runtime.settings import SpeakerSettings, load
 from switchboard.session.customers import customer_usage
 from switchboard.session.directory import Directory
 from switchboard.session.introspection import Introspection
@@ -26,8 +26,8 @@ class Sessions:
 
     def served(self, models: Models) -> Served:
         """Build the services from the environment's settings."""
-        settings = load(SessionSettings)
+        settings, speaker = load(SessionSettings), load(SpeakerSettings).speaker()
         admin_url = str(settings.restate_admin_url)
-        session = session_object(Directory(admin_url), settings, first_agent=self.first_agent.name)
+        session = session_object(Directory(admin_url), settings, self.first_agent.name, speaker)
         services = (session, customer_usage(settings), summaries_service(models()))
         return Served(services, background=(partial(report_metrics, Introspection(admin_url)),))

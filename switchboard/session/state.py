@@ -41,6 +41,10 @@ from switchboard.session.window import (
 
 NOT_DONE = "Okay, I won't do that."
 NOT_CONFIRMED = "The customer did not confirm. These held calls were not made: {tools}."
+HEARD_MAX = 32
+"""Signed requests that a session remembers. It answers fewer within the minute and a half in which a copy of one is
+accepted."""
+
 OUTCOME_UNKNOWN = (
     "Some steps may have been completed. Please ask me for the current status before you repeat your request."
 )
@@ -81,7 +85,8 @@ class Head(WireModel):
     `folding` is the last turn that the pending summary will cover; 0 when no summary is pending. `signed_in` never
     returns to False: an unauthenticated customer must not see what a signed-in customer was told.
     `last_at` is the time of the last turn, and `expiry` the turn that started the timer which checks it; 0 without a
-    timer. An expired session keeps only this record, with `expired_at`.
+    timer. An expired session keeps only this record, with `expired_at`. `heard` are the ids of the newest signed
+    requests, so that none of them is accepted twice.
     """
 
     customer_id: str
@@ -97,6 +102,7 @@ class Head(WireModel):
     last_at: datetime | None = added_later(None)
     expiry: int = added_later(0)
     expired_at: datetime | None = added_later(None)
+    heard: tuple[str, ...] = added_later(())
 
     @property
     def cost(self) -> Decimal:
@@ -173,6 +179,13 @@ class Opening(WireModel):
     active: str
     confirmed: tuple[HeldCall, ...] = ()
     settled: FinishedTurn | None = None
+
+
+def hear(head: Head, request_id: str) -> Head | None:
+    """Return the session with a signed request added; None if it was added before. An unsigned one has no id."""
+    if request_id and request_id in head.heard:
+        return None
+    return head.model_copy(update={"heard": (*head.heard, request_id)[-HEARD_MAX:]}) if request_id else head
 
 
 def open_message(head: Head, text: str, consent: Literal["yes", "no"] | None) -> Opening:

@@ -25,12 +25,14 @@ from switchboard.session.state import (
     Running,
     TurnStart,
     head_after_turn,
+    hear,
     over_budget,
     trim_window,
     turn_record,
 )
 from switchboard.session.summaries import request_summary
 from switchboard.session.window import visible
+from switchboard.speaker import SPEAKER_HEADER, token_id
 from switchboard.telemetry.spans import current
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ OTHER_CUSTOMERS_SESSION = "This session belongs to another customer. Start one o
 SIGN_IN_REQUIRED = (
     "This conversation belongs to a signed-in customer. Please sign in to continue it, or start a new one."
 )
+
+SENT_TWICE = "This request was already accepted. It was not carried out a second time."
 
 AnyContext = restate.ObjectContext | restate.ObjectSharedContext
 
@@ -90,6 +94,15 @@ def new_head(request: CustomerRequest | Running, first_agent: str) -> Head:
 def mark_signed_in(message: SendMessage, head: Head) -> Head:
     """Mark the session as signed in if the message is. A session never becomes unauthenticated again."""
     return head.model_copy(update={"signed_in": head.signed_in or message.signed_in})
+
+
+def require_new_request(ctx: restate.ObjectContext, head: Head) -> Head:
+    """Return the session with this request remembered. Raises 409 for a copy of a signed request that it has heard."""
+    heard = hear(head, token_id(ctx.request().headers.get(SPEAKER_HEADER, "")))
+    if heard is None:
+        logger.warning("refused: a signed request was sent a second time with another idempotency key")
+        raise restate.TerminalError(SENT_TWICE, status_code=409)
+    return heard
 
 
 def require_head(ctx: AnyContext, head: Head | None) -> Head:

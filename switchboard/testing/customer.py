@@ -8,6 +8,7 @@ from uuid import uuid4
 import aiohttp
 
 from switchboard.ingress import encode, exchange, idempotency_header, session_path
+from switchboard.speaker import SpeakerKeys, target_of
 
 JSON = dict[str, Any]
 
@@ -26,13 +27,14 @@ class Answer:
 
 @dataclass
 class Customer:
-    """A customer in one session. The default is a new session."""
+    """A customer in one session. The default is a new session. `speaker` signs the requests, as the gateway does."""
 
     ingress_url: str
     http: aiohttp.ClientSession
     customer_id: str = "alice"
     session: str = field(default_factory=lambda: f"s-{uuid4()}")
     signed_in: bool = True
+    speaker: SpeakerKeys | None = field(default=None, repr=False)
 
     async def says(self, text: Any, idempotency_key: str | None = None) -> Answer:
         """Send a message and wait for the reply."""
@@ -54,7 +56,8 @@ class Customer:
 
     async def _call(self, handler: str, body: JSON, idempotency_key: str = "") -> Answer:
         """Send a request once. There are no retries: the test decides how to handle aiohttp's errors."""
-        url = self.ingress_url + session_path(self.session, handler)
-        headers = {"content-type": "application/json", **idempotency_header(idempotency_key)}
-        response = await exchange(self.http, "POST", url, encode(body), headers)
+        path, content = session_path(self.session, handler), encode(body)
+        proof = self.speaker.sign(target_of(path), content, idempotency_key) if self.speaker else {}
+        headers = {"content-type": "application/json", **idempotency_header(idempotency_key), **proof}
+        response = await exchange(self.http, "POST", self.ingress_url + path, content, headers)
         return Answer(response.status, json.loads(response.content))

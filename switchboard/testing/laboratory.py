@@ -44,7 +44,7 @@ class Laboratory:
 
     def customer(self, customer_id: str = "alice", **more: Any) -> Customer:
         """Return a customer with a new session. Optional arguments: `session` and `signed_in`."""
-        return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, **more)
+        return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, speaker=self.mesh.speaker, **more)
 
     async def invocations(self, session: str, target: str = "%") -> list[dict[str, Any]]:
         """Return the invocations that a session's messages caused, oldest first.

@@ -71,6 +71,7 @@ async def installed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[I
                 "METRICS_PORT": str(metrics_port),
                 "RESTATE_INGRESS_URL": mesh.addresses.ingress_url,
                 "GATEWAY_JWT_SECRET": SECRET,
+                **mesh.speaker_environment,
             },
             port=port,
             health=f"http://127.0.0.1:{port}/ready",

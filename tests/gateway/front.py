@@ -107,7 +107,8 @@ async def open_gateway(
     """Start a separate gateway; `environment` is added to its environment."""
     ports = GatewayPorts(*free_ports(2))
     log = folder / "gateway.log"
-    process = gateway_process(ports, laboratory.mesh.addresses.ingress_url, SECRET, log, environment or {})
+    environment = {**laboratory.mesh.speaker_environment, **(environment or {})}
+    process = gateway_process(ports, laboratory.mesh.addresses.ingress_url, SECRET, log, environment)
     try:
         await process.start()
         yield Gateway(process, ports, laboratory)

@@ -35,7 +35,7 @@ class Continued:
         self.model = ScriptedModel(mesh.addresses.service_url(DEMO_MODEL), http)
 
     def customer(self, customer_id: str, session: str) -> Customer:
-        return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, session)
+        return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, session, speaker=self.mesh.speaker)
 
     async def texts(self, customer_id: str, session: str) -> str:
         messages = await self.customer(customer_id, session).messages()

@@ -1,7 +1,9 @@
 """Sessions: messages in one are answered in order, a thousand run in parallel, and each is private to its customer."""
 
 import asyncio
+import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from yarl import URL
@@ -94,9 +96,11 @@ async def test_unknown_field_is_rejected(laboratory: Laboratory) -> None:
 @pytest.mark.parametrize("session", ["a%20b", ".", ".."])
 async def test_invalid_session_id_is_rejected(laboratory: Laboratory, session: str) -> None:
     url = f"{laboratory.mesh.addresses.ingress_url}/Session/{session}/send"
-    message = {"customer_id": "alice", "text": "hello"}
+    message = json.dumps({"customer_id": "alice", "text": "hello"}).encode()
+    proof = laboratory.mesh.speaker.sign(f"Session/{unquote(session)}/send", message)
+    headers = {"content-type": "application/json", **proof}
     # Already encoded, because the HTTP client would otherwise remove the dots.
-    async with laboratory.http.post(URL(url, encoded=True), json=message) as response:
+    async with laboratory.http.post(URL(url, encoded=True), data=message, headers=headers) as response:
         assert response.status == 400
         assert "is not a valid session id" in (await response.json())["message"]
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from scripts.smoke import CONVERSATION
 from switchboard.local.process import die_with_parent, free_ports
-from tests.laboratory import Laboratory
+from tests.gateway.front import Gateway
 from tests.parts import PROJECT
 
 GOOD = [
@@ -61,7 +61,7 @@ async def broken_off(request: web.BaseRequest) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def gateway(*replies: Any) -> AsyncIterator[tuple[str, list[web.BaseRequest]]]:
+async def fake_gateway(*replies: Any) -> AsyncIterator[tuple[str, list[web.BaseRequest]]]:
     """Run a fake gateway that sends these replies one after the other. Yields its URL and the requests it gets.
 
     A number is sent as a status. A reply may contain a status. BREAKS_OFF closes the connection within the body.
@@ -93,15 +93,15 @@ def count_keys(requests: list[web.BaseRequest]) -> int:
     return len({request.headers["Idempotency-Key"] for request in requests})
 
 
-async def test_smoke_passes_on_a_working_mesh(laboratory: Laboratory) -> None:
-    await laboratory.model.follows_rules()
-    code, output = await smoke("--ingress", laboratory.mesh.addresses.ingress_url)
+async def test_smoke_passes_on_a_working_mesh(gateway: Gateway) -> None:
+    await gateway.laboratory.model.follows_rules()
+    code, output = await smoke("--gateway", gateway.ports.url, "--token", gateway.visitor().token)
     assert code == 0, output
     assert "Passed: all replies to 3 messages are correct" in output
 
 
 async def test_smoke_sends_token_and_a_key_for_each_message_to_the_gateway() -> None:
-    async with gateway(*GOOD) as (url, requests):
+    async with fake_gateway(*GOOD) as (url, requests):
         code, output = await smoke("--gateway", url, "--token", "t0ken")
     assert code == 0, output
     assert {request.headers["Authorization"] for request in requests} == {"Bearer t0ken"}
@@ -114,14 +114,14 @@ async def test_smoke_sends_token_and_a_key_for_each_message_to_the_gateway() -> 
 
 
 async def test_smoke_retries_with_the_same_key_until_the_mesh_is_up() -> None:
-    async with gateway(503, 404, *GOOD) as (url, requests):
+    async with fake_gateway(503, 404, *GOOD) as (url, requests):
         code, output = await smoke("--gateway", url, "--token", "t0ken")
     assert code == 0, output
     assert count_keys(requests[:3]) == 1
 
 
 async def test_smoke_retries_a_broken_response_with_the_same_key() -> None:
-    async with gateway(BREAKS_OFF, *GOOD) as (url, requests):
+    async with fake_gateway(BREAKS_OFF, *GOOD) as (url, requests):
         code, output = await smoke("--gateway", url, "--token", "t0ken")
     assert (code, "Traceback" in output) == (0, False), output
     assert count_keys(requests[:2]) == 1
@@ -129,7 +129,7 @@ async def test_smoke_retries_a_broken_response_with_the_same_key() -> None:
 
 async def test_smoke_retries_a_stored_refusal_with_a_new_key() -> None:
     for refusal in STORED_REFUSALS:
-        async with gateway(refusal, *GOOD) as (url, requests):
+        async with fake_gateway(refusal, *GOOD) as (url, requests):
             code, output = await smoke("--gateway", url, "--token", "t0ken")
         assert code == 0, output
         assert count_keys(requests[:2]) == 2
@@ -137,7 +137,7 @@ async def test_smoke_retries_a_stored_refusal_with_a_new_key() -> None:
 
 
 async def test_smoke_reports_a_rejected_token_without_retry() -> None:
-    async with gateway(401) as (url, requests):
+    async with fake_gateway(401) as (url, requests):
         code, output = await smoke("--gateway", url, "--token", "t0ken")
     assert (code, len(requests)) == (1, 1)
     assert "The gateway rejected the token" in output
@@ -151,13 +151,15 @@ async def test_smoke_fails_on_wrong_replies() -> None:
         ({**GOOD[0], "turn": 2}, "The reply to message 1 of the conversation has the turn number 2"),
         (401, "HTTP 401"),
     ):
-        async with gateway(wrong) as (url, _):
+        async with fake_gateway(wrong) as (url, _):
             code, output = await smoke("--gateway", url, "--token", "t0ken")
         assert (code, why in output) == (1, True), output
 
 
 async def test_smoke_fails_at_the_deadline_if_nothing_answers() -> None:
-    code, output = await smoke("--ingress", f"http://127.0.0.1:{free_ports(1)[0]}", "--seconds", "0.2")
+    code, output = await smoke(
+        "--gateway", f"http://127.0.0.1:{free_ports(1)[0]}", "--token", "t0ken", "--seconds", "0.2"
+    )
     assert (code, "No reply from" in output) == (1, True)
 
 

@@ -16,7 +16,7 @@ async def test_ask_command_is_the_root_of_its_trace(observed: Observed) -> None:
     places = ["--ingress-url", addresses.ingress_url, "--admin-url", addresses.admin_url]
     asking = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "switchboard.cli", "ask", "--new", *places, "hello"),
-        env={**os.environ, **observed.observatory.environment},
+        env={**os.environ, **observed.observatory.environment, **laboratory.mesh.speaker_environment},
         cwd=PROJECT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

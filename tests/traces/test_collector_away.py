@@ -49,7 +49,7 @@ async def test_ask_command_is_silent_about_an_unreachable_collector(tmp_path: Pa
         places = ["--ingress-url", addresses.ingress_url, "--admin-url", addresses.admin_url]
         asking = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "switchboard.cli", "ask", "--session", "away", *places, "hello"),
-            env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": away},
+            env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": away, **laboratory.mesh.speaker_environment},
             cwd=PROJECT,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -1,11 +1,13 @@
 """One trace per message, read back from a real Jaeger: the exact tree, each span once, also after kills."""
 
 import asyncio
+import json
 
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.traces.observatory import RESTATE, Observed, Trace
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
+JSON_BODY = {"content-type": "application/json"}
 LONG_MS = 1_500
 """Long enough for a kill during the call."""
 
@@ -169,13 +171,16 @@ async def test_trace_headers_from_customers_are_ignored(observed: Observed) -> N
     await laboratory.model.plays(scene("hello", says("hello")))
     customer = laboratory.customer()
     claims = {"x-switchboard-sent-at": str(2**64), "x-switchboard-call-id": "c-1"}
-    url = f"{laboratory.mesh.addresses.ingress_url}/Session/{customer.session}"
-    me = {"customer_id": customer.customer_id}
-    async with laboratory.http.post(f"{url}/send", json={**me, "text": "hello"}, headers=claims) as response:
-        answer = Answer(response.status, await response.json())
+
+    async def call(handler: str, body: dict[str, str]) -> Answer:
+        path, content = f"/Session/{customer.session}/{handler}", json.dumps(body).encode()
+        url, proof = laboratory.mesh.addresses.ingress_url + path, laboratory.mesh.speaker.sign(path[1:], content)
+        async with laboratory.http.post(url, data=content, headers={**JSON_BODY, **claims, **proof}) as response:
+            return Answer(response.status, await response.json())
+
+    answer = await call("send", {"customer_id": customer.customer_id, "text": "hello"})
     # This call ends before its trace position is in the journal.
-    async with laboratory.http.post(f"{url}/status", json=me, headers=claims) as response:
-        assert response.status == 200
+    assert (await call("status", {"customer_id": customer.customer_id})).status == 200
     trace = await trace_of(observed, answer)
     assert trace.tree() == ["Session/send", "  invoke_agent Triage", "    chat demo"]
     (session,) = trace.of("Session/send")

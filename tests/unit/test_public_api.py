@@ -45,12 +45,12 @@ import sys
 class Refuser:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {names}:
-            raise ImportError(f"{{name}} must not be imported here")
+            raise ModuleNotFoundError(f"{{name}} must not be imported here")
 sys.meta_path.insert(0, Refuser())
 {code}
 """
 
-EXTRAS = {"fastapi", "jwt", "cryptography", "starlette", "yaml", "rich", "typer", "psutil", "pytest", "watchfiles"}
+EXTRAS = {"fastapi", "cryptography", "starlette", "yaml", "rich", "typer", "psutil", "pytest", "watchfiles"}
 """Packages that pyproject.toml lists as extras: for the gateway, the command line, the tests and the demo model."""
 
 SERVER_PACKAGES = {"restate", "aiohttp", "openai", "granian", "prometheus_client", "opentelemetry", "uvloop"}
