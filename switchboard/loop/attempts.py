@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from switchboard.messages import SUMMARY, Message, ModelReply, ToolResult, TurnRequest, UserText, WireModel
+from switchboard.messages import (
+    SUMMARY,
+    Message,
+    ModelReply,
+    ToolResult,
+    TurnRequest,
+    UserText,
+    WireModel,
+    added_later,
+)
 
 MODEL_ATTEMPTS = 4
 """Per model, where waiting may help; then the next model, then an apology."""
@@ -18,6 +27,9 @@ FIRST_PAUSE = timedelta(milliseconds=500)
 
 SEARCH_ATTEMPTS_MAX = 30
 """Attempts of one decision that look for refused texts. Twelve find one among hundreds, thirty find four of them."""
+
+OVERLOADED = frozenset({"503", "504", "529"})
+"""Errors of a server that say themselves what is wrong, so that no text is the cause."""
 
 NO_MODEL = "no_model"
 """The reason to give up when every model was unavailable: waiting may help."""
@@ -35,6 +47,10 @@ class Search(WireModel):
     `found` are known to be refused. Leaving out `found` and the first `refused` suspects was refused; leaving out
     `found` and the first `accepted` ones was accepted, None while that is not known. `checking` while an attempt leaves
     out `found` only. `attempts` counts those of the whole search.
+
+    `server_errors` when the refusals are errors of the server. They are `doubted` while they may have been an outage
+    that is over: after the first attempt that is accepted, a `control` leaves out no more than `before` the search. If
+    that is accepted as well, no text is the cause.
     """
 
     suspects: tuple[int, ...]
@@ -43,6 +59,10 @@ class Search(WireModel):
     accepted: int | None = None
     checking: bool = False
     attempts: int = 0
+    server_errors: bool = added_later(False)
+    doubted: bool = added_later(False)
+    control: bool = added_later(False)
+    before: tuple[int, ...] = added_later(())
 
     @property
     def tried(self) -> int:
@@ -55,17 +75,22 @@ class Search(WireModel):
 
     @property
     def left_out(self) -> tuple[int, ...]:
+        if self.control:
+            return self.before
         return tuple(sorted({*self.found, *self.suspects[: self.tried]}))
 
     def after_accepted(self) -> "Search | None":
         """Return how to go on; None when the attempt left out exactly the refused texts."""
-        if self.checking:
+        if self.checking or self.control:
             return None
-        return self.model_copy(update={"accepted": self.tried, "attempts": self.attempts + 1}).resolved(fresh=True)
+        known = self.model_copy(update={"accepted": self.tried, "attempts": self.attempts + 1})
+        return known.model_copy(update={"control": True}) if self.doubted else known.resolved(fresh=True)
 
     def after_refused(self) -> "Search | None":
         """Return how to go on; None when the texts are not the cause."""
         attempts = self.attempts + 1
+        if self.control:
+            return self.model_copy(update={"control": False, "doubted": False, "attempts": attempts}).resolved()
         if self.checking:
             # Leaving out all suspects of this round as well was accepted before.
             again = {"checking": False, "refused": 0, "accepted": len(self.suspects), "attempts": attempts}
@@ -84,12 +109,19 @@ class Search(WireModel):
         if fresh and self.accepted == 1:
             return None
         newer, culprit = self.suspects[: self.refused], self.suspects[self.refused]
-        return Search(suspects=newer, found=(*self.found, culprit), checking=True, attempts=self.attempts)
+        finds = {"suspects": newer, "found": (*self.found, culprit)}
+        return self.model_copy(update={**finds, "refused": 0, "accepted": None, "checking": True})
+
+    @property
+    def proven(self) -> tuple[int, ...]:
+        """The texts that are known to be refused."""
+        return self.before if self.doubted else self.found
 
 
 class Plan(WireModel):
     """How a model is asked: which one, how often it was asked before, and what of the conversation it is sent.
 
+    `first` is the model with which the step began.
     `withheld` are positions in the request's transcript and the turn's messages. `skipped` of the oldest messages are
     not sent at all. With `plain_history` nothing is sent back that only the model itself can read.
     `search` is the search for refused texts that the attempt is part of. `repeated` once the same request was repeated
@@ -104,6 +136,7 @@ class Plan(WireModel):
     search: Search | None = None
     repeated: bool = False
     pause_ms: int = 0
+    first: int = added_later(0)
 
 
 @dataclass(frozen=True)
@@ -121,11 +154,33 @@ def after_unavailable(plan: Plan, models: int, asked_pause: timedelta | None, gi
     return plan.model_copy(update={"attempt": plan.attempt + 1, "pause_ms": round(pause / timedelta(milliseconds=1))})
 
 
+def after_server_error(
+    plan: Plan, models: int, request: TurnRequest, added: Sequence[Message], asked_pause: timedelta | None
+) -> Plan | GiveUp:
+    """Wait and ask again; after MODEL_ATTEMPTS look for a text that breaks the server.
+
+    Some servers answer 500 to a text that they cannot handle. They would do so for ever, as the text stays in the
+    conversation.
+    """
+    search = plan.search
+    if search is not None and search.server_errors:
+        return go_on_searching(plan, search.after_refused(), models, NO_MODEL)
+    among = suspects(plan, request, added)
+    if search is not None or plan.attempt + 1 < MODEL_ATTEMPTS or not among:
+        return after_unavailable(plan, models, asked_pause, give_up=False)
+    before = plan.withheld
+    return searching(plan, Search(suspects=among, found=before, before=before, server_errors=True, doubted=True))
+
+
 def next_model(plan: Plan, models: int, reason: str) -> Plan | GiveUp:
-    """Ask the next model for everything again: what one provider refuses, another one may take."""
-    if plan.model + 1 >= models:
+    """Ask the next model for everything again: what one provider refuses, another one may take.
+
+    A step that began with a fallback comes round to the models before it.
+    """
+    following = (plan.model + 1) % models
+    if following == min(plan.first, models - 1):
         return GiveUp(reason)
-    return Plan(model=plan.model + 1)
+    return Plan(model=following, first=plan.first)
 
 
 def after_too_long(plan: Plan, models: int, request: TurnRequest, added: Sequence[Message]) -> Plan | GiveUp:
@@ -172,8 +227,13 @@ def after_refused(plan: Plan, models: int, request: TurnRequest, added: Sequence
         search = Search(suspects=among, found=plan.withheld) if among else None
     else:
         search = plan.search.after_refused()
+    return go_on_searching(plan, search, models, SETUP)
+
+
+def go_on_searching(plan: Plan, search: Search | None, models: int, reason: str) -> Plan | GiveUp:
+    """Make the next attempt of a search. Without one, no text is the cause."""
     if search is None:
-        return next_model(plan, models, SETUP)
+        return next_model(plan, models, reason)
     return searching(plan, search) if in_bounds(search) else last_resort(plan, search, models)
 
 
@@ -221,7 +281,7 @@ def has_parts(request: TurnRequest, added: Sequence[Message]) -> bool:
 
 def applied(plan: Plan, request: TurnRequest, added: Sequence[Message]) -> tuple[TurnRequest, list[Message]]:
     """Return what the plan sends of a conversation."""
-    if plan == Plan(model=plan.model, attempt=plan.attempt, pause_ms=plan.pause_ms):
+    if plan == Plan(model=plan.model, attempt=plan.attempt, pause_ms=plan.pause_ms, first=plan.first):
         return request, list(added)
     messages = [
         shown(message, index in plan.withheld, plan.plain_history)

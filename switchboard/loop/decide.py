@@ -114,16 +114,18 @@ def decide(
     identity: Identity,
     peers: tuple[Card, ...],
     transcript: Sequence[Message] = (),
+    null_is_absent: bool = True,
 ) -> Decision:
     """Decide what to do about a model's reply. Every reply leads to a decision.
 
-    `transcript` is the conversation before this turn.
+    `transcript` is the conversation before this turn. `null_is_absent` accepts null for an optional argument.
     """
     if not reply.calls:
         return Answer(reply.text) if reply.text.strip() else AskAgain(EMPTY)
     if len(reply.calls) == 1 and reply.calls[0].tool.startswith(HANDOFF_PREFIX):
         return hand_over(reply.calls[0], peers, transcript)
-    validated = [validate_call(index, call, agent, identity) for index, call in enumerate(reply.calls)]
+    calls = enumerate(reply.calls)
+    validated = [validate_call(index, call, agent, identity, null_is_absent) for index, call in calls]
     return Act(
         calls=tuple(call.result if isinstance(call, Unfit) else call for call in validated),
         unfit=sum(isinstance(call, Unfit) for call in validated),
@@ -181,7 +183,9 @@ def reason_given(call: ToolCall) -> str:
     return reason[:REASON_MAX_CHARS] if isinstance(reason, str) else ""
 
 
-def validate_call(index: int, call: ToolCall, agent: Agent, identity: Identity) -> ValidatedCall | Unfit:
+def validate_call(
+    index: int, call: ToolCall, agent: Agent, identity: Identity, null_is_absent: bool
+) -> ValidatedCall | Unfit:
     """Approve one call of a step, or say to the model what is wrong with it."""
     if index >= CALLS_MAX:
         return refusal(call, f"Not done: at most {CALLS_MAX} calls at once. Ask again for this one.")
@@ -197,10 +201,12 @@ def validate_call(index: int, call: ToolCall, agent: Agent, identity: Identity) 
         return Unfit(refusal(call, f"The arguments are not JSON ({error}). Call again with a JSON object."))
     if not isinstance(given, dict):
         return Unfit(refusal(call, "The arguments have to be a JSON object."))
-    return approve(call, tool, given, identity)
+    return approve(call, tool, given, identity, null_is_absent)
 
 
-def approve(call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identity: Identity) -> ValidatedCall | Unfit:
+def approve(
+    call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identity: Identity, null_is_absent: bool
+) -> ValidatedCall | Unfit:
     """Fill in who is asking, and check the whole against the tool's input. What needs consent is held."""
     filled = tool.filled_fields()
     overreach = sorted(filled.keys() & given.keys())
@@ -208,7 +214,8 @@ def approve(call: ToolCall, tool: Tool[Any, Any], given: dict[str, Any], identit
         return refusal(call, f"{', '.join(overreach)} cannot be given: it is always the signed-in customer's.")
     identified = {name: getattr(identity, part) for name, part in filled.items()}
     try:
-        arguments = validated_input(tool, visible_json(given) | identified)
+        complete = visible_json(given) | identified
+        arguments = validated_input(tool, complete) if null_is_absent else tool.input.model_validate(complete)
     except ValidationError as error:
         return Unfit(refusal(call, f"The arguments do not fit: {explain(error)}. Correct them, or ask the customer."))
     except ArithmeticError:

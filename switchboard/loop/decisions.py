@@ -11,11 +11,13 @@ import restate
 
 from switchboard.agent import Agent
 from switchboard.loop.attempts import (
+    OVERLOADED,
     SEARCH_ATTEMPTS_MAX,
     GiveUp,
     Plan,
     after_accepted,
     after_refused,
+    after_server_error,
     after_too_long,
     after_unavailable,
     applied,
@@ -25,7 +27,7 @@ from switchboard.messages import Message, ModelReply, Spent, TurnRequest, Usage,
 from switchboard.models.model import Model, ModelRejected, ModelUnavailable, Observer
 from switchboard.telemetry import metrics
 from switchboard.telemetry.logs import private
-from switchboard.telemetry.model_call import model_call
+from switchboard.telemetry.model_call import ModelCall, model_call
 from switchboard.telemetry.spans import HandlerSpan, current
 
 logger = logging.getLogger(__name__)
@@ -72,7 +74,10 @@ ONCE = restate.RunOptions[Attempt](type_hint=Attempt)
 
 @dataclass
 class Asking:
-    """State that the decisions of one turn share: the plan for the next attempt, and the cost of the failed ones."""
+    """State that the decisions of one turn share: the plan for the next attempt, and the cost of the failed ones.
+
+    `call` is the call that this process has begun last.
+    """
 
     agent: Agent
     models: Sequence[Model]
@@ -80,6 +85,7 @@ class Asking:
     observe: Observe | None = None
     plan: Plan = field(default_factory=Plan)
     spent: list[Spent] = field(default_factory=list)
+    call: ModelCall | None = None
 
 
 @dataclass(frozen=True)
@@ -107,15 +113,18 @@ async def request_decision(ctx: restate.Context, asking: Asking, added: list[Mes
     Pauses are journaled sleeps and not retries of the invocation: a turn that waits for an endpoint can be interrupted
     at once, and the journal shows each attempt with its outcome.
     """
-    plan = Plan(withheld=asking.plan.withheld, skipped=asking.plan.skipped, plain_history=asking.plan.plain_history)
+    plan = first_plan(asking)
     given_up = ""
     for number in range(ATTEMPTS_MAX):
+        asking.call = None
         # Taken here: the closure may run in a task that knows nothing of this invocation.
         this = Try(plan, step, number, given_up, current())
         try:
             tried = await ctx.run_typed(entry_name(asking, this), try_once, ONCE, this, asking, list(added))
         except restate.TerminalError:
-            asking.spent.append(estimated(asking, added, model_of(asking.models, plan)))
+            # A replay does not know whether the call was sent, and charges it.
+            if asking.call is None or not asking.call.waiting:
+                asking.spent.append(estimated(asking, added, model_of(asking.models, plan)))
             raise
         if tried.spent is not None:
             asking.spent.append(tried.spent)
@@ -133,6 +142,23 @@ async def request_decision(ctx: restate.Context, asking: Asking, added: list[Mes
         plan = next_plan
     asking.plan = proven(plan)
     return GiveUp("")
+
+
+def first_plan(asking: Asking) -> Plan:
+    """Return the plan for the first attempt of a step.
+
+    What the earlier steps of the turn have found out stays: the models that failed, and the texts that are refused.
+    Names in journals of version 1 contain the model's, so there each step begins with the first model.
+    """
+    before = asking.plan
+    model = before.model if asking.request.journal >= JOURNAL else 0
+    return Plan(
+        model=model,
+        first=model,
+        withheld=before.withheld,
+        skipped=before.skipped,
+        plain_history=before.plain_history,
+    )
 
 
 def entry_name(asking: Asking, this: Try) -> str:
@@ -165,12 +191,12 @@ def settled(plan: Plan) -> Plan:
     search = plan.search
     if search is None or (search.after_accepted() is None and search.attempts <= SEARCH_ATTEMPTS_MAX):
         return plan
-    return plan.model_copy(update={"withheld": search.found})
+    return plan.model_copy(update={"withheld": search.proven})
 
 
 def proven(plan: Plan) -> Plan:
     """Return the plan with the texts only that are known to be refused: a search that was given up proves little."""
-    found = plan.search.found if plan.search else ()
+    found = plan.search.proven if plan.search else ()
     return Plan(model=plan.model, withheld=found)
 
 
@@ -188,6 +214,7 @@ async def call_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
     observer = asking.observe(asking.request, this.step, this.number) if asking.observe else None
     request, sent = applied(this.plan, asking.request, added)
     with model_call(this.parent, model, agent.name, this.plan.attempt) as call:
+        asking.call = call
         call.record_request((*request.transcript, *sent))
         try:
             reply = await (model.ask(agent, request, sent, observer) if observer else model.ask(agent, request, sent))
@@ -221,7 +248,9 @@ def failed_attempt(
 ) -> Attempt:
     """Return the failed attempt with the plan for the next one, or the reason to give up, and its cost."""
     models, request = len(asking.models), asking.request
-    if isinstance(error, ModelUnavailable):
+    if isinstance(error, ModelUnavailable) and is_server_error(error):
+        following = after_server_error(plan, models, request, added, error.retry_after)
+    elif isinstance(error, ModelUnavailable):
         following = after_unavailable(plan, models, error.retry_after, error.give_up)
     elif error.reason == "too_long":
         following = after_too_long(plan, models, request, added)
@@ -244,6 +273,11 @@ def failed_attempt(
         spent=spent,
         ended_ns=time.time_ns(),
     )
+
+
+def is_server_error(error: ModelUnavailable) -> bool:
+    """Whether a text may have broken the server: it answers with an error that it does not explain."""
+    return error.kind.startswith("5") and error.kind not in OVERLOADED and not error.give_up
 
 
 def estimated(asking: Asking, added: Sequence[Message], model: Model) -> Spent:

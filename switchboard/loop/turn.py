@@ -128,7 +128,7 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
             return apology(MESSAGE_REFUSED, REPHRASE, added)
         reply = for_customers(decided.reply, agent)
         added.append(reply)
-        decision = decide(reply, agent, request.identity, request.peers, hand_offs_before(request))
+        decision = decide_as_journaled(reply, agent, request)
         outcome = await act_on(ctx, decision, request, added, decided.at_ns)
         if outcome is not None:
             return outcome
@@ -138,9 +138,14 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
     return apology(STEPS_USED_UP, ASK_FOR_LESS, added)
 
 
-def hand_offs_before(request: TurnRequest) -> tuple[Message, ...]:
-    """The transcript, in which a hand-off may be refused. In journals of version 1 it was always followed."""
-    return request.transcript if request.journal >= JOURNAL else ()
+def decide_as_journaled(reply: ModelReply, agent: Agent, request: TurnRequest) -> Decision:
+    """Decide about a reply. A replay of a journal of version 1 must come to the decision that it had then.
+
+    Then a hand-off was always followed, and null for an optional argument was refused.
+    """
+    if request.journal < JOURNAL:
+        return decide(reply, agent, request.identity, request.peers, null_is_absent=False)
+    return decide(reply, agent, request.identity, request.peers, request.transcript)
 
 
 async def act_on(

@@ -39,6 +39,9 @@ UNFINISHED = frozenset({"max_tokens", "pause_turn", "model_context_window_exceed
 
 FILTERED = "refusal"
 THINKING = frozenset({"thinking", "redacted_thinking"})
+ALWAYS_THINKING = "enabled"
+"""The option's type that demands thinking in front of calls; `adaptive` leaves it to the model."""
+
 NOTE = "[Note from the system]"
 """Begins a note to the model: the API has no role for one between messages."""
 
@@ -53,6 +56,10 @@ class AnthropicModel(EndpointModel):
     api = "messages"
     path = PATH
     reserved = RESERVED
+
+    def body(self, agent: Agent, request: TurnRequest, added: Sequence[Message]) -> dict[str, Any]:
+        """Return the request's body, without the option `thinking` where the API would refuse it."""
+        return with_possible_thinking(super().body(agent, request, added))
 
     @staticmethod
     def _build(*arguments: Any) -> dict[str, Any]:
@@ -107,6 +114,22 @@ def request_body(
     if "metadata" in provider.sends:
         body["metadata"] = {"user_id": request.identity.session_id}
     return body
+
+
+def with_possible_thinking(body: dict[str, Any]) -> dict[str, Any]:
+    """The body without the option to think, where the model's last answer has no thinking and waits for results.
+
+    The API refuses to begin with thinking in the middle of calls. An answer has none if another model gave it, or if
+    the customer has just confirmed its calls.
+    """
+    thinking = body.get("thinking")
+    if not isinstance(thinking, dict) or thinking.get("type") != ALWAYS_THINKING:
+        return body
+    answers = [message["content"] for message in body["messages"] if message["role"] == "assistant"]
+    results = any(block["type"] == "tool_result" for block in body["messages"][-1]["content"])
+    if not results or not answers or answers[-1][0]["type"] in THINKING:
+        return body
+    return {name: value for name, value in body.items() if name != "thinking"}
 
 
 def mark_last(messages: list[dict[str, Any]]) -> None:

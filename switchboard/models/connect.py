@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 from switchboard.models.anthropic_messages import AnthropicModel
 from switchboard.models.chat_completions import ChatModel
@@ -29,8 +29,8 @@ def connect(settings: ModelSettings) -> Callable[[str], list[Model]]:
     queue = asyncio.Semaphore(settings.calls_max)
 
     @cache
-    def endpoint(provider: Provider, api: WireApi, base_url: str | None, key: str) -> Endpoint:
-        return Endpoint(provider, client_for(api, base_url, key, settings), queue, settings.timeout)
+    def endpoint(provider: Provider, api: WireApi, base_url: str, key: str) -> Endpoint:
+        return endpoint_for(provider, api, base_url, key, queue, settings)
 
     @cache
     def model(name: str) -> Model:
@@ -43,12 +43,19 @@ def connect(settings: ModelSettings) -> Callable[[str], list[Model]]:
 
 def model_of(choice: Choice, settings: ModelSettings) -> Model:
     """Return one model with an endpoint of its own."""
-    client = client_for(choice.api, choice.base_url, choice.key, settings)
-    reached = Endpoint(choice.provider, client, asyncio.Semaphore(1), settings.timeout)
+    queue = asyncio.Semaphore(1)
+    reached = endpoint_for(choice.provider, choice.api, choice.base_url, choice.key, queue, settings)
     return KINDS[choice.api](reached, choice.model, choice.name, options_for(choice, settings))
 
 
-def client_for(api: WireApi, base_url: str | None, key: str, settings: ModelSettings) -> Client:
+def endpoint_for(
+    provider: Provider, api: WireApi, base_url: str, key: str, queue: asyncio.Semaphore, settings: ModelSettings
+) -> Endpoint:
+    client = partial(client_for, api, base_url, key, settings)
+    return Endpoint(provider, client, base_url, queue, settings.timeout)
+
+
+def client_for(api: WireApi, base_url: str, key: str, settings: ModelSettings) -> Client:
     if api == "messages":
         return connect_anthropic(key, base_url, settings.timeout)
     return connect_openai(key, base_url, settings.timeout)

@@ -1,22 +1,24 @@
 """Sends one request to a model's endpoint, once, and says how it failed. Never retries.
 
-The clients are imported when they are needed: their import takes longer than all others of a service together, and the
-tools and the gateway read settings of this package without ever calling a model.
+The clients are imported in a thread, after a service has opened its port: their import takes longer than all others of
+a service together. The tools and the gateway read settings of this package without ever calling a model.
 """
 
 import asyncio
 import email.utils
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from switchboard.models.model import RETRY_AFTER_MAX, ModelRejected, ModelUnavailable, RejectedFor
 from switchboard.models.providers import Provider
 from switchboard.models.reading import refuse_long
 from switchboard.telemetry.metrics import MODEL_CALLS, MODEL_QUEUE, in_flight
-from switchboard.telemetry.model_call import model_call_sent
+from switchboard.telemetry.model_call import model_call_sent, model_call_waits
 
 MODEL_CALL_TIMEOUT = timedelta(seconds=60)
 """For the whole call, from connecting to the last byte, unless a setting says otherwise."""
@@ -76,43 +78,59 @@ class Client:
 
 
 class Endpoint:
-    """A provider's address with a key. `queue` bounds the calls of this process at the same time."""
+    """A provider's address with a key.
+
+    `connect` returns its client; it is called once, in a thread. `host` is the address without a path and without a
+    password. `queue` bounds the calls of this process at the same time.
+    """
 
     def __init__(
         self,
         provider: Provider,
-        client: Client,
+        connect: Callable[[], Client],
+        base_url: str,
         queue: asyncio.Semaphore,
         call_timeout: timedelta = MODEL_CALL_TIMEOUT,
     ) -> None:
         self.provider = provider
-        self.client = client
+        self.host = urlsplit(base_url).netloc.rpartition("@")[2]
+        self._connect = connect
+        self._connecting = threading.Lock()
+        self._client: Client | None = None
         self._queue = queue
         self._call_timeout = call_timeout
 
-    @property
-    def host(self) -> str:
-        return str(self.client.http.base_url.netloc.decode())
+    async def client(self) -> Client:
+        """Return the client. The first call imports it, which takes about a second; others can go on meanwhile."""
+        if self._client is not None:
+            return self._client
+        return await asyncio.to_thread(self._connect_once)
+
+    def _connect_once(self) -> Client:
+        with self._connecting:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
 
     async def send(self, path: str, body: Mapping[str, Any]) -> bytes:
         """Return the answer's bytes. Raises ModelUnavailable or ModelRejected."""
-        async with self._one_call():
+        async with self._one_call() as client:
             # The client's own low-level call: its typed methods spend more CPU on checking again what is typed already
             # than everything else in this service together (docs/operate/performance.md).
-            response = await self.client.http.post(path, cast_to=self.client.response, body=body)
+            response = await client.http.post(path, cast_to=client.response, body=body)
             content = bytes(response.content)
         refuse_long(content)
         return content
 
     async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the events of a streamed answer. Raises ModelUnavailable or ModelRejected."""
-        async with self._one_call():
-            events = await self.client.http.post(
+        async with self._one_call() as client:
+            events = await client.http.post(
                 path,
                 cast_to=object,
                 body={**body, "stream": True},
                 stream=True,
-                stream_cls=self.client.stream[object],
+                stream_cls=client.stream[object],
             )
             size = 0
             async for event in events:
@@ -132,28 +150,30 @@ class Endpoint:
                     raise ModelUnavailable(f"the model's stream is malformed: {error!r}", "malformed") from error
 
     @asynccontextmanager
-    async def _one_call(self) -> AsyncIterator[None]:
-        """A place in the queue, the time limit, and errors of either client as ours.
+    async def _one_call(self) -> AsyncIterator[Client]:
+        """The client with a place in the queue and the time limit. Errors of either client are raised as ours.
 
         The time limit is for the call and not for the wait for a place.
         """
+        model_call_waits()
+        client = await self.client()
         with in_flight(MODEL_QUEUE):
             await self._queue.acquire()
         try:
             model_call_sent()
             with in_flight(MODEL_CALLS):
                 async with asyncio.timeout(self._call_timeout.total_seconds()):
-                    yield
+                    yield client
         except TimeoutError as error:
             raise ModelUnavailable(f"no answer within {self._call_timeout.total_seconds():.0f} s", "timeout") from error
-        except self.client.status_error as error:
+        except client.status_error as error:
             raise classify(cast("StatusError", error)) from error
-        except self.client.connection_error as error:
+        except client.connection_error as error:
             raise ModelUnavailable(f"cannot reach the model: {error.__cause__ or error}", "connection") from error
-        except self.client.any_error as error:
+        except client.any_error as error:
             # An error inside of a stream has no status.
             raise ModelUnavailable(f"the model's answer broke off: {error}", "cut_off") from error
-        except self.client.transport_error as error:
+        except client.transport_error as error:
             raise ModelUnavailable(f"the model's answer broke off: {error}", "cut_off") from error
         except (ValueError, RecursionError) as error:
             raise ModelUnavailable(f"the model's answer is malformed: {type(error).__name__}", "malformed") from error
@@ -187,14 +207,13 @@ def connect_openai(api_key: str, base_url: str | None, call_timeout: timedelta =
 def connect_anthropic(api_key: str, base_url: str | None, call_timeout: timedelta = MODEL_CALL_TIMEOUT) -> Client:
     """Return a client that never retries."""
     import anthropic  # noqa: PLC0415
-    import openai  # noqa: PLC0415
 
     http = anthropic.AsyncAnthropic(
         api_key=api_key,
         base_url=base_url,
         max_retries=0,
         timeout=call_timeout.total_seconds(),
-        http_client=openai.DefaultAioHttpClient(),
+        http_client=anthropic.DefaultAioHttpClient(),
     )
     return client_of(anthropic, http)
 

@@ -29,6 +29,10 @@ class EndpointModel(ABC):
         self._options = {key: value for key, value in (options or {}).items() if key not in self.reserved}
         self._origin = f"{endpoint.provider.name}:{model}@{endpoint.host}"
 
+    async def prepare(self) -> None:
+        """Import and build the client, so that the first call does not wait for it."""
+        await self._endpoint.client()
+
     async def ask(
         self, agent: Agent, request: TurnRequest, added: Sequence[Message], observer: Observer | None = None
     ) -> ModelReply:

@@ -47,7 +47,7 @@ class Choice:
     name: str
     provider: Provider
     model: str
-    base_url: str | None
+    base_url: str
     api: WireApi
     key: str = field(repr=False)
 
@@ -133,12 +133,13 @@ class ModelSettings(BaseSettings):
                 "" if named or self.model else " (or ANTHROPIC_API_KEY, or name another provider in SWITCHBOARD_MODEL)"
             )
             raise ValueError(f"{preset.prefix}_API_KEY is needed for the model {name!r}. Set it{either}")
-        if base_url is None and preset.base_url is None:
+        address = base_url or preset.base_url
+        if address is None:
             raise ValueError(f"{preset.prefix}_BASE_URL is needed for the model {name!r}: {preset.source}")
         if own.sends is not None:
             provider = with_sends(provider, own.sends)
         key = own.api_key.get_secret_value() if own.api_key else NO_KEY
-        return Choice(name, provider, model, base_url or preset.base_url, own.wire_api or provider.api, key)
+        return Choice(name, provider, model, address, own.wire_api or provider.api, key)
 
 
 def provider_settings(provider: Provider) -> ProviderSettings:

@@ -20,6 +20,7 @@ from switchboard.agent import Agent
 from switchboard.loop.turn import run_turn
 from switchboard.messages import TurnOutcome, TurnRequest
 from switchboard.models.connect import connect
+from switchboard.models.endpoint_model import EndpointModel
 from switchboard.models.model import Model
 from switchboard.runtime.invocations import RETRIES, refuse_bad_input
 from switchboard.runtime.process import exit_process, refuse_taken_port
@@ -97,7 +98,8 @@ def assemble(parts: Sequence[AnyPart], models: Models) -> Served:
 
 def part_served(part: AnyPart, models: Models) -> Served:
     if isinstance(part, Agent):
-        return Served((agent_service(part, models(part.model)),))
+        own = models(part.model)
+        return Served((agent_service(part, own),), preparation(own))
     if isinstance(part, Part) and not isinstance(part, type):
         return part.served(models)
     if isinstance(part, AnyService):
@@ -106,6 +108,12 @@ def part_served(part: AnyPart, models: Models) -> Served:
         f"serve() cannot serve {part!r}. Pass agents, toolsets, Sessions and Restate services as separate arguments:"
         " serve(one, another), not serve([one, another])"
     )
+
+
+def preparation(models: Sequence[Model]) -> tuple[BackgroundTask, ...]:
+    """Return the task that imports the first model's client. Fallbacks are seldom needed, and import theirs then."""
+    first = models[0] if models else None
+    return (first.prepare,) if isinstance(first, EndpointModel) else ()
 
 
 def models_from_environment() -> Models:

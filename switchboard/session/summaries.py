@@ -108,14 +108,16 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
         decided = await request_decision(ctx, asking, [], 0)
         # A model that was not sent the conversation, because its provider refused it, cannot summarise it.
         whole = not asking.plan.withheld and not asking.plan.skipped
-        reply = decided.reply if isinstance(decided, Decided) and whole else None
+        answer = decided.reply if isinstance(decided, Decided) else None
+        reply = answer if whole else None
         if reply is None or not reply.text.strip():
             logger.warning("no summary for session %s; it continues without one", request.identity.session_id)
         result = SummaryResult(
             customer_id=request.identity.customer_id,
             through_turn=request.through_turn,
             summary=(reply.text.strip()[:SUMMARY_MAX_CHARS] or None) if reply else None,
-            replies=(reply.model_copy(update={"calls": (), "text": "", "parts": ()}),) if reply else (),
+            # An answer that is not used has its price, too.
+            replies=(answer.model_copy(update={"calls": (), "text": "", "parts": ()}),) if answer else (),
             attempts=tuple(asking.spent),
         )
         body = result.model_dump_json().encode()

@@ -32,6 +32,9 @@ class ModelCall:
     started: float = field(default_factory=time.perf_counter)
     """Monotonic clock, in seconds."""
 
+    waiting: bool = False
+    """True until our own queue has sent the request. A call that is cut off by then costs nothing."""
+
     def record_request(self, messages: Sequence[Message]) -> None:
         """Record the newest messages if content may be shown. Earlier spans have the older ones."""
         if content_shown():
@@ -67,10 +70,18 @@ def visible(message: Message) -> Message:
     return message.without_parts() if isinstance(message, ModelReply) else message
 
 
+def model_call_waits() -> None:
+    """Record that the request waits in our own queue."""
+    call = _current.get()
+    if call is not None:
+        call.waiting = True
+
+
 def model_call_sent() -> None:
     """Record the time in our own queue, and measure the duration of the model call from now on."""
     call = _current.get()
     if call is not None:
+        call.waiting = False
         now = time.perf_counter()
         call.span.set_attribute("switchboard.models.responses.queued_seconds", round(now - call.started, 3))
         call.started = now

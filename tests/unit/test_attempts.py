@@ -1,7 +1,7 @@
 """Plans for the next attempt: refused texts are found with few requests, and nothing else is withheld."""
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
 import pytest
@@ -17,6 +17,7 @@ from switchboard.loop.attempts import (
     Search,
     after_accepted,
     after_refused,
+    after_server_error,
     after_too_long,
     after_unavailable,
     applied,
@@ -114,6 +115,65 @@ def test_endpoint_that_refuses_everything_is_given_up_after_two_more_requests() 
         requests += 1
         plan = after_refused(plan, 1, conversation(5), [])
     assert (plan, requests) == (GiveUp(SETUP), 3)
+
+
+def search_broken(
+    request: TurnRequest, broken_by: Collection[int], fails: Callable[[int], bool] = lambda requests: False
+) -> tuple[tuple[int, ...] | str, int]:
+    """Ask a server that answers 500 to these texts, and where `fails` says so of the number of the request."""
+    plan, requests = Plan(), 0
+    while True:
+        requests += 1
+        if fails(requests) or any(is_sent(position, request, [], plan) for position in broken_by):
+            following: Plan | GiveUp | None = after_server_error(plan, 1, request, [], None)
+        else:
+            following = after_accepted(plan)
+        if following is None:
+            return settled(plan).withheld, requests
+        if isinstance(following, GiveUp):
+            return following.reason, requests
+        plan = following
+
+
+@pytest.mark.parametrize("turns", [0, 1, 7, 30])
+def test_each_text_that_breaks_the_server_is_found_and_nothing_else_is_withheld(turns: int) -> None:
+    request = conversation(turns)
+    for position in range(SUMMARY, len(request.transcript)):
+        found, requests = search_broken(request, {position})
+        assert found == (position,)
+        # The attempts before the search, the control, and the request without the text once more.
+        assert requests <= MODEL_ATTEMPTS + REQUESTS_FOR_ONE_TEXT_MAX + 2
+
+
+@pytest.mark.parametrize("outage", range(1, 12))
+def test_outage_that_ends_at_any_time_withholds_nothing(outage: int) -> None:
+    found, requests = search_broken(conversation(7), {}, lambda number: number <= outage)
+    assert found in ((), NO_MODEL)
+    assert requests <= MODEL_ATTEMPTS + 3, "the attempts, two that leave texts out, and the control"
+
+
+def test_server_that_breaks_on_everything_is_given_up_after_two_more_requests() -> None:
+    assert search_broken(conversation(5), {}, lambda number: True) == (NO_MODEL, MODEL_ATTEMPTS + 2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_only_texts_that_break_the_server_are_withheld_when_there_are_several(seed: int) -> None:
+    chance = random.Random(seed)
+    request = conversation(chance.randint(1, 12))
+    broken_by = chance.sample(range(SUMMARY, len(request.transcript)), 3)
+    found, requests = search_broken(request, broken_by)
+    assert found
+    assert set(found) <= set(broken_by)
+    assert requests <= MODEL_ATTEMPTS + SEARCH_ATTEMPTS_MAX + 3
+
+
+def test_step_that_began_with_a_fallback_comes_round_to_the_models_before_it() -> None:
+    plan: Plan | GiveUp = Plan(model=1, first=1)
+    asked = []
+    while isinstance(plan, Plan):
+        asked.append(plan.model)
+        plan = after_unavailable(plan, 3, None, give_up=True)
+    assert asked == [1, 2, 0]
 
 
 def test_text_that_is_withheld_already_is_no_suspect() -> None:

@@ -1,8 +1,13 @@
 """The model adapter against an endpoint that hangs, is away, or answers: one attempt, and our own time-out."""
 
 import asyncio
+import os
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -11,7 +16,7 @@ from aiohttp.test_utils import TestServer
 from switchboard import Agent
 from switchboard.local.process import free_ports
 from switchboard.messages import Identity, TurnRequest, UserText
-from switchboard.models.endpoint import Endpoint, connect_openai
+from switchboard.models.endpoint import Client, Endpoint, connect_openai
 from switchboard.models.model import ModelRejected, ModelUnavailable
 from switchboard.models.providers import COMPATIBLE
 from switchboard.models.responses import ResponsesModel
@@ -43,7 +48,8 @@ async def serve() -> AsyncIterator[Serve]:
 
 
 def model(url: str, timeout: timedelta = timedelta(seconds=5), calls_max: int = 1) -> ResponsesModel:
-    return ResponsesModel(Endpoint(COMPATIBLE, connect_openai("key", url), asyncio.Semaphore(calls_max), timeout), "m")
+    connect = partial(connect_openai, "key", url)
+    return ResponsesModel(Endpoint(COMPATIBLE, connect, url, asyncio.Semaphore(calls_max), timeout), "m")
 
 
 async def test_an_answer_is_read(serve: Serve) -> None:
@@ -109,3 +115,40 @@ async def test_a_failure_is_one_attempt(serve: Serve, status: int, kind: type[Ex
     with pytest.raises(kind):
         await model(await serve(fails)).ask(AGENT, REQUEST, [])
     assert asked == 1
+
+
+async def test_client_is_built_once_by_calls_at_the_same_time() -> None:
+    built = []
+
+    def connect() -> Client:
+        time.sleep(0.05)
+        built.append(connect_openai("key", "http://model.test"))
+        return built[-1]
+
+    endpoint = Endpoint(COMPATIBLE, connect, "http://user:secret@model.test:8080/v1", asyncio.Semaphore(1))
+    clients = await asyncio.gather(*(endpoint.client() for _ in range(4)))
+    assert clients == built * 4
+    assert endpoint.host == "model.test:8080"
+
+
+STARTS = """
+import sys
+from switchboard import Agent
+from switchboard.runtime.serve import assemble, models_from_environment
+served = assemble([Agent(name="Bank", handles="money", instructions="Help.")], models_from_environment())
+assert not {"openai", "anthropic"} & sys.modules.keys(), "a client is imported before the service can listen"
+import asyncio
+import os
+import subprocess
+import sys
+import time
+asyncio.run(served.background[0]())
+print(*sorted({"openai", "anthropic"} & sys.modules.keys()))
+"""
+
+
+def test_service_imports_only_the_client_of_its_first_model_and_in_the_background() -> None:
+    keys = {"OPENAI_API_KEY": "key", "ANTHROPIC_API_KEY": "key"}
+    models = {"SWITCHBOARD_MODEL": "openai:m", "SWITCHBOARD_FALLBACK_MODELS": "anthropic:m"}
+    run = subprocess.run([sys.executable, "-c", STARTS], env=os.environ | keys | models, capture_output=True, text=True)
+    assert (run.returncode, run.stdout.strip()) == (0, "openai"), run.stderr

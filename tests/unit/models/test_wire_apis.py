@@ -24,6 +24,7 @@ from switchboard.messages import (
     ModelReply,
     Note,
     Notice,
+    Part,
     ToolCall,
     ToolResult,
     TurnRequest,
@@ -31,8 +32,7 @@ from switchboard.messages import (
     WireModel,
 )
 from switchboard.models import anthropic_messages, chat_completions, responses
-from switchboard.models.connect import KINDS, client_for
-from switchboard.models.endpoint import Endpoint
+from switchboard.models.connect import KINDS, endpoint_for
 from switchboard.models.model import Model, ModelRejected, ModelUnavailable
 from switchboard.models.providers import PROVIDERS, Provider, WireApi
 from switchboard.models.settings import ModelSettings
@@ -303,6 +303,34 @@ def test_opaque_parts_go_back_unchanged_to_their_own_model_only(api: WireApi) ->
         assert kinds == ["message", "reasoning", "message", "function_call", "function_call_output"]
 
 
+SEARCH = (UserText(text="balance?"),)
+RESULT = ToolResult(call_id="call_1", ok=True, content="1")
+THOUGHT = asks("call_1").model_copy(
+    update={"parts": (Part(kind="opaque", data=json.dumps(THINKING)), Part(kind="call", call=0))}
+)
+
+
+@pytest.mark.parametrize(
+    ("option", "added", "sent"),
+    [
+        ({"type": "enabled", "budget_tokens": 2_000}, [], True),
+        ({"type": "enabled", "budget_tokens": 2_000}, [THOUGHT, RESULT], True),
+        ({"type": "enabled", "budget_tokens": 2_000}, [asks("call_1"), RESULT], False),
+        ({"type": "enabled", "budget_tokens": 2_000}, [asks("call_1"), RESULT, UserText(text="and?")], False),
+        ({"type": "enabled", "budget_tokens": 2_000}, [asks("call_1"), RESULT, Notice(text="1"), SEARCH[0]], True),
+        ({"type": "adaptive"}, [asks("call_1"), RESULT], True),
+    ],
+)
+def test_thinking_is_not_asked_for_in_the_middle_of_calls_that_began_without(
+    option: JSON, added: list[Message], sent: bool
+) -> None:
+    url, settings = "http://127.0.0.1", ModelSettings.model_construct()
+    endpoint = endpoint_for(PROVIDERS["anthropic"], "messages", url, "key", asyncio.Semaphore(1), settings)
+    model = KINDS["messages"](endpoint, "m", options={"thinking": option})
+    added = [m.model_copy(update={"origin": "anthropic:m@127.0.0.1"}) if m is THOUGHT else m for m in added]
+    assert ("thinking" in model.body(AGENT, request_with(*SEARCH), added)) is sent
+
+
 def test_commentary_alone_is_no_answer() -> None:
     item = {"type": "message", "phase": "commentary", "content": [{"type": "output_text", "text": "Let me see."}]}
     final = {"type": "message", "phase": "final_answer", "content": [{"type": "output_text", "text": "It is 5."}]}
@@ -330,8 +358,8 @@ async def serve() -> AsyncIterator[Callable[[WireApi, Handler], Awaitable[Model]
         server = TestServer(app)
         servers.append(server)
         await server.start_server()
-        client = client_for(api, str(server.make_url("")), "key", ModelSettings.model_construct())
-        return KINDS[api](Endpoint(PROVIDERS["vllm"], client, asyncio.Semaphore(1)), "m")
+        url, settings = str(server.make_url("")), ModelSettings.model_construct()
+        return KINDS[api](endpoint_for(PROVIDERS["vllm"], api, url, "key", asyncio.Semaphore(1), settings), "m")
 
     yield start
     for server in servers:
