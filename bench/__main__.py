@@ -13,6 +13,7 @@ import uvloop
 
 from bench.machine import PROJECT, description
 from bench.measure import QUICK, Plan, measure
+from bench.model_call import measure_calls
 from bench.report import insert_tables, render
 from bench.results import Results
 from bench.systems import PeerProgram, WrongAnswer, laboratory, peer_programs
@@ -68,6 +69,7 @@ def arguments() -> argparse.Namespace:
 
 
 async def run(plan: Plan, results: Results, programs: Sequence[PeerProgram]) -> None:
+    await measure_calls(results, plan.rounds, plan.model_calls)
     with tempfile.TemporaryDirectory(prefix="switchboard-bench-") as folder:
         async with laboratory(Path(folder), programs) as systems:
             await measure(systems, plan, results)

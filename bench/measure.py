@@ -49,9 +49,10 @@ class Plan:
     alone_turns: int = 6
     hops: int = 20
     long_turns: tuple[int, ...] = (4, 10, 100, 300)
+    model_calls: int = 200
 
 
-QUICK = Plan(rounds=1, load_turns=2, alone_sessions=1, alone_turns=4, hops=5, long_turns=(10, 30))
+QUICK = Plan(rounds=1, load_turns=2, alone_sessions=1, alone_turns=4, hops=5, long_turns=(10, 30), model_calls=20)
 
 
 def every_system(system: System, round_number: int) -> bool:

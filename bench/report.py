@@ -18,6 +18,7 @@ from bench.measure import (
     TURNS_PER_S,
     WIDEST,
 )
+from bench.model_call import APIS, CALL_MS, MODEL_CALL_TURNS, OUR_PATH, TYPED
 from bench.results import Results, spread
 from bench.systems import AGENTS, BARE, COLLECTOR_DOWN, DURABLE, OURS, TRACED
 from bench.workload import FAN_OUTS, TOOL_MS
@@ -33,7 +34,7 @@ NAMES = {
 }
 """Names in the tables that differ from those in the results."""
 
-ORDER = (OURS, TRACED, COLLECTOR_DOWN, BARE, AGENTS, DURABLE)
+ORDER = (OURS, TRACED, COLLECTOR_DOWN, BARE, AGENTS, DURABLE, OUR_PATH, TYPED)
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,20 @@ def render(results: Results) -> str:
         figures_table(results, logged, decimals=0),
         "### A hand-off",
         figures_table(results, [HOP_MS, NO_HOP_MS], decimals=1),
+        model_call_tables(results),
     ]
     return "\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def model_call_tables(results: Results) -> str:
+    """Return the CPU time of a model call for each wire API, and the ratio of both ways; "" if it was not measured."""
+    series = [CALL_MS.format(api) for api in APIS]
+    figures = figures_table(results, series, decimals=2)
+    if not figures:
+        return ""
+    ratios = [times(results.ratio(name, OUR_PATH, TYPED)) for name in series]
+    heading = f"### A model call by itself, with the bank's tools and {MODEL_CALL_TURNS} turns in the request"
+    return f"{heading}\n\n{figures}\n\n{table(['', *series], [[f'{OUR_PATH} / {TYPED}', *ratios]])}"
 
 
 def machine_line(results: Results) -> str:
