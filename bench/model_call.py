@@ -165,12 +165,12 @@ async def typed_call(api: WireApi, client: Any, body: dict[str, Any]) -> bool:
     """Make the call as the client's documentation does. Returns whether the answer has the calls."""
     if api == "responses":
         answer = await client.responses.create(**body)
-        return sum(item.type == "function_call" for item in answer.output) == len(CALLS)
+        return [item.type for item in answer.output].count("function_call") == len(CALLS)
     if api == "chat":
         answer = await client.chat.completions.create(**body)
-        return len(answer.choices[0].message.tool_calls) == len(CALLS)
+        return len(list(answer.choices[0].message.tool_calls)) == len(CALLS)
     answer = await client.messages.create(**body)
-    return sum(block.type == "tool_use" for block in answer.content) == len(CALLS)
+    return [block.type for block in answer.content].count("tool_use") == len(CALLS)
 
 
 async def cpu_ms(call: Callable[[], Awaitable[bool]], times: int) -> float:

@@ -46,13 +46,13 @@ def table(results: Sequence[Result]) -> Table:
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("case", "about", "model"):
         grid.add_column(name, overflow="fold")
-    for name in ("replies", "tokens", "s"):
+    for name in ("replies", "tokens", "cached", "s"):
         grid.add_column(name, justify="right")
     grid.add_column("result")
     for one in results:
         verdict = "[green]passed[/]" if one.passed else "[red]FAILED[/]"
-        row = (one.case.name, one.case.about, one.player, str(one.replies), f"{one.tokens:,}", f"{one.seconds:.1f}")
-        grid.add_row(*row, verdict)
+        counted = (str(one.replies), f"{one.tokens:,}", f"{one.cached:,}", f"{one.seconds:.1f}")
+        grid.add_row(one.case.name, one.case.about, one.player, *counted, verdict)
     return grid
 
 

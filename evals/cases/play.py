@@ -16,7 +16,7 @@ from evals.mesh import EvalMesh, HandlerFailed, open_mesh
 from switchboard.builtin.outbox.contract import OUTBOX, Email
 from switchboard.cli.outbox import sent_emails
 from switchboard.local.process import wait_until
-from switchboard.messages import Identity, Message, ToolResult
+from switchboard.messages import Identity, Message, ToolResult, Usage
 from switchboard.session.contract import Transcript
 from switchboard.testing import Answer, Customer
 
@@ -38,6 +38,9 @@ class Result:
     wrong: list[str] = field(default_factory=list)
     replies: int = 0
     tokens: int = 0
+    cached: int = 0
+    """Of the tokens: those that the provider read from its cache."""
+
     seconds: float = 0.0
 
     @property
@@ -81,7 +84,8 @@ async def play_case(mesh: EvalMesh, case: Case, player: str) -> Result:
         result.wrong += wrong_look(look, ok, value)
     sent = (await emails_of(mesh))[emails_before:]
     result.wrong += wrong_emails(case.emails, [f"To: {mail.to}\n{mail.subject}\n{mail.body}" for mail in sent])
-    result.tokens = await tokens_of(customer)
+    usage = await usage_of(customer)
+    result.tokens, result.cached = usage.input_tokens + usage.output_tokens, usage.cached_tokens
     result.seconds = time.monotonic() - began
     return result
 
@@ -144,10 +148,10 @@ async def read_transcript(customer: Customer) -> list[Sequence[Message]]:
     return [turn.messages for turn in Transcript.model_validate(answer.body).turns]
 
 
-async def tokens_of(customer: Customer) -> int:
+async def usage_of(customer: Customer) -> Usage:
     status = await customer.asks("status")
     spending: Sequence[Mapping[str, Any]] = status.body.get("spending", ())
-    return sum(sum(agent["usage"].values()) for agent in spending)
+    return sum((Usage.model_validate(agent["usage"]) for agent in spending), Usage())
 
 
 async def call(mesh: EvalMesh, customer_id: str, agent: str, wanted: Call) -> tuple[bool, Any]:

@@ -1,18 +1,23 @@
 """Grading of cases: what passes, and each kind of problem that is found."""
 
+import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
+from evals.cases.__main__ import table
 from evals.cases.form import BadCase, Call, Case, Emails, Look, Turn, chosen, read_cases, read_file
 from evals.cases.grading import TurnResult, at, made_calls, same, wrong_emails, wrong_look, wrong_turn, wrong_writes
+from evals.cases.play import Result, usage_of
 from evals.cases.script import scenes
 from services.airline.agent import airline
 from services.bank.agent import bank
 from switchboard.demo_model.script import parse_script
 from switchboard.messages import Message, ModelReply, ToolCall, ToolResult
+from switchboard.testing import Answer, Customer
 
 
 def asked(tool: str, call_id: str = "c", **arguments: Any) -> ToolCall:
@@ -180,3 +185,25 @@ def test_case_names_are_unique(tmp_path: Path) -> None:
     with pytest.raises(BadCase, match="no case unknown"):
         chosen(read_cases(), ["unknown"])
     assert [one.name for one in chosen(read_cases(), ["balance"])] == ["balance"]
+
+
+class Spender:
+    """A customer whose session has spent these tokens."""
+
+    async def asks(self, handler: str) -> Answer:
+        usages = [
+            {"input_tokens": 900, "output_tokens": 40, "cached_tokens": 800},
+            {"input_tokens": 10, "output_tokens": 2},
+        ]
+        return Answer(200, {"spending": [{"agent": "Bank", "usage": usage} for usage in usages]})
+
+
+async def test_cached_tokens_are_shown_as_a_part_of_the_tokens() -> None:
+    usage = await usage_of(cast(Customer, Spender()))
+    assert (usage.input_tokens + usage.output_tokens, usage.cached_tokens) == (952, 800)
+    result = Result(read_cases()[0], "model", tokens=952, cached=usage.cached_tokens)
+    out = Console(width=200, record=True, file=io.StringIO())
+    out.print(table([result]))
+    heading, row = out.export_text().splitlines()[:2]
+    assert heading.split()[-5:] == ["replies", "tokens", "cached", "s", "result"]
+    assert row.split()[-5:] == ["0", "952", "800", "0.0", "passed"]
