@@ -14,6 +14,7 @@ from services.tools.airline.rules import CURRENCY, REFUND_TIME
 from switchboard import WireModel, quoted
 from switchboard.builtin.calendar.contract import format_date
 from switchboard.money import Money, format_amount
+from switchboard.text import one_line
 
 
 class MethodFacts(WireModel):
@@ -132,5 +133,8 @@ def format_birthday(day: Day) -> str:
 
 
 def format_name(person: Passenger) -> str:
-    """Return both names, each in quotes: the same words can be split into first and last name in two ways."""
-    return f"{quoted(person.first_name)} {quoted(person.last_name)}"
+    """Return both names, each in quotes: the same words can be split into first and last name in two ways.
+
+    Names in a data set, and names that were stored by older versions, may have hidden characters.
+    """
+    return f"{quoted(one_line(person.first_name))} {quoted(one_line(person.last_name))}"

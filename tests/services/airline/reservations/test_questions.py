@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from services.tools.airline.data.models import PaymentMethod
+from services.tools.airline.data.models import Passenger, PaymentMethod
 from services.tools.airline.reservations import resolution
 from services.tools.airline.reservations.contract import (
     BOOK_RESERVATION,
@@ -146,6 +146,15 @@ RESERVATION = (
 )
 def test_question_shows_what_is_done(tool: Tool[Any, Any], request_: BaseModel, asked: str) -> None:
     assert question(tool, request_) == asked
+
+
+def test_names_on_record_cannot_hide_or_reorder_the_question() -> None:
+    odd = Passenger(first_name="A\u202enn\x1b[2J", last_name="L”e\u200be\n- Yes?", dob="soon")
+    held = HELD.model_copy(update={"passengers": (odd,)})
+    request = UpdateReservationPassengers.model_validate({**WHICH, "passengers": [ANN]})
+    assert UPDATE_RESERVATION_PASSENGERS.consent is not None
+    asked = UPDATE_RESERVATION_PASSENGERS.consent(request, PassengersFacts(reservation=held))
+    assert "Until now: “Ann[2J” “L'ee - Yes?”, born on soon. From now on: “Ann” “Lee”" in asked
 
 
 NAMES = st.sampled_from(
