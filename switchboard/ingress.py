@@ -10,9 +10,12 @@ IngressError
 """
 
 import asyncio
+import itertools
 import json
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NoReturn
 from urllib.parse import quote
@@ -21,6 +24,7 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 from yarl import URL
 
+from switchboard.addresses import ATTEMPT_TIMEOUT, Addresses
 from switchboard.retry import Errors, OnFailure, RetryPolicy, ignore_failure, retry
 from switchboard.session.contract import SESSION
 from switchboard.speaker import SpeakerKeys, target_of
@@ -29,6 +33,9 @@ HEALTH_PATH = "/restate/health"
 
 ATTACHED_FOR = timedelta(seconds=60)
 """Reconnect after this long, so that a dead peer does not block until the overall timeout."""
+
+HEALTH_INTERVAL = timedelta(seconds=1)
+"""How often an address is checked while requests wait at it, where there are several."""
 
 SOURCE_HANDLER = "invocation"
 """Restate's name for the source of an error that a handler raised."""
@@ -107,21 +114,26 @@ class _Error(BaseModel):
 class RestateIngress:
     """Client of one Restate ingress. Retries requests that are safe to repeat: reads and calls with a key.
 
-    `retried` are the errors that are retried; `on_failure` receives each of them. `headers` returns headers for every
-    request that has a body. `speaker` signs requests; without it they are not signed.
+    `urls` are its addresses, separated by commas; after a failure, the next one is used. `retried` are the errors that
+    are retried; `on_failure` receives each of them. `headers` returns headers for every request that has a body.
+    `speaker` signs requests; without it they are not signed. With `short_attempts`, an address that does not answer a
+    retried request soon counts as failed (see Addresses.timeout).
     """
 
     def __init__(
         self,
-        url: str,
+        urls: str,
         http: aiohttp.ClientSession,
         policy: RetryPolicy,
         retried: Errors = (IngressUnavailable,),
         on_failure: OnFailure = ignore_failure,
         headers: Callable[[], Mapping[str, str]] = dict,
         speaker: SpeakerKeys | None = None,
+        short_attempts: bool = False,
     ) -> None:
-        self.url = url.rstrip("/")
+        self.addresses = Addresses(urls)
+        self._short_attempts = short_attempts
+        self._health = HealthChecks(http)
         self._http = http
         self._policy = policy
         self._retried = retried
@@ -143,7 +155,9 @@ class RestateIngress:
     async def read(self, path: str, request: Request, within: timedelta) -> bytes:
         """Call a handler that changes nothing and return its answer as JSON. Retried without a key."""
         body = encode(request)
-        return await self._retry(lambda: self.request("POST", path, body, self._proof(path, body)), within)
+        return await self._retry(
+            lambda limit: self.request("POST", path, body, self._proof(path, body), limit), within
+        )
 
     async def submit(
         self,
@@ -173,15 +187,48 @@ class RestateIngress:
 
     async def health(self, within: timedelta) -> None:
         """Wait until Restate answers."""
-        await self._retry(lambda: self.request("GET", HEALTH_PATH), within)
+        await self._retry(lambda limit: self.request("GET", HEALTH_PATH, within=limit), within)
+
+    async def healthy(self, within: timedelta) -> bool:
+        """Return whether any address answers, without retries."""
+        found = [asyncio.ensure_future(self._health.check(url, within)) for url in self.addresses.urls]
+        try:
+            for each in asyncio.as_completed(found):
+                if await each:
+                    return True
+        finally:
+            for task in found:
+                task.cancel()
+        return False
 
     async def request(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        within: timedelta | None = None,
     ) -> bytes:
-        """Send a request once. Raises IngressError."""
+        """Send a request once, to the current address. Raises IngressError."""
+        url = self.addresses.current
+        try:
+            async with asyncio.timeout(None if within is None else within.total_seconds()) as limit:
+                return await self._request(method, url + path, body, headers)
+        except IngressUnavailable:
+            self.addresses.failed(url)
+            raise
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            self.addresses.failed(url)
+            raise IngressUnavailable(f"no answer within {within}") from error
+
+    async def _request(
+        self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> bytes:
         sent = {"content-type": "application/json", **self._headers(), **(headers or {})} if body else {}
         try:
-            response = await exchange(self._http, method, self.url + path, body, sent)
+            response = await exchange(self._http, method, url, body, sent)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise IngressUnavailable(str(error), connected=False) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
@@ -205,29 +252,79 @@ class RestateIngress:
         body = encode(request)
         fixed = {**idempotency_header(key), **(headers or {})}
 
-        def attempt() -> Awaitable[bytes]:
-            return self.request("POST", path, body, {**fixed, **self._proof(target, body, key)})
+        def attempt(limit: timedelta | None) -> Awaitable[bytes]:
+            return self.request("POST", path, body, {**fixed, **self._proof(target, body, key)}, limit)
 
         if key:
             return await self._retry(attempt, within)
-        return await answer_within(within, attempt())
+        return await answer_within(within, attempt(None))
 
     def _proof(self, path: str, body: bytes, key: str = "") -> Mapping[str, str]:
         return self._speaker.sign(target_of(path), body, key) if self._speaker else {}
 
     async def _attach(self, path: str) -> bytes | None:
-        """Return the answer, or None when it is time to reconnect."""
+        """Return the answer, or None when it is time to reconnect. Raises IngressUnavailable if the address hangs."""
+        url = self.addresses.current
+        waiting = asyncio.ensure_future(self.request("GET", path))
         try:
             async with asyncio.timeout(ATTACHED_FOR.total_seconds()):
-                return await self.request("GET", path)
+                while not waiting.done() and await self._answers(url):
+                    await asyncio.wait({waiting}, timeout=HEALTH_INTERVAL.total_seconds())
+                if waiting.done():
+                    return waiting.result()
+                self.addresses.failed(url)
+                raise IngressUnavailable("the address has stopped answering")
         except TimeoutError:
             return None
+        finally:
+            waiting.cancel()
 
-    async def _retry(self, attempt: Callable[[], Awaitable[bytes]], within: timedelta) -> bytes:
+    async def _answers(self, url: str) -> bool:
+        """Return whether an address can be waited for. The only address always is."""
+        return len(self.addresses.urls) == 1 or await self._health.check(url, ATTEMPT_TIMEOUT)
+
+    async def _retry(self, attempt: Callable[[timedelta | None], Awaitable[bytes]], within: timedelta) -> bytes:
+        attempts = itertools.count()
+
+        async def limited() -> bytes:
+            number = next(attempts)
+            return await attempt(self.addresses.timeout(number) if self._short_attempts else None)
+
         try:
-            return await retry(attempt, self._policy, self._retried, within, self._on_failure)
+            return await retry(limited, self._policy, self._retried, within, self._on_failure)
         except TimeoutError as error:
             raise IngressTimeout(f"no answer within {within}") from error
+
+
+class HealthChecks:
+    """Checks of Restate's addresses. Requests that wait at the same address share them."""
+
+    def __init__(self, http: aiohttp.ClientSession) -> None:
+        self._http = http
+        self._checks: dict[str, _Check] = {}
+
+    async def check(self, url: str, within: timedelta) -> bool:
+        """Return whether the address answers, as seen within the last HEALTH_INTERVAL."""
+        check = self._checks.setdefault(url, _Check())
+        async with check.running:
+            now = time.monotonic()
+            if now - check.at >= HEALTH_INTERVAL.total_seconds():
+                check.healthy, check.at = await self._ask(url, within), now
+        return check.healthy
+
+    async def _ask(self, url: str, within: timedelta) -> bool:
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                return (await exchange(self._http, "GET", url + HEALTH_PATH, None, {})).status < 300
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+
+@dataclass
+class _Check:
+    running: asyncio.Lock = field(default_factory=asyncio.Lock)
+    healthy: bool = False
+    at: float = -math.inf
 
 
 async def answer_within(within: timedelta, request: Awaitable[bytes]) -> bytes:

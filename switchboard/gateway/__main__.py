@@ -11,9 +11,10 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from switchboard.addresses import ATTEMPT_TIMEOUT
 from switchboard.gateway.api import create_app
 from switchboard.gateway.identity import Keys, SharedSecret, TokenVerifier
-from switchboard.gateway.ingress import CONNECT_TIMEOUT, Ingress
+from switchboard.gateway.ingress import Ingress
 from switchboard.gateway.jwks import ProviderKeys
 from switchboard.gateway.metrics import serve_metrics
 from switchboard.gateway.middleware import RequestMiddleware
@@ -51,10 +52,10 @@ def main() -> None:
 
 async def serve(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT, then let running requests finish within the grace period."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=ATTEMPT_TIMEOUT.total_seconds())
     # The middleware limits requests. The client's default limit would let only 100 messages wait for replies.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
-        ingress = Ingress(str(settings.restate_ingress_url), http, settings.speaker())
+        ingress = Ingress(settings.restate_ingress_url, http, settings.speaker())
         session_client = SessionClient(ingress, settings.reply_timeout)
         readiness = Readiness(session_client.ready)
         middleware = create_middleware(settings, http, session_client, readiness)

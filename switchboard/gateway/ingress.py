@@ -1,6 +1,5 @@
 """The gateway's requests to sessions, over Restate's ingress."""
 
-import asyncio
 from datetime import timedelta
 
 import aiohttp
@@ -9,8 +8,6 @@ from pydantic import ValidationError
 from switchboard.gateway.metrics import RECONNECTS
 from switchboard.gateway.spans import trace_headers
 from switchboard.ingress import (
-    HEALTH_PATH,
-    IngressError,
     IngressUnavailable,
     NotAMesh,
     RestateIngress,
@@ -22,9 +19,8 @@ from switchboard.retry import RetryPolicy
 from switchboard.session.contract import ClaimedKey
 from switchboard.speaker import SpeakerKeys
 
-CONNECT_TIMEOUT = timedelta(seconds=2)
-SUBMIT_TIMEOUT = timedelta(seconds=5)
-"""Timeout of submitting a message, retries included."""
+SUBMIT_TIMEOUT = timedelta(seconds=10)
+"""Timeout of submitting a message, retries included. A Restate cluster needs seconds to replace a node that hangs."""
 
 CALL_TIMEOUT = timedelta(seconds=10)
 """Timeout of handlers that answer at once, also while a turn is running. Retries included."""
@@ -38,9 +34,9 @@ RETRIES = RetryPolicy(pause=timedelta(milliseconds=250), attempts_max=120)
 class Ingress:
     """The sessions behind one Restate ingress. Its methods raise IngressError."""
 
-    def __init__(self, url: str, http: aiohttp.ClientSession, speaker: SpeakerKeys | None = None) -> None:
+    def __init__(self, urls: str, http: aiohttp.ClientSession, speaker: SpeakerKeys | None = None) -> None:
         self._restate = RestateIngress(
-            url,
+            urls,
             http,
             RETRIES,
             # Right after a restart, Restate does not know its services for a moment.
@@ -48,6 +44,7 @@ class Ingress:
             on_failure=lambda error, failures: RECONNECTS.inc(),
             headers=trace_headers,
             speaker=speaker,
+            short_attempts=True,
         )
 
     async def claim(self, session_id: str, key: ClaimedKey, idempotency_key: str) -> bool:
@@ -76,9 +73,4 @@ class Ingress:
 
     async def healthy(self) -> bool:
         """Return whether Restate answers, without retries."""
-        try:
-            async with asyncio.timeout(HEALTH_TIMEOUT.total_seconds()):
-                await self._restate.request("GET", HEALTH_PATH)
-        except (IngressError, TimeoutError):
-            return False
-        return True
+        return await self._restate.healthy(HEALTH_TIMEOUT)

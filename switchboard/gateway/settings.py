@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
+from switchboard.addresses import Urls
 from switchboard.runtime.settings import ServerSettings, SpeakerSettings
 
 SECRET_MIN_BYTES = 32
@@ -106,10 +107,11 @@ class TokenSettings(BaseSettings):
 class GatewaySettings(ListenSettings, TokenSettings, SpeakerSettings):
     """All settings of the gateway."""
 
-    restate_ingress_url: AnyHttpUrl = Field(
-        AnyHttpUrl("http://127.0.0.1:8080"),
+    restate_ingress_url: Urls = Field(
+        "http://127.0.0.1:8080",
         validation_alias="RESTATE_INGRESS_URL",
-        description="Restate's ingress. Only the gateway should be able to reach it.",
+        description="Restate's ingress. Only the gateway should be able to reach it. Several URLs, separated by "
+        "commas, are tried in turn.",
     )
     requests_max: int = Field(
         1_000,

@@ -11,6 +11,10 @@ from switchboard.local.problem import InvalidCommand, Problem
 from switchboard.local.process import Process
 
 SECRET_FILE = "gateway-secret"
+GATEWAY_STOP_TIMEOUT = timedelta(seconds=30)
+"""Longer than the default of GATEWAY_STOP_GRACE with the time for the last responses and spans: a gateway that is
+killed earlier does not answer its waiting clients."""
+
 HOURS_MAX = 24 * 30
 
 
@@ -58,6 +62,7 @@ def gateway_process(
         port=ports.http,
         health=f"{ports.url}/health",
         log=log,
+        stop_timeout=GATEWAY_STOP_TIMEOUT,
     )
 
 

@@ -42,7 +42,7 @@ class Process:
     """One program of the mesh, with its output in a log file.
 
     `health` is the URL that answers 200 when the process is ready. `folder` is its working directory, by default the
-    current one.
+    current one. `stop_timeout` must be longer than the process takes to stop by itself.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Process:
     health: str
     log: Path
     folder: Path | None = None
+    stop_timeout: timedelta = STOP_TIMEOUT
     _running: asyncio.subprocess.Process | None = field(default=None, repr=False)
 
     @property
@@ -102,13 +103,13 @@ class Process:
         return f"was killed (signal {-code})" if code < 0 else f"exited with code {code}"
 
     async def stop(self) -> None:
-        """Send SIGTERM, and SIGKILL if the process has not exited after STOP_TIMEOUT."""
+        """Send SIGTERM, and SIGKILL if the process has not exited after `stop_timeout`."""
         if self._running is None:
             return
         if self.alive:
             self._running.terminate()
             try:
-                await asyncio.wait_for(self._running.wait(), STOP_TIMEOUT.total_seconds())
+                await asyncio.wait_for(self._running.wait(), self.stop_timeout.total_seconds())
             except TimeoutError:
                 # The process may have exited just now.
                 with contextlib.suppress(ProcessLookupError):

@@ -8,6 +8,7 @@ from datetime import timedelta
 import aiohttp
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from switchboard.addresses import Addresses
 from switchboard.agent import AGENT_NAME
 from switchboard.messages import Card
 
@@ -66,7 +67,8 @@ class Directory:
     """
 
     def __init__(self, admin_url: str) -> None:
-        self._admin_url = admin_url.rstrip("/")
+        self._admin_url = admin_url
+        self._addresses = Addresses(admin_url)
         self._http: aiohttp.ClientSession | None = None
         self._deployments: frozenset[_Deployment] = frozenset()
         self._lookup = asyncio.Lock()
@@ -103,9 +105,14 @@ class Directory:
     async def _get(self, path: str) -> bytes:
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LOOKUP_TIMEOUT.total_seconds()))
-        async with self._http.get(self._admin_url + path) as response:
-            response.raise_for_status()
-            return await response.read()
+        http = self._http
+
+        async def ask(url: str) -> bytes:
+            async with http.get(url + path) as response:
+                response.raise_for_status()
+                return await response.read()
+
+        return await self._addresses.first_answer(ask, (aiohttp.ClientError,))
 
 
 def read_cards(answer: bytes) -> tuple[Card, ...]:

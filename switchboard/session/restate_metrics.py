@@ -8,7 +8,7 @@ import aiohttp
 from prometheus_client import Gauge
 from pydantic import BaseModel, ValidationError
 
-from switchboard.session.introspection import Introspection
+from switchboard.session.introspection import LOOKUP_TIMEOUT, Introspection
 
 logger = logging.getLogger(__name__)
 
@@ -91,4 +91,4 @@ async def update_gauges(introspection: Introspection) -> bool:
 
 
 async def rows_of(introspection: Introspection, sql: str) -> list[_Row]:
-    return _Rows.model_validate_json(await introspection.query(sql)).rows
+    return _Rows.model_validate_json(await introspection.query(sql, LOOKUP_TIMEOUT)).rows

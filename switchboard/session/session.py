@@ -61,7 +61,7 @@ def session_object(
     directory: Directory, settings: SessionSettings, first_agent: str, speaker: SpeakerKeys | None
 ) -> restate.VirtualObject:
     """Return the Session object. `first_agent` answers new customers; `speaker` verifies the gateway's signatures."""
-    introspection = Introspection(str(settings.restate_admin_url))
+    introspection = Introspection(settings.restate_admin_url)
     conversation = Conversation(directory, introspection, settings, first_agent)
     session = restate.VirtualObject(
         SESSION,

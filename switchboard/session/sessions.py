@@ -27,7 +27,7 @@ class Sessions:
     def served(self, models: Models) -> Served:
         """Build the services from the environment's settings."""
         settings, speaker = load(SessionSettings), load(SpeakerSettings).speaker()
-        admin_url = str(settings.restate_admin_url)
+        admin_url = settings.restate_admin_url
         session = session_object(Directory(admin_url), settings, self.first_agent.name, speaker)
         services = (session, customer_usage(settings), summaries_service(models()))
         return Served(services, background=(partial(report_metrics, Introspection(admin_url)),))

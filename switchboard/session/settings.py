@@ -3,9 +3,10 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from pydantic import AnyHttpUrl, BaseModel, Field, NonNegativeInt
+from pydantic import BaseModel, Field, NonNegativeInt
 from pydantic_settings import BaseSettings
 
+from switchboard.addresses import Urls
 from switchboard.messages import ModelReply, Spent
 from switchboard.session.allowance import Limits
 
@@ -25,8 +26,10 @@ class Price(BaseModel):
 class SessionSettings(BaseSettings):
     """Address of Restate's admin API, prices of models, and limits of sessions and turns."""
 
-    restate_admin_url: AnyHttpUrl = Field(
-        AnyHttpUrl("http://127.0.0.1:9070"), validation_alias="RESTATE_ADMIN_URL", description="Restate's admin API."
+    restate_admin_url: Urls = Field(
+        "http://127.0.0.1:9070",
+        validation_alias="RESTATE_ADMIN_URL",
+        description="Restate's admin API. Several URLs, separated by commas, are tried in turn.",
     )
     prices: dict[str, Price] = Field(
         {},

@@ -225,7 +225,7 @@ def test_prices_reach_the_sessions(empty_environment: pytest.MonkeyPatch) -> Non
         empty_environment.setenv(variable, value)
     settings = SessionSettings()
     assert set(settings.prices) == {"gpt-5-mini", "gpt-5-nano"}
-    assert str(settings.restate_admin_url) == "http://restate.restate:9070/"
+    assert settings.restate_admin_url == "http://restate.restate:9070/"
 
 
 def test_environment_contains_no_literal_secrets() -> None:

@@ -5,7 +5,12 @@ import sys
 
 import pytest
 
-from switchboard.local.process import free_ports
+from switchboard.gateway.__main__ import FLUSH_TIME, LAST_RESPONSES_TIMEOUT
+from switchboard.gateway.settings import GatewaySettings
+from switchboard.local.gateway import GATEWAY_STOP_TIMEOUT
+from switchboard.local.process import STOP_TIMEOUT, free_ports
+from switchboard.runtime.serve import SHUTDOWN_GRACE
+from switchboard.telemetry.setup import EXPORT_TIMEOUT
 from tests.parts import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can kill a process with its parent")
@@ -23,6 +28,12 @@ die_with_parent(parent)
 print("alive")
 """
 """A child whose parent dies right after the fork, before the child has called die_with_parent."""
+
+
+def test_local_processes_are_killed_only_after_they_have_stopped_by_themselves() -> None:
+    grace = GatewaySettings.model_fields["stop_grace"].default
+    assert grace + LAST_RESPONSES_TIMEOUT + FLUSH_TIME + EXPORT_TIMEOUT < GATEWAY_STOP_TIMEOUT
+    assert SHUTDOWN_GRACE + EXPORT_TIMEOUT < STOP_TIMEOUT
 
 
 def test_child_dies_if_its_parent_is_already_dead() -> None:

@@ -3,9 +3,10 @@
 from functools import cache
 from typing import Literal
 
-from pydantic import AnyHttpUrl, AwareDatetime, DirectoryPath, Field
+from pydantic import AwareDatetime, DirectoryPath, Field
 from pydantic_settings import BaseSettings
 
+from switchboard.addresses import Urls
 from switchboard.runtime.settings import load
 
 AirlineIds = Literal["random", "benchmark"]
@@ -29,8 +30,10 @@ class AirlineSettings(BaseSettings):
         validation_alias="AIRLINE_IDS",
         description="`benchmark`: the first new reservations and certificates get the ids of tau-bench's airline.",
     )
-    restate_admin_url: AnyHttpUrl = Field(
-        AnyHttpUrl("http://127.0.0.1:9070"), validation_alias="RESTATE_ADMIN_URL", description="Restate's admin API."
+    restate_admin_url: Urls = Field(
+        "http://127.0.0.1:9070",
+        validation_alias="RESTATE_ADMIN_URL",
+        description="Restate's admin API. Several URLs, separated by commas, are tried in turn.",
     )
 
 

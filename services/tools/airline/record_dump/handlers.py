@@ -32,7 +32,7 @@ def airline_records_service(data: AirlineData) -> restate.Service:
     async def dump(ctx: restate.Context, request: DumpRequest) -> Dump:
         """Return all records, or only the changed ones. TerminalError 500 if Restate's tables cannot be read."""
         now = await airline_now(ctx)
-        url = str(airline_settings().restate_admin_url)
+        url = airline_settings().restate_admin_url
         changed = (await ctx.run_typed("changed objects", changed_objects, LOOKUP, url)).rows
         keys = {
             service: sorted(row.service_key for row in changed if row.service_name == service)

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from services.tools.airline.customers.contract import AIRLINE_CUSTOMERS
 from services.tools.airline.flights.contract import FLIGHT_SEATS
 from services.tools.airline.reservations.contract import RESERVATION_DESK, RESERVATIONS
+from switchboard.addresses import Addresses
 from switchboard.messages import WireModel
 from switchboard.retry import poll
 
@@ -46,19 +47,23 @@ class _Counts(BaseModel):
 
 async def changed_objects(admin_url: str) -> AllChanged:
     """Return the objects that have state. Waits until no write is in progress, but not longer than QUIET_TIMEOUT."""
-    url = f"{admin_url.rstrip('/')}/query"
+    admin = Addresses(admin_url)
     timeout = aiohttp.ClientTimeout(total=QUERY_TIMEOUT.total_seconds())
     async with aiohttp.ClientSession(timeout=timeout) as http:
 
         async def quiet() -> bool:
-            counts = _Counts.model_validate_json(await query(http, url, IN_PROGRESS))
+            counts = _Counts.model_validate_json(await query(http, admin, IN_PROGRESS))
             return not any(row.busy for row in counts.rows)
 
         await poll(quiet, POLL_INTERVAL, QUIET_TIMEOUT)
-        return AllChanged.model_validate_json(await query(http, url, KEYS))
+        return AllChanged.model_validate_json(await query(http, admin, KEYS))
 
 
-async def query(http: aiohttp.ClientSession, url: str, sql: str) -> bytes:
-    async with http.post(url, json={"query": sql}, headers={"accept": "application/json"}) as response:
-        response.raise_for_status()
-        return await response.read()
+async def query(http: aiohttp.ClientSession, admin: Addresses, sql: str) -> bytes:
+    async def ask(url: str) -> bytes:
+        headers = {"accept": "application/json"}
+        async with http.post(f"{url}/query", json={"query": sql}, headers=headers) as response:
+            response.raise_for_status()
+            return await response.read()
+
+    return await admin.first_answer(ask, (aiohttp.ClientError,), QUIET_TIMEOUT)
