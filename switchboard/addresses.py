@@ -52,7 +52,8 @@ class Addresses:
 
     def timeout(self, attempt: int) -> timedelta:
         """Return how long attempt number `attempt`, from 0, waits for an answer."""
-        return ATTEMPT_TIMEOUT * SLOW_FACTOR ** (attempt // len(self.urls))
+        rounds = attempt // len(self.urls)
+        return ATTEMPT_TIMEOUT * float(SLOW_FACTOR**rounds)
 
     async def first_answer(
         self,
@@ -64,16 +65,17 @@ class Addresses:
 
         Raises the error of the last one.
         """
+        passing: tuple[type[Exception], ...] = (*failures, TimeoutError)
         for _ in self.urls[1:]:
             url = self.current
             try:
                 async with asyncio.timeout(attempt_timeout.total_seconds()):
                     return await ask(url)
-            except (*failures, TimeoutError):
+            except passing:
                 self.failed(url)
         url = self.current
         try:
             return await ask(url)
-        except (*failures, TimeoutError):
+        except passing:
             self.failed(url)
             raise

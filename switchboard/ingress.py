@@ -4,12 +4,14 @@
 
 IngressError
 ├─ IngressUnavailable   no server answers, or Restate is starting or overloaded; the same request can be retried
-│  └─ IngressTimeout    the request was sent but not answered in time
+│  ├─ IngressTimeout    the request was sent but not answered in time
+│  └─ OutOfFiles        this process has no free file for a connection
 ├─ NotAMesh             a server answers but has no such handler: services are not registered, or wrong address
 └─ HandlerFailed        the handler itself answered with an error
 """
 
 import asyncio
+import errno
 import itertools
 import json
 import math
@@ -62,6 +64,10 @@ class IngressUnavailable(IngressError):
     def __init__(self, reason: str, connected: bool = True) -> None:
         super().__init__(reason)
         self.connected = connected
+
+
+class OutOfFiles(IngressUnavailable):
+    """This process has no free file for a connection. Restate may be well."""
 
 
 class IngressTimeout(IngressUnavailable):
@@ -230,6 +236,7 @@ class RestateIngress:
         try:
             response = await exchange(self._http, method, url, body, sent)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            refuse_out_of_files(error)
             raise IngressUnavailable(str(error), connected=False) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise IngressUnavailable(str(error)) from error
@@ -316,7 +323,8 @@ class HealthChecks:
         try:
             async with asyncio.timeout(within.total_seconds()):
                 return (await exchange(self._http, "GET", url + HEALTH_PATH, None, {})).status < 300
-        except (aiohttp.ClientError, TimeoutError):
+        except (aiohttp.ClientError, TimeoutError) as error:
+            refuse_out_of_files(error)
             return False
 
 
@@ -325,6 +333,13 @@ class _Check:
     running: asyncio.Lock = field(default_factory=asyncio.Lock)
     healthy: bool = False
     at: float = -math.inf
+
+
+def refuse_out_of_files(error: Exception) -> None:
+    """Raise OutOfFiles if a connection failed because this process has no free file for it."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else None
+    if cause is not None and cause.errno in (errno.EMFILE, errno.ENFILE):
+        raise OutOfFiles(str(cause)) from error
 
 
 async def answer_within(within: timedelta, request: Awaitable[bytes]) -> bytes:

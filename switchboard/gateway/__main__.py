@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from datetime import timedelta
 from functools import partial
 
@@ -13,11 +14,13 @@ from granian.server.embed import Server
 
 from switchboard.addresses import ATTEMPT_TIMEOUT
 from switchboard.gateway.api import create_app
+from switchboard.gateway.connections import ConnectionGuard, limit_connections
 from switchboard.gateway.identity import Keys, SharedSecret, TokenVerifier
 from switchboard.gateway.ingress import Ingress
 from switchboard.gateway.jwks import ProviderKeys
 from switchboard.gateway.metrics import serve_metrics
 from switchboard.gateway.middleware import RequestMiddleware
+from switchboard.gateway.places import Places
 from switchboard.gateway.probes import Readiness, probe_pages
 from switchboard.gateway.sessions import SessionClient
 from switchboard.gateway.settings import GatewaySettings
@@ -52,6 +55,7 @@ def main() -> None:
 
 async def serve(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT, then let running requests finish within the grace period."""
+    connections_max = accepted_connections(settings)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=ATTEMPT_TIMEOUT.total_seconds())
     # The middleware limits requests. The client's default limit would let only 100 messages wait for replies.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
@@ -68,7 +72,7 @@ async def serve(settings: GatewaySettings) -> None:
             http1_settings=HTTP1Settings(header_read_timeout=round(IDLE_MAX / timedelta(milliseconds=1))),
             websockets=False,
             backlog=BACKLOG_CONNECTIONS,
-            backpressure=BACKLOG_CONNECTIONS + CONNECTIONS_PER_REQUEST * settings.requests_max,
+            backpressure=connections_max,
             log_enabled=False,
         )
         pages = partial(probe_pages, readiness, asyncio.get_running_loop())
@@ -77,6 +81,14 @@ async def serve(settings: GatewaySettings) -> None:
         stop_requested = asyncio.Event()
         for signum in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(signum, stop_requested.set)
+        guard = ConnectionGuard(
+            settings.port,
+            settings.address_connections_max,
+            connections_max,
+            middleware.busy_peers,
+            settings.trusted_proxies,
+        )
+        guarding = asyncio.create_task(guard.run())
         serving = asyncio.create_task(server.serve())
         stop = asyncio.create_task(stop_requested.wait())
         await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -90,17 +102,32 @@ async def serve(settings: GatewaySettings) -> None:
             await middleware.idle(LAST_RESPONSES_TIMEOUT)
         await asyncio.sleep(FLUSH_TIME.total_seconds())
         # Idle connections would keep the server open for minutes, and its threads use this loop until the end.
+        guarding.cancel()
         exit_process()
         await asyncio.Event().wait()
+
+
+def accepted_connections(settings: GatewaySettings) -> int:
+    """Return how many connections are accepted. Exits the process if the limit of open files is too low."""
+    wanted = BACKLOG_CONNECTIONS + CONNECTIONS_PER_REQUEST * settings.requests_max
+    try:
+        return limit_connections(wanted, settings.requests_max)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from error
 
 
 def create_middleware(
     settings: GatewaySettings, http: aiohttp.ClientSession, session_client: SessionClient, readiness: Readiness
 ) -> RequestMiddleware:
     """Create the application with its dependencies."""
+    tokens = TokenVerifier(settings, create_keys(settings, http))
+    customers = Places(settings.customer_requests_max, settings.customer_requests_per_minute)
     return RequestMiddleware(
-        create_app(session_client, TokenVerifier(settings, create_keys(settings, http)), readiness),
+        create_app(session_client, tokens, readiness, customers),
         settings.requests_max,
+        Places(settings.address_connections_max),
+        settings.trusted_proxies,
     )
 
 

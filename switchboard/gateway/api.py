@@ -14,6 +14,7 @@ from switchboard.gateway.body import buffer_body
 from switchboard.gateway.contract import Decision, IdempotencyKey, NewMessage, ProblemDetails, SessionId
 from switchboard.gateway.identity import Caller, TokenRefused, TokenVerifier
 from switchboard.gateway.middleware import CLIENT_CLOSED_REQUEST, IDEMPOTENCY_KEY
+from switchboard.gateway.places import Places
 from switchboard.gateway.probes import Readiness, health, probe_response
 from switchboard.gateway.problems import (
     PROBLEM_JSON,
@@ -67,8 +68,10 @@ class AuthenticatedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def authenticate_first(request: Request) -> Response:
-            request.scope[CALLER] = await authenticate(request)
-            return await handle(Request(request.scope, await buffer_body(request.receive)))
+            caller = request.scope[CALLER] = await authenticate(request)
+            places: Places = request.app.state.places
+            with places.taken((caller.customer_id, caller.signed_in)):
+                return await handle(Request(request.scope, await buffer_body(request.receive)))
 
         return authenticate_first
 
@@ -79,8 +82,8 @@ sessions = APIRouter(prefix="/v1/sessions/{session_id}", responses=PROBLEMS, rou
 probes = APIRouter()
 
 
-def create_app(session_client: SessionClient, tokens: TokenVerifier, readiness: Readiness) -> FastAPI:
-    """Create the API with its dependencies."""
+def create_app(session_client: SessionClient, tokens: TokenVerifier, readiness: Readiness, places: Places) -> FastAPI:
+    """Create the API with its dependencies. `places` are the customers' shares."""
     app = FastAPI(
         title="Switchboard",
         description="Conversations with a mesh of customer-service agents.",
@@ -90,6 +93,7 @@ def create_app(session_client: SessionClient, tokens: TokenVerifier, readiness: 
         telemetry=NO_TELEMETRY,
     )
     app.state.session_client, app.state.tokens, app.state.readiness = session_client, tokens, readiness
+    app.state.places = places
     app.include_router(sessions)
     app.include_router(probes)
     app.add_exception_handler(Problem, on_problem)

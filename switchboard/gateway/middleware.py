@@ -3,13 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 
 from opentelemetry.trace import Span
 
+from switchboard.gateway.client_address import Network, forwarded_holder
+from switchboard.gateway.connections import Peer
 from switchboard.gateway.metrics import ACTIVE, REQUESTS
+from switchboard.gateway.places import Places
 from switchboard.gateway.problems import Problem, respond
 from switchboard.gateway.spans import record_response, request_span, trace_id
 
@@ -40,11 +45,19 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class RequestMiddleware:
-    """An ASGI application around the API. Set `stopping` to refuse new requests; `idle` waits for running ones."""
+    """An ASGI application around the API. Set `stopping` to refuse new requests; `idle` waits for running ones.
 
-    def __init__(self, app: App, requests_max: int) -> None:
+    `addresses` are the shares of the addresses whose requests come through known `proxies`.
+    """
+
+    def __init__(
+        self, app: App, requests_max: int, addresses: Places | None = None, proxies: Sequence[Network] = ()
+    ) -> None:
         self._app = app
         self._requests_max = requests_max
+        self._addresses = addresses
+        self._proxies = proxies
+        self._peers: Counter[Peer] = Counter()
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -56,6 +69,8 @@ class RequestMiddleware:
         if scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
+        peer = peer_of(scope)
+        self._peers[peer] += 1
         self._active += 1
         self._idle.clear()
         ACTIVE.inc()
@@ -63,9 +78,14 @@ class RequestMiddleware:
             await self._observed(scope, receive, send)
         finally:
             ACTIVE.dec()
+            del self._peers[peer]
             self._active -= 1
             if self._active == 0:
                 self._idle.set()
+
+    def busy_peers(self) -> Collection[Peer]:
+        """Return the peers whose connections have a request."""
+        return tuple(self._peers)
 
     async def idle(self, within: timedelta) -> bool:
         """Wait until no request is running; return False if the time is up first."""
@@ -81,10 +101,15 @@ class RequestMiddleware:
                 raise Problem(503, "stopping", STOPPING, RETRY_SOON_S)
             if self._active > self._requests_max:
                 raise Problem(503, "busy", BUSY, RETRY_SOON_S)
+            with self._address_share(scope):
+                await self._app(scope, receive, send)
         except Problem as problem:
             await respond(problem)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+
+    def _address_share(self, scope: Scope) -> AbstractContextManager[None]:
+        """Take a place of the address that a known proxy forwards for. Raises Problem 429."""
+        holder = forwarded_holder(scope, self._proxies) if self._proxies else None
+        return nullcontext() if holder is None or self._addresses is None else self._addresses.taken(holder)
 
     def _response_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """Headers of every response: not cacheable, and the key to retry with."""
@@ -119,6 +144,12 @@ class RequestMiddleware:
         record_response(span, method, route, status)
         REQUESTS.labels(method, route, str(status)).observe(seconds)
         logger.info("%s %s %s in %.0f ms", method, route or "(unknown path)", status, seconds * 1000)
+
+
+def peer_of(scope: Scope) -> Peer:
+    """Return the address and port at the other end of the connection."""
+    host, port = scope.get("client") or ("", 0)
+    return (host, port)
 
 
 def route_of(scope: Scope) -> str:

@@ -13,7 +13,7 @@ from switchboard.gateway.ingress import Ingress
 from switchboard.gateway.limits import limit_problem
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.spans import set_attribute
-from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh
+from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh, OutOfFiles
 from switchboard.messages import WireModel
 from switchboard.runtime.speaker_check import NOT_SIGNED_STATUS
 from switchboard.session.contract import NO_AGENTS, QUESTION_CLOSED, QUESTION_EXPIRED, ClaimedKey
@@ -49,6 +49,10 @@ over 20 minutes."""
 UNAVAILABLE = (
     "The service is temporarily unavailable. Retry with the same Idempotency-Key: a request that was accepted is not "
     "carried out twice."
+)
+OUT_OF_FILES = (
+    "This gateway has no free file descriptors. Retry with the same Idempotency-Key: another gateway may answer, and a "
+    "request that was accepted is not carried out twice."
 )
 STILL_RUNNING = "The request was accepted and is still running. Retry with the same Idempotency-Key to get the reply."
 KEY_REUSED = "This Idempotency-Key was used for a different request in this session. Send this request with a new key."
@@ -107,8 +111,9 @@ class SessionClient:
             return await self._unless_stopping(self._ingress.read(session_id, handler, request))
 
     async def ready(self) -> bool:
-        """Return whether Restate is reachable."""
-        return await self._ingress.healthy()
+        """Return whether Restate is reachable. Raises Problem if this process cannot tell."""
+        with problems_for_errors():
+            return await self._ingress.healthy()
 
     async def _deliver(
         self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str, receive: Receive
@@ -211,6 +216,9 @@ def problems_for_errors(unavailable: str = UNAVAILABLE) -> Iterator[None]:
     """Turn errors of the ingress into Problems. `unavailable` is the detail when Restate does not answer."""
     try:
         yield
+    except OutOfFiles as error:
+        logger.error("out of file descriptors: raise the limit of open files, or lower GATEWAY_REQUESTS_MAX")
+        raise Problem(503, "out_of_files", OUT_OF_FILES, RETRY_AFTER_S) from error
     except IngressUnavailable as error:
         logger.warning("Restate's ingress does not answer")
         raise Problem(503, "restate_away", unavailable, RETRY_AFTER_S) from error

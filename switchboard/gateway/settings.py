@@ -3,10 +3,11 @@
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
+from pydantic import AnyHttpUrl, Field, NonNegativeInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from switchboard.addresses import Urls
+from switchboard.gateway.client_address import Network, parse_networks
 from switchboard.runtime.settings import ServerSettings, SpeakerSettings
 
 SECRET_MIN_BYTES = 32
@@ -107,6 +108,11 @@ class TokenSettings(BaseSettings):
 class GatewaySettings(ListenSettings, TokenSettings, SpeakerSettings):
     """All settings of the gateway."""
 
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def read_networks(cls, value: object) -> object:
+        return parse_networks(value) if isinstance(value, str) else value
+
     restate_ingress_url: Urls = Field(
         "http://127.0.0.1:8080",
         validation_alias="RESTATE_INGRESS_URL",
@@ -118,6 +124,30 @@ class GatewaySettings(ListenSettings, TokenSettings, SpeakerSettings):
         validation_alias="GATEWAY_REQUESTS_MAX",
         ge=1,
         description="Maximum number of concurrent requests in this process; further requests get a 503.",
+    )
+    customer_requests_max: int = Field(
+        20,
+        validation_alias="GATEWAY_CUSTOMER_REQUESTS_MAX",
+        ge=1,
+        description="Maximum number of a customer's concurrent requests in this process; further requests get a 429.",
+    )
+    customer_requests_per_minute: NonNegativeInt = Field(
+        600,
+        validation_alias="GATEWAY_CUSTOMER_REQUESTS_PER_MINUTE",
+        description="Maximum number of a customer's requests to this process in a minute, polls included; further "
+        "requests get a 429. 0 is no limit.",
+    )
+    address_connections_max: int = Field(
+        250,
+        validation_alias="GATEWAY_ADDRESS_CONNECTIONS_MAX",
+        ge=1,
+        description="Maximum number of connections of one address to this process. Idle ones beyond it are closed when "
+        "connections run short. Behind trusted proxies: the concurrent requests of one address.",
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        validation_alias="GATEWAY_TRUSTED_PROXIES",
+        description="Addresses or CIDR blocks of proxies, comma-separated. Only their X-Forwarded-For is believed.",
     )
     reply_timeout: timedelta = Field(
         timedelta(minutes=11),

@@ -19,6 +19,13 @@ from switchboard.local.process import Process, free_ports
 from switchboard.testing import JSON
 from tests.laboratory import Laboratory
 
+HIGH_LIMITS = {
+    "GATEWAY_CUSTOMER_REQUESTS_MAX": "10000",
+    "GATEWAY_CUSTOMER_REQUESTS_PER_MINUTE": "0",
+    "GATEWAY_ADDRESS_CONNECTIONS_MAX": "10000",
+}
+"""All tests share few customers and one address."""
+
 SECRET = "a secret of the tests, long enough for HS256"
 
 
@@ -80,8 +87,8 @@ class Gateway:
     ports: GatewayPorts
     laboratory: Laboratory
 
-    def visitor(self, customer_id: str = "alice", **more: Any) -> Visitor:
-        return Visitor(self.ports.url, self.laboratory.http, customer_id, **more)
+    def visitor(self, customer_id: str = "alice", http: aiohttp.ClientSession | None = None, **more: Any) -> Visitor:
+        return Visitor(self.ports.url, http or self.laboratory.http, customer_id, **more)
 
     @property
     def metrics_url(self) -> str:
@@ -107,8 +114,8 @@ async def open_gateway(
     """Start a separate gateway; `environment` is added to its environment."""
     ports = GatewayPorts(*free_ports(2))
     log = folder / "gateway.log"
-    environment = {**laboratory.mesh.speaker_environment, **(environment or {})}
-    process = gateway_process(ports, laboratory.mesh.addresses.ingress_url, SECRET, log, environment)
+    given = {**laboratory.mesh.speaker_environment, **HIGH_LIMITS, **(environment or {})}
+    process = gateway_process(ports, laboratory.mesh.addresses.ingress_url, SECRET, log, given)
     try:
         await process.start()
         yield Gateway(process, ports, laboratory)

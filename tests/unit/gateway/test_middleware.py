@@ -11,6 +11,7 @@ from switchboard.gateway.api import create_app
 from switchboard.gateway.identity import SharedSecret, TokenVerifier
 from switchboard.gateway.ingress import Ingress
 from switchboard.gateway.middleware import RequestMiddleware
+from switchboard.gateway.places import Places
 from switchboard.gateway.probes import Readiness
 from switchboard.gateway.sessions import SessionClient
 from switchboard.gateway.settings import TokenSettings
@@ -41,9 +42,8 @@ class FaultyIngress(Ingress):
 
 def middleware() -> RequestMiddleware:
     session_client = SessionClient(FaultyIngress(), timedelta(seconds=1))
-    return RequestMiddleware(
-        create_app(session_client, TokenVerifier(SETTINGS, SharedSecret(SECRET)), Readiness(session_client.ready)), 10
-    )
+    tokens, readiness = TokenVerifier(SETTINGS, SharedSecret(SECRET)), Readiness(session_client.ready)
+    return RequestMiddleware(create_app(session_client, tokens, readiness, Places(10)), 10)
 
 
 async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json", token: str | None = None) -> Answer:
