@@ -161,9 +161,7 @@ class RestateIngress:
     async def read(self, path: str, request: Request, within: timedelta) -> bytes:
         """Call a handler that changes nothing and return its answer as JSON. Retried without a key."""
         body = encode(request)
-        return await self._retry(
-            lambda limit: self.request("POST", path, body, self._proof(path, body), limit), within
-        )
+        return await self._retry(lambda limit: self.request("POST", path, body, self._proof(path, body), limit), within)
 
     async def submit(
         self,
