@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import wraps
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
@@ -24,7 +25,10 @@ BAD_REQUEST = 400
 
 
 def implements(
-    service: AnyService, tool: Tool[Input, Output], kind: Kind | None = None
+    service: AnyService,
+    tool: Tool[Input, Output],
+    kind: Kind | None = None,
+    journal_retention: timedelta | None = None,
 ) -> Callable[[Handler[Ctx, Input, Output]], Handler[Ctx, Input, Output]]:
     """Register the decorated function on `service` as the handler of `tool`.
 
@@ -43,6 +47,7 @@ def implements(
         tool: The contract.
         kind: The handler's kind in Restate. On a virtual object "exclusive" (default) or "shared"; on a workflow
             "workflow" for the main handler, or "shared" (default). Not for plain services.
+        journal_retention: How long Restate keeps the journal of a call that has ended; by default a day.
 
     Raises:
         ValueError: At import, if function, service and tool do not match. The message says how to fix it.
@@ -51,7 +56,7 @@ def implements(
 
     def bind(function: Handler[Ctx, Input, Output]) -> Handler[Ctx, Input, Output]:
         raise_problem(tool, problem_with_function(function, tool, accepted_contexts(service, kind)))
-        return register(service, tool, kind, with_verification(function, tool))
+        return register(service, tool, kind, with_verification(function, tool), journal_retention)
 
     return bind
 
@@ -85,15 +90,20 @@ def raise_problem(tool: Tool[Any, Any], problem: str | None) -> None:
 
 
 def register(
-    service: AnyService, tool: Tool[Any, Any], kind: Kind | None, function: Handler[Ctx, Input, Output]
+    service: AnyService,
+    tool: Tool[Any, Any],
+    kind: Kind | None,
+    function: Handler[Ctx, Input, Output],
+    journal_retention: timedelta | None,
 ) -> Handler[Ctx, Input, Output]:
     if isinstance(service, restate.Workflow):
         bind: Any = service.main if kind == "workflow" else service.handler
-        bound = bind(name=tool.handler)(function)
+        bound = bind(name=tool.handler, journal_retention=journal_retention)(function)
     elif isinstance(service, restate.VirtualObject):
-        bound = service.handler(tool.handler, kind="shared" if kind == "shared" else "exclusive")(function)
+        of_object: Any = "shared" if kind == "shared" else "exclusive"
+        bound = service.handler(tool.handler, kind=of_object, journal_retention=journal_retention)(function)
     else:
-        bound = service.handler(tool.handler)(function)
+        bound = service.handler(tool.handler, journal_retention=journal_retention)(function)
     return cast(Handler[Ctx, Input, Output], bound)
 
 

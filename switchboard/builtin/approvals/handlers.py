@@ -33,6 +33,7 @@ from switchboard.builtin.approvals.contract import (
     StaffDecision,
 )
 from switchboard.builtin.approvals.metrics import count_decision, count_request
+from switchboard.runtime.invocations import NOTHING_RETAINED
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import propagation_headers
 from switchboard.toolkit.clock import business_now
@@ -53,7 +54,7 @@ approvals = staff_service(
 inbox = tool_object(INBOX, "Requests waiting for approval, and the decisions of staff.")
 
 
-@approvals.handler(name="list")
+@approvals.handler(name="list", journal_retention=NOTHING_RETAINED)
 async def list_approvals(ctx: restate.Context, query: InboxQuery) -> InboxPage:
     """Return a page of pending requests, oldest first."""
     return await call_tool(ctx, LIST_WAITING, query, INBOX_KEY)
@@ -140,7 +141,7 @@ async def expire(ctx: restate.ObjectContext, request: Expire) -> Decision:
     return decision
 
 
-@implements(inbox, LIST_WAITING, kind="shared")
+@implements(inbox, LIST_WAITING, kind="shared", journal_retention=NOTHING_RETAINED)
 async def list_waiting(ctx: restate.ObjectSharedContext, query: InboxQuery) -> InboxPage:
     """Return a page of pending requests, oldest first."""
     queue = await pending_ids(ctx)

@@ -1,0 +1,26 @@
+"""Handlers that clients poll leave no invocation in Restate."""
+
+from tests.services.wire.discovery import discovered, modules
+
+POLLED = {
+    ("Session", "status"),
+    ("Session", "transcript"),
+    ("Session", "claim"),
+    ("Session", "expire"),
+    ("Approvals", "list"),
+    ("ApprovalInbox", "list_waiting"),
+    ("Cases", "list"),
+    ("CaseInbox", "list_cases"),
+    ("Outbox", "list_emails"),
+}
+
+
+def test_handlers_that_clients_poll_are_not_retained() -> None:
+    services = {service["name"]: service for module in modules() for service in discovered(module)["services"]}
+    unretained = {
+        (name, handler["name"])
+        for name, service in services.items()
+        for handler in service["handlers"]
+        if handler.get("journalRetention", service.get("journalRetention")) == 0
+    }
+    assert unretained - {("CustomerUsage", "grant"), ("CustomerUsage", "settle")} == POLLED
