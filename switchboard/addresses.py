@@ -19,6 +19,9 @@ ATTEMPT_TIMEOUT = timedelta(milliseconds=1500)
 SLOW_FACTOR = 4
 """How much more time each further round over all addresses gives: a server under load is slow at every address."""
 
+SLOW_ROUNDS_MAX = 2
+"""Rounds that give more time than the one before."""
+
 URL = TypeAdapter(AnyHttpUrl)
 
 
@@ -52,7 +55,7 @@ class Addresses:
 
     def timeout(self, attempt: int) -> timedelta:
         """Return how long attempt number `attempt`, from 0, waits for an answer."""
-        rounds = attempt // len(self.urls)
+        rounds = min(attempt // len(self.urls), SLOW_ROUNDS_MAX)
         return ATTEMPT_TIMEOUT * float(SLOW_FACTOR**rounds)
 
     async def first_answer(

@@ -13,7 +13,7 @@ from aiohttp.test_utils import RawTestServer
 from pydantic import TypeAdapter, ValidationError
 
 from switchboard.addresses import ATTEMPT_TIMEOUT, Addresses, Urls
-from switchboard.ingress import IngressTimeout, RestateIngress
+from switchboard.ingress import IngressTimeout, IngressUnavailable, RestateIngress
 from switchboard.retry import RetryPolicy
 from switchboard.session.directory import Directory
 
@@ -58,6 +58,14 @@ async def test_hung_address_costs_one_short_attempt(http: aiohttp.ClientSession)
         assert time.monotonic() - started < ATTEMPT_TIMEOUT.total_seconds()
 
 
+async def test_address_that_refuses_is_tried_until_the_time_is_up(http: aiohttp.ClientSession) -> None:
+    async with hung() as gone:
+        pass
+    ingress = RestateIngress(gone, http, RetryPolicy(timedelta(milliseconds=1), 500), short_attempts=True)
+    with pytest.raises(IngressUnavailable):
+        await ingress.read("/Session/s/status", {}, timedelta(milliseconds=300))
+
+
 async def test_request_without_a_key_is_not_sent_to_a_second_address(http: aiohttp.ClientSession) -> None:
     async with hung() as first, answering() as second:
         ingress = RestateIngress(f"{first},{second}", http, POLICY, short_attempts=True)
@@ -82,6 +90,7 @@ async def test_slow_server_gets_more_time_in_each_round() -> None:
     two = Addresses("http://a,http://b")
     assert [two.timeout(attempt) for attempt in range(4)] == [ATTEMPT_TIMEOUT] * 2 + [ATTEMPT_TIMEOUT * 4] * 2
     assert [Addresses("http://a").timeout(attempt) for attempt in range(2)] == [ATTEMPT_TIMEOUT, ATTEMPT_TIMEOUT * 4]
+    assert two.timeout(10_000) == ATTEMPT_TIMEOUT * 16
 
 
 async def test_failures_at_once_move_on_only_once() -> None:
