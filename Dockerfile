@@ -44,11 +44,12 @@ ARG SERVICE
 RUN python scripts/image_tree.py "${SERVICE}" /app
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app
 
-# No pip, no root. HOME is /tmp, which is writable even with a read-only root file system.
+# No pip, no root, no files that change the user (setuid, setgid). HOME is /tmp, which is writable even with a read-only root file system.
 FROM ${BASE} AS runtime
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin switchboard \
     && python -m pip uninstall --quiet --yes --root-user-action ignore setuptools wheel pip \
-    && rm -rf /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip*
+    && rm -rf /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip* \
+    && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 ENV PATH=/opt/venv/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

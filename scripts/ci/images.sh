@@ -3,6 +3,7 @@
 # their names with digests into dist/images.txt.
 #   TAG              tag of the images; default: the project's version
 #   BASE             base image by digest; default: the one in the Dockerfile
+#   PLATFORMS        platforms to push, such as linux/amd64,linux/arm64; default: this machine's
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"
@@ -26,6 +27,9 @@ if test "${PUSH:-0}" != 1; then
 fi
 
 needs_registry
+if test -n "${PLATFORMS:-}"; then
+  arguments+=(--platform "$PLATFORMS")
+fi
 mkdir -p "$DIST"
 : > "$DIST/images.txt"
 for service in $services; do

@@ -14,7 +14,12 @@ IN_CHECKOUT = CHECKOUT / "deploy" / "helm" / "agent-mesh" / "values.yaml"
 IN_WHEEL = Path(__file__).with_name("agent_mesh_values.yaml")
 """A copy of the same file that the wheel build adds."""
 
-CHART_USES = {"model": "model", "restate-admin": "restateAdmin", "prices": "prices"}
+CHART_USES = {
+    "model": "model",
+    "restate-admin": "restateAdmin",
+    "prices": "prices",
+    "speaker-keys": "speakerKeys",
+}
 """The chart's key for each need of a service."""
 
 CHART_REPOSITORY_PREFIX = "switchboard-"

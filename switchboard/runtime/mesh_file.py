@@ -23,7 +23,7 @@ PORT_MAX = 65_535
 REPLICAS_MAX = 100
 EXAMPLE_MAX_CHARS = 200
 
-Uses = Literal["model", "restate-admin", "prices"]
+Uses = Literal["model", "restate-admin", "prices", "speaker-keys"]
 """Things that a service needs besides Restate: the model's key, Restate's admin API, or the prices of model calls."""
 
 MESH_NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"

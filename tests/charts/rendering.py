@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -27,16 +27,32 @@ RELEASES = {"mesh-operator": "mesh-operator", "mesh-platform": "mesh-platform", 
 
 HELM_TIMEOUT_SECONDS = 60
 
-WITHOUT_CLUSTER: dict[str, tuple[str, tuple[str, ...], Settings]] = {
-    "agent-mesh": ("gateway.auth", ("jwksUrl:", "auth:"), {"gateway.auth.existingSecret": "customers-tokens"}),
+
+class NeededSecret(NamedTuple):
+    """A Secret that a chart needs if there is no cluster, because it could not keep a key that it created."""
+
+    path: str
+    """A test that sets a value below this path decides itself."""
+
+    words: tuple[str, ...]
+    """Words by which a values file decides."""
+
+    settings: Settings
+
+
+WITHOUT_CLUSTER: dict[str, tuple[NeededSecret, ...]] = {
+    "agent-mesh": (
+        NeededSecret("gateway.auth", ("jwksUrl:", "auth:"), {"gateway.auth.existingSecret": "customers-tokens"}),
+        NeededSecret("speakerKeys", ("speakerKeys: {",), {"speakerKeys.existingSecret": "speaker-keys-1"}),
+    ),
     "mesh-platform": (
-        "restate.requestSigning",
-        ("requestSigning:",),
-        {"restate.requestSigning.existingSecret": "request-signing-1"},
+        NeededSecret(
+            "restate.requestSigning",
+            ("requestSigning:",),
+            {"restate.requestSigning.existingSecret": "request-signing-1"},
+        ),
     ),
 }
-"""What each chart requires if there is no cluster, because it could not keep a key that it created: the path below
-which a test decides itself, words by which a values file decides, and the values."""
 
 DIGEST = "sha256:" + "d" * 64
 
@@ -169,10 +185,13 @@ def given(
 
 def without_cluster(chart: str, files: Iterable[Path], set: Settings | None) -> Settings:  # noqa: A002 -- helm's own name
     """Return the values that stand for existing Secrets, unless the test or a values file decides about them."""
-    path, words, settings = WITHOUT_CLUSTER.get(chart, ("", (), {}))
-    decided = any(key.startswith(path) or path.startswith(f"{key}.") for key in set or {})
-    decided |= any(word in file.read_text() for word in words for file in map(Path, files))
-    return {} if decided else settings
+    texts = [Path(file).read_text() for file in files]
+    found: dict[str, object] = {}
+    for needed in WITHOUT_CLUSTER.get(chart, ()):
+        decided = any(key.startswith(needed.path) or needed.path.startswith(f"{key}.") for key in set or {})
+        if not decided and not any(word in text for word in needed.words for text in texts):
+            found |= needed.settings
+    return found
 
 
 def notes_as_a_manifest(chart: Path) -> str:

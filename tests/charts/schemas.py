@@ -79,14 +79,30 @@ def crd_problems(manifest: Manifest) -> list[str]:
     return [f"{named(manifest)}: {'.'.join(map(str, error.path))}: {error.message}" for error in errors]
 
 
+@cache
+def crds() -> dict[str, Any]:
+    """Return the schema of each Restate kind as the CRD has it. Skips the test without CRDs."""
+    return {
+        crd["spec"]["names"]["kind"]: crd["spec"]["versions"][-1]["schema"]["openAPIV3Schema"]
+        for text in _crd_texts()
+        for crd in yaml.safe_load_all(text)
+        if crd
+    }
+
+
 def _crd_schemas() -> dict[str, Any]:
-    """Return the schema of each Restate kind. No package provides them, so tests skip on machines without them."""
+    """Return the schema of each Restate kind, made strict."""
+    return _parsed(tuple(_crd_texts()))
+
+
+def _crd_texts() -> list[str]:
+    """Return Restate's CRDs. No package provides them, so tests skip on machines without them."""
     texts = _crds_of_the_operators_chart() or _crds_beside_the_repository()
     if not texts:
         pytest.skip(
             "needs Restate's CRDs: put the operator's chart into HELM_CHARTS_DIR, or its CRDs into RESTATE_CRDS_DIR"
         )
-    return _parsed(tuple(texts))
+    return texts
 
 
 def _crds_beside_the_repository() -> list[str]:

@@ -24,7 +24,7 @@ from switchboard.local.process import Process, free_ports
 from switchboard.models.providers import PROVIDERS
 from switchboard.models.settings import ProviderSettings
 from switchboard.runtime.serve import SHUTDOWN_GRACE
-from switchboard.runtime.settings import ModelSettings, ServerSettings
+from switchboard.runtime.settings import ModelSettings, ServerSettings, SpeakerSettings
 from switchboard.session.settings import SessionSettings
 from switchboard.telemetry.setup import EXPORT_TIMEOUT
 from switchboard.toolkit.settings import PolicySettings, ToolsSettings
@@ -34,10 +34,10 @@ from tests.charts.rendering import HELM_DIR, Manifest, Settings, one, render, va
 CHART = "agent-mesh"
 
 READ_BY: dict[str, tuple[type[BaseSettings], ...]] = {
-    "triage": (ServerSettings, ModelSettings, SessionSettings),
+    "triage": (ServerSettings, ModelSettings, SessionSettings, SpeakerSettings),
     "bank": (ServerSettings, ModelSettings),
     "airline": (ServerSettings, ModelSettings),
-    "tools": (ServerSettings, ToolsSettings, PolicySettings, AirlineSettings),
+    "tools": (ServerSettings, SpeakerSettings, ToolsSettings, PolicySettings, AirlineSettings),
     "demo-model": (DemoModelSettings,),
 }
 

@@ -11,6 +11,7 @@ import yaml
 
 from scripts.render_collector import CONFIG_MAPS
 from switchboard.local.restate_server import QUIET_LOG, find_binary
+from tests.charts.api_server import cluster_with, rendering_on
 from tests.charts.golden import API_VERSIONS, Golden, goldens
 from tests.charts.pods import not_restricted, pod_templates
 from tests.charts.rendering import (
@@ -259,6 +260,7 @@ def alerts_of(settings: Settings) -> dict[str, str]:
         ("restate.enabled", "RestateDown"),
         ("opentelemetry-collector.enabled", "CollectorDown"),
         ("monitoring.gateway", "GatewayDown"),
+        ("monitoring.operator", "OperatorDown"),
     ],
 )
 def test_alert_is_left_out_if_its_component_is_disabled(setting: str, alert: str) -> None:
@@ -314,3 +316,55 @@ def test_dependencies_are_restricted_and_use_our_configuration(variant: Golden) 
 
 def test_helm_prints_no_warnings() -> None:
     assert template(CHART).stderr == ""
+
+
+PARTNERS: dict[str, tuple[Settings, str]] = {
+    "AWS' ACK controller for EKS": (
+        {"restate.awsPodIdentityRoleArn": "arn:aws:iam::111122223333:role/restate"},
+        "eks.services.k8s.aws/v1alpha1/PodIdentityAssociation",
+    ),
+    "EKS' VPC resource controller": (
+        {"restate.awsPodSecurityGroups": ["sg-0123456789abcdef0"]},
+        "vpcresources.k8s.aws/v1beta1/SecurityGroupPolicy",
+    ),
+    "the Secrets Store CSI driver": (
+        {"restate.requestSigning.secretProvider": {"provider": "aws", "path": "key.pem"}},
+        "secrets-store.csi.x-k8s.io/v1/SecretProviderClass",
+    ),
+}
+
+
+@pytest.mark.parametrize("partner", PARTNERS)
+def test_value_is_refused_without_its_partner_in_the_cluster(partner: str) -> None:
+    """Without it, the operator would ignore the value and only log that."""
+    settings, kind = PARTNERS[partner]
+    assert f"needs {partner}" in refused(CHART, set=settings)
+    assert of_kind(render(CHART, set=settings, api_versions=(kind,), dependencies=False), "RestateCluster")
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"), [([], "does not know the name of the EKS cluster"), (["production"], "")]
+)
+def test_pod_identity_is_refused_if_the_operator_does_not_know_the_cluster(variables: list[str], problem: str) -> None:
+    environment = [{"name": "AWS_POD_IDENTITY_ASSOCIATION_CLUSTER", "value": name} for name in variables]
+    container = {"name": "restate-operator", "env": [{"name": "RUST_LOG", "value": "info"}, *environment]}
+    operator = {
+        "kind": "Deployment",
+        "metadata": {"name": "restate-operator", "namespace": "restate-operator"},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    settings, kind = PARTNERS["AWS' ACK controller for EKS"]
+    with cluster_with(operator) as address:
+        done = rendering_on(address, CHART, set=settings, api_versions=(kind,))
+    assert (problem in done.stderr) if problem else done.returncode == 0, done.stderr
+
+
+def test_images_come_from_the_registry_of_all_images() -> None:
+    registry: Settings = {"global.imageRegistry": "registry.example.org/mirror"}
+    restate = one(render(CHART, set=registry, dependencies=False), "RestateCluster")["spec"]["compute"]["image"]
+    assert restate.startswith("registry.example.org/mirror/restatedev/restate:")
+    if not has_dependencies(CHART):
+        pytest.skip("set HELM_CHARTS_DIR to a folder with the charts of the collector and Jaeger")
+    images = {each["image"] for pod in pod_templates(render(CHART, set=registry)) for each in pod.spec["containers"]}
+    assert all(each.startswith("registry.example.org/mirror/") for each in images), images
+    assert all(each.count("registry.example.org") == 1 for each in images), images

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from switchboard.local.process import free_ports
 from switchboard.local.restate_server import find_binary
+from switchboard.speaker import KEY_MIN_BYTES
 from tests.charts.api_server import (
     cluster_with,
     config_map,
@@ -18,16 +19,24 @@ from tests.charts.api_server import (
     rendering_on,
     secret,
 )
-from tests.charts.pods import containers, pod_templates
+from tests.charts.pods import PodTemplate, containers, pod_templates
 from tests.charts.rendering import IN_PRODUCTION, Manifest, of_kind, one, refused, render
 from tests.parts import need
 
 MESH, PLATFORM = "agent-mesh", "mesh-platform"
-TOKENS, SIGNING = "gateway-jwt", "request-signing"
+TOKENS, SPEAKER, SIGNING = "gateway-jwt", "speaker-keys", "request-signing"
 PUBLIC_KEY = "publickeyv1_w7YHemBctH5Ck2nQRQ47iBBqhNHy4FV7t2Usbye2A6f"
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
-KEYS = pytest.mark.parametrize(("chart", "name"), [(MESH, TOKENS), (PLATFORM, SIGNING)])
+KEYS = pytest.mark.parametrize(("chart", "name"), [(MESH, TOKENS), (MESH, SPEAKER), (PLATFORM, SIGNING)])
+
+
+ALL_KEYS = {MESH: (TOKENS, SPEAKER), PLATFORM: (SIGNING,)}
+
+
+def names_of(manifests: list[Manifest]) -> set[str]:
+    """Return the names of the Secrets."""
+    return {each["metadata"]["name"] for each in of_kind(manifests, "Secret")}
 
 
 def annotations(manifest: Manifest) -> dict[str, str]:
@@ -60,21 +69,23 @@ def test_key_outlives_its_release(chart: str, name: str) -> None:
 @KEYS
 def test_key_is_created_only_if_missing(chart: str, name: str) -> None:
     where = "mesh" if chart == MESH else "restate"
-    assert len(of_kind(installed(chart), "Secret")) == 1
-    assert len(of_kind(installed(chart, secret("another", where)), "Secret")) == 1
-    assert not of_kind(installed(chart, secret(name, where)), "Secret")
+    assert name in names_of(installed(chart))
+    assert name in names_of(installed(chart, secret("another", where)))
+    assert name not in names_of(installed(chart, secret(name, where)))
 
 
 @KEYS
 def test_two_renders_on_a_cluster_with_the_key_are_equal(chart: str, name: str) -> None:
-    found = secret(name, "mesh" if chart == MESH else "restate")
-    assert installed(chart, found) == installed(chart, found)
+    assert name in ALL_KEYS[chart]
+    found = [secret(each, "mesh" if chart == MESH else "restate") for each in ALL_KEYS[chart]]
+    assert installed(chart, *found) == installed(chart, *found)
 
 
 @pytest.mark.parametrize(
     ("chart", "setting", "instead"),
     [
         (MESH, "gateway.auth.existingSecret", "set gateway.auth.existingSecret"),
+        (MESH, "speakerKeys.existingSecret", "set speakerKeys.existingSecret"),
         (PLATFORM, "restate.requestSigning.existingSecret", "set restate.requestSigning.existingSecret"),
     ],
 )
@@ -86,7 +97,8 @@ def test_tool_that_only_renders_gets_no_key(chart: str, setting: str, instead: s
 
 
 def test_no_key_is_created_beside_an_existing_secret() -> None:
-    assert not of_kind(render(MESH, set={"gateway.auth.existingSecret": "mine"}), "Secret")
+    mine = {"gateway.auth.existingSecret": "mine", "speakerKeys.existingSecret": "mine"}
+    assert not of_kind(render(MESH, set=mine), "Secret")
     assert not of_kind(render(PLATFORM, set={"restate.requestSigning.existingSecret": "mine"}), "Secret")
 
 
@@ -97,6 +109,41 @@ def test_secret_entry_without_a_secret_is_rejected() -> None:
     assert "gateway.auth.existingSecretKey is `jwt`" in done.stderr
     own = render(MESH, set={"gateway.auth": {"existingSecret": "a", "existingSecretKey": "jwt"}})
     assert of_kind(own, "Deployment")
+
+
+def speaker_key_of(pod: PodTemplate) -> object:
+    [found] = [
+        each["valueFrom"] for each in containers(pod.spec)[0]["env"] if each["name"] == "SWITCHBOARD_SPEAKER_KEYS"
+    ]
+    return found["secretKeyRef"]
+
+
+def test_only_the_gateway_and_services_that_verify_it_have_its_signing_key() -> None:
+    """Agents read customers' and models' texts. With the key, one could speak for any customer."""
+    pods = {pod.owner: pod for pod in pod_templates(installed(MESH))}
+    holders = {owner for owner, pod in pods.items() if "SWITCHBOARD_SPEAKER_KEYS" in str(pod.spec)}
+    assert holders == {"Deployment/gateway", "RestateDeployment/triage", "RestateDeployment/tools"}
+    keys = [speaker_key_of(pods[owner]) for owner in holders]
+    assert keys == [{"name": SPEAKER, "key": "SWITCHBOARD_SPEAKER_KEYS"}] * len(holders)
+
+
+def test_gateways_signing_key_may_be_in_any_secret() -> None:
+    own = {"speakerKeys": {"existingSecret": "mine", "existingSecretKey": "keys"}}
+    pods = [pod for pod in pod_templates(render(MESH, set=own)) if "SPEAKER_KEYS" in str(pod.spec)]
+    assert [speaker_key_of(pod) for pod in pods] == [{"name": "mine", "key": "keys"}] * 3
+    with cluster_with() as address:
+        done = rendering_on(address, MESH, set={"speakerKeys.existingSecretKey": "keys"})
+    assert "speakerKeys.existingSecretKey is `keys`" in done.stderr
+
+
+def test_created_key_is_long_enough_for_the_gateway() -> None:
+    made = one(installed(MESH), "Secret", SPEAKER)["data"]["SWITCHBOARD_SPEAKER_KEYS"]
+    assert len(base64.b64decode(made)) >= KEY_MIN_BYTES
+
+
+def test_several_identity_keys_are_accepted_during_a_rotation() -> None:
+    both = f"{PUBLIC_KEY},publickeyv1_6euYhjbqAMd2PY3MaXa9Z33GK4yJ5NsPpb6VCMaCtWNY"
+    assert identity_keys(render(MESH, set={"restate.identityKey": both})) == {both}
 
 
 def base58(data: bytes) -> str:

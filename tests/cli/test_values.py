@@ -18,7 +18,11 @@ SHOP = MeshDefinition.model_validate(
     {
         "name": "shop",
         "services": {
-            "front": {"module": "shop.front", "port": 9181, "uses": ["model", "restate-admin", "prices"]},
+            "front": {
+                "module": "shop.front",
+                "port": 9181,
+                "uses": ["model", "restate-admin", "prices", "speaker-keys"],
+            },
             "order_tools": {"module": "shop.tools", "port": 9182, "uses": [], "replicas": 3, "image": "tools-of-shop"},
             "tools": {"module": "shop.more_tools", "port": 9183},
         },
@@ -39,9 +43,15 @@ def test_chart_has_a_key_for_every_need() -> None:
 def test_values_of_another_mesh_replace_the_charts_services() -> None:
     assert chart_values(SHOP, values(CHART)) == {
         "services": {
-            "front": {"image": {"repository": "shop-front"}, "uses": {"restateAdmin": True, "prices": True}},
+            "front": {
+                "image": {"repository": "shop-front"},
+                "uses": {"restateAdmin": True, "prices": True, "speakerKeys": True},
+            },
             "order-tools": {"image": {"repository": "tools-of-shop"}, "replicas": 3, "uses": {"model": False}},
-            "tools": {"image": {"repository": "shop-tools"}, "uses": {"model": True, "restateAdmin": False}},
+            "tools": {
+                "image": {"repository": "shop-tools"},
+                "uses": {"model": True, "restateAdmin": False, "speakerKeys": False},
+            },
             "triage": None,
             "bank": None,
             "airline": None,

@@ -13,7 +13,7 @@
 {{- end }}
 {{- end }}
 {{- range $name, $own := .Values.services }}
-{{- if has $name (list "gateway" "demo-model" "test" "switchboard" "dns" "deny-by-default" "removal-check") }}
+{{- if has $name (list "gateway" "demo-model" "test" "switchboard" "dns" "deny-by-default" "removal-check" "speaker-keys") }}
 {{- fail (printf "\n\nservices.%s: the chart already has an object with this name. Choose another name." $name) }}
 {{- end }}
 {{- $config := include "agent-mesh.config" (dict "root" $ "own" $own) | fromJson }}
@@ -24,9 +24,6 @@
 {{- if and $gateway.auth.jwksUrl $gateway.auth.existingSecret }}
 {{- fail "\n\ngateway.auth: set jwksUrl or existingSecret, not both. Tokens are signed either by an identity provider or with that Secret." }}
 {{- end }}
-{{- if not (or $gateway.auth.jwksUrl $gateway.auth.existingSecret (eq $gateway.auth.existingSecretKey "GATEWAY_JWT_SECRET")) }}
-{{- fail (printf "\n\ngateway.auth.existingSecretKey is `%s`, but gateway.auth.existingSecret is empty. Set it to the Secret with that entry. The Secret that the chart creates has the entry GATEWAY_JWT_SECRET." $gateway.auth.existingSecretKey) }}
-{{- end }}
 {{- if and $gateway.auth.jwksUrl (not (and $gateway.auth.issuer $gateway.auth.audience)) }}
 {{- fail "\n\ngateway.auth.jwksUrl needs issuer and audience. Without them the gateway would also accept tokens that the provider signed for other applications." }}
 {{- end }}
@@ -36,9 +33,7 @@
 {{- if and $gateway.httpRoute.enabled (not $gateway.httpRoute.parentRefs) }}
 {{- fail "\n\ngateway.httpRoute.enabled needs gateway.httpRoute.parentRefs, with a reference to the parent Gateway." }}
 {{- end }}
-{{- if and $gateway.enabled (not (or $gateway.auth.jwksUrl $gateway.auth.existingSecret)) (not (include "agent-mesh.has-cluster" .)) }}
-{{- fail "\n\ngateway.auth: there is no cluster to look for an existing key, so each render would create another one. Create a Secret with the entry GATEWAY_JWT_SECRET and set gateway.auth.existingSecret to its name, or set gateway.auth.jwksUrl." }}
-{{- end }}
+{{- include "agent-mesh.check-created-secrets" . }}
 {{- end }}
 
 {{- define "agent-mesh.check-scale" -}}

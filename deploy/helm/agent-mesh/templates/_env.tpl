@@ -32,6 +32,9 @@ them are in the pod template and none in a ConfigMap: a changed ConfigMap would 
 {{- with include "agent-mesh.identity-key" $root }}
 - {name: RESTATE_IDENTITY_KEY, value: {{ . | quote }}}
 {{- end }}
+{{- if .config.uses.speakerKeys }}
+{{- include "agent-mesh.speaker-env" $root }}
+{{- end }}
 {{- if .config.uses.restateAdmin }}
 - {name: RESTATE_ADMIN_URL, value: {{ include "agent-mesh.admin-url" $root | quote }}}
 {{- end }}
