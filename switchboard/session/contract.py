@@ -73,7 +73,7 @@ SUBJECT_MAX_CHARS = 255
 """Length of a token's `sub` (OpenID Connect Core, section 2)."""
 
 SUBJECT = rf"^[A-Za-z0-9._@|:+=~-]{{1,{SUBJECT_MAX_CHARS}}}$"
-"""Subjects of identity providers, such as `auth0|507f1f77`, `f:2f6a…:ada` and `ada+bank@example.com`.
+"""Subjects of identity providers, such as `auth0|507f1f77`, `f:2f6a…:ada` and `ada+shop@example.com`.
 
 No slash: it separates the parts of idempotency keys. No quote: operators paste ids into SQL queries.
 """
