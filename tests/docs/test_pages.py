@@ -19,7 +19,7 @@ def test_cli_page_equals_the_commands_help() -> None:
     assert cli_reference.page() == cli_reference.PAGE.read_text(), "`make reference` writes it"
 
 
-def test_models_page_lists_every_provider() -> None:
+def test_page_of_providers_lists_every_provider() -> None:
     text = provider_table.PAGE.read_text()
     assert provider_table.page(text) == text, "`make reference` writes it"
 

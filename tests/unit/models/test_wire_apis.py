@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,10 +12,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
-from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
-from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
-from pydantic import TypeAdapter
 
 from switchboard import Agent, NoInput, Tool
 from switchboard.messages import (
@@ -34,8 +31,9 @@ from switchboard.messages import (
 from switchboard.models import anthropic_messages, chat_completions, responses
 from switchboard.models.connect import KINDS, endpoint_for
 from switchboard.models.model import Model, ModelRejected, ModelUnavailable
-from switchboard.models.providers import PROVIDERS, Provider, WireApi
-from switchboard.models.settings import ModelSettings
+from switchboard.models.providers import OPTIONAL, PROVIDERS, Optional, Provider, WireApi
+from switchboard.models.settings import ModelSettings, with_sends
+from tests.models.api_types import OPENAI_OPENAPI, problems_of_document, problems_of_types
 
 JSON = dict[str, Any]
 
@@ -49,11 +47,6 @@ READ = {
     "responses": responses.read_reply,
     "chat": chat_completions.read_reply,
     "messages": anthropic_messages.read_reply,
-}
-TYPES: dict[str, TypeAdapter[Any]] = {
-    "responses": TypeAdapter(ResponseCreateParamsNonStreaming),
-    "chat": TypeAdapter(CompletionCreateParamsNonStreaming),
-    "messages": TypeAdapter(MessageCreateParamsNonStreaming),
 }
 PATHS = {"responses": responses.PATH, "chat": chat_completions.PATH, "messages": anthropic_messages.PATH}
 
@@ -99,12 +92,47 @@ EVERYTHING = request_with(
 )
 
 
+def every_kind_of_item(api: WireApi, provider: Provider) -> Any:
+    """A request with every kind of item that the API has for us, opaque ones too, to each set of optional fields."""
+    reply = read(api, answer_with_opaque(api))
+    thought = [reply, ToolResult(call_id=reply.calls[0].call_id, ok=True, content="1")]
+    transcript = (*EVERYTHING.transcript, *thought)
+    request = EVERYTHING.model_copy(update={"transcript": transcript})
+    return BUILD[api](provider, "m", AGENT, request, [UserText(text="and now?")], "there")
+
+
+@pytest.mark.parametrize("sends", ["its own fields", "all fields", "no field"])
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=lambda provider: provider.name)
 @pytest.mark.parametrize("api", APIS)
-def test_request_is_valid_for_the_apis_own_types(api: WireApi, provider: Provider) -> None:
-    body = BUILD[api](provider, "m", AGENT, EVERYTHING, [UserText(text="and now?")])
-    TYPES[api].validate_python(body)
+def test_request_is_valid_for_the_apis_own_types(api: WireApi, provider: Provider, sends: str) -> None:
+    fields = {"its own fields": provider.sends, "all fields": OPTIONAL, "no field": frozenset[Optional]()}[sends]
+    body = every_kind_of_item(api, with_sends(provider, fields))
+    assert list(problems_of_types(api, body)) == []
     assert json.loads(json.dumps(body)) == body
+
+
+@pytest.mark.parametrize(
+    ("api", "item"),
+    [
+        ("responses", {"type": "message", "role": "user", "content": "hi", "mood": "good"}),
+        ("responses", {"type": "function_call", "name": "f", "arguments": "{}"}),
+        ("chat", {"role": "assistant", "content": "hi", "mood": "good"}),
+        ("chat", {"role": "tool", "content": "hi"}),
+        ("messages", {"role": "user", "content": [{"type": "text", "text": "hi", "mood": "good"}]}),
+        ("messages", {"role": "user", "content": [{"type": "tool_result"}]}),
+    ],
+)
+def test_types_find_unknown_and_missing_fields_at_any_depth(api: WireApi, item: JSON) -> None:
+    """Otherwise the test above would show nothing."""
+    body = every_kind_of_item(api, PROVIDERS["openai"])
+    body["input" if api == "responses" else "messages"].append(item)
+    assert list(problems_of_types(api, body)) != []
+
+
+@pytest.mark.skipif(OPENAI_OPENAPI not in os.environ, reason=f"{OPENAI_OPENAPI} is not set to OpenAI's openapi.json")
+@pytest.mark.parametrize("api", ["responses", "chat"])
+def test_request_is_valid_for_openais_document(api: WireApi) -> None:
+    assert list(problems_of_document(api, every_kind_of_item(api, PROVIDERS["openai"]))) == []
 
 
 def ids_in(body: Any) -> list[str]:
@@ -278,7 +306,9 @@ def answer_with_opaque(api: WireApi) -> JSON:
     found = answer(api, "One moment.", (("get_balance", {}),))
     if api == "responses":
         found["output"].insert(0, REASONING)
-        found["output"][1] = {**found["output"][1], "phase": "commentary", "id": "msg_1", "role": "assistant"}
+        content = [{**found["output"][1]["content"][0], "annotations": [], "logprobs": []}]
+        rest = {"phase": "commentary", "id": "msg_1", "role": "assistant", "status": "completed", "content": content}
+        found["output"][1] = {**found["output"][1], **rest}
     elif api == "messages":
         found["content"].insert(0, THINKING)
     else:
