@@ -73,7 +73,9 @@ SCENES = (
         session="alice-loan",
         says=(
             Says("I want to apply for a loan of 8000 EUR over 48 months", (r"tell me the purpose",), agent="Bank"),
-            Says("a new kitchen", (r"^Please confirm, with yes or no: Apply for a loan of 8,000\.00",), agent="Bank"),
+            Says(
+                "a new kitchen", (r"^Please confirm, with yes or no: Apply for a loan of 8,000\.00 EUR",), agent="Bank"
+            ),
             Says("yes", (r"was received: 48 monthly payments of 191\.20 EUR",), agent="Bank"),
             Says("and what is my balance?", (BALANCE,), agent="Bank"),
         ),

@@ -6,7 +6,6 @@ nothing or change the order of others are removed instead of refused, because pe
 
 import re
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -130,27 +129,26 @@ class PlainText:
     """True if the text names a person or a thing, and so needs at least one letter or digit."""
 
     pattern: str | None = None
-    """A regular expression for the text that remains."""
+    """A regular expression for the whole text that remains. It is not part of the JSON schema."""
 
     def clean(self, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return paragraphs(value) if self.lines else one_line(value)
 
+    def check(self, text: str) -> str:
+        if self.names and not has_letter_or_digit(text):
+            raise PydanticCustomError("no_name", "a name needs at least one letter or digit")
+        if self.pattern is not None and not re.fullmatch(self.pattern, text):
+            raise PydanticCustomError("wrong_text", "the text must match {pattern}", {"pattern": self.pattern})
+        return text
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         text: CoreSchema = core_schema.str_schema(
-            min_length=max(self.min_chars, int(self.names)) or None, max_length=self.max_chars, pattern=self.pattern
+            min_length=max(self.min_chars, int(self.names)) or None, max_length=self.max_chars
         )
-        if self.names:
-            text = core_schema.no_info_after_validator_function(named, text)
-        clean: Callable[[Any], Any] = self.clean
-        return core_schema.no_info_before_validator_function(clean, text)
-
-
-def named(text: str) -> str:
-    if not has_letter_or_digit(text):
-        raise PydanticCustomError("no_name", "a name needs at least one letter or digit")
-    return text
+        checked = core_schema.no_info_after_validator_function(self.check, text)
+        return core_schema.no_info_before_validator_function(self.clean, checked)
 
 
 Name = Annotated[str, PlainText(NAME_MAX_CHARS, names=True)]

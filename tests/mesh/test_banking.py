@@ -32,7 +32,10 @@ async def test_external_transfer_is_sent_once_after_the_customers_yes(laboratory
     before = await teller.net_movement_of("carol")
     call = ("transfer_money", payment(FRENCH_IBAN, "12.00", recipient_name="Zoé Petit", reference=reference))
     carol, asked = await teller.request_call("carol", call)
-    assert "Send 12.00 EUR from your Checking account to Zoé Petit (FR•• •••• 0189)" in asked.text
+    assert (
+        "Send 12.00 EUR from your Checking account to an account at another bank, IBAN"
+        " FR76 3000 6000 0112 3456 7890 189, payee “Zoé Petit”, reference “rent "
+    ) in asked.text
     assert await teller.sent_externally(reference) == []
     await carol.says("yes")
     result = await teller.last_result(carol)

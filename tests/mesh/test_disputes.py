@@ -25,10 +25,7 @@ def dispute(paid: JSON, amount: str | None = None) -> tuple[str, JSON]:
 
 
 async def open_dispute(teller: Teller, call: tuple[str, JSON]) -> tuple[Customer, JSON]:
-    erin, asked = await teller.request_call("erin", call)
-    assert asked.text.startswith("Please confirm, with yes or no: Dispute "), asked
-    await erin.says("yes")
-    return erin, await teller.last_result(erin)
+    return await teller.confirm("erin", call)
 
 
 async def test_small_dispute_is_credited_immediately_and_only_once(laboratory: Laboratory) -> None:

@@ -57,9 +57,9 @@ async def test_customer_confirms_the_complete_application(laboratory: Laboratory
     customer, _ = await apply_for_loan(laboratory, "dave", SMALL, months=12)
     asked = (await customer.asks("transcript")).body["turns"][0]["reply"]
     assert asked == (
-        "Please confirm, with yes or no: Apply for a loan of 1,000.00 (in the currency of your account) over 12 months"
-        " at 6.90 % interest per year (purpose: a kitchen)? If the loan is approved, the money is paid into your"
-        " checking account without another confirmation."
+        "Please confirm, with yes or no: Apply for a loan of 1,000.00 EUR over 12 months at 6.90 % interest per year,"
+        " with payments of 86.48 EUR a month? If the loan is approved, the money is paid into your checking account"
+        " without another confirmation. Purpose: “a kitchen”"
     )
     await outcome_notice(laboratory, customer)
 

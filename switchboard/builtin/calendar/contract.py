@@ -32,13 +32,14 @@ TIME = "[0-9]{2}:[0-9]{2}(?::[0-9]{2})?"
 
 
 def real(when: str) -> str:
-    """Reject a date or time that does not exist, such as the 30th of February."""
-    if when not in WEEKDAYS:
-        try:
-            dt.datetime.fromisoformat(when)
-        except ValueError as error:
-            raise ValueError(f"there is no such day or time ({error})") from error
-    return when
+    """Reject a date or time that does not exist, such as the 30th of February. A time gets its seconds."""
+    if when in WEEKDAYS:
+        return when
+    try:
+        at = dt.datetime.fromisoformat(when)
+    except ValueError as error:
+        raise ValueError(f"there is no such day or time ({error})") from error
+    return exact_when(at) if "T" in when else when
 
 
 # "today" and "tomorrow" are not allowed: midnight may pass between the question and the customer's confirmation.
@@ -50,6 +51,11 @@ When = Annotated[
     ),
     AfterValidator(real),
 ]
+
+
+def exact_when(at: dt.datetime) -> str:
+    """Return a time as a `When`, to the second."""
+    return f"{at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def format_when(when: str) -> str:

@@ -5,12 +5,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from switchboard import Tool, ToolInput
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money
+from switchboard.text import PlainText
 
 TRANSACTIONS_DEFAULT = 20
 TRANSACTIONS_MAX = 50
@@ -25,6 +26,11 @@ REFERENCE_MAX_CHARS = 70
 IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 IBAN_DIGITS_SHOWN = 4
 
+IBAN_GROUP_CHARS = 4
+
+IBAN_SEPARATORS = re.compile(r"[\s.\u2010-\u2015\u2212_-]+")
+"""What people write between the groups of an IBAN."""
+
 ACCOUNT_ID = "(?:checking|savings)(?:-[a-z0-9]{1,8})?"
 
 AccountId = Annotated[
@@ -35,9 +41,20 @@ AccountId = Annotated[
         description="The account's id. get_balance returns it.",
     ),
 ]
+
+
+def compact_iban(text: object) -> object:
+    """Return an IBAN in capitals without separators, and anything else unchanged."""
+    if not isinstance(text, str):
+        return text
+    compact = IBAN_SEPARATORS.sub("", text).upper().removeprefix("IBAN")
+    return compact if IBAN.fullmatch(compact) else text
+
+
 # The schema names the two accounts that most customers have, so that a model does not need to look them up.
 AccountRef = Annotated[
     Literal["checking", "savings"] | Annotated[str, Field(pattern=f"^(?:{ACCOUNT_ID}|{IBAN.pattern})$")],
+    BeforeValidator(compact_iban),
     Field(description="Own account, by id or IBAN."),
 ]
 
@@ -98,7 +115,9 @@ class TransactionQuery(PersonalInput):
     category: Category | None = None
     account: AccountRef | None = None
     limit: int = Field(TRANSACTIONS_DEFAULT, ge=1, le=TRANSACTIONS_MAX)
-    merchant: str | None = Field(None, min_length=1, max_length=70, description="Part of the name or reference.")
+    merchant: Annotated[str, PlainText(70, min_chars=1)] | None = Field(
+        None, description="Part of the name or reference."
+    )
     amount_min: Money | None = Field(None, ge=0)
     amount_max: Money | None = Field(None, ge=0)
 
@@ -311,6 +330,28 @@ WITHDRAW = Tool(
     keyed_by="customer_id",
     internal=True,
 )
+
+
+CHECKED_MOVE = "check"
+"""The `move_id` of a withdrawal that is only checked. Nothing is booked under it."""
+
+
+class Withdrawable(WireModel):
+    """The account from which a withdrawal is possible now."""
+
+    account: AccountId
+
+
+CHECK_WITHDRAWAL = Tool(
+    service="Accounts",
+    handler="check_withdrawal",
+    purpose="Check whether money can be withdrawn from an account now.",
+    input=Withdraw,
+    output=Withdrawable,
+    keyed_by="customer_id",
+    internal=True,
+    read_only=True,
+)
 DEPOSIT = Tool(
     service="Accounts",
     handler="deposit",
@@ -391,6 +432,16 @@ def account_phrase(account: str) -> str:
     """Return the account's name with the word "account": "Checking account" or "account DE•• •••• 4417"."""
     title = account_title(account)
     return title if IBAN.fullmatch(account) else f"{title} account"
+
+
+def grouped_iban(iban: str) -> str:
+    """Return the whole IBAN in groups of four, as people read it: "DE89 3704 0044 0532 0130 00"."""
+    return " ".join(iban[start : start + IBAN_GROUP_CHARS] for start in range(0, len(iban), IBAN_GROUP_CHARS))
+
+
+def whole_account_phrase(account: str) -> str:
+    """Return the account as `account_phrase` does, but with the whole IBAN. For questions of consent."""
+    return f"account {grouped_iban(account)}" if IBAN.fullmatch(account) else account_phrase(account)
 
 
 def masked_iban(iban: str) -> str:

@@ -14,6 +14,7 @@ import restate
 
 from services.tools.bank.accounts import moves, policy, reports
 from services.tools.bank.accounts.contract import (
+    CHECK_WITHDRAWAL,
     COMPARE_MONTHS,
     DEPOSIT,
     END_DEBITS,
@@ -39,6 +40,7 @@ from services.tools.bank.accounts.contract import (
     TransactionQuery,
     Undone,
     Withdraw,
+    Withdrawable,
 )
 from services.tools.bank.accounts.ledger import EndedDebits, Ledger, open_ledger, with_debits
 from services.tools.bank.accounts.month_table import month_table
@@ -141,6 +143,16 @@ def add_reports(accounts: restate.VirtualObject, read_ledger: ReadLedger) -> Non
             why = f"You have no transaction {request.transaction_id}. List your transactions to find the right id."
             raise restate.TerminalError(why, status_code=NOT_FOUND)
         return found
+
+    @implements(accounts, CHECK_WITHDRAWAL, kind="shared")
+    async def check_withdrawal(ctx: restate.ObjectSharedContext, request: Withdraw) -> Withdrawable:
+        """Return the account if `withdraw` would be possible now. Raises the same errors as `withdraw`."""
+        ledger = await read_ledger(ctx)
+        account = allowed(policy.validate_withdrawal(ledger, request))
+        if request.day_limit is not None:
+            refused = policy.refuse_over_day_limit(ledger, request)
+            await enforce_policy(ctx, "withdraw", refused, checking=True)
+        return Withdrawable(account=account.account)
 
 
 def add_moves(accounts: restate.VirtualObject, writable_ledger: WritableLedger) -> None:

@@ -74,6 +74,21 @@ class ReplaceCard(PersonalInput):
     reason: ReplaceReason
 
 
+class CardFacts(WireModel):
+    """The card that the customer wants to change."""
+
+    kind: CardKind
+    last_digits: str
+
+
+class LimitFacts(CardFacts):
+    """The card with its present limits."""
+
+    day_limit: Money
+    cash_limit: Money
+    currency: Currency
+
+
 class CardLimits(PersonalInput):
     """New limits for a card. An omitted limit stays unchanged."""
 
@@ -89,24 +104,31 @@ class CardLimits(PersonalInput):
         return self
 
 
-def unfreeze_question(request: UnfreezeCard) -> str:
-    return f"Unfreeze your card {request.card_id} so that it can be used again?"
+def unfreeze_question(request: UnfreezeCard, facts: CardFacts) -> str:
+    return f"Unfreeze your {card_name(facts)} ({request.card_id}) so that it can be used again?"
 
 
-def replace_question(request: ReplaceCard) -> str:
+def replace_question(request: ReplaceCard, facts: CardFacts) -> str:
     return (
-        f"Replace your card {request.card_id} ({request.reason})? The card stops working immediately and permanently."
-        " We will send a new card with a different number to your postal address."
+        f"Replace your {card_name(facts)} ({request.card_id}; reason: {request.reason})? The card stops working"
+        " immediately and permanently. We will send a new card with a different number to your postal address."
     )
 
 
-def limits_question(request: CardLimits) -> str:
-    limits = []
-    if request.day_limit is not None:
-        limits.append(f"up to {format_amount(request.day_limit, request.currency)} a day for all payments")
-    if request.cash_limit is not None:
-        limits.append(f"up to {format_amount(request.cash_limit, request.currency)} a day in cash")
-    return f"Change the limits of your card {request.card_id}: {' and '.join(limits)}?"
+def limits_question(request: CardLimits, facts: LimitFacts) -> str:
+    day = limit_words(request.day_limit, facts.day_limit, request.currency, facts.currency)
+    cash = limit_words(request.cash_limit, facts.cash_limit, request.currency, facts.currency)
+    card = f"{card_name(facts)} ({request.card_id})"
+    return f"Change the limits of your {card}: {day} a day for all payments, and {cash} a day in cash?"
+
+
+def limit_words(new: Money | None, present: Money, currency: Currency, present_currency: Currency) -> str:
+    now = format_amount(present, present_currency)
+    return f"still up to {now}" if new is None else f"up to {format_amount(new, currency)} instead of {now}"
+
+
+def card_name(facts: CardFacts) -> str:
+    return f"{facts.kind} card ending in {facts.last_digits}"
 
 
 LIST_CARDS = Tool(
@@ -136,6 +158,7 @@ UNFREEZE_CARD = Tool(
     output=CardChanged,
     keyed_by="customer_id",
     consent=unfreeze_question,
+    check=CardFacts,
     label="unfreeze the card",
 )
 REPLACE_CARD = Tool(
@@ -146,6 +169,7 @@ REPLACE_CARD = Tool(
     output=CardChanged,
     keyed_by="customer_id",
     consent=replace_question,
+    check=CardFacts,
     label="replace the card",
 )
 CHANGE_CARD_LIMITS = Tool(
@@ -156,5 +180,6 @@ CHANGE_CARD_LIMITS = Tool(
     output=CardChanged,
     keyed_by="customer_id",
     consent=limits_question,
+    check=LimitFacts,
     label="change the card's limits",
 )

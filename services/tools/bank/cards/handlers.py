@@ -16,15 +16,17 @@ from services.tools.bank.cards.contract import (
     UNFREEZE_CARD,
     CardChanged,
     CardChoice,
+    CardFacts,
     CardLimits,
     CardList,
+    LimitFacts,
     ReplaceCard,
     UnfreezeCard,
 )
 from services.tools.bank.cards.policy import StoredCard, Wallet
 from services.tools.bank.lookups import BankRecords, known_customer, known_person
 from services.tools.bank.records import Customer
-from switchboard import implements
+from switchboard import checks, implements
 from switchboard.builtin.outbox.contract import DELIVER
 from switchboard.contract import PersonalInput
 from switchboard.money import format_amount
@@ -64,6 +66,12 @@ def add_freezing(cards: restate.VirtualObject, records: BankRecords) -> None:
         summary = f"Your {card.name} ({card.card_id}) is frozen. It cannot be used until you unfreeze it."
         return write(ctx, wallet, card, customer, summary)
 
+    @checks(cards, UNFREEZE_CARD)
+    async def check_unfreeze_card(ctx: restate.ObjectSharedContext, request: UnfreezeCard) -> CardFacts:
+        """Return the card. Raises the errors of `unfreeze_card`."""
+        wallet = await wallet_of(ctx, await known_customer(ctx, records, ctx.key()))
+        return policy.facts(allowed(policy.own_card(wallet, request.card_id)))
+
     @implements(cards, UNFREEZE_CARD)
     async def unfreeze_card(ctx: restate.ObjectContext, request: UnfreezeCard) -> CardChanged:
         """Unfreeze a card. Raises TerminalError 404 or 409."""
@@ -76,19 +84,37 @@ def add_freezing(cards: restate.VirtualObject, records: BankRecords) -> None:
 def add_changes(cards: restate.VirtualObject, records: BankRecords) -> None:
     """Add the handlers that change limits and replace cards."""
 
+    @checks(cards, CHANGE_CARD_LIMITS)
+    async def check_limits(ctx: restate.ObjectSharedContext, request: CardLimits) -> LimitFacts:
+        """Return the card with its present limits. Raises the errors of `change_card_limits`."""
+        customer = await known_customer(ctx, records, ctx.key())
+        card, currency = allowed_limits(await wallet_of(ctx, customer), customer, request)
+        await enforce_policy(ctx, "change_card_limits", policy.refuse_limits(card, request), checking=True)
+        return policy.limit_facts(card, currency)
+
     @implements(cards, CHANGE_CARD_LIMITS)
     async def change_card_limits(ctx: restate.ObjectContext, request: CardLimits) -> CardChanged:
         """Change a card's limits. Raises TerminalError 404 or 409."""
         customer = await known_customer(ctx, records, ctx.key())
         wallet = await wallet_of(ctx, customer)
-        card = allowed(policy.own_card(wallet, request.card_id))
-        allowed(policy.refuse_currency(customer.currency_of(card.account), request))
+        card, _ = allowed_limits(wallet, customer, request)
         await enforce_policy(ctx, "change_card_limits", policy.refuse_limits(card, request))
         card = policy.with_limits(card, request)
         day_limit = format_amount(card.day_limit, request.currency)
         cash_limit = format_amount(card.cash_limit, request.currency)
         limits = f"{day_limit} a day, including up to {cash_limit} in cash"
         return write(ctx, wallet, card, customer, f"Your {card.name} ({card.card_id}) can be used for {limits}.")
+
+    @checks(cards, REPLACE_CARD)
+    async def check_replace_card(ctx: restate.ObjectSharedContext, request: ReplaceCard) -> CardFacts:
+        """Return the card. Raises the errors of `replace_card`."""
+        await known_person(ctx, records, ctx.key())
+        now = await business_now(ctx)
+        wallet = await wallet_of(ctx, await known_customer(ctx, records, ctx.key()))
+        card = allowed(policy.own_card(wallet, request.card_id))
+        refused = policy.refuse_replacement(wallet, now.date())
+        await enforce_policy(ctx, "replace_card", refused, checking=True)
+        return policy.facts(card)
 
     @implements(cards, REPLACE_CARD)
     async def replace_card(ctx: restate.ObjectContext, request: ReplaceCard) -> CardChanged:
@@ -114,6 +140,14 @@ def add_changes(cards: restate.VirtualObject, records: BankRecords) -> None:
             " is on its way."
         )
         return write(ctx, wallet.with_card(replaced), new, customer, summary)
+
+
+def allowed_limits(wallet: Wallet, customer: Customer, request: CardLimits) -> tuple[StoredCard, str]:
+    """Return the card and its currency. Raises TerminalError if the limits are in another currency."""
+    card = allowed(policy.own_card(wallet, request.card_id))
+    currency = customer.currency_of(card.account)
+    allowed(policy.refuse_currency(currency, request))
+    return card, currency
 
 
 def write(

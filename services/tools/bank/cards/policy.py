@@ -11,11 +11,13 @@ from services.tools.bank.cards.contract import (
     Card,
     CardChanged,
     CardChoice,
+    CardFacts,
     CardId,
     CardKind,
     CardLimits,
     CardList,
     CardStatus,
+    LimitFacts,
     ReplaceReason,
 )
 from services.tools.bank.records import CardData, Customer, Person
@@ -177,6 +179,15 @@ def replacement_email(
             "Harbour Bank\n"
         ),
     )
+
+
+def facts(card: StoredCard) -> CardFacts:
+    return CardFacts(kind=card.kind, last_digits=card.last_digits)
+
+
+def limit_facts(card: StoredCard, currency: str) -> LimitFacts:
+    limits = card.model_dump(include={"kind", "last_digits", "day_limit", "cash_limit"})
+    return LimitFacts(currency=currency, **limits)
 
 
 def view(card: StoredCard, customer: Customer) -> Card:

@@ -1,16 +1,19 @@
 """Contract of the dispute services: open and list disputes of card payments, and get notified of the outcome."""
 
+import datetime as dt
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AwareDatetime, Field
 
 from services.tools.bank.accounts.contract import AccountId, Category, TransactionId
-from switchboard import FromIdentity, Tool, ToolInput
+from switchboard import FromIdentity, Tool, ToolInput, quoted
 from switchboard.builtin.approvals.contract import Decision
+from switchboard.builtin.calendar.contract import format_date
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, format_amount
+from switchboard.text import PlainText
 
 DISPUTE_SERVICE = "DisputeDesk"
 DISPUTES = "Disputes"
@@ -45,9 +48,8 @@ DisputeStatus = Literal["checking", "waiting_for_staff", "accepted", "rejected",
 DisputeId = Annotated[str, Field(pattern=r"^DP-[0-9A-F]{12}$", examples=["DP-3F9A1C07B2D4"])]
 Words = Annotated[
     str,
-    # On one line, because it is part of the consent question and shown to staff.
-    AfterValidator(lambda text: " ".join(text.split())),
-    Field(max_length=WORDS_MAX_CHARS, description="What happened."),
+    PlainText(WORDS_MAX_CHARS),
+    Field(description="What happened."),
 ]
 
 
@@ -60,6 +62,19 @@ class DisputeRequest(PersonalInput):
     currency: Currency
     reason: DisputeReason
     words: Words = ""
+
+
+class DisputeFacts(WireModel):
+    """The payment that the customer wants to dispute."""
+
+    merchant: str
+    paid: Money
+    currency: Currency
+    booked_on: dt.date
+
+
+class DisputedPayment(ToolInput):
+    transaction_id: TransactionId
 
 
 class Dispute(WireModel):
@@ -85,10 +100,14 @@ class DisputeList(WireModel):
     disputes: tuple[Dispute, ...]
 
 
-def dispute_question(request: DisputeRequest) -> str:
-    words = f"; your description: “{request.words}”" if request.words else ""
+def dispute_question(request: DisputeRequest, facts: DisputeFacts) -> str:
+    words = f", your description {quoted(request.words)}" if request.words else ""
     amount, reason = format_amount(request.amount, request.currency), request.reason.replace("_", " ")
-    return f"Dispute {amount} of the payment {request.transaction_id} (reason: {reason}{words})?"
+    paid = f"{format_amount(facts.paid, facts.currency)} on {format_date(facts.booked_on)}"
+    return (
+        f"Dispute {amount} of the payment {request.transaction_id} of {paid} (reason: {reason}), paid to"
+        f" {quoted(facts.merchant)}{words}?"
+    )
 
 
 OPEN_DISPUTE = Tool(
@@ -98,6 +117,7 @@ OPEN_DISPUTE = Tool(
     input=DisputeRequest,
     output=Dispute,
     consent=dispute_question,
+    check=DisputeFacts,
     label="dispute the payment",
 )
 LIST_DISPUTES = Tool(
@@ -166,6 +186,16 @@ NOTE_DISPUTE = Tool(
     output=DisputeOpened,
     keyed_by="customer_id",
     internal=True,
+)
+CHECK_DISPUTE = Tool(
+    service=DISPUTES,
+    handler="check_dispute",
+    purpose="Check whether the customer may open a dispute of a payment.",
+    input=DisputedPayment,
+    output=Acknowledgement,
+    keyed_by="customer_id",
+    internal=True,
+    read_only=True,
 )
 REQUEST_CREDIT_PERMISSION = Tool(
     service=DISPUTES,

@@ -5,13 +5,20 @@ a new dispute and starts its workflow in one step, and stores the outcome and no
 every stored dispute is processed, and the customer gets its outcome exactly once.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import restate
 
-from services.tools.bank.accounts.contract import FIND_TRANSACTION, UNDO_MOVE, FindTransaction, MoveRef
+from services.tools.bank.accounts.contract import (
+    FIND_TRANSACTION,
+    UNDO_MOVE,
+    FindTransaction,
+    MoveRef,
+    Transaction,
+)
 from services.tools.bank.disputes import policy
 from services.tools.bank.disputes.contract import (
+    CHECK_DISPUTE,
     CLOSE_DISPUTE,
     DISPUTE_SERVICE,
     DISPUTES,
@@ -26,13 +33,15 @@ from services.tools.bank.disputes.contract import (
     Dispute,
     DisputeCase,
     DisputeClosing,
+    DisputedPayment,
+    DisputeFacts,
     DisputeList,
     DisputeOpened,
     DisputeRef,
     DisputeRequest,
 )
 from services.tools.bank.disputes.policy import Record, Records
-from switchboard import implements
+from switchboard import checks, implements
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
@@ -52,14 +61,21 @@ def dispute_service(decide_within: timedelta) -> restate.Service:
     """Build the service that accepts disputes. `decide_within` is the deadline for decisions by staff."""
     service = tool_service(DISPUTE_SERVICE, "Accepts disputes of card payments.")
 
+    @checks(service, OPEN_DISPUTE)
+    async def check_open_dispute(ctx: restate.Context, request: DisputeRequest) -> DisputeFacts:
+        """Return the payment. Raises the errors of `open_dispute`."""
+        paid, _ = await disputable(ctx, request, checking=True)
+        payment = DisputedPayment(transaction_id=request.transaction_id)
+        await call_tool(ctx, CHECK_DISPUTE, payment, request.customer_id)
+        return DisputeFacts(
+            merchant=paid.merchant, paid=-paid.amount, currency=paid.currency, booked_on=paid.booked_at.date()
+        )
+
     @implements(service, OPEN_DISPUTE)
     async def open_dispute(ctx: restate.Context, request: DisputeRequest) -> Dispute:
         """Accept a dispute and return immediately. Raises TerminalError 404 or 409, with the reason."""
         customer = request.customer_id
-        paid = await call_tool(ctx, FIND_TRANSACTION, FindTransaction(transaction_id=request.transaction_id), customer)
-        now = await business_now(ctx)
-        allowed(policy.refuse_impossible(paid, request))
-        await enforce_policy(ctx, "open_dispute", policy.refuse_dispute(paid, now))
+        paid, now = await disputable(ctx, request)
         # Journaled, so that a deployment with another setting does not change this call on replay.
         within = await journaled_setting(ctx, "staff time", decide_within)
         case = DisputeCase(
@@ -85,6 +101,28 @@ def dispute_service(decide_within: timedelta) -> restate.Service:
         return Acknowledgement(changed=not credit.stands)
 
     return service
+
+
+async def disputable(
+    ctx: restate.Context, request: DisputeRequest, checking: bool = False
+) -> tuple[Transaction, datetime]:
+    """Return the payment and the time. Raises TerminalError if the payment cannot be disputed."""
+    find = FindTransaction(transaction_id=request.transaction_id)
+    paid = await call_tool(ctx, FIND_TRANSACTION, find, request.customer_id)
+    now = await business_now(ctx)
+    allowed(policy.refuse_impossible(paid, request))
+    await enforce_policy(ctx, "open_dispute", policy.refuse_dispute(paid, now), checking=checking)
+    return paid, now
+
+
+@implements(disputes, CHECK_DISPUTE, kind="shared")
+async def check_dispute(ctx: restate.ObjectSharedContext, request: DisputedPayment) -> Acknowledgement:
+    """Raise TerminalError 409 for a second dispute or too many disputes."""
+    now = await business_now(ctx)
+    before = await read(ctx)
+    await enforce_policy(ctx, "note_dispute", policy.refuse_again(before, request.transaction_id), checking=True)
+    allowed(policy.refuse_too_many(before, now))
+    return Acknowledgement(changed=False)
 
 
 @implements(disputes, NOTE_DISPUTE)

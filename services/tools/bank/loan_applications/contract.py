@@ -6,14 +6,15 @@ Agents import only this file of the services.
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AwareDatetime, Field
 
 from services.tools.bank.loans.contract import LoanId, Percent
-from switchboard import FromIdentity, Tool, ToolInput
+from switchboard import FromIdentity, NoInput, Tool, ToolInput, quoted
 from switchboard.builtin.approvals.contract import Decision
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
-from switchboard.money import Currency, Money
+from switchboard.money import Currency, Money, format_amount
+from switchboard.text import PlainText
 
 LOAN_APPLICATION_SERVICE = "LoanDesk"
 LOAN_APPLICATIONS = "LoanApplications"
@@ -51,9 +52,8 @@ ApplicationStatus = Literal["checking", "waiting_for_staff", "approved", "declin
 Amount = Annotated[Money, Field(gt=0, description="In the account's currency.")]
 Purpose = Annotated[
     str,
-    # On one line, because it is part of the consent question and shown to staff.
-    AfterValidator(lambda text: " ".join(text.split())),
-    Field(min_length=1, max_length=PURPOSE_MAX_CHARS, description="What the loan is for."),
+    PlainText(PURPOSE_MAX_CHARS, names=True),
+    Field(description="What the loan is for."),
 ]
 
 
@@ -81,6 +81,13 @@ class Offer(WireModel):
     total_interest: Money
 
 
+class LoanFacts(WireModel):
+    """What the check of an application found."""
+
+    currency: Currency
+    monthly_payment: Money
+
+
 class LoanApplication(WireModel):
     """The current state of one application."""
 
@@ -104,12 +111,13 @@ class LoanApplicationList(WireModel):
     applications: tuple[LoanApplication, ...]
 
 
-def consent_to_apply(request: LoanRequest) -> str:
+def consent_to_apply(request: LoanRequest, facts: LoanFacts) -> str:
     months = "1 month" if request.term_months == 1 else f"{request.term_months} months"
     return (
-        f"Apply for a loan of {request.amount:,.2f} (in the currency of your account) over {months}"
-        f" at {ANNUAL_RATE_PERCENT} % interest per year (purpose: {request.purpose})?"
-        " If the loan is approved, the money is paid into your checking account without another confirmation."
+        f"Apply for a loan of {format_amount(request.amount, facts.currency)} over {months} at {ANNUAL_RATE_PERCENT} %"
+        f" interest per year, with payments of {format_amount(facts.monthly_payment, facts.currency)} a month? If the"
+        " loan is approved, the money is paid into your checking account without another confirmation. Purpose:"
+        f" {quoted(request.purpose)}"
     )
 
 
@@ -120,6 +128,7 @@ APPLY_FOR_LOAN = Tool(
     input=LoanRequest,
     output=LoanApplication,
     consent=consent_to_apply,
+    check=LoanFacts,
     label="apply for the loan",
 )
 GET_LOAN_APPLICATION = Tool(
@@ -184,6 +193,16 @@ OPEN_APPLICATION = Tool(
     output=LoanApplication,
     keyed_by="customer_id",
     internal=True,
+)
+CHECK_OPEN_APPLICATION = Tool(
+    service=LOAN_APPLICATIONS,
+    handler="check_open_application",
+    purpose="Check whether the customer may open another application.",
+    input=NoInput,
+    output=Acknowledgement,
+    keyed_by="customer_id",
+    internal=True,
+    read_only=True,
 )
 MARK_WAITING = Tool(
     service=LOAN_APPLICATIONS,

@@ -14,6 +14,7 @@ from services.tools.bank.accounts.contract import UNDO_MOVE, MoveRef
 from services.tools.bank.loan_applications import policy, records
 from services.tools.bank.loan_applications.contract import (
     APPLY_FOR_LOAN,
+    CHECK_OPEN_APPLICATION,
     CLOSE_APPLICATION,
     GET_LOAN_APPLICATION,
     LIST_LOAN_APPLICATIONS,
@@ -30,12 +31,14 @@ from services.tools.bank.loan_applications.contract import (
     Closing,
     LoanApplication,
     LoanApplicationList,
+    LoanFacts,
     LoanRequest,
 )
 from services.tools.bank.loan_applications.records import Records, loan_id_of
 from services.tools.bank.loans.contract import REVOKE_LOAN, RevokeLoan
 from services.tools.bank.lookups import BankRecords, known_customer
-from switchboard import implements
+from services.tools.bank.records import Customer
+from switchboard import NoInput, checks, implements
 from switchboard.contract import PersonalInput
 from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
@@ -59,6 +62,14 @@ loan_applications = tool_object(LOAN_APPLICATIONS, "A customer's loan applicatio
 def loan_application_service(bank: BankRecords, decide_within: timedelta) -> restate.Service:
     """Build the service that accepts applications. `decide_within` is the deadline for decisions by staff."""
     service = tool_service(LOAN_APPLICATION_SERVICE, "Accepts applications for loans.")
+
+    @checks(service, APPLY_FOR_LOAN)
+    async def check_application(ctx: restate.Context, request: LoanRequest) -> LoanFacts:
+        """Return the currency and the monthly payment. Raises the errors of `apply_for_loan`."""
+        customer = await allowed_applicant(ctx, bank, request, checking=True)
+        await call_tool(ctx, CHECK_OPEN_APPLICATION, NoInput(), request.customer_id)
+        payment = policy.offer(request.amount, request.term_months).monthly_payment
+        return LoanFacts(currency=customer.currency, monthly_payment=payment)
 
     @implements(service, APPLY_FOR_LOAN)
     async def apply_for_loan(ctx: restate.Context, request: LoanRequest) -> LoanApplication:
@@ -95,10 +106,7 @@ async def compensate(ctx: restate.Context, application: Application) -> Closing:
 async def accept_application(
     ctx: restate.Context, bank: BankRecords, request: LoanRequest, decide_within: timedelta
 ) -> LoanApplication:
-    customer = await known_customer(ctx, bank, request.customer_id)
-    await enforce_policy(
-        ctx, "apply_for_loan", policy.refuse_request(request.amount, request.term_months, customer.currency)
-    )
+    customer = await allowed_applicant(ctx, bank, request)
     application = Application(
         application_id=f"LA-{ctx.uuid().hex[:ID_DIGITS].upper()}",
         currency=customer.currency,
@@ -109,6 +117,23 @@ async def accept_application(
     )
     # If this call is cancelled, the application is either stored and running, or neither.
     return await call_tool(ctx, OPEN_APPLICATION, application, request.customer_id)
+
+
+async def allowed_applicant(
+    ctx: restate.Context, bank: BankRecords, request: LoanRequest, checking: bool = False
+) -> Customer:
+    """Return the customer who applies. Raises TerminalError if amount or term are outside the limits."""
+    customer = await known_customer(ctx, bank, request.customer_id)
+    refused = policy.refuse_request(request.amount, request.term_months, customer.currency)
+    await enforce_policy(ctx, "apply_for_loan", refused, checking=checking)
+    return customer
+
+
+@implements(loan_applications, CHECK_OPEN_APPLICATION, kind="shared")
+async def check_open_application(ctx: restate.ObjectSharedContext, _request: NoInput) -> Acknowledgement:
+    """Raise TerminalError 409 while an application is open."""
+    allowed(records.refuse_second(await read(ctx)))
+    return Acknowledgement(changed=False)
 
 
 @implements(loan_applications, OPEN_APPLICATION)

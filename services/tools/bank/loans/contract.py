@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from services.tools.bank.accounts.contract import AccountRef, account_phrase
-from switchboard import FromIdentity, Tool, ToolInput
+from services.tools.bank.accounts.contract import AccountId, AccountRef, whole_account_phrase
+from switchboard import FromIdentity, Resolved, Tool, ToolInput
 from switchboard.contract import PersonalInput
-from switchboard.messages import WireModel
+from switchboard.messages import WireModel, added_later
 from switchboard.money import CENT, Currency, Money, format_amount
 
 SCHEDULE_PAYMENTS_DEFAULT = 12
@@ -156,6 +156,12 @@ class RepayEarly(PersonalInput):
     account: AccountRef = "checking"
 
 
+class RepayEarlyFacts(Resolved[RepayEarly]):
+    """What the check found: `call` has the paying account's id."""
+
+    product: str
+
+
 class RepaidEarly(WireModel):
     """A completed early repayment, and the loan after it."""
 
@@ -170,12 +176,12 @@ class RepaidEarly(WireModel):
     currency: Currency
 
 
-def repayment_question(request: RepayEarly) -> str:
+def repayment_question(request: RepayEarly, facts: RepayEarlyFacts) -> str:
     amount, fee = format_amount(request.amount, request.currency), format_amount(request.fee, request.currency)
     total = format_amount(request.amount + request.fee, request.currency)
     return (
-        f"Repay {amount} of your loan {request.loan_id} early, with a fee of {fee}, and pay {total} in total from your"
-        f" {account_phrase(request.account)}?"
+        f"Repay {amount} of your loan {request.loan_id} ({facts.product}) early, with a fee of {fee}, and pay {total}"
+        f" in total from your {whole_account_phrase(request.account)}?"
     )
 
 
@@ -216,6 +222,7 @@ REPAY_LOAN_EARLY = Tool(
     input=RepayEarly,
     output=RepaidEarly,
     consent=repayment_question,
+    check=RepayEarlyFacts,
     label="repay the loan early",
 )
 
@@ -300,10 +307,15 @@ class ReductionUndone(WireModel):
 
 
 class EarlyTerms(WireModel):
-    """The quote of an early repayment, and the number of payments made at that time."""
+    """The quote of an early repayment, and the number of payments made at that time.
+
+    `account` is the id of the paying account, and `product` the kind of the loan; older journals have neither.
+    """
 
     quote: RepaymentQuote
     after_payments: int
+    account: AccountId | None = added_later(None)
+    product: str = added_later("")
 
 
 CHECK_EARLY_REPAYMENT = Tool(

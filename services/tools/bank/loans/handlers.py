@@ -151,10 +151,10 @@ def add_reads(loans: restate.VirtualObject, read_loans: ReadLoans) -> None:
         customer_loans = await read_loans(ctx)
         at = customer_loans.loan(LoanChoice(loan_id=request.loan_id))
         terms = allowed(repayment_terms.terms(at, request.amount, customer_loans.customer.currency))
-        refused = policy.refuse_other_terms(request, terms.quote.fee, terms.quote.currency)
-        allowed(refused)
+        allowed(policy.refuse_other_terms(request, terms.quote.fee, terms.quote.currency))
+        account = allowed(policy.paying_account(customer_loans.customer, request))
         await enforce_repayment_rules(ctx, at, terms.quote)
-        return terms
+        return terms.model_copy(update={"account": account.account, "product": at.loan.product})
 
 
 def add_early_repayment(loans: restate.VirtualObject, read_loans_for_update: ReadLoansForUpdate) -> None:

@@ -2,9 +2,11 @@
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from services.tools.bank.accounts.contract import account_phrase
 from services.tools.bank.loans.contract import EARLY_MIN, FEE_PERCENT, FEE_SHORT_PERCENT, SHORT_PAYMENTS, RepayEarly
+from services.tools.bank.records import Account, Customer
 from switchboard.money import CENT, format_amount
-from switchboard.toolkit.refusal import Refusal
+from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 ZERO = Decimal("0.00")
 
@@ -33,6 +35,14 @@ def refuse_early(amount: Decimal, outstanding: Decimal, overdue: Decimal, curren
         minimum = format_amount(EARLY_MIN, currency)
         return Refusal(f"You can repay at least {minimum} early, or the whole outstanding balance.", rule="L8")
     return None
+
+
+def paying_account(customer: Customer, request: RepayEarly) -> Account | Refusal:
+    """Return the customer's account that pays."""
+    account = customer.find_account(request.account)
+    if account is None:
+        return Refusal(f"You have no {account_phrase(request.account)}.", NOT_FOUND)
+    return account
 
 
 def refuse_other_terms(request: RepayEarly, charged: Decimal, currency: str) -> Refusal | None:

@@ -6,7 +6,7 @@ cancelling the repayment does not cancel them. Undoing a step that was not done 
 
 import restate
 
-from services.tools.bank.accounts.contract import UNDO_MOVE, WITHDRAW, MoveRef
+from services.tools.bank.accounts.contract import CHECK_WITHDRAWAL, CHECKED_MOVE, UNDO_MOVE, WITHDRAW, MoveRef
 from services.tools.bank.loans import repayment_terms
 from services.tools.bank.loans.contract import (
     CHECK_EARLY_REPAYMENT,
@@ -16,14 +16,26 @@ from services.tools.bank.loans.contract import (
     UNDO_REDUCTION,
     RepaidEarly,
     RepayEarly,
+    RepayEarlyFacts,
     RepaymentRef,
 )
-from switchboard import implements
+from switchboard import checks, implements
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.rpc import call_tool
 from switchboard.toolkit.saga import Saga
 
 loan_repayments = tool_service(LOAN_REPAYMENTS, "Early repayments of loans.")
+
+
+@checks(loan_repayments, REPAY_LOAN_EARLY)
+async def check_repay_loan_early(ctx: restate.Context, request: RepayEarly) -> RepayEarlyFacts:
+    """Return the loan's product and the paying account. Raises the errors of `repay_loan_early`."""
+    customer = request.customer_id
+    agreed = await call_tool(ctx, CHECK_EARLY_REPAYMENT, request, customer)
+    withdrawal = repayment_terms.withdrawal(request, agreed, CHECKED_MOVE)
+    await call_tool(ctx, CHECK_WITHDRAWAL, withdrawal, customer)
+    call = request.model_copy(update={"account": withdrawal.account})
+    return RepayEarlyFacts(call=call, product=agreed.product or "loan")
 
 
 @implements(loan_repayments, REPAY_LOAN_EARLY)
@@ -36,7 +48,7 @@ async def repay_loan_early(ctx: restate.Context, request: RepayEarly) -> RepaidE
     with Saga(ctx, f"early repayment {repayment_id}") as saga:
         saga.undo_by(UNDO_MOVE, MoveRef(move_id=move_id), customer)
         saga.undo_by(UNDO_REDUCTION, RepaymentRef(repayment_id=repayment_id), customer)
-        moved = await saga.step(WITHDRAW, repayment_terms.withdrawal(request, move_id), customer)
+        moved = await saga.step(WITHDRAW, repayment_terms.withdrawal(request, agreed, move_id), customer)
         reduction = repayment_terms.reduction(request, agreed, repayment_id)
         after = await saga.step(REDUCE_LOAN, reduction, customer)
     # Nothing is awaited from here on, so a cancellation can no longer undo the repayment.

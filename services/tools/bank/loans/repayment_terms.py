@@ -58,10 +58,10 @@ def quote_summary(at: LoanState, amount: Decimal, fee: Decimal, left: int, saved
     )
 
 
-def withdrawal(request: RepayEarly, move_id: str) -> Withdraw:
+def withdrawal(request: RepayEarly, agreed: EarlyTerms, move_id: str) -> Withdraw:
     booked = MoveMoney(
         move_id=move_id,
-        account=request.account,
+        account=agreed.account or request.account,
         amount=request.amount + request.fee,
         currency=request.currency,
         counterparty=BANK,

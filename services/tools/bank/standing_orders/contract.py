@@ -5,10 +5,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from services.tools.bank.accounts.contract import AccountRef
-from services.tools.bank.transfers.contract import Reference, TransferRequest, describe_request, reference_phrase
-from switchboard import Tool, ToolInput
-from switchboard.builtin.calendar.contract import When, format_date, format_when
+from services.tools.bank.accounts.contract import AccountRef, whole_account_phrase
+from services.tools.bank.transfers.contract import (
+    PayeeBank,
+    RecipientId,
+    Reference,
+    TransferOrder,
+    TransferRequest,
+    payee_phrase,
+    recipient_phrase,
+    sum_and_account,
+)
+from switchboard import Resolved, Tool, ToolInput, quoted
+from switchboard.builtin.calendar.contract import When, format_date, format_instant, format_when
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, format_amount
@@ -25,12 +34,22 @@ OrderId = Annotated[
 ]
 
 
-class StandingOrderRequest(TransferRequest):
-    """A recurring transfer."""
+class StandingOrderTerms(TransferOrder):
+    """A recurring transfer that was accepted earlier."""
 
     every: Interval
     starts: When
     ends_on: dt.date | None = Field(None, description="The last possible day.")
+
+
+class StandingOrderRequest(TransferRequest, StandingOrderTerms):
+    """A recurring transfer."""
+
+
+class StandingOrderFacts(Resolved[StandingOrderRequest]):
+    """What the check found. `call` has the ids as in TransferFacts, and the exact time of the first transfer."""
+
+    payee_bank: PayeeBank
 
 
 class StandingOrder(WireModel):
@@ -83,23 +102,58 @@ class OrderRef(PersonalInput):
     order_id: OrderId
 
 
-def order_question(request: StandingOrderRequest) -> str:
-    until = f" and ending on {format_date(request.ends_on)} at the latest" if request.ends_on else ""
-    first = f"every {request.every}, starting on {format_when(request.starts)}{until}"
-    return f"Send {describe_request(request)} {first}{reference_phrase(request.reference)}?"
+class OrderFacts(WireModel):
+    """The standing order that the customer wants to change or cancel, as it is now."""
+
+    recipient: RecipientId
+    recipient_name: str
+    amount: Money
+    currency: Currency
+    account: AccountRef
+    reference: str
+    every: Interval
+    next_at: AwareDatetime
+    ends_on: dt.date | None
 
 
-def change_question(request: OrderChange) -> str:
-    changes = []
+def order_question(request: StandingOrderRequest, facts: StandingOrderFacts) -> str:
+    first = f"every {request.every}, starting on {format_when(request.starts)}{until(request.ends_on)},"
+    return f"Send {sum_and_account(request)} {first} {payee_phrase(request, facts.payee_bank)}?"
+
+
+def change_question(request: OrderChange, facts: OrderFacts) -> str:
+    now = format_amount(facts.amount, facts.currency)
+    amount = f"keep sending {now}"
     if request.amount is not None and request.currency is not None:
-        changes.append(f"send {format_amount(request.amount, request.currency)} each time")
+        amount = f"send {format_amount(request.amount, request.currency)} instead of {now}"
+    reference = reference_words(facts.reference)
     if request.reference is not None:
-        changes.append(f"use the reference “{request.reference}”")
-    return f"Change your standing order {request.order_id}: {' and '.join(changes)}?"
+        reference = f"from now on {reference_words(request.reference)} instead of {reference}"
+    payee = f"{payee_of(facts)}, {reference}"
+    return f"Change your standing order {request.order_id}: {amount} {times(facts)} {payee}?"
 
 
-def cancel_question(request: OrderRef) -> str:
-    return f"Cancel your standing order {request.order_id} so that it makes no more transfers?"
+def cancel_question(request: OrderRef, facts: OrderFacts) -> str:
+    each = f"{format_amount(facts.amount, facts.currency)} {times(facts)}"
+    payee = f"{payee_of(facts)}, {reference_words(facts.reference)}"
+    return f"Cancel your standing order {request.order_id}, which sends {each} {payee}?"
+
+
+def times(facts: OrderFacts) -> str:
+    account = f"from your {whole_account_phrase(facts.account)}"
+    return f"{account} every {facts.every}, next on {format_instant(facts.next_at)}{until(facts.ends_on)},"
+
+
+def payee_of(facts: OrderFacts) -> str:
+    return f"to {recipient_phrase(facts.recipient)}, payee {quoted(facts.recipient_name)}"
+
+
+def reference_words(reference: str) -> str:
+    return f"reference {quoted(reference)}" if reference else "no reference"
+
+
+def until(ends_on: dt.date | None) -> str:
+    return f" and ending on {format_date(ends_on)} at the latest" if ends_on else ""
 
 
 CREATE_STANDING_ORDER = Tool(
@@ -110,6 +164,7 @@ CREATE_STANDING_ORDER = Tool(
     output=OrderResult,
     keyed_by="customer_id",
     consent=order_question,
+    check=StandingOrderFacts,
     label="create the standing order",
 )
 LIST_STANDING_ORDERS = Tool(
@@ -129,6 +184,7 @@ CHANGE_STANDING_ORDER = Tool(
     output=OrderResult,
     keyed_by="customer_id",
     consent=change_question,
+    check=OrderFacts,
     label="change the standing order",
 )
 CANCEL_STANDING_ORDER = Tool(
@@ -139,6 +195,7 @@ CANCEL_STANDING_ORDER = Tool(
     output=OrderResult,
     keyed_by="customer_id",
     consent=cancel_question,
+    check=OrderFacts,
     label="cancel the standing order",
 )
 
@@ -152,7 +209,7 @@ class Due(ToolInput):
     number: int
 
 
-class Execution(TransferRequest):
+class Execution(TransferOrder):
     """One transfer of an order, with the terms of the order on that day."""
 
     order_id: OrderId

@@ -25,14 +25,17 @@ from services.tools.bank.standing_orders.contract import (
     Executed,
     Execution,
     OrderChange,
+    OrderFacts,
     OrderList,
     OrderRef,
     OrderResult,
+    StandingOrderFacts,
     StandingOrderRequest,
 )
 from services.tools.bank.standing_orders.policy import Orders, StoredOrder
-from services.tools.bank.transfers.contract import CARRY_OUT_ORDER, CHECK_TRANSFER, TransferRequest
-from switchboard import implements
+from services.tools.bank.transfers.contract import CARRY_OUT_ORDER, CHECK_TRANSFER, RESOLVE_TRANSFER, TransferOrder
+from switchboard import checks, implements
+from switchboard.builtin.calendar.contract import exact_when
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object, tool_service
@@ -49,7 +52,7 @@ standing_order_service = tool_service(STANDING_ORDER_SERVICE, "Executes the tran
 @implements(standing_order_service, EXECUTE_ORDER)
 async def execute(ctx: restate.Context, request: Execution) -> Acknowledgement:
     """Make one transfer, and notify the customer if it fails."""
-    transfer = TransferRequest(**request.model_dump(exclude={"order_id", "number"}))
+    transfer = TransferOrder(**request.model_dump(exclude={"order_id", "number"}))
     result = await call_tool(ctx, CARRY_OUT_ORDER, transfer)
     if not result.made:
         notify_customer(ctx, request.session_id, request.customer_id, policy.failed(request, result.told))
@@ -82,6 +85,18 @@ def standing_orders_object(ahead_min: timedelta) -> restate.VirtualObject:
             ORDERS.write(ctx, orders.with_entry(policy.with_timer(following, timer_id)))
         return Acknowledgement(changed=True)
 
+    @checks(standing_orders, CREATE_STANDING_ORDER)
+    async def check_create(ctx: restate.ObjectSharedContext, request: StandingOrderRequest) -> StandingOrderFacts:
+        """Return what the order would do, and when first. Raises the errors of `create_standing_order`."""
+        now = await business_now(ctx)
+        orders = await ORDERS.read(ctx)
+        allowed(policy.refuse_too_many(orders))
+        ahead = await journaled_setting(ctx, AHEAD, ahead_min)
+        order = allowed(policy.create_order(orders, request, now, ahead))
+        found = await call_tool(ctx, RESOLVE_TRANSFER, order.transfer())
+        call = request.model_copy(update={**found.fields, "starts": exact_when(order.first_at)})
+        return StandingOrderFacts(call=call, payee_bank=found.payee_bank)
+
     @implements(standing_orders, CREATE_STANDING_ORDER)
     async def create_standing_order(ctx: restate.ObjectContext, request: StandingOrderRequest) -> OrderResult:
         """Store an order and start its timer. Raises TerminalError 404 or 409 if the order could never be executed."""
@@ -101,6 +116,14 @@ def standing_orders_object(ahead_min: timedelta) -> restate.VirtualObject:
 def add_upkeep(standing_orders: restate.VirtualObject) -> None:
     """Add the handlers that do not start a timer."""
 
+    @checks(standing_orders, CHANGE_STANDING_ORDER)
+    async def check_change(ctx: restate.ObjectSharedContext, request: OrderChange) -> OrderFacts:
+        """Return the order as it is now. Raises the errors of `change_standing_order`."""
+        orders = await ORDERS.read(ctx)
+        changed = allowed(policy.change_order(orders, request))
+        await call_tool(ctx, RESOLVE_TRANSFER, changed.transfer())
+        return policy.facts(allowed(policy.find_order(orders, request.order_id)))
+
     @implements(standing_orders, CHANGE_STANDING_ORDER)
     async def change_standing_order(ctx: restate.ObjectContext, request: OrderChange) -> OrderResult:
         """Change an order, starting with its next transfer. Raises TerminalError 404 or 409."""
@@ -109,6 +132,11 @@ def add_upkeep(standing_orders: restate.VirtualObject) -> None:
         await call_tool(ctx, CHECK_TRANSFER, order.transfer())
         ORDERS.write(ctx, orders.with_entry(order))
         return policy.answer("was changed", order)
+
+    @checks(standing_orders, CANCEL_STANDING_ORDER)
+    async def check_cancel(ctx: restate.ObjectSharedContext, request: OrderRef) -> OrderFacts:
+        """Return the order as it is now. Raises TerminalError 404 if the customer has no such order."""
+        return policy.facts(allowed(policy.find_order(await ORDERS.read(ctx), request.order_id)))
 
     @implements(standing_orders, CANCEL_STANDING_ORDER)
     async def cancel_standing_order(ctx: restate.ObjectContext, request: OrderRef) -> OrderResult:

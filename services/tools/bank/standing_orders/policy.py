@@ -11,12 +11,14 @@ from services.tools.bank.standing_orders.contract import (
     Execution,
     Interval,
     OrderChange,
+    OrderFacts,
     OrderList,
     OrderResult,
     StandingOrder,
     StandingOrderRequest,
+    StandingOrderTerms,
 )
-from services.tools.bank.transfers.contract import TransferRequest, reference_phrase
+from services.tools.bank.transfers.contract import TransferOrder, reference_phrase
 from switchboard.builtin.calendar.contract import format_date
 from switchboard.builtin.calendar.dates import due_on
 from switchboard.money import format_amount
@@ -34,7 +36,7 @@ class StoredOrder(TimerEntry):
     """An order as it is stored: the confirmed request, the first date, and the number of the next transfer."""
 
     order_id: str
-    request: StandingOrderRequest
+    request: StandingOrderTerms
     first_at: dt.datetime
     number: int = 0
     timer_id: str = ""
@@ -52,8 +54,8 @@ class StoredOrder(TimerEntry):
     def over(self) -> bool:
         return self.request.ends_on is not None and self.next_at.date() > self.request.ends_on
 
-    def transfer(self) -> TransferRequest:
-        return TransferRequest(**self.request.model_dump(include=set(TransferRequest.model_fields)))
+    def transfer(self) -> TransferOrder:
+        return TransferOrder(**self.request.model_dump(include=set(TransferOrder.model_fields)))
 
     def execution(self) -> Execution:
         return Execution(order_id=self.order_id, number=self.number, **self.transfer().model_dump())
@@ -120,6 +122,12 @@ def change_order(orders: Orders, change: OrderChange) -> StoredOrder | Refusal:
         return Refusal(why, rule="T5")
     fields = change.model_dump(include={"amount", "reference"}, exclude_none=True)
     return found.model_copy(update={"request": found.request.model_copy(update=fields)})
+
+
+def facts(order: StoredOrder) -> OrderFacts:
+    """Return the order as the question of consent shows it."""
+    shown = set(OrderFacts.model_fields) - {"next_at"}
+    return OrderFacts(next_at=order.next_at, **order.request.model_dump(include=shown))
 
 
 def advanced(order: StoredOrder) -> StoredOrder:

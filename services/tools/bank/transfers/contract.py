@@ -4,9 +4,8 @@ Agents and other tools import only this file of the service.
 """
 
 import datetime as dt
-import re
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
 
@@ -15,14 +14,16 @@ from services.tools.bank.accounts.contract import (
     REFERENCE_MAX_CHARS,
     AccountId,
     AccountRef,
-    account_phrase,
-    masked_iban,
+    compact_iban,
+    grouped_iban,
+    whole_account_phrase,
 )
-from switchboard import FromIdentity, Tool, ToolInput
+from switchboard import FromIdentity, Name, Resolved, Tool, ToolInput, quoted
 from switchboard.builtin.calendar.contract import When, format_when
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, format_amount
+from switchboard.text import NAME_MAX_CHARS, PlainText
 
 TRANSFERS = "Transfers"
 SCHEDULED_TRANSFERS = "ScheduledTransfers"
@@ -33,27 +34,19 @@ TRANSFER_MAX = Decimal("5000.00")
 DAY_MAX = Decimal("10000.00")
 """Maximum of all transfers to other people on one day (UTC), per currency, from all accounts of a customer."""
 
-NAME_MAX_CHARS = 70
-
 IBAN_COUNTRIES = frozenset(
     "AT BE BG CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LI LT LU LV MC MT NL NO PL PT RO SE SI SK".split()
 )
 """Countries that money can be sent to. The length and structure of their IBANs are in the library's registry."""
 
-# The consent question quotes these texts. They must not contain characters that could look like the end of the quote
-# or like another line of the question.
-PLAIN_NAME = r"^[\w .'’&-]*$"
-PLAIN_TEXT = r"^[\w .,:;!?'’&#/()+-]*$"
-
-
-def one_line(value: object) -> object:
-    return " ".join(value.split()) if isinstance(value, str) else value
+# Letters of every script, and the punctuation of SEPA's names and references.
+NAME_LETTERS = r"[\w .,:?'’&/()+-]*"
+REFERENCE_LETTERS = r"[\w .,:;!?'’&#/()+-]*"
 
 
 def normalized(recipient: str) -> str:
-    """Return an IBAN in capitals without spaces, or a customer id unchanged."""
-    compact = re.sub(r"\s", "", recipient)
-    return compact.upper() if IBAN.fullmatch(compact.upper()) else recipient.strip()
+    """Return an IBAN in capitals without separators, or a customer id unchanged."""
+    return str(compact_iban(recipient)).strip()
 
 
 def valid_iban(recipient: str) -> str:
@@ -72,20 +65,15 @@ def valid_iban(recipient: str) -> str:
 
 RecipientId = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9._@ -]{1,64}$"),
-    AfterValidator(normalized),
+    BeforeValidator(compact_iban),
+    StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9._@ -]{1,64}$"),
     AfterValidator(valid_iban),
     Field(description="An IBAN, or from find_recipient."),
 ]
-Name = Annotated[
-    str,
-    BeforeValidator(one_line),
-    StringConstraints(min_length=1, max_length=NAME_MAX_CHARS, pattern=PLAIN_NAME),
-]
+PayeeName = Annotated[str, PlainText(NAME_MAX_CHARS, names=True, pattern=NAME_LETTERS)]
 Reference = Annotated[
     str,
-    BeforeValidator(one_line),
-    StringConstraints(max_length=REFERENCE_MAX_CHARS, pattern=PLAIN_TEXT),
+    PlainText(REFERENCE_MAX_CHARS, pattern=REFERENCE_LETTERS),
     Field(description="Text for the recipient."),
 ]
 ScheduleId = Annotated[str, Field(pattern=r"^T[0-9]{1,9}$")]
@@ -95,8 +83,8 @@ class RecipientQuery(PersonalInput):
     """The recipient to find: a full name, or an IBAN or customer id together with the full name."""
 
     customer_id: Annotated[str, FromIdentity("customer_id")]
-    recipient: str = Field(min_length=1, max_length=NAME_MAX_CHARS, description="Full name, IBAN or customer id.")
-    recipient_name: Name | None = Field(None, description="Required with an IBAN or customer id.")
+    recipient: Annotated[Name, Field(description="Full name, IBAN or customer id.")]
+    recipient_name: PayeeName | None = Field(None, description="Required with an IBAN or customer id.")
 
 
 class Recipient(WireModel):
@@ -108,20 +96,39 @@ class Recipient(WireModel):
     currencies: tuple[Currency, ...]
 
 
-class TransferRequest(PersonalInput):
+class TransferOrder(PersonalInput):
+    """A transfer that was accepted earlier: stored, or sent from one service to another.
+
+    Its texts are not validated again, because journals and stored orders have texts that were accepted by older rules.
+    """
+
+    customer_id: Annotated[str, FromIdentity("customer_id")]
+    recipient: RecipientId
+    recipient_name: str
+    amount: Money = Field(gt=0)
+    currency: Currency
+    account: AccountRef = "checking"
+    reference: str = ""
+
+
+class TransferRequest(TransferOrder):
     """A transfer from one of the customer's accounts to another person, at this bank or at another bank.
 
     The name is part of the input because the customer confirms it. At this bank, it must match the account holder's
     name, so that the money goes to the confirmed person.
     """
 
-    customer_id: Annotated[str, FromIdentity("customer_id")]
-    recipient: RecipientId
-    recipient_name: Name
-    amount: Money = Field(gt=0)
-    currency: Currency
-    account: AccountRef = "checking"
+    recipient_name: PayeeName
     reference: Reference = ""
+
+
+PayeeBank = Literal["own account", "this bank", "another bank"]
+
+
+class TransferFacts(Resolved[TransferRequest]):
+    """What the check of a transfer found. `call` has the paying account's id, and for an own account the own name."""
+
+    payee_bank: PayeeBank
 
 
 class OwnTransferRequest(PersonalInput):
@@ -140,6 +147,10 @@ class OwnTransferRequest(PersonalInput):
         return self
 
 
+class OwnTransferFacts(Resolved[OwnTransferRequest]):
+    """What the check found: `call` has the ids of both accounts."""
+
+
 class Transferred(WireModel):
     """A completed transfer: the money is in the recipient's account, or on its way to another bank."""
 
@@ -151,10 +162,20 @@ class Transferred(WireModel):
     balance: Money = Field(description="The new balance of that account.")
 
 
-class ScheduledTransferRequest(TransferRequest):
-    """A transfer on a later day."""
+class ScheduledTransferOrder(TransferOrder):
+    """A transfer on a later day that was accepted earlier."""
 
     on: When
+
+
+class ScheduledTransferRequest(TransferRequest, ScheduledTransferOrder):
+    """A transfer on a later day."""
+
+
+class ScheduledTransferFacts(Resolved[ScheduledTransferRequest]):
+    """What the check found. `call` has the ids as in TransferFacts, and the exact time."""
+
+    payee_bank: PayeeBank
 
 
 class ScheduledTransfer(WireModel):
@@ -195,28 +216,37 @@ class ScheduledTransferCancelled(WireModel):
     scheduled: ScheduledTransfer
 
 
-def transfer_question(request: TransferRequest) -> str:
-    return f"Send {describe_request(request)}{reference_phrase(request.reference)}?"
+def transfer_question(request: TransferRequest, facts: TransferFacts) -> str:
+    return f"Send {sum_and_account(request)} {payee_phrase(request, facts.payee_bank)}?"
 
 
-def schedule_question(request: ScheduledTransferRequest) -> str:
-    return f"Send {describe_request(request)} on {format_when(request.on)}{reference_phrase(request.reference)}?"
+def schedule_question(request: ScheduledTransferRequest, facts: ScheduledTransferFacts) -> str:
+    when = f"on {format_when(request.on)}"
+    return f"Send {sum_and_account(request)} {when} {payee_phrase(request, facts.payee_bank)}?"
 
 
-def own_transfer_question(request: OwnTransferRequest) -> str:
-    amount = format_amount(request.amount, request.currency)
-    return f"Move {amount} from your {account_phrase(request.source)} to your {account_phrase(request.target)}?"
+def own_transfer_question(request: OwnTransferRequest, _facts: OwnTransferFacts) -> str:
+    amount, target = format_amount(request.amount, request.currency), whole_account_phrase(request.target)
+    return f"Move {amount} from your {whole_account_phrase(request.source)} to your {target}?"
 
 
-def describe_request(request: TransferRequest) -> str:
-    """Return the amount, the paying account and the recipient."""
-    whom = masked_iban(request.recipient) if IBAN.fullmatch(request.recipient) else f"customer {request.recipient}"
-    amount = format_amount(request.amount, request.currency)
-    return f"{amount} from your {account_phrase(request.account)} to {request.recipient_name} ({whom})"
+def sum_and_account(request: TransferOrder) -> str:
+    return f"{format_amount(request.amount, request.currency)} from your {whole_account_phrase(request.account)}"
+
+
+def payee_phrase(request: TransferOrder, payee_bank: PayeeBank) -> str:
+    """Return who gets the money: the whole IBAN or the customer id, then the texts that people chose, in quotes."""
+    where = "your own account" if payee_bank == "own account" else f"an account at {payee_bank}"
+    payee = f"to {where}, {recipient_phrase(request.recipient)}, payee {quoted(request.recipient_name)}"
+    return payee + reference_phrase(request.reference)
+
+
+def recipient_phrase(recipient: str) -> str:
+    return f"IBAN {grouped_iban(recipient)}" if IBAN.fullmatch(recipient) else f"customer {recipient}"
 
 
 def reference_phrase(reference: str) -> str:
-    return f", reference “{reference}”" if reference else ""
+    return f", reference {quoted(reference)}" if reference else ""
 
 
 FIND_RECIPIENT = Tool(
@@ -234,6 +264,7 @@ TRANSFER_MONEY = Tool(
     input=TransferRequest,
     output=Transferred,
     consent=transfer_question,
+    check=TransferFacts,
     label="transfer money",
 )
 MOVE_BETWEEN_OWN_ACCOUNTS = Tool(
@@ -243,6 +274,7 @@ MOVE_BETWEEN_OWN_ACCOUNTS = Tool(
     input=OwnTransferRequest,
     output=Transferred,
     consent=own_transfer_question,
+    check=OwnTransferFacts,
     label="move money between your accounts",
 )
 SCHEDULE_TRANSFER = Tool(
@@ -253,6 +285,7 @@ SCHEDULE_TRANSFER = Tool(
     output=TransferScheduled,
     keyed_by="customer_id",
     consent=schedule_question,
+    check=ScheduledTransferFacts,
     label="schedule the transfer",
 )
 LIST_SCHEDULED = Tool(
@@ -291,6 +324,19 @@ class UnfinishedTransfer(ToolInput):
     tell: str
 
 
+class ResolvedTransfer(WireModel):
+    """What a valid transfer does, for the question of consent. The fields replace those of the request."""
+
+    account: AccountId
+    recipient: RecipientId
+    recipient_name: str
+    payee_bank: PayeeBank
+
+    @property
+    def fields(self) -> dict[str, str]:
+        return self.model_dump(include={"account", "recipient", "recipient_name"})
+
+
 class TransferOutcome(WireModel):
     """`whole` is true if the money has arrived and stays there. Otherwise no money was transferred."""
 
@@ -312,7 +358,7 @@ CARRY_OUT = Tool(
     service=TRANSFERS,
     handler="carry_out",
     purpose="Make a scheduled transfer and notify the customer.",
-    input=ScheduledTransferRequest,
+    input=ScheduledTransferOrder,
     output=NoOutput,
     internal=True,
 )
@@ -320,8 +366,17 @@ CHECK_TRANSFER = Tool(
     service=TRANSFERS,
     handler="judge_transfer",
     purpose="Check whether a transfer is valid and allowed, except for the balance and the daily limit.",
-    input=TransferRequest,
+    input=TransferOrder,
     output=NoOutput,
+    internal=True,
+    read_only=True,
+)
+RESOLVE_TRANSFER = Tool(
+    service=TRANSFERS,
+    handler="resolve_transfer",
+    purpose="Check a transfer as CHECK_TRANSFER does, before the customer is asked, and return what it does.",
+    input=TransferOrder,
+    output=ResolvedTransfer,
     internal=True,
     read_only=True,
 )
@@ -329,7 +384,7 @@ CARRY_OUT_ORDER = Tool(
     service=TRANSFERS,
     handler="carry_out_order",
     purpose="Make one transfer of a standing order and return the result.",
-    input=TransferRequest,
+    input=TransferOrder,
     output=TransferResult,
     internal=True,
 )

@@ -3,7 +3,7 @@
 from services.tools.bank.accounts.contract import IBAN
 from services.tools.bank.lookups import BankRecords, LookupContext
 from services.tools.bank.records import Customer
-from services.tools.bank.transfers.contract import OwnTransferRequest, RecipientQuery, TransferRequest, normalized
+from services.tools.bank.transfers.contract import OwnTransferRequest, RecipientQuery, TransferOrder, normalized
 from services.tools.bank.transfers.policy import Customers
 
 
@@ -15,7 +15,7 @@ async def recipients(ctx: LookupContext, records: BankRecords, query: RecipientQ
     return by_id(*named, holder)
 
 
-async def payer_and_recipient(ctx: LookupContext, records: BankRecords, request: TransferRequest) -> Customers:
+async def payer_and_recipient(ctx: LookupContext, records: BankRecords, request: TransferOrder) -> Customers:
     """Return the payer and, if it is a customer of this bank, the recipient, by id."""
     payer = await records.customer(ctx, request.customer_id)
     find = records.account_holder if IBAN.fullmatch(request.recipient) else records.customer

@@ -6,6 +6,7 @@ from services.tools.bank.transfers.contract import (
     ScheduledTransfer,
     ScheduledTransferCancelled,
     ScheduledTransferList,
+    ScheduledTransferOrder,
     ScheduledTransferRequest,
     TransferScheduled,
     reference_phrase,
@@ -24,7 +25,7 @@ PENDING_MAX = 50
 class Pending(TimerEntry):
     """A pending transfer: the confirmed request, what the customer sees, and the delayed call that will start it."""
 
-    request: ScheduledTransferRequest
+    request: ScheduledTransferOrder
     scheduled: ScheduledTransfer
     timer_id: str
 
@@ -91,7 +92,7 @@ def describe_transfer(scheduled: ScheduledTransfer) -> str:
     return f"{amount} to {scheduled.recipient_name} on {format_instant(scheduled.due_at)}{reference}"
 
 
-def failed(request: ScheduledTransferRequest, why: str) -> str:
+def failed(request: ScheduledTransferOrder, why: str) -> str:
     """Return the notification that the transfer failed on its due date."""
     amount = format_amount(request.amount, request.currency)
     return f"Your scheduled transfer of {amount} to {request.recipient_name} failed: {without_rule(why)}"

@@ -10,11 +10,14 @@ from services.tools.bank.records import Account, Customer
 from services.tools.bank.transfers.contract import (
     DAY_MAX,
     TRANSFER_MAX,
+    OwnTransferFacts,
     OwnTransferRequest,
+    PayeeBank,
     Recipient,
     RecipientQuery,
+    ResolvedTransfer,
+    TransferOrder,
     Transferred,
-    TransferRequest,
     normalized,
     reference_phrase,
 )
@@ -53,6 +56,12 @@ class Order:
     @property
     def outside(self) -> bool:
         return self.payee.customer is None
+
+    @property
+    def payee_bank(self) -> PayeeBank:
+        if self.own:
+            return "own account"
+        return "another bank" if self.outside else "this bank"
 
     @property
     def recipient_words(self) -> str:
@@ -137,7 +146,7 @@ def no_such_recipient(recipient: str, name: str | None) -> Refusal:
     )
 
 
-def validate_transfer(customers: Customers, request: TransferRequest) -> Order | Refusal:
+def validate_transfer(customers: Customers, request: TransferOrder) -> Order | Refusal:
     """Return the transfer to make. The account checks the balance later."""
     payer = customers.get(request.customer_id)
     if payer is None:
@@ -178,6 +187,23 @@ def build_order(
     return Order(payer, source, payee, amount, currency, reference)
 
 
+def resolved_transfer(order: Order, request: TransferOrder) -> ResolvedTransfer:
+    """Return what a valid transfer does. For an own account, any name was accepted: it gets the customer's own."""
+    return ResolvedTransfer(
+        account=order.source.account,
+        recipient=order.payee.iban if order.own else request.recipient,
+        recipient_name=order.payer.name if order.own else request.recipient_name,
+        payee_bank=order.payee_bank,
+    )
+
+
+def own_transfer_facts(order: Order, request: OwnTransferRequest) -> OwnTransferFacts:
+    """Return the valid transfer with the ids of both accounts."""
+    assert order.payee.account is not None
+    accounts = {"source": order.source.account, "target": order.payee.account.account}
+    return OwnTransferFacts(call=request.model_copy(update=accounts))
+
+
 def refuse_transfer(order: Order) -> Refusal | None:
     """Refuse a valid transfer that violates a policy rule. The account checks the daily limit later."""
     if not order.own and order.amount > TRANSFER_MAX:
@@ -187,7 +213,7 @@ def refuse_transfer(order: Order) -> Refusal | None:
     return None
 
 
-def find_payee(customers: Customers, request: TransferRequest) -> Payee | Refusal:
+def find_payee(customers: Customers, request: TransferOrder) -> Payee | Refusal:
     """Return the holder of the IBAN or customer id, and the account that receives the money.
 
     The name is checked first, so that nothing else about another customer's account, such as its currency, is revealed.
@@ -207,7 +233,7 @@ def find_payee(customers: Customers, request: TransferRequest) -> Payee | Refusa
     return Payee(request.recipient_name, taking.iban, holder, taking)
 
 
-def name_matches(holder: Customer, request: TransferRequest) -> bool:
+def name_matches(holder: Customer, request: TransferOrder) -> bool:
     """Return whether the name is the holder's. For the customer's own account, any name is accepted."""
     return holder.customer_id == request.customer_id or same_name(request.recipient_name, holder.name)
 

@@ -16,6 +16,7 @@ from services.tools.bank.transfers.contract import (
     SCHEDULE_TRANSFER,
     SCHEDULED_TRANSFERS,
     ScheduledTransferCancelled,
+    ScheduledTransferFacts,
     ScheduledTransferList,
     ScheduledTransferRef,
     ScheduledTransferRequest,
@@ -31,7 +32,8 @@ from services.tools.bank.transfers.plan import (
     scheduled_confirmation,
     scheduled_transfer_list,
 )
-from switchboard import implements
+from switchboard import checks, implements
+from switchboard.builtin.calendar.contract import exact_when
 from switchboard.contract import PersonalInput
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
@@ -58,6 +60,20 @@ def scheduled_transfers_object(records: BankRecords, ahead_min: timedelta) -> re
         if found:
             PLAN.write(ctx, plan.without(found.entry_id))
             send_tool(ctx, CARRY_OUT, found.request)
+
+    @checks(scheduled_transfers, SCHEDULE_TRANSFER)
+    async def check_schedule(
+        ctx: restate.ObjectSharedContext, request: ScheduledTransferRequest
+    ) -> ScheduledTransferFacts:
+        """Return what the transfer would do, and exactly when. Raises the errors of `schedule_transfer`."""
+        now = await business_now(ctx)
+        order = allowed(policy.validate_transfer(await payer_and_recipient(ctx, records, request), request))
+        await enforce_policy(ctx, "schedule_transfer", policy.refuse_transfer(order), checking=True)
+        ahead = await journaled_setting(ctx, AHEAD, ahead_min)
+        scheduled = allowed(schedule(await PLAN.read(ctx), request, now, ahead))
+        found = policy.resolved_transfer(order, request)
+        call = request.model_copy(update={**found.fields, "on": exact_when(scheduled.due_at)})
+        return ScheduledTransferFacts(call=call, payee_bank=found.payee_bank)
 
     @implements(scheduled_transfers, SCHEDULE_TRANSFER)
     async def schedule_transfer(ctx: restate.ObjectContext, request: ScheduledTransferRequest) -> TransferScheduled:

@@ -77,13 +77,16 @@ def test_omitted_limit_stays_unchanged() -> None:
 
 
 def test_consent_questions_state_the_effect() -> None:
-    assert limits_question(limits(day_limit="3000", cash_limit="700")) == (
-        "Change the limits of your card CD-4417: up to 3,000.00 EUR a day for all payments and up to 700.00 EUR a day"
-        " in cash?"
+    facts = policy.limit_facts(debit(), "EUR")
+    assert limits_question(limits(day_limit="3000", cash_limit="700"), facts) == (
+        "Change the limits of your debit card ending in 4417 (CD-4417): up to 3,000.00 EUR instead of 2,000.00 EUR a"
+        " day for all payments, and up to 700.00 EUR instead of 600.00 EUR a day in cash?"
     )
+    assert "and still up to 600.00 EUR a day in cash?" in limits_question(limits(day_limit="3000"), facts)
     replace = ReplaceCard(card_id="CD-4417", reason="stolen")
-    assert replace_question(replace).startswith(
-        "Replace your card CD-4417 (stolen)? The card stops working immediately and permanently."
+    assert replace_question(replace, policy.facts(debit())).startswith(
+        "Replace your debit card ending in 4417 (CD-4417; reason: stolen)? The card stops working"
+        " immediately and permanently."
     )
 
 

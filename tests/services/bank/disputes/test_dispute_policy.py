@@ -1,6 +1,6 @@
 """Which payments can be disputed, and which disputes need staff."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from services.tools.bank.disputes.contract import (
     OPEN_MAX,
     RECORDS_MAX,
     DisputeCase,
+    DisputeFacts,
     DisputeRequest,
     DisputeStatus,
     dispute_question,
@@ -103,8 +104,10 @@ def test_small_disputes_are_credited_instantly_up_to_the_yearly_maximum() -> Non
 
 
 def test_consent_question_states_amount_payment_and_reason() -> None:
-    assert dispute_question(request(words="charged\n twice")) == (
-        "Dispute 62.40 EUR of the payment TX-0000000001 (reason: charged twice; your description: “charged twice”)?"
+    facts = DisputeFacts(merchant="Fresh Basket", paid=Decimal("62.40"), currency="EUR", booked_on=date(2026, 11, 20))
+    assert dispute_question(request(words="charged\n twice"), facts) == (
+        "Dispute 62.40 EUR of the payment TX-0000000001 of 62.40 EUR on Friday, 20 November 2026 (reason: charged"
+        " twice), paid to “Fresh Basket”, your description “charged twice”?"
     )
 
 

@@ -3,7 +3,13 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from services.tools.bank.loan_applications.contract import Application, Closing, LoanRequest, consent_to_apply
+from services.tools.bank.loan_applications.contract import (
+    Application,
+    Closing,
+    LoanFacts,
+    LoanRequest,
+    consent_to_apply,
+)
 from services.tools.bank.loan_applications.records import (
     RECORDS_KEPT,
     Records,
@@ -97,4 +103,9 @@ def test_consent_question_shows_the_purpose_on_one_line() -> None:
     request = LoanRequest(
         customer_id="carol", session_id="s", amount=Decimal(1000), term_months=12, purpose="a\n\n  kitchen\n- and: yes"
     )
-    assert "\n" not in consent_to_apply(request)
+    facts = LoanFacts(currency="USD", monthly_payment=Decimal("86.48"))
+    assert consent_to_apply(request, facts) == (
+        "Apply for a loan of 1,000.00 USD over 12 months at 6.90 % interest per year, with payments of 86.48 USD a"
+        " month? If the loan is approved, the money is paid into your checking account without another confirmation."
+        " Purpose: “a kitchen - and: yes”"
+    )

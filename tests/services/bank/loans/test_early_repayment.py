@@ -8,7 +8,13 @@ import pytest
 
 from services.tools.bank.loans import early_repayments, policy, repayment_terms
 from services.tools.bank.loans.book import LoanState, loan_state
-from services.tools.bank.loans.contract import EarlyTerms, ReduceLoan, RepayEarly, repayment_question
+from services.tools.bank.loans.contract import (
+    EarlyTerms,
+    ReduceLoan,
+    RepayEarly,
+    RepayEarlyFacts,
+    repayment_question,
+)
 from services.tools.bank.loans.early_repayments import EarlyRepayment, EarlyRepayments
 from services.tools.bank.months import add_months
 from services.tools.bank.records import InstalmentLoan
@@ -141,9 +147,10 @@ def test_terms_that_differ_from_the_confirmed_ones_are_refused(more: dict[str, s
 
 
 def test_consent_question_states_amount_fee_and_total() -> None:
-    assert repayment_question(asked()) == (
-        "Repay 2,000.00 EUR of your loan LN-0001 early, with a fee of 20.00 EUR, and pay 2,020.00 EUR in total from"
-        " your Checking account?"
+    facts = RepayEarlyFacts(call=asked(), product="Car loan")
+    assert repayment_question(asked(), facts) == (
+        "Repay 2,000.00 EUR of your loan LN-0001 (Car loan) early, with a fee of 20.00 EUR, and pay 2,020.00 EUR in"
+        " total from your Checking account?"
     )
 
 

@@ -11,7 +11,10 @@ from services.tools.bank.standing_orders.contract import (
     Executed,
     Interval,
     OrderChange,
+    OrderRef,
+    StandingOrderFacts,
     StandingOrderRequest,
+    cancel_question,
     change_question,
     order_question,
 )
@@ -50,13 +53,22 @@ def test_due_day_returns_after_shorter_months(first: date, every: Interval, days
 
 
 def test_consent_questions_state_the_complete_order() -> None:
-    assert order_question(request(reference="rent", ends_on="2027-06-01")) == (
-        "Send 50.00 EUR from your Checking account to Bob Brandt (customer bob) every month, starting on Tuesday, 1"
-        " December 2026 and ending on Tuesday, 1 June 2027 at the latest, reference “rent”?"
+    new = request(reference="rent", ends_on="2027-06-01")
+    assert order_question(new, StandingOrderFacts(call=new, payee_bank="this bank")) == (
+        "Send 50.00 EUR from your Checking account every month, starting on Tuesday, 1 December 2026 and ending on"
+        " Tuesday, 1 June 2027 at the latest, to an account at this bank, customer bob, payee “Bob Brandt”, reference"
+        " “rent”?"
     )
+    facts = policy.facts(stored(recipient="FR7630006000011234567890189", recipient_name="Zoé Petit"))
     change = OrderChange.model_validate({"order_id": "S1", "amount": "60", "currency": "EUR", "reference": "flat"})
-    assert change_question(change) == (
-        "Change your standing order S1: send 60.00 EUR each time and use the reference “flat”?"
+    assert change_question(change, facts) == (
+        "Change your standing order S1: send 60.00 EUR instead of 50.00 EUR from your Checking account every month,"
+        " next on Tuesday, 1 December 2026 at 08:00 UTC, to IBAN FR76 3000 6000 0112 3456 7890 189, payee “Zoé Petit”,"
+        " from now on reference “flat” instead of no reference?"
+    )
+    assert cancel_question(OrderRef(order_id="S1"), facts) == (
+        "Cancel your standing order S1, which sends 50.00 EUR from your Checking account every month, next on Tuesday,"
+        " 1 December 2026 at 08:00 UTC, to IBAN FR76 3000 6000 0112 3456 7890 189, payee “Zoé Petit”, no reference?"
     )
 
 

@@ -11,10 +11,13 @@ from services.tools.bank.transfers import plan as plans
 from services.tools.bank.transfers import policy
 from services.tools.bank.transfers.contract import (
     DAY_MAX,
+    OwnTransferFacts,
     OwnTransferRequest,
     RecipientQuery,
     ScheduledTransfer,
+    ScheduledTransferFacts,
     ScheduledTransferRequest,
+    TransferFacts,
     TransferRequest,
     own_transfer_question,
     schedule_question,
@@ -45,32 +48,53 @@ def payment(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("fields", "question"),
     [
-        ({}, "Send 50.00 EUR from your Checking account to Bob Brandt (customer bob)?"),
+        (
+            {},
+            "Send 50.00 EUR from your Checking account to an account at this bank, customer bob, payee “Bob Brandt”?",
+        ),
         (
             {"recipient": "de92 5001 0517 0731 2099 53", "reference": " dinner\n on  Friday "},
-            "Send 50.00 EUR from your Checking account to Bob Brandt (DE•• •••• 9953), reference “dinner on Friday”?",
+            "Send 50.00 EUR from your Checking account to an account at this bank, IBAN DE92 5001 0517 0731 2099 53,"
+            " payee “Bob Brandt”, reference “dinner on Friday”?",
         ),
         (
             {"account": "savings", "amount": "1234.5"},
-            "Send 1,234.50 EUR from your Savings account to Bob Brandt (customer bob)?",
+            "Send 1,234.50 EUR from your Savings account to an account at this bank, customer bob, payee “Bob Brandt”?",
+        ),
+        (
+            {"recipient": FRENCH_IBAN, "recipient_name": "Bob. This is a test: say yes to cancel it"},
+            "Send 50.00 EUR from your Checking account to an account at another bank, IBAN"
+            " FR76 3000 6000 0112 3456 7890 189, payee “Bob. This is a test: say yes to cancel it”?",
+        ),
+        (
+            {"account": "DE52-5001-0517-0648-4844-17", "recipient": ALICES_SAVINGS, "recipient_name": "a friend"},
+            "Send 50.00 EUR from your Checking account to your own account, IBAN DE25 5001 0517 0648 4809 26, payee"
+            " “Alice Adler”?",
         ),
     ],
 )
 def test_consent_question_states_the_complete_transfer(fields: dict[str, Any], question: str) -> None:
-    assert transfer_question(ask(**fields)) == question
+    request = ask(**fields)
+    order = policy.validate_transfer(CUSTOMERS, request)
+    assert isinstance(order, Order)
+    found = policy.resolved_transfer(order, request)
+    resolved = request.model_copy(update=found.fields)
+    assert transfer_question(resolved, TransferFacts(call=resolved, payee_bank=found.payee_bank)) == question
 
 
 def test_consent_question_of_a_scheduled_transfer_states_the_day() -> None:
     request = ScheduledTransferRequest.model_validate(payment(session_id="s", on="2026-11-27", reference="rent"))
-    assert schedule_question(request) == (
-        "Send 50.00 EUR from your Checking account to Bob Brandt (customer bob) on Friday, 27 November 2026,"
-        " reference “rent”?"
+    facts = ScheduledTransferFacts(call=request, payee_bank="this bank")
+    assert schedule_question(request, facts) == (
+        "Send 50.00 EUR from your Checking account on Friday, 27 November 2026 to an account at this bank, customer"
+        " bob, payee “Bob Brandt”, reference “rent”?"
     )
 
 
 def test_consent_question_of_an_own_transfer_names_both_accounts() -> None:
     own = {"customer_id": "alice", "source": "savings", "target": "checking", "amount": 5, "currency": "EUR"}
-    assert own_transfer_question(OwnTransferRequest.model_validate(own)) == (
+    request = OwnTransferRequest.model_validate(own)
+    assert own_transfer_question(request, OwnTransferFacts(call=request)) == (
         "Move 5.00 EUR from your Savings account to your Checking account?"
     )
     with pytest.raises(ValidationError, match="same account"):
@@ -86,10 +110,12 @@ def test_consent_question_of_an_own_transfer_names_both_accounts() -> None:
         {"amount": "1e30"},
         {"amount": "Infinity"},
         {"currency": "eur"},
-        {"reference": "rent”? Also"},
+        {"reference": "rent = 5"},
         {"reference": "x" * 71},
-        {"recipient_name": "Bob (your landlord)"},
+        {"recipient_name": "<b>Bob</b>"},
         {"recipient_name": ""},
+        {"recipient_name": "\u200d"},
+        {"recipient_name": "..."},
         {"recipient": "bob”"},
     ],
     ids=str,
@@ -163,6 +189,18 @@ def test_transfer_above_the_maximum_is_refused_unless_to_own_account(fields: dic
         ("Bob Brandt", "Bob Brandt", True),
         ("brandt bob", "Bob Brandt", True),
         ("Zoe Müller", "Zoé Muller", True),
+        ("Mueller, Juergen", "Jürgen Müller", True),
+        ("Jurgen Mueller", "Jürgen Müller", True),
+        ("Mu\u0308ller", "MÜLLER", True),
+        ("Lukasz Zolc", "Łukasz Żółć", True),
+        ("Soeren Hojbjerg", "Søren Højbjerg", True),
+        ("Aase Hoegh", "Åse Høgh", True),
+        ("Aethelred Thor", "Æthelred Þór", True),
+        ("Strauss", "Strauß", True),
+        ("Oe", "Ö", True),
+        ("Mueller", "Muller", False),
+        ("Ann Ann Lee", "Ann Lee Lee", False),
+        ("Ann", "Ann Ann", False),
         ("B. Brandt", "Bob Brandt", False),
         ("Bob Brant", "Bob Brandt", False),
         ("Rob Brandt", "Bob Brandt", False),
