@@ -88,7 +88,7 @@ def texts(marks: tuple[Any, ...]) -> st.SearchStrategy[str]:
         return st.text(alphabet=LETTERS, max_size=8).map(lambda text: "B" + text if plain[0].names else text)
     if pattern is None:
         return st.text(alphabet='abc XYZ-1“"', min_size=1, max_size=8).map(one_line)
-    return PATTERNS.get(pattern) or st.from_regex(pattern, fullmatch=True)
+    return PATTERNS[pattern] if pattern in PATTERNS else st.from_regex(pattern, fullmatch=True)
 
 
 def models(model: type[BaseModel], fixed: dict[str, Any] | None = None) -> st.SearchStrategy[Any]:
@@ -128,4 +128,4 @@ def texts_of(annotation: Any, marks: tuple[Any, ...] = ()) -> Iterator[TypeAdapt
             yield from texts_of(annotation_of(field))
     elif origin is not Literal:
         for part in get_args(annotation):
-            yield from texts_of(part)
+            yield from texts_of(part, marks if origin in (Union, UnionType) else ())

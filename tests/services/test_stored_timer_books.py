@@ -1,10 +1,13 @@
 """Books of timers that are in users' Restate: today's code reads them, and writes the same bytes."""
 
+import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.tools.bank.standing_orders.handlers import ORDERS
+from services.tools.bank.transfers.contract import CARRY_OUT, TransferRequest
 from services.tools.bank.transfers.scheduled_transfers import PLAN
 from switchboard.builtin.reminders.handlers import BOOK
 from switchboard.toolkit.timers import TimerBook, Timers
@@ -44,6 +47,17 @@ def test_stored_book_is_read_and_written_unchanged(
     assert timers.state_key == state_key
     assert [entry.entry_id for entry in book.pending] == [entry_id]
     assert book.model_dump_json() == stored
+
+
+def test_stored_transfers_keep_names_that_new_calls_may_not_have() -> None:
+    """Names are validated in new calls. A stored one that was lawful before does not make the whole book unreadable."""
+    old = json.dumps("\u200d")
+    plan = PLAN.book.model_validate_json(SCHEDULED_TRANSFERS.replace('"Bob Brandt"', old))
+    orders = ORDERS.book.model_validate_json(STANDING_ORDERS.replace('"Bob Brandt"', old))
+    assert {plan.pending[0].request.recipient_name, orders.pending[0].execution().recipient_name} == {"\u200d"}
+    assert CARRY_OUT.input.model_validate_json(plan.pending[0].request.model_dump_json()).recipient_name == "\u200d"
+    with pytest.raises(ValidationError):
+        TransferRequest.model_validate(orders.pending[0].transfer().model_dump())
 
 
 @pytest.mark.parametrize(
