@@ -41,7 +41,12 @@ def dispute(transaction_id: str, amount: str, currency: str = "EUR") -> Call:
 IMPOSSIBLE: tuple[tuple[str, Call, str], ...] = (
     ("alice", transfer_to("bob", "1000000"), "can be at most 5,000.00 EUR"),
     ("alice", transfer_to("bob", "4999"), "There is not enough money in the Checking account."),
-    ("alice", transfer_to("bob", "5", currency="JPY"), "Your Checking account is in EUR"),
+    ("alice", transfer_to("bob", "5", currency="JPY"), "Bob Brandt has no account in JPY at this bank."),
+    (
+        "alice",
+        transfer_to(FRENCH_IBAN, "5", recipient_name="Zoé Petit", currency="JPY"),
+        "Your Checking account is in EUR",
+    ),
     ("alice", transfer_to("bob", "5", account="checking-usd"), "You have no Checking USD account."),
     ("alice", transfer_to("bob", "5", recipient_name="Bob Brand"), "No customer of this bank matches 'bob'"),
     ("alice", transfer_to("mallory", "5"), "No customer of this bank matches 'mallory'"),
@@ -68,7 +73,11 @@ IMPOSSIBLE: tuple[tuple[str, Call, str], ...] = (
         standing(recipient="alice", recipient_name="Alice Adler", ends_on="2020-01-01"),
         "would end before its first",
     ),
-    ("bob", standing(recipient="alice", recipient_name="Alice Adler", currency="USD"), "is in EUR"),
+    (
+        "bob",
+        standing(recipient="alice", recipient_name="Alice Adler", currency="USD"),
+        "Alice Adler has no account in USD",
+    ),
     ("bob", ("change_standing_order", {"order_id": "S9", "reference": "rent"}), "You have no standing order S9."),
     ("bob", ("cancel_standing_order", {"order_id": "S9"}), "You have no standing order S9."),
     ("bob", loan("100"), "A loan can be between 500.00 EUR and 100,000.00 EUR"),
