@@ -71,6 +71,14 @@ def lock_digest(requested: list[dict[str, Any]], locked: list[dict[str, Any]]) -
     return "sha256:" + hashlib.sha256(json.dumps(lists, separators=(",", ":")).encode()).hexdigest()
 
 
+@pytest.mark.parametrize("chart", ["agent-mesh", *WITH_DEPENDENCIES])
+def test_chart_says_where_it_comes_from(chart: str) -> None:
+    about = metadata(chart)
+    assert {"home", "icon", "sources", "maintainers", "keywords", "annotations"} <= about.keys()
+    assert about["annotations"]["artifacthub.io/license"] == "Apache-2.0"
+    assert (PROJECT / about["icon"].partition("/main/")[2]).is_file()
+
+
 def test_digest_is_the_one_that_helm_computes(tmp_path: Path) -> None:
     """With a chart on this machine, so that helm needs no network."""
     for name in ("inner", "outer"):

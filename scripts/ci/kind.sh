@@ -41,7 +41,7 @@ install() {
     --wait --timeout 5m
   "$HELM" dependency build deploy/helm/mesh-platform
   "$HELM" install mesh-platform deploy/helm/mesh-platform --namespace mesh-platform --create-namespace \
-    --values deploy/helm/mesh-platform/values-local.yaml --wait --timeout 10m
+    --values deploy/helm/mesh-platform/values-local.yaml --set restate.requestSigning.create=true --wait --timeout 10m
   kubectl wait --for=condition=Ready rsc/restate --timeout=10m
   "$HELM" install mesh deploy/helm/agent-mesh --namespace mesh --create-namespace \
     --values deploy/helm/agent-mesh/values-local.yaml --set image.registry= --set image.tag=$FIRST
@@ -96,11 +96,15 @@ upgrade() {
 # The order of docs/operate/install.md: the operator removes finalizers, so remove it last.
 remove() {
   local left
+  if "$HELM" uninstall mesh --namespace mesh --wait --timeout 3m; then
+    fail "helm removed the release, although its RestateDeployments exist."
+  fi
   kubectl --namespace mesh delete rsd --all --wait --timeout=15m
   "$HELM" uninstall mesh --namespace mesh --wait --timeout 15m
   kubectl --namespace mesh delete pod test --ignore-not-found
   "$HELM" uninstall mesh-platform --namespace mesh-platform --wait --timeout 5m
   kubectl delete rsc restate --ignore-not-found --wait --timeout=5m
+  kubectl delete namespace restate --ignore-not-found --wait --timeout=5m
   left=$(kubectl get rsd,rsc --all-namespaces --output name)
   test -z "$left" || fail "These objects were not removed: $left"
   "$HELM" uninstall mesh-operator --namespace restate-operator --wait --timeout 5m

@@ -25,6 +25,8 @@ CHART_USES = {
 CHART_REPOSITORY_PREFIX = "switchboard-"
 """Prefix that the chart adds to a service's name to get its image repository."""
 
+ANY_ANSWER = "."
+
 BUILT_IN_KEYS = {"gateway": "gateway", "demo_model": "demoModel"}
 """The chart's keys for the framework's own services."""
 
@@ -50,7 +52,15 @@ def chart_values(definition: MeshDefinition, defaults: Values) -> Values:
     for name, by_default in defaults["services"].items():
         services[name] = replacing(services.get(name), by_default, defaults["defaults"]["uses"])
     images = {key: image_values(definition, name) for name, key in BUILT_IN_KEYS.items()}
-    return {"services": services, **{key: values for key, values in images.items() if values}}
+    tests = helm_test_values(definition, defaults)
+    return {"services": services, **{key: values for key, values in {**images, "tests": tests}.items() if values}}
+
+
+def helm_test_values(definition: MeshDefinition, defaults: Values) -> Values:
+    """Return what `helm test` asks: the mesh's example. Any answer that is no apology passes."""
+    if not definition.example or definition.example == defaults["tests"]["question"]:
+        return {}
+    return {"question": definition.example, "replyPattern": ANY_ANSWER}
 
 
 def service_values(definition: MeshDefinition, defaults: Values) -> Values:

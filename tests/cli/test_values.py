@@ -58,6 +58,7 @@ def test_values_of_another_mesh_replace_the_charts_services() -> None:
         },
         "gateway": {"image": {"repository": "shop-gateway"}},
         "demoModel": {"image": {"repository": "shop-demo-model"}},
+        "tests": {"question": "hello", "replyPattern": "."},
     }
 
 

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,8 +11,11 @@ import urllib.error
 import urllib.request
 import uuid
 
-QUESTION = "how much is my balance?"
+QUESTION = os.environ.get("QUESTION", "how much is my balance?")
 """A question that needs every part of a mesh: triage hands it to an agent, which calls a tool for the amount."""
+
+REPLY_PATTERN = os.environ.get("REPLY_PATTERN", "[0-9]")
+"""Found in a reply only if a tool was called."""
 
 TRIAGE = "Triage"
 
@@ -66,8 +70,9 @@ def send_message(session: str, token: str, deadline: float) -> dict:
 def check_reply(reply: dict, turn: int) -> None:
     if reply.get("failed") or not reply.get("agent") or not str(reply.get("text", "")).strip():
         raise TestFailed(f"The reply is an apology instead of an agent's answer: {json.dumps(reply)}")
-    if reply["agent"] == TRIAGE or not any(letter.isdigit() for letter in reply["text"]):
-        raise TestFailed(f"The reply to {QUESTION!r} has no amount from an agent's tool: {json.dumps(reply)}")
+    if reply["agent"] == TRIAGE or not re.search(REPLY_PATTERN, reply["text"]):
+        expected = f"an answer of another agent than {TRIAGE} that fits {REPLY_PATTERN!r}"
+        raise TestFailed(f"The reply to {QUESTION!r} is not {expected}: {json.dumps(reply)}")
     if reply.get("turn") != turn:
         raise TestFailed(f"The reply to message {turn} of the conversation has the turn number {reply.get('turn')}.")
 

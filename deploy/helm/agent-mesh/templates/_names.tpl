@@ -26,6 +26,10 @@ app.kubernetes.io/part-of: {{ include "agent-mesh.part-of" . }}
 {{ include "agent-mesh.selector" . }}
 app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/part-of: {{ include "agent-mesh.part-of" .root }}
+{{- if and (eq .component "service") .config.uses.restateAdmin }}
+# mesh-platform opens Restate's admin API to pods with this label.
+switchboard-mesh.io/restate-admin: "true"
+{{- end }}
 {{- with .config.podLabels }}
 {{ toYaml . }}
 {{- end }}
