@@ -1,10 +1,10 @@
-"""Writes the table of providers in docs/build/models.md from switchboard/models/providers.py: `make reference`."""
+"""Writes the table of providers in docs/operate/providers.md from switchboard/models/providers.py: `make reference`."""
 
 from pathlib import Path
 
 from switchboard.models.providers import PROVIDERS, Provider
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "build" / "models.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "operate" / "providers.md"
 BEGIN = "<!-- providers: written by `make reference` -->"
 END = "<!-- /providers -->"
 APIS = {"responses": "Responses", "chat": "Chat Completions", "messages": "Messages"}

@@ -187,7 +187,7 @@ PROVIDERS: Mapping[str, Provider] = {
             key_needed=False,
             keeps_call_ids=True,
             source="its source: it refuses optional fields that its back end lacks, unless `drop_params` is set",
-            tried=ONLY_READ,
+            tried="a whole conversation over each wire API, in front of two endpoints",
         ),
         Provider(
             name="vllm",
@@ -220,7 +220,7 @@ PROVIDERS: Mapping[str, Provider] = {
             notes="user",
             key_needed=False,
             source="its source: message items need their type",
-            tried=ONLY_READ,
+            tried="a whole conversation over each wire API",
         ),
         Provider(
             name="lmstudio",
