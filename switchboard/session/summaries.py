@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import restate
 
 from switchboard.agent import Agent
+from switchboard.loop.attempts import GiveUp
 from switchboard.loop.decisions import JOURNAL, Asking, Decided, request_decision
 from switchboard.messages import (
     Identity,
@@ -106,24 +107,28 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
         turn = TurnRequest(identity=request.identity, transcript=(UserText(text=text),), journal=request.journal)
         asking = Asking(summarizer, models, turn)
         decided = await request_decision(ctx, asking, [], 0)
-        # A model that was not sent the conversation, because its provider refused it, cannot summarise it.
-        whole = not asking.plan.withheld and not asking.plan.skipped
-        answer = decided.reply if isinstance(decided, Decided) else None
-        reply = answer if whole else None
-        if reply is None or not reply.text.strip():
+        result = summary_result(request, decided, asking)
+        if result.summary is None:
             logger.warning("no summary for session %s; it continues without one", request.identity.session_id)
-        result = SummaryResult(
-            customer_id=request.identity.customer_id,
-            through_turn=request.through_turn,
-            summary=(reply.text.strip()[:SUMMARY_MAX_CHARS] or None) if reply else None,
-            # An answer that is not used has its price, too.
-            replies=(answer.model_copy(update={"calls": (), "text": "", "parts": ()}),) if answer else (),
-            attempts=tuple(asking.spent),
-        )
         body = result.model_dump_json().encode()
         ctx.generic_send(SESSION, "fold", body, key=request.identity.session_id, headers=propagation_headers())
 
     return service
+
+
+def summary_result(request: SummaryRequest, decided: Decided | GiveUp, asking: Asking) -> SummaryResult:
+    """Return the summary with what it cost. An answer that is not used has its price, too."""
+    answer = decided.reply if isinstance(decided, Decided) else None
+    # A model that was not sent the conversation, because its provider refused it, cannot summarise it.
+    whole = not asking.plan.withheld and not asking.plan.skipped
+    text = answer.text.strip()[:SUMMARY_MAX_CHARS] if answer and whole else ""
+    return SummaryResult(
+        customer_id=request.identity.customer_id,
+        through_turn=request.through_turn,
+        summary=text or None,
+        replies=(answer.model_copy(update={"calls": (), "text": "", "parts": ()}),) if answer else (),
+        attempts=tuple(asking.spent),
+    )
 
 
 def transcript_lines(message: Message) -> list[str]:
