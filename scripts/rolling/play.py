@@ -16,6 +16,7 @@ from switchboard.cli.approvals import decide, pending_approvals
 from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.process import Process, free_ports, wait_until
 from switchboard.testing import Answer, Customer
+from switchboard.testing.laboratory import HIGH_LIMITS
 
 STEP_TIMEOUT = timedelta(seconds=60)
 DRAIN_DELAY = timedelta(seconds=1)
@@ -227,7 +228,7 @@ async def play(folder: Path, sessions: int, log: Callable[[str], None]) -> Repor
     """Run all steps on a new mesh."""
     connector = aiohttp.TCPConnector(limit=0)
     async with (
-        Mesh(reference(), folder, Addresses.free(reference().definition)) as mesh,
+        Mesh(reference(), folder, Addresses.free(reference().definition), environment=HIGH_LIMITS) as mesh,
         aiohttp.ClientSession(connector=connector) as http,
     ):
         return await Play(mesh, http, log).run(sessions)

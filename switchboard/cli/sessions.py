@@ -41,6 +41,7 @@ class _Head(BaseModel):
     active: str
     turns_total: int
     held: _Held | None = None
+    expired_at: datetime | None = None
 
 
 class _Running(BaseModel):
@@ -61,6 +62,8 @@ class SessionSummary:
     running_since: datetime | None
     questions: tuple[str, ...]
     """Questions of consent that wait for the customer's yes and have not expired."""
+
+    expired_at: datetime | None = None
 
 
 async def all_sessions(admin: Admin) -> list[SessionSummary]:
@@ -92,6 +95,7 @@ def read_session(session_id: str, state: dict[str, str], now: datetime) -> Sessi
         turns_total=head.turns_total if head else 0,
         running_since=running.since if running else None,
         questions=tuple(call.question for call in held.calls) if held else (),
+        expired_at=head.expired_at if head else None,
     )
 
 
@@ -115,4 +119,6 @@ def activity(session: SessionSummary) -> Text:
         return Text(f"answering since {session.running_since.astimezone():%H:%M:%S}", style="green")
     if session.questions:
         return Text(f"needs confirmation: {' '.join(session.questions)}", style="yellow")
+    if session.expired_at:
+        return Text(f"expired on {session.expired_at.astimezone():%Y-%m-%d}", style="dim")
     return Text("")

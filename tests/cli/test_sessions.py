@@ -57,6 +57,8 @@ def test_sessions_list_shows_the_status() -> None:
     picture = drawn(ROWS)
     assert "answering since" in picture
     assert "needs confirmation: Pay 5 EUR to Carol?" in picture
+    expired = Head(customer_id="alice", active="Bank", turns_total=3, expired_at=NOW)
+    assert "expired on 2026-03-01" in drawn([row("a", "head", expired)])
     assert drawn([]) == "No sessions.\n"
 
 
