@@ -55,6 +55,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status in (400, 401, 403, 404, 409, 410, 413, 422, 429, 503)
 }
 
+WAITING_PATHS = ("/messages", "/confirm", "/decline")
+"""Paths whose requests wait for a turn. Only these count as a customer's requests in progress, so that a customer can
+always stop a turn and read."""
+
 CALLER = "switchboard.caller"
 """Entry of a request's scope that holds the authenticated caller."""
 
@@ -70,7 +74,7 @@ class AuthenticatedRoute(APIRoute):
         async def authenticate_first(request: Request) -> Response:
             caller = request.scope[CALLER] = await authenticate(request)
             places: Places = request.app.state.places
-            with places.taken((caller.customer_id, caller.signed_in)):
+            with places.taken((caller.customer_id, caller.signed_in), waits=self.path.endswith(WAITING_PATHS)):
                 return await handle(Request(request.scope, await buffer_body(request.receive)))
 
         return authenticate_first

@@ -37,18 +37,21 @@ class Places:
         self._full_at: dict[Hashable, float] = {}
 
     @contextmanager
-    def taken(self, holder: Hashable) -> Iterator[None]:
-        """Take a place while the block runs. Raises Problem 429 if the holder has its share."""
-        if self._open[holder] >= self._share:
+    def taken(self, holder: Hashable, waits: bool = True) -> Iterator[None]:
+        """Take a place while the block runs. Raises Problem 429 if the holder has its share.
+
+        A request that does not wait takes no place, but counts for the minute.
+        """
+        if waits and self._open[holder] >= self._share:
             raise Problem(
                 TOO_MANY_REQUESTS, "too_many_requests", TOO_MANY_AT_ONCE.format(open=self._share), RETRY_SOON_S
             )
         self._count(holder)
-        self._open[holder] += 1
+        self._open[holder] += waits
         try:
             yield
         finally:
-            self._open[holder] -= 1
+            self._open[holder] -= waits
             if not self._open[holder]:
                 del self._open[holder]
 
