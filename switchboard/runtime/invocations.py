@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import TypedDict
 
 import restate
 from pydantic import ValidationError
@@ -20,9 +21,18 @@ RETRIES = restate.InvocationRetryPolicy(
     on_max_attempts="pause",
 )
 
-NOTHING_RETAINED = timedelta(0)
-"""Journal retention of short handlers whose journals say nothing that the state does not, such as reads that clients
-poll. By default Restate keeps each of their invocations for a day."""
+
+class Retention(TypedDict):
+    """How long Restate keeps an invocation that has ended: its journal, and its answer."""
+
+    journal_retention: timedelta
+    idempotency_retention: timedelta
+
+
+NOTHING_RETAINED = Retention(journal_retention=timedelta(0), idempotency_retention=timedelta(0))
+"""For short handlers whose journals say nothing that the state does not, such as reads that clients poll. By default
+Restate keeps each invocation for a day. It keeps the answer of a request from outside even without an idempotency
+key."""
 
 
 @asynccontextmanager

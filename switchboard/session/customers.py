@@ -47,7 +47,7 @@ def customer_usage(settings: SessionSettings) -> restate.VirtualObject:
         CUSTOMER_USAGE,
         description="What a customer has used, over all sessions.",
         ingress_private=True,
-        journal_retention=NOTHING_RETAINED,
+        **NOTHING_RETAINED,
         invocation_retry_policy=RETRIES,
         # No spans: every trace would show these two short calls.
         invocation_context_managers=[refuse_bad_input],

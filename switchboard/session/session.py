@@ -124,7 +124,7 @@ def add_customer_handlers(session: restate.VirtualObject, conversation: Conversa
         # The signature of this request is not one for `send`.
         return await ctx.object_call(send_after_stop, ctx.key(), message, headers={**headers, SPEAKER_HEADER: token})
 
-    @session.handler(kind="shared", journal_retention=NOTHING_RETAINED, idempotency_retention=CLAIM_RETENTION)
+    @session.handler(kind="shared", journal_retention=timedelta(0), idempotency_retention=CLAIM_RETENTION)
     async def claim(ctx: restate.ObjectSharedContext, key: ClaimedKey) -> ClaimedKey:
         """Claim an idempotency key. For a key in use, Restate returns the first claim."""
         return key
@@ -133,12 +133,12 @@ def add_customer_handlers(session: restate.VirtualObject, conversation: Conversa
 def add_queries(session: restate.VirtualObject, queries: SessionQueries) -> None:
     """Add the read-only handlers. They work also while a turn runs."""
 
-    @session.handler(kind="shared", journal_retention=NOTHING_RETAINED)
+    @session.handler(kind="shared", **NOTHING_RETAINED)
     async def transcript(ctx: restate.ObjectSharedContext, request: TranscriptRequest) -> Transcript:
         """Return a page of the transcript."""
         return await queries.transcript(ctx, request)
 
-    @session.handler(kind="shared", journal_retention=NOTHING_RETAINED)
+    @session.handler(kind="shared", **NOTHING_RETAINED)
     async def status(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
         """Return the active agent, the running turn, the pending question and the cost."""
         return await queries.status(ctx, request)
@@ -158,7 +158,7 @@ def add_private_handlers(session: restate.VirtualObject, settings: SessionSettin
         held = head.held.model_copy(update={"by_word": False}) if head.held else None
         commit_turn(ctx, head, at, notice, settings, held)
 
-    @session.handler(EXPIRE, ingress_private=True, journal_retention=NOTHING_RETAINED)
+    @session.handler(EXPIRE, ingress_private=True, **NOTHING_RETAINED)
     async def expire(ctx: restate.ObjectContext, check: ExpiryCheck) -> None:
         """Delete the conversation if the session has not been used for too long. Sent by its timer."""
         head = await check_expiry(ctx, check, await ctx.get(HEAD, type_hint=Head), settings)

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from functools import wraps
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
@@ -11,6 +10,7 @@ import restate
 from pydantic import BaseModel
 
 from switchboard.contract import Tool
+from switchboard.runtime.invocations import NOTHING_RETAINED
 from switchboard.toolkit.verified_customers import require_verified_customer
 
 Ctx = TypeVar("Ctx", bound=restate.Context)
@@ -28,7 +28,7 @@ def implements(
     service: AnyService,
     tool: Tool[Input, Output],
     kind: Kind | None = None,
-    journal_retention: timedelta | None = None,
+    retained: bool = True,
 ) -> Callable[[Handler[Ctx, Input, Output]], Handler[Ctx, Input, Output]]:
     """Register the decorated function on `service` as the handler of `tool`.
 
@@ -47,7 +47,7 @@ def implements(
         tool: The contract.
         kind: The handler's kind in Restate. On a virtual object "exclusive" (default) or "shared"; on a workflow
             "workflow" for the main handler, or "shared" (default). Not for plain services.
-        journal_retention: How long Restate keeps the journal of a call that has ended; by default a day.
+        retained: Whether Restate keeps a call that has ended for a day. Set it to False for reads that clients poll.
 
     Raises:
         ValueError: At import, if function, service and tool do not match. The message says how to fix it.
@@ -56,7 +56,7 @@ def implements(
 
     def bind(function: Handler[Ctx, Input, Output]) -> Handler[Ctx, Input, Output]:
         raise_problem(tool, problem_with_function(function, tool, accepted_contexts(service, kind)))
-        return register(service, tool, kind, with_verification(function, tool), journal_retention)
+        return register(service, tool, kind, with_verification(function, tool), retained)
 
     return bind
 
@@ -94,16 +94,17 @@ def register(
     tool: Tool[Any, Any],
     kind: Kind | None,
     function: Handler[Ctx, Input, Output],
-    journal_retention: timedelta | None,
+    retained: bool,
 ) -> Handler[Ctx, Input, Output]:
+    retention: Any = {} if retained else NOTHING_RETAINED
     if isinstance(service, restate.Workflow):
         bind: Any = service.main if kind == "workflow" else service.handler
-        bound = bind(name=tool.handler, journal_retention=journal_retention)(function)
+        bound = bind(name=tool.handler, **retention)(function)
     elif isinstance(service, restate.VirtualObject):
         of_object: Any = "shared" if kind == "shared" else "exclusive"
-        bound = service.handler(tool.handler, kind=of_object, journal_retention=journal_retention)(function)
+        bound = service.handler(tool.handler, kind=of_object, **retention)(function)
     else:
-        bound = service.handler(tool.handler, journal_retention=journal_retention)(function)
+        bound = service.handler(tool.handler, **retention)(function)
     return cast(Handler[Ctx, Input, Output], bound)
 
 

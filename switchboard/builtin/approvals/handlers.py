@@ -54,7 +54,7 @@ approvals = staff_service(
 inbox = tool_object(INBOX, "Requests waiting for approval, and the decisions of staff.")
 
 
-@approvals.handler(name="list", journal_retention=NOTHING_RETAINED)
+@approvals.handler(name="list", **NOTHING_RETAINED)
 async def list_approvals(ctx: restate.Context, query: InboxQuery) -> InboxPage:
     """Return a page of pending requests, oldest first."""
     return await call_tool(ctx, LIST_WAITING, query, INBOX_KEY)
@@ -141,7 +141,7 @@ async def expire(ctx: restate.ObjectContext, request: Expire) -> Decision:
     return decision
 
 
-@implements(inbox, LIST_WAITING, kind="shared", journal_retention=NOTHING_RETAINED)
+@implements(inbox, LIST_WAITING, kind="shared", retained=False)
 async def list_waiting(ctx: restate.ObjectSharedContext, query: InboxQuery) -> InboxPage:
     """Return a page of pending requests, oldest first."""
     queue = await pending_ids(ctx)

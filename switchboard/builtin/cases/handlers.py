@@ -82,7 +82,7 @@ async def transfer_to_human_agents(ctx: restate.Context, request: TransferToHuma
     return Text(TRANSFERRED)
 
 
-@cases.handler(name="list", journal_retention=NOTHING_RETAINED)
+@cases.handler(name="list", **NOTHING_RETAINED)
 async def list_open(ctx: restate.Context, query: CaseQuery) -> CasePage:
     """Return a page of open cases, oldest first."""
     return await call_tool(ctx, LIST_CASES, query, INBOX_KEY)
@@ -140,7 +140,7 @@ async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
     return closed
 
 
-@implements(case_inbox, LIST_CASES, kind="shared", journal_retention=NOTHING_RETAINED)
+@implements(case_inbox, LIST_CASES, kind="shared", retained=False)
 async def list_cases(ctx: restate.ObjectSharedContext, query: CaseQuery) -> CasePage:
     """Return a page of open cases, oldest first."""
     waiting = await open_ids(ctx)

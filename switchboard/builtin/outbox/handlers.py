@@ -11,7 +11,6 @@ from switchboard import NoInput
 from switchboard.builtin.outbox import sent as outgoing
 from switchboard.builtin.outbox.contract import DELIVER, LIST_EMAILS, OUTBOX, Delivery, Email, EmailList
 from switchboard.builtin.outbox.sent import Sent
-from switchboard.runtime.invocations import NOTHING_RETAINED
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_object
 from switchboard.toolkit.implement import implements
@@ -31,7 +30,7 @@ async def deliver(ctx: restate.ObjectContext, request: Delivery) -> Email:
     return email
 
 
-@implements(outbox, LIST_EMAILS, kind="shared", journal_retention=NOTHING_RETAINED)
+@implements(outbox, LIST_EMAILS, kind="shared", retained=False)
 async def list_emails(ctx: restate.ObjectSharedContext, _request: NoInput) -> EmailList:
     """Return the e-mails sent to the customer, oldest first."""
     return outgoing.list_emails(await ctx.get(SENT, type_hint=Sent) or Sent())

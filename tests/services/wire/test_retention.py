@@ -5,7 +5,6 @@ from tests.services.wire.discovery import discovered, modules
 POLLED = {
     ("Session", "status"),
     ("Session", "transcript"),
-    ("Session", "claim"),
     ("Session", "expire"),
     ("Approvals", "list"),
     ("ApprovalInbox", "list_waiting"),
@@ -21,6 +20,6 @@ def test_handlers_that_clients_poll_are_not_retained() -> None:
         (name, handler["name"])
         for name, service in services.items()
         for handler in service["handlers"]
-        if handler.get("journalRetention", service.get("journalRetention")) == 0
+        if all(handler.get(kind, service.get(kind)) == 0 for kind in ("journalRetention", "idempotencyRetention"))
     }
     assert unretained - {("CustomerUsage", "grant"), ("CustomerUsage", "settle")} == POLLED
