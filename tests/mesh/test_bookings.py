@@ -37,9 +37,11 @@ async def test_booking_with_three_payment_methods_is_confirmed_and_cancelled(lab
     asked = await request_call(laboratory, customer, booking("SB245", day, *ALICES_THREE))
     assert asked.text == (
         "Please confirm, with yes or no: Book BER to LIS, one way, in economy?"
-        f" Flights: SB245 BER to LIS on {format_date(day)}. Checked bags: 0, 0 of them paid. Travel insurance: no."
+        f" Flights: SB245 on {format_date(day)}, from BER to LIS."
+        " Checked bags: 0, 0 of them paid. Travel insurance: no."
         " You pay 289.40 USD: 120.00 USD with gift card 1207, 50.00 USD with certificate 5001, 119.40 USD with credit"
-        " card 4242 (Visa ending in 4242). Passengers: “Alice” “Adler”, born on 17 April 1988."
+        " card 4242. Your credit card 4242 is the Visa ending in 4242."
+        " Passengers: “Alice” “Adler”, born on 17 April 1988."
     )
     assert await snapshot(laboratory, "alice", "SB245", day) == before
     await laboratory.model.plays(*yes_scene())

@@ -13,6 +13,7 @@ from services.tools.airline.reservations.facts import (
     CancellationFacts,
     FlightsFacts,
     PassengersFacts,
+    format_cards,
     format_flights,
     format_lost,
     format_method,
@@ -20,8 +21,7 @@ from services.tools.airline.reservations.facts import (
     format_people,
     format_price,
     format_refunds,
-    format_reservation,
-    format_route,
+    format_trip,
     readable,
 )
 from services.tools.airline.rules import CURRENCY
@@ -158,56 +158,53 @@ class SendCertificate(PersonalInput):
 
 def booking_question(request: BookReservation, facts: BookingFacts) -> str:
     payments = ", ".join(
-        f"{format_amount(part.amount, CURRENCY)} with {format_method(part.payment_id, facts.methods)}"
+        f"{format_amount(part.amount, CURRENCY)} with {format_method(part.payment_id)}"
         for part in request.payment_methods
     )
     return (
-        f"Book {format_route(request.origin, request.destination, request.flight_type)}, in {readable(request.cabin)}?"
-        f" Flights: {format_flights(chosen(request.flights), facts.flights)}."
+        f"Book {request.origin} to {request.destination}, {readable(request.flight_type)}, in"
+        f" {readable(request.cabin)}? Flights: {format_flights(chosen(request.flights), facts.route)}."
         f" Checked bags: {format_bags(request)}. Travel insurance: {request.insurance}."
-        f" You pay {format_amount(facts.price, CURRENCY)}: {payments}.{format_lost(facts.lost)}"
-        f" Passengers: {format_people(records_of(request.passengers))}."
+        f" You pay {format_amount(facts.price, CURRENCY)}: {payments}.{format_cards(facts.cards)}"
+        f"{format_lost(facts.lost)} Passengers: {format_people(records_of(request.passengers))}."
     )
 
 
 def cancellation_question(request: CancelReservation, facts: CancellationFacts) -> str:
     reason = f" Reason: {readable(request.reason)}." if request.reason else ""
     return (
-        f"Cancel {format_reservation(request.reservation_id, facts.reservation)}? All its flights are cancelled, and"
-        f" this cannot be undone.{reason} {format_refunds(facts.refunds)}"
-        f" Passengers: {format_names(facts.reservation.passengers)}."
+        f"Cancel {format_trip(request.reservation_id, facts.trip)}? All its flights are cancelled, and this cannot be"
+        f" undone.{reason} {format_refunds(facts.refunds)} Passengers: {format_names(facts.passengers)}."
     )
 
 
 def flights_question(request: UpdateReservationFlights, facts: FlightsFacts) -> str:
-    booked = facts.reservation
-    same = chosen(request.flights) == tuple((flight.flight_number, flight.date) for flight in booked.flights)
-    flights = "Flights, as before" if same else "Flights from now on"
-    cabin = "as before" if request.cabin == booked.cabin else f"until now {readable(booked.cabin)}"
+    before = tuple((flight.flight_number, flight.date) for flight in facts.trip.flights)
+    flights = "Flights, as before" if chosen(request.flights) == before else "Flights from now on"
+    cabin = "as before" if request.cabin == facts.trip.cabin else f"until now {readable(facts.trip.cabin)}"
     return (
-        f"Change {format_reservation(request.reservation_id, booked)}?"
-        f" {flights}: {format_flights(chosen(request.flights), facts.flights)}."
+        f"Change {format_trip(request.reservation_id, facts.trip)}?"
+        f" {flights}: {format_flights(chosen(request.flights), facts.route)}."
         f" Cabin: {readable(request.cabin)}, {cabin}."
-        f" {format_price(facts.price, request.payment_id, facts.method)}"
-        f" Passengers: {format_names(booked.passengers)}."
+        f" {format_price(facts.price, request.payment_id, facts.card)}"
+        f" Passengers: {format_names(facts.passengers)}."
     )
 
 
 def passengers_question(request: UpdateReservationPassengers, facts: PassengersFacts) -> str:
     return (
-        f"Change the passengers of {format_reservation(request.reservation_id, facts.reservation)}?"
-        f" Until now: {format_people(facts.reservation.passengers)}."
+        f"Change the passengers of {format_trip(request.reservation_id, facts.trip)}?"
+        f" Until now: {format_people(facts.passengers)}."
         f" From now on: {format_people(records_of(request.passengers))}."
     )
 
 
 def baggages_question(request: UpdateReservationBaggages, facts: BagsFacts) -> str:
-    booked = facts.reservation
     return (
-        f"Change the checked bags of {format_reservation(request.reservation_id, booked)}?"
-        f" Until now: {format_bags(booked)}. From now on: {format_bags(request)}."
-        f" {format_price(facts.price, request.payment_id, facts.method)}"
-        f" Passengers: {format_names(booked.passengers)}."
+        f"Change the checked bags of {format_trip(request.reservation_id, facts.trip)}?"
+        f" Until now: {format_bags(facts)}. From now on: {format_bags(request)}."
+        f" {format_price(facts.price, request.payment_id, facts.card)}"
+        f" Passengers: {format_names(facts.passengers)}."
     )
 
 
@@ -219,7 +216,7 @@ def records_of(passengers: tuple[PassengerDetails, ...]) -> tuple[Passenger, ...
     return tuple(person.record() for person in passengers)
 
 
-def format_bags(of: BookReservation | UpdateReservationBaggages | Reservation) -> str:
+def format_bags(of: BookReservation | UpdateReservationBaggages | BagsFacts) -> str:
     return f"{of.total_baggages}, {of.nonfree_baggages} of them paid"
 
 

@@ -1,8 +1,9 @@
 """Resolve the facts that the question about a write shows: routes, prices, refunds, cards. Pure."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
-from services.tools.airline.data.models import Reservation, User
+from services.tools.airline.data.models import Name, Reservation, ReservedFlight, User
 from services.tools.airline.reservations.changes import booked_flights, rebooked_flights
 from services.tools.airline.reservations.contract import (
     BookReservation,
@@ -13,9 +14,12 @@ from services.tools.airline.reservations.facts import (
     BagsFacts,
     BookingFacts,
     CancellationFacts,
+    Card,
+    FlightFacts,
     FlightsFacts,
-    MethodFacts,
     Movement,
+    PassengersFacts,
+    Trip,
 )
 from services.tools.airline.reservations.itinerary import Flights
 from services.tools.airline.reservations.prices import (
@@ -29,13 +33,23 @@ from services.tools.airline.reservations.prices import (
 
 def booking_facts(request: BookReservation, user: User, flights: Flights) -> BookingFacts:
     """Return the facts of a booking. `flights` holds the requested flights, which are on sale."""
-    methods = dict.fromkeys(part.payment_id for part in request.payment_methods)
+    named = {part.payment_id: card_of(part.payment_id, user) for part in request.payment_methods}
     return BookingFacts(
-        flights=booked_flights(request, flights),
+        route=airports(booked_flights(request, flights)),
         price=booking_price(request, flights),
-        methods=tuple(MethodFacts(payment_id=one, card=card_of(one, user)) for one in methods),
+        cards=tuple(Card(payment_id=payment_id, name=card) for payment_id, card in named.items() if card),
         lost=tuple(lost_of_certificates(request, user)),
     )
+
+
+def airports(flights: Sequence[ReservedFlight]) -> tuple[str, ...]:
+    """Return the airports of a route in order. Flights of older reservations may not connect."""
+    route: list[str] = []
+    for flight in flights:
+        if route[-1:] != [flight.origin]:
+            route.append(flight.origin)
+        route.append(flight.destination)
+    return tuple(route)
 
 
 def lost_of_certificates(request: BookReservation, user: User) -> list[Movement]:
@@ -52,11 +66,12 @@ def lost_of_certificates(request: BookReservation, user: User) -> list[Movement]
 def cancellation_facts(user: User, reservation: Reservation) -> CancellationFacts:
     back = refunds(paid_by_method(reservation), user)
     return CancellationFacts(
-        reservation=reservation,
+        trip=trip_of(reservation),
         refunds=tuple(
-            Movement(payment_id=payment_id, card=card_of(payment_id, user), amount=amount)
+            Movement(payment_id=payment_id, amount=amount, card=card_of(payment_id, user))
             for payment_id, amount in back.items()
         ),
+        passengers=names_in(reservation),
     )
 
 
@@ -65,19 +80,49 @@ def flights_facts(
 ) -> FlightsFacts:
     """Return the facts of a change of flights or cabin. `flights` holds the new flights, which are on sale."""
     return FlightsFacts(
-        reservation=reservation,
-        flights=rebooked_flights(reservation, request, flights),
+        trip=trip_of(reservation),
+        route=airports(rebooked_flights(reservation, request, flights)),
         price=change_price(reservation, request.flights, request.cabin, flights),
-        method=MethodFacts(payment_id=request.payment_id, card=card_of(request.payment_id, user)),
+        card=card_of(request.payment_id, user),
+        passengers=names_in(reservation),
     )
+
+
+def passengers_facts(reservation: Reservation) -> PassengersFacts:
+    return PassengersFacts(trip=trip_of(reservation), passengers=reservation.passengers)
 
 
 def bags_facts(request: UpdateReservationBaggages, user: User, reservation: Reservation) -> BagsFacts:
     return BagsFacts(
-        reservation=reservation,
+        trip=trip_of(reservation),
+        total_baggages=reservation.total_baggages,
+        nonfree_baggages=reservation.nonfree_baggages,
         price=bags_price(reservation, request.nonfree_baggages),
-        method=MethodFacts(payment_id=request.payment_id, card=card_of(request.payment_id, user)),
+        card=card_of(request.payment_id, user),
+        passengers=names_in(reservation),
     )
+
+
+def trip_of(reservation: Reservation) -> Trip:
+    return Trip(
+        origin=reservation.origin,
+        destination=reservation.destination,
+        flight_type=reservation.flight_type,
+        cabin=reservation.cabin,
+        flights=tuple(
+            FlightFacts(
+                flight_number=flight.flight_number,
+                origin=flight.origin,
+                destination=flight.destination,
+                date=flight.date,
+            )
+            for flight in reservation.flights
+        ),
+    )
+
+
+def names_in(reservation: Reservation) -> tuple[Name, ...]:
+    return tuple(Name(first_name=person.first_name, last_name=person.last_name) for person in reservation.passengers)
 
 
 def card_of(payment_id: str, user: User) -> str:

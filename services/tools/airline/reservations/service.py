@@ -147,7 +147,7 @@ async def check_update_reservation_passengers(
 ) -> PassengersFacts:
     """Return what the question shows. 404 or 409, with the reason, if the call would be refused."""
     found = await prepare_change_of_passengers(ctx, request, checking=True)
-    return PassengersFacts(reservation=found.kept.reservation)
+    return resolution.passengers_facts(found.kept.reservation)
 
 
 @implements(reservation_service, UPDATE_RESERVATION_PASSENGERS)

@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from services.airline.agent import airline
 from services.tools.airline.data.models import Passenger, PaymentMethod
 from services.tools.airline.reservations import resolution
 from services.tools.airline.reservations.contract import (
@@ -22,7 +23,6 @@ from services.tools.airline.reservations.contract import (
     UpdateReservationFlights,
     UpdateReservationPassengers,
 )
-from services.tools.airline.reservations.facts import PassengersFacts
 from switchboard import Tool
 from tests.services.airline.reservations.policy_world import (
     ANN,
@@ -48,7 +48,7 @@ FACTS: dict[str, Callable[[Any], BaseModel]] = {
     BOOK_RESERVATION.name: lambda request: resolution.booking_facts(request, WHO, WORLD),
     CANCEL_RESERVATION.name: lambda _request: resolution.cancellation_facts(WHO, HELD),
     UPDATE_RESERVATION_FLIGHTS.name: lambda request: resolution.flights_facts(request, WHO, HELD, WORLD),
-    UPDATE_RESERVATION_PASSENGERS.name: lambda _request: PassengersFacts(reservation=HELD),
+    UPDATE_RESERVATION_PASSENGERS.name: lambda _request: resolution.passengers_facts(HELD),
     UPDATE_RESERVATION_BAGGAGES.name: lambda request: resolution.bags_facts(request, WHO, HELD),
 }
 """The facts that each tool's check finds in the small world of the policy tests."""
@@ -82,8 +82,8 @@ def booking(**more: Any) -> BookReservation:
 
 
 RESERVATION = (
-    "reservation AB1234, AAA to CCC, one way, in economy (XX001 AAA to BBB on Monday, 20 May 2030;"
-    " XX002 BBB to CCC on Monday, 20 May 2030)?"
+    "reservation AB1234, AAA to CCC, one way, in economy (flight XX001 from AAA to BBB on Monday, 20 May 2030;"
+    " flight XX002 from BBB to CCC on Monday, 20 May 2030)?"
 )
 
 
@@ -93,10 +93,11 @@ RESERVATION = (
         (
             BOOK_RESERVATION,
             booking(),
-            "Book AAA to CCC, one way, in economy? Flights: XX001 AAA to BBB on Monday, 20 May 2030;"
-            " XX002 BBB to CCC on Monday, 20 May 2030. Checked bags: 2, 1 of them paid. Travel insurance: no."
-            " You pay 250.00 USD: 50.00 USD with cert 1, 150.00 USD with card 1 (Visa ending in 4242)."
-            " The other 450.00 USD of cert 1 are lost. Passengers: “Ann” “Lee”, born on 1 January 1990.",
+            "Book AAA to CCC, one way, in economy? Flights: XX001 on Monday, 20 May 2030; XX002 on Monday, 20 May 2030,"
+            " from AAA to BBB to CCC. Checked bags: 2, 1 of them paid. Travel insurance: no."
+            " You pay 250.00 USD: 50.00 USD with cert 1, 150.00 USD with card 1."
+            " Your card 1 is the Visa ending in 4242. The other 450.00 USD of cert 1 are lost."
+            " Passengers: “Ann” “Lee”, born on 1 January 1990.",
         ),
         (
             CANCEL_RESERVATION,
@@ -110,7 +111,7 @@ RESERVATION = (
             UpdateReservationFlights.model_validate(
                 {**WHICH, "cabin": "business", "flights": choices("XX004"), "payment_id": "card_1"}
             ),
-            f"Change {RESERVATION} Flights from now on: XX004 AAA to CCC on Monday, 20 May 2030."
+            f"Change {RESERVATION} Flights from now on: XX004 on Monday, 20 May 2030, from AAA to CCC."
             " Cabin: business, until now economy. You pay 120.00 USD with card 1 (Visa ending in 4242)."
             " Passengers: “Ann” “Lee”.",
         ),
@@ -119,7 +120,7 @@ RESERVATION = (
             UpdateReservationFlights.model_validate(
                 {**WHICH, "cabin": "economy", "flights": choices("XX004"), "payment_id": "gift_2"}
             ),
-            f"Change {RESERVATION} Flights from now on: XX004 AAA to CCC on Monday, 20 May 2030."
+            f"Change {RESERVATION} Flights from now on: XX004 on Monday, 20 May 2030, from AAA to CCC."
             " Cabin: economy, as before. You get back 80.00 USD to gift 2. Passengers: “Ann” “Lee”.",
         ),
         (
@@ -153,7 +154,7 @@ def test_names_on_record_cannot_hide_or_reorder_the_question() -> None:
     held = HELD.model_copy(update={"passengers": (odd,)})
     request = UpdateReservationPassengers.model_validate({**WHICH, "passengers": [ANN]})
     assert UPDATE_RESERVATION_PASSENGERS.consent is not None
-    asked = UPDATE_RESERVATION_PASSENGERS.consent(request, PassengersFacts(reservation=held))
+    asked = UPDATE_RESERVATION_PASSENGERS.consent(request, resolution.passengers_facts(held))
     assert "Until now: “Ann[2J” “L'ee - Yes?”, born on soon. From now on: “Ann” “Lee”" in asked
 
 
@@ -251,6 +252,10 @@ def valid(tool: Tool[Any, Any], body: dict[str, Any]) -> BaseModel:
         assume(condition=False)
         raise
     return request
+
+
+def test_every_write_that_asks_the_customer_has_a_check_and_is_tested_here() -> None:
+    assert {tool.name for tool in airline.tools if tool.consent} == {tool.name for tool in TOOLS if tool.check}
 
 
 def test_every_field_that_a_model_fills_in_is_varied() -> None:
