@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from services.tools.airline.reservations.contract import TravelDay
 from services.tools.bank.accounts.contract import ACCOUNT_ID, IBAN
 from services.tools.bank.transfers.contract import RecipientId
 from switchboard.builtin.calendar.contract import When
@@ -38,6 +39,7 @@ IBANS = (
     "GB29NWBK60161331926819",
 )
 PATTERNS = {
+    pattern_of(TravelDay): st.sampled_from(("2026-12-04", "2026-12-05", "1990-01-01", "1990-01-10")),
     pattern_of(Currency): st.sampled_from(("EUR", "USD", "JPY")),
     ACCOUNT_PATTERN: st.sampled_from(("checking", "savings", "checking-usd", *IBANS)),
     pattern_of(RecipientId): st.sampled_from((*IBANS, "bob", "carol", "DE20")),
