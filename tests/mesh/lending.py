@@ -21,7 +21,7 @@ async def apply_for_loan(
     """Apply for a loan and confirm. Returns the customer and the application's id."""
     request = {"amount": amount, "term_months": months, "purpose": "a kitchen"}
     await laboratory.model.plays(
-        scene(APPLY, TO_BANK, calls(("apply_for_loan", request))),
+        scene(APPLY, TO_BANK, calls(("apply_for_loan", request)), says("not possible")),
         scene("yes", *AFTER_YES),
         scene(NEXT, says("nothing else")),
         *more,

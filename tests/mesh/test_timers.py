@@ -107,10 +107,7 @@ async def test_invalid_reminder_time_is_refused(laboratory: Laboratory) -> None:
 
 async def schedule_transfer(teller: Teller, payer: str, to: str, amount: str, on: str) -> tuple[Customer, JSON]:
     """Schedule a transfer and confirm it."""
-    customer, asked = await teller.request_call(payer, ("schedule_transfer", payment(to, amount, on=on)))
-    assert "from your Checking account to " in asked.text
-    await customer.says("yes")
-    return customer, await teller.last_result(customer)
+    return await teller.confirm(payer, ("schedule_transfer", payment(to, amount, on=on)))
 
 
 async def test_scheduled_transfer_runs_once_over_a_restart_and_notifies_customer(laboratory: Laboratory) -> None:
