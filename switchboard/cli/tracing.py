@@ -23,12 +23,11 @@ def message_span(session_id: str) -> Iterator[dict[str, str]]:
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
     from switchboard.telemetry.setup import send_spans  # noqa: PLC0415
-    from switchboard.telemetry.spans import CONVERSATION, TRACEPARENT, Attributes, child_span, traceparent  # noqa: PLC0415
+    from switchboard.telemetry.spans import TRACEPARENT, child_span, conversation, traceparent  # noqa: PLC0415
 
     # Do not print export errors: the user wants the reply, and the services log an unreachable collector.
     logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
     logging.getLogger("opentelemetry").propagate = False
     send_spans(SERVICE, os.environ[ENDPOINT])
-    attributes: Attributes = {CONVERSATION: session_id}
-    with child_span(None, "send message", SpanKind.CLIENT, attributes) as span:
+    with child_span(None, "send message", SpanKind.CLIENT, conversation(session_id)) as span:
         yield {TRACEPARENT: traceparent(span.get_span_context())}

@@ -26,6 +26,7 @@ from switchboard.gateway.sessions import SessionClient
 from switchboard.gateway.settings import GatewaySettings
 from switchboard.runtime.process import exit_process, refuse_taken_port
 from switchboard.runtime.settings import load
+from switchboard.speaker import SpeakerKeys
 from switchboard.telemetry.setup import set_up_telemetry
 
 BACKLOG_CONNECTIONS = 1_024
@@ -59,10 +60,11 @@ async def serve(settings: GatewaySettings) -> None:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=ATTEMPT_TIMEOUT.total_seconds())
     # The middleware limits requests. The client's default limit would let only 100 messages wait for replies.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
-        ingress = Ingress(settings.restate_ingress_url, http, settings.speaker())
+        speaker = settings.speaker()
+        ingress = Ingress(settings.restate_ingress_url, http, speaker)
         session_client = SessionClient(ingress, settings.reply_timeout)
         readiness = Readiness(session_client.ready)
-        middleware = create_middleware(settings, http, session_client, readiness)
+        middleware = create_middleware(settings, http, session_client, readiness, speaker)
         server = Server(
             middleware,
             address=settings.host,
@@ -118,13 +120,17 @@ def accepted_connections(settings: GatewaySettings) -> int:
 
 
 def create_middleware(
-    settings: GatewaySettings, http: aiohttp.ClientSession, session_client: SessionClient, readiness: Readiness
+    settings: GatewaySettings,
+    http: aiohttp.ClientSession,
+    session_client: SessionClient,
+    readiness: Readiness,
+    speaker: SpeakerKeys | None,
 ) -> RequestMiddleware:
     """Create the application with its dependencies."""
     tokens = TokenVerifier(settings, create_keys(settings, http))
     customers = Places(settings.customer_requests_max, settings.customer_requests_per_minute)
     return RequestMiddleware(
-        create_app(session_client, tokens, readiness, customers),
+        create_app(session_client, tokens, readiness, customers, speaker),
         settings.requests_max,
         Places(settings.address_connections_max),
         settings.trusted_proxies,

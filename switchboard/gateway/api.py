@@ -11,7 +11,14 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
 from switchboard.gateway.body import buffer_body
-from switchboard.gateway.contract import Decision, IdempotencyKey, NewMessage, ProblemDetails, SessionId
+from switchboard.gateway.contract import (
+    Decision,
+    IdempotencyKey,
+    NewMessage,
+    NewSession,
+    ProblemDetails,
+    SessionId,
+)
 from switchboard.gateway.identity import Caller, TokenRefused, TokenVerifier
 from switchboard.gateway.middleware import CLIENT_CLOSED_REQUEST, IDEMPOTENCY_KEY
 from switchboard.gateway.places import Places
@@ -40,6 +47,8 @@ from switchboard.session.contract import (
     TranscriptRequest,
     check_text,
 )
+from switchboard.session_ids import made_for, make_session_id, public_part
+from switchboard.speaker import SpeakerKeys
 from switchboard.telemetry.spans import CONVERSATION
 
 OPENAPI = "/v1/openapi.json"
@@ -49,6 +58,10 @@ OPENAPI = "/v1/openapi.json"
 NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
 NO_TOKEN = "The request has no token. Send one as `Authorization: Bearer …`."
+
+NOT_ISSUED = (
+    "Before sign-in, a session needs an id that the gateway has made for its customer. Get one with POST /v1/sessions."
+)
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemDetails, "content": {PROBLEM_JSON: {}}}
@@ -82,12 +95,22 @@ class AuthenticatedRoute(APIRoute):
 
 bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="JWT that identifies the customer.")
 Key = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]
+new_sessions = APIRouter(prefix="/v1/sessions", responses=PROBLEMS, route_class=AuthenticatedRoute)
 sessions = APIRouter(prefix="/v1/sessions/{session_id}", responses=PROBLEMS, route_class=AuthenticatedRoute)
 probes = APIRouter()
 
 
-def create_app(session_client: SessionClient, tokens: TokenVerifier, readiness: Readiness, places: Places) -> FastAPI:
-    """Create the API with its dependencies. `places` are the customers' shares."""
+def create_app(
+    session_client: SessionClient,
+    tokens: TokenVerifier,
+    readiness: Readiness,
+    places: Places,
+    speaker: SpeakerKeys | None = None,
+) -> FastAPI:
+    """Create the API with its dependencies.
+
+    `places` are the customers' shares. `speaker` proves which session ids this mesh has made.
+    """
     app = FastAPI(
         title="Switchboard",
         description="Conversations with a mesh of customer-service agents.",
@@ -98,6 +121,8 @@ def create_app(session_client: SessionClient, tokens: TokenVerifier, readiness: 
     )
     app.state.session_client, app.state.tokens, app.state.readiness = session_client, tokens, readiness
     app.state.places = places
+    app.state.speaker = speaker
+    app.include_router(new_sessions)
     app.include_router(sessions)
     app.include_router(probes)
     app.add_exception_handler(Problem, on_problem)
@@ -111,8 +136,11 @@ async def authenticated_caller(
     request: Request, session_id: SessionId, _: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Caller:
     """Return the caller of the request; `bearer` only documents the token in the OpenAPI document."""
-    set_attribute(CONVERSATION, session_id)
+    set_attribute(CONVERSATION, public_part(session_id))
     caller: Caller = request.scope[CALLER]
+    speaker: SpeakerKeys | None = request.app.state.speaker
+    if speaker is not None and not caller.signed_in and not made_for(session_id, caller.customer_id, speaker):
+        raise Problem(403, "session_not_issued", NOT_ISSUED)
     return caller
 
 
@@ -136,6 +164,18 @@ def unauthorized(detail: str, challenge: str) -> Problem:
 
 
 AuthenticatedCaller = Annotated[Caller, Depends(authenticated_caller)]
+
+
+@new_sessions.post("", status_code=201)
+async def make_session(
+    request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+) -> NewSession:
+    """Make the id of a session. It has 128 random bits: keep it secret. The first message starts the session.
+
+    A customer who has not signed in needs such an id. A signed-in customer may also choose one.
+    """
+    caller: Caller = request.scope[CALLER]
+    return NewSession(session_id=make_session_id(caller.customer_id, request.app.state.speaker))
 
 
 @sessions.post("/messages", response_model=SendReply)

@@ -13,7 +13,8 @@ SessionId = Annotated[
     str,
     Field(
         pattern=f"^{SESSION_ID}$",
-        description="Chosen by the client: 1 to 64 letters, digits, '.', '_' or '-', but not '.' or '..' alone.",
+        description="From `POST /v1/sessions`. A signed-in customer may choose one: 1 to 64 letters, digits, '.', '_' "
+        "or '-', but not '.' or '..' alone.",
     ),
     AfterValidator(session_id),
 ]
@@ -57,6 +58,12 @@ class NewMessage(Request):
         description="Number of the last turn that the customer had seen when writing this message. A yes confirms a "
         "question only if the customer had seen it.",
     )
+
+
+class NewSession(BaseModel):
+    """The id of a session that has no messages yet."""
+
+    session_id: SessionId
 
 
 class Decision(Request):

@@ -13,6 +13,7 @@ from opentelemetry.trace import Span
 
 from switchboard.gateway.client_address import Network, forwarded_holder
 from switchboard.gateway.connections import Peer
+from switchboard.gateway.headers import refuse_ambiguous_headers
 from switchboard.gateway.metrics import ACTIVE, REQUESTS
 from switchboard.gateway.places import Places
 from switchboard.gateway.problems import Problem, respond
@@ -101,6 +102,7 @@ class RequestMiddleware:
                 raise Problem(503, "stopping", STOPPING, RETRY_SOON_S)
             if self._active > self._requests_max:
                 raise Problem(503, "busy", BUSY, RETRY_SOON_S)
+            refuse_ambiguous_headers(scope)
             with self._address_share(scope):
                 await self._app(scope, receive, send)
         except Problem as problem:

@@ -18,6 +18,7 @@ PROBLEM_JSON = "application/problem+json"
 EXPLANATION_MAX_CHARS = 500
 
 DETAILS = {
+    400: "The body cannot be read. Send JSON in UTF-8.",
     404: "This path does not exist. See /v1/openapi.json for all paths.",
     405: "This path does not support this method. See /v1/openapi.json for the methods of each path.",
 }
@@ -65,7 +66,8 @@ async def on_http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
     detail = DETAILS.get(error.status_code, f"{phrase}. See /v1/openapi.json for the API.")
-    return respond(Problem(error.status_code, phrase.lower().replace(" ", "_"), detail))
+    code = "request_invalid" if error.status_code == HTTPStatus.BAD_REQUEST else phrase.lower().replace(" ", "_")
+    return respond(Problem(error.status_code, code, detail))
 
 
 async def on_unexpected_error(_: Request, error: Exception) -> JSONResponse:

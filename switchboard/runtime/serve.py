@@ -27,7 +27,7 @@ from switchboard.runtime.process import exit_process, refuse_taken_port
 from switchboard.runtime.settings import ModelSettings, ServerSettings, load
 from switchboard.telemetry import metrics
 from switchboard.telemetry.setup import set_up_telemetry
-from switchboard.telemetry.spans import CONVERSATION, describe, traced
+from switchboard.telemetry.spans import conversation, describe, traced
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
     @service.handler()
     async def take_turn(ctx: restate.Context, request: TurnRequest) -> TurnOutcome:
         """Answer one message of a conversation, or name the agent to hand over to."""
-        describe({CONVERSATION: request.identity.session_id})
+        describe(conversation(request.identity.session_id))
         outcome = await run_turn(ctx, agent, models, request)
         metrics.count_turn(agent.name, outcome)
         return outcome

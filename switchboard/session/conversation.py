@@ -40,6 +40,7 @@ from switchboard.session.storage import (
     require_head,
     require_new_request,
 )
+from switchboard.session_ids import public_part
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import current, link, parent_traceparent
 
@@ -123,7 +124,7 @@ class Conversation:
         # Confirmed calls are made even if their question has used up the budget, because they were promised.
         over = over_budget(head, self.settings) if start.over_budget is None else start.over_budget
         if settled is None and not opening.confirmed and over:
-            logger.warning("session %s has reached its budget", ctx.key())
+            logger.warning("session %s has reached its budget", public_part(ctx.key()))
             settled = FinishedTurn(text=OVER_BUDGET, added=(*opening.messages, Notice(text=OVER_BUDGET)), failed=True)
         if head.held is not None:
             link(head.held.trace)

@@ -13,6 +13,7 @@ from switchboard.messages import WireModel
 from switchboard.session.contract import SESSION
 from switchboard.session.settings import SessionSettings
 from switchboard.session.state import Head, TurnStart
+from switchboard.session_ids import public_part
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ async def check_expiry(
     if left > timedelta(0):
         send_check(ctx, check, left)
         return None
-    logger.info("session %s expired after %s without a message", ctx.key(), now.idle_max)
+    logger.info("session %s expired after %s without a message", public_part(ctx.key()), now.idle_max)
     return expired(head, now.at)
 
 

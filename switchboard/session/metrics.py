@@ -38,7 +38,7 @@ async def label_session() -> AsyncIterator[None]:
     """Add the session's id to spans and log lines."""
     ctx = current_context()
     if ctx is not None:
-        spans.describe({spans.CONVERSATION: cast(restate.ObjectContext, ctx).key()})
+        spans.describe(spans.conversation(cast(restate.ObjectContext, ctx).key()))
     yield
 
 

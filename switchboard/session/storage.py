@@ -32,6 +32,7 @@ from switchboard.session.state import (
 )
 from switchboard.session.summaries import request_summary
 from switchboard.session.window import visible
+from switchboard.session_ids import public_part
 from switchboard.speaker import SPEAKER_HEADER, token_id
 from switchboard.telemetry.spans import current
 
@@ -78,11 +79,14 @@ async def load_running(ctx: restate.ObjectSharedContext, request: CustomerReques
 def require_own_session(ctx: AnyContext, own: Head | Running, request: CustomerRequest) -> None:
     """Raises 403 for another customer, and for an unauthenticated one if the session's customer has signed in."""
     if own.customer_id != request.customer_id:
-        logger.warning("refused: customer %s asked for session %s of another customer", request.customer_id, ctx.key())
+        logger.warning(
+            "refused: customer %s asked for session %s of another customer", request.customer_id, public_part(ctx.key())
+        )
         raise restate.TerminalError(OTHER_CUSTOMERS_SESSION, status_code=403)
     if own.signed_in and not request.signed_in:
         logger.warning(
-            "refused: session %s belongs to a signed-in customer, and the request is unauthenticated", ctx.key()
+            "refused: session %s belongs to a signed-in customer, and the request is unauthenticated",
+            public_part(ctx.key()),
         )
         raise restate.TerminalError(SIGN_IN_REQUIRED, status_code=403)
 

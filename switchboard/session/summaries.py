@@ -27,7 +27,8 @@ from switchboard.session.contract import SESSION, CustomerRequest
 from switchboard.session.settings import SessionSettings
 from switchboard.session.state import Head, add_spending
 from switchboard.session.window import Window, drop_summarized, flatten, visible
-from switchboard.telemetry.spans import CONVERSATION, describe, propagation_headers, traced
+from switchboard.session_ids import public_part
+from switchboard.telemetry.spans import conversation, describe, propagation_headers, traced
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
     @service.handler()
     async def summarize(ctx: restate.Context, request: SummaryRequest) -> None:
         """Summarise turns and send the summary to their session."""
-        describe({CONVERSATION: request.identity.session_id})
+        describe(conversation(request.identity.session_id))
         text = "\n".join([f"Summary of the earlier conversation:\n{request.summary}\n"] * bool(request.summary))
         text += "\n".join(line for message in request.messages for line in transcript_lines(message))
         turn = TurnRequest(identity=request.identity, transcript=(UserText(text=text),), journal=request.journal)
@@ -109,7 +110,8 @@ def summaries_service(models: Sequence[Model]) -> restate.Service:
         decided = await request_decision(ctx, asking, [], 0)
         result = summary_result(request, decided, asking)
         if result.summary is None:
-            logger.warning("no summary for session %s; it continues without one", request.identity.session_id)
+            label = public_part(request.identity.session_id)
+            logger.warning("no summary for session %s; it continues without one", label)
         body = result.model_dump_json().encode()
         ctx.generic_send(SESSION, "fold", body, key=request.identity.session_id, headers=propagation_headers())
 

@@ -21,6 +21,8 @@ from restate.exceptions import SdkInternalBaseException
 from restate.extensions import current_context
 from restate.server_context import DisconnectedException, ServerInvocationContext
 
+from switchboard.session_ids import public_part
+
 TRACEPARENT = "traceparent"
 SENT_AT = "x-switchboard-sent-at"
 """Header: when the caller made the call, in nanoseconds since the epoch, from the caller's journal."""
@@ -37,7 +39,7 @@ RECORDS_MAX = 50_000
 """Spans that a process remembers as started or sent. Older ones have ended."""
 
 CONVERSATION = "gen_ai.conversation.id"
-"""Attribute: the session's id."""
+"""Attribute: the session's id, without its secret. See `conversation`."""
 
 CANCELLATION_MESSAGE = "cancelled"
 """Message of the error that Restate raises at an await in a cancelled invocation."""
@@ -211,6 +213,11 @@ def describe(attributes: Attributes) -> None:
     span = _current.get()
     if span is not None:
         span.attributes |= attributes
+
+
+def conversation(session_id: str) -> Attributes:
+    """Return the attribute that names a session."""
+    return {CONVERSATION: public_part(session_id)}
 
 
 def link(parent: str) -> None:

@@ -16,6 +16,7 @@ from switchboard.gateway.settings import TokenSettings
 from switchboard.gateway.token import mint
 from switchboard.local.gateway import GatewayPorts, gateway_process, token_environment
 from switchboard.local.process import Process, free_ports
+from switchboard.session_ids import make_session_id
 from switchboard.testing import JSON
 from tests.laboratory import Laboratory
 
@@ -88,6 +89,9 @@ class Gateway:
     laboratory: Laboratory
 
     def visitor(self, customer_id: str = "alice", http: aiohttp.ClientSession | None = None, **more: Any) -> Visitor:
+        if not more.get("signed_in", True):
+            # Before sign-in, the gateway makes the id.
+            more = {"session": make_session_id(customer_id, self.laboratory.mesh.speaker), **more}
         return Visitor(self.ports.url, http or self.laboratory.http, customer_id, **more)
 
     @property

@@ -96,8 +96,34 @@ async def test_key_of_a_signed_in_customer_is_refused_to_an_unverified_caller(ga
     alice, key = gateway.visitor(), unique()
     assert (await alice.says("hello", key)).status == 200
     claimed = gateway.visitor(session=alice.session, signed_in=False)
-    assert problem(await claimed.says("hello", key)) == (403, "session_forbidden")
-    assert problem(await claimed.gets("transcript")) == (403, "session_forbidden")
+    assert problem(await claimed.says("hello", key)) == (403, "session_not_issued")
+    assert problem(await claimed.gets("transcript")) == (403, "session_not_issued")
+
+
+async def test_session_is_for_signed_in_callers_once_its_customer_has_signed_in(gateway: Gateway) -> None:
+    await gateway.laboratory.model.plays(scene("hello", says("hi")), scene("my balance", says("5 EUR, for you alone")))
+    guest = gateway.visitor(signed_in=False)
+    assert (await guest.says("hello")).status == 200
+    alice, key = gateway.visitor(session=guest.session), unique()
+    assert (await alice.says("my balance", key)).text == "5 EUR, for you alone"
+    assert problem(await guest.says("my balance", key)) == (403, "session_forbidden")
+    assert problem(await guest.gets("transcript")) == (403, "session_forbidden")
+
+
+async def test_gateway_makes_the_id_of_a_session_before_sign_in(gateway: Gateway) -> None:
+    await gateway.laboratory.model.plays(scene("hello", says("hi")))
+    http, url = gateway.laboratory.http, f"{gateway.ports.url}/v1/sessions"
+    guest = gateway.visitor(signed_in=False)
+    ids = set()
+    for _ in range(3):
+        async with http.post(url, headers={"authorization": f"Bearer {guest.token}"}) as response:
+            assert response.status == 201
+            guest.session = (await response.json())["session_id"]
+        ids.add(guest.session)
+        assert (await guest.says("hello")).status == 200
+    assert len(ids) == 3
+    async with http.post(url) as response:
+        assert response.status == 401
 
 
 async def test_session_knows_whether_the_customer_is_signed_in(gateway: Gateway) -> None:
@@ -310,6 +336,7 @@ async def test_openapi_document_lists_all_operations(gateway: Gateway) -> None:
     async with gateway.laboratory.http.get(f"{gateway.ports.url}/v1/openapi.json") as response:
         document = await response.json()
     assert sorted(path.removeprefix("/v1/sessions/{session_id}/") for path in document["paths"]) == [
+        "/v1/sessions",
         "confirm",
         "decline",
         "interrupt",

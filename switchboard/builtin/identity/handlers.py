@@ -22,6 +22,7 @@ from switchboard.builtin.identity.contract import (
 )
 from switchboard.builtin.identity.facts import Known, all_facts_match
 from switchboard.builtin.identity.policy import Record
+from switchboard.session_ids import public_part
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import staff_service, tool_object
 from switchboard.toolkit.implement import implements
@@ -53,7 +54,9 @@ def identity_checks_object(facts_on_record: FactsOnRecord) -> restate.VirtualObj
         record = policy.add_try(record, entry)
         ctx.set(RECORD, record)
         if entry.outcome != "verified":
-            logger.warning("session %s: try to verify as customer %s: %s", named.session_id, ctx.key(), entry.outcome)
+            logger.warning(
+                "session %s: try to verify as customer %s: %s", public_part(named.session_id), ctx.key(), entry.outcome
+            )
         return policy.reply_to_try(record, entry)
 
     @implements(identity_checks, IS_PROVEN, kind="shared")

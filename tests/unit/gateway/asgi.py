@@ -30,7 +30,7 @@ async def post(app: App, path: str, headers: Mapping[str, str], events: Sequence
     async def send(event: Event) -> None:
         sent.append(event)
 
-    listed = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    listed = [(name.lower().encode(), value.encode()) for name, value in {"host": "gateway", **headers}.items()]
     scope = {
         "type": "http",
         "method": "POST",
