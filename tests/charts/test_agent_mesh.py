@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from switchboard.gateway.api import OPENAPI, sessions
 from tests.charts.golden import API_VERSIONS
 from tests.charts.pods import containers, not_restricted, pod_templates
 from tests.charts.rendering import (
@@ -24,6 +25,7 @@ from tests.charts.rendering import (
     render,
     rendered_from,
     template,
+    values,
     values_files,
 )
 from tests.charts.schemas import FOREIGN, KUBERNETES_VERSIONS, crd_problems, kubernetes_problems
@@ -305,13 +307,27 @@ def test_routes_reach_only_the_customers_api() -> None:
     service = one(manifests, "Service", "a-gateway")["spec"]
     assert [port["targetPort"] for port in service["ports"]] == ["http"]
     [rule] = one(manifests, "Ingress")["spec"]["rules"]
-    [path] = rule["http"]["paths"]
-    assert path["backend"]["service"] == {"name": "a-gateway", "port": {"name": "http"}}
-    assert (path["path"], path["pathType"]) == ("/v1/", "Prefix")
+    wanted = ["/v1/sessions", "/v1/openapi.json"]
+    assert [(each["path"], each["pathType"]) for each in rule["http"]["paths"]] == [(each, "Prefix") for each in wanted]
+    backends = [each["backend"]["service"] for each in rule["http"]["paths"]]
+    assert backends == [{"name": "a-gateway", "port": {"name": "http"}}] * len(wanted)
     [rule] = one(manifests, "HTTPRoute")["spec"]["rules"]
-    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/v1/"}}]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": each}} for each in wanted]
     assert rule["backendRefs"] == [{"name": "a-gateway", "port": service["ports"][0]["port"]}]
     assert rule["timeouts"] == {"request": "690s"}
+
+
+def test_routes_reach_everything_that_customers_call() -> None:
+    paths = tuple(values(CHART)["gateway"]["paths"])
+    assert all(path.startswith(paths) for path in (OPENAPI, sessions.prefix))
+
+
+def test_routes_reach_staffs_api_only_if_values_name_it() -> None:
+    reached = one(rendered_with({**EVERYTHING, "gateway.paths": ["/v1/sessions", "/v1/staff"]}), "Ingress")
+    assert "/v1/staff" in str(reached)
+    assert "/v1/staff" not in str(
+        [each for each in rendered_with(EVERYTHING) if each["kind"] in ("Ingress", "HTTPRoute")]
+    )
 
 
 def test_extra_objects_are_rendered_as_templates() -> None:

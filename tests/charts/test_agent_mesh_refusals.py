@@ -112,6 +112,7 @@ INVALID: dict[str, tuple[Settings, tuple[str, ...]]] = {
         {"gateway.auth.jwksUrl": "https://a.example.org"},
         ("needs issuer and audience",),
     ),
+    "a route to the metrics": ({"gateway.paths": ["/metrics"]}, ("at '/gateway/paths/0'",)),
     "an ingress without a host": ({"gateway.ingress.enabled": True}, ("needs gateway.ingress.hosts",)),
     "a route without a Gateway": ({"gateway.httpRoute.enabled": True}, ("needs gateway.httpRoute.parentRefs",)),
     "an external Restate without URLs": (
