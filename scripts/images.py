@@ -106,7 +106,7 @@ def registry_settings(chart: str, registry: str) -> list[str]:
 
 def listing(registry: str | None, charts: Mapping[str, Path]) -> list[str]:
     """Return a line for each image: its name, and with a registry the name of its copy there."""
-    lines = set()
+    lines: set[str] = set()
     for chart, folder in charts.items():
         here = images_of(chart, folder=folder)
         there = images_of(chart, *registry_settings(chart, registry), folder=folder) if registry else {}
