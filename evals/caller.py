@@ -1,9 +1,10 @@
-"""Call an agent's tools without a model, validated and completed as in the agent loop. For evaluations only."""
+"""Call private handlers for evaluations: an agent's tools without a model, as in the agent loop, and the dump."""
 
 import restate
 
 from services.airline.agent import airline
 from services.bank.agent import bank
+from services.tools.airline.record_dump.contract import AIRLINE_RECORDS, Dump, DumpRequest
 from switchboard import serve
 from switchboard.loop.checks import check_calls
 from switchboard.loop.decide import Act, ApprovedCall, decide, release
@@ -50,6 +51,13 @@ async def call(ctx: restate.Context, request: PlayedCall) -> ToolResult:
     except restate.TerminalError as error:
         return ToolResult(call_id=checked.call_id, ok=False, content=error.message)
     return ToolResult(call_id=checked.call_id, ok=True, content=content.decode())
+
+
+@caller.handler()
+async def dump(ctx: restate.Context, request: DumpRequest) -> Dump:
+    """Return the airline's current records."""
+    body = request.model_dump_json().encode()
+    return Dump.model_validate_json(await ctx.generic_call(AIRLINE_RECORDS, "dump", body))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from switchboard.testing.laboratory import HIGH_LIMITS
 ANSWER_TIMEOUT = timedelta(minutes=5)
 READY_TIMEOUT = timedelta(seconds=30)
 
-DUMP = "AirlineRecords/dump"
+DUMP = "EvalCaller/dump"
+"""The evaluation's own service, which may call the private one of staff."""
 
 REFERENCE_NOW = "2024-05-15T15:00:00-05:00"
 """The time at which the benchmark's data is set."""

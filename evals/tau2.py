@@ -198,7 +198,7 @@ async def run(given: argparse.Namespace, runner_arguments: Sequence[str]) -> int
     model = {"OPENAI_API_KEY": os.environ["OPENAI_API_KEY"], "SWITCHBOARD_MODEL": given.model}
     if given.base_url:
         model["OPENAI_BASE_URL"] = given.base_url
-    async with open_mesh(airline_environment(given.data), model) as mesh:
+    async with open_mesh(airline_environment(given.data), model, beside={"caller": "evals.caller"}) as mesh:
         [port] = free_ports(1)
         bridge = Bridge(mesh, users)
         server = web.AppRunner(bridge.application())

@@ -77,7 +77,7 @@ class Refused(MeshError):
 
 
 class MeshClient:
-    """Client of the sessions and staff services of one mesh. An async context manager; its methods raise MeshError.
+    """Client of the sessions of one mesh. An async context manager; its methods raise MeshError.
 
     `notify` receives a sentence when the connection breaks and the client waits for the mesh to come back. `speaker`
     are the keys of the mesh, SWITCHBOARD_SPEAKER_KEYS: a mesh that has keys refuses requests that are not signed.
@@ -158,16 +158,6 @@ class MeshClient:
             if not page.turns or page.turns[-1].turn >= page.turns_total:
                 break
         return turns
-
-    async def staff(
-        self, service: str, handler: str, request: BaseModel, answer: type[Answer], idempotency_key: str
-    ) -> Answer:
-        """Call a staff service. The same key again is the same request, not a second one."""
-        return await self._call(f"/{service}/{handler}", request, answer, idempotency_key)
-
-    async def read_staff(self, service: str, handler: str, request: BaseModel, answer: type[Answer]) -> Answer:
-        """Call a handler of a staff service that changes nothing."""
-        return await self._read(f"/{service}/{handler}", request, answer)
 
     async def _call(self, path: str, request: BaseModel, answer: type[Answer], idempotency_key: str) -> Answer:
         with self._sentences():

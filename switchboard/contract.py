@@ -27,6 +27,9 @@ FUNCTION_NAME = re.compile(rf"[a-zA-Z0-9_-]{{1,{FUNCTION_NAME_MAX_CHARS}}}")
 CHECK_PREFIX = "check_"
 """Begins the name of the handler that checks a call before the customer is asked."""
 
+SUBJECT_MAX_CHARS = 255
+"""Length of the id that an identity provider gives to a person: a token's `sub` (OpenID Connect Core, section 2)."""
+
 IdentityKey = Literal["customer_id", "session_id"]
 IdentityPart = IdentityKey | Literal["signed_in"]
 

@@ -12,10 +12,10 @@ import aiohttp
 from scripts.rolling.deployments import Deployments, StillNeeded
 from scripts.rolling.load import Load, under_load
 from services.project import reference
-from switchboard.cli.approvals import decide, pending_approvals
+from switchboard.builtin.approvals.contract import APPROVALS
 from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.process import Process, free_ports, wait_until
-from switchboard.testing import Answer, Customer
+from switchboard.testing import JSON, Answer, Customer, Staff
 from switchboard.testing.laboratory import HIGH_LIMITS
 
 STEP_TIMEOUT = timedelta(seconds=60)
@@ -144,9 +144,9 @@ class Play:
 
     async def staff_approve(self, customer: Customer) -> str:
         """Approve the pending applications and return the notice that the customer gets."""
-        ingress = self.mesh.addresses.ingress_url
-        for item in (await pending_approvals(ingress)).waiting:
-            await decide(ingress, "approve", item.approval_id, "Erika", "Enough income.")
+        staff = Staff(self.mesh, self.http, "erika")
+        for item in await self.waiting():
+            await staff.calls(APPROVALS, "approve", approval_id=item["approval_id"], why="Enough income.")
 
         async def notified() -> bool:
             notices = [message["text"] for message in await customer.messages() if message["kind"] == "notice"]
@@ -187,7 +187,13 @@ class Play:
         )
 
     async def staff_are_asked(self) -> bool:
-        return bool((await pending_approvals(self.mesh.addresses.ingress_url)).waiting)
+        return bool(await self.waiting())
+
+    async def waiting(self) -> list[JSON]:
+        """Return the requests that wait for approval."""
+        answer = await Staff(self.mesh, self.http, "erika").calls(APPROVALS, "list")
+        waiting: list[JSON] = answer.body["waiting"]
+        return waiting
 
     async def wait_for_turns(self, version: str) -> None:
         async def enough() -> bool:

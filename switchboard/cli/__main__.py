@@ -5,7 +5,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -55,7 +55,24 @@ NotSignedIn = Annotated[
 ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="Id of the request, from `switchboard approvals list`.")]
 CaseId = Annotated[str, typer.Argument(metavar="ID", help="Id of the case, from `switchboard cases list`.")]
 Outcome = Annotated[str, typer.Option(help="The outcome. The customer sees this text.")]
-By = Annotated[str, typer.Option(help="Name of the staff member.")]
+By = Annotated[
+    str | None,
+    typer.Option(
+        help="The staff member, at a local mesh. Otherwise the token in SWITCHBOARD_STAFF_TOKEN says who it is."
+    ),
+]
+GatewayUrl = Annotated[
+    str, typer.Option(envvar="SWITCHBOARD_GATEWAY_URL", help="URL of the gateway, whose staff API the command uses.")
+]
+StaffFolder = Annotated[
+    Path,
+    typer.Option(
+        "--folder",
+        envvar="SWITCHBOARD_FOLDER",
+        help="Folder of a local mesh, as given to `switchboard up --folder`. Used without SWITCHBOARD_STAFF_TOKEN.",
+    ),
+]
+Note = Annotated[str, typer.Option(help="The note. The customer does not see it.")]
 Why = Annotated[str, typer.Option(help="The reason. The customer sees this text.")]
 Folder = Annotated[
     Path,
@@ -77,6 +94,7 @@ AdminUrl = Annotated[
 
 INGRESS_URL = "http://127.0.0.1:8080"
 ADMIN_URL = "http://127.0.0.1:9070"
+GATEWAY_URL = "http://127.0.0.1:8000"
 
 
 @app.command()
@@ -111,6 +129,7 @@ def up(
 @app.command()
 def token(
     customer: Customer = "alice",
+    staff: Annotated[str | None, typer.Option(help="Make a token for this staff member instead of a customer.")] = None,
     hours: Annotated[int, typer.Option(help="Lifetime of the token in hours.")] = 8,
     not_signed_in: Annotated[
         bool, typer.Option("--not-signed-in", help="Make a token for a customer who is not signed in.")
@@ -121,10 +140,15 @@ def token(
 ) -> None:
     """Print a token for the gateway of a local mesh."""
     from switchboard.cli.console import out, report_errors
-    from switchboard.local.gateway import local_token
+    from switchboard.local.gateway import local_staff_token, local_token
 
     with report_errors():
-        out.out(local_token(folder, customer, hours, not not_signed_in), highlight=False)
+        made = (
+            local_staff_token(folder, staff, hours)
+            if staff
+            else local_token(folder, customer, hours, not not_signed_in)
+        )
+        out.out(made, highlight=False)
 
 
 @app.command()
@@ -227,53 +251,124 @@ def sessions(admin_url: AdminUrl = ADMIN_URL) -> None:
 
 
 @approvals.command("list")
-def list_approvals(ingress_url: IngressUrl = INGRESS_URL) -> None:
+def list_approvals(folder: StaffFolder = DEFAULT_FOLDER, gateway_url: GatewayUrl = GATEWAY_URL) -> None:
     """List the requests waiting for staff approval, oldest first."""
     from switchboard.cli.approvals import pending_approvals, show
     from switchboard.cli.console import out, report_errors
+    from switchboard.cli.staff import StaffDesk
 
     with report_errors():
-        show(asyncio.run(pending_approvals(ingress_url)), out)
+        show(asyncio.run(pending_approvals(StaffDesk(gateway_url, folder))), out)
 
 
 @approvals.command()
-def approve(approval_id: ApprovalId, by: By, why: Why, ingress_url: IngressUrl = INGRESS_URL) -> None:
+def approve(
+    approval_id: ApprovalId,
+    why: Why,
+    by: By = None,
+    folder: StaffFolder = DEFAULT_FOLDER,
+    gateway_url: GatewayUrl = GATEWAY_URL,
+) -> None:
     """Approve a request. The customer is notified with the reason."""
-    from switchboard.cli.approvals import decide
-    from switchboard.cli.console import out, report_errors
-
-    with report_errors():
-        out.print(asyncio.run(decide(ingress_url, "approve", approval_id, by, why)), markup=False, highlight=False)
+    decide_approval("approve", approval_id, why, by, folder, gateway_url)
 
 
 @approvals.command()
-def reject(approval_id: ApprovalId, by: By, why: Why, ingress_url: IngressUrl = INGRESS_URL) -> None:
+def reject(
+    approval_id: ApprovalId,
+    why: Why,
+    by: By = None,
+    folder: StaffFolder = DEFAULT_FOLDER,
+    gateway_url: GatewayUrl = GATEWAY_URL,
+) -> None:
     """Reject a request. The customer is notified with the reason."""
+    decide_approval("reject", approval_id, why, by, folder, gateway_url)
+
+
+def decide_approval(
+    verdict: Literal["approve", "reject"], approval_id: str, why: str, by: str | None, folder: Path, gateway_url: str
+) -> None:
     from switchboard.cli.approvals import decide
     from switchboard.cli.console import out, report_errors
+    from switchboard.cli.staff import StaffDesk
 
     with report_errors():
-        out.print(asyncio.run(decide(ingress_url, "reject", approval_id, by, why)), markup=False, highlight=False)
+        decided = asyncio.run(decide(StaffDesk(gateway_url, folder, by), verdict, approval_id, why))
+        out.print(decided, markup=False, highlight=False)
 
 
 @cases.command("list")
-def list_cases(ingress_url: IngressUrl = INGRESS_URL) -> None:
+def list_cases(folder: StaffFolder = DEFAULT_FOLDER, gateway_url: GatewayUrl = GATEWAY_URL) -> None:
     """List the open cases, oldest first."""
     from switchboard.cli.cases import open_cases, show
     from switchboard.cli.console import out, report_errors
+    from switchboard.cli.staff import StaffDesk
 
     with report_errors():
-        show(asyncio.run(open_cases(ingress_url)), out)
+        show(asyncio.run(open_cases(StaffDesk(gateway_url, folder))), out)
+
+
+@cases.command("show")
+def show_case(case_id: CaseId, folder: StaffFolder = DEFAULT_FOLDER, gateway_url: GatewayUrl = GATEWAY_URL) -> None:
+    """Show a case with its notes, open or closed."""
+    from switchboard.cli.cases import read
+    from switchboard.cli.cases import show_case as draw
+    from switchboard.cli.console import out, report_errors
+    from switchboard.cli.staff import StaffDesk
+
+    with report_errors():
+        draw(asyncio.run(read(StaffDesk(gateway_url, folder), case_id)), out)
+
+
+@cases.command("transcript")
+def case_transcript(
+    case_id: CaseId, folder: StaffFolder = DEFAULT_FOLDER, gateway_url: GatewayUrl = GATEWAY_URL
+) -> None:
+    """Print the conversation in which a case was opened."""
+    from switchboard.cli.cases import conversation_of
+    from switchboard.cli.console import out, report_errors
+    from switchboard.cli.staff import StaffDesk
+    from switchboard.cli.transcript import show
+
+    with report_errors():
+        case, turns = asyncio.run(conversation_of(StaffDesk(gateway_url, folder), case_id))
+        show(turns, case.customer_id, out)
+
+
+@cases.command("note")
+def note_case(
+    case_id: CaseId,
+    text: Note,
+    by: By = None,
+    folder: StaffFolder = DEFAULT_FOLDER,
+    gateway_url: GatewayUrl = GATEWAY_URL,
+) -> None:
+    """Add a note to an open case. The customer does not see it."""
+    from switchboard.cli.cases import add_note
+    from switchboard.cli.console import out, report_errors
+    from switchboard.cli.staff import StaffDesk
+
+    with report_errors():
+        noted = asyncio.run(add_note(StaffDesk(gateway_url, folder, by), case_id, text))
+        out.print(noted, markup=False, highlight=False)
 
 
 @cases.command("close")
-def close_case(case_id: CaseId, by: By, outcome: Outcome, ingress_url: IngressUrl = INGRESS_URL) -> None:
+def close_case(
+    case_id: CaseId,
+    outcome: Outcome,
+    by: By = None,
+    folder: StaffFolder = DEFAULT_FOLDER,
+    gateway_url: GatewayUrl = GATEWAY_URL,
+) -> None:
     """Close a case. The customer is notified of the outcome."""
     from switchboard.cli.cases import close
     from switchboard.cli.console import out, report_errors
+    from switchboard.cli.staff import StaffDesk
 
     with report_errors():
-        out.print(asyncio.run(close(ingress_url, case_id, by, outcome)), markup=False, highlight=False)
+        closed = asyncio.run(close(StaffDesk(gateway_url, folder, by), case_id, outcome))
+        out.print(closed, markup=False, highlight=False)
 
 
 @app.command()

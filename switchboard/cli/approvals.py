@@ -1,41 +1,25 @@
 """Staff approvals in the terminal: lists the pending requests and decides one."""
 
-import uuid
 from typing import Literal
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from switchboard.builtin.approvals.contract import (
-    APPROVALS,
-    Decided,
-    InboxPage,
-    InboxQuery,
-    PendingApproval,
-    StaffDecision,
-)
-from switchboard.cli.console import note
-from switchboard.client import MeshClient
-from switchboard.local.problem import InvalidCommand
-from switchboard.loop.decide import explain
+from switchboard.builtin.approvals.contract import Decided, InboxPage, PendingApproval
+from switchboard.cli.staff import StaffDesk
 
 
-async def pending_approvals(ingress_url: str) -> InboxPage:
+async def pending_approvals(desk: StaffDesk) -> InboxPage:
     """Return the first page of pending requests. Raises MeshUnavailable if no mesh answers."""
-    async with MeshClient(ingress_url, notify=note) as mesh:
-        return await mesh.read_staff(APPROVALS, "list", InboxQuery(), InboxPage)
+    async with desk.api() as staff:
+        return await staff.get(InboxPage, "approvals")
 
 
-async def decide(ingress_url: str, verdict: Literal["approve", "reject"], approval_id: str, by: str, why: str) -> str:
+async def decide(desk: StaffDesk, verdict: Literal["approve", "reject"], approval_id: str, why: str) -> str:
     """Approve or reject a request and return a summary. Raises Refused if it is already decided or does not exist."""
-    try:
-        decision = StaffDecision(approval_id=approval_id, by=by, why=why)
-    except ValidationError as error:
-        raise InvalidCommand(f"{explain(error)}.") from error
-    async with MeshClient(ingress_url, notify=note) as mesh:
-        return (await mesh.staff(APPROVALS, verdict, decision, Decided, idempotency_key=uuid.uuid4().hex)).summary
+    async with desk.api() as staff:
+        return (await staff.post(Decided, "approvals", approval_id, verdict, why=why)).summary
 
 
 def show(page: InboxPage, console: Console) -> None:

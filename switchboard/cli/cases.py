@@ -1,33 +1,56 @@
-"""Staff cases in the terminal: lists the open cases and closes one."""
+"""Staff cases in the terminal: lists the open cases, shows one, adds a note, and closes one."""
 
-import uuid
+from datetime import datetime
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from switchboard.builtin.cases.contract import CASES, Case, CasePage, CaseQuery, CloseCase
-from switchboard.cli.console import note
-from switchboard.client import MeshClient
-from switchboard.local.problem import InvalidCommand
-from switchboard.loop.decide import explain
+from switchboard.builtin.cases.contract import Case, CasePage
+from switchboard.cli.staff import StaffDesk
+from switchboard.client import PAGES_MAX
+from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, Transcript, TurnRecord
 
 
-async def open_cases(ingress_url: str) -> CasePage:
+async def open_cases(desk: StaffDesk) -> CasePage:
     """Return the first page of open cases. Raises MeshUnavailable if no mesh answers."""
-    async with MeshClient(ingress_url, notify=note) as mesh:
-        return await mesh.read_staff(CASES, "list", CaseQuery(), CasePage)
+    async with desk.api() as staff:
+        return await staff.get(CasePage, "cases")
 
 
-async def close(ingress_url: str, case_id: str, by: str, outcome: str) -> str:
+async def read(desk: StaffDesk, case_id: str) -> Case:
+    """Return a case, open or closed. Raises Refused if it does not exist."""
+    async with desk.api() as staff:
+        return await staff.get(Case, "cases", case_id)
+
+
+async def add_note(desk: StaffDesk, case_id: str, text: str) -> str:
+    """Add a note to an open case and return a summary. Raises Refused if the case does not exist or is closed."""
+    async with desk.api() as staff:
+        noted = await staff.post(Case, "cases", case_id, "notes", text=text)
+    return f"{noted.case_id} has {len(noted.notes)} {'note' if len(noted.notes) == 1 else 'notes'}."
+
+
+async def conversation_of(desk: StaffDesk, case_id: str) -> tuple[Case, list[TurnRecord]]:
+    """Return a case and its session's whole transcript, oldest turn first. Raises Refused."""
+    turns: list[TurnRecord] = []
+    async with desk.api() as staff:
+        case = await staff.get(Case, "cases", case_id)
+        for _ in range(PAGES_MAX):
+            after = turns[-1].turn if turns else 0
+            page = await staff.get(
+                Transcript, "sessions", case.session_id, "transcript", after=after, limit=TRANSCRIPT_PAGE_MAX_TURNS
+            )
+            turns += page.turns
+            if not page.turns or page.turns[-1].turn >= page.turns_total:
+                break
+    return case, turns
+
+
+async def close(desk: StaffDesk, case_id: str, outcome: str) -> str:
     """Close a case and return a summary. Raises Refused if the case does not exist or is already closed."""
-    try:
-        closing = CloseCase(case_id=case_id, by=by, outcome=outcome)
-    except ValidationError as error:
-        raise InvalidCommand(f"{explain(error)}.") from error
-    async with MeshClient(ingress_url, notify=note) as mesh:
-        closed = await mesh.staff(CASES, "close", closing, Case, idempotency_key=uuid.uuid4().hex)
+    async with desk.api() as staff:
+        closed = await staff.post(Case, "cases", case_id, "close", outcome=outcome)
     if closed.verified:
         return f"{closed.case_id} is closed. {closed.customer_id} is notified of the outcome."
     return (
@@ -61,3 +84,27 @@ def show(page: CasePage, console: Console) -> None:
     console.print(table)
     if page.open_total > len(page.cases):
         console.print(f"{len(page.cases)} of {page.open_total} cases are shown, oldest first.", style="dim")
+
+
+def show_case(case: Case, console: Console) -> None:
+    """Print a case with everything that staff know about it."""
+    rows = [
+        ("Case", Text(case.case_id, style="bold")),
+        ("Customer", customer_cell(case)),
+        ("Session", Text(case.session_id)),
+        ("Opened", Text(local_time(case.opened_at))),
+        ("Summary", Text(case.summary)),
+        *(("Note", Text(f"{local_time(note.at)}, {note.by}: {note.text}")) for note in case.notes),
+    ]
+    if case.closed_at is not None:
+        rows.append(("Closed", Text(f"{local_time(case.closed_at)}, {case.closed_by}: {case.outcome}")))
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column()
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table)
+
+
+def local_time(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"

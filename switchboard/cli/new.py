@@ -33,7 +33,7 @@ FOLDER_MODE = 0o755
 TEMPLATE_FOLDERS = {"tests", "wheels"}
 """Folders that every project has besides its package."""
 
-TEMPLATE_SERVICES = {"Orders", "IdentityChecks", "Session", "Summaries"}
+TEMPLATE_SERVICES = {"Orders", "CustomerUsage", "IdentityChecks", "Session", "StaffDoor", "Summaries"}
 """Names of the Restate services in every project. The agent is a Restate service too and needs a different name."""
 
 

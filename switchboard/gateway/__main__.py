@@ -16,7 +16,7 @@ from switchboard.addresses import ATTEMPT_TIMEOUT
 from switchboard.gateway.api import create_app
 from switchboard.gateway.connections import ConnectionGuard, limit_connections
 from switchboard.gateway.identity import Keys, SharedSecret, TokenVerifier
-from switchboard.gateway.ingress import Ingress
+from switchboard.gateway.ingress import Ingress, restate_ingress
 from switchboard.gateway.jwks import ProviderKeys
 from switchboard.gateway.metrics import serve_metrics
 from switchboard.gateway.middleware import RequestMiddleware
@@ -24,6 +24,8 @@ from switchboard.gateway.places import Places
 from switchboard.gateway.probes import Readiness, probe_pages
 from switchboard.gateway.sessions import SessionClient
 from switchboard.gateway.settings import GatewaySettings
+from switchboard.gateway.staff import add_staff_api
+from switchboard.gateway.staff_client import StaffClient
 from switchboard.runtime.process import exit_process, refuse_taken_port
 from switchboard.runtime.settings import load
 from switchboard.speaker import SpeakerKeys
@@ -129,8 +131,10 @@ def create_middleware(
     """Create the application with its dependencies."""
     tokens = TokenVerifier(settings, create_keys(settings, http))
     customers = Places(settings.customer_requests_max, settings.customer_requests_per_minute)
+    app = create_app(session_client, tokens, readiness, customers, speaker)
+    add_staff_api(app, StaffClient(restate_ingress(settings.restate_ingress_url, http, speaker)))
     return RequestMiddleware(
-        create_app(session_client, tokens, readiness, customers, speaker),
+        app,
         settings.requests_max,
         Places(settings.address_connections_max),
         settings.trusted_proxies,

@@ -85,12 +85,16 @@ class AuthenticatedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def authenticate_first(request: Request) -> Response:
-            caller = request.scope[CALLER] = await authenticate(request)
+            caller = request.scope[CALLER] = await self.authenticate(request)
             places: Places = request.app.state.places
-            with places.taken((caller.customer_id, caller.signed_in), waits=self.path.endswith(WAITING_PATHS)):
+            with places.taken(caller, waits=self.path.endswith(WAITING_PATHS)):
                 return await handle(Request(request.scope, await buffer_body(request.receive)))
 
         return authenticate_first
+
+    async def authenticate(self, request: Request) -> object:
+        """Return the caller. Raises Problem 401."""
+        return await authenticate(request)
 
 
 bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="JWT that identifies the customer.")
@@ -146,15 +150,20 @@ async def authenticated_caller(
 
 async def authenticate(request: Request) -> Caller:
     """Return the caller that the token identifies. Raises Problem 401 (RFC 6750)."""
-    credentials = await bearer(request)
-    if credentials is None:
-        raise unauthorized(NO_TOKEN, 'Bearer realm="switchboard"')
     tokens: TokenVerifier = request.app.state.tokens
     try:
-        return await tokens.verify(credentials.credentials)
+        return await tokens.verify(await token_of(request))
     except TokenRefused as error:
         detail = f"The token {error}."
         raise unauthorized(detail, 'Bearer realm="switchboard", error="invalid_token"') from error
+
+
+async def token_of(request: Request) -> str:
+    """Return the request's bearer token. Raises Problem 401."""
+    credentials = await bearer(request)
+    if credentials is None:
+        raise unauthorized(NO_TOKEN, 'Bearer realm="switchboard"')
+    return credentials.credentials
 
 
 def unauthorized(detail: str, challenge: str) -> Problem:

@@ -31,21 +31,28 @@ RETRIES = RetryPolicy(pause=timedelta(milliseconds=250), attempts_max=120)
 """Keep trying for half a minute; a Restate server needs a few seconds to restart."""
 
 
+def restate_ingress(
+    urls: str, http: aiohttp.ClientSession, speaker: SpeakerKeys | None, short_attempts: bool = False
+) -> RestateIngress:
+    """Return the client of an ingress, with the gateway's retries, trace headers and signature."""
+    return RestateIngress(
+        urls,
+        http,
+        RETRIES,
+        # Right after a restart, Restate does not know its services for a moment.
+        retried=(IngressUnavailable, NotAMesh),
+        on_failure=lambda error, failures: RECONNECTS.inc(),
+        headers=trace_headers,
+        speaker=speaker,
+        short_attempts=short_attempts,
+    )
+
+
 class Ingress:
     """The sessions behind one Restate ingress. Its methods raise IngressError."""
 
     def __init__(self, urls: str, http: aiohttp.ClientSession, speaker: SpeakerKeys | None = None) -> None:
-        self._restate = RestateIngress(
-            urls,
-            http,
-            RETRIES,
-            # Right after a restart, Restate does not know its services for a moment.
-            retried=(IngressUnavailable, NotAMesh),
-            on_failure=lambda error, failures: RECONNECTS.inc(),
-            headers=trace_headers,
-            speaker=speaker,
-            short_attempts=True,
-        )
+        self._restate = restate_ingress(urls, http, speaker, short_attempts=True)
 
     async def claim(self, session_id: str, key: ClaimedKey, idempotency_key: str) -> bool:
         """Reserve the key for this request. Return False if another request has reserved it before."""

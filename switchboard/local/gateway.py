@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from switchboard.local.keys import stored_key
 from switchboard.local.problem import InvalidCommand, Problem
 from switchboard.local.process import Process
+
+if TYPE_CHECKING:
+    from switchboard.gateway.settings import TokenSettings
 
 SECRET_FILE = "gateway-secret"
 GATEWAY_STOP_TIMEOUT = timedelta(seconds=30)
@@ -73,15 +77,31 @@ def secret_of(folder: Path) -> str:
 
 def local_token(folder: Path, customer_id: str, hours: int, signed_in: bool) -> str:
     """Return a token for the gateway of the mesh in this folder. Raises Problem if the folder holds no mesh."""
-    # Imported here, because only this command needs them.
-    from switchboard.gateway.settings import TokenSettings  # noqa: PLC0415
+    # Imported here, because only these commands need them.
     from switchboard.gateway.token import mint  # noqa: PLC0415
 
+    return mint(local_settings(folder), customer_id, lifetime(hours), datetime.now(UTC), signed_in)
+
+
+def local_staff_token(folder: Path, subject: str, hours: int = 1) -> str:
+    """Return a staff member's token for the gateway of the mesh in this folder. Raises Problem as `local_token`."""
+    from switchboard.gateway.token import mint_staff  # noqa: PLC0415
+
+    return mint_staff(local_settings(folder), subject, lifetime(hours), datetime.now(UTC))
+
+
+def lifetime(hours: int) -> timedelta:
     if not 1 <= hours <= HOURS_MAX:
         raise InvalidCommand(f"--hours must be between 1 and {HOURS_MAX}.")
+    return timedelta(hours=hours)
+
+
+def local_settings(folder: Path) -> "TokenSettings":
+    """Return the settings of the gateway of the mesh in this folder. Raises Problem if the folder holds no mesh."""
+    from switchboard.gateway.settings import TokenSettings  # noqa: PLC0415
+
     if not (folder / SECRET_FILE).exists():
         raise Problem(
             f"No mesh has been started in {folder}. Run `switchboard up`, or give the mesh's folder with --folder."
         )
-    settings = TokenSettings.model_validate(token_environment(secret_of(folder)))
-    return mint(settings, customer_id, timedelta(hours=hours), datetime.now(UTC), signed_in)
+    return TokenSettings.model_validate(token_environment(secret_of(folder)))

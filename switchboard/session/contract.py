@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from switchboard.contract import SUBJECT_MAX_CHARS
 from switchboard.messages import Message, Usage, WireModel
 from switchboard.text import message_text
 
@@ -68,9 +69,6 @@ def check_text(text: str) -> str:
         )
     return text
 
-
-SUBJECT_MAX_CHARS = 255
-"""Length of a token's `sub` (OpenID Connect Core, section 2)."""
 
 SUBJECT = rf"^[A-Za-z0-9._@|:+=~-]{{1,{SUBJECT_MAX_CHARS}}}$"
 """Subjects of identity providers, such as `auth0|507f1f77`, `f:2f6a…:ada` and `ada+shop@example.com`.

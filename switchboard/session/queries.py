@@ -13,10 +13,12 @@ from switchboard.session.contract import (
     TranscriptRequest,
     TurnRecord,
 )
+from switchboard.session.hops import RUNNING
 from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
 from switchboard.session.settings import SessionSettings
+from switchboard.session.staff_contract import TranscriptPage
 from switchboard.session.state import Head, Running
-from switchboard.session.storage import load_head, load_running, new_head, require_head, turn_key
+from switchboard.session.storage import HEAD, load_head, load_running, new_head, require_head, turn_key
 from switchboard.telemetry.logs import private
 
 logger = logging.getLogger(__name__)
@@ -33,10 +35,18 @@ class SessionQueries:
     async def transcript(self, ctx: restate.ObjectSharedContext, request: TranscriptRequest) -> Transcript:
         """Return a page of turns. The page ends at `request.limit` or TRANSCRIPT_PAGE_MAX_BYTES."""
         head = require_head(ctx, await load_head(ctx, request))
-        last = min(request.after + request.limit, head.turns_total)
+        return await self.page(ctx, head, request.after, request.limit)
+
+    async def transcript_for_staff(self, ctx: restate.ObjectSharedContext, request: TranscriptPage) -> Transcript:
+        """Return a page of turns of any customer's session."""
+        head = require_head(ctx, await ctx.get(HEAD, type_hint=Head))
+        return await self.page(ctx, head, request.after, request.limit)
+
+    async def page(self, ctx: restate.ObjectSharedContext, head: Head, after: int, limit: int) -> Transcript:
+        last = min(after + limit, head.turns_total)
         turns: list[TurnRecord] = []
         size_bytes = 0
-        for number in range(request.after + 1, last + 1):
+        for number in range(after + 1, last + 1):
             turn = await ctx.get(turn_key(number), type_hint=TurnRecord)
             if turn is None or size_bytes > TRANSCRIPT_PAGE_MAX_BYTES:
                 break
@@ -46,6 +56,16 @@ class SessionQueries:
 
     async def status(self, ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
         head, running = await load_head(ctx, request), await load_running(ctx, request)
+        return await self.status_of(ctx, head, running)
+
+    async def status_for_staff(self, ctx: restate.ObjectSharedContext) -> SessionStatus:
+        """Return the status of any customer's session."""
+        head, running = await ctx.get(HEAD, type_hint=Head), await ctx.get(RUNNING, type_hint=Running)
+        return await self.status_of(ctx, head, running)
+
+    async def status_of(
+        self, ctx: restate.ObjectSharedContext, head: Head | None, running: Running | None
+    ) -> SessionStatus:
         if head is None and running is not None:
             head = new_head(running, self.first_agent)
         return await self.describe_status(ctx, require_head(ctx, head), running)

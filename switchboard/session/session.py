@@ -30,6 +30,8 @@ from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
 from switchboard.session.metrics import count_summary, label_session
 from switchboard.session.queries import SessionQueries
 from switchboard.session.settings import SessionSettings
+from switchboard.session.staff_contract import StatusQuery, TranscriptPage
+from switchboard.session.staff_door import STATUS_FOR_STAFF, TRANSCRIPT_FOR_STAFF
 from switchboard.session.state import FinishedTurn, Head
 from switchboard.session.storage import (
     HEAD,
@@ -79,7 +81,9 @@ def session_object(
         ],
     )
     add_customer_handlers(session, conversation)
-    add_queries(session, SessionQueries(introspection, settings, first_agent))
+    queries = SessionQueries(introspection, settings, first_agent)
+    add_queries(session, queries)
+    add_staff_queries(session, queries)
     add_private_handlers(session, settings, first_agent)
     return session
 
@@ -142,6 +146,20 @@ def add_queries(session: restate.VirtualObject, queries: SessionQueries) -> None
     async def status(ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
         """Return the active agent, the running turn, the pending question and the cost."""
         return await queries.status(ctx, request)
+
+
+def add_staff_queries(session: restate.VirtualObject, queries: SessionQueries) -> None:
+    """Add the read-only handlers for staff, which the staff door calls for any session."""
+
+    @session.handler(TRANSCRIPT_FOR_STAFF, kind="shared", ingress_private=True, **NOTHING_RETAINED)
+    async def transcript_for_staff(ctx: restate.ObjectSharedContext, page: TranscriptPage) -> Transcript:
+        """Return a page of the transcript."""
+        return await queries.transcript_for_staff(ctx, page)
+
+    @session.handler(STATUS_FOR_STAFF, kind="shared", ingress_private=True, **NOTHING_RETAINED)
+    async def status_for_staff(ctx: restate.ObjectSharedContext, _: StatusQuery) -> SessionStatus:
+        """Return the active agent, the running turn, the pending question and the cost."""
+        return await queries.status_for_staff(ctx)
 
 
 def add_private_handlers(session: restate.VirtualObject, settings: SessionSettings, first_agent: str) -> None:

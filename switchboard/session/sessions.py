@@ -11,11 +11,13 @@ from switchboard.session.introspection import Introspection
 from switchboard.session.restate_metrics import report_metrics
 from switchboard.session.session import session_object
 from switchboard.session.settings import SessionSettings
+from switchboard.session.staff_door import staff_door
+from switchboard.session.staff_registry import StaffRegistry
 from switchboard.session.summaries import summaries_service
 
 
 class Sessions:
-    """The Session object, customers' accounts, the service that makes summaries, and the metrics from Restate's tables.
+    """The Session object, customers' accounts, summaries, the staff door, and the metrics from Restate's tables.
 
     Serve them in exactly one service of a mesh. `first_agent` answers every new customer. Another service may serve it,
     because sessions find all agents in Restate's registry.
@@ -29,5 +31,10 @@ class Sessions:
         settings, speaker = load(SessionSettings), load(SpeakerSettings).speaker()
         admin_url = settings.restate_admin_url
         session = session_object(Directory(admin_url), settings, self.first_agent.name, speaker)
-        services = (session, customer_usage(settings), summaries_service(models()))
+        services = (
+            session,
+            customer_usage(settings),
+            summaries_service(models()),
+            staff_door(StaffRegistry(admin_url), speaker),
+        )
         return Served(services, background=(partial(report_metrics, Introspection(admin_url)),))

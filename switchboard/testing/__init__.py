@@ -3,6 +3,7 @@
 from switchboard.testing.customer import JSON, Answer, Customer
 from switchboard.testing.laboratory import Laboratory, open_laboratory
 from switchboard.testing.scripted_model import ScriptedModel, calls, says, scene
+from switchboard.testing.staff import Staff
 
 __all__ = [
     "JSON",
@@ -10,6 +11,7 @@ __all__ = [
     "Customer",
     "Laboratory",
     "ScriptedModel",
+    "Staff",
     "calls",
     "open_laboratory",
     "says",

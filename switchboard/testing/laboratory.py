@@ -16,6 +16,7 @@ from switchboard.local.restate_server import AdminError
 from switchboard.runtime.mesh_file import MeshProject
 from switchboard.testing.customer import Customer
 from switchboard.testing.scripted_model import ScriptedModel
+from switchboard.testing.staff import Staff
 
 CONDITION_TIMEOUT = timedelta(seconds=90)
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=120)
@@ -45,6 +46,10 @@ class Laboratory:
     def customer(self, customer_id: str = "alice", **more: Any) -> Customer:
         """Return a customer with a new session. Optional arguments: `session` and `signed_in`."""
         return Customer(self.mesh.addresses.ingress_url, self.http, customer_id, speaker=self.mesh.speaker, **more)
+
+    def staff(self, by: str = "Mia") -> Staff:
+        """Return a staff member, who can call the mesh's staff services."""
+        return Staff(self.mesh, self.http, by)
 
     async def invocations(self, session: str, target: str = "%") -> list[dict[str, Any]]:
         """Return the invocations that a session's messages caused, oldest first.

@@ -66,14 +66,16 @@ def tool_workflow(name: str, description: str) -> restate.Workflow:
 
 
 def staff_service(name: str, description: str) -> restate.Service:
-    """Declare a stateless service for staff. Reachable through the ingress, so a proxy must authenticate staff.
+    """Declare a stateless service for staff, who reach it at the gateway: `POST /v1/staff/services/{name}/{handler}`.
 
-    `description` is shown in the Restate UI.
+    Not reachable through the ingress. If a handler's input has the field `by`, it is the subject of the staff member's
+    token. `description` is shown in the Restate UI and at `/v1/staff/services`.
     """
     return restate.Service(
         name,
         description=description,
         metadata={"switchboard.role": "staff"},
+        ingress_private=True,
         invocation_retry_policy=RETRIES,
         invocation_context_managers=[traced(), count_model_calls, refuse_bad_input],
     )

@@ -10,7 +10,8 @@ from rich.console import Console
 from switchboard.builtin.approvals.contract import Fact, InboxPage, PendingApproval
 from switchboard.cli.approvals import show
 from tests.cli.conftest import run
-from tests.laboratory import Laboratory
+from tests.gateway.desk import staff_token
+from tests.gateway.front import Gateway
 from tests.mesh.lending import LARGE, apply_for_loan, outcome_notice, wait_for_inbox_item
 
 SINCE = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -50,24 +51,27 @@ def test_approvals_list_reports_empty_inbox_and_further_pages() -> None:
     assert "1 of 70 requests are shown" in drawn(ITEM, total=70)
 
 
-async def test_staff_decide_in_the_terminal_and_sessions_are_listed(laboratory: Laboratory) -> None:
+async def test_staff_decide_in_the_terminal_and_sessions_are_listed(gateway: Gateway) -> None:
+    laboratory = gateway.laboratory
     carol, application = await apply_for_loan(laboratory, "carol", LARGE)
     await wait_for_inbox_item(laboratory, application)
 
     async def switchboard(*arguments: str) -> CompletedProcess[str]:
-        addresses = laboratory.mesh.addresses
-        urls = {"RESTATE_INGRESS_URL": addresses.ingress_url, "RESTATE_ADMIN_URL": addresses.admin_url}
-        return await asyncio.to_thread(run, *arguments, **urls)
+        urls = {"SWITCHBOARD_GATEWAY_URL": gateway.ports.url, "RESTATE_ADMIN_URL": laboratory.mesh.addresses.admin_url}
+        return await asyncio.to_thread(run, *arguments, **urls, SWITCHBOARD_STAFF_TOKEN=staff_token("mia"))
 
     def decide(verdict: str, why: str, approval_id: str = application) -> list[str]:
-        return ["approvals", verdict, approval_id, "--by", "Mia", "--why", why]
+        return ["approvals", verdict, approval_id, "--why", why]
 
     listed = await switchboard("approvals", "list")
     assert application in listed.stdout
     assert "monthly income: 5,460.00 EUR" in listed.stdout
     without_reason = await switchboard(*decide("reject", " "))
     assert (without_reason.returncode, without_reason.stdout) == (2, "")
-    assert without_reason.stderr.startswith("why: ")
+    assert "why: " in without_reason.stderr
+    named = await switchboard(*decide("reject", "Too much"), "--by", "noah")
+    assert (named.returncode, named.stdout) == (2, "")
+    assert "Your token in SWITCHBOARD_STAFF_TOKEN says who you are." in named.stderr
     unknown = await switchboard(*decide("approve", "Fine", "LA-000000000000"))
     assert (unknown.returncode, unknown.stderr.split(".")[0]) == (
         2,
@@ -75,10 +79,10 @@ async def test_staff_decide_in_the_terminal_and_sessions_are_listed(laboratory: 
     )
     first = await switchboard(*decide("reject", "Too much"))
     assert (first.returncode, first.stderr) == (0, "")
-    assert first.stdout.startswith(f"{application} was rejected by Mia at ")
+    assert first.stdout.startswith(f"{application} was rejected by mia at ")
     second = await switchboard(*decide("approve", "Why not"))
     assert (second.returncode, second.stdout) == (2, "")
-    assert f"{application} was rejected by Mia at" in second.stderr
+    assert f"{application} was rejected by mia at" in second.stderr
     assert "was declined. Too much." in await outcome_notice(laboratory, carol)
     sessions = await switchboard("sessions")
     assert sessions.returncode == 0

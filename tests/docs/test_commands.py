@@ -1,5 +1,7 @@
 """Every shell command that the documentation shows is known to a test, or is marked as not run."""
 
+import re
+
 import pytest
 
 from tests.docs.commands import SHELL, commands, problem
@@ -41,3 +43,20 @@ def test_checker_finds_wrong_commands(line: str, expected: str | None) -> None:
 
 def test_unknown_program_needs_a_mark() -> None:
     assert "not run" in str(problem(["kubectl", "get", "pods"], marked=False))
+
+
+def test_no_text_forwards_restates_ingress() -> None:
+    """A web page in the same browser could reach a forwarded ingress. People forward the gateway instead."""
+    forwarding = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in [
+            *ROOT.glob("*.md"),
+            *(ROOT / "docs").rglob("*.md"),
+            *(ROOT / "deploy").rglob("*"),
+            ROOT / "Tiltfile",
+        ]
+        if path.is_file()
+        for line in path.read_text(encoding="utf-8", errors="ignore").splitlines()
+        if re.search(r"8080:8080|port-forward\S* \S*svc/restate .*8080", line)
+    ]
+    assert forwarding == []

@@ -144,7 +144,7 @@ async def test_case_shows_verification_and_hides_outcome_from_unverified(laborat
     opened = {customer.session: await case_of(laboratory, customer) for customer in (guest, proven, signed_in)}
     assert [case.verified for case in opened.values()] == [False, True, True]
     for case in opened.values():
-        await call_cases(laboratory, "close", case_id=case.case_id, by="Mia", outcome="Seat 12A")
+        await call_cases(laboratory, "close", case_id=case.case_id, outcome="Seat 12A")
     withheld, *outcomes = [await wait_for_notice(laboratory, customer) for customer in (guest, proven, signed_in)]
     assert "To protect your data, we share the outcome only after you sign in." in withheld
     assert "12A" not in withheld
@@ -156,16 +156,14 @@ async def test_case_outcome_is_shown_when_verified_after_the_case_was_opened(lab
     content_of(await call(laboratory, guest, "transfer_to_human_agents", {"summary": "A refund"}))
     case = await case_of(laboratory, guest)
     assert content_of(await call(laboratory, guest, "verify_identity", CAROL))["verified"]
-    await call_cases(laboratory, "close", case_id=case.case_id, by="Mia", outcome="Refunded")
+    await call_cases(laboratory, "close", case_id=case.case_id, outcome="Refunded")
     assert (await wait_for_notice(laboratory, guest)).endswith(": Refunded")
 
 
 async def call_cases(laboratory: Laboratory, handler: str, **request: object) -> JSON:
-    url = f"{laboratory.mesh.addresses.ingress_url}/Cases/{handler}"
-    async with laboratory.http.post(url, json=request) as response:
-        assert response.status == 200, await response.text()
-        body: JSON = await response.json()
-        return body
+    answer = await laboratory.staff().calls("Cases", handler, **request)
+    assert answer.status == 200, answer.text
+    return answer.body
 
 
 async def case_of(laboratory: Laboratory, customer: Customer) -> Case:

@@ -19,11 +19,9 @@ async def request_staff(laboratory: Laboratory, customer: Customer, first: bool 
 
 
 async def call_cases(laboratory: Laboratory, handler: str, **request: object) -> JSON:
-    url = f"{laboratory.mesh.addresses.ingress_url}/Cases/{handler}"
-    async with laboratory.http.post(url, json=request) as response:
-        assert response.status == 200, await response.text()
-        body: JSON = await response.json()
-        return body
+    answer = await laboratory.staff().calls("Cases", handler, **request)
+    assert answer.status == 200, answer.text
+    return answer.body
 
 
 async def cases_of_dave(laboratory: Laboratory) -> list[JSON]:
@@ -34,7 +32,7 @@ async def cases_of_dave(laboratory: Laboratory) -> list[JSON]:
 
 async def close_all_cases(laboratory: Laboratory) -> None:
     for case in await cases_of_dave(laboratory):
-        await call_cases(laboratory, "close", case_id=case["case_id"], by="Mia", outcome="A test")
+        await call_cases(laboratory, "close", case_id=case["case_id"], outcome="A test")
     assert await cases_of_dave(laboratory) == []
 
 
@@ -46,7 +44,7 @@ async def test_session_is_limited_to_a_number_of_open_cases(laboratory: Laborato
     assert len(ids) == OPEN_OF_SESSION_MAX
     said = f"Our staff are already working on this customer's cases: {', '.join(ids)}."
     assert results[-1]["content"].startswith(said)
-    await call_cases(laboratory, "close", case_id=ids[0], by="Mia", outcome="A test")
+    await call_cases(laboratory, "close", case_id=ids[0], outcome="A test")
     assert content_of(await request_staff(laboratory, dave, first=False)) == "Transfer successful"
     await close_all_cases(laboratory)
 

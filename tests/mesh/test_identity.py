@@ -130,11 +130,9 @@ async def test_wrong_facts_are_counted_and_recorded_and_lock_the_check(laborator
 
 
 async def staff_record(laboratory: Laboratory, customer_id: str) -> JSON:
-    url = f"{laboratory.mesh.addresses.ingress_url}/IdentityRecords/list"
-    async with laboratory.http.post(url, json={"customer_id": customer_id}) as response:
-        assert response.status == 200
-        body: JSON = await response.json()
-        return body
+    answer = await laboratory.staff().calls("IdentityRecords", "list", customer_id=customer_id)
+    assert answer.status == 200
+    return answer.body
 
 
 async def test_model_cannot_claim_that_the_customer_is_signed_in(laboratory: Laboratory) -> None:

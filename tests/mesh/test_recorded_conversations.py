@@ -16,7 +16,7 @@ from scripts.record_conversations import IN_FLIGHT_KEY, LIMITS, PORTS
 from services.project import reference
 from switchboard.local.mesh import DEMO_MODEL, Mesh
 from switchboard.local.restate_server import find_binary
-from switchboard.testing import JSON, Customer, ScriptedModel
+from switchboard.testing import JSON, Customer, ScriptedModel, Staff
 from tests.parts import need
 
 RECORDED = Path(__file__).with_name("recorded")
@@ -95,11 +95,9 @@ async def check_timer_fires(continued: Continued) -> None:
 
 async def check_approval_can_be_decided(continued: Continued) -> None:
     """Staff decide an application whose workflow the earlier version started."""
-    url = continued.mesh.addresses.ingress_url
-    async with continued.http.post(f"{url}/Approvals/list", json={}) as response:
-        waiting = (await response.json())["waiting"]
+    staff = Staff(continued.mesh, continued.http, "sam")
+    waiting = (await staff.calls("Approvals", "list")).body["waiting"]
     [application] = [each for each in waiting if each["customer_id"] == "carol"]
-    decision = {"approval_id": application["approval_id"], "by": "sam", "why": "good history"}
-    async with continued.http.post(f"{url}/Approvals/approve", json=decision) as response:
-        assert response.status == 200, await response.text()
+    decided = await staff.calls("Approvals", "approve", approval_id=application["approval_id"], why="good history")
+    assert (decided.status, decided.body["decision"]["by"]) == (200, "sam"), decided.text
     await continued.wait_for_text("carol", "approval", "approved")

@@ -88,14 +88,11 @@ async def test_staff_can_dump_changed_records_and_agents_cannot(laboratory: Labo
     day = days_from_today(32)
     made = booking("SB310", day, ("credit_card_1005", 143), destination="FCO")
     number = content_of(await call_with_consent(laboratory, "carol", made))["reservation_id"]
-    url = f"{laboratory.mesh.addresses.ingress_url}/AirlineRecords/dump"
-    async with laboratory.http.post(url, json={"changed_only": True}) as response:
-        changed = await response.json()
+    changed = (await laboratory.staff().calls("AirlineRecords", "dump", changed_only=True)).body
     assert number in changed["users"]["carol"]["reservations"]
     assert changed["reservations"][number]["payment_history"] == [{"payment_id": "credit_card_1005", "amount": 143}]
     assert changed["flights"]["SB310"]["dates"][day.isoformat()]["available_seats"]["economy"] == 59
-    async with laboratory.http.post(url, json={}) as response:
-        everything = await response.json()
+    everything = (await laboratory.staff().calls("AirlineRecords", "dump")).body
     assert everything["users"].keys() >= {"alice", "bob", "carol", "dave", "erin"}
     assert everything["reservations"].keys() > changed["reservations"].keys()
     refused = await call_tool(laboratory, "carol", ("dump", {}))

@@ -105,14 +105,13 @@ async def test_invalid_session_id_is_rejected(laboratory: Laboratory, session: s
         assert "is not a valid session id" in (await response.json())["message"]
 
 
-async def test_ingress_exposes_only_sessions_and_staff_services(laboratory: Laboratory) -> None:
+async def test_ingress_exposes_only_sessions_and_the_staff_door(laboratory: Laboratory) -> None:
     url = laboratory.mesh.addresses.admin_url + "/services"
     async with laboratory.http.get(url) as response:
         services = (await response.json())["services"]
-    staff = {"AirlineRecords", "Approvals", "Cases", "IdentityRecords"}
     public = {service["name"] for service in services if service["public"]}
     # Other tests on this mesh register EvalCaller to call tools.
-    assert public - {"EvalCaller"} == {*staff, "Session"}
+    assert public - {"EvalCaller"} == {"Session", "StaffDoor"}
     private = ("Bank/take_turn", "Accounts/alice/get_balance", "Outbox/alice/deliver", "ApprovalInbox/staff/decide")
     money = (
         "PaymentNetwork/p/submit",
@@ -121,7 +120,9 @@ async def test_ingress_exposes_only_sessions_and_staff_services(laboratory: Labo
         "Transfers/carry_out_order",
     )
     checks = ("IdentityChecks/alice/verify_identity", "LoanApplication/LA-000000000000/decided", "ProbeTools/wait")
-    for path in (*private, *money, *checks):
+    staff = ("AirlineRecords/dump", "Approvals/approve", "Approvals/list", "Cases/close", "IdentityRecords/list")
+    own = ("Session/s-1/staff_transcript", "Session/s-1/staff_status", "Session/s-1/notify")
+    for path in (*private, *money, *checks, *staff, *own):
         async with laboratory.http.post(f"{laboratory.mesh.addresses.ingress_url}/{path}", json={}) as response:
             assert response.status == 400
             assert "not public" in await response.text()

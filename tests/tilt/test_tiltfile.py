@@ -148,7 +148,6 @@ def test_links_match_the_documentation(plain: Evaluation) -> None:
     assert forward["link_path"] == OPENAPI, "the link must open an existing page"
     assert links == {
         "Restate UI": "http://localhost:9070/ui",
-        "Restate ingress": "http://localhost:8080",
         "Jaeger": "http://localhost:16686",
         "Gateway": "http://localhost:8000/v1/openapi.json",
     }

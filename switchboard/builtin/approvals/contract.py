@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from switchboard import Tool, ToolInput
+from switchboard.contract import SUBJECT_MAX_CHARS
 from switchboard.messages import WireModel
 from switchboard.text import PlainText
 
@@ -19,10 +20,9 @@ DECIDED_BY_DEADLINE = "Switchboard"
 PAGE_DEFAULT = 50
 PAGE_MAX = 100
 
-NAME_MAX_CHARS = 64
 REASON_MAX_CHARS = 500
 
-Name = Annotated[str, PlainText(NAME_MAX_CHARS, names=True)]
+Name = Annotated[str, PlainText(SUBJECT_MAX_CHARS, names=True)]
 Reason = Annotated[str, PlainText(REASON_MAX_CHARS, min_chars=1, lines=True)]
 
 
@@ -74,7 +74,7 @@ class StaffDecision(ToolInput):
     """A staff member's decision. The customer is shown `why`."""
 
     approval_id: str
-    by: Name = Field(description="Name of the staff member.")
+    by: Name = Field(description="The staff member: the subject of their token.")
     why: Reason = Field(description="The reason. The customer will read it.")
 
 

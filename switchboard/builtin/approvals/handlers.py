@@ -48,8 +48,7 @@ QUEUE = "queue"
 
 approvals = staff_service(
     APPROVALS,
-    "Requests waiting for approval. Staff only: the proxy in front of the ingress must authenticate staff for this"
-    " service, as it authenticates customers for sessions, and must not let customers through to it.",
+    "Requests waiting for approval.",
 )
 inbox = tool_object(INBOX, "Requests waiting for approval, and the decisions of staff.")
 

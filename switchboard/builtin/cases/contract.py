@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from switchboard import FromIdentity, Tool, ToolInput
-from switchboard.contract import PersonalInput, Text
-from switchboard.messages import WireModel
+from switchboard.contract import SUBJECT_MAX_CHARS, PersonalInput, Text
+from switchboard.messages import WireModel, added_later
 from switchboard.text import PlainText
 
 CASES = "Cases"
@@ -26,14 +26,19 @@ OPEN_UNVERIFIED_MAX = 5_000
 """Open unverified cases of all customers; half of the inbox's limit."""
 
 SUMMARY_MAX_CHARS = 4_000
-STAFF_NAME_MAX_CHARS = 64
 OUTCOME_MAX_CHARS = 500
 PAGE_DEFAULT = 50
 PAGE_MAX = 100
 
+NOTES_MAX = 50
+"""Notes of staff on one case."""
+
+NOTE_MAX_CHARS = 2_000
+
 Summary = Annotated[str, PlainText(SUMMARY_MAX_CHARS, min_chars=1, lines=True)]
-StaffName = Annotated[str, PlainText(STAFF_NAME_MAX_CHARS, names=True)]
+StaffName = Annotated[str, PlainText(SUBJECT_MAX_CHARS, names=True)]
 Outcome = Annotated[str, PlainText(OUTCOME_MAX_CHARS, min_chars=1, lines=True)]
+NoteText = Annotated[str, PlainText(NOTE_MAX_CHARS, min_chars=1, lines=True)]
 
 
 class TransferToHumanAgents(PersonalInput):
@@ -43,8 +48,16 @@ class TransferToHumanAgents(PersonalInput):
     summary: Summary = Field(description="The request, and what was done about it")
 
 
+class CaseNote(WireModel):
+    """A note that a staff member added to a case. The customer does not see it. The time is UTC."""
+
+    at: AwareDatetime
+    by: str
+    text: str
+
+
 class Case(WireModel):
-    """A customer's request to staff. Times are UTC. The last three fields are set when the case is closed."""
+    """A customer's request to staff. Times are UTC. Closing it sets `closed_at`, `closed_by` and `outcome`."""
 
     case_id: str
     customer_id: str
@@ -59,6 +72,7 @@ class Case(WireModel):
     closed_at: AwareDatetime | None = None
     closed_by: str | None = None
     outcome: str | None = None
+    notes: tuple[CaseNote, ...] = added_later(())
 
 
 class CaseQuery(ToolInput):
@@ -76,9 +90,17 @@ class CasePage(WireModel):
     open_total: int
 
 
-class CloseCase(ToolInput):
+class CaseRef(ToolInput):
     case_id: str
-    by: StaffName = Field(description="Name of the staff member")
+
+
+class NoteCase(CaseRef):
+    by: StaffName = Field(description="The staff member: the subject of their token")
+    text: NoteText = Field(description="The note. The customer does not see it")
+
+
+class CloseCase(CaseRef):
+    by: StaffName = Field(description="The staff member: the subject of their token")
     outcome: Outcome = Field(
         description="The outcome. The customer will read it, in conversations in which they are verified",
     )
@@ -109,6 +131,23 @@ CLOSE_CASE = Tool(
     handler="close_case",
     purpose="Close a case.",
     input=CloseCase,
+    output=Case,
+    internal=True,
+)
+READ_CASE = Tool(
+    service=CASE_INBOX,
+    handler="read_case",
+    purpose="Read a case, open or closed.",
+    input=CaseRef,
+    output=Case,
+    internal=True,
+    read_only=True,
+)
+NOTE_CASE = Tool(
+    service=CASE_INBOX,
+    handler="note_case",
+    purpose="Add a note to an open case.",
+    input=NoteCase,
     output=Case,
     internal=True,
 )

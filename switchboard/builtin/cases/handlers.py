@@ -16,12 +16,17 @@ from switchboard.builtin.cases.contract import (
     CLOSE_CASE,
     INBOX_KEY,
     LIST_CASES,
+    NOTE_CASE,
     OPEN_CASE,
+    READ_CASE,
     TRANSFER_TO_HUMAN_AGENTS,
     Case,
+    CaseNote,
     CasePage,
     CaseQuery,
+    CaseRef,
     CloseCase,
+    NoteCase,
     TransferToHumanAgents,
 )
 from switchboard.builtin.cases.policy import (
@@ -29,15 +34,16 @@ from switchboard.builtin.cases.policy import (
     OpenCases,
     closing_notice,
     page,
-    refuse_closing,
     refuse_opening,
+    require_case,
+    require_open,
+    require_room_for_note,
 )
 from switchboard.contract import PersonalInput, Text
 from switchboard.runtime.invocations import NOTHING_RETAINED
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import staff_service, tool_object, tool_service
 from switchboard.toolkit.implement import implements
-from switchboard.toolkit.refusal import Refusal
 from switchboard.toolkit.rpc import allowed, call_tool, notify_customer
 from switchboard.toolkit.verified_customers import is_verified_customer
 
@@ -57,8 +63,7 @@ case_desk = tool_service(CASE_DESK, "Hands a customer's request over to staff.")
 case_inbox = tool_object(CASE_INBOX, "Customers' requests that were handed over to staff.")
 cases = staff_service(
     CASES,
-    "Customers' requests that were handed over to staff. Staff only: the proxy in front of the ingress must"
-    " authenticate staff for this service and must not let customers through to it.",
+    "Customers' requests that were handed over to staff.",
 )
 
 
@@ -86,6 +91,18 @@ async def transfer_to_human_agents(ctx: restate.Context, request: TransferToHuma
 async def list_open(ctx: restate.Context, query: CaseQuery) -> CasePage:
     """Return a page of open cases, oldest first."""
     return await call_tool(ctx, LIST_CASES, query, INBOX_KEY)
+
+
+@cases.handler(name="read", **NOTHING_RETAINED)
+async def read_one(ctx: restate.Context, request: CaseRef) -> Case:
+    """Return a case with its notes. 404 if it does not exist."""
+    return await call_tool(ctx, READ_CASE, request, INBOX_KEY)
+
+
+@cases.handler()
+async def note(ctx: restate.Context, request: NoteCase) -> Case:
+    """Add a note to an open case. 404 if it does not exist, 409 if it is closed or has too many notes."""
+    return await call_tool(ctx, NOTE_CASE, request, INBOX_KEY)
 
 
 @cases.handler()
@@ -117,11 +134,7 @@ async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
 
     A session that is not signed in gets the outcome only if the customer was verified in it.
     """
-    is_case = request.case_id.startswith(CASE_PREFIX)
-    case = await ctx.get(request.case_id, type_hint=Case) if is_case else None
-    refusal = refuse_closing(request.case_id, case)
-    if refusal is not None or case is None:
-        return allowed(refusal or Refusal("There is no such case."))
+    case = allowed(require_open(request.case_id, await find_case(ctx, request.case_id)))
     opened_as = PersonalInput(session_id=case.session_id, signed_in=case.verified)
     known = await is_verified_customer(ctx, case.customer_id, opened_as)
     closed = case.model_copy(
@@ -140,6 +153,22 @@ async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
     return closed
 
 
+@implements(case_inbox, READ_CASE, kind="shared", retained=False)
+async def read_case(ctx: restate.ObjectSharedContext, request: CaseRef) -> Case:
+    """Return a case, open or closed. 404 if it does not exist."""
+    return allowed(require_case(request.case_id, await find_case(ctx, request.case_id)))
+
+
+@implements(case_inbox, NOTE_CASE)
+async def note_case(ctx: restate.ObjectContext, request: NoteCase) -> Case:
+    """Add a note. 404 and 409 as for `note`."""
+    case = allowed(require_room_for_note(require_open(request.case_id, await find_case(ctx, request.case_id))))
+    added = CaseNote(at=await business_now(ctx), by=request.by, text=request.text)
+    noted = case.model_copy(update={"notes": (*case.notes, added)})
+    ctx.set(request.case_id, noted)
+    return noted
+
+
 @implements(case_inbox, LIST_CASES, kind="shared", retained=False)
 async def list_cases(ctx: restate.ObjectSharedContext, query: CaseQuery) -> CasePage:
     """Return a page of open cases, oldest first."""
@@ -152,6 +181,10 @@ async def list_cases(ctx: restate.ObjectSharedContext, query: CaseQuery) -> Case
 async def forget(ctx: restate.ObjectContext, request: Forget) -> None:
     """Delete a closed case. The inbox sends this to itself with a delay when it closes one."""
     ctx.clear(request.case_id)
+
+
+async def find_case(ctx: restate.ObjectContext | restate.ObjectSharedContext, case_id: str) -> Case | None:
+    return await ctx.get(case_id, type_hint=Case) if case_id.startswith(CASE_PREFIX) else None
 
 
 async def open_ids(ctx: restate.ObjectContext | restate.ObjectSharedContext, key: str = OPEN) -> list[str]:

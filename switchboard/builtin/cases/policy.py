@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from switchboard.builtin.cases.contract import (
+    NOTES_MAX,
     OPEN_OF_CUSTOMER_MAX,
     OPEN_OF_SESSION_MAX,
     OPEN_UNVERIFIED_MAX,
@@ -56,13 +57,26 @@ def refuse_opening(case: Case, of_customer: OpenCases, open_total: int, unverifi
     return None
 
 
-def refuse_closing(case_id: str, case: Case | None) -> Refusal | None:
-    """Refuse to close an unknown case, or one that is already closed."""
+def require_case(case_id: str, case: Case | None) -> Case | Refusal:
+    """Refuse an unknown case."""
     if case is None:
         return Refusal(f"There is no case {case_id!r}. List the open cases and use one of their ids.", NOT_FOUND)
-    if case.closed_at is not None:
-        return Refusal(f"{case_id} was already closed by {case.closed_by}: {case.outcome}")
-    return None
+    return case
+
+
+def require_open(case_id: str, case: Case | None) -> Case | Refusal:
+    """Refuse to change an unknown case, or one that is already closed."""
+    if case is not None and case.closed_at is not None:
+        outcome = (case.outcome or "").rstrip(".")
+        return Refusal(f"{case_id} was already closed by {case.closed_by}: {outcome}.")
+    return require_case(case_id, case)
+
+
+def require_room_for_note(case: Case | Refusal) -> Case | Refusal:
+    """Refuse a note above the limit."""
+    if isinstance(case, Case) and len(case.notes) >= NOTES_MAX:
+        return Refusal(f"{case.case_id} already has {NOTES_MAX} notes. Close it and say in the outcome what was done.")
+    return case
 
 
 def closing_notice(case: Case, known: bool) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from switchboard import FromIdentity, NoInput, Tool, ToolInput
+from switchboard.contract import SUBJECT_MAX_CHARS
 from switchboard.messages import WireModel
 from switchboard.text import PlainText
 from switchboard.toolkit.verified_customers import IDENTITY_CHECKS
@@ -84,7 +85,7 @@ class Try(WireModel):
 class RecordQuery(ToolInput):
     """The customer whose record staff want to see."""
 
-    customer_id: str = Field(min_length=1, max_length=64)
+    customer_id: str = Field(min_length=1, max_length=SUBJECT_MAX_CHARS)
 
 
 class TryList(WireModel):

@@ -75,8 +75,7 @@ def identity_checks_object(facts_on_record: FactsOnRecord) -> restate.VirtualObj
 
 identity_records = staff_service(
     IDENTITY_RECORDS,
-    "The record of the tries to verify as a customer. Staff only: the proxy in front of the ingress must authenticate"
-    " staff for this service and must not let customers through to it.",
+    "The record of the tries to verify as a customer.",
 )
 
 

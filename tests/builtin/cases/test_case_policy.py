@@ -5,26 +5,46 @@ from datetime import UTC, datetime
 import pytest
 
 from switchboard.builtin.cases.contract import (
+    NOTES_MAX,
     OPEN_OF_CUSTOMER_MAX,
     OPEN_OF_SESSION_MAX,
     OPEN_UNVERIFIED_MAX,
     TRANSFER_TO_HUMAN_AGENTS,
     Case,
+    CaseNote,
 )
-from switchboard.builtin.cases.policy import OPEN_MAX, OpenCases, closing_notice, page, refuse_closing, refuse_opening
+from switchboard.builtin.cases.policy import (
+    OPEN_MAX,
+    OpenCases,
+    closing_notice,
+    page,
+    refuse_opening,
+    require_open,
+    require_room_for_note,
+)
+from switchboard.toolkit.refusal import Refusal
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 CASE = Case(case_id="case-1", customer_id="carol", session_id="s-1", summary="A refund", opened_at=NOON)
 
 
 def test_case_can_be_closed_once() -> None:
-    assert refuse_closing("case-1", CASE) is None
+    assert require_open("case-1", CASE) == CASE
     closed = CASE.model_copy(update={"closed_at": NOON, "closed_by": "Mia", "outcome": "Refunded"})
-    again, unknown = refuse_closing("case-1", closed), refuse_closing("case-2", None)
-    assert again is not None
-    assert again.why == "case-1 was already closed by Mia: Refunded"
-    assert unknown is not None
+    again, unknown = require_open("case-1", closed), require_open("case-2", None)
+    assert isinstance(again, Refusal)
+    assert again.why == "case-1 was already closed by Mia: Refunded."
+    assert isinstance(unknown, Refusal)
     assert unknown.status_code == 404
+
+
+def test_case_takes_a_limited_number_of_notes() -> None:
+    note = CaseNote(at=NOON, by="mia", text="Called back")
+    almost = CASE.model_copy(update={"notes": (note,) * (NOTES_MAX - 1)})
+    full = CASE.model_copy(update={"notes": (note,) * NOTES_MAX})
+    assert require_room_for_note(almost) == almost
+    assert isinstance(require_room_for_note(full), Refusal)
+    assert "notes" not in CASE.model_dump(), "earlier versions wrote no notes into journals"
 
 
 def test_outcome_is_withheld_from_unverified_customers() -> None:

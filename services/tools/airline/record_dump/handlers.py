@@ -24,8 +24,7 @@ def airline_records_service(data: AirlineData) -> restate.Service:
     """Build the service. `data` holds the records in their initial state."""
     airline_records = staff_service(
         AIRLINE_RECORDS,
-        "The airline's current records. Staff only: it returns the data of all customers, so the proxy in front of the"
-        " ingress must authenticate staff for this service and must not let customers through to it.",
+        "The airline's current records, with the data of all customers.",
     )
 
     @airline_records.handler()

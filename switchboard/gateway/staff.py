@@ -1,0 +1,218 @@
+"""The HTTP API of staff: approvals, cases, identity checks, sessions, and the mesh's own staff services.
+
+Every request needs the token of a signed-in staff member. The token's subject becomes `by`; no body can name it. A mesh
+without a service answers 404 `not_offered` at its paths.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials
+from pydantic import JsonValue
+
+from switchboard.builtin.approvals.contract import APPROVALS, Decided, InboxPage
+from switchboard.builtin.approvals.contract import PAGE_DEFAULT as APPROVALS_DEFAULT
+from switchboard.builtin.approvals.contract import PAGE_MAX as APPROVALS_MAX
+from switchboard.builtin.cases.contract import CASES, Case, CasePage
+from switchboard.builtin.cases.contract import PAGE_DEFAULT as CASES_DEFAULT
+from switchboard.builtin.cases.contract import PAGE_MAX as CASES_MAX
+from switchboard.builtin.identity.contract import IDENTITY_RECORDS, TryList
+from switchboard.gateway.api import (
+    CALLER,
+    PROBLEMS,
+    AuthenticatedRoute,
+    Key,
+    bearer,
+    effective_key,
+    json_response,
+    token_of,
+    unauthorized,
+)
+from switchboard.gateway.contract import SessionId
+from switchboard.gateway.identity import NotStaff, TokenRefused, TokenVerifier
+from switchboard.gateway.problems import Problem
+from switchboard.gateway.spans import set_attribute
+from switchboard.gateway.staff_client import StaffClient
+from switchboard.gateway.staff_contract import (
+    ApprovalDecision,
+    Closing,
+    CustomerId,
+    HandlerInput,
+    Name,
+    NewNote,
+    RecordId,
+)
+from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, SessionStatus, Transcript
+from switchboard.session.staff_contract import (
+    StaffCall,
+    StaffRequest,
+    StaffServices,
+    StaffSessionRequest,
+    StaffTranscriptRequest,
+)
+from switchboard.telemetry.spans import CONVERSATION
+
+STAFF_ONLY = "This API is for staff. Your token does not have the role for it, or does not say that you are signed in."
+
+
+class StaffRoute(AuthenticatedRoute):
+    """Accepts staff only, before it reads the body."""
+
+    async def authenticate(self, request: Request) -> object:
+        """Return the staff member's subject. Raises Problem 401, and 403 for anybody else."""
+        tokens: TokenVerifier = request.app.state.tokens
+        try:
+            return await tokens.verify_staff(await token_of(request))
+        except TokenRefused as error:
+            raise unauthorized(f"The token {error}.", 'Bearer realm="switchboard", error="invalid_token"') from error
+        except NotStaff as error:
+            raise Problem(403, "staff_only", STAFF_ONLY) from error
+
+
+staff = APIRouter(prefix="/v1/staff", responses=PROBLEMS, route_class=StaffRoute, tags=["staff"])
+
+
+def add_staff_api(app: FastAPI, client: StaffClient) -> None:
+    """Add the staff's paths to the API."""
+    app.state.staff_client = client
+    app.include_router(staff)
+
+
+async def staff_member(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> str:
+    """Return who sends the request; `bearer` only documents the token in the OpenAPI document."""
+    member: str = request.scope[CALLER]
+    return member
+
+
+Member = Annotated[str, Depends(staff_member)]
+Offset = Annotated[int, Query(ge=0, le=1_000_000)]
+
+
+@staff.get("/services", response_model=StaffServices)
+async def services(request: Request, member: Member) -> Response:
+    """List the staff services that this mesh has, with their handlers."""
+    return json_response(await client_of(request).read("services", StaffRequest(by=member)))
+
+
+@staff.post("/services/{service}/{handler}", response_model=JsonValue)
+async def call_service(
+    request: Request,
+    service: Name,
+    handler: Name,
+    member: Member,
+    body: HandlerInput,
+    idempotency_key: Key = None,
+) -> Response:
+    """Call a handler of a staff service. The body is the handler's input; its field `by` comes from the token."""
+    return await act(request, member, service, handler, body.root, idempotency_key)
+
+
+@staff.get("/approvals", response_model=InboxPage)
+async def approvals(
+    request: Request,
+    member: Member,
+    offset: Offset = 0,
+    limit: Annotated[int, Query(ge=1, le=APPROVALS_MAX)] = APPROVALS_DEFAULT,
+) -> Response:
+    """List the requests that wait for approval, oldest first."""
+    return await read(request, member, APPROVALS, "list", offset=offset, limit=limit)
+
+
+@staff.post("/approvals/{approval_id}/approve", response_model=Decided)
+async def approve(
+    request: Request, approval_id: RecordId, member: Member, decision: ApprovalDecision, idempotency_key: Key = None
+) -> Response:
+    """Approve a request. The customer is notified with the reason."""
+    body: dict[str, JsonValue] = {"approval_id": approval_id, "why": decision.why}
+    return await act(request, member, APPROVALS, "approve", body, idempotency_key)
+
+
+@staff.post("/approvals/{approval_id}/reject", response_model=Decided)
+async def reject(
+    request: Request, approval_id: RecordId, member: Member, decision: ApprovalDecision, idempotency_key: Key = None
+) -> Response:
+    """Reject a request. The customer is notified with the reason."""
+    body: dict[str, JsonValue] = {"approval_id": approval_id, "why": decision.why}
+    return await act(request, member, APPROVALS, "reject", body, idempotency_key)
+
+
+@staff.get("/cases", response_model=CasePage)
+async def cases(
+    request: Request,
+    member: Member,
+    offset: Offset = 0,
+    limit: Annotated[int, Query(ge=1, le=CASES_MAX)] = CASES_DEFAULT,
+) -> Response:
+    """List the open cases, oldest first."""
+    return await read(request, member, CASES, "list", offset=offset, limit=limit)
+
+
+@staff.get("/cases/{case_id}", response_model=Case)
+async def case(request: Request, case_id: RecordId, member: Member) -> Response:
+    """Return a case with its notes, open or closed."""
+    return await read(request, member, CASES, "read", case_id=case_id)
+
+
+@staff.post("/cases/{case_id}/notes", response_model=Case)
+async def note(
+    request: Request, case_id: RecordId, member: Member, note: NewNote, idempotency_key: Key = None
+) -> Response:
+    """Add a note to an open case. The customer does not see it."""
+    body: dict[str, JsonValue] = {"case_id": case_id, "text": note.text}
+    return await act(request, member, CASES, "note", body, idempotency_key)
+
+
+@staff.post("/cases/{case_id}/close", response_model=Case)
+async def close(
+    request: Request, case_id: RecordId, member: Member, closing: Closing, idempotency_key: Key = None
+) -> Response:
+    """Close a case. The customer is notified of the outcome."""
+    body: dict[str, JsonValue] = {"case_id": case_id, "outcome": closing.outcome}
+    return await act(request, member, CASES, "close", body, idempotency_key)
+
+
+@staff.get("/customers/{customer_id}/identity-checks", response_model=TryList)
+async def identity_checks(request: Request, customer_id: CustomerId, member: Member) -> Response:
+    """List the tries to verify as a customer: time, session, names of the facts, and outcome."""
+    return await read(request, member, IDENTITY_RECORDS, "list", customer_id=customer_id)
+
+
+@staff.get("/sessions/{session_id}/transcript", response_model=Transcript)
+async def transcript(
+    request: Request,
+    session_id: SessionId,
+    member: Member,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)] = 20,
+) -> Response:
+    """Return the transcript of any session: the turns after number `after`, oldest first."""
+    set_attribute(CONVERSATION, session_id)
+    wanted = StaffTranscriptRequest(by=member, session_id=session_id, after=after, limit=limit)
+    return json_response(await client_of(request).read("transcript", wanted))
+
+
+@staff.get("/sessions/{session_id}/status", response_model=SessionStatus)
+async def status(request: Request, session_id: SessionId, member: Member) -> Response:
+    """Return the status of any session, also while a turn is running."""
+    set_attribute(CONVERSATION, session_id)
+    wanted = StaffSessionRequest(by=member, session_id=session_id)
+    return json_response(await client_of(request).read("status", wanted))
+
+
+async def read(request: Request, member: str, service: str, handler: str, **body: Any) -> Response:
+    """Call a handler of a staff service that changes nothing."""
+    call = StaffCall(by=member, service=service, handler=handler, request=body)
+    return json_response(await client_of(request).ask("read", call))
+
+
+async def act(
+    request: Request, member: str, service: str, handler: str, body: dict[str, JsonValue], idempotency_key: str | None
+) -> Response:
+    """Call a handler of a staff service once, under a key."""
+    call = StaffCall(by=member, service=service, handler=handler, request=body)
+    return json_response(await client_of(request).act(call, effective_key(request, idempotency_key)))
+
+
+def client_of(request: Request) -> StaffClient:
+    client: StaffClient = request.app.state.staff_client
+    return client

@@ -1,0 +1,97 @@
+"""Client of the staff door. Turns its refusals and failures into Problems."""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from pydantic import TypeAdapter, ValidationError
+
+from switchboard.gateway.problems import Problem
+from switchboard.gateway.sessions import KEY_REUSED, NOT_READY, RETRY_AFTER_S, UNAVAILABLE
+from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh, RestateIngress
+from switchboard.messages import WireModel
+from switchboard.session.contract import ClaimedKey
+from switchboard.session.staff_contract import NOT_OFFERED, REGISTRY_AWAY, STAFF_DOOR, StaffAnswer, StaffCall
+from switchboard.telemetry.spans import CANCELLATION_MESSAGE
+
+logger = logging.getLogger(__name__)
+
+CALL_TIMEOUT = timedelta(seconds=30)
+"""Timeout of a request to the door, retries included. A dump of records takes seconds."""
+
+CODES = {400: "request_invalid", 404: "record_unknown", 409: "already_decided"}
+"""Codes of the staff services' refusals, by status. The service's sentence becomes the detail."""
+
+LOST = (
+    "The mesh could not finish this request. Look at the record to see what was done before you send the request again"
+    " with a new Idempotency-Key."
+)
+STOPPED = "An operator stopped this request. Look at the record to see what was done."
+
+JSON = TypeAdapter(object)
+
+
+class StaffClient:
+    """The staff door behind Restate's ingress. Its methods raise Problem."""
+
+    def __init__(self, ingress: RestateIngress) -> None:
+        self._ingress = ingress
+
+    async def read(self, handler: str, request: WireModel) -> bytes:
+        """Call a handler of the door that changes nothing, and return its answer as JSON."""
+        with problems_for_errors():
+            return await self._ingress.read(path(handler), request, CALL_TIMEOUT)
+
+    async def ask(self, handler: str, call: StaffCall) -> bytes:
+        """Call a staff service that changes nothing, and return the service's answer as JSON."""
+        return unpacked(await self.read(handler, call))
+
+    async def act(self, call: StaffCall, key: str) -> bytes:
+        """Call a staff service once, under a key, and return its answer as JSON."""
+        scoped = f"staff/{call.by}/{key}"
+        digest = ClaimedKey(digest=hashlib.sha256(call.model_dump_json().encode()).hexdigest())
+        with problems_for_errors():
+            claimed = await self._ingress.call(path("claim"), digest, CALL_TIMEOUT, scoped)
+            if ClaimedKey.model_validate_json(claimed) != digest:
+                raise Problem(422, "key_reused", KEY_REUSED)
+            return unpacked(await self._ingress.call(path("act"), call, CALL_TIMEOUT, scoped))
+
+
+def path(handler: str) -> str:
+    return f"/{STAFF_DOOR}/{handler}"
+
+
+def unpacked(content: bytes) -> bytes:
+    """Return the staff service's own answer."""
+    return JSON.dump_json(StaffAnswer.model_validate_json(content).answer)
+
+
+@contextmanager
+def problems_for_errors() -> Iterator[None]:
+    """Turn errors of the ingress into Problems."""
+    try:
+        yield
+    except IngressUnavailable as error:
+        logger.warning("Restate's ingress does not answer")
+        raise Problem(503, "restate_away", UNAVAILABLE, RETRY_AFTER_S) from error
+    except (NotAMesh, ValidationError) as error:
+        logger.error("Restate's ingress has no staff door; are the mesh's services registered there?")
+        raise Problem(503, "mesh_not_ready", NOT_READY, RETRY_AFTER_S) from error
+    except HandlerFailed as error:
+        raise problem_of(error) from error
+
+
+def problem_of(failed: HandlerFailed) -> Problem:
+    """Return the Problem for a handler's error. Refusals are written for staff; messages of bugs are hidden."""
+    if failed.message.startswith(NOT_OFFERED):
+        return Problem(404, "not_offered", failed.message)
+    if failed.message == REGISTRY_AWAY:
+        return Problem(503, "mesh_not_ready", failed.message, RETRY_AFTER_S)
+    if failed.message == CANCELLATION_MESSAGE:
+        return Problem(409, "stopped", STOPPED)
+    if failed.status in CODES:
+        return Problem(failed.status, CODES[failed.status], f"{failed.message.rstrip('.')}.")
+    logger.error("a staff member's request could not be finished: status %s", failed.status)
+    return Problem(500, "request_lost", LOST)

@@ -1,0 +1,42 @@
+"""The contract of the staff's HTTP API: request bodies and path parameters. `by` is in none of them."""
+
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import Field, JsonValue, RootModel
+
+from switchboard.builtin.approvals.contract import Reason
+from switchboard.builtin.cases.contract import NoteText, Outcome
+from switchboard.gateway.contract import Request
+from switchboard.session.contract import SUBJECT
+from switchboard.session.staff_contract import NAME
+
+ID_MAX_CHARS = 128
+
+RecordId = Annotated[str, Path(pattern=rf"^[A-Za-z0-9._-]{{1,{ID_MAX_CHARS}}}$", description="Id from the list.")]
+CustomerId = Annotated[str, Path(pattern=SUBJECT, description="The customer's id at the identity provider.")]
+Name = Annotated[str, Path(pattern=f"^{NAME.pattern}$")]
+
+
+class ApprovalDecision(Request):
+    """A decision on a request. The customer will read the reason."""
+
+    why: Reason
+
+
+class NewNote(Request):
+    """A note on a case. The customer does not see it."""
+
+    text: NoteText
+
+
+class Closing(Request):
+    """The outcome of a case. The customer will read it in conversations in which they are verified."""
+
+    outcome: Outcome
+
+
+class HandlerInput(RootModel[dict[str, JsonValue]]):
+    """The input of a staff handler, without `by`."""
+
+    root: dict[str, JsonValue] = Field(default_factory=dict)

@@ -1,0 +1,88 @@
+"""The contract of the staff door, between the gateway and the mesh's staff services. Pure.
+
+Staff services are private: Restate's ingress does not pass requests on to them. The door does, for a staff member whom
+the gateway has authenticated.
+"""
+
+import re
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from switchboard.messages import WireModel
+from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, CustomerId
+
+STAFF_DOOR = "StaffDoor"
+STAFF_ROLE = "staff"
+"""Value of the metadata `switchboard.role` with which a service says that it is for staff."""
+
+BY = "by"
+"""The field of a staff handler's input that the door fills in with the staff member's subject."""
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
+"""Names of services and handlers in a path."""
+
+NOT_OFFERED = "This mesh does not offer"
+"""Beginning of the refusal for a service or handler that the mesh does not have. The gateway recognises it."""
+
+BY_IS_GIVEN = f"The field {BY!r} comes from your token. Leave it out."
+REGISTRY_AWAY = "The mesh cannot look up its staff services at the moment. Nothing was done. Retry in a few seconds."
+
+
+class StaffRequest(WireModel):
+    """Names the staff member who sends the request."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: CustomerId = Field(description="The subject of the staff member's token.")
+
+
+class StaffCall(StaffRequest):
+    """A call of a staff service's handler. The request is the handler's input without `by`."""
+
+    service: str = Field(pattern=f"^{NAME.pattern}$")
+    handler: str = Field(pattern=f"^{NAME.pattern}$")
+    request: dict[str, JsonValue]
+
+
+class StaffAnswer(WireModel):
+    """The handler's answer, as it is."""
+
+    answer: JsonValue
+
+
+class StaffSessionRequest(StaffRequest):
+    """Names the session that a staff member reads."""
+
+    session_id: str
+
+
+class StaffTranscriptRequest(StaffSessionRequest):
+    """A page of a session's transcript, oldest turn first."""
+
+    after: int = Field(0, ge=0)
+    limit: int = Field(20, ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)
+
+
+class TranscriptPage(WireModel):
+    """Input of the session's own handler for staff, which only the door calls."""
+
+    after: int = Field(0, ge=0)
+    limit: int = Field(20, ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)
+
+
+class StatusQuery(WireModel):
+    """Input of the session's own handler for staff. It has no fields."""
+
+
+class StaffService(WireModel):
+    """A staff service of the mesh, with the names of its handlers."""
+
+    name: str
+    description: str = ""
+    handlers: tuple[str, ...]
+
+
+class StaffServices(WireModel):
+    """The staff services that this mesh has, by name."""
+
+    services: tuple[StaffService, ...]

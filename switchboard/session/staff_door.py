@@ -1,0 +1,132 @@
+"""The staff door: the service through which the gateway reaches the mesh's staff services and any session.
+
+The door looks up which staff services the mesh has, because a call to an unknown service would never end. It fills in
+who decides, so that no request can name somebody else.
+"""
+
+import json
+import logging
+from datetime import timedelta
+
+import restate
+from pydantic import JsonValue
+
+from switchboard.messages import WireModel
+from switchboard.runtime.invocations import NOTHING_RETAINED, RETRIES, refuse_bad_input
+from switchboard.runtime.speaker_check import signed_requests
+from switchboard.session.contract import SESSION, ClaimedKey, SessionStatus, Transcript, session_id
+from switchboard.session.staff_contract import (
+    BY,
+    BY_IS_GIVEN,
+    NOT_OFFERED,
+    REGISTRY_AWAY,
+    STAFF_DOOR,
+    StaffAnswer,
+    StaffCall,
+    StaffRequest,
+    StaffServices,
+    StaffSessionRequest,
+    StaffTranscriptRequest,
+    StatusQuery,
+    TranscriptPage,
+)
+from switchboard.session.staff_registry import Registered, StaffRegistry
+from switchboard.speaker import SpeakerKeys
+from switchboard.telemetry.spans import propagation_headers, traced
+
+logger = logging.getLogger(__name__)
+
+TRANSCRIPT_FOR_STAFF = "staff_transcript"
+STATUS_FOR_STAFF = "staff_status"
+"""The session's handlers for staff. They are private; only the door calls them."""
+
+REPLIES_KEPT = timedelta(days=1)
+"""How long a repeated key gets the first answer."""
+
+CLAIMS_KEPT = 2 * REPLIES_KEPT
+"""Longer than the answer: a key is claimed before its request runs."""
+
+LOOK_UP = restate.RunOptions[Registered](type_hint=Registered)
+
+
+def staff_door(registry: StaffRegistry, speaker: SpeakerKeys | None) -> restate.Service:
+    """Return the door. `registry` knows the mesh's staff services; `speaker` verifies that the gateway speaks."""
+    door = restate.Service(
+        STAFF_DOOR,
+        description="Requests of staff whom the gateway has authenticated.",
+        idempotency_retention=REPLIES_KEPT,
+        invocation_retry_policy=RETRIES,
+        invocation_context_managers=[traced(), refuse_bad_input, signed_requests(speaker)],
+    )
+
+    @door.handler()
+    async def act(ctx: restate.Context, call: StaffCall) -> StaffAnswer:
+        """Call a handler of a staff service. 404 if this mesh does not have it."""
+        return await pass_on(ctx, registry, call)
+
+    @door.handler(**NOTHING_RETAINED)
+    async def read(ctx: restate.Context, call: StaffCall) -> StaffAnswer:
+        """Call a handler of a staff service that changes nothing, without keeping a journal."""
+        return await pass_on(ctx, registry, call)
+
+    @door.handler(**NOTHING_RETAINED)
+    async def services(ctx: restate.Context, request: StaffRequest) -> StaffServices:
+        """Return the staff services that this mesh has."""
+        return (await registered(ctx, registry)).services
+
+    add_session_reads(door)
+
+    @door.handler(journal_retention=timedelta(0), idempotency_retention=CLAIMS_KEPT)
+    async def claim(ctx: restate.Context, key: ClaimedKey) -> ClaimedKey:
+        """Claim an idempotency key. For a key in use, Restate returns the first claim."""
+        return key
+
+    return door
+
+
+def add_session_reads(door: restate.Service) -> None:
+    """Add the handlers with which staff read any session."""
+
+    @door.handler(**NOTHING_RETAINED)
+    async def transcript(ctx: restate.Context, request: StaffTranscriptRequest) -> Transcript:
+        """Return a page of a session's transcript."""
+        page = TranscriptPage(after=request.after, limit=request.limit)
+        return Transcript.model_validate_json(await read_session(ctx, request, TRANSCRIPT_FOR_STAFF, page))
+
+    @door.handler(**NOTHING_RETAINED)
+    async def status(ctx: restate.Context, request: StaffSessionRequest) -> SessionStatus:
+        """Return a session's status, also while a turn runs."""
+        return SessionStatus.model_validate_json(await read_session(ctx, request, STATUS_FOR_STAFF, StatusQuery()))
+
+
+async def pass_on(ctx: restate.Context, registry: StaffRegistry, call: StaffCall) -> StaffAnswer:
+    """Call the handler for the staff member and return its answer. Raises the handler's TerminalError."""
+    if BY in call.request:
+        raise restate.TerminalError(BY_IS_GIVEN, status_code=400)
+    found = (await registered(ctx, registry)).find(call.service, call.handler)
+    if found is None:
+        raise restate.TerminalError(f"{NOT_OFFERED} {call.service}/{call.handler}.", status_code=404)
+    logger.info("staff member %s calls %s/%s", call.by, call.service, call.handler)
+    request = {**call.request, BY: call.by} if found.takes_by else call.request
+    body = json.dumps(request).encode()
+    content = await ctx.generic_call(call.service, call.handler, body, headers=propagation_headers())
+    answer: JsonValue = json.loads(content) if content else None
+    return StaffAnswer(answer=answer)
+
+
+async def registered(ctx: restate.Context, registry: StaffRegistry) -> Registered:
+    """Return the mesh's staff services. Raises TerminalError 503 if the registry cannot be read."""
+    found = await ctx.run_typed("staff services", registry.look_up, LOOK_UP)
+    if not found.known:
+        raise restate.TerminalError(REGISTRY_AWAY, status_code=503)
+    return found
+
+
+async def read_session(ctx: restate.Context, request: StaffSessionRequest, handler: str, payload: WireModel) -> bytes:
+    try:
+        key = session_id(request.session_id)
+    except ValueError as error:
+        raise restate.TerminalError(f"{request.session_id!r} {error}.", status_code=400) from error
+    logger.info("staff member %s reads session %s", request.by, key)
+    body = payload.model_dump_json().encode()
+    return await ctx.generic_call(SESSION, handler, body, key=key, headers=propagation_headers())
