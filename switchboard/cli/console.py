@@ -1,19 +1,35 @@
-"""Terminal output: results on stdout, everything else on stderr, each error as one line with an exit code."""
+"""Terminal output: results on stdout, everything else on stderr, each error as one line with an exit code.
 
-from collections.abc import Iterator
+All output goes through `out` and `err`, which show control characters instead of sending them to the terminal. The
+texts of customers, models and services could otherwise set the terminal's title or clipboard, or draw over other lines.
+"""
+
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
+from switchboard.cli.text import visible
 from switchboard.client import MeshError, Refused
 from switchboard.local.problem import InvalidCommand, Problem
 
 WIDTH_MAX = 110
 """Maximum width of output in columns. Wider lines are hard to read."""
 
-out = Console()
-err = Console(stderr=True)
+
+class VisibleConsole(Console):
+    """A console that shows control characters, and that makes no link or style of what a text contains."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render as usual. Segments with control codes are Rich's own, such as those of the progress display."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+out = VisibleConsole(markup=False, emoji=False)
+err = VisibleConsole(stderr=True, markup=False, emoji=False)
 
 
 def width(console: Console) -> int:

@@ -16,15 +16,14 @@ from switchboard.gateway.contract import (
     IdempotencyKey,
     NewMessage,
     NewSession,
-    ProblemDetails,
     SessionId,
 )
 from switchboard.gateway.identity import Caller, TokenRefused, TokenVerifier
 from switchboard.gateway.middleware import CLIENT_CLOSED_REQUEST, IDEMPOTENCY_KEY
+from switchboard.gateway.openapi import PROBLEMS, document_problems
 from switchboard.gateway.places import Places
 from switchboard.gateway.probes import Readiness, health, probe_response
 from switchboard.gateway.problems import (
-    PROBLEM_JSON,
     Problem,
     on_http_error,
     on_invalid,
@@ -62,11 +61,6 @@ NO_TOKEN = "The request has no token. Send one as `Authorization: Bearer …`."
 NOT_ISSUED = (
     "Before sign-in, a session needs an id that the gateway has made for its customer. Get one with POST /v1/sessions."
 )
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemDetails, "content": {PROBLEM_JSON: {}}}
-    for status in (400, 401, 403, 404, 409, 410, 413, 422, 429, 503)
-}
 
 WAITING_PATHS = ("/messages", "/confirm", "/decline")
 """Paths whose requests wait for a turn. Only these count as a customer's requests in progress, so that a customer can
@@ -121,11 +115,14 @@ def create_app(
         openapi_url=OPENAPI,
         docs_url=None,
         redoc_url=None,
+        # A redirect would go to the host that the client named.
+        redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
     app.state.session_client, app.state.tokens, app.state.readiness = session_client, tokens, readiness
     app.state.places = places
     app.state.speaker = speaker
+    document_problems(app)
     app.include_router(new_sessions)
     app.include_router(sessions)
     app.include_router(probes)

@@ -49,7 +49,10 @@ class NewMessage(Request):
     text: Annotated[
         str,
         AfterValidator(complete_characters),
-        Field(description="The message, at most 8 KiB. Hidden, control and bidirectional characters are removed."),
+        Field(
+            description="The message, at most 8 KiB. Hidden, control and bidirectional characters are removed.",
+            json_schema_extra={"minLength": 1},
+        ),
     ]
     interrupt: bool = Field(False, description="Stop the running turn and answer this message instead of queueing it.")
     seen: int | None = Field(

@@ -67,7 +67,9 @@ async def on_http_error(_: Request, error: Exception) -> JSONResponse:
     phrase = HTTPStatus(error.status_code).phrase
     detail = DETAILS.get(error.status_code, f"{phrase}. See /v1/openapi.json for the API.")
     code = "request_invalid" if error.status_code == HTTPStatus.BAD_REQUEST else phrase.lower().replace(" ", "_")
-    return respond(Problem(error.status_code, code, detail))
+    problem = Problem(error.status_code, code, detail)
+    problem.headers.update(error.headers or {})  # A 405 names the methods that the path allows.
+    return respond(problem)
 
 
 async def on_unexpected_error(_: Request, error: Exception) -> JSONResponse:

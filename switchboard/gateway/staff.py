@@ -19,7 +19,6 @@ from switchboard.builtin.cases.contract import PAGE_MAX as CASES_MAX
 from switchboard.builtin.identity.contract import IDENTITY_RECORDS, TryList
 from switchboard.gateway.api import (
     CALLER,
-    PROBLEMS,
     AuthenticatedRoute,
     Key,
     bearer,
@@ -30,6 +29,7 @@ from switchboard.gateway.api import (
 )
 from switchboard.gateway.contract import SessionId
 from switchboard.gateway.identity import NotStaff, TokenRefused, TokenVerifier
+from switchboard.gateway.openapi import PROBLEMS
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.spans import set_attribute
 from switchboard.gateway.staff_client import StaffClient

@@ -55,6 +55,9 @@ AGENT_LOOKUP_MAX = timedelta(seconds=30)
 OVER_BUDGET = "Sorry, this conversation has reached its usage limit. Please start a new one."
 
 
+SEEN_IS_CHECKED = 2
+"""Version of a turn's journal from which on a yes with `seen` is checked too, which adds a journal entry."""
+
 BEGIN_OPTIONS = restate.RunOptions(type_hint=TurnStart, max_duration=AGENT_LOOKUP_MAX)
 
 
@@ -75,18 +78,21 @@ class Conversation:
         head = new_head(message, self.first_agent) if head is None else mark_signed_in(message, head)
         head = require_new_request(ctx, head)
         start = await self.begin(ctx, head)
-        consent = await self.find_consent(ctx, head, start.at, message)
+        consent = await self.find_consent(ctx, head, start, message)
         return await self.proceed(ctx, head, start, message.text, consent)
 
     async def find_consent(
-        self, ctx: restate.ObjectContext, head: Head, at: datetime, message: SendMessage
+        self, ctx: restate.ObjectContext, head: Head, start: TurnStart, message: SendMessage
     ) -> Literal["yes", "no"] | None:
         """Return the message's yes or no if it can only answer the pending question: the customer must have seen it."""
         held, consent = head.held, read_consent(message.text)
-        if held is None or consent is None or at >= held.expires_at or not held.by_word:
+        if held is None or consent is None or start.at >= held.expires_at or not held.by_word:
             return None
-        if message.seen is not None:
-            return consent if message.seen == head.turns_total else None
+        if message.seen is not None and message.seen != head.turns_total:
+            return None
+        # A client's word does not replace the check: it may name a turn that was yet to come.
+        if message.seen is not None and start.journal < SEEN_IS_CHECKED:
+            return consent
         options = restate.RunOptions[bool](type_hint=bool)
         seen = await ctx.run_typed("asked before", self.asked_before, options, held, ctx.request().id)
         return consent if seen else None
