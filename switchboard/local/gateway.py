@@ -1,5 +1,6 @@
 """The gateway of a local mesh: its process, and the secret that signs its tokens."""
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from switchboard.local.environment import GATEWAY, only
 from switchboard.local.keys import stored_key
 from switchboard.local.problem import InvalidCommand, Problem
 from switchboard.local.process import Process
@@ -67,6 +69,7 @@ def gateway_process(
         health=f"{ports.url}/health",
         log=log,
         stop_timeout=GATEWAY_STOP_TIMEOUT,
+        inherited=only(GATEWAY, os.environ),
     )
 
 

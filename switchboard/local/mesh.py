@@ -1,12 +1,15 @@
 """A whole mesh on one machine: Restate, the services, the gateway and, without a model's key, the demo model."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from switchboard.local import environment as inherited
+from switchboard.local.environment import for_service, only
 from switchboard.local.gateway import GatewayPorts, gateway_process, secret_of
 from switchboard.local.keys import IDENTITY_FILE, SPEAKER_FILE, identity_pem, identity_public_key, stored_key
 from switchboard.local.observe import TracingProcesses
@@ -127,8 +130,8 @@ class Mesh:
                 "HOST": "127.0.0.1",
                 "PORT": str(port),
                 "RESTATE_ADMIN_URL": self.addresses.admin_url,
-                **self._keys,
-                **self._model,
+                **({} if name == DEMO_MODEL else self._keys),
+                **(self._model if self.uses_model(name) else {}),
                 **(self.tracing.environment(name) if self.tracing else {}),
                 **self._environment,
             },
@@ -136,7 +139,15 @@ class Mesh:
             health=f"http://127.0.0.1:{port}/health",
             log=self.log(name),
             folder=self.project.root,
+            inherited=only(inherited.DEMO_MODEL, os.environ)
+            if name == DEMO_MODEL
+            else for_service(os.environ, self.uses_model(name)),
         )
+
+    def uses_model(self, name: str) -> bool:
+        """Return whether a service gets the model's key. A service that is not in mesh.toml does."""
+        listed = self.project.definition.services.get(name)
+        return name != DEMO_MODEL and (listed is None or "model" in listed.uses)
 
     def gateway_service(self, ports: GatewayPorts) -> Process:
         """Return the process of a gateway, not yet started."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from switchboard.local.environment import COLLECTOR, only
 from switchboard.local.listeners import in_use
 from switchboard.local.places import find_beside
 from switchboard.local.platform_chart import VALUES, collector_config, jaeger_config
@@ -162,6 +163,7 @@ class TracingProcesses:
             port=port,
             health=health,
             log=self.folder / f"{tool}.log",
+            inherited=only(COLLECTOR, os.environ),
         )
 
 

@@ -53,6 +53,8 @@ class Process:
     log: Path
     folder: Path | None = None
     stop_timeout: timedelta = STOP_TIMEOUT
+    inherited: Mapping[str, str] | None = field(default=None, repr=False)
+    """The variables that it gets besides its `environment`; None stands for all of the shell's."""
     _running: asyncio.subprocess.Process | None = field(default=None, repr=False)
 
     @property
@@ -72,7 +74,7 @@ class Process:
         with self.log.open("ab") as output:
             self._running = await asyncio.create_subprocess_exec(
                 *self.command,
-                env={**os.environ, **self.environment},
+                env={**(os.environ if self.inherited is None else self.inherited), **self.environment},
                 cwd=self.folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

@@ -1,5 +1,6 @@
 """A local Restate server: its binary, its process and its admin API."""
 
+import os
 import platform
 import shutil
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from switchboard.local.environment import RESTATE, only
 from switchboard.local.places import find_beside
 from switchboard.local.process import Process, StartFailed
 
@@ -80,6 +82,7 @@ def server_process(ports: Ports, data: Path, log: Path, environment: Mapping[str
         port=ports.admin,
         health=f"http://127.0.0.1:{ports.admin}/health",
         log=log,
+        inherited=only(RESTATE, os.environ),
     )
 
 
