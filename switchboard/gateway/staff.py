@@ -50,6 +50,7 @@ from switchboard.session.staff_contract import (
     StaffSessionRequest,
     StaffTranscriptRequest,
 )
+from switchboard.session_ids import public_part
 from switchboard.telemetry.spans import CONVERSATION
 
 STAFF_ONLY = "This API is for staff. Your token does not have the role for it, or does not say that you are signed in."
@@ -186,7 +187,7 @@ async def transcript(
     limit: Annotated[int, Query(ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)] = 20,
 ) -> Response:
     """Return the transcript of any session: the turns after number `after`, oldest first."""
-    set_attribute(CONVERSATION, session_id)
+    set_attribute(CONVERSATION, public_part(session_id))
     wanted = StaffTranscriptRequest(by=member, session_id=session_id, after=after, limit=limit)
     return json_response(await client_of(request).read("transcript", wanted))
 
@@ -194,7 +195,7 @@ async def transcript(
 @staff.get("/sessions/{session_id}/status", response_model=SessionStatus)
 async def status(request: Request, session_id: SessionId, member: Member) -> Response:
     """Return the status of any session, also while a turn is running."""
-    set_attribute(CONVERSATION, session_id)
+    set_attribute(CONVERSATION, public_part(session_id))
     wanted = StaffSessionRequest(by=member, session_id=session_id)
     return json_response(await client_of(request).read("status", wanted))
 

@@ -31,6 +31,7 @@ from switchboard.session.staff_contract import (
     TranscriptPage,
 )
 from switchboard.session.staff_registry import Registered, StaffRegistry
+from switchboard.session_ids import public_part
 from switchboard.speaker import SpeakerKeys
 from switchboard.telemetry.spans import propagation_headers, traced
 
@@ -127,6 +128,6 @@ async def read_session(ctx: restate.Context, request: StaffSessionRequest, handl
         key = session_id(request.session_id)
     except ValueError as error:
         raise restate.TerminalError(f"{request.session_id!r} {error}.", status_code=400) from error
-    logger.info("staff member %s reads session %s", request.by, key)
+    logger.info("staff member %s reads session %s", request.by, public_part(key))
     body = payload.model_dump_json().encode()
     return await ctx.generic_call(SESSION, handler, body, key=key, headers=propagation_headers())

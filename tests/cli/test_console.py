@@ -78,7 +78,9 @@ def test_commands_print_only_through_the_console() -> None:
     others = []
     for path in sorted((PROJECT / "switchboard" / "cli").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
             bare = called in ("print", "Console", "typer.echo", "typer.secho", "pprint", "sys.stdout.buffer.write")
             if bare or called.endswith((".stdout.write", ".stderr.write", ".stdout.writelines", "stderr.writelines")):
                 others.append(f"{path.name}:{node.lineno}: {called}")

@@ -8,7 +8,6 @@ POLLED = {
     ("Session", "expire"),
     ("Session", "staff_status"),
     ("Session", "staff_transcript"),
-    ("StaffDoor", "claim"),
     ("StaffDoor", "read"),
     ("StaffDoor", "services"),
     ("StaffDoor", "status"),
