@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from switchboard.toolkit.declare import tool_object, tool_service, tool_workflow
     from switchboard.toolkit.implement import checks, implements
     from switchboard.toolkit.refusal import Refusal
-    from switchboard.toolkit.rpc import allowed, call_tool, notify_customer, send_tool
+    from switchboard.toolkit.rpc import allowed, call_tool, last_word, notify_customer, send_tool
     from switchboard.toolkit.saga import Saga
     from switchboard.toolkit.toolset import Toolset
 
@@ -45,6 +45,7 @@ __all__ = [
     "call_tool",
     "checks",
     "implements",
+    "last_word",
     "notify_customer",
     "quoted",
     "send_tool",
@@ -64,6 +65,7 @@ LAZY_IMPORTS = {
     "call_tool": "switchboard.toolkit.rpc:call_tool",
     "checks": "switchboard.toolkit.implement:checks",
     "implements": "switchboard.toolkit.implement:implements",
+    "last_word": "switchboard.toolkit.rpc:last_word",
     "notify_customer": "switchboard.toolkit.rpc:notify_customer",
     "send_tool": "switchboard.toolkit.rpc:send_tool",
     "serve": "switchboard.runtime.serve:serve",

@@ -8,6 +8,12 @@ from switchboard.messages import Message, ModelReply, ToolCall, ToolResult
 
 UNKNOWN = "Interrupted. It is not known whether this was done. Find out before it is done again."
 
+OUTCOME_UNKNOWN = 504
+"""Status code of a tool's error that says that the tool cannot know whether its work was done."""
+
+KILLED = "killed"
+"""Restate's message for a call that an operator killed: it may have written by then."""
+
 
 @dataclass(frozen=True)
 class CallReport:
@@ -62,6 +68,11 @@ def close_open_calls(messages: Sequence[Message]) -> tuple[Message, ...]:
         closed.append(message)
         closed += [unknown_result(call) for call in open_calls]
     return tuple(closed)
+
+
+def is_outcome_unknown(status_code: int, message: str) -> bool:
+    """Return whether a tool's error leaves open whether its work was done. All other errors say that it was not."""
+    return status_code == OUTCOME_UNKNOWN or message == KILLED
 
 
 def unknown_result(call: ToolCall) -> ToolResult:

@@ -7,7 +7,7 @@ from typing import Any
 
 import restate
 
-from switchboard.loop.call_report import UNKNOWN
+from switchboard.loop.call_report import UNKNOWN, is_outcome_unknown
 from switchboard.loop.decide import AWAITS_CONSENT, ApprovedCall, UncheckedCall, ValidatedCall
 from switchboard.messages import HeldCall, Identity, ToolResult
 from switchboard.telemetry.spans import propagation_headers
@@ -83,6 +83,8 @@ async def settle(
     try:
         content = await future
     except restate.TerminalError as error:
+        if is_outcome_unknown(error.status_code, error.message):
+            return ToolResult(call_id=call.call_id, ok=False, outcome="unknown", content=UNKNOWN)
         return ToolResult(call_id=call.call_id, ok=False, content=shorten(error.message.encode()))
     return ToolResult(call_id=call.call_id, ok=True, content=shorten(content))
 

@@ -1,18 +1,28 @@
-"""Durable calls from one tool to another by its contract, and messages to customers."""
+"""Durable calls from one tool to another by its contract, and messages to customers.
 
-from typing import TypeVar
+A customer's interrupt cancels a tool and the calls that it waits for. Calls of read-only tools then end at once. A call
+that writes is waited for until it has ended, because only the called handler knows whether it was still in time. So the
+customer is told what was done.
+"""
+
+from typing import Any, TypeVar
 
 import restate
 from pydantic import BaseModel
 
 from switchboard import Tool
+from switchboard.loop.call_report import KILLED, OUTCOME_UNKNOWN, UNKNOWN, is_outcome_unknown
 from switchboard.messages import WireModel
 from switchboard.telemetry.spans import propagation_headers
-from switchboard.toolkit.refusal import Refusal
+from switchboard.toolkit.refusal import CONFLICT, Refusal
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
 Allowed = TypeVar("Allowed")
+
+
+INTERRUPTED = "It was interrupted."
+"""Reason of a step that ended without an outcome, once the step is undone."""
 
 
 class Notification(WireModel):
@@ -25,7 +35,20 @@ class Notification(WireModel):
 def start(
     ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None
 ) -> restate.RestateDurableCallFuture[bytes]:
-    """Start a call without waiting for it. For calls in parallel: start all, `gather` them, then `read` each."""
+    """Start a call of a read-only tool without waiting for it.
+
+    For calls in parallel: start all, `gather` them, then `read` each. Raises ValueError for a tool that writes: after a
+    cancellation, `gather` would end before the outcome is known.
+    """
+    if not tool.read_only:
+        raise ValueError(f"{tool.name} writes. Call it with call_tool or as a Saga's step, which wait for its outcome.")
+    return start_call(ctx, tool, request, key)
+
+
+def start_call(
+    ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None
+) -> restate.RestateDurableCallFuture[bytes]:
+    """Start a call of any tool. Only for this module and for sagas, which deal with cancellations."""
     body = request.model_dump_json().encode()
     return ctx.generic_call(tool.service, tool.handler, body, key=key, headers=propagation_headers())
 
@@ -38,9 +61,52 @@ async def read(tool: Tool[Input, Output], answer: restate.RestateDurableCallFutu
 async def call_tool(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None) -> Output:
     """Call a tool and return its result. Raises the tool's TerminalError.
 
+    If this handler is cancelled meanwhile, the called handler is cancelled too. The call of a read-only tool then ends
+    at once with TerminalError 409. Any other tool has the last word: its result is returned if it was done, its error
+    is raised if it was not, and TerminalError OUTCOME_UNKNOWN if that cannot be known.
+
     `key` is the key of the virtual object; None for a plain service.
     """
-    return await read(tool, start(ctx, tool, request, key))
+    answer = start_call(ctx, tool, request, key)
+    if tool.read_only:
+        return await read(tool, answer)
+    await last_word(answer)
+    try:
+        return await read(tool, answer)
+    except restate.TerminalError as error:
+        if error.message == KILLED:
+            raise outcome_unknown() from error
+        raise
+
+
+async def last_word(write: restate.RestateDurableFuture[Any]) -> None:
+    """Wait until a write has ended, also if this handler is cancelled meanwhile.
+
+    For a write outside the mesh, such as a payment provider's: `charged = ctx.run_typed("charge", …)`, then
+    `await last_word(charged)`, then `await charged`. Await nothing that can be cancelled after the write.
+
+    Raises TerminalError OUTCOME_UNKNOWN at a second cancellation, which only operators make.
+    """
+    try:
+        await restate.gather(write)
+    except restate.TerminalError:
+        # Restate raises a cancellation once, and has passed it on to the called handler.
+        try:
+            await restate.gather(write)
+        except restate.TerminalError as error:
+            raise outcome_unknown() from error
+
+
+def outcome_unknown() -> restate.TerminalError:
+    """Return the error of a tool that cannot know whether its work was done. Customers and models are told so."""
+    return restate.TerminalError(UNKNOWN, status_code=OUTCOME_UNKNOWN)
+
+
+def known_error(error: restate.TerminalError) -> restate.TerminalError:
+    """Return the error to raise when the work has been undone, so that an unknown outcome has become a known one."""
+    if is_outcome_unknown(error.status_code, error.message):
+        return restate.TerminalError(INTERRUPTED, status_code=CONFLICT)
+    return error
 
 
 def send_tool(ctx: restate.Context, tool: Tool[Input, Output], request: Input, key: str | None = None) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from switchboard.contract import Tool
 from switchboard.telemetry.logs import private
-from switchboard.toolkit.rpc import read, send_tool, start
+from switchboard.toolkit.rpc import known_error, read, send_tool, start_call
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
@@ -73,15 +73,16 @@ class Saga:
 
         Raises TerminalError if the tool refuses, with `otherwise` appended, or if the handler is cancelled.
         """
-        call = start(self.ctx, tool, request, key)
+        call = start_call(self.ctx, tool, request, key)
         # The handler's own cancellation is raised here, outside the `try`, so that its text stays unchanged.
         await restate.gather(call)
         try:
             return await read(tool, call)
         except restate.TerminalError as refused:
-            if not self.otherwise:
+            known = known_error(refused)
+            if known is refused and not self.otherwise:
                 raise
-            raise restate.TerminalError(f"{refused.message} {self.otherwise}", refused.status_code) from refused
+            raise restate.TerminalError(f"{known.message} {self.otherwise}".strip(), known.status_code) from refused
 
     def undo(self) -> None:
         """Send the undoing calls, the last step's first.

@@ -31,6 +31,7 @@ PUBLIC = {
     "call_tool",
     "checks",
     "implements",
+    "last_word",
     "notify_customer",
     "quoted",
     "send_tool",

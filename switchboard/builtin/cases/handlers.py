@@ -140,10 +140,12 @@ async def close_case(ctx: restate.ObjectContext, request: CloseCase) -> Case:
     closed = case.model_copy(
         update={"closed_at": await business_now(ctx), "closed_by": request.by, "outcome": request.outcome}
     )
-    ctx.set(request.case_id, closed)
-    for ids in (OPEN, UNVERIFIED):
-        ctx.set(ids, [one for one in await open_ids(ctx, ids) if one != request.case_id])
+    waiting, unverified = await open_ids(ctx), await open_ids(ctx, UNVERIFIED)
     left = (await cases_of(ctx, case.customer_id)).without(case.case_id)
+    # Nothing is awaited from here on, so a cancellation cannot leave the case half closed.
+    ctx.set(request.case_id, closed)
+    for key, ids in ((OPEN, waiting), (UNVERIFIED, unverified)):
+        ctx.set(key, [one for one in ids if one != request.case_id])
     if left.cases:
         ctx.set(customer_key(case.customer_id), left)
     else:

@@ -28,6 +28,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return None
 
     async def read(tool: Tool[NoInput, Text], call: str) -> Text:
+        if call == "vanish":
+            raise restate.TerminalError("killed", status_code=409)
         if call == "pay":
             raise restate.TerminalError("Not enough money.", status_code=402)
         return Text(call)
@@ -35,7 +37,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def send(ctx: Any, tool: Tool[NoInput, Text], request: NoInput, key: str | None = None) -> None:
         done.append(f"send {tool.handler}")
 
-    monkeypatch.setattr(sagas, "start", start)
+    monkeypatch.setattr(sagas, "start_call", start)
     monkeypatch.setattr(sagas, "read", read)
     monkeypatch.setattr(sagas, "send_tool", send)
     monkeypatch.setattr(restate, "gather", gather)
@@ -64,6 +66,13 @@ async def test_saga_keeps_the_refusals_text_when_otherwise_is_empty(made: list[s
     with pytest.raises(restate.TerminalError) as raised, Saga(context(), "purchase 1") as saga:
         await order(saga, "pay")
     assert raised.value.message == "Not enough money."
+
+
+async def test_saga_that_was_undone_knows_the_outcome_of_a_killed_step(made: list[str]) -> None:
+    with pytest.raises(restate.TerminalError) as raised, Saga(context(), "purchase 1", "Nothing was bought.") as saga:
+        await order(saga, "vanish")
+    assert (raised.value.message, raised.value.status_code) == ("It was interrupted. Nothing was bought.", 409)
+    assert made == ["call vanish", "send undo_vanish"]
 
 
 async def test_saga_settles_in_order_when_all_steps_succeed(made: list[str]) -> None:

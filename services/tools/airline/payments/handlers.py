@@ -21,6 +21,7 @@ from switchboard import NoInput, implements
 from switchboard.messages import WireModel
 from switchboard.money import Money
 from switchboard.toolkit.declare import tool_object
+from switchboard.toolkit.rpc import last_word
 
 MOVEMENT = "movement"
 ZERO = Decimal("0.00")
@@ -57,7 +58,10 @@ def card_processor_object(data: AirlineData) -> restate.VirtualObject:
         made = await ctx.get(MOVEMENT, type_hint=Movement)
         if made is None:
             payment_id = request.card_token.rpartition("/")[2]
-            answer = await ctx.run_typed("provider", provider_says, ANSWER, data, payment_id)
+            charged = ctx.run_typed("provider", provider_says, ANSWER, data, payment_id)
+            # The provider charges the card during this call, so a cancellation must not end it half-way.
+            await last_word(charged)
+            answer = await charged
             if answer.declined:
                 raise restate.TerminalError(
                     f"{payment_id} was declined: {answer.declined}. Please choose another payment method.",

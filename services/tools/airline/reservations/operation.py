@@ -152,7 +152,7 @@ class Operation:
             return
         send_tool(self.ctx, customers.CREDIT, Credit(payment_id=payment_id, amount=amount), self.user.user_id)
         # The object processes its messages in order, so this call returns after the credit. A cancellation can no
-        # longer affect the change; it only ends this wait early.
+        # longer affect the change.
         with suppress(restate.TerminalError):
             settled = customers.OperationRef(operation_id=self.operation_id)
             await call_tool(self.ctx, customers.SETTLE_PAYMENT, settled, self.user.user_id)

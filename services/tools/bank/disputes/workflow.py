@@ -1,6 +1,5 @@
 """The workflow of one dispute, from its opening to its outcome. It can wait for staff for days and holds no lock."""
 
-import logging
 from datetime import timedelta
 
 import restate
@@ -32,12 +31,10 @@ from switchboard.builtin.approvals.contract import (
 )
 from switchboard.builtin.approvals.staff_decision import DECISION, await_staff_decision
 from switchboard.money import format_amount
-from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_workflow
-from switchboard.toolkit.rpc import call_tool, send_tool
-
-logger = logging.getLogger(__name__)
+from switchboard.toolkit.rpc import send_tool
+from switchboard.toolkit.saga import Saga
 
 dispute_case = tool_workflow(DISPUTE_CASE, "One dispute of a card payment; the key is the dispute's id.")
 
@@ -45,17 +42,13 @@ dispute_case = tool_workflow(DISPUTE_CASE, "One dispute of a card payment; the k
 @implements(dispute_case, RUN_DISPUTE, kind="workflow")
 async def run(ctx: restate.WorkflowContext, case: DisputeCase) -> Acknowledgement:
     """Decide, credit and close a dispute. `Disputes` receives the outcome and notifies the customer."""
-    try:
-        closing = await decide(ctx, case)
+    with Saga(ctx, f"dispute {case.dispute_id}") as saga:
+        # If a step fails permanently or an operator cancels this workflow, the customer has to be notified.
+        saga.undo_by(TAKE_BACK_CREDIT, case)
+        saga.undo_by(WITHDRAW, ApprovalRef(approval_id=case.dispute_id), INBOX_KEY)
+        closing = await decide(ctx, saga, case)
         if closing.status == "accepted":
-            await call_tool(ctx, DEPOSIT, policy.credit(case), case.customer_id)
-    except restate.TerminalError as error:
-        # A step failed permanently or an operator cancelled this workflow. The customer has to be notified.
-        logger.error("dispute %s could not be finished: %s", case.dispute_id, private(error.message))
-        # One-way sends, because a second cancellation would also cancel calls.
-        send_tool(ctx, WITHDRAW, ApprovalRef(approval_id=case.dispute_id), INBOX_KEY)
-        send_tool(ctx, TAKE_BACK_CREDIT, case)
-        raise
+            await saga.step(DEPOSIT, policy.credit(case), case.customer_id)
     # A one-way send: from here on nothing can fail or be cancelled.
     send_tool(ctx, CLOSE_DISPUTE, closing, case.customer_id)
     return Acknowledgement(changed=True)
@@ -68,10 +61,10 @@ async def decided(ctx: restate.WorkflowSharedContext, decision: Decision) -> Ack
     return Acknowledgement(changed=True)
 
 
-async def decide(ctx: restate.WorkflowContext, case: DisputeCase) -> DisputeClosing:
+async def decide(ctx: restate.WorkflowContext, saga: Saga, case: DisputeCase) -> DisputeClosing:
     """Accept a small dispute instantly, or have staff decide."""
     ref = DisputeRef(dispute_id=case.dispute_id)
-    permission = await call_tool(ctx, REQUEST_CREDIT_PERMISSION, ref, case.customer_id)
+    permission = await saga.step(REQUEST_CREDIT_PERMISSION, ref, case.customer_id)
     if permission.at_once:
         return DisputeClosing(dispute_id=case.dispute_id, status="accepted", why=policy.CREDITED_INSTANTLY)
     now = await business_now(ctx)

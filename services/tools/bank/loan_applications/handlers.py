@@ -115,7 +115,7 @@ async def accept_application(
         decide_within_seconds=(await journaled_setting(ctx, "staff time", decide_within)).total_seconds(),
         **request.model_dump(exclude={"signed_in"}),
     )
-    # If this call is cancelled, the application is either stored and running, or neither.
+    # If this handler is cancelled, the application is either stored and running, or neither. The result says which.
     return await call_tool(ctx, OPEN_APPLICATION, application, request.customer_id)
 
 

@@ -4,7 +4,6 @@ After a crash, it resumes from its journal: finished checks are not repeated, an
 The loan is granted once, because its id is derived from the application's id. The workflow holds no lock.
 """
 
-import logging
 from datetime import datetime, timedelta
 
 import restate
@@ -48,17 +47,15 @@ from switchboard.builtin.approvals.contract import (
 from switchboard.builtin.approvals.staff_decision import DECISION, await_staff_decision
 from switchboard.contract import BY_THE_MESH
 from switchboard.money import format_amount
-from switchboard.telemetry.logs import private
 from switchboard.toolkit.clock import business_now
 from switchboard.toolkit.declare import tool_workflow
 from switchboard.toolkit.policy import refusal_applies
-from switchboard.toolkit.rpc import call_tool, read, send_tool, start
+from switchboard.toolkit.rpc import read, send_tool, start
+from switchboard.toolkit.saga import Saga
 
 DECIDED_AUTOMATICALLY = "Switchboard"
 BANK = "Harbour Bank"
 SALARY = TransactionQuery(category="salary", limit=50, signed_in=True)
-
-logger = logging.getLogger(__name__)
 
 loan_application = tool_workflow(LOAN_APPLICATION, "One application for a loan; the key is the application's id.")
 
@@ -67,16 +64,12 @@ loan_application = tool_workflow(LOAN_APPLICATION, "One application for a loan; 
 async def run(ctx: restate.WorkflowContext, application: Application) -> Closing:
     """Check, decide and grant. `LoanApplications` receives the outcome and notifies the customer."""
     ref = application.application_id
-    try:
+    with Saga(ctx, f"application {ref}") as saga:
+        # If a step fails permanently or an operator cancels this workflow, the customer has to be notified.
+        saga.undo_by(TAKE_BACK, application)
+        saga.undo_by(WITHDRAW, ApprovalRef(approval_id=ref), INBOX_KEY)
         decision = await decide(ctx, application)
-        loan_id = await grant(ctx, application) if decision.approved else None
-    except restate.TerminalError as error:
-        # A step failed permanently or an operator cancelled this workflow. The customer has to be notified.
-        logger.error("application %s could not be finished: %s", ref, private(error.message))
-        # One-way sends, because a second cancellation would also cancel calls.
-        send_tool(ctx, WITHDRAW, ApprovalRef(approval_id=ref), INBOX_KEY)
-        send_tool(ctx, TAKE_BACK, application)
-        raise
+        loan_id = await grant(ctx, saga, application) if decision.approved else None
     closing = Closing(
         application_id=ref, approved=decision.approved, why=decision.why, decided_at=decision.at, loan_id=loan_id
     )
@@ -156,8 +149,8 @@ def question(
     )
 
 
-async def grant(ctx: restate.WorkflowContext, application: Application) -> str:
-    """Add the loan to the customer's loans and pay out the money, as a saga. Return the loan's id."""
+async def grant(ctx: restate.WorkflowContext, saga: Saga, application: Application) -> str:
+    """Add the loan to the customer's loans and pay out the money. Return the loan's id."""
     loan_id = loan_id_of(application.application_id)
     today = (await business_now(ctx)).date()
     loan = GrantLoan(
@@ -177,6 +170,6 @@ async def grant(ctx: restate.WorkflowContext, application: Application) -> str:
         category="loan_payments",
         reference=f"Loan {loan_id}",
     )
-    await call_tool(ctx, GRANT_LOAN, loan, application.customer_id)
-    await call_tool(ctx, DEPOSIT, payout, application.customer_id)
+    await saga.step(GRANT_LOAN, loan, application.customer_id)
+    await saga.step(DEPOSIT, payout, application.customer_id)
     return loan_id

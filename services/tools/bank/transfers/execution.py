@@ -16,7 +16,7 @@ from services.tools.bank.transfers import policy
 from services.tools.bank.transfers.contract import END_TRANSFER, TransferOutcome, Transferred, UnfinishedTransfer
 from services.tools.bank.transfers.policy import Order
 from switchboard.telemetry.logs import private
-from switchboard.toolkit.rpc import call_tool, send_tool
+from switchboard.toolkit.rpc import call_tool, known_error, last_word, send_tool
 from switchboard.toolkit.saga import Saga
 
 logger = logging.getLogger(__name__)
@@ -57,10 +57,13 @@ async def finish_interrupted(
         tell=awakeable_id,
     )
     send_tool(ctx, END_TRANSFER, unfinished)
-    outcome = await settled  # A second cancellation is raised here. The other handler still settles the transfer.
+    # The other handler settles the transfer also if this one is cancelled.
+    await last_word(settled)
+    outcome = await settled
     if not outcome.whole:
         logger.info("transfer %s was undone: %s", out.removesuffix(".out"), private(why.message))
-        raise restate.TerminalError(f"No money was transferred. {why.message}", status_code=why.status_code)
+        known = known_error(why)
+        raise restate.TerminalError(f"No money was transferred. {known.message}", status_code=known.status_code)
 
 
 async def settle(ctx: restate.Context, request: UnfinishedTransfer) -> TransferOutcome:
