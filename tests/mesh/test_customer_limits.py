@@ -190,7 +190,7 @@ async def scheduled(laboratory: Laboratory, customer: Customer) -> int:
 
 async def test_idle_session_expires_and_a_record_stays(limited: Laboratory, tmp_path: Path) -> None:
     to_bank = calls(("handoff_to_Bank", {"reason": "a reminder"}))
-    reminder = calls(("remind_me", {"text": "call the landlord", "after": "PT6S"}))
+    reminder = calls(("remind_me", {"text": "call the landlord", "after": "PT10S"}))
     await limited.model.plays(
         scene("hello", says("hi")),
         scene("remind me", to_bank, agent="Triage"),
@@ -207,13 +207,14 @@ async def test_idle_session_expires_and_a_record_stays(limited: Laboratory, tmp_
     assert await scheduled(limited, customer) == 1
 
     await restart_sessions(limited, SESSION_IDLE_MAX="PT1S")
-    customer = limited.customer("carol")
-    await customer.says("remind me")
+    customer, reminded = limited.customer("carol"), limited.customer("carol")
+    await customer.says("hello")
+    await reminded.says("remind me")
 
-    async def expired() -> bool:
-        return (await customer.asks("status")).status == 410
+    async def both_expired() -> bool:
+        return [(await each.asks("status")).status for each in (customer, reminded)] == [410, 410]
 
-    await limited.until(expired)
+    await limited.until(both_expired)
     for answer in (await customer.says("hello"), await customer.asks("transcript"), await customer.asks("interrupt")):
         assert (answer.status, answer.text) == (410, SESSION_EXPIRED)
     stranger = limited.customer("mallory", session=customer.session)
@@ -227,8 +228,8 @@ async def test_idle_session_expires_and_a_record_stays(limited: Laboratory, tmp_
     assert (record["key"], kept["customer_id"], kept["turns_total"], kept["window"]) == ("head", "carol", 1, [])
     assert kept["expired_at"] > kept["last_at"]
 
-    async def reminded() -> bool:
-        return "call the landlord" in str((await customer.asks("transcript")).body)
+    async def reminder_arrived() -> bool:
+        return "call the landlord" in str((await reminded.asks("transcript")).body)
 
-    await limited.until(reminded)
-    assert (await customer.says("hello")).text == "hi"
+    await limited.until(reminder_arrived)
+    assert (await reminded.says("hello")).text == "hi"
