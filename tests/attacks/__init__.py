@@ -1,0 +1,1 @@
+"""Attacks on a real mesh, each with the status and the effect that it must have."""
