@@ -34,11 +34,15 @@ def pytest_configure() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+ATTACKS = "tests/attacks"
+"""The files of this folder share a mesh."""
+
+
 def group_of(nodeid: str) -> str:
     """All tests on a shared mesh are one group. Otherwise all tests of a file are."""
     path, _, test = nodeid.partition("::")
     parameters = test.partition("[")[2]
-    return next((mesh for mesh in MESHES if mesh in parameters), path)
+    return next((mesh for mesh in MESHES if mesh in parameters), ATTACKS if path.startswith(ATTACKS) else path)
 
 
 LONGEST_FIRST = (*MESHES[2:], *MESHES[:2], "tests/evals/test_cases.py", "tests/test_own_mesh.py")
