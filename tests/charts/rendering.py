@@ -183,7 +183,7 @@ def given(
     return [f"--values={path}" for path in paths] + [f"--set-json={each}" for each in settings]
 
 
-def without_cluster(chart: str, files: Iterable[Path], set: Settings | None) -> Settings:  # noqa: A002 -- helm's own name
+def without_cluster(chart: str, files: Iterable[str | Path], set: Settings | None) -> Settings:  # noqa: A002 -- helm's own name
     """Return the values that stand for existing Secrets, unless the test or a values file decides about them."""
     texts = [Path(file).read_text() for file in files]
     found: dict[str, object] = {}
