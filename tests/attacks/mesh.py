@@ -27,8 +27,8 @@ SCENES = (
 ANYTHING = scene("", says("hello")) | {"user": {"matches": "."}}
 """Answers every message."""
 
-# Each request of a customer is counted in CustomerUsage, also one that is refused later. The summary of a hostile model's
-# conversation may come while a later attack runs.
+# Each request of a customer is counted in CustomerUsage, also one that is refused later. The summary of a conversation
+# with a hostile model may come while a later attack runs.
 STORED = """
 SELECT service_name, service_key, key, value_utf8 FROM state
 WHERE service_name <> 'CustomerUsage' AND NOT (service_name = 'Session' AND service_key LIKE 'hostile-%')
