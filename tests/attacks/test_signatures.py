@@ -69,7 +69,7 @@ def forge(attacked: Attacked, target: str, body: bytes, **header: Any) -> dict[s
     claims = jwt.decode(given, options={"verify_signature": False})
     algorithm = header.pop("alg", "HS256")
     kid = jwt.get_unverified_header(given)["kid"]
-    secret = None if algorithm == "none" else key
+    secret = "" if algorithm == "none" else key
     return {SPEAKER_HEADER: jwt.encode(claims, secret, algorithm=algorithm, headers={"kid": kid, **header})}
 
 
