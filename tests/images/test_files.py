@@ -45,9 +45,9 @@ def test_image_has_its_service_and_the_framework_but_no_other_service(builder: B
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-def test_agent_image_has_tool_contracts_and_rules_but_no_handlers(builder: Builder, agent: str) -> None:
+def test_agent_image_has_contracts_facts_and_rules_but_no_handlers(builder: Builder, agent: str) -> None:
     of_tools = {path for path in builder.build("service", agent).files() if path.startswith("services/tools/")}
-    allowed = r"services/tools/(\w+/)*(__init__|contract|rules|records|models)\.py|.*/__pycache__/.*\.pyc"
+    allowed = r"services/tools/(\w+/)*(__init__|contract|facts|rules|records|models)\.py|.*/__pycache__/.*\.pyc"
     assert [path for path in of_tools if not re.fullmatch(allowed, path)] == []
     assert not [path for path in of_tools if "handlers" in path or path.endswith(".json")]
 

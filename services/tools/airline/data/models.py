@@ -4,6 +4,7 @@ The format is that of the airline data of tau-bench and tau2-bench (Sierra Resea
 loaded. Dates and times without a time zone are in the airline's own: EST, five hours behind UTC, all year.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -29,6 +30,14 @@ PaymentMethodKind = Literal["credit_card", "gift_card", "certificate"]
 
 Day = str
 """Date of departure such as `2024-05-20`, in the airline's time zone."""
+
+
+def is_day(day: Day) -> bool:
+    try:
+        dt.date.fromisoformat(day)
+    except ValueError:
+        return False
+    return True
 
 
 class WithoutNulls(WireModel):

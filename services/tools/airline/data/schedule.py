@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from services.tools.airline.data.models import Day, Flight, FlightDay
+from services.tools.airline.data.models import Day, Flight, FlightDay, is_day
 
 AIRLINE_ZONE = dt.timezone(dt.timedelta(hours=-5), "EST")
 """The time zone of all dates and times that have none, all year."""
@@ -31,14 +31,6 @@ def today(now: dt.datetime) -> dt.date:
 def format_local_time(time: dt.datetime) -> str:
     """Format a time as records store it: in the airline's time zone, to the second, without the zone."""
     return time.astimezone(AIRLINE_ZONE).replace(tzinfo=None, microsecond=0).isoformat()
-
-
-def is_day(day: Day) -> bool:
-    try:
-        dt.date.fromisoformat(day)
-    except ValueError:
-        return False
-    return True
 
 
 def on_day(flight: Flight, day: Day, now: dt.datetime) -> FlightDay | None:

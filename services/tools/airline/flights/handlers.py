@@ -12,8 +12,8 @@ from pydantic import Field
 
 from services.tools.airline.clock import airline_clock
 from services.tools.airline.data.dataset import AirlineData, BookedParty
-from services.tools.airline.data.models import Day, Flight, FlightDay
-from services.tools.airline.data.schedule import is_day, late_every_day, today
+from services.tools.airline.data.models import Day, Flight, FlightDay, is_day
+from services.tools.airline.data.schedule import late_every_day, today
 from services.tools.airline.flights import search, seat_inventory
 from services.tools.airline.flights.contract import (
     FLIGHT_ON_DAY,

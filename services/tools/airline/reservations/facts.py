@@ -8,8 +8,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from services.tools.airline.data.models import Cabin, Day, FlightType, Name, Passenger
-from services.tools.airline.data.schedule import is_day
+from services.tools.airline.data.models import Cabin, Day, FlightType, Name, Passenger, is_day
 from services.tools.airline.rules import CURRENCY, REFUND_TIME
 from switchboard import WireModel, quoted
 from switchboard.builtin.calendar.contract import MONTHS, format_date
