@@ -1,8 +1,8 @@
 """Ids of sessions that the gateway makes. A customer who has not signed in can use no others.
 
-Before sign-in, a token only claims who the customer is. Whoever knows the id of such a session can continue it, and can
-read what the customer was told after verifying their identity. So the id is a secret of 128 bits, and it has a tag that
-proves that the gateway made it for this customer. Logs, spans and metrics show only its public part.
+Before sign-in, a token only claims who the customer is. The id of such a session gives access to it, and to what the
+customer was told after verifying their identity. So the id is a secret of 128 bits. It has a tag, which proves that the
+gateway made it for this customer. Logs, spans and metrics show only its public part.
 """
 
 import re

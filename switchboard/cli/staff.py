@@ -12,7 +12,7 @@ TOKEN = "SWITCHBOARD_STAFF_TOKEN"
 """Variable with a staff member's token. Not an option: other users of a machine can read command lines."""
 
 LOCAL_STAFF = "staff"
-"""Subject of the token for a local mesh, unless `--by` names somebody."""
+"""Subject of the token for a local mesh, unless `--by` gives another one."""
 
 BY_COMES_FROM_THE_TOKEN = f"Your token in {TOKEN} says who you are. Leave out --by, or unset {TOKEN}."
 

@@ -60,7 +60,7 @@ class StaffRoute(AuthenticatedRoute):
     """Accepts staff only, before it reads the body."""
 
     async def authenticate(self, request: Request) -> object:
-        """Return the staff member's subject. Raises Problem 401, and 403 for anybody else."""
+        """Return the staff member's subject. Raises Problem 401, and 403 for a token without the staff role."""
         tokens: TokenVerifier = request.app.state.tokens
         try:
             return await tokens.verify_staff(await token_of(request))

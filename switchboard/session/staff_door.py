@@ -1,7 +1,7 @@
 """The staff door: the service through which the gateway reaches the mesh's staff services and any session.
 
-The door looks up which staff services the mesh has, because a call to an unknown service would never end. It fills in
-who decides, so that no request can name somebody else.
+The door looks up which staff services the mesh has, because a call to an unknown service would never end. It sets
+`by` to the subject of the token, so that no request can name another member of staff.
 """
 
 import json

@@ -4,7 +4,7 @@
 {{- if .Values.production }}
 {{- $missing := list }}
 {{- if not (include "agent-mesh.identity-key" .) }}
-{{- $missing = append $missing "restate.identityKey is empty: services would accept requests from anybody who reaches them. Let mesh-platform create the key, or set the public key of its Secret" }}
+{{- $missing = append $missing "restate.identityKey is empty: services would accept requests from every process that reaches them. Let mesh-platform create the key, or set the public key of its Secret" }}
 {{- end }}
 {{- if include "agent-mesh.uses-demo-model" . }}
 {{- $missing = append $missing "the demo model is in use: set model.existingSecret or model.providers" }}
