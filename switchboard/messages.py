@@ -1,5 +1,6 @@
 """Types that services exchange. They are also journaled, so each change here changes the wire format."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -173,6 +174,21 @@ class HeldCall(WireModel):
 
     checked: bool = added_later(False)
     """True if the tool's check worded the question from the facts that it found."""
+
+
+class CallToConfirm(WireModel):
+    """One call that waits for the customer's yes, with the question that describes it."""
+
+    tool: str
+    question: str
+
+
+class Confirmation(WireModel):
+    """The calls that the customer is asked to confirm, all together or none."""
+
+    held_id: str
+    calls: tuple[CallToConfirm, ...]
+    expires_at: datetime
 
 
 class TurnRequest(WireModel):

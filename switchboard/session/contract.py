@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 
 from switchboard.contract import SUBJECT_MAX_CHARS
-from switchboard.messages import Message, Usage, WireModel
+from switchboard.messages import Confirmation, Message, Usage, WireModel
 from switchboard.text import message_text
 
 SESSION = "Session"
@@ -109,21 +109,6 @@ class ClaimedKey(WireModel):
     """Digest of the first request with an idempotency key. Detects reuse of the key for another request."""
 
     digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the handler's name and its input.")
-
-
-class CallToConfirm(WireModel):
-    """One call that waits for the customer's yes, with the question that describes it."""
-
-    tool: str
-    question: str
-
-
-class Confirmation(WireModel):
-    """The calls that the customer is asked to confirm, all together or none."""
-
-    held_id: str
-    calls: tuple[CallToConfirm, ...]
-    expires_at: datetime
 
 
 class SendReply(WireModel):

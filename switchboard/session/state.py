@@ -8,7 +8,9 @@ from typing import Literal
 from switchboard.loop.call_report import report_calls
 from switchboard.messages import (
     SUMMARY,
+    CallToConfirm,
     Card,
+    Confirmation,
     HeldCall,
     Message,
     ModelReply,
@@ -23,7 +25,7 @@ from switchboard.messages import (
     WireModel,
     added_later,
 )
-from switchboard.session.contract import AgentSpending, CallToConfirm, Confirmation, TurnRecord
+from switchboard.session.contract import AgentSpending, TurnRecord
 from switchboard.session.settings import SessionSettings
 from switchboard.session.window import (
     WINDOW_LIMIT_BYTES,
