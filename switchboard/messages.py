@@ -152,6 +152,8 @@ class Notice(WireModel):
     kind: Literal["notice"] = "notice"
     text: str
     withheld: bool = added_later(False)
+    by: str = added_later("")
+    """The staff member who wrote the text; empty if the mesh did."""
 
 
 Message = Annotated[UserText | ModelReply | ToolResult | Note | Notice, Field(discriminator="kind")]

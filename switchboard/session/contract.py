@@ -3,12 +3,12 @@
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from switchboard.contract import SUBJECT_MAX_CHARS
-from switchboard.messages import Confirmation, Message, Usage, WireModel
+from switchboard.messages import Confirmation, Message, Note, Notice, Usage, WireModel, added_later
 from switchboard.text import message_text
 
 SESSION = "Session"
@@ -149,8 +149,24 @@ class TranscriptRequest(CustomerRequest):
     limit: int = Field(20, ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)
 
 
+STAFF_MEMBER = "staff"
+"""What customers see instead of the name of a staff member."""
+
+Act = Literal["", "taken_over", "handed_back", "note"]
+
+
 class TurnRecord(WireModel):
-    """One message with everything that happened until its reply. Written once, when the reply is known."""
+    """One message with everything that happened until its reply. Written once, when the reply is known.
+
+    Each act of staff is a turn of its own, without agents:
+    - `by` without `act`: a staff member wrote `reply` to the customer. `messages` is one Notice with the same `by`.
+    - `taken_over`: from here on `by` answers in the agents' place. `reply` tells the customer.
+    - `handed_back`: from here on the agents answer. `by` is the staff member who handed back, or empty if the staff
+      member was silent for too long. `reply` tells the customer. The Note in `messages` is for the agents.
+    - `note`: `by` wrote `note` for colleagues. Customers never see this turn; see `for_customers`.
+    While a staff member answers, a customer's message is a turn with one UserText, without agents and without `by`;
+    its `reply` says that a staff member will answer.
+    """
 
     turn: int
     at: datetime
@@ -160,6 +176,22 @@ class TurnRecord(WireModel):
     failed: bool = False
     interrupted: bool = False
     usage: Usage = Usage()
+    by: str = added_later("")
+    act: Act = added_later("")
+    note: str = added_later("")
+
+    def for_customers(self) -> "TurnRecord | None":
+        """Return the record as its customer may see it: without names of staff. None if it is not for customers."""
+        if self.act == "note":
+            return None
+        if not self.by and self.act != "handed_back":
+            return self
+        messages = tuple(
+            message.model_copy(update={"by": STAFF_MEMBER}) if isinstance(message, Notice) and message.by else message
+            for message in self.messages
+            if not (self.act and isinstance(message, Note))
+        )
+        return self.model_copy(update={"by": STAFF_MEMBER if self.by else "", "messages": messages})
 
 
 class Transcript(WireModel):

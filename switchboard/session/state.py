@@ -81,6 +81,19 @@ class Settled(WireModel):
     cost: Decimal
 
 
+class StaffMode(WireModel):
+    """A staff member answers in the agents' place.
+
+    `waiting_since` is the time of the oldest of the customer's messages that the staff member has not answered; the
+    take-over itself counts as one. `timer` is the turn that started the timer which checks it; 0 without a timer.
+    """
+
+    by: str
+    since: datetime
+    waiting_since: datetime | None = None
+    timer: int = 0
+
+
 class Head(WireModel):
     """Everything that a message needs to know about earlier turns. Its size is bounded, and so is a turn's cost.
 
@@ -88,7 +101,7 @@ class Head(WireModel):
     returns to False: an unauthenticated customer must not see what a signed-in customer was told.
     `last_at` is the time of the last turn, and `expiry` the turn that started the timer which checks it; 0 without a
     timer. An expired session keeps only this record, with `expired_at`. `heard` are the ids of the newest signed
-    requests, so that none of them is accepted twice.
+    requests, so that none of them is accepted twice. While `staff` is set, no agent answers.
     """
 
     customer_id: str
@@ -105,6 +118,7 @@ class Head(WireModel):
     expiry: int = added_later(0)
     expired_at: datetime | None = added_later(None)
     heard: tuple[str, ...] = added_later(())
+    staff: StaffMode | None = added_later(None)
 
     @property
     def cost(self) -> Decimal:
