@@ -26,6 +26,10 @@ OTHERS_SECRETS = ("GATEWAY_*", "SWITCHBOARD_STAFF_TOKEN")
 """What no service of the mesh needs. Other variables of the shell may be settings of the mesh's own services."""
 
 
+FAKED_CLOCK = "FAKETIME"
+"""The variable of libfaketime. Our processes then have another clock than Restate, whose binary is static."""
+
+
 def only(names: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables with one of these names; `*` stands for any end."""
     return {name: value for name, value in environment.items() if matches(name, names)}

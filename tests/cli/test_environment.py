@@ -59,3 +59,15 @@ def test_only_services_that_use_the_model_get_its_key(tmp_path: Path, monkeypatc
     assert {name for name, variables in given.items() if "SWITCHBOARD_STAFF_TOKEN" in variables} == set()
     assert {name for name, variables in given.items() if "GATEWAY_JWT_SECRET" in variables} == {"gateway"}
     assert all(process.inherited is not None for process in mesh.processes)
+
+
+def test_services_verify_no_signatures_only_under_a_faked_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_restate_server()
+    project = reference()
+    keys = {"SWITCHBOARD_SPEAKER_KEYS", "RESTATE_IDENTITY_KEY"}
+    given = [Mesh(project, tmp_path, Addresses.free(project.definition)).services["bank"].environment.keys() & keys]
+    monkeypatch.setenv("FAKETIME", "+1d")
+    given += [Mesh(project, tmp_path, Addresses.free(project.definition)).services["bank"].environment.keys() & keys]
+    assert given == [keys, set()]

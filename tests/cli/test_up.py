@@ -37,6 +37,13 @@ def test_up_names_the_taken_port_and_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "logs").exists()
 
 
+def test_up_does_not_start_a_mesh_under_a_faked_clock(tmp_path: Path) -> None:
+    answer = run("up", "--folder", str(tmp_path), FAKETIME="+1d")
+    assert answer.returncode == 1
+    assert "A mesh under libfaketime verifies no signatures" in answer.stderr
+    assert not (tmp_path / "logs").exists()
+
+
 def test_mesh_answers_and_leaves_no_process_after_ctrl_c(up: Up) -> None:
     reply = run("ask", "how much is my balance?", **up.environment)
     assert (reply.returncode, reply.stdout, reply.stderr) == (

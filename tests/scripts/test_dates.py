@@ -1,5 +1,6 @@
 """`make dates` runs existing tests and reports missing programs and failures."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,12 @@ def test_dates_reports_the_date_of_a_failure(
     assert dates.main(["2028-02-29T12:00", "2028-03-01T12:00"]) == 1
     assert capsys.readouterr().out == "FAILED  2028-02-29T12:00\n"
     assert dates.main(["2028-03-01T12:00"]) == 0
+
+
+def test_dates_include_a_year_from_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[datetime] = []
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    monkeypatch.setattr(dates, "run_on", lambda date: tried.append(date) or True)
+    assert dates.main([]) == 0
+    assert len(tried) == len(dates.DATES) + 1
+    assert abs(tried[-1] - datetime.now(UTC) - timedelta(days=365)) < timedelta(minutes=1)
