@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 
 from services.project import reference
-from switchboard.client import MeshClient
+from switchboard.ingress_client import MeshClient
 from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
 from switchboard.local.restate_server import Ports
 from switchboard.testing import Customer, ScriptedModel, calls, says, scene

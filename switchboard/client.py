@@ -1,231 +1,315 @@
-"""Client of a mesh, over Restate's ingress: submits a message once and waits for its reply.
+"""Client of a mesh, over the gateway's HTTP API: sends messages, and shows what happens until the reply.
+
+    async with AsyncClient("https://agents.example.com", token) as mesh:
+        session = await mesh.new_session()
+        async for event in mesh.stream(session, "how much is my balance?"):
+            ...
+        reply = await mesh.send(session, "thank you")
+
+`Client` has the same methods for programs without asyncio. Every message has an idempotency key: when the connection
+breaks, the client sends it again with the same key, so it acts once. The methods raise:
 
 MeshError            the message is one sentence for a person, with what to do
 ├─ MeshUnavailable  no mesh answers at the address, or the mesh did not answer in time
 ├─ TurnLost         the mesh accepted the message, but it failed or its reply did not come in time
-└─ Refused          a handler rejected the request; the same request will be rejected again
+└─ Refused          the mesh rejected the request; the same request will be rejected again
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
 from uuid import uuid4
 
-import aiohttp
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from switchboard.ingress import (
-    SERVER_ERROR,
-    HandlerFailed,
-    IngressTimeout,
-    IngressUnavailable,
-    NotAMesh,
-    RestateIngress,
-    session_path,
+from switchboard.events import (
+    AgentStarted,
+    Delta,
+    HandedBack,
+    HandedOff,
+    MessageReceived,
+    ModelStep,
+    Numbered,
+    Reset,
+    TakenOver,
+    ToolFinished,
+    ToolReturned,
+    ToolStarted,
+    TurnFinished,
+    TurnStarted,
 )
-from switchboard.retry import RetryPolicy
 from switchboard.session.contract import (
     TRANSCRIPT_PAGE_MAX_TURNS,
-    CustomerRequest,
     Interruption,
     SendReply,
     SessionStatus,
     Transcript,
-    TranscriptRequest,
     TurnRecord,
 )
-from switchboard.speaker import SpeakerKeys
+from switchboard.transport import (
+    MeshError,
+    MeshUnavailable,
+    Refused,
+    Replied,
+    Shown,
+    Token,
+    Transport,
+    TurnLost,
+)
 
-CONNECT_TIMEOUT = timedelta(seconds=3)
-RETRIES = RetryPolicy(pause=timedelta(milliseconds=500), attempts_max=120)
-"""Keep trying for a minute; a Restate server needs a few seconds to restart."""
-
-ANSWER_TIMEOUT = timedelta(seconds=10) + RETRIES.pauses
-"""Timeout of every request except waiting for a reply, retries included."""
-
-REPLY_TIMEOUT = timedelta(minutes=30) + RETRIES.pauses
-"""A session answers one message at a time, and each may take ten minutes, so a message may have to wait."""
-
-DISCONNECTED = "The connection broke. Nothing is lost; waiting up to a minute for the mesh to come back …"
+__all__ = [
+    "AgentStarted",
+    "AsyncClient",
+    "Client",
+    "Delta",
+    "HandedBack",
+    "HandedOff",
+    "LiveText",
+    "MeshError",
+    "MeshUnavailable",
+    "MessageReceived",
+    "ModelStep",
+    "Numbered",
+    "Refused",
+    "Replied",
+    "Reset",
+    "Shown",
+    "TakenOver",
+    "ToolFinished",
+    "ToolReturned",
+    "ToolStarted",
+    "TurnFinished",
+    "TurnLost",
+    "TurnStarted",
+]
 
 PAGES_MAX = 200
 
-Answer = TypeVar("Answer", bound=BaseModel)
+Result = TypeVar("Result")
 
 
-class MeshError(Exception):
-    """A request to the mesh failed; the message is one sentence for a person, with what to do."""
+@dataclass
+class LiveText:
+    """The text that a model writes at the moment, put together from its deltas; empty once it is complete or void.
 
-
-class MeshUnavailable(MeshError):
-    """No mesh answers at the address, or the mesh did not answer in time."""
-
-
-class TurnLost(MeshError):
-    """The mesh accepted the message, but it failed or its reply did not come in time."""
-
-
-class Refused(MeshError):
-    """A handler rejected the request. `status` is the HTTP status; 0 when no request was sent."""
-
-    def __init__(self, sentence: str, status: int = 0) -> None:
-        super().__init__(sentence)
-        self.status = status
-
-
-class MeshClient:
-    """Client of the sessions of one mesh. An async context manager; its methods raise MeshError.
-
-    `notify` receives a sentence when the connection breaks and the client waits for the mesh to come back. `speaker`
-    are the keys of the mesh, SWITCHBOARD_SPEAKER_KEYS: a mesh that has keys refuses requests that are not signed.
+    A gap means that deltas were lost. Then the text stays as it is until the event with the whole text arrives.
     """
 
-    def __init__(
-        self, ingress_url: str, notify: Callable[[str], None] = lambda _: None, speaker: SpeakerKeys | None = None
-    ) -> None:
-        self.url = ingress_url.rstrip("/")
-        self._notify = notify
-        self._speaker = speaker
-        self._connected = False
+    text: str = ""
+    _of: tuple[int, int, int] = field(default=(0, 0, 0), repr=False)
+
+    def take(self, event: Shown) -> None:
+        """Change the text as the event says."""
+        match event:
+            case Delta(turn=turn, seq=seq, attempt=attempt, offset=offset, text=text):
+                if offset == 0 or (turn, seq, attempt) != self._of:
+                    self._of, self.text = (turn, seq, attempt), ""
+                if offset <= len(self.text):
+                    self.text = self.text[:offset] + text
+            case Reset() | Numbered():
+                self.text = ""
+            case _:
+                pass
+
+
+class _NewSession(BaseModel):
+    session_id: str
+
+
+class AsyncClient:
+    """One customer's client of a mesh. An async context manager; its methods raise MeshError.
+
+    `url` is the gateway's address, and `token` says who the customer is. `notify` receives a sentence when the
+    connection breaks and the client waits for the mesh to come back.
+    """
+
+    def __init__(self, url: str, token: Token, notify: Callable[[str], None] = lambda _: None) -> None:
+        self._transport = Transport(url, token, notify)
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT.total_seconds())
-        self._http = aiohttp.ClientSession(timeout=timeout)
-        self._ingress = RestateIngress(
-            self.url, self._http, RETRIES, on_failure=self._on_failure, speaker=self._speaker
-        )
+        await self._transport.open()
         return self
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        await self._http.close()
+        await self._transport.close()
 
-    async def submit(
-        self,
-        session_id: str,
-        customer_id: str,
-        text: str,
-        idempotency_key: str,
-        handler: str = "send",
-        signed_in: bool = True,
-        headers: Mapping[str, str] | None = None,
-    ) -> str:
-        """Submit a message and return its invocation id. The same key again is the same message, not a second one.
+    async def new_session(self) -> str:
+        """Return the id of a new session. Its first message starts it."""
+        return (await self._transport.request("POST", "/v1/sessions", _NewSession, {})).session_id
 
-        `handler` is `send`, or `steer` to stop the running turn first. `headers` are added to the request.
+    async def send(
+        self, session_id: str, text: str, *, interrupt: bool = False, seen: int | None = None, key: str = ""
+    ) -> SendReply:
+        """Send a message and return the reply.
+
+        `interrupt` stops the running turn instead of waiting for it. `seen` is the last turn that the customer had
+        seen. With the `key` of an earlier call, the message is not sent a second time: its reply is returned.
         """
-        # Plain JSON, not SendMessage: only the session validates messages.
-        message = {"customer_id": customer_id, "text": text, "signed_in": signed_in}
-        path = session_path(session_id, handler)
-        with self._sentences():
-            submitted = await self._ingress.submit(path, message, ANSWER_TIMEOUT, idempotency_key, headers)
-        return submitted.invocation_id
+        return await self._sent(session_id, "messages", message(text, interrupt, seen), key)
 
-    async def reply(self, invocation_id: str) -> SendReply:
-        """Wait for the reply to a submitted message. Survives broken connections and restarts of the mesh."""
-        with self._sentences():
-            content = await self._reply(invocation_id)
-        return self._parse(SendReply, content)
+    async def confirm(self, session_id: str, held_id: str, *, key: str = "") -> SendReply:
+        """Say yes to the question with this id, which is in the `confirmation` of a reply."""
+        return await self._sent(session_id, "confirm", {"held_id": held_id}, key)
 
-    async def interrupt(self, session_id: str, customer_id: str) -> bool:
+    async def decline(self, session_id: str, held_id: str, *, key: str = "") -> SendReply:
+        """Say no to the question with this id."""
+        return await self._sent(session_id, "decline", {"held_id": held_id}, key)
+
+    def stream(
+        self, session_id: str, text: str, *, interrupt: bool = False, seen: int | None = None, key: str = ""
+    ) -> AsyncIterator[Shown | Replied]:
+        """Send a message and yield what happens until the reply; the last event is `Replied`.
+
+        The caller may stop at any time: the turn goes on, and the same `key` gets its reply later.
+        """
+        return self._streamed(session_id, "messages", message(text, interrupt, seen), key)
+
+    def stream_confirm(self, session_id: str, held_id: str, *, key: str = "") -> AsyncIterator[Shown | Replied]:
+        """Say yes to a question, and yield what happens until the reply."""
+        return self._streamed(session_id, "confirm", {"held_id": held_id}, key)
+
+    def stream_decline(self, session_id: str, held_id: str, *, key: str = "") -> AsyncIterator[Shown | Replied]:
+        """Say no to a question, and yield what happens until the reply."""
+        return self._streamed(session_id, "decline", {"held_id": held_id}, key)
+
+    def events(self, session_id: str, after: str = "") -> AsyncIterator[Shown]:
+        """Yield a session's events as they happen, without end; also those of other devices and of staff.
+
+        `after` is the id of the last event that was seen, `turn.seq`; without it, the events from now on.
+        """
+        return self._transport.shown(session_path(session_id, "events"), after)
+
+    async def interrupt(self, session_id: str) -> bool:
         """Stop the running turn; return False if no turn is running."""
-        request = CustomerRequest(customer_id=customer_id)
         # Without a key, a retry after a lost answer could stop the next turn as well.
-        key = uuid4().hex
-        return (await self._call(session_path(session_id, "interrupt"), request, Interruption, key)).interrupted
+        path = session_path(session_id, "interrupt")
+        return (await self._transport.request("POST", path, Interruption, {}, uuid4().hex)).interrupted
 
-    async def healthy(self) -> None:
-        """Return when Restate answers at the address."""
-        with self._sentences():
-            await self._ingress.health(ANSWER_TIMEOUT)
+    async def status(self, session_id: str) -> SessionStatus:
+        """Return who answers, the running turn, the open question and the cost."""
+        return await self._transport.request("GET", session_path(session_id, "status"), SessionStatus)
 
-    async def status(self, session_id: str, customer_id: str) -> SessionStatus:
-        return await self._read(
-            session_path(session_id, "status"), CustomerRequest(customer_id=customer_id), SessionStatus
-        )
-
-    async def turns(self, session_id: str, customer_id: str) -> list[TurnRecord]:
-        """Return the whole transcript, oldest turn first."""
+    async def turns(self, session_id: str, after: int = 0) -> list[TurnRecord]:
+        """Return the transcript behind turn number `after`, oldest turn first."""
         turns: list[TurnRecord] = []
         for _ in range(PAGES_MAX):
-            request = TranscriptRequest(
-                customer_id=customer_id, after=turns[-1].turn if turns else 0, limit=TRANSCRIPT_PAGE_MAX_TURNS
-            )
-            page = await self._read(session_path(session_id, "transcript"), request, Transcript)
+            params = {"after": turns[-1].turn if turns else after, "limit": TRANSCRIPT_PAGE_MAX_TURNS}
+            path = session_path(session_id, "transcript")
+            page = await self._transport.request("GET", path, Transcript, params=params)
             turns += page.turns
             if not page.turns or page.turns[-1].turn >= page.turns_total:
                 break
         return turns
 
-    async def _call(self, path: str, request: BaseModel, answer: type[Answer], idempotency_key: str) -> Answer:
-        with self._sentences():
-            content = await self._ingress.call(path, request, ANSWER_TIMEOUT, idempotency_key)
-        return self._parse(answer, content)
+    async def _sent(self, session_id: str, action: str, body: Mapping[str, object], key: str) -> SendReply:
+        path = session_path(session_id, action)
+        return await self._transport.request("POST", path, SendReply, body, key or uuid4().hex, waits=True)
 
-    async def _read(self, path: str, request: BaseModel, answer: type[Answer]) -> Answer:
-        with self._sentences():
-            content = await self._ingress.read(path, request, ANSWER_TIMEOUT)
-        return self._parse(answer, content)
+    def _streamed(
+        self, session_id: str, action: str, body: Mapping[str, object], key: str
+    ) -> AsyncIterator[Shown | Replied]:
+        path = session_path(session_id, action)
+        return self._transport.shown_until_reply(path, body, key or uuid4().hex)
 
-    async def _reply(self, invocation_id: str) -> bytes:
+
+class Client:
+    """One customer's client of a mesh, for programs without asyncio. A context manager; its methods raise MeshError.
+
+    Its methods are those of AsyncClient. It works in one thread at a time.
+    """
+
+    def __init__(self, url: str, token: Token, notify: Callable[[str], None] = lambda _: None) -> None:
+        self._client = AsyncClient(url, token, notify)
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        self._runner.run(self._client.__aenter__())
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         try:
-            async with asyncio.timeout(REPLY_TIMEOUT.total_seconds()):
-                return await self._ingress.reply(invocation_id)
-        except TimeoutError as error:
-            minutes = REPLY_TIMEOUT / timedelta(minutes=1)
-            raise TurnLost(
-                f"No reply within {minutes:.0f} minutes. The message was accepted and may still be running: see "
-                "`switchboard transcript`."
-            ) from error
+            self._runner.run(self._client.__aexit__())
+        finally:
+            self._runner.close()
 
-    def _parse(self, answer: type[Answer], content: bytes) -> Answer:
+    def new_session(self) -> str:
+        """Return the id of a new session."""
+        return self._runner.run(self._client.new_session())
+
+    def send(
+        self, session_id: str, text: str, *, interrupt: bool = False, seen: int | None = None, key: str = ""
+    ) -> SendReply:
+        """Send a message and return the reply."""
+        return self._runner.run(self._client.send(session_id, text, interrupt=interrupt, seen=seen, key=key))
+
+    def confirm(self, session_id: str, held_id: str, *, key: str = "") -> SendReply:
+        """Say yes to a question."""
+        return self._runner.run(self._client.confirm(session_id, held_id, key=key))
+
+    def decline(self, session_id: str, held_id: str, *, key: str = "") -> SendReply:
+        """Say no to a question."""
+        return self._runner.run(self._client.decline(session_id, held_id, key=key))
+
+    def stream(
+        self, session_id: str, text: str, *, interrupt: bool = False, seen: int | None = None, key: str = ""
+    ) -> Iterator[Shown | Replied]:
+        """Send a message and yield what happens until the reply; the last event is `Replied`."""
+        return self._each(self._client.stream(session_id, text, interrupt=interrupt, seen=seen, key=key))
+
+    def stream_confirm(self, session_id: str, held_id: str, *, key: str = "") -> Iterator[Shown | Replied]:
+        """Say yes to a question, and yield what happens until the reply."""
+        return self._each(self._client.stream_confirm(session_id, held_id, key=key))
+
+    def stream_decline(self, session_id: str, held_id: str, *, key: str = "") -> Iterator[Shown | Replied]:
+        """Say no to a question, and yield what happens until the reply."""
+        return self._each(self._client.stream_decline(session_id, held_id, key=key))
+
+    def events(self, session_id: str, after: str = "") -> Iterator[Shown]:
+        """Yield a session's events as they happen, without end."""
+        return self._each(self._client.events(session_id, after))
+
+    def interrupt(self, session_id: str) -> bool:
+        """Stop the running turn; return False if no turn is running."""
+        return self._runner.run(self._client.interrupt(session_id))
+
+    def status(self, session_id: str) -> SessionStatus:
+        """Return who answers, the running turn, the open question and the cost."""
+        return self._runner.run(self._client.status(session_id))
+
+    def turns(self, session_id: str, after: int = 0) -> list[TurnRecord]:
+        """Return the transcript behind turn number `after`, oldest turn first."""
+        return self._runner.run(self._client.turns(session_id, after))
+
+    def _each(self, events: AsyncIterator[Result]) -> Iterator[Result]:
+        async def following() -> tuple[Result, ...]:
+            try:
+                return (await anext(events),)
+            except StopAsyncIteration:
+                return ()
+
         try:
-            return answer.model_validate_json(content)
-        except ValidationError:
-            raise MeshUnavailable(
-                f"The server at {self.url} is not a mesh of this version. Is the address right?"
-            ) from None
+            while event := self._runner.run(following()):
+                yield event[0]
+        finally:
+            self._runner.run(closed(events))
 
-    def _on_failure(self, error: Exception, failures: int) -> None:
-        """Retry only after Restate has answered at the address, so that a wrong address fails at once."""
-        if isinstance(error, IngressUnavailable):
-            self._connected = self._connected or error.connected
-        if not self._connected:
-            raise error
-        if failures == 1:
-            self._notify(DISCONNECTED)
 
-    @contextmanager
-    def _sentences(self) -> Iterator[None]:
-        """Turn errors of the ingress into MeshErrors with sentences for a person."""
-        try:
-            yield
-            self._connected = True
-        except IngressTimeout as error:
-            raise MeshUnavailable(
-                f"The mesh at {self.url} did not answer in time. It may still carry out the request: check "
-                "`switchboard transcript` before you send a message again."
-            ) from error
-        except IngressUnavailable as error:
-            if not (self._connected or error.connected):
-                raise MeshUnavailable(f"No mesh answers at {self.url}; start one with `switchboard up`.") from error
-            raise MeshUnavailable(
-                f"The mesh at {self.url} is unavailable ({error}). Nothing that it accepted is lost: see `switchboard "
-                "transcript` when it is back."
-            ) from error
-        except NotAMesh as error:
-            raise MeshUnavailable(
-                f"The server at {self.url} is not a mesh ({error}). Is the address right, and is `switchboard up` "
-                "running?"
-            ) from error
-        except HandlerFailed as error:
-            if error.status < SERVER_ERROR:
-                raise Refused(error.message, error.status) from error
-            raise TurnLost(
-                f"The mesh accepted the request but could not finish it ({error.message}). Find the failed invocation "
-                "in the Restate UI."
-            ) from error
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-            raise Refused(f"{self.url!r} is not an address; give one such as http://127.0.0.1:8080.") from error
+async def closed(events: AsyncIterator[Any]) -> None:
+    if isinstance(events, AsyncGenerator):
+        await events.aclose()
+
+
+def message(text: str, interrupt: bool, seen: int | None) -> dict[str, object]:
+    body: dict[str, object] = {"text": text}
+    if interrupt:
+        body["interrupt"] = True
+    if seen is not None:
+        body["seen"] = seen
+    return body
+
+
+def session_path(session_id: str, action: str) -> str:
+    return f"/v1/sessions/{quote(session_id, safe='')}/{action}"

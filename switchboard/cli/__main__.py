@@ -49,7 +49,8 @@ New = Annotated[
 NotSignedIn = Annotated[
     bool,
     typer.Option(
-        "--not-signed-in", help="Act as a customer who is not signed in. The default session is then guest-<customer>."
+        "--not-signed-in",
+        help="Act as a customer who is not signed in. The gateway makes the id of the default session.",
     ),
 ]
 ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="Id of the request, from `switchboard approvals list`.")]
@@ -62,7 +63,7 @@ By = Annotated[
     ),
 ]
 GatewayUrl = Annotated[
-    str, typer.Option(envvar="SWITCHBOARD_GATEWAY_URL", help="URL of the gateway, whose staff API the command uses.")
+    str, typer.Option(envvar="SWITCHBOARD_GATEWAY_URL", help="URL of the gateway, whose API the command uses.")
 ]
 StaffFolder = Annotated[
     Path,
@@ -78,8 +79,7 @@ Folder = Annotated[
     Path,
     typer.Option(
         envvar="SWITCHBOARD_FOLDER",
-        help="Folder of the mesh, as given to `switchboard up --folder`. Its key signs requests, unless "
-        "SWITCHBOARD_SPEAKER_KEYS is set.",
+        help="Folder of a local mesh, as given to `switchboard up --folder`. Used without SWITCHBOARD_TOKEN.",
     ),
 ]
 IngressUrl = Annotated[
@@ -162,16 +162,16 @@ def ask(
     ] = False,
     not_signed_in: NotSignedIn = False,
     folder: Folder = DEFAULT_FOLDER,
-    ingress_url: IngressUrl = INGRESS_URL,
-    admin_url: AdminUrl = ADMIN_URL,
+    gateway_url: GatewayUrl = GATEWAY_URL,
 ) -> None:
     """Send one message and print the reply. Exits with code 3 if the mesh could not answer."""
     from switchboard.cli.ask import ask_once, message_text
-    from switchboard.cli.console import report_errors
+    from switchboard.cli.console import err, report_errors
 
     with report_errors():
-        conversation = make_conversation(session, customer, new, folder, ingress_url, admin_url, not not_signed_in)
-        raise typer.Exit(ask_once(conversation, message_text(text), interrupt))
+        message = message_text(text)
+        conversation = make_conversation(session, customer, new, folder, gateway_url, not not_signed_in)
+        raise typer.Exit(ask_once(conversation, message, err, interrupt))
 
 
 @app.command()
@@ -180,15 +180,14 @@ def chat(
     customer: Customer = "alice",
     new: New = False,
     folder: Folder = DEFAULT_FOLDER,
-    ingress_url: IngressUrl = INGRESS_URL,
-    admin_url: AdminUrl = ADMIN_URL,
+    gateway_url: GatewayUrl = GATEWAY_URL,
 ) -> None:
     """Chat with the mesh in the terminal."""
     from switchboard.cli.chat import chat as talk
     from switchboard.cli.console import report_errors
 
     with report_errors():
-        talk(make_conversation(session, customer, new, folder, ingress_url, admin_url))
+        talk(make_conversation(session, customer, new, folder, gateway_url))
 
 
 @app.command()
@@ -196,14 +195,14 @@ def interrupt(
     session: Session = None,
     customer: Customer = "alice",
     folder: Folder = DEFAULT_FOLDER,
-    ingress_url: IngressUrl = INGRESS_URL,
+    gateway_url: GatewayUrl = GATEWAY_URL,
 ) -> None:
     """Stop the running turn of a session. The transcript shows which tool calls completed."""
     from switchboard.cli.ask import interrupt_turn
     from switchboard.cli.console import out, report_errors
 
     with report_errors():
-        conversation = make_conversation(session, customer, False, folder, ingress_url, ADMIN_URL)
+        conversation = make_conversation(session, customer, False, folder, gateway_url)
         stopped = asyncio.run(interrupt_turn(conversation))
         out.print("Stopped." if stopped else "No turn is running in this session.")
 
@@ -213,7 +212,7 @@ def transcript(
     session: Session = None,
     customer: Customer = "alice",
     folder: Folder = DEFAULT_FOLDER,
-    ingress_url: IngressUrl = INGRESS_URL,
+    gateway_url: GatewayUrl = GATEWAY_URL,
 ) -> None:
     """Print the messages and tool calls of a session."""
     from switchboard.cli.chat import turns_of
@@ -221,7 +220,7 @@ def transcript(
     from switchboard.cli.transcript import show
 
     with report_errors():
-        conversation = make_conversation(session, customer, False, folder, ingress_url, ADMIN_URL)
+        conversation = make_conversation(session, customer, False, folder, gateway_url)
         show(asyncio.run(turns_of(conversation)), customer, out)
 
 
@@ -432,20 +431,27 @@ def current_project() -> "MeshProject":
 
 
 def make_conversation(
-    session: str | None,
-    customer: str,
-    new: bool,
-    folder: Path,
-    ingress_url: str,
-    admin_url: str,
-    signed_in: bool = True,
+    session: str | None, customer: str, new: bool, folder: Path, gateway_url: str, signed_in: bool = True
 ) -> "Conversation":
-    from switchboard.cli.ask import Conversation, default_session, new_session, print_session_id, speaker_of
+    from switchboard.cli.ask import (
+        Conversation,
+        default_session,
+        guest_session,
+        new_session,
+        print_session_id,
+        token_of,
+    )
 
-    chosen = new_session(customer) if new else session or default_session(customer, signed_in)
+    token = token_of(folder, customer, signed_in)
+    if session and not new:
+        chosen = session
+    elif signed_in:
+        chosen = new_session(customer) if new else default_session(customer)
+    else:
+        chosen = guest_session(folder, customer, gateway_url, token, new)
     if new:
         print_session_id(chosen)
-    return Conversation(chosen, customer, ingress_url, admin_url, signed_in, speaker_of(folder))
+    return Conversation(chosen, customer, gateway_url, token)
 
 
 def main() -> None:

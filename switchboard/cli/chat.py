@@ -8,7 +8,7 @@ from rich.text import Text
 from switchboard.cli.ask import Conversation, ask, interrupt_turn
 from switchboard.cli.console import err, note, out
 from switchboard.cli.transcript import show
-from switchboard.client import MeshClient, MeshError
+from switchboard.client import MeshError, Refused
 from switchboard.session.contract import SendReply, SessionStatus, TurnRecord
 
 # Importing readline gives input() line editing and a history. Some platforms lack it; chat works without it.
@@ -17,6 +17,8 @@ with contextlib.suppress(ImportError):
 
 HELP = "/transcript  /status  /quit"
 STOPPED = "The turn was stopped. /transcript shows which tool calls completed."
+SESSION_UNKNOWN = 404
+
 ALREADY_ENDED = "The turn had already ended. Its reply is in /transcript."
 
 
@@ -80,15 +82,20 @@ def show_status(status: SessionStatus) -> None:
 
 
 async def check_mesh(conversation: Conversation) -> None:
-    async with MeshClient(conversation.ingress_url, speaker=conversation.speaker) as mesh:
-        await mesh.healthy()
+    """Raises MeshError if the gateway does not answer. The session may not exist yet."""
+    async with conversation.client() as mesh:
+        try:
+            await mesh.status(conversation.session_id)
+        except Refused as refusal:
+            if refusal.status != SESSION_UNKNOWN:
+                raise
 
 
 async def turns_of(conversation: Conversation) -> list[TurnRecord]:
-    async with MeshClient(conversation.ingress_url, speaker=conversation.speaker) as mesh:
-        return await mesh.turns(conversation.session_id, conversation.customer_id)
+    async with conversation.client() as mesh:
+        return await mesh.turns(conversation.session_id)
 
 
 async def status_of(conversation: Conversation) -> SessionStatus:
-    async with MeshClient(conversation.ingress_url, speaker=conversation.speaker) as mesh:
-        return await mesh.status(conversation.session_id, conversation.customer_id)
+    async with conversation.client() as mesh:
+        return await mesh.status(conversation.session_id)

@@ -22,10 +22,11 @@ from rich.text import Text
 from switchboard.cli.ask import STOPPED
 from switchboard.cli.console import err, note, out, width
 from switchboard.cli.outbox import sent_emails
-from switchboard.cli.progress import TurnPoller
 from switchboard.cli.timeline import max_concurrent, timeline
 from switchboard.cli.trace import Span
-from switchboard.client import MeshClient, Refused
+from switchboard.cli.turn_poller import TurnPoller
+from switchboard.client import Refused
+from switchboard.ingress_client import MeshClient
 from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.observe import TracePorts, tracing_or_reason
 from switchboard.local.problem import InvalidCommand, Problem

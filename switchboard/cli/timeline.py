@@ -32,9 +32,6 @@ MARKS: dict[State, tuple[str, str]] = {
     "failed": ("failed", "red"),
 }
 
-# While a turn runs, the time axis grows in these steps, so that the bars do not shrink at every redraw.
-SCALES = [timedelta(seconds=seconds) for seconds in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)]
-
 
 @dataclass(frozen=True)
 class Line:
@@ -62,15 +59,12 @@ def lines(turn: Span, now: datetime) -> list[Line]:
     return found
 
 
-def timeline(turn: Span, now: datetime, width: int, live: bool = False) -> Group:
+def timeline(turn: Span, now: datetime, width: int) -> Group:
     """Return the chart, at most `width` columns wide. Bars of unfinished spans end at `now`."""
     rows = lines(turn, now)
     whole_ms = max([(max(turn.end or now, turn.start) - turn.start) // MILLISECOND, 1])
-    if live:
-        whole_ms = next((scale // MILLISECOND for scale in SCALES if scale // MILLISECOND >= whole_ms), whole_ms)
-    # The name column fits this turn's labels. Its bounds keep the width stable while the turn runs.
     names = min(max([NAME_MIN_COLUMNS, *(len(line.label) for line in rows)]), NAME_MAX_COLUMNS)
-    marked = live or any(MARKS[line.span.state][0] for line in rows)
+    marked = any(MARKS[line.span.state][0] for line in rows)
     others = (names, START_COLUMNS, TOOK_COLUMNS, *((MARK_COLUMNS,) if marked else ()))
     columns = max(width - sum(others) - GAP_COLUMNS * len(others), BAR_MIN_COLUMNS)
     table = Table(box=None, padding=(0, GAP_COLUMNS, 0, 0), show_header=True, header_style="dim", pad_edge=False)

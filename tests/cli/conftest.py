@@ -123,6 +123,7 @@ def start_up(
     addresses = {
         "RESTATE_INGRESS_URL": f"http://127.0.0.1:{ingress}",
         "RESTATE_ADMIN_URL": f"http://127.0.0.1:{admin}",
+        "SWITCHBOARD_GATEWAY_URL": f"http://127.0.0.1:{gateway}",
         "SWITCHBOARD_FOLDER": str(folder),
     }
     return Up(folder, options, addresses, process, f"http://127.0.0.1:{gateway}")

@@ -12,10 +12,18 @@ import pytest
 from tests.cli.conftest import Up, all_gone, run
 
 
-def test_ask_without_a_mesh_says_how_to_start_one() -> None:
-    answer = run("ask", "hello", RESTATE_INGRESS_URL="http://127.0.0.1:9")
+def test_ask_without_a_mesh_says_how_to_start_one(tmp_path: Path) -> None:
+    answer = run("ask", "hello", SWITCHBOARD_FOLDER=str(tmp_path / "none"))
     assert (answer.returncode, answer.stdout) == (1, "")
-    assert answer.stderr == "No mesh answers at http://127.0.0.1:9; start one with `switchboard up`.\n"
+    assert "No mesh has been started in" in answer.stderr
+    assert "switchboard up" in answer.stderr
+
+
+def test_ask_at_an_address_without_a_gateway_says_how_to_start_one() -> None:
+    answer = run("ask", "hello", SWITCHBOARD_TOKEN="x", SWITCHBOARD_GATEWAY_URL="http://127.0.0.1:9")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("No gateway answers at http://127.0.0.1:9 ")
+    assert answer.stderr.endswith("Start a mesh with `switchboard up`, or correct the address.\n")
 
 
 def test_ask_without_a_message_shows_an_example() -> None:

@@ -1,9 +1,6 @@
 """An unreachable collector costs the spans and one warning per process, and nothing else."""
 
-import asyncio
 import json
-import os
-import sys
 from pathlib import Path
 
 from switchboard.local.mesh import DEMO_MODEL
@@ -11,7 +8,6 @@ from switchboard.local.process import free_ports
 from switchboard.telemetry.setup import COLLECTOR_UNAVAILABLE
 from switchboard.testing import calls, says, scene
 from tests.laboratory import open_laboratory
-from tests.parts import PROJECT
 
 WARNING = COLLECTOR_UNAVAILABLE.split("%s")[0]
 MESSAGES = 5
@@ -39,21 +35,3 @@ async def test_unreachable_collector_causes_at_most_one_warning_per_process(tmp_
             said = warnings(process.log)
             assert len(said) <= 1, (process.name, said)
             assert all(line.startswith(WARNING) for line in said), said
-
-
-async def test_ask_command_is_silent_about_an_unreachable_collector(tmp_path: Path) -> None:
-    away = f"http://127.0.0.1:{free_ports(1)[0]}"
-    async with open_laboratory(tmp_path) as laboratory:
-        await laboratory.model.plays(scene("hello", says("hello yourself")))
-        addresses = laboratory.mesh.addresses
-        places = ["--ingress-url", addresses.ingress_url, "--admin-url", addresses.admin_url]
-        asking = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "switchboard.cli", "ask", "--session", "away", *places, "hello"),
-            env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": away, **laboratory.mesh.speaker_environment},
-            cwd=PROJECT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        said, noted = (output.decode() for output in await asking.communicate())
-    assert (asking.returncode, said) == (0, "hello yourself\n"), noted
-    assert [line for line in noted.splitlines() if not line.startswith("trace ")] == []

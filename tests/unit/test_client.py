@@ -1,217 +1,255 @@
-"""The client of a mesh against a small HTTP server that plays Restate: retries, keys and errors."""
+"""The client of a mesh against a small HTTP server that plays the gateway: keys, retries, streams and errors."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
+from hypothesis import given
+from hypothesis import strategies as st
 
-from switchboard import client
-from switchboard.client import DISCONNECTED, MeshClient, MeshUnavailable, Refused, TurnLost
-from switchboard.ingress import HandlerFailed, IngressError, IngressUnavailable, NotAMesh, Response, raise_for_error
+from switchboard import transport
+from switchboard.client import (
+    AsyncClient,
+    Client,
+    LiveText,
+    MeshError,
+    MeshUnavailable,
+    Refused,
+    Replied,
+    TurnLost,
+)
+from switchboard.events import SEQ_MAX, Delta, Numbered, Reset
 from switchboard.retry import RetryPolicy
+from switchboard.transport import DISCONNECTED
 
-ACCEPTED = {"invocationId": "inv_1", "status": "Accepted"}
-REPLY = {"text": "hello", "agent": "Triage", "turn": 1, "hand_offs": [], "failed": False}
+REPLY = {"text": "Hello, Ada.", "agent": "Triage", "turn": 1, "hand_offs": [], "failed": False}
+STARTED = ("turn_started", "1.1", {"turn": 1, "seq": 1, "at": "2026-03-01T12:00:00Z"})
+AGENT = ("agent", "1.3", {"turn": 1, "seq": 3, "agent": "Triage"})
+HELLO = ("delta", "", {"turn": 1, "seq": 4, "attempt": 0, "offset": 0, "text": "Hello"})
+LAST = ("reply", f"1.{SEQ_MAX}", {"seq": SEQ_MAX, **REPLY})
 
-Answers = Callable[[], web.Response | None]
-
-
-def answer(status: int, body: object) -> Answers:
-    return lambda: web.json_response(body, status=status)
-
-
-def refusal(status: int, message: str, source: str = "invocation") -> Answers:
-    return answer(status, {"message": message, "source": source})
+Sent = tuple[str, str, dict[str, object]]
+Answers = Callable[[], web.StreamResponse | None]
 
 
-def page(status: int) -> Answers:
-    return lambda: web.Response(text="<html>", status=status)
+def answer(status: int, body: object, **headers: str) -> Answers:
+    return lambda: web.json_response(body, status=status, headers=headers)
+
+
+def problem(status: int, code: str, detail: str = "No.", **headers: str) -> Answers:
+    return answer(status, {"status": status, "code": code, "detail": detail, "title": ""}, **headers)
 
 
 def broken() -> None:
     """Close the connection without an answer."""
 
 
-class Restate:
+def stream(*events: Sent) -> Answers:
+    lines = "".join(
+        f"event: {kind}\n" + (f"id: {number}\n" if number else "") + f"data: {json.dumps(data)}\n\n"
+        for kind, number, data in events
+    )
+    return lambda: web.Response(text=f": heartbeat\n\n{lines}", content_type="text/event-stream")
+
+
+class Gateway:
     """Answers each request with the next of these answers, and repeats the last one."""
 
     def __init__(self, *answers: Answers) -> None:
         self.answers = list(answers)
-        self.requests: list[tuple[str, str, str, bytes]] = []
-        self.url = ""
+        self.requests: list[tuple[str, str, str, str]] = []
+        self.bodies: list[object] = []
 
-    async def handle(self, request: web.BaseRequest) -> web.Response:
-        key = request.headers.get("idempotency-key", "")
-        self.requests.append((request.method, request.raw_path, key, await request.read()))
-        answer = (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])()
-        if answer is None:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        headers = request.headers
+        self.requests.append(
+            (request.method, request.raw_path, headers.get("idempotency-key", ""), headers.get("last-event-id", ""))
+        )
+        body = await request.read()
+        self.bodies.append(json.loads(body) if body else None)
+        answered = (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])()
+        if answered is None:
             assert request.transport is not None
             request.transport.close()
             return web.Response()
-        return answer
+        return answered
 
 
 @asynccontextmanager
-async def mesh(*answers: Answers) -> AsyncIterator[tuple[Restate, MeshClient, list[str]]]:
-    restate, notes = Restate(*answers), list[str]()
-    async with RawTestServer(restate.handle) as server, MeshClient(str(server.make_url("")), notes.append) as opened:
-        yield restate, opened, notes
+async def gateway(*answers: Answers) -> AsyncIterator[tuple[Gateway, AsyncClient, list[str]]]:
+    played, notes = Gateway(*answers), list[str]()
+    async with (
+        RawTestServer(played.handle) as server,
+        AsyncClient(str(server.make_url("")), "token", notes.append) as opened,
+    ):
+        yield played, opened, notes
 
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "RETRIES", RetryPolicy(pause=timedelta(milliseconds=1), attempts_max=5))
+    monkeypatch.setattr(transport, "RETRIES", RetryPolicy(pause=timedelta(milliseconds=1), attempts_max=5))
 
 
-async def test_submit_sends_the_same_key_again_after_a_broken_connection() -> None:
-    async with mesh(broken, refusal(503, "starting", source="ingress"), answer(202, ACCEPTED)) as (
-        restate,
-        opened,
+async def test_a_message_is_sent_again_with_its_key_after_failures_that_pass() -> None:
+    async with gateway(broken, problem(503, "restate_away"), problem(504, "reply_late"), answer(200, REPLY)) as (
+        played,
+        mesh,
         notes,
     ):
-        assert await opened.submit("s/1", "alice", "hi", "key-1") == "inv_1"
-    assert [request[:3] for request in restate.requests] == [("POST", "/Session/s%2F1/send/send", "key-1")] * 3
-    assert json.loads(restate.requests[0][3]) == {"customer_id": "alice", "text": "hi", "signed_in": True}
+        assert (await mesh.send("s-1", "hello", key="key-1")).text == "Hello, Ada."
+    assert [request[:3] for request in played.requests] == [("POST", "/v1/sessions/s-1/messages", "key-1")] * 4
+    assert played.bodies == [{"text": "hello"}] * 4
     assert notes == [DISCONNECTED]
 
 
-async def test_interrupt_sends_the_same_key_again_after_a_broken_connection() -> None:
-    async with mesh(broken, answer(200, {"interrupted": True})) as (restate, opened, _):
-        assert await opened.interrupt("s", "alice")
-        assert await opened.interrupt("s", "alice")
-    first, retried, second = [request[2] for request in restate.requests]
-    assert first
-    assert retried == first
-    assert second not in ("", first)
+async def test_messages_have_different_keys() -> None:
+    async with gateway(answer(200, REPLY)) as (played, mesh, _):
+        await mesh.send("s", "hello")
+        await mesh.send("s", "hello")
+        await mesh.confirm("s", "held-1")
+        await mesh.decline("s", "held-1")
+    keys = [request[2] for request in played.requests]
+    assert all(keys)
+    assert len(set(keys)) == len(keys)
 
 
-async def test_reply_attaches_again_after_a_broken_connection() -> None:
-    async with mesh(broken, answer(200, REPLY)) as (restate, opened, _):
-        assert (await opened.reply("inv_1")).text == "hello"
-    assert [request[1] for request in restate.requests] == ["/restate/invocation/inv_1/attach"] * 2
+async def test_a_stream_yields_events_and_ends_with_the_reply() -> None:
+    unknown: Sent = ("seat_map", "1.2", {"turn": 1, "seq": 2, "rows": 30})
+    malformed: Sent = ("delta", "", {"turn": "x"})
+    async with gateway(stream(STARTED, unknown, AGENT, malformed, HELLO, LAST)) as (_, mesh, _):
+        shown = [event async for event in mesh.stream("s", "hello")]
+    assert [event.id for event in shown if isinstance(event, Numbered)] == ["1.1", "1.3", f"1.{SEQ_MAX}"]
+    assert [event.text for event in shown if isinstance(event, Delta)] == ["Hello"]
+    assert isinstance(shown[-1], Replied)
+    assert shown[-1].reply.text == "Hello, Ada."
 
 
-async def test_submit_is_retried_when_restate_is_overloaded() -> None:
-    async with mesh(refusal(429, "busy", source="ingress"), answer(202, ACCEPTED)) as (restate, opened, _):
-        assert await opened.submit("s", "alice", "hi", "key-1") == "inv_1"
-    assert len(restate.requests) == 2
+async def test_a_stream_that_breaks_goes_on_without_repeating_events() -> None:
+    async with gateway(stream(STARTED, AGENT, HELLO), broken, stream(STARTED, AGENT, HELLO, LAST)) as (
+        played,
+        mesh,
+        notes,
+    ):
+        shown = [event async for event in mesh.stream("s", "hello")]
+    numbers = [event.id for event in shown if isinstance(event, Numbered)]
+    assert numbers == ["1.1", "1.3", f"1.{SEQ_MAX}"]
+    assert len({request[2] for request in played.requests}) == 1
+    assert notes == [DISCONNECTED]
 
 
-async def test_client_raises_a_handler_refusal_without_retrying() -> None:
-    async with mesh(refusal(403, "This is another customer's session.")) as (restate, opened, _):
-        with pytest.raises(Refused, match="another customer's") as raised:
-            await opened.status("s", "alice")
-    assert (raised.value.status, len(restate.requests)) == (403, 1)
+async def test_a_problem_within_a_stream_is_raised_or_retried() -> None:
+    passing: Sent = ("problem", "", {"status": 503, "code": "stopping", "detail": "Retry."})
+    final: Sent = ("problem", "", {"status": 409, "code": "stopped", "detail": "An operator stopped this request."})
+    async with gateway(stream(STARTED, passing), stream(STARTED, final)) as (played, mesh, _):
+        with pytest.raises(Refused, match="An operator stopped") as raised:
+            _ = [event async for event in mesh.stream("s", "hello")]
+    assert (raised.value.status, raised.value.code, len(played.requests)) == (409, "stopped", 2)
 
 
-async def test_client_raises_turn_lost_when_a_handler_fails() -> None:
-    async with mesh(refusal(500, "killed")) as (_, opened, _):
-        with pytest.raises(TurnLost, match="killed"):
-            await opened.reply("inv_1")
+async def test_events_go_on_behind_the_last_one_after_a_broken_connection() -> None:
+    async with gateway(stream(STARTED, AGENT), broken, stream(LAST)) as (played, mesh, _):
+        events = mesh.events("s", after="0.9999")
+        seen = [await anext(events) for _ in range(3)]
+    assert [event.id for event in seen if isinstance(event, Numbered)] == ["1.1", "1.3", f"1.{SEQ_MAX}"]
+    assert [request[3] for request in played.requests] == ["0.9999", "1.3", "1.3"]
 
 
 @pytest.mark.parametrize(
-    ("answered", "reason"),
+    ("answered", "raised", "words"),
     [
-        (refusal(404, "service 'Session' not found", source="ingress"), "service 'Session' not found"),
-        (page(404), "HTTP 404"),
+        (problem(403, "session_forbidden", "Another customer's."), Refused, "Another customer's"),
+        (problem(500, "turn_lost", "Check the transcript."), TurnLost, "Check the transcript"),
+        (problem(503, "no_agents", "In a minute.", **{"retry-after": "60"}), MeshUnavailable, "In a minute"),
+        (answer(200, {"unexpected": 1}), MeshUnavailable, "not a gateway of this version"),
     ],
-    ids=["restate without services", "another server"],
+    ids=["refused", "lost", "later", "another version"],
 )
-async def test_client_does_not_retry_an_address_without_a_mesh(answered: Answers, reason: str) -> None:
-    async with mesh(answered) as (restate, opened, _):
-        with pytest.raises(MeshUnavailable, match=f"is not a mesh .{reason}."):
-            await opened.status("s", "alice")
-    assert len(restate.requests) == 1
+async def test_an_error_is_raised_as_its_sentence_without_another_attempt(
+    answered: Answers, raised: type[MeshError], words: str
+) -> None:
+    async with gateway(answered) as (played, mesh, _):
+        with pytest.raises(raised, match=words):
+            await mesh.send("s", "hello")
+    assert len(played.requests) == 1
 
 
-async def test_client_does_not_wait_for_a_server_that_is_not_restate() -> None:
-    async with mesh(page(502)) as (restate, opened, _):
-        with pytest.raises(MeshUnavailable):
-            await opened.healthy()
-    assert len(restate.requests) == 1
+async def test_a_limit_says_when_to_try_again() -> None:
+    async with gateway(problem(429, "customer_limit", **{"retry-after": "7"})) as (_, mesh, _):
+        with pytest.raises(Refused) as raised:
+            await mesh.send("s", "hello")
+    assert (raised.value.code, raised.value.retry_after_s) == ("customer_limit", 7)
 
 
-async def test_client_retries_a_proxy_error_after_restate_has_answered() -> None:
-    async with mesh(answer(200, {}), page(502), answer(202, ACCEPTED)) as (restate, opened, _):
-        await opened.healthy()
-        assert await opened.submit("s", "alice", "hi", "key-1") == "inv_1"
-    assert len(restate.requests) == 3
+async def test_a_gateway_that_never_answered_is_not_tried_again() -> None:
+    async with AsyncClient("http://127.0.0.1:9", "token") as mesh:
+        with pytest.raises(MeshUnavailable, match=r"No gateway answers at .*switchboard up"):
+            await mesh.status("s")
 
 
-async def test_client_raises_mesh_unavailable_after_the_last_retry() -> None:
-    async with mesh(broken) as (restate, opened, _):
-        with pytest.raises(MeshUnavailable, match=r"is unavailable \(Server disconnected\)\. Nothing that it accepted"):
-            await opened.status("s", "alice")
-    assert len(restate.requests) == 5
-
-
-async def test_client_says_to_start_a_mesh_that_it_never_reached() -> None:
-    async with MeshClient("http://127.0.0.1:9") as opened:
-        with pytest.raises(MeshUnavailable, match=r"No mesh answers at .*; start one with"):
-            await opened.status("s", "alice")
-
-
-async def test_client_says_that_a_late_request_may_still_be_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "ANSWER_TIMEOUT", timedelta(0))
-    async with mesh(answer(202, ACCEPTED)) as (_, opened, _):
-        with pytest.raises(MeshUnavailable, match=r"did not answer in time\. It may still carry out"):
-            await opened.submit("s", "alice", "hi", "key-1")
-
-
-async def test_client_says_that_a_message_with_a_late_reply_was_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "REPLY_TIMEOUT", timedelta(0))
-    async with mesh(answer(200, REPLY)) as (_, opened, _):
-        with pytest.raises(TurnLost, match="The message was accepted and may still be running"):
-            await opened.reply("inv_1")
-
-
-async def test_client_rejects_an_answer_of_another_version() -> None:
-    async with mesh(answer(200, {"unexpected": 1})) as (_, opened, _):
-        with pytest.raises(MeshUnavailable, match="not a mesh of this version"):
-            await opened.reply("inv_1")
-
-
-async def test_client_rejects_a_server_of_another_protocol() -> None:
-    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"SSH-2.0-OpenSSH\r\n")
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
-        host, port = server.sockets[0].getsockname()
-        async with MeshClient(f"http://{host}:{port}") as opened:
-            with pytest.raises(MeshUnavailable, match=r"is not a mesh.*Is the address right"):
-                await opened.status("s", "alice")
+async def test_a_gateway_that_stays_away_is_given_up() -> None:
+    async with gateway(broken) as (played, mesh, _):
+        with pytest.raises(MeshUnavailable, match="is not lost"):
+            await mesh.send("s", "hello")
+    assert len(played.requests) == 5
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://x:y", "localhost:8080", "ftp://x"])
-async def test_client_refuses_an_invalid_address(url: str) -> None:
-    async with MeshClient(url) as opened:
-        with pytest.raises(Refused, match="is not an address"):
-            await opened.healthy()
+async def test_an_invalid_address_is_refused(url: str) -> None:
+    async with AsyncClient(url, "token") as mesh:
+        with pytest.raises(Refused, match="not an address"):
+            await mesh.new_session()
 
 
-CLASSES: list[tuple[int, dict[str, str] | None, type[IngressError]]] = [
-    (403, {"message": "no", "source": "invocation"}, HandlerFailed),
-    (503, {"message": "no agents", "source": "invocation"}, HandlerFailed),
-    (429, {"message": "full", "source": "invocation"}, HandlerFailed),
-    (429, {"message": "busy"}, IngressUnavailable),
-    (503, {"message": "starting"}, IngressUnavailable),
-    (404, {"message": "service not found"}, NotAMesh),
-    (502, None, IngressUnavailable),
-    (404, None, NotAMesh),
-]
+async def test_a_program_without_asyncio_sends_and_streams() -> None:
+    played = Gateway(stream(STARTED, HELLO, LAST), answer(200, REPLY))
+
+    def program(url: str) -> tuple[list[str], str]:
+        with Client(url, lambda: "token") as mesh:
+            shown = [type(event).__name__ for event in mesh.stream("s", "hello")]
+            return shown, mesh.send("s", "thank you").text
+
+    async with RawTestServer(played.handle) as server:
+        shown, text = await asyncio.to_thread(program, str(server.make_url("")))
+    assert shown == ["Numbered", "Delta", "Numbered", "Replied"]
+    assert text == "Hello, Ada."
 
 
-@pytest.mark.parametrize(("status", "body", "expected"), CLASSES)
-def test_error_is_classified_by_status_and_source(
-    status: int, body: dict[str, str] | None, expected: type[IngressError]
+def pieces(text: str, cuts: list[int]) -> Iterator[tuple[int, str]]:
+    ends = sorted({min(cut, len(text)) for cut in cuts} | {len(text)})
+    for begin, end in zip([0, *ends], ends, strict=False):
+        yield begin, text[begin:end]
+
+
+@given(st.text(min_size=1, max_size=30), st.lists(st.integers(1, 30)), st.sets(st.integers(0, 10)))
+def test_text_while_it_is_written_is_a_beginning_of_what_was_written(
+    text: str, cuts: list[int], lost: set[int]
 ) -> None:
-    with pytest.raises(expected):
-        raise_for_error(Response(status, json.dumps(body).encode() if body else b"<html>"))
+    live = LiveText()
+    sent = list(pieces(text, cuts))
+
+    for index, (offset, part) in enumerate(sent):
+        if index not in lost:
+            live.take(Delta(turn=1, seq=4, attempt=0, offset=offset, text=part))
+
+    assert text.startswith(live.text)
+    if not lost & set(range(len(sent))):
+        assert live.text == text
+
+
+def test_text_of_a_failed_attempt_is_not_mixed_with_the_next_one() -> None:
+    live = LiveText()
+    live.take(Delta(turn=1, seq=4, attempt=0, offset=0, text="My balance"))
+    live.take(Reset(turn=1, seq=4, attempt=0))
+    assert live.text == ""
+    live.take(Delta(turn=1, seq=4, attempt=1, offset=6, text="lost beginning"))
+    assert live.text == ""
+    live.take(Delta(turn=1, seq=4, attempt=1, offset=0, text="Your balance"))
+    assert live.text == "Your balance"
+    # After a crash, another process begins the same attempt again.
+    live.take(Delta(turn=1, seq=4, attempt=1, offset=0, text="The balance"))
+    assert live.text == "The balance"
