@@ -6,6 +6,18 @@ event is stored, a replay tells the same events again, and every gateway can con
 
 Deltas are the model's words while it writes them. They have no number and may be lost, because the event of the whole
 reply contains all words.
+
+Rules for a gateway and a viewer:
+
+- A number that was seen in the same turn and run is ignored when it comes again. Nothing of a turn counts after its
+  event SEQ_MAX, except a new run.
+- `turn_started` of the same turn with another `run` begins the turn again: the run before it ended without a record,
+  because its message was cancelled. All that was shown of it is void.
+- A delta with offset 0 begins the text of its step again, whatever its attempt: an attempt that was killed is made
+  again with the same number. A delta of another `writer` than the one that has begun last is ignored, and so is one
+  whose offset is not the length of the text so far.
+- A reset voids the text only if it comes from the `writer` that has begun last. The event with the step's number, and
+  the reply, void every text of deltas.
 """
 
 from collections.abc import Sequence
@@ -149,13 +161,15 @@ class Delta(WireModel):
     """More of the text that a model writes.
 
     `seq` is the number that the step's event will have, and `attempt` counts the model calls of the step from 0.
-    `offset` is the number of characters of this attempt before `text`; a gap means that deltas were lost.
+    `writer` is a random id of the model call that writes. `offset` is the number of characters (code points) of this
+    call before `text`; a gap means that deltas were lost.
     """
 
     kind: Literal["delta"] = "delta"
     turn: int
     seq: int
     attempt: int
+    writer: str
     offset: int
     text: str
 
@@ -167,10 +181,12 @@ class Reset(WireModel):
     turn: int
     seq: int
     attempt: int
+    writer: str
 
 
 class ToolReturned(WireModel):
-    """A call has ended before calls that the model asked for earlier. Its numbered event follows in the model's order.
+    """A call has ended while others of its step still run. The numbered events follow when all have ended, in the
+    model's order.
 
     Has no number and may be lost.
     """
@@ -244,9 +260,9 @@ class Unwatch(WireModel):
 class Told(WireModel):
     """To a gateway: what has happened in a running turn of a watched session.
 
-    `customer_id` and `signed_in` are the session's, so that a gateway shows it to no one else. `run` is the id of the
-    message's invocation: a turn that was never committed leaves its number to the next message. `first` is the number
-    of the first of `events`, which follow each other.
+    `customer_id` and `signed_in` are the session's, so that a gateway shows it to no one else. `run` is a short id of
+    the message's invocation: a turn that was never committed leaves its number to the next message. `first` is the
+    number of the first of `events`, which follow each other, except that the reply always has SEQ_MAX.
     """
 
     kind: Literal["told"] = "told"
@@ -258,3 +274,14 @@ class Told(WireModel):
     first: int = 1
     events: tuple[Event, ...] = ()
     unnumbered: tuple[Unnumbered, ...] = ()
+
+    def numbered(self) -> tuple[Numbered, ...]:
+        """Return the events with their numbers."""
+        return tuple(
+            Numbered(turn=self.turn, seq=SEQ_MAX if isinstance(event, TurnFinished) else seq, event=event)
+            for seq, event in enumerate(self.events, start=self.first)
+        )
+
+
+Frame = Annotated[Watch | Unwatch | Told, Field(discriminator="kind")]
+"""One message of the live channel."""

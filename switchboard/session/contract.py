@@ -179,19 +179,28 @@ class TurnRecord(WireModel):
     by: str = added_later("")
     act: Act = added_later("")
     note: str = added_later("")
+    trace_id: str = added_later("")
+    """Trace id of the message, in hexadecimal; empty in older records and in messages of the mesh."""
+
+    invocation_id: str = added_later("")
+    """Restate's id of the invocation that answered the message; empty in older records and in messages of the mesh."""
 
     def for_customers(self) -> "TurnRecord | None":
-        """Return the record as its customer may see it: without names of staff. None if it is not for customers."""
+        """Return the record as its customer may see it: without names of staff and Restate's ids.
+
+        None if it is not for customers.
+        """
         if self.act == "note":
             return None
         if not self.by and self.act != "handed_back":
-            return self
+            return self.model_copy(update={"invocation_id": ""})
         messages = tuple(
             message.model_copy(update={"by": STAFF_MEMBER}) if isinstance(message, Notice) and message.by else message
             for message in self.messages
             if not (self.act and isinstance(message, Note))
         )
-        return self.model_copy(update={"by": STAFF_MEMBER if self.by else "", "messages": messages})
+        by = STAFF_MEMBER if self.by else ""
+        return self.model_copy(update={"by": by, "messages": messages, "invocation_id": ""})
 
 
 class Transcript(WireModel):
@@ -214,6 +223,40 @@ class RunningTurn(WireModel):
 
     since: datetime
     calls: tuple[RunningCall, ...]
+
+
+class EventsRequest(CustomerRequest):
+    """Requests the records from which the events after turn number `after` follow: at most `limit` turns."""
+
+    after: int = Field(0, ge=0)
+    limit: int = Field(20, ge=0, le=TRANSCRIPT_PAGE_MAX_TURNS)
+
+
+class RunningMessage(WireModel):
+    """The message that is being answered. `run` is the id of its events: see `switchboard.events.Told`."""
+
+    turn: int
+    run: str
+    since: datetime
+
+
+class EventsPage(WireModel):
+    """Records of turns, and the state of the session. See `switchboard.session.turn_events`.
+
+    A page ends as a page of the transcript does, with turn number `last`; there are `turns_total` turns. It leaves out
+    turns that are not for customers, unless it is for staff. `confirmation` is the open question, and `asked_in` the
+    turn that asked it. `running` is the message that is being answered, if there is one: every turn that had begun
+    when the page was read is either it or among the `turns_total` turns.
+    """
+
+    customer_id: str
+    signed_in: bool
+    turns: tuple[TurnRecord, ...]
+    last: int
+    turns_total: int
+    confirmation: Confirmation | None = None
+    asked_in: int = 0
+    running: RunningMessage | None = None
 
 
 class AgentSpending(WireModel):

@@ -7,6 +7,9 @@ import restate
 from switchboard.session.contract import (
     TRANSCRIPT_PAGE_MAX_BYTES,
     CustomerRequest,
+    EventsPage,
+    EventsRequest,
+    RunningMessage,
     RunningTurn,
     SessionStatus,
     Transcript,
@@ -16,9 +19,10 @@ from switchboard.session.contract import (
 from switchboard.session.hops import RUNNING
 from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
 from switchboard.session.settings import SessionSettings
-from switchboard.session.staff_contract import TranscriptPage
+from switchboard.session.staff_contract import EventsQuery, TranscriptPage
 from switchboard.session.state import Head, Running
 from switchboard.session.storage import HEAD, load_head, load_running, new_head, require_head, turn_key
+from switchboard.session.turn_events import run_id
 from switchboard.telemetry.logs import private
 
 logger = logging.getLogger(__name__)
@@ -35,7 +39,8 @@ class SessionQueries:
     async def transcript(self, ctx: restate.ObjectSharedContext, request: TranscriptRequest) -> Transcript:
         """Return a page of turns. The page ends at `request.limit` or TRANSCRIPT_PAGE_MAX_BYTES."""
         head = require_head(ctx, await load_head(ctx, request))
-        return await self.page(ctx, head, request.after, request.limit)
+        page = await self.page(ctx, head, request.after, request.limit)
+        return page.model_copy(update={"turns": for_customers(page.turns)})
 
     async def transcript_for_staff(self, ctx: restate.ObjectSharedContext, request: TranscriptPage) -> Transcript:
         """Return a page of turns of any customer's session."""
@@ -70,6 +75,35 @@ class SessionQueries:
             head = new_head(running, self.first_agent)
         return await self.describe_status(ctx, require_head(ctx, head), running)
 
+    async def events(self, ctx: restate.ObjectSharedContext, request: EventsRequest) -> EventsPage:
+        # In this order: a turn that is committed between the two reads is then in the head.
+        running, head = await load_running(ctx, request), await load_head(ctx, request)
+        page = await self.events_page(ctx, head, running, request.after, request.limit)
+        return page.model_copy(update={"turns": for_customers(page.turns)})
+
+    async def events_for_staff(self, ctx: restate.ObjectSharedContext, query: EventsQuery) -> EventsPage:
+        """Return the page of any customer's session."""
+        running, head = await ctx.get(RUNNING, type_hint=Running), await ctx.get(HEAD, type_hint=Head)
+        return await self.events_page(ctx, head, running, query.after, query.limit)
+
+    async def events_page(
+        self, ctx: restate.ObjectSharedContext, head: Head | None, running: Running | None, after: int, limit: int
+    ) -> EventsPage:
+        if head is None and running is not None:
+            head = new_head(running, self.first_agent)
+        head = require_head(ctx, head)
+        page = await self.page(ctx, head, after, limit)
+        return EventsPage(
+            customer_id=head.customer_id,
+            signed_in=head.signed_in or (running is not None and running.signed_in),
+            turns=page.turns,
+            last=page.turns[-1].turn if page.turns else after,
+            turns_total=page.turns_total,
+            confirmation=head.held.confirmation() if head.held else None,
+            asked_in=(head.held.turn or head.turns_total) if head.held else 0,
+            running=running_message(head, running) if running is not None else None,
+        )
+
     async def describe_status(
         self, ctx: restate.ObjectSharedContext, head: Head, running: Running | None
     ) -> SessionStatus:
@@ -98,3 +132,17 @@ class SessionQueries:
         except LOOKUP_FAILURES as error:
             logger.warning("cannot read the running calls: %s", private(error))
             return RunningTurn(since=running.since, calls=())
+
+
+def running_message(head: Head, running: Running) -> RunningMessage | None:
+    """Return the running message; None if it was committed before the head was read."""
+    turn = running.turn or head.turns_total + 1
+    if turn <= head.turns_total:
+        return None
+    return RunningMessage(turn=turn, run=run_id(running.invocation_id), since=running.since)
+
+
+def for_customers(turns: tuple[TurnRecord, ...]) -> tuple[TurnRecord, ...]:
+    """Return the records as their customer may see them."""
+    shown = (turn.for_customers() for turn in turns)
+    return tuple(turn for turn in shown if turn is not None)

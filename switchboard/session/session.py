@@ -14,6 +14,8 @@ from switchboard.session.contract import (
     SESSION,
     ClaimedKey,
     CustomerRequest,
+    EventsPage,
+    EventsRequest,
     HeldDecision,
     Interruption,
     Notification,
@@ -30,8 +32,8 @@ from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
 from switchboard.session.metrics import count_summary, label_session
 from switchboard.session.queries import SessionQueries
 from switchboard.session.settings import SessionSettings
-from switchboard.session.staff_contract import StatusQuery, TranscriptPage
-from switchboard.session.staff_door import STATUS_FOR_STAFF, TRANSCRIPT_FOR_STAFF
+from switchboard.session.staff_contract import EventsQuery, StatusQuery, TranscriptPage
+from switchboard.session.staff_door import EVENTS_FOR_STAFF, STATUS_FOR_STAFF, TRANSCRIPT_FOR_STAFF
 from switchboard.session.state import FinishedTurn, Head
 from switchboard.session.storage import (
     HEAD,
@@ -147,6 +149,11 @@ def add_queries(session: restate.VirtualObject, queries: SessionQueries) -> None
         """Return the active agent, the running turn, the pending question and the cost."""
         return await queries.status(ctx, request)
 
+    @session.handler(kind="shared", **NOTHING_RETAINED)
+    async def events(ctx: restate.ObjectSharedContext, request: EventsRequest) -> EventsPage:
+        """Return records of turns, the open question and the running message."""
+        return await queries.events(ctx, request)
+
 
 def add_staff_queries(session: restate.VirtualObject, queries: SessionQueries) -> None:
     """Add the read-only handlers for staff, which the staff door calls for any session."""
@@ -160,6 +167,11 @@ def add_staff_queries(session: restate.VirtualObject, queries: SessionQueries) -
     async def status_for_staff(ctx: restate.ObjectSharedContext, _: StatusQuery) -> SessionStatus:
         """Return the active agent, the running turn, the pending question and the cost."""
         return await queries.status_for_staff(ctx)
+
+    @session.handler(EVENTS_FOR_STAFF, kind="shared", ingress_private=True, **NOTHING_RETAINED)
+    async def events_for_staff(ctx: restate.ObjectSharedContext, query: EventsQuery) -> EventsPage:
+        """Return records of turns, the open question and the running message."""
+        return await queries.events_for_staff(ctx, query)
 
 
 def add_private_handlers(session: restate.VirtualObject, settings: SessionSettings, first_agent: str) -> None:

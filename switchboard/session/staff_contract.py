@@ -70,6 +70,20 @@ class TranscriptPage(WireModel):
     limit: int = Field(20, ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)
 
 
+class StaffEventsRequest(StaffSessionRequest):
+    """The records of a session from which its events follow; see `EventsRequest`."""
+
+    after: int = Field(0, ge=0)
+    limit: int = Field(20, ge=0, le=TRANSCRIPT_PAGE_MAX_TURNS)
+
+
+class EventsQuery(WireModel):
+    """Input of the session's own handler for staff, which only the door calls."""
+
+    after: int = Field(0, ge=0)
+    limit: int = Field(20, ge=0, le=TRANSCRIPT_PAGE_MAX_TURNS)
+
+
 class StatusQuery(WireModel):
     """Input of the session's own handler for staff. It has no fields."""
 

@@ -14,15 +14,17 @@ from pydantic import JsonValue
 from switchboard.messages import WireModel
 from switchboard.runtime.invocations import NOTHING_RETAINED, RETRIES, refuse_bad_input
 from switchboard.runtime.speaker_check import signed_requests
-from switchboard.session.contract import SESSION, ClaimedKey, SessionStatus, Transcript, session_id
+from switchboard.session.contract import SESSION, ClaimedKey, EventsPage, SessionStatus, Transcript, session_id
 from switchboard.session.staff_contract import (
     BY,
     BY_IS_GIVEN,
     NOT_OFFERED,
     REGISTRY_AWAY,
     STAFF_DOOR,
+    EventsQuery,
     StaffAnswer,
     StaffCall,
+    StaffEventsRequest,
     StaffRequest,
     StaffServices,
     StaffSessionRequest,
@@ -39,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 TRANSCRIPT_FOR_STAFF = "staff_transcript"
 STATUS_FOR_STAFF = "staff_status"
+EVENTS_FOR_STAFF = "staff_events"
 """The session's handlers for staff. They are private; only the door calls them."""
 
 REPLIES_KEPT = timedelta(days=1)
@@ -98,6 +101,12 @@ def add_session_reads(door: restate.Service) -> None:
     async def status(ctx: restate.Context, request: StaffSessionRequest) -> SessionStatus:
         """Return a session's status, also while a turn runs."""
         return SessionStatus.model_validate_json(await read_session(ctx, request, STATUS_FOR_STAFF, StatusQuery()))
+
+    @door.handler(**NOTHING_RETAINED)
+    async def events(ctx: restate.Context, request: StaffEventsRequest) -> EventsPage:
+        """Return the records from which a session's events follow, also while a turn runs."""
+        query = EventsQuery(after=request.after, limit=request.limit)
+        return EventsPage.model_validate_json(await read_session(ctx, request, EVENTS_FOR_STAFF, query))
 
 
 async def pass_on(ctx: restate.Context, registry: StaffRegistry, call: StaffCall) -> StaffAnswer:

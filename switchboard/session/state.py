@@ -57,7 +57,7 @@ class PendingConfirmation(WireModel):
 
     `asked_by` is the invocation that asked the question, and `trace` is its position in its trace. `by_word` is False
     once the customer has received another message: a bare "yes" may then answer that message, so only an explicit
-    confirmation counts.
+    confirmation counts. `turn` is the number of the turn that asked; 0 in older questions.
     """
 
     held_id: str
@@ -68,6 +68,7 @@ class PendingConfirmation(WireModel):
     calls: tuple[HeldCall, ...]
     expires_at: datetime
     by_word: bool = True
+    turn: int = added_later(0)
 
     def confirmation(self) -> Confirmation:
         calls = tuple(CallToConfirm(tool=call.tool, question=call.question) for call in self.calls)
@@ -130,13 +131,17 @@ class Head(WireModel):
 
 
 class Running(WireModel):
-    """The message that is being answered: its customer, its invocation, and the awakeable that stops it."""
+    """The message that is being answered: its customer, its invocation, and the awakeable that stops it.
+
+    `turn` is the number that its turn gets; 0 in messages that an earlier version accepted.
+    """
 
     customer_id: str
     signed_in: bool = True
     invocation_id: str
     stop_id: str
     since: datetime
+    turn: int = added_later(0)
 
 
 class Changed(WireModel):
