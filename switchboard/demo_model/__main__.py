@@ -68,7 +68,7 @@ def _check_port(host: str, port: int) -> None:
 
 
 async def _serve(settings: Settings, script: Script | None, recordings: Recordings | None) -> None:
-    engine = Engine(script, settings.demo_model_latency_ms, recordings)
+    engine = Engine(script, settings.demo_model_latency_ms, recordings, settings.demo_model_word_ms)
     server = Server(
         create_app(engine),
         address=settings.host,

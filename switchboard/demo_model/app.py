@@ -13,6 +13,7 @@ from switchboard.demo_model.hangup import close_connection
 from switchboard.demo_model.recordings import parse_recordings
 from switchboard.demo_model.script import parse_script
 from switchboard.demo_model.settings import LATENCY_MAX_MS
+from switchboard.demo_model.streaming import stream_events
 from switchboard.demo_model.wire import ApiError, JsonObject
 
 BODY_MAX_BYTES = 32 * 1024 * 1024
@@ -28,6 +29,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Handler = Callable[[Engine, bytes, dict[str, list[str]]], JsonObject]
 
 _JSON_HEADER = (b"content-type", b"application/json")
+_STREAM_HEADER = (b"content-type", b"text/event-stream; charset=utf-8")
+DELTA = b"_text.delta"
+"""In the events of words."""
 
 
 def create_app(engine: Engine) -> App:
@@ -47,7 +51,10 @@ def create_app(engine: Engine) -> App:
         except NoAnswer as fault:
             await _send_nothing(fault.kind, engine, scope, receive)
             return
-        await _send_answer(send, answer)
+        if answer.streams:
+            await _send_stream(send, engine, answer, scope)
+        else:
+            await _send_answer(send, answer)
 
     return app
 
@@ -73,6 +80,20 @@ async def _send_answer(send: Send, answer: Answer) -> None:
         headers.append((b"retry-after", str(answer.retry_after_s).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _send_stream(send: Send, engine: Engine, answer: Answer, scope: Scope) -> None:
+    """Send the response as events, one word after the other."""
+    events = list(stream_events(answer.body))
+    await send({"type": "http.response.start", "status": answer.status, "headers": [_STREAM_HEADER]})
+    for index, event in enumerate(events):
+        if answer.breaks_off and index > len(events) // 2:
+            close_connection(scope["client"])
+            return
+        await send({"type": "http.response.body", "body": event, "more_body": True})
+        if DELTA in event:
+            await engine.pause(engine.word_ms)
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _send_nothing(kind: FaultKind, engine: Engine, scope: Scope, receive: Receive) -> None:

@@ -17,6 +17,7 @@ from switchboard.demo_model.recorder import Recorder
 from switchboard.demo_model.recordings import Recordings
 from switchboard.demo_model.rules import decide
 from switchboard.demo_model.script import Position, Script, Step, fill_references
+from switchboard.demo_model.settings import WORD_MS
 from switchboard.demo_model.wire import ApiError, Reply, Request, build_response, read_request
 
 # Maximum number of fault counters. There is one per conversation and step of a script. The oldest is dropped first.
@@ -35,20 +36,31 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`streams` sends the body, a response, as events. `breaks_off` ends the connection in the middle of them."""
+
     status: int
     body: bytes
     retry_after_s: int | None = None
+    streams: bool = False
+    breaks_off: bool = False
 
 
 class Engine:
     """The demo model. It replies by rules, unless it has a script or recordings."""
 
-    def __init__(self, script: Script | None = None, latency_ms: int = 0, recordings: Recordings | None = None) -> None:
+    def __init__(
+        self,
+        script: Script | None = None,
+        latency_ms: int = 0,
+        recordings: Recordings | None = None,
+        word_ms: int = WORD_MS,
+    ) -> None:
         self._start_script = script
         self._start_recordings = recordings
         self.script = script
         self.recordings = recordings
         self.latency_ms = latency_ms
+        self.word_ms = word_ms
         self.faults = FaultPlan()
         self.recorder = Recorder()
         self.stopping = asyncio.Event()
@@ -93,9 +105,9 @@ class Engine:
             fault = self.faults.take(request)
             reply, scripted_fault = self._reply(request, fault)
             fault = fault or scripted_fault
-            await self._pause(self.latency_ms + reply.latency_ms + (fault.latency_ms if fault else 0))
+            await self.pause(self.latency_ms + reply.latency_ms + (fault.latency_ms if fault else 0))
             if fault is None:
-                return Answer(200, build_response(request, reply))
+                return Answer(200, build_response(request, reply), streams=request.streams)
             return self._faulty(fault, request, reply)
         except ApiError as error:
             limited = fault if fault is not None and fault.kind is FaultKind.HTTP_429 else None
@@ -137,12 +149,16 @@ class Engine:
     def _faulty(self, fault: Fault, request: Request, reply: Reply) -> Answer:
         if fault.kind in SILENT_KINDS:
             raise NoAnswer(fault.kind)
+        if fault.kind is FaultKind.BREAK_OFF:
+            if not request.streams:
+                raise NoAnswer(FaultKind.HANG_UP)
+            return Answer(200, build_response(request, reply), streams=True, breaks_off=True)
         if fault.kind is FaultKind.GARBAGE:
             return Answer(200, GARBAGE)
         raise_http_fault(fault, request.model)
-        return Answer(200, build_response(request, corrupt_reply(fault, request, reply)))
+        return Answer(200, build_response(request, corrupt_reply(fault, request, reply)), streams=request.streams)
 
-    async def _pause(self, ms: int) -> None:
+    async def pause(self, ms: int) -> None:
         """Wait, but stop early when the server stops."""
         if ms > 0:
             try:

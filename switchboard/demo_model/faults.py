@@ -32,6 +32,7 @@ class FaultKind(StrEnum):
     EMPTY = "empty"
     GARBAGE = "garbage"
     HANG_UP = "hang_up"
+    BREAK_OFF = "break_off"
 
 
 # Faults without an HTTP response. The HTTP server carries them out.

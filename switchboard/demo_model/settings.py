@@ -8,6 +8,8 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings
 
 LATENCY_MAX_MS = 600_000
+WORD_MS = 20
+"""Time between two words of a streamed reply, in milliseconds, so that people see it being written."""
 
 
 class Mode(StrEnum):
@@ -29,6 +31,7 @@ class Settings(BaseSettings):
     demo_model_script: Path | None = None
     demo_model_recordings: Path | None = None
     demo_model_latency_ms: Annotated[int, Field(ge=0, le=LATENCY_MAX_MS)] = 0
+    demo_model_word_ms: Annotated[int, Field(ge=0, le=LATENCY_MAX_MS)] = WORD_MS
 
     @model_validator(mode="after")
     def _require_file_of_mode(self) -> Self:

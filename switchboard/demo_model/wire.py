@@ -71,6 +71,7 @@ class Request:
     parallel_calls: bool
     size_bytes: int
     echo: JsonObject
+    streams: bool = False
 
     @property
     def session(self) -> str:
@@ -124,17 +125,11 @@ def read_request(body: bytes) -> Request:
         parallel_calls=data.get("parallel_tool_calls") is not False,
         size_bytes=len(body),
         echo=data,
+        streams=_optional(data, "stream", bool, False),
     )
 
 
 def _reject_unsupported(data: JsonObject) -> None:
-    if data.get("stream"):
-        raise ApiError(
-            400,
-            "This server does not stream. Omit `stream` or set it to false.",
-            param="stream",
-            code="unsupported",
-        )
     for name in ("previous_response_id", "conversation"):
         if data.get(name) is not None:
             raise ApiError(

@@ -48,8 +48,40 @@ def test_official_client_gets_a_call_and_then_a_text(server: str) -> None:
     second = client.responses.create(model="demo", input=history, tools=[BALANCE_TOOL])  # type: ignore[arg-type,list-item]
     assert second.output_text == "Balance: 5.10 EUR."
     assert [model.id for model in client.models.list()] == ["demo-model"]
-    with pytest.raises(openai.BadRequestError, match="does not stream"):
-        client.responses.create(model="demo", input="hello", stream=True)
+
+
+def test_official_client_reads_a_reply_word_by_word(server: str) -> None:
+    client = openai.OpenAI(base_url=f"{server}/v1", api_key="none", max_retries=0)
+    history = [
+        {"role": "user", "content": "what is my balance?"},
+        {"type": "function_call", "call_id": "c-1", "name": "get_balance", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c-1", "output": '{"balance":"5.10","currency":"EUR"}'},
+    ]
+    with client.responses.stream(model="demo", input=history, tools=[BALANCE_TOOL]) as stream:  # type: ignore[arg-type,list-item]
+        words = [event.delta for event in stream if event.type == "response.output_text.delta"]
+        whole = stream.get_final_response()
+    assert words == ["Balance: ", "5.10 ", "EUR."]
+    assert whole.output_text == "Balance: 5.10 EUR."
+
+
+def test_official_client_reads_a_call_from_a_stream(server: str) -> None:
+    client = openai.OpenAI(base_url=f"{server}/v1", api_key="none", max_retries=0)
+    with client.responses.stream(model="demo", input="what is my balance?", tools=[BALANCE_TOOL]) as stream:  # type: ignore[list-item]
+        kinds = [event.type for event in stream]
+        (call,) = stream.get_final_response().output
+    assert call.type == "function_call"
+    assert "response.function_call_arguments.done" in kinds
+    assert kinds[-1] == "response.completed"
+
+
+def test_a_stream_can_break_off_in_the_middle(http: httpx2.Client, server: str) -> None:
+    http.put("/demo/faults", json=[{"kind": "break_off"}])
+    client = openai.OpenAI(base_url=f"{server}/v1", api_key="none", max_retries=0)
+    kinds: list[str] = []
+    with pytest.raises(openai.APIError), client.responses.stream(model="demo", input="hello") as stream:  # noqa: PT012
+        kinds += [event.type for event in stream]
+        stream.get_final_response()
+    assert "response.completed" not in kinds
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "ok"}
         (b"[]", None, "must be a JSON object"),
         (b'{"input":"x"}', "model", "Missing required parameter: 'model'"),
         (b'{"model":"m"}', "input", "must be a string or a list"),
-        (b'{"model":"m","input":"x","stream":true}', "stream", "does not stream"),
+        (b'{"model":"m","input":"x","stream":"yes"}', "stream", "expected bool"),
         (b'{"model":"m","input":"x","previous_response_id":"r"}', "previous_response_id", "keeps no state"),
         (b'{"model":"m","input":"x","tools":{}}', "tools", "expected list"),
         (b'{"model":"m","input":"x","metadata":{"a":1}}', "metadata", "must be a string"),
