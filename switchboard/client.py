@@ -99,18 +99,20 @@ class LiveText:
     """
 
     text: str = ""
-    _of: tuple[int, int, int] = field(default=(0, 0, 0), repr=False)
+    _writer: str = field(default="", repr=False)
 
     def take(self, event: Shown) -> None:
         """Change the text as the event says."""
         match event:
-            case Delta(turn=turn, seq=seq, attempt=attempt, offset=offset, text=text):
-                if offset == 0 or (turn, seq, attempt) != self._of:
-                    self._of, self.text = (turn, seq, attempt), ""
-                if offset <= len(self.text):
-                    self.text = self.text[:offset] + text
-            case Reset() | Numbered():
+            case Delta(offset=0, text=text, writer=writer):
+                self.text, self._writer = text, writer
+            case Delta(offset=offset, text=text, writer=writer):
+                if writer == self._writer and offset == len(self.text):
+                    self.text += text
+            case Reset(writer=writer) if writer == self._writer:
                 self.text = ""
+            case Numbered():
+                self.text, self._writer = "", ""
             case _:
                 pass
 

@@ -30,7 +30,7 @@ from switchboard.transport import DISCONNECTED
 REPLY = {"text": "Hello, Ada.", "agent": "Triage", "turn": 1, "hand_offs": [], "failed": False}
 STARTED = ("turn_started", "1.1", {"turn": 1, "seq": 1, "at": "2026-03-01T12:00:00Z"})
 AGENT = ("agent", "1.3", {"turn": 1, "seq": 3, "agent": "Triage"})
-HELLO = ("delta", "", {"turn": 1, "seq": 4, "attempt": 0, "offset": 0, "text": "Hello"})
+HELLO = ("delta", "", {"turn": 1, "seq": 4, "attempt": 0, "writer": "w1", "offset": 0, "text": "Hello"})
 LAST = ("reply", f"1.{SEQ_MAX}", {"seq": SEQ_MAX, **REPLY})
 
 Sent = tuple[str, str, dict[str, object]]
@@ -219,6 +219,10 @@ async def test_a_program_without_asyncio_sends_and_streams() -> None:
     assert text == "Hello, Ada."
 
 
+def delta(text: str, offset: int = 0, writer: str = "w1") -> Delta:
+    return Delta(turn=1, seq=4, attempt=0, writer=writer, offset=offset, text=text)
+
+
 def pieces(text: str, cuts: list[int]) -> Iterator[tuple[int, str]]:
     ends = sorted({min(cut, len(text)) for cut in cuts} | {len(text)})
     for begin, end in zip([0, *ends], ends, strict=False):
@@ -234,7 +238,7 @@ def test_text_while_it_is_written_is_a_beginning_of_what_was_written(
 
     for index, (offset, part) in enumerate(sent):
         if index not in lost:
-            live.take(Delta(turn=1, seq=4, attempt=0, offset=offset, text=part))
+            live.take(delta(part, offset))
 
     assert text.startswith(live.text)
     if not lost & set(range(len(sent))):
@@ -243,13 +247,17 @@ def test_text_while_it_is_written_is_a_beginning_of_what_was_written(
 
 def test_text_of_a_failed_attempt_is_not_mixed_with_the_next_one() -> None:
     live = LiveText()
-    live.take(Delta(turn=1, seq=4, attempt=0, offset=0, text="My balance"))
-    live.take(Reset(turn=1, seq=4, attempt=0))
+    live.take(delta("My balance"))
+    live.take(Reset(turn=1, seq=4, attempt=0, writer="w0"))
+    assert live.text == "My balance"
+    live.take(Reset(turn=1, seq=4, attempt=0, writer="w1"))
     assert live.text == ""
-    live.take(Delta(turn=1, seq=4, attempt=1, offset=6, text="lost beginning"))
+    live.take(delta("lost beginning", 6, "w2"))
     assert live.text == ""
-    live.take(Delta(turn=1, seq=4, attempt=1, offset=0, text="Your balance"))
+    live.take(delta("Your", 0, "w2"))
+    live.take(delta(" salary", 4, "w1"))
+    live.take(delta(" balance", 4, "w2"))
     assert live.text == "Your balance"
-    # After a crash, another process begins the same attempt again.
-    live.take(Delta(turn=1, seq=4, attempt=1, offset=0, text="The balance"))
+    # After a crash, another process makes the attempt again.
+    live.take(delta("The balance", 0, "w3"))
     assert live.text == "The balance"
