@@ -27,7 +27,7 @@ test: setup ## run the tests, each once; they start their own Restate server
 
 test-all: setup ## run all tests, also those for nightly runs
 	@$(BIN)/python -m scripts.tools || echo "Tests that need these programs will be skipped."
-	@$(PYTEST) -m ""
+	@FORKS=0 $(PYTEST) -m ""
 
 tools: setup ## install the OpenTelemetry collector, Jaeger, helm and promtool into .tools/bin
 	@$(BIN)/python -m scripts.tools

@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests import forks
 from tests.gateway.front import gateway
 from tests.laboratory import laboratory
 from tests.traces.observatory import observed
@@ -25,24 +26,30 @@ OPEN_FILES_MIN = 8_192
 
 
 def pytest_configure() -> None:
-    """Raise the limit of open files; the processes that tests start inherit it. Slow machines fail no property."""
+    """Raise the limit of open files; the processes that tests start inherit it. Slow machines fail no property.
+
+    Services are forks.
+    """
     hypothesis.settings.register_profile("switchboard", deadline=None)
     hypothesis.settings.load_profile("switchboard")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES_MIN if hard == resource.RLIM_INFINITY else min(OPEN_FILES_MIN, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    forks.install()
 
 
-ATTACKS = "tests/attacks"
-"""The files of this folder share a mesh."""
+TOGETHER = ("tests/attacks", "tests/images")
+"""The files of each of these folders share a mesh, or the images that they build."""
 
 
 def group_of(nodeid: str) -> str:
-    """All tests on a shared mesh are one group. Otherwise all tests of a file are."""
+    """All tests on a shared mesh are one group, or of a folder whose files share something. Otherwise a file's are."""
     path, _, test = nodeid.partition("::")
     parameters = test.partition("[")[2]
-    return next((mesh for mesh in MESHES if mesh in parameters), ATTACKS if path.startswith(ATTACKS) else path)
+    return next((mesh for mesh in MESHES if mesh in parameters), None) or next(
+        (folder for folder in TOGETHER if path.startswith(folder)), path
+    )
 
 
 LONGEST_FIRST = (*MESHES[2:], *MESHES[:2], "tests/evals/test_cases.py", "tests/test_own_mesh.py")

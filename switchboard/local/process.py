@@ -71,10 +71,14 @@ class Process:
         # Another process on this port would answer our health probe.
         refuse_taken_port(self.name, self.port)
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._running = await self._launch()
+        await wait_until(self._ready, START_TIMEOUT, f"{self.name} did not become ready; see {self.log}")
+
+    async def _launch(self) -> asyncio.subprocess.Process:
         with self.log.open("ab") as output:
-            self._running = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *self.command,
-                env={**(os.environ if self.inherited is None else self.inherited), **self.environment},
+                env=self.variables(),
                 cwd=self.folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -84,7 +88,10 @@ class Process:
                 start_new_session=True,
                 preexec_fn=partial(die_with_parent, os.getpid()),
             )
-        await wait_until(self._ready, START_TIMEOUT, f"{self.name} did not become ready; see {self.log}")
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment that the process gets."""
+        return {**(os.environ if self.inherited is None else self.inherited), **self.environment}
 
     async def _ready(self) -> bool:
         if not self.alive:

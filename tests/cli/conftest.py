@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from switchboard.local.listeners import in_use
 from switchboard.local.process import free_ports
+from tests import forks
 from tests.parts import PROJECT
 
 START_SECONDS = 60
@@ -40,16 +42,7 @@ def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 def run_in(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder."""
-    return subprocess.run(
-        [*OURS, *arguments],
-        cwd=folder,
-        env=without_meshes(**more),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-        check=False,
-    )
+    return forks.run(["switchboard.cli", *arguments], folder, without_meshes(**more), START_SECONDS)
 
 
 @dataclass
@@ -129,16 +122,22 @@ def start_up(
     return Up(folder, options, addresses, process, f"http://127.0.0.1:{gateway}")
 
 
-@pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
-    """A running mesh, stopped after the test even if the test fails."""
-    mesh = start_up(tmp_path / "mesh")
+@contextmanager
+def running_up(folder: Path) -> Iterator[Up]:
+    """A running mesh, stopped at the end even if a test fails."""
+    mesh = start_up(folder)
     try:
         mesh.wait_until_up()
         yield mesh
     finally:
         if mesh.process.poll() is None:
             mesh.end(signal.SIGTERM)
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    with running_up(tmp_path / "mesh") as mesh:
+        yield mesh
 
 
 def all_gone(processes: Sequence[psutil.Process]) -> bool:
