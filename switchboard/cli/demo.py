@@ -23,7 +23,6 @@ from switchboard.cli.ask import STOPPED
 from switchboard.cli.console import err, note, out, width
 from switchboard.cli.outbox import sent_emails
 from switchboard.cli.timeline import max_concurrent, timeline
-from switchboard.cli.trace import Span
 from switchboard.cli.turn_poller import TurnPoller
 from switchboard.client import Refused
 from switchboard.ingress_client import MeshClient
@@ -35,6 +34,7 @@ from switchboard.local.restate_server import Admin
 from switchboard.retry import poll
 from switchboard.runtime.mesh_file import MeshProject
 from switchboard.session.contract import SendReply
+from switchboard.session.turn_trace import Span
 from switchboard.testing.scenes import Says, Scene, pattern
 
 INDENT = 2

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from switchboard.cli.text import shortened
-from switchboard.cli.trace import Kind, Span, State
+from switchboard.session.turn_trace import Kind, Span, State
 
 BAR_MIN_COLUMNS = 12
 NAME_MIN_COLUMNS, NAME_MAX_COLUMNS = 30, 44

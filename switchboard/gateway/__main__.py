@@ -15,9 +15,11 @@ from granian.server.embed import Server
 from switchboard.addresses import ATTEMPT_TIMEOUT
 from switchboard.gateway.api import create_app
 from switchboard.gateway.connections import ConnectionGuard, limit_connections
+from switchboard.gateway.console import add_console
 from switchboard.gateway.identity import Keys, SharedSecret, TokenVerifier
 from switchboard.gateway.ingress import Ingress, restate_ingress
 from switchboard.gateway.jwks import ProviderKeys
+from switchboard.gateway.local_sign_in import add_local_sign_in
 from switchboard.gateway.metrics import serve_metrics
 from switchboard.gateway.middleware import RequestMiddleware
 from switchboard.gateway.places import Places
@@ -133,6 +135,10 @@ def create_middleware(
     customers = Places(settings.customer_requests_max, settings.customer_requests_per_minute)
     app = create_app(session_client, tokens, readiness, customers, speaker)
     add_staff_api(app, StaffClient(restate_ingress(settings.restate_ingress_url, http, speaker)))
+    if settings.console:
+        add_console(app, settings)
+        if settings.local_sign_in:
+            add_local_sign_in(app, settings)
     return RequestMiddleware(
         app,
         settings.requests_max,

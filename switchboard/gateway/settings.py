@@ -8,12 +8,17 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from switchboard.addresses import Urls
 from switchboard.gateway.client_address import Network, parse_networks
-from switchboard.runtime.settings import ServerSettings, SpeakerSettings
+from switchboard.runtime.settings import ServerSettings, SpeakerSettings, is_loopback, split
 
 SECRET_MIN_BYTES = 32
 """Minimum length of an HS256 key (RFC 7518, 3.2); a shorter one can be guessed."""
 
 ONE_OF = "set exactly one of GATEWAY_JWT_SECRET (HS256) and GATEWAY_JWKS_URL (RS256, ES256)"
+
+LOCAL_ONLY = (
+    "GATEWAY_LOCAL_SIGN_IN gives tokens to anyone who can connect, so it works only with a loopback HOST, with"
+    " GATEWAY_JWT_SECRET and without GATEWAY_TRUSTED_PROXIES; unset it"
+)
 
 
 class ListenSettings(ServerSettings):
@@ -105,8 +110,53 @@ class TokenSettings(BaseSettings):
         return self
 
 
-class GatewaySettings(ListenSettings, TokenSettings, SpeakerSettings):
+class ConsoleSettings(BaseSettings):
+    """The pages for customers and staff: whether they are served, how they get tokens, and where their links lead."""
+
+    console: bool = Field(
+        False, validation_alias="GATEWAY_CONSOLE", description="Serve the console's pages at / and /staff."
+    )
+    console_token_path: str = Field(
+        "",
+        validation_alias="GATEWAY_CONSOLE_TOKEN_PATH",
+        pattern=r"^(/[A-Za-z0-9._~/-]+)?$",
+        description="A path on the console's own origin, such as /auth/token. Your site answers a POST there with a "
+        "token of the signed-in user.",
+    )
+    jaeger_url: AnyHttpUrl | None = Field(
+        None, validation_alias="GATEWAY_JAEGER_URL", description="Jaeger, as staff's browsers reach it, for links."
+    )
+    restate_ui_url: AnyHttpUrl | None = Field(
+        None,
+        validation_alias="GATEWAY_RESTATE_UI_URL",
+        description="The Restate UI, as staff's browsers reach it, for links.",
+    )
+    local_sign_in: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias="GATEWAY_LOCAL_SIGN_IN",
+        description="Comma-separated customers. On a loopback HOST, the console gives anyone on this machine a token "
+        "for any customer or staff member, and suggests these customers. Only for a local mesh.",
+    )
+
+    @field_validator("jaeger_url", "restate_ui_url", mode="before")
+    @classmethod
+    def no_link(cls, value: object) -> object:
+        return value or None
+
+    @field_validator("local_sign_in", mode="before")
+    @classmethod
+    def split_customers(cls, value: object) -> object:
+        return split(value)
+
+
+class GatewaySettings(ListenSettings, TokenSettings, SpeakerSettings, ConsoleSettings):
     """All settings of the gateway."""
+
+    @model_validator(mode="after")
+    def sign_in_only_on_this_machine(self) -> Self:
+        if self.local_sign_in and (self.jwt_secret is None or not is_loopback(self.host) or self.trusted_proxies):
+            raise ValueError(LOCAL_ONLY)
+        return self
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +50,19 @@ def token_environment(secret: str) -> dict[str, str]:
     }
 
 
+def console_environment(
+    customers: Sequence[str] = (), restate_ui_url: str = "", jaeger_url: str = ""
+) -> dict[str, str]:
+    """Return settings of the console, whatever the shell sets. With `customers`, it signs in anyone on this machine."""
+    return {
+        "GATEWAY_CONSOLE": "true",
+        "GATEWAY_CONSOLE_TOKEN_PATH": "",
+        "GATEWAY_LOCAL_SIGN_IN": ",".join(customers),
+        "GATEWAY_RESTATE_UI_URL": restate_ui_url,
+        "GATEWAY_JAEGER_URL": jaeger_url,
+    }
+
+
 def gateway_process(
     ports: GatewayPorts, ingress_url: str, secret: str, log: Path, environment: Mapping[str, str]
 ) -> Process:
@@ -63,6 +76,7 @@ def gateway_process(
             "METRICS_PORT": str(ports.metrics),
             "RESTATE_INGRESS_URL": ingress_url,
             **token_environment(secret),
+            **console_environment(),
             **environment,
         },
         port=ports.http,

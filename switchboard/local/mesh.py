@@ -10,7 +10,7 @@ from pathlib import Path
 
 from switchboard.local import environment as inherited
 from switchboard.local.environment import FAKED_CLOCK, for_service, only
-from switchboard.local.gateway import GatewayPorts, gateway_process, secret_of
+from switchboard.local.gateway import GatewayPorts, console_environment, gateway_process, secret_of
 from switchboard.local.keys import IDENTITY_FILE, SPEAKER_FILE, identity_pem, identity_public_key, stored_key
 from switchboard.local.observe import TracingProcesses
 from switchboard.local.process import Process, StartFailed, first_to_exit, free_ports, wait_until
@@ -155,7 +155,12 @@ class Mesh:
     def gateway_service(self, ports: GatewayPorts) -> Process:
         """Return the process of a gateway, not yet started."""
         traced = self.tracing.environment("gateway") if self.tracing else {}
-        environment = {**self.speaker_environment, **traced, **self._environment}
+        console = console_environment(
+            self.project.definition.customers,
+            f"{self.addresses.admin_url}/ui/",
+            self.tracing.jaeger_url if self.tracing else "",
+        )
+        environment = {**self.speaker_environment, **console, **traced, **self._environment}
         secret = secret_of(self.folder)
         return gateway_process(ports, self.addresses.ingress_url, secret, self.log("gateway"), environment)
 

@@ -31,6 +31,7 @@ SERVICE_NAME = r"^[a-z]([a-z0-9_-]{0,38}[a-z0-9])?$"
 IMAGE_NAME = r"^([a-z0-9]+((\.|__?|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*)*)?$"
 MODULE_NAME = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
 DEMO_NAME = r"^[\w.]+:\w+$"
+CUSTOMER_ID = r"^[A-Za-z0-9._@|:+=~-]{1,128}$"
 
 PATTERN_RULES = {
     MESH_NAME: "a mesh's name must consist of 1 to 40 lower-case letters, digits or '-', start with a letter and end"
@@ -40,6 +41,7 @@ PATTERN_RULES = {
     IMAGE_NAME: "an image's name must consist of lower-case letters and digits, separated by '.', '_', '-' or '/'",
     MODULE_NAME: "a module's name must be written as in an import, such as shop.front",
     DEMO_NAME: "it must have the form module:NAME",
+    CUSTOMER_ID: "a customer's id must consist of 1 to 128 letters, digits or . _ @ | : + = ~ -",
 }
 """The rule that each pattern enforces, for error messages."""
 
@@ -84,13 +86,14 @@ class MeshDefinition(_Strict):
     """The content of mesh.toml.
 
     `demo` names the conversations that `switchboard demo` plays, as `module:NAME`. `example` is a message that
-    `switchboard up` suggests.
+    `switchboard up` suggests. `customers` are the ids that the console of a local mesh offers to sign in as.
     """
 
     name: Annotated[str, StringConstraints(pattern=MESH_NAME)]
     services: Mapping[ServiceName, ServiceDefinition] = Field(min_length=1)
     demo: Annotated[str, StringConstraints(pattern=DEMO_NAME)] | None = None
     example: str = Field("hello", min_length=1, max_length=EXAMPLE_MAX_CHARS)
+    customers: tuple[Annotated[str, StringConstraints(pattern=CUSTOMER_ID)], ...] = Field(("alice",), min_length=1)
 
     @model_validator(mode="after")
     def refuse_conflicts(self) -> Self:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from switchboard.cli.timeline import bar, lines, max_concurrent, timeline
-from switchboard.cli.trace import InvocationRow, JournalRow, Span, build
+from switchboard.session.turn_trace import InvocationRow, JournalRow, Span, build
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -1,9 +1,9 @@
-"""Builds the tree of a turn's spans from rows of Restate's introspection tables. Pure."""
+"""Reads a turn from Restate's introspection tables, as a tree of spans."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, Json
 
@@ -16,6 +16,9 @@ MODEL_RUN = "model "
 CALL, RUN, RUN_RESULT = "Command: Call", "Command: Run", "Notification: Run"
 ENTRY_TYPES = (CALL, RUN, RUN_RESULT)
 """The journal entries from which a turn is built. Others are not read."""
+
+DEPTH_MAX = 8
+INVOCATIONS_MAX = 200
 
 Kind = Literal["session", "agent", "model", "tool"]
 State = Literal["waiting", "running", "retrying", "paused", "ok", "failed"]
@@ -188,3 +191,36 @@ def _model_call(command: JournalRow, start: datetime, journal: list[JournalRow],
     if state in {"retrying", "paused"} and agent.last_failure_related_command_name == command.name:
         return Span("model", name, state, start, None, agent.last_failure or "")
     return Span("model", name, "running", start, None)
+
+
+Rows = Sequence[dict[str, Any]]
+Query = Callable[[str], Awaitable[Rows]]
+"""Sends an SQL query to Restate and returns the rows."""
+
+
+async def read_turn(query: Query, root_id: str, known: set[str]) -> Span | None:
+    """Return the tree of an invocation, or None if it has no row. Raises ValidationError, and the errors of `query`.
+
+    It follows invocation ids from journal to journal, so the cost does not grow with the server's history. `known` are
+    the ids that were found before; new ones are added.
+    """
+    known.add(root_id)
+    journal: list[JournalRow] = []
+    new = set(known)
+    for _ in range(DEPTH_MAX):
+        rows = await query(
+            f"select {columns(JournalRow)} from sys_journal where id in ({quoted(new)}) "
+            f"and entry_type in ({quoted(ENTRY_TYPES)})"
+        )
+        journal += [JournalRow.model_validate(row) for row in rows]
+        new = called(journal) - known
+        if not new or len(known) + len(new) > INVOCATIONS_MAX:
+            break
+        known |= new
+    rows = await query(f"select {columns(InvocationRow)} from sys_invocation where id in ({quoted(known)})")
+    return build(root_id, [InvocationRow.model_validate(row) for row in rows], journal)
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return the names as an SQL list. They are our constants or Restate's ids, which need no escaping."""
+    return ", ".join(f"'{name}'" for name in sorted(names))
