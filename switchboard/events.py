@@ -20,11 +20,12 @@ Rules for a gateway and a viewer:
   the reply, void every text of deltas.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from switchboard.agent import HANDOFF_PREFIX
 from switchboard.messages import (
@@ -285,3 +286,22 @@ class Told(WireModel):
 
 Frame = Annotated[Watch | Unwatch | Told, Field(discriminator="kind")]
 """One message of the live channel."""
+
+
+Shown = Numbered | Delta | Reset | ToolReturned
+"""What a viewer is shown."""
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+UNNUMBERED: TypeAdapter[Unnumbered] = TypeAdapter(Unnumbered)
+UNNUMBERED_KINDS = ("delta", "reset", "tool_returned")
+
+
+def read_event(kind: str, data: str) -> Shown | None:
+    """Return the content of a server-sent event; None for an unknown kind and for a malformed one."""
+    try:
+        fields = json.loads(data) | {"kind": kind}
+        if kind in UNNUMBERED_KINDS:
+            return UNNUMBERED.validate_python(fields)
+        return Numbered(turn=fields["turn"], seq=fields["seq"], event=EVENT.validate_python(fields))
+    except (ValueError, LookupError, TypeError):
+        return None

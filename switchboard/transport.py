@@ -4,7 +4,6 @@ The clients of customers and of staff are built on this.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing, contextmanager
@@ -13,9 +12,9 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import httpx2
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from switchboard.events import Delta, Event, Numbered, Reset, ToolReturned
+from switchboard.events import Numbered, Shown, read_event
 from switchboard.retry import RetryPolicy
 from switchboard.session.contract import SendReply
 
@@ -84,10 +83,6 @@ class Replied:
     reply: SendReply
 
 
-Shown = Numbered | Delta | Reset | ToolReturned
-"""What can be shown of a conversation while it goes on."""
-
-
 class GatewayProblem(BaseModel):
     """The fields of a problem (RFC 9457) that the client uses."""
 
@@ -105,12 +100,6 @@ class Broken(Exception):
         self.answered = answered
 
 
-NUMBERED: TypeAdapter[Event] = TypeAdapter(Event)
-UNNUMBERED: Mapping[str, type[Delta | Reset | ToolReturned]] = {
-    "delta": Delta,
-    "reset": Reset,
-    "tool_returned": ToolReturned,
-}
 LAST_EVENT = "reply"
 PROBLEM_EVENT = "problem"
 
@@ -174,7 +163,7 @@ class Transport:
                     async for sent in events:
                         if sent.event == PROBLEM_EVENT:
                             raise_for_problem(status_of(sent.data), sent.data.encode(), {})
-                        event = read_event(sent)
+                        event = read_event(sent.event, sent.data)
                         if event is None or (isinstance(event, Numbered) and (event.turn, event.seq) <= last):
                             continue
                         last = (event.turn, event.seq) if isinstance(event, Numbered) else last
@@ -197,7 +186,7 @@ class Transport:
             try:
                 async with aclosing(self._events("GET", path, "", None, after)) as events:
                     async for sent in events:
-                        event = read_event(sent)
+                        event = read_event(sent.event, sent.data)
                         after = event.id if isinstance(event, Numbered) else after
                         attempts.progress()
                         if event is not None:
@@ -285,19 +274,6 @@ class Attempts:
         if self._failures == 1:
             transport._notify(DISCONNECTED)
         await asyncio.sleep((error.pause or RETRIES.pause).total_seconds())
-
-
-def read_event(sent: httpx2.ServerSentEvent) -> Shown | None:
-    """Return the event; None for a kind that this version does not know, and for one that is malformed."""
-    try:
-        unnumbered = UNNUMBERED.get(sent.event)
-        if unnumbered is not None:
-            return unnumbered.model_validate_json(sent.data)
-        data = json.loads(sent.data)
-        event = NUMBERED.validate_python(data | {"kind": sent.event})
-        return Numbered(turn=data["turn"], seq=data["seq"], event=event)
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def raise_for_problem(status: int, content: bytes, headers: Mapping[str, str]) -> None:
