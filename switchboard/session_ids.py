@@ -13,7 +13,8 @@ from switchboard.speaker import SpeakerKeys
 PUBLIC_BYTES = 6
 SECRET_BYTES = 16
 
-MADE_ID = re.compile(r"(g-[A-Za-z0-9_-]{8})\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{22})")
+PUBLIC_PART = r"g-[A-Za-z0-9_-]{8}"
+MADE_ID = re.compile(rf"({PUBLIC_PART})\.([A-Za-z0-9_-]{{22}})\.([A-Za-z0-9_-]{{22}})")
 """Public part, secret, and tag."""
 
 
@@ -35,3 +36,8 @@ def public_part(session_id: str) -> str:
     """Return the part of an id that may stand in logs, spans and metrics. An id that a client chose is no secret."""
     found = MADE_ID.fullmatch(session_id)
     return found[1] if found else session_id
+
+
+def is_public_part(text: str) -> bool:
+    """Return whether a text may be the public part of an id that the gateway has made."""
+    return re.fullmatch(PUBLIC_PART, text) is not None

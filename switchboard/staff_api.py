@@ -25,7 +25,7 @@ class StaffApi:
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         await self._transport.close()
 
-    async def get(self, answer: type[Answer], *path: str, **query: int) -> Answer:
+    async def get(self, answer: type[Answer], *path: str, **query: int | str) -> Answer:
         """Read `/v1/staff/…`; the parts of the path are quoted."""
         return await self._transport.request("GET", staff_path(path), answer, params=query)
 

@@ -239,14 +239,21 @@ def outbox(
 
 
 @app.command()
-def sessions(admin_url: AdminUrl = ADMIN_URL) -> None:
-    """List the sessions. Shows each session's customer, agent, running turn and pending confirmation."""
+def sessions(
+    customer: Annotated[str | None, typer.Option(help="List only this customer's sessions.")] = None,
+    text: Annotated[str | None, typer.Option(help="List only sessions with this text in the id.")] = None,
+    gateway_url: GatewayUrl = GATEWAY_URL,
+    admin_url: AdminUrl = ADMIN_URL,
+) -> None:
+    """List the newest sessions: each one's customer, agent, cost, running turn and pending confirmation.
+
+    With SWITCHBOARD_STAFF_TOKEN, the list comes from the gateway; otherwise from Restate's admin API.
+    """
     from switchboard.cli.console import out, report_errors
-    from switchboard.cli.sessions import all_sessions, show
-    from switchboard.local.restate_server import Admin
+    from switchboard.cli.sessions import newest_sessions, selected, show
 
     with report_errors():
-        show(asyncio.run(all_sessions(Admin(admin_url))), out)
+        show(asyncio.run(newest_sessions(gateway_url, admin_url, selected(customer, text))), out)
 
 
 @approvals.command("list")

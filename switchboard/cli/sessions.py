@@ -1,117 +1,72 @@
-"""Lists the sessions of a mesh, read from their state through Restate's SQL."""
+"""Lists the sessions of a mesh: at the gateway with a staff member's token, or from a local Restate's tables."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+import os
 
-import aiohttp
-from pydantic import BaseModel
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from switchboard.cli.staff import TOKEN
 from switchboard.client import MeshUnavailable
-from switchboard.local.restate_server import Admin, AdminError
-from switchboard.session.contract import SESSION
-
-SHOWN_MAX = 200
-ROWS_MAX = 2_000
-"""Limit of state rows to read. A mesh may hold many more sessions; of those read, active ones are shown first."""
-
-QUERY = """
-SELECT service_key, key, value_utf8 FROM state
-WHERE service_name = '{service}' AND key IN ('head', 'running') ORDER BY service_key LIMIT {rows}
-"""
+from switchboard.local.problem import InvalidCommand
+from switchboard.loop.decide import explain
+from switchboard.runtime.settings import load
+from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
+from switchboard.session.session_list import SessionList
+from switchboard.session.settings import SessionSettings
+from switchboard.session.staff_contract import SESSIONS_MAX, SessionPage, SessionQuery, SessionSummary
+from switchboard.staff_api import StaffApi
 
 
-class _HeldCall(BaseModel):
-    question: str
-
-
-class _Held(BaseModel):
-    calls: tuple[_HeldCall, ...]
-    expires_at: datetime
-
-
-class _Head(BaseModel):
-    """The fields of a session's head that we show."""
-
-    customer_id: str
-    active: str
-    turns_total: int
-    held: _Held | None = None
-    expired_at: datetime | None = None
-
-
-class _Running(BaseModel):
-    """The fields of a running message that we show. Before its first reply, a session has no head."""
-
-    customer_id: str
-    since: datetime
-
-
-@dataclass(frozen=True)
-class SessionSummary:
-    """One session, as the list shows it."""
-
-    session_id: str
-    customer_id: str
-    active: str
-    turns_total: int
-    running_since: datetime | None
-    questions: tuple[str, ...]
-    """Questions of consent that wait for the customer's yes and have not expired."""
-
-    expired_at: datetime | None = None
-
-
-async def all_sessions(admin: Admin) -> list[SessionSummary]:
-    """Return the sessions: running ones first, then those with a pending confirmation. Raises MeshUnavailable."""
+def selected(customer: str | None, text: str | None) -> SessionQuery:
+    """Return the query for the first page. Raises InvalidCommand for a filter that no id has."""
     try:
-        rows = await admin.query(QUERY.format(service=SESSION, rows=ROWS_MAX))
-    except (AdminError, aiohttp.ClientError) as error:
-        raise MeshUnavailable(f"Cannot reach Restate at {admin.url} ({error}). Is `switchboard up` running?") from error
-    return read_sessions(rows, datetime.now(UTC))
+        return SessionQuery(customer_id=customer, text=text, limit=SESSIONS_MAX)
+    except ValidationError as error:
+        raise InvalidCommand(f"No session can match this filter: {explain(error)}.") from error
 
 
-def read_sessions(rows: Sequence[dict[str, Any]], now: datetime) -> list[SessionSummary]:
-    """Build the sorted summaries from rows of Restate's state table."""
-    states: dict[str, dict[str, str]] = {}
-    for row in rows:
-        states.setdefault(row["service_key"], {})[row["key"]] = row["value_utf8"]
-    sessions = [read_session(session_id, state, now) for session_id, state in states.items()]
-    return sorted(sessions, key=lambda one: (one.running_since is None, not one.questions, one.session_id))
+async def newest_sessions(gateway_url: str, admin_url: str, query: SessionQuery) -> SessionPage:
+    """Return the newest sessions. Raises MeshUnavailable, and Refused for a token that is not a staff member's."""
+    token = os.environ.get(TOKEN, "")
+    if not token:
+        return await local_sessions(admin_url, query)
+    async with StaffApi(gateway_url, token) as staff:
+        return await staff.get(SessionPage, "sessions", **query.model_dump(exclude_none=True))
 
 
-def read_session(session_id: str, state: dict[str, str], now: datetime) -> SessionSummary:
-    running = _Running.model_validate_json(state["running"]) if "running" in state else None
-    head = _Head.model_validate_json(state["head"]) if "head" in state else None
-    held = head.held if head and head.held and head.held.expires_at > now else None
-    return SessionSummary(
-        session_id=session_id,
-        customer_id=head.customer_id if head else running.customer_id if running else "",
-        active=head.active if head else "",
-        turns_total=head.turns_total if head else 0,
-        running_since=running.since if running else None,
-        questions=tuple(call.question for call in held.calls) if held else (),
-        expired_at=head.expired_at if head else None,
-    )
+async def local_sessions(admin_url: str, query: SessionQuery) -> SessionPage:
+    """Return the newest sessions, read from Restate's tables. Raises MeshUnavailable."""
+    try:
+        return await SessionList(Introspection(admin_url), load(SessionSettings).currency).page(query)
+    except LOOKUP_FAILURES as error:
+        reason = str(error) or "no answer in time"
+        raise MeshUnavailable(
+            f"Cannot reach Restate at {admin_url} ({reason}). Is `switchboard up` running?"
+        ) from error
 
 
-def show(sessions: Sequence[SessionSummary], console: Console) -> None:
-    if not sessions:
+def show(page: SessionPage, console: Console) -> None:
+    """Print a page of the sessions as a table."""
+    if not page.sessions:
         console.print("No sessions.", style="dim")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for column in ("session", "customer", "agent", "turns", "status"):
-        table.add_column(column, justify="right" if column == "turns" else "left", overflow="fold")
-    for session in sessions[:SHOWN_MAX]:
-        names = (session.session_id, session.customer_id, session.active, str(session.turns_total))
-        table.add_row(*(Text(name) for name in names), activity(session))
+    for column in ("session", "customer", "agent", "turns", "cost", "last", "status"):
+        table.add_column(column, justify="right" if column in ("turns", "cost") else "left", overflow="fold")
+    for session in page.sessions:
+        names = (session.session_id, session.customer_id, session.active_agent, str(session.turns_total))
+        cost = Text(f"{session.cost:.2f} {page.currency}" if session.cost else "")
+        table.add_row(*(Text(name) for name in names), cost, last(session), activity(session))
     console.print(table)
-    if len(sessions) > SHOWN_MAX:
-        console.print(f"{SHOWN_MAX} of {len(sessions)} sessions are shown.", style="dim")
+    if page.more:
+        shown = f"The newest {len(page.sessions)} sessions are shown. Select others with --customer or --text."
+        console.print(shown, style="dim")
+
+
+def last(session: SessionSummary) -> Text:
+    return Text(f"{session.last_at.astimezone():%m-%d %H:%M}" if session.last_at else "", style="dim")
 
 
 def activity(session: SessionSummary) -> Text:

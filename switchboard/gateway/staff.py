@@ -36,14 +36,21 @@ from switchboard.gateway.staff_client import StaffClient
 from switchboard.gateway.staff_contract import (
     ApprovalDecision,
     Closing,
+    CustomerFilter,
     CustomerId,
     HandlerInput,
     Name,
     NewNote,
     RecordId,
+    TextFilter,
 )
 from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, SessionStatus, Transcript
 from switchboard.session.staff_contract import (
+    OFFSET_MAX,
+    SESSIONS_DEFAULT,
+    SESSIONS_MAX,
+    SessionListRequest,
+    SessionPage,
     StaffCall,
     StaffRequest,
     StaffServices,
@@ -86,7 +93,7 @@ async def staff_member(request: Request, _: Annotated[HTTPAuthorizationCredentia
 
 
 Member = Annotated[str, Depends(staff_member)]
-Offset = Annotated[int, Query(ge=0, le=1_000_000)]
+Offset = Annotated[int, Query(ge=0, le=OFFSET_MAX)]
 
 
 @staff.get("/services", response_model=StaffServices)
@@ -176,6 +183,20 @@ async def close(
 async def identity_checks(request: Request, customer_id: CustomerId, member: Member) -> Response:
     """List the tries to verify as a customer: time, session, names of the facts, and outcome."""
     return await read(request, member, IDENTITY_RECORDS, "list", customer_id=customer_id)
+
+
+@staff.get("/sessions", response_model=SessionPage)
+async def sessions(
+    request: Request,
+    member: Member,
+    customer_id: CustomerFilter = None,
+    text: TextFilter = None,
+    offset: Offset = 0,
+    limit: Annotated[int, Query(ge=1, le=SESSIONS_MAX)] = SESSIONS_DEFAULT,
+) -> Response:
+    """List the sessions, newest activity first. An id that is a secret is shown by its public part."""
+    wanted = SessionListRequest(by=member, customer_id=customer_id, text=text, offset=offset, limit=limit)
+    return json_response(await client_of(request).read("sessions", wanted))
 
 
 @staff.get("/sessions/{session_id}/transcript", response_model=Transcript)

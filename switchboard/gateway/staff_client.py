@@ -13,7 +13,14 @@ from switchboard.gateway.sessions import KEY_REUSED, NOT_READY, RETRY_AFTER_S, U
 from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh, RestateIngress
 from switchboard.messages import WireModel
 from switchboard.session.contract import ClaimedKey
-from switchboard.session.staff_contract import NOT_OFFERED, REGISTRY_AWAY, STAFF_DOOR, StaffAnswer, StaffCall
+from switchboard.session.staff_contract import (
+    NOT_OFFERED,
+    REGISTRY_AWAY,
+    SESSIONS_UNREADABLE,
+    STAFF_DOOR,
+    StaffAnswer,
+    StaffCall,
+)
 from switchboard.telemetry.spans import CANCELLATION_MESSAGE
 
 logger = logging.getLogger(__name__)
@@ -87,7 +94,7 @@ def problem_of(failed: HandlerFailed) -> Problem:
     """Return the Problem for a handler's error. Refusals are written for staff; messages of bugs are hidden."""
     if failed.message.startswith(NOT_OFFERED):
         return Problem(404, "not_offered", failed.message)
-    if failed.message == REGISTRY_AWAY:
+    if failed.message in (REGISTRY_AWAY, SESSIONS_UNREADABLE):
         return Problem(503, "mesh_not_ready", failed.message, RETRY_AFTER_S)
     if failed.message == CANCELLATION_MESSAGE:
         return Problem(409, "stopped", STOPPED)

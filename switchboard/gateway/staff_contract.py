@@ -2,19 +2,24 @@
 
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import Field, JsonValue, RootModel
 
 from switchboard.builtin.approvals.contract import Reason
 from switchboard.builtin.cases.contract import NoteText, Outcome
 from switchboard.gateway.contract import Request
-from switchboard.session.contract import SUBJECT
+from switchboard.session.contract import SESSION_ID, SUBJECT
 from switchboard.session.staff_contract import NAME
 
 ID_MAX_CHARS = 128
 
 RecordId = Annotated[str, Path(pattern=rf"^[A-Za-z0-9._-]{{1,{ID_MAX_CHARS}}}$", description="Id from the list.")]
 CustomerId = Annotated[str, Path(pattern=SUBJECT, description="The customer's id at the identity provider.")]
+CustomerFilter = Annotated[str | None, Query(pattern=SUBJECT, description="Only the sessions of this customer.")]
+TextFilter = Annotated[
+    str | None,
+    Query(pattern=f"^{SESSION_ID}$", description="Only the sessions with this text in the id as it is shown."),
+]
 Name = Annotated[str, Path(pattern=f"^{NAME.pattern}$")]
 
 

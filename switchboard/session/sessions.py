@@ -10,6 +10,7 @@ from switchboard.session.directory import Directory
 from switchboard.session.introspection import Introspection
 from switchboard.session.restate_metrics import report_metrics
 from switchboard.session.session import session_object
+from switchboard.session.session_list import SessionList
 from switchboard.session.settings import SessionSettings
 from switchboard.session.staff_door import staff_door
 from switchboard.session.staff_registry import StaffRegistry
@@ -35,6 +36,6 @@ class Sessions:
             session,
             customer_usage(settings),
             summaries_service(models()),
-            staff_door(StaffRegistry(admin_url), speaker),
+            staff_door(StaffRegistry(admin_url), SessionList(Introspection(admin_url), settings.currency), speaker),
         )
         return Served(services, background=(partial(report_metrics, Introspection(admin_url)),))

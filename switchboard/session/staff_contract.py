@@ -5,11 +5,13 @@ the gateway has authenticated.
 """
 
 import re
+from datetime import datetime
+from decimal import Decimal
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from switchboard.messages import WireModel
-from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, CustomerId
+from switchboard.session.contract import SESSION_ID, TRANSCRIPT_PAGE_MAX_TURNS, CustomerId
 
 STAFF_DOOR = "StaffDoor"
 STAFF_ROLE = "staff"
@@ -26,6 +28,14 @@ NOT_OFFERED = "This mesh does not offer"
 
 BY_IS_GIVEN = f"The field {BY!r} comes from your token. Leave it out."
 REGISTRY_AWAY = "The mesh cannot look up its staff services at the moment. Nothing was done. Retry in a few seconds."
+SESSIONS_UNREADABLE = "The mesh cannot look through its sessions at the moment. Retry in a few seconds."
+SEVERAL_SESSIONS = "Several sessions have this id in the list. Use the full id of the one that you mean."
+
+SESSIONS_DEFAULT = 50
+SESSIONS_MAX = 100
+"""Sessions on a page of the list."""
+
+OFFSET_MAX = 1_000_000
 
 
 class StaffRequest(WireModel):
@@ -86,6 +96,45 @@ class EventsQuery(WireModel):
 
 class StatusQuery(WireModel):
     """Input of the session's own handler for staff. It has no fields."""
+
+
+class SessionQuery(WireModel):
+    """Selects sessions: those of a customer, or with a text in the id that the list shows. Without both, all."""
+
+    customer_id: CustomerId | None = None
+    text: str | None = Field(None, pattern=f"^{SESSION_ID}$")
+    offset: int = Field(0, ge=0, le=OFFSET_MAX)
+    limit: int = Field(SESSIONS_DEFAULT, ge=1, le=SESSIONS_MAX)
+
+
+class SessionListRequest(StaffRequest, SessionQuery):
+    """A page of the list of sessions, for a staff member."""
+
+
+class SessionSummary(WireModel):
+    """One session, as the list shows it."""
+
+    session_id: str = Field(
+        description="The session's id, of which the list shows only the public part if it is a secret. The staff's "
+        "paths of a session accept it."
+    )
+    customer_id: str
+    signed_in: bool
+    active_agent: str = Field(description="Empty before the first reply.")
+    turns_total: int
+    last_at: datetime | None = Field(description="Time of the last turn.")
+    running_since: datetime | None = Field(description="Set while a message is being answered.")
+    questions: tuple[str, ...] = Field(description="Questions that wait for the customer's yes and have not expired.")
+    cost: Decimal
+    expired_at: datetime | None = Field(description="When the session expired. Its conversation is deleted.")
+
+
+class SessionPage(WireModel):
+    """A page of the sessions, newest activity first. `more` says whether there is another page."""
+
+    sessions: tuple[SessionSummary, ...]
+    more: bool
+    currency: str
 
 
 class StaffService(WireModel):

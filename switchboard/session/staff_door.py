@@ -15,6 +15,7 @@ from switchboard.messages import WireModel
 from switchboard.runtime.invocations import NOTHING_RETAINED, RETRIES, refuse_bad_input
 from switchboard.runtime.speaker_check import signed_requests
 from switchboard.session.contract import SESSION, ClaimedKey, EventsPage, SessionStatus, Transcript, session_id
+from switchboard.session.session_list import SessionList
 from switchboard.session.staff_contract import (
     BY,
     BY_IS_GIVEN,
@@ -22,6 +23,8 @@ from switchboard.session.staff_contract import (
     REGISTRY_AWAY,
     STAFF_DOOR,
     EventsQuery,
+    SessionListRequest,
+    SessionPage,
     StaffAnswer,
     StaffCall,
     StaffEventsRequest,
@@ -33,7 +36,7 @@ from switchboard.session.staff_contract import (
     TranscriptPage,
 )
 from switchboard.session.staff_registry import Registered, StaffRegistry
-from switchboard.session_ids import public_part
+from switchboard.session_ids import is_public_part, public_part
 from switchboard.speaker import SpeakerKeys
 from switchboard.telemetry.spans import propagation_headers, traced
 
@@ -51,10 +54,15 @@ CLAIMS_KEPT = 2 * REPLIES_KEPT
 """Longer than the answer: a key is claimed before its request runs."""
 
 LOOK_UP = restate.RunOptions[Registered](type_hint=Registered)
+LIST_SESSIONS = restate.RunOptions[SessionPage](type_hint=SessionPage)
+FIND_SESSION = restate.RunOptions[str](type_hint=str)
 
 
-def staff_door(registry: StaffRegistry, speaker: SpeakerKeys | None) -> restate.Service:
-    """Return the door. `registry` knows the mesh's staff services; `speaker` verifies that the gateway speaks."""
+def staff_door(registry: StaffRegistry, listing: SessionList, speaker: SpeakerKeys | None) -> restate.Service:
+    """Return the door. `registry` knows the mesh's staff services, and `listing` its sessions.
+
+    `speaker` verifies that the gateway speaks.
+    """
     door = restate.Service(
         STAFF_DOOR,
         description="Requests of staff whom the gateway has authenticated.",
@@ -78,7 +86,7 @@ def staff_door(registry: StaffRegistry, speaker: SpeakerKeys | None) -> restate.
         """Return the staff services that this mesh has."""
         return (await registered(ctx, registry)).services
 
-    add_session_reads(door)
+    add_session_reads(door, listing)
 
     @door.handler(journal_retention=timedelta(0), idempotency_retention=CLAIMS_KEPT)
     async def claim(ctx: restate.Context, key: ClaimedKey) -> ClaimedKey:
@@ -88,25 +96,33 @@ def staff_door(registry: StaffRegistry, speaker: SpeakerKeys | None) -> restate.
     return door
 
 
-def add_session_reads(door: restate.Service) -> None:
-    """Add the handlers with which staff read any session."""
+def add_session_reads(door: restate.Service, listing: SessionList) -> None:
+    """Add the handlers with which staff find and read any session."""
+
+    @door.handler(**NOTHING_RETAINED)
+    async def sessions(ctx: restate.Context, request: SessionListRequest) -> SessionPage:
+        """Return a page of the sessions, newest activity first."""
+        logger.info("staff member %s lists sessions", request.by)
+        return await ctx.run_typed("sessions", listing.page_or_refusal, LIST_SESSIONS, request)
 
     @door.handler(**NOTHING_RETAINED)
     async def transcript(ctx: restate.Context, request: StaffTranscriptRequest) -> Transcript:
         """Return a page of a session's transcript."""
         page = TranscriptPage(after=request.after, limit=request.limit)
-        return Transcript.model_validate_json(await read_session(ctx, request, TRANSCRIPT_FOR_STAFF, page))
+        return Transcript.model_validate_json(await read_session(ctx, listing, request, TRANSCRIPT_FOR_STAFF, page))
 
     @door.handler(**NOTHING_RETAINED)
     async def status(ctx: restate.Context, request: StaffSessionRequest) -> SessionStatus:
         """Return a session's status, also while a turn runs."""
-        return SessionStatus.model_validate_json(await read_session(ctx, request, STATUS_FOR_STAFF, StatusQuery()))
+        content = await read_session(ctx, listing, request, STATUS_FOR_STAFF, StatusQuery())
+        return SessionStatus.model_validate_json(content)
 
     @door.handler(**NOTHING_RETAINED)
     async def events(ctx: restate.Context, request: StaffEventsRequest) -> EventsPage:
         """Return the records from which a session's events follow, also while a turn runs."""
         query = EventsQuery(after=request.after, limit=request.limit)
-        return EventsPage.model_validate_json(await read_session(ctx, request, EVENTS_FOR_STAFF, query))
+        content = await read_session(ctx, listing, request, EVENTS_FOR_STAFF, query)
+        return EventsPage.model_validate_json(content)
 
 
 async def pass_on(ctx: restate.Context, registry: StaffRegistry, call: StaffCall) -> StaffAnswer:
@@ -132,11 +148,16 @@ async def registered(ctx: restate.Context, registry: StaffRegistry) -> Registere
     return found
 
 
-async def read_session(ctx: restate.Context, request: StaffSessionRequest, handler: str, payload: WireModel) -> bytes:
+async def read_session(
+    ctx: restate.Context, listing: SessionList, request: StaffSessionRequest, handler: str, payload: WireModel
+) -> bytes:
+    """Call a session's handler for staff. The session may be named by the public part of its id, as the list does."""
     try:
         key = session_id(request.session_id)
     except ValueError as error:
         raise restate.TerminalError(f"{request.session_id!r} {error}.", status_code=400) from error
     logger.info("staff member %s reads session %s", request.by, public_part(key))
+    if is_public_part(key):
+        key = await ctx.run_typed("session id", listing.key_of, FIND_SESSION, key)
     body = payload.model_dump_json().encode()
     return await ctx.generic_call(SESSION, handler, body, key=key, headers=propagation_headers())

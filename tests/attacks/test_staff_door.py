@@ -51,6 +51,13 @@ async def test_staff_services_are_private_at_the_ingress(gateway: Gateway, path:
 
 async def test_customers_token_opens_no_staff_path(gateway: Gateway) -> None:
     customer = Desk(gateway, token=gateway.visitor("mia").token)
-    for path in ("approvals", "cases", "services", "customers/alice/identity-checks", "sessions/s-1/transcript"):
+    for path in (
+        "approvals",
+        "cases",
+        "services",
+        "customers/alice/identity-checks",
+        "sessions",
+        "sessions/s-1/transcript",
+    ):
         answer = await customer.gets(path)
         assert (answer.status, answer.body["code"]) == (403, "staff_only"), path

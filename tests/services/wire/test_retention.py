@@ -13,6 +13,7 @@ POLLED = {
     ("StaffDoor", "read"),
     ("StaffDoor", "events"),
     ("StaffDoor", "services"),
+    ("StaffDoor", "sessions"),
     ("StaffDoor", "status"),
     ("StaffDoor", "transcript"),
     ("Approvals", "list"),
