@@ -1,6 +1,8 @@
 """Read-only queries of a session. They work also while a turn runs."""
 
+import asyncio
 import logging
+from datetime import timedelta
 
 import restate
 
@@ -27,6 +29,10 @@ from switchboard.telemetry.logs import private
 
 logger = logging.getLogger(__name__)
 
+LOOK_TIMEOUT = timedelta(milliseconds=1500)
+"""How long a status waits for the running calls, which Restate's tables have. It takes milliseconds unless Restate is
+overloaded. The gateway gives a request ten seconds."""
+
 
 class SessionQueries:
     """Reads a session's transcript and status."""
@@ -35,6 +41,7 @@ class SessionQueries:
         self.introspection = introspection
         self.settings = settings
         self.first_agent = first_agent
+        self._looks: dict[str, asyncio.Task[RunningTurn]] = {}
 
     async def transcript(self, ctx: restate.ObjectSharedContext, request: TranscriptRequest) -> Transcript:
         """Return a page of turns. The page ends at `request.limit` or TRANSCRIPT_PAGE_MAX_BYTES."""
@@ -126,9 +133,20 @@ class SessionQueries:
         )
 
     async def running_turn(self, running: Running) -> RunningTurn:
-        """Return the running turn with its calls, or without them if Restate's tables cannot be read."""
+        """Return the running turn with its calls, or without them if Restate's tables cannot be read in LOOK_TIMEOUT.
+
+        Polls of the same turn that arrive while one looks share its answer.
+        """
+        turn = running.invocation_id
+        if turn not in self._looks:
+            look = self._looks[turn] = asyncio.create_task(self._look(running))
+            look.add_done_callback(lambda _: self._looks.pop(turn, None))
+        return await asyncio.shield(self._looks[turn])
+
+    async def _look(self, running: Running) -> RunningTurn:
         try:
-            return await self.introspection.running_turn(running)
+            async with asyncio.timeout(LOOK_TIMEOUT.total_seconds()):
+                return await self.introspection.running_turn(running)
         except LOOKUP_FAILURES as error:
             logger.warning("cannot read the running calls: %s", private(error))
             return RunningTurn(since=running.since, calls=())
