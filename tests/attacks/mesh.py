@@ -3,6 +3,7 @@
 An attack is a row of a table: what the attacker sends, what they get, and that nothing has changed afterwards.
 """
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,12 +28,15 @@ SCENES = (
 ANYTHING = scene("", says("hello")) | {"user": {"matches": "."}}
 """Answers every message."""
 
-# Each request of a customer is counted in CustomerUsage, also one that is refused later. The summary of a conversation
-# with a hostile model may come while a later attack runs.
-STORED = """
-SELECT service_name, service_key, key, value_utf8 FROM state
-WHERE service_name <> 'CustomerUsage' AND NOT (service_name = 'Session' AND service_key LIKE 'hostile-%')
-"""
+# Each request of a customer is counted in CustomerUsage, also one that is refused later.
+STORED = "SELECT service_name, service_key, key, value_utf8 FROM state WHERE service_name <> 'CustomerUsage'"
+
+HOSTILE = "hostile-"
+"""Beginning of the ids of sessions with a hostile model."""
+
+CHANGED_BY_SUMMARIES = {"window", "summary", "folding", "spending", "settled"}
+"""Fields of a session's head. The summary of a long conversation with a hostile model may come while a later attack
+runs. A turn would also change `turns_total` and `last_at`, and add a record."""
 
 
 @dataclass
@@ -69,7 +73,7 @@ class Attacked:
     async def stored(self) -> dict[tuple[str, str, str], Any]:
         """Return all state of all objects, and what the tools of the tests have paid."""
         rows = await self.laboratory.mesh.admin.query(STORED)
-        found = {(row["service_name"], row["service_key"], row["key"]): row.get("value_utf8") for row in rows}
+        found = {(row["service_name"], row["service_key"], row["key"]): compared(row) for row in rows}
         return {**found, ("payments", "", ""): self.laboratory.probed(PAID)}
 
     @asynccontextmanager
@@ -89,6 +93,14 @@ class Attacked:
         after = await self.stored()
         changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
         assert {key[:2] for key in changed} <= {("Session", session)}
+
+
+def compared(row: dict[str, Any]) -> Any:
+    """Return the value of a state entry, without what a summary changes in a hostile model's session."""
+    value = row.get("value_utf8")
+    if value is None or row["key"] != "head" or not row["service_key"].startswith(HOSTILE):
+        return value
+    return {name: field for name, field in json.loads(value).items() if name not in CHANGED_BY_SUMMARIES}
 
 
 async def ask_victim(laboratory: Laboratory, gateway: Gateway) -> Attacked:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from switchboard.testing import JSON, calls, says, scene
-from tests.attacks.mesh import SCENES, TO_PROBE, VICTIM, Attacked
+from tests.attacks.mesh import HOSTILE, SCENES, TO_PROBE, VICTIM, Attacked
 
 MANY = 200
 HUGE = 400_000
@@ -58,7 +58,7 @@ SHOWN_MAX_BYTES = 2 * 1024 * 1024
 async def test_hostile_model_pays_nothing_and_reaches_no_other_session(attacked: Attacked, name: str) -> None:
     text = f"hostile {uuid4()}"
     await attacked.laboratory.model.plays(scene(text, *STEPS[name]), *SCENES)
-    attacker = attacked.attacker(session=f"hostile-{uuid4()}")
+    attacker = attacked.attacker(session=f"{HOSTILE}{uuid4()}")
     payments = attacked.tools_log().count("paid ")
     async with attacked.only_changes(attacker.session):
         answer = await attacker.says(text)
