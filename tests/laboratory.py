@@ -22,14 +22,21 @@ __all__ = ["SOON", "STARTS_WITHIN", "Laboratory", "laboratory", "open_laboratory
 SOON = {"SWITCHBOARD_TIMER_AHEAD_MIN": "PT1S"}
 """No test waits a minute for a timer."""
 
+GATEWAYS_MAX = 4
+"""Gateways that tests may start at the same time in front of one mesh."""
+
 
 @dataclass
 class Laboratory(testing.Laboratory):
-    """The reference mesh with the probe agent and its tools."""
+    """The reference mesh with the probe agent and its tools.
+
+    `events_ports` are the ports that are left for the live events of gateways, which tests start later.
+    """
 
     probe_agent: Process
     probe_tools: Process
     probe_log: Path
+    events_ports: list[int]
 
     def probed(self, line: str) -> int:
         """How often a probe tool wrote this line."""
@@ -54,14 +61,18 @@ async def open_laboratory(
 ) -> AsyncIterator[Laboratory]:
     """Start the reference mesh with the probe agent; `environment` is added to every service's environment."""
     need_restate_server()
-    async with testing.open_laboratory(reference(), folder, replays, environment, restate_environment) as opened:
+    events_ports = free_ports(GATEWAYS_MAX)
+    urls = ",".join(f"http://127.0.0.1:{port}" for port in events_ports)
+    given = {"SWITCHBOARD_EVENTS_URLS": urls, **(environment or {})}
+    async with testing.open_laboratory(reference(), folder, replays, given, restate_environment) as opened:
         mesh = opened.mesh
         agent, tools = laboratory_processes(mesh, folder)
         try:
             for process in (agent, tools):
                 await process.start()
                 await mesh.register(f"http://127.0.0.1:{process.port}")
-            yield Laboratory(mesh, opened.http, opened.model, replays, agent, tools, folder / "probe.log")
+            log = folder / "probe.log"
+            yield Laboratory(mesh, opened.http, opened.model, replays, agent, tools, log, events_ports)
         finally:
             await agent.stop()
             await tools.stop()

@@ -16,9 +16,11 @@ from switchboard.addresses import ATTEMPT_TIMEOUT
 from switchboard.gateway.api import create_app
 from switchboard.gateway.connections import ConnectionGuard, limit_connections
 from switchboard.gateway.console import add_console
+from switchboard.gateway.hub import Hub, ViewerLimits
 from switchboard.gateway.identity import Keys, SharedSecret, TokenVerifier
 from switchboard.gateway.ingress import Ingress, restate_ingress
 from switchboard.gateway.jwks import ProviderKeys
+from switchboard.gateway.live_server import serve_live
 from switchboard.gateway.local_sign_in import add_local_sign_in
 from switchboard.gateway.metrics import serve_metrics
 from switchboard.gateway.middleware import RequestMiddleware
@@ -54,6 +56,7 @@ def main() -> None:
     set_up_telemetry("gateway", settings)
     refuse_taken_port(settings.host, settings.port)
     refuse_taken_port(settings.host, settings.metrics_port, "METRICS_PORT")
+    refuse_taken_port(settings.host, settings.events_port, "EVENTS_PORT")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
 
@@ -68,7 +71,9 @@ async def serve(settings: GatewaySettings) -> None:
         ingress = Ingress(settings.restate_ingress_url, http, speaker)
         session_client = SessionClient(ingress, settings.reply_timeout)
         readiness = Readiness(session_client.ready)
-        middleware = create_middleware(settings, http, session_client, readiness, speaker)
+        hub = Hub(ViewerLimits(settings.session_viewers_max, settings.customer_viewers_max, settings.viewers_max))
+        middleware = create_middleware(settings, http, session_client, readiness, hub, speaker)
+        live = await serve_live(settings.host, settings.events_port, hub, speaker)
         server = Server(
             middleware,
             address=settings.host,
@@ -102,6 +107,7 @@ async def serve(settings: GatewaySettings) -> None:
             serving.result()
             return
         middleware.stopping = readiness.stopping = True
+        hub.stop()  # Viewers continue at another gateway.
         server.stop()  # type: ignore[no-untyped-call]  # granian's embedded server is not annotated
         if not await middleware.idle(settings.stop_grace):
             session_client.stop_waiting()
@@ -109,13 +115,14 @@ async def serve(settings: GatewaySettings) -> None:
         await asyncio.sleep(FLUSH_TIME.total_seconds())
         # Idle connections would keep the server open for minutes, and its threads use this loop until the end.
         guarding.cancel()
+        await live.cleanup()
         exit_process()
         await asyncio.Event().wait()
 
 
 def accepted_connections(settings: GatewaySettings) -> int:
     """Return how many connections are accepted. Exits the process if the limit of open files is too low."""
-    wanted = BACKLOG_CONNECTIONS + CONNECTIONS_PER_REQUEST * settings.requests_max
+    wanted = BACKLOG_CONNECTIONS + CONNECTIONS_PER_REQUEST * settings.requests_max + settings.viewers_max
     try:
         return limit_connections(wanted, settings.requests_max)
     except ValueError as error:
@@ -128,12 +135,13 @@ def create_middleware(
     http: aiohttp.ClientSession,
     session_client: SessionClient,
     readiness: Readiness,
+    hub: Hub,
     speaker: SpeakerKeys | None,
 ) -> RequestMiddleware:
     """Create the application with its dependencies."""
     tokens = TokenVerifier(settings, create_keys(settings, http))
     customers = Places(settings.customer_requests_max, settings.customer_requests_per_minute)
-    app = create_app(session_client, tokens, readiness, customers, speaker)
+    app = create_app(session_client, tokens, readiness, customers, hub, speaker, settings.events_replay_turns_max)
     add_staff_api(app, StaffClient(restate_ingress(settings.restate_ingress_url, http, speaker)))
     if settings.console:
         add_console(app, settings)

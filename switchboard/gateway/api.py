@@ -1,6 +1,7 @@
 """The HTTP API of sessions. Each path calls a handler of the Session object for the customer in the token."""
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sse_starlette import EventSourceResponse
 from starlette.exceptions import HTTPException
 
 from switchboard.gateway.body import buffer_body
@@ -18,6 +20,20 @@ from switchboard.gateway.contract import (
     NewSession,
     SessionId,
 )
+from switchboard.gateway.event_streams import (
+    DOCUMENTED_ANSWER,
+    DOCUMENTED_STREAM,
+    After,
+    LastEventId,
+    Run,
+    answer_stream,
+    customer_reader,
+    never,
+    session_stream,
+    wants_events,
+)
+from switchboard.gateway.feed import Audience
+from switchboard.gateway.hub import Hub
 from switchboard.gateway.identity import Caller, TokenRefused, TokenVerifier
 from switchboard.gateway.middleware import CLIENT_CLOSED_REQUEST, IDEMPOTENCY_KEY
 from switchboard.gateway.openapi import PROBLEMS, document_problems
@@ -31,6 +47,7 @@ from switchboard.gateway.problems import (
     on_unexpected_error,
 )
 from switchboard.gateway.sessions import ClientDisconnected, SessionClient
+from switchboard.gateway.settings import EVENTS_REPLAY_TURNS_MAX
 from switchboard.gateway.spans import set_attribute
 from switchboard.messages import WireModel
 from switchboard.session.contract import (
@@ -103,11 +120,14 @@ def create_app(
     tokens: TokenVerifier,
     readiness: Readiness,
     places: Places,
+    hub: Hub,
     speaker: SpeakerKeys | None = None,
+    events_replay_turns_max: int = EVENTS_REPLAY_TURNS_MAX,
 ) -> FastAPI:
     """Create the API with its dependencies.
 
-    `places` are the customers' shares. `speaker` proves which session ids this mesh has made.
+    `places` are the customers' shares. `hub` knows who watches which session. `speaker` proves which session ids this
+    mesh has made. A viewer can continue at most `events_replay_turns_max` turns ago.
     """
     app = FastAPI(
         title="Switchboard",
@@ -121,6 +141,8 @@ def create_app(
     )
     app.state.session_client, app.state.tokens, app.state.readiness = session_client, tokens, readiness
     app.state.places = places
+    app.state.hub = hub
+    app.state.events_replay_turns_max = events_replay_turns_max
     app.state.speaker = speaker
     document_problems(app)
     app.include_router(new_sessions)
@@ -184,7 +206,7 @@ async def make_session(
     return NewSession(session_id=make_session_id(caller.customer_id, request.app.state.speaker))
 
 
-@sessions.post("/messages", response_model=SendReply)
+@sessions.post("/messages", response_model=SendReply, responses=DOCUMENTED_ANSWER)
 async def send_message(
     request: Request,
     session_id: SessionId,
@@ -192,7 +214,10 @@ async def send_message(
     caller: AuthenticatedCaller,
     idempotency_key: Key = None,
 ) -> Response:
-    """Send a message and wait for the reply. The first message creates the session for this customer."""
+    """Send a message and wait for the reply. The first message creates the session for this customer.
+
+    With `Accept: text/event-stream`, the events of the message's turn are sent until its reply, which is the last one.
+    """
     payload = SendMessage(
         customer_id=caller.customer_id, signed_in=caller.signed_in, text=validated_text(message.text), seen=message.seen
     )
@@ -200,7 +225,7 @@ async def send_message(
     return await deliver(request, caller, session_id, handler, payload, idempotency_key)
 
 
-@sessions.post("/confirm", response_model=SendReply)
+@sessions.post("/confirm", response_model=SendReply, responses=DOCUMENTED_ANSWER)
 async def confirm(
     request: Request,
     session_id: SessionId,
@@ -212,7 +237,7 @@ async def confirm(
     return await decide(request, session_id, "confirm", decision, caller, idempotency_key)
 
 
-@sessions.post("/decline", response_model=SendReply)
+@sessions.post("/decline", response_model=SendReply, responses=DOCUMENTED_ANSWER)
 async def decline(
     request: Request,
     session_id: SessionId,
@@ -241,6 +266,26 @@ async def interrupt(
     # A retry after a broken connection must not stop the next turn as well.
     key = effective_key(request, idempotency_key)
     return json_response(await session_client.call(caller, session_id, "interrupt", payload, key))
+
+
+@sessions.get("/events", response_class=EventSourceResponse, responses=DOCUMENTED_STREAM)
+async def events(
+    request: Request,
+    session_id: SessionId,
+    caller: AuthenticatedCaller,
+    last_event_id: LastEventId = None,
+    after: After = None,
+    run: Run = "",
+) -> Response:
+    """Return the session's events while they happen, as server-sent events, until the client leaves.
+
+    Without Last-Event-ID, they begin with the running turn, or with the next one. With it, all events after it come
+    first. Leaving the stream stops nothing.
+    """
+    audience = Audience(caller)
+    read = customer_reader(request.app.state.session_client, session_id, caller)
+    event_id = after if last_event_id is None else last_event_id
+    return await session_stream(request, session_id, audience, caller.expires_at, read, event_id, run)
 
 
 @sessions.get("/transcript", response_model=Transcript)
@@ -281,11 +326,16 @@ async def ready(request: Request) -> Response:
 async def deliver(
     request: Request, caller: Caller, session_id: str, handler: str, payload: WireModel, idempotency_key: str | None
 ) -> Response:
-    """Submit a request that must act only once, and return its reply."""
+    """Submit a request that must act only once, and return its reply, or its events if the client asks for them."""
     session_client: SessionClient = request.app.state.session_client
     key = effective_key(request, idempotency_key)
+    submit = partial(session_client.deliver, caller, session_id, handler, payload, key)
+    if wants_events(request):
+        read = customer_reader(session_client, session_id, caller)
+        steering = payload.text if handler == "steer" and isinstance(payload, SendMessage) else None
+        return await answer_stream(request, session_id, caller, read, partial(submit, never), steering)
     try:
-        content = await session_client.deliver(caller, session_id, handler, payload, key, request.receive)
+        content = await submit(request.receive)
     except ClientDisconnected:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     return json_response(content)

@@ -1,8 +1,8 @@
 """Authentication by bearer tokens (RFC 7519). Nothing else in a request says who the caller is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import jwt
@@ -38,6 +38,10 @@ REASONS = {
 }
 
 
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""When a token whose time is beyond the calendar expires."""
+
+
 class TokenRefused(Exception):
     """A token is invalid. The message completes a sentence that starts with `The token`."""
 
@@ -48,10 +52,22 @@ class NotStaff(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """The customer in a token. `signed_in` is False if its issuer says that the customer was not authenticated."""
+    """The customer in a token. `signed_in` is False if its issuer says that the customer was not authenticated.
+
+    Two tokens of a customer are the same caller, whenever they expire.
+    """
 
     customer_id: str
     signed_in: bool
+    expires_at: datetime = field(default=NEVER, compare=False)
+
+
+@dataclass(frozen=True)
+class StaffMember:
+    """The staff member in a token."""
+
+    subject: str
+    expires_at: datetime = field(default=NEVER, compare=False)
 
 
 class Keys(Protocol):
@@ -94,15 +110,15 @@ class TokenVerifier:
         claim = self._settings.customer_claim
         return caller_of(await self._claims(token, claim), claim, self._settings.signed_in_acr)
 
-    async def verify_staff(self, token: str) -> str:
-        """Return the subject of a staff member's token. Raises TokenRefused, and NotStaff without the role."""
+    async def verify_staff(self, token: str) -> StaffMember:
+        """Return the staff member in the token. Raises TokenRefused, and NotStaff without the role."""
         claims = await self._claims(token, STAFF_SUBJECT)
         subject = subject_of(claims, STAFF_SUBJECT)
         if not is_signed_in(claims, self._settings.signed_in_acr):
             raise NotStaff
         if self._settings.staff_role not in roles(claims.get(self._settings.staff_claim)):
             raise NotStaff
-        return subject
+        return StaffMember(subject, expiry(claims))
 
     async def _claims(self, token: str, user: str) -> dict[str, Any]:
         """Return the claims of a valid token; `user` is the claim that has to be there besides the fixed ones."""
@@ -133,7 +149,15 @@ def reason(error: jwt.PyJWTError) -> str:
 
 def caller_of(claims: dict[str, Any], customer_claim: str, signed_in_acr: Sequence[str]) -> Caller:
     """Return the caller in the claims of a verified token. Raises TokenRefused if the customer's id is invalid."""
-    return Caller(subject_of(claims, customer_claim), is_signed_in(claims, signed_in_acr))
+    return Caller(subject_of(claims, customer_claim), is_signed_in(claims, signed_in_acr), expiry(claims))
+
+
+def expiry(claims: dict[str, Any]) -> datetime:
+    """Return until when a verified token is accepted."""
+    try:
+        return datetime.fromtimestamp(float(claims["exp"]), tz=UTC) + CLOCK_SKEW
+    except (OverflowError, ValueError):
+        return NEVER
 
 
 def subject_of(claims: dict[str, Any], claim: str) -> str:

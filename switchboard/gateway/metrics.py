@@ -19,6 +19,10 @@ RECONNECTS = Counter("switchboard_gateway_reconnects", "Requests to Restate that
 KEY_FETCHES = Counter(
     "switchboard_gateway_key_fetches", "Fetches of the identity provider's keys, by outcome.", ["outcome"]
 )
+VIEWERS = Gauge("switchboard_gateway_viewers", "Open event streams in this process.")
+LIVE_CONNECTIONS = Gauge(
+    "switchboard_gateway_live_connections", "Connections of the mesh's processes that tell this process live events."
+)
 
 
 def serve_metrics(host: str, port: int, add_pages: Callable[[WSGIApplication], WSGIApplication]) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from opentelemetry.trace import Span
@@ -29,6 +30,9 @@ METHODS = ("GET", "POST")
 
 IDEMPOTENCY_KEY = "idempotency-key"
 """The header, and the entry of a request's scope that holds the key."""
+
+RELEASE = "switchboard.release"
+"""Entry of a request's scope: a function that frees its place among the concurrent requests, for an event stream."""
 
 CLIENT_CLOSED_REQUEST = 499
 """Status that proxies log for a client that disconnects before its response."""
@@ -60,6 +64,7 @@ class RequestMiddleware:
         self._proxies = proxies
         self._peers: Counter[Peer] = Counter()
         self._active = 0
+        self._streams = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self.stopping = False
@@ -75,14 +80,21 @@ class RequestMiddleware:
         self._active += 1
         self._idle.clear()
         ACTIVE.inc()
+        scope[RELEASE] = partial(self._release, scope)
         try:
             await self._observed(scope, receive, send)
         finally:
             ACTIVE.dec()
             del self._peers[peer]
             self._active -= 1
+            self._streams -= scope.get(RELEASE) is None
             if self._active == 0:
                 self._idle.set()
+
+    def _release(self, scope: Scope) -> None:
+        """Count a request as a stream from now on."""
+        scope[RELEASE] = None
+        self._streams += 1
 
     def busy_peers(self) -> Collection[Peer]:
         """Return the peers whose connections have a request."""
@@ -100,7 +112,7 @@ class RequestMiddleware:
         try:
             if self.stopping:
                 raise Problem(503, "stopping", STOPPING, RETRY_SOON_S)
-            if self._active > self._requests_max:
+            if self._active - self._streams > self._requests_max:
                 raise Problem(503, "busy", BUSY, RETRY_SOON_S)
             refuse_ambiguous_headers(scope)
             with self._address_share(scope):
@@ -114,8 +126,8 @@ class RequestMiddleware:
         return nullcontext() if holder is None or self._addresses is None else self._addresses.taken(holder)
 
     def _response_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
-        """Headers of every response: not cacheable, and the key to retry with."""
-        headers = [(b"cache-control", b"no-store")]
+        """Headers of every response: the key to retry with, and the trace."""
+        headers = []
         if key := scope.get(IDEMPOTENCY_KEY):
             headers.append((IDEMPOTENCY_KEY.encode(), key.encode()))
         if trace := trace_id():
@@ -133,7 +145,10 @@ class RequestMiddleware:
             nonlocal status
             if event["type"] == "http.response.start":
                 status = event["status"]
-                event["headers"] = [*event.get("headers", ()), *self._response_headers(scope)]
+                own = list(event.get("headers", ()))
+                if not any(name == b"cache-control" for name, _ in own):
+                    own.append((b"cache-control", b"no-store"))
+                event["headers"] = [*own, *self._response_headers(scope)]
             await send(event)
 
         with request_span(method) as span:

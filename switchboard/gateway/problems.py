@@ -35,16 +35,20 @@ class Problem(Exception):
         self.headers = {} if retry_after_s is None else {"retry-after": str(retry_after_s)}
 
 
-def respond(problem: Problem) -> JSONResponse:
-    """Return the response for a problem, as RFC 9457 defines it."""
-    details = ProblemDetails(
+def details_of(problem: Problem) -> ProblemDetails:
+    return ProblemDetails(
         title=HTTPStatus(problem.status).phrase,
         status=problem.status,
         detail=problem.detail,
         code=problem.code,
         trace_id=trace_id(),
     )
-    return JSONResponse(details.model_dump(), problem.status, problem.headers, media_type=PROBLEM_JSON)
+
+
+def respond(problem: Problem) -> JSONResponse:
+    """Return the response for a problem, as RFC 9457 defines it."""
+    content = details_of(problem).model_dump()
+    return JSONResponse(content, problem.status, problem.headers, media_type=PROBLEM_JSON)
 
 
 async def on_problem(_: Request, problem: Exception) -> JSONResponse:

@@ -70,6 +70,11 @@ LOST = (
 )
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+OnSubmitted = Callable[[str], None]
+
+
+def ignore_submitted(invocation_id: str) -> None:
+    """Do nothing with the id of a submitted request."""
 
 
 class ClientDisconnected(Exception):
@@ -89,14 +94,23 @@ class SessionClient:
         self._stopping.set()
 
     async def deliver(
-        self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str, receive: Receive
+        self,
+        caller: Caller,
+        session_id: str,
+        handler: str,
+        request: WireModel,
+        key: str,
+        receive: Receive,
+        on_submitted: OnSubmitted = ignore_submitted,
     ) -> bytes:
         """Submit a request, wait for its reply and return it as JSON. Raises ClientDisconnected.
 
         The request is submitted before anything waits, so that a retry with the same key finds it even if this process
-        was killed.
+        was killed. `on_submitted` then gets the id of its invocation.
         """
-        return await self._unless_stopping(self._deliver(caller, session_id, handler, request, key, receive))
+        return await self._unless_stopping(
+            self._deliver(caller, session_id, handler, request, key, receive, on_submitted)
+        )
 
     async def call(self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str) -> bytes:
         """Call a handler that answers at once, under a key, and return its answer as JSON."""
@@ -116,7 +130,14 @@ class SessionClient:
             return await self._ingress.healthy()
 
     async def _deliver(
-        self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str, receive: Receive
+        self,
+        caller: Caller,
+        session_id: str,
+        handler: str,
+        request: WireModel,
+        key: str,
+        receive: Receive,
+        on_submitted: OnSubmitted,
     ) -> bytes:
         claimed_key = scoped_key(caller, session_id, key)
         await self._claim(session_id, handler, request, claimed_key)
@@ -124,6 +145,7 @@ class SessionClient:
             with problems_for_errors():
                 submitted = await self._ingress.submit(session_id, handler, request, attempt_key)
             set_attribute("restate.invocation.id", submitted.invocation_id)
+            on_submitted(submitted.invocation_id)
             with problems_for_errors(STILL_RUNNING):
                 try:
                     return await while_client_connected(self._reply(submitted.invocation_id), receive)

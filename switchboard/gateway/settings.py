@@ -13,6 +13,8 @@ from switchboard.runtime.settings import ServerSettings, SpeakerSettings, is_loo
 SECRET_MIN_BYTES = 32
 """Minimum length of an HS256 key (RFC 7518, 3.2); a shorter one can be guessed."""
 
+EVENTS_REPLAY_TURNS_MAX = 100
+
 ONE_OF = "set exactly one of GATEWAY_JWT_SECRET (HS256) and GATEWAY_JWKS_URL (RS256, ES256)"
 
 LOCAL_ONLY = (
@@ -22,7 +24,7 @@ LOCAL_ONLY = (
 
 
 class ListenSettings(ServerSettings):
-    """The gateway's ports: one for customers, one for Prometheus and probes."""
+    """The gateway's ports: for customers, for Prometheus and probes, and for the mesh's processes."""
 
     port: int = Field(8000, validation_alias="PORT", ge=1, le=65535, description="Port for customers.")
     metrics_port: int = Field(
@@ -31,6 +33,13 @@ class ListenSettings(ServerSettings):
         ge=1,
         le=65535,
         description="Port of /metrics and probes, separate so that customers can neither reach nor block it.",
+    )
+    events_port: int = Field(
+        9465,
+        validation_alias="EVENTS_PORT",
+        ge=1,
+        le=65535,
+        description="Port at which the mesh's processes tell live events. Only they may reach it, never customers.",
     )
 
 
@@ -186,6 +195,34 @@ class GatewaySettings(ListenSettings, TokenSettings, SpeakerSettings, ConsoleSet
         validation_alias="GATEWAY_CUSTOMER_REQUESTS_PER_MINUTE",
         description="Maximum number of a customer's requests to this process in a minute, polls included; further "
         "requests get a 429. 0 is no limit.",
+    )
+    viewers_max: int = Field(
+        1_000,
+        validation_alias="GATEWAY_VIEWERS_MAX",
+        ge=1,
+        description="Maximum number of open event streams in this process, beside the concurrent requests; further "
+        "ones get a 503.",
+    )
+    customer_viewers_max: int = Field(
+        50,
+        validation_alias="GATEWAY_CUSTOMER_VIEWERS_MAX",
+        ge=1,
+        description="Maximum number of open event streams of one customer, or of one staff member, in this process; "
+        "further ones get a 429.",
+    )
+    session_viewers_max: int = Field(
+        20,
+        validation_alias="GATEWAY_SESSION_VIEWERS_MAX",
+        ge=1,
+        description="Maximum number of open event streams of one session in this process, for its customer and for "
+        "each staff member; further ones get a 429.",
+    )
+    events_replay_turns_max: int = Field(
+        EVENTS_REPLAY_TURNS_MAX,
+        validation_alias="GATEWAY_EVENTS_REPLAY_TURNS_MAX",
+        ge=1,
+        description="How many turns ago the last event of a viewer may be who continues an event stream; otherwise the "
+        "answer is a 410. The transcript has all turns.",
     )
     address_connections_max: int = Field(
         250,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
 from pydantic import JsonValue
+from sse_starlette import EventSourceResponse
 
 from switchboard.builtin.approvals.contract import APPROVALS, Decided, InboxPage
 from switchboard.builtin.approvals.contract import PAGE_DEFAULT as APPROVALS_DEFAULT
@@ -28,7 +29,9 @@ from switchboard.gateway.api import (
     unauthorized,
 )
 from switchboard.gateway.contract import SessionId
-from switchboard.gateway.identity import NotStaff, TokenRefused, TokenVerifier
+from switchboard.gateway.event_streams import DOCUMENTED_STREAM, After, LastEventId, Run, session_stream
+from switchboard.gateway.feed import Audience
+from switchboard.gateway.identity import NotStaff, StaffMember, TokenRefused, TokenVerifier
 from switchboard.gateway.openapi import PROBLEMS
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.spans import set_attribute
@@ -44,7 +47,7 @@ from switchboard.gateway.staff_contract import (
     RecordId,
     TextFilter,
 )
-from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, SessionStatus, Transcript
+from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, EventsPage, SessionStatus, Transcript
 from switchboard.session.staff_contract import (
     OFFSET_MAX,
     SESSIONS_DEFAULT,
@@ -52,6 +55,7 @@ from switchboard.session.staff_contract import (
     SessionListRequest,
     SessionPage,
     StaffCall,
+    StaffEventsRequest,
     StaffRequest,
     StaffServices,
     StaffSessionRequest,
@@ -67,7 +71,7 @@ class StaffRoute(AuthenticatedRoute):
     """Accepts staff only, before it reads the body."""
 
     async def authenticate(self, request: Request) -> object:
-        """Return the staff member's subject. Raises Problem 401, and 403 for a token without the staff role."""
+        """Return the StaffMember. Raises Problem 401, and 403 for a token without the staff role."""
         tokens: TokenVerifier = request.app.state.tokens
         try:
             return await tokens.verify_staff(await token_of(request))
@@ -87,9 +91,9 @@ def add_staff_api(app: FastAPI, client: StaffClient) -> None:
 
 
 async def staff_member(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> str:
-    """Return who sends the request; `bearer` only documents the token in the OpenAPI document."""
-    member: str = request.scope[CALLER]
-    return member
+    """Return the subject of who sends the request; `bearer` only documents the token in the OpenAPI document."""
+    member: StaffMember = request.scope[CALLER]
+    return member.subject
 
 
 Member = Annotated[str, Depends(staff_member)]
@@ -211,6 +215,29 @@ async def transcript(
     set_attribute(CONVERSATION, public_part(session_id))
     wanted = StaffTranscriptRequest(by=member, session_id=session_id, after=after, limit=limit)
     return json_response(await client_of(request).read("transcript", wanted))
+
+
+@staff.get("/sessions/{session_id}/events", response_class=EventSourceResponse, responses=DOCUMENTED_STREAM)
+async def events(
+    request: Request,
+    session_id: SessionId,
+    member: Member,
+    last_event_id: LastEventId = None,
+    after: After = None,
+    run: Run = "",
+) -> Response:
+    """Return the events of any session while they happen, as server-sent events; see the customer's path for events."""
+    set_attribute(CONVERSATION, public_part(session_id))
+    client = client_of(request)
+
+    async def read(after: int, limit: int) -> EventsPage:
+        wanted = StaffEventsRequest(by=member, session_id=session_id, after=after, limit=limit)
+        return EventsPage.model_validate_json(await client.read("events", wanted))
+
+    staff_member: StaffMember = request.scope[CALLER]
+    event_id = after if last_event_id is None else last_event_id
+    audience = Audience(staff=member)
+    return await session_stream(request, session_id, audience, staff_member.expires_at, read, event_id, run)
 
 
 @staff.get("/sessions/{session_id}/status", response_model=SessionStatus)

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from switchboard.local.environment import GATEWAY, only
 from switchboard.local.keys import stored_key
 from switchboard.local.problem import InvalidCommand, Problem
-from switchboard.local.process import Process
+from switchboard.local.process import Process, free_ports
 
 if TYPE_CHECKING:
     from switchboard.gateway.settings import TokenSettings
@@ -26,14 +26,22 @@ HOURS_MAX = 24 * 30
 
 @dataclass(frozen=True)
 class GatewayPorts:
-    """Loopback ports of the gateway: HTTP for customers, metrics for Prometheus."""
+    """Loopback ports of the gateway: HTTP for customers, metrics for Prometheus, and live events.
+
+    Only the mesh's own processes use the last one, so any free port will do.
+    """
 
     http: int = 8000
     metrics: int = 9464
+    events: int = field(default_factory=lambda: free_ports(1)[0])
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http}"
+
+    @property
+    def events_url(self) -> str:
+        return f"http://127.0.0.1:{self.events}"
 
 
 def token_environment(secret: str) -> dict[str, str]:
@@ -74,6 +82,7 @@ def gateway_process(
             "HOST": "127.0.0.1",
             "PORT": str(ports.http),
             "METRICS_PORT": str(ports.metrics),
+            "EVENTS_PORT": str(ports.events),
             "RESTATE_INGRESS_URL": ingress_url,
             **token_environment(secret),
             **console_environment(),

@@ -99,6 +99,7 @@ class Mesh:
         identity = stored_key(self.folder / IDENTITY_FILE, identity_pem)
         keys = {**self.speaker_environment, "RESTATE_IDENTITY_KEY": identity_public_key(identity)}
         self._keys = {} if FAKED_CLOCK in os.environ else keys
+        self._events_urls = "" if gateway is None else gateway.events_url
         self.tracing = tracing
         traced = tracing.restate_environment if tracing else {}
         self.restate = server_process(
@@ -133,7 +134,7 @@ class Mesh:
                 "HOST": "127.0.0.1",
                 "PORT": str(port),
                 "RESTATE_ADMIN_URL": self.addresses.admin_url,
-                **({} if name == DEMO_MODEL else self._keys),
+                **({} if name == DEMO_MODEL else {"SWITCHBOARD_EVENTS_URLS": self._events_urls, **self._keys}),
                 **(self._model if self.uses_model(name) else {}),
                 **(self.tracing.environment(name) if self.tracing else {}),
                 **self._environment,

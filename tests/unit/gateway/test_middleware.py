@@ -8,6 +8,7 @@ import pytest
 
 from switchboard.gateway import body as bodies
 from switchboard.gateway.api import create_app
+from switchboard.gateway.hub import Hub, ViewerLimits
 from switchboard.gateway.identity import SharedSecret, TokenVerifier
 from switchboard.gateway.ingress import Ingress
 from switchboard.gateway.middleware import RequestMiddleware
@@ -43,7 +44,7 @@ class FaultyIngress(Ingress):
 def middleware() -> RequestMiddleware:
     session_client = SessionClient(FaultyIngress(), timedelta(seconds=1))
     tokens, readiness = TokenVerifier(SETTINGS, SharedSecret(SECRET)), Readiness(session_client.ready)
-    return RequestMiddleware(create_app(session_client, tokens, readiness, Places(10)), 10)
+    return RequestMiddleware(create_app(session_client, tokens, readiness, Places(10), Hub(ViewerLimits(1, 1, 1))), 10)
 
 
 async def send(*chunks: bytes, ends: bool = True, kind: str = "application/json", token: str | None = None) -> Answer:

@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from switchboard.gateway.api import create_app
+from switchboard.gateway.hub import Hub, ViewerLimits
 from switchboard.gateway.identity import SharedSecret, TokenVerifier
 from switchboard.gateway.openapi import ERRORS
 from switchboard.gateway.places import Places
@@ -23,7 +24,7 @@ from tests.unit.gateway.test_middleware import SECRET, SETTINGS, FaultyIngress
 def app() -> FastAPI:
     session_client = SessionClient(FaultyIngress(), timedelta(seconds=1))
     tokens, readiness = TokenVerifier(SETTINGS, SharedSecret(SECRET)), Readiness(session_client.ready)
-    created = create_app(session_client, tokens, readiness, Places(10), None)
+    created = create_app(session_client, tokens, readiness, Places(10), Hub(ViewerLimits(1, 1, 1)))
     add_staff_api(created, StaffClient(None))  # type: ignore[arg-type]  # no request of these tests gets that far
     return created
 
@@ -34,13 +35,22 @@ def operations() -> Iterator[tuple[str, Any]]:
             yield f"{method} {path}", operation
 
 
+def media_types(operation: str, status: str) -> set[str]:
+    """The media types that an operation answers with this status."""
+    if not status.startswith("2"):
+        return {"application/problem+json"}
+    if operation.endswith("/events"):
+        return {"text/event-stream"}
+    both = operation.endswith(("/messages", "/confirm", "/decline")) and "staff" not in operation
+    return {"application/json", "text/event-stream"} if both else {"application/json"}
+
+
 @pytest.mark.parametrize(("name", "operation"), list(operations()))
 def test_operation_documents_its_errors_as_problems(name: str, operation: Any) -> None:
     documented = operation["responses"]
     assert {str(status) for status in ERRORS} <= documented.keys()
     for status, response in documented.items():
-        media_type = "application/json" if status.startswith("2") else "application/problem+json"
-        assert list(response["content"]) == [media_type]
+        assert set(response["content"]) == media_types(name, status)
     assert operation["security"]
 
 
