@@ -2,7 +2,7 @@
 
 import re
 
-MARK = re.compile(r"\s*\(rule [A-Z]+[0-9]+\)", re.IGNORECASE)
+MARK = re.compile(r"\s*\(rule ([A-Z]+[0-9]+)\)", re.IGNORECASE)
 
 
 def with_rule(why: str, rule: str) -> str:
@@ -13,3 +13,9 @@ def with_rule(why: str, rule: str) -> str:
 def without_rule(text: str) -> str:
     """Remove the rule numbers from a text that the customer reads."""
     return MARK.sub("", text)
+
+
+def rule_of(text: str) -> str:
+    """Return the rule number in a refusal's text; empty if it names none."""
+    found = MARK.search(text)
+    return found[1] if found else ""

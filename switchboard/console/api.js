@@ -156,7 +156,7 @@ export class Api {
    * `on.lost()` returns the id to continue from after the gateway could not resume.
    */
   async follow(path, after, on, signal) {
-    const position = { after };
+    const position = { after, run: "" };
     for (let tries = 0; !signal.aborted; tries++) {
       let pause = backoff(tries);
       try {
@@ -164,9 +164,12 @@ export class Api {
         pause = PAUSE_MIN_MS * Math.random();
       } catch (error) {
         if (signal.aborted) return;
-        if (error.status === 400 || error.status === 410) position.after = await on.lost().catch(() => position.after);
-        // A session without messages is not known yet.
-        else if (error.status !== 404) on.state(error instanceof Problem ? error.message : "No connection. Trying again…");
+        if (error.status === 400 || error.status === 410) {
+          position.run = "";
+          position.after = await on.lost().catch(() => position.after);
+        }
+        // The first failure in a row is often a gateway that stops, or a token that expired.
+        else if (tries > 0) on.state(error instanceof Problem ? error.message : "No connection. Trying again…");
         if (error.status === 403 || error.code === "not_found") return;
         pause = Math.max(pause, (error.retryAfterS ?? 0) * 1000);
       }
@@ -183,13 +186,14 @@ export class Api {
     try {
       const headers = { accept: "text/event-stream" };
       if (position.after) headers["last-event-id"] = position.after;
-      const response = await this.#send(path, { headers, signal: connection.signal });
+      const response = await this.#send(position.run ? `${path}?run=${encodeURIComponent(position.run)}` : path, { headers, signal: connection.signal });
       if (!response.ok) throw await problemOf(response);
       on.state("");
       let some = false;
       const parser = new Parser((kind, id, data) => {
         some = true;
-        if (id) position.after = id;
+        if (id) Object.assign(position, { after: id, run: data.run ?? "" });
+        if (kind === "problem") throw new Problem(data.status, data.code, data.detail);
         on.event(kind, data);
       });
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

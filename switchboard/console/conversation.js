@@ -25,8 +25,8 @@ export class Conversation {
   }
 
   /** Load the latest turns and follow what happens from there. Throws Problem or Offline. */
-  async open() {
-    await this.reload();
+  async open(isNew = false) {
+    if (!isNew) await this.reload();
     if (!this.controller.signal.aborted) this.follow();
   }
 
@@ -58,7 +58,7 @@ export class Conversation {
     this.on.changed();
     this.log.flush();
     this.log.toEnd();
-    return total ? `${total}.${SEQ_MAX}` : undefined;
+    return `${total}.${SEQ_MAX}`;
   }
 
   /** Load the page before the turns that are shown. */
@@ -82,7 +82,7 @@ export class Conversation {
   }
 
   follow() {
-    const after = this.total ? `${this.total}.${SEQ_MAX}` : undefined;
+    const after = `${this.total}.${SEQ_MAX}`;
     const on = { event: (kind, data) => this.#take(kind, data), state: (text) => this.on.state(text), lost: () => this.reload() };
     this.following = this.api.follow(`${this.base}/events`, after, on, this.controller.signal);
   }

@@ -77,7 +77,7 @@ function showSide(shown) {
 
 // --- The open conversation
 
-async function open(id) {
+async function open(id, isNew = false) {
   page.conversation?.close();
   page.id = id;
   page.conversation = null;
@@ -98,7 +98,7 @@ async function open(id) {
   page.conversation = conversation;
   for (const request of page.unanswered.of(id)) deliver(request);
   try {
-    await conversation.open();
+    await conversation.open(isNew);
   } catch (error) {
     if (conversation !== page.conversation) return;
     if (error.status === 410 || error.status === 403) fail(error, null);
@@ -160,7 +160,7 @@ async function send(path, body, text = "") {
   if (!page.id) {
     try {
       const made = await page.api.act("/v1/sessions", undefined, { onWait: (why) => say(byId("connection"), why, "state") });
-      await open(made.session_id);
+      await open(made.session_id, true);
     } catch (error) {
       if (text) byId("text").value = text;
       return fail(error);

@@ -10,7 +10,7 @@ export function inspect(found, session) {
   const usage = record.usage;
   const facts = [
     ["Started", time(record.at)],
-    ["Took", found.timeline.length ? milliseconds(found.took_ms) : "unknown"],
+    ["Took", found.timeline.parts.length ? milliseconds(found.timeline.took_ms) : "unknown"],
     ["Agents", record.agents.join(" → ") || "none"],
     ["Model replies", String(found.costs.length)],
     ["Tokens", tokens(usage)],
@@ -38,9 +38,10 @@ const tokens = (usage) => `${usage.input_tokens.toLocaleString()} in${usage.cach
 
 function timeline(found) {
   const head = el("h3", { text: "Timeline" });
-  if (!found.timeline.length) return [head, el("p", { class: "quiet", text: found.timeline_note })];
-  const whole = Math.max(found.took_ms, 1);
-  const rows = found.timeline.map((span) => {
+  const { parts, took_ms, note } = found.timeline;
+  if (!parts.length) return [head, el("p", { class: "quiet", text: note })];
+  const whole = Math.max(took_ms, 1);
+  const rows = parts.map((span) => {
     const bar = el("i", { class: `${span.kind}${span.state === "failed" ? " failed" : ""}` });
     bar.style.left = `${Math.min(99.5, (100 * span.start_ms) / whole)}%`;
     bar.style.width = `${Math.min(100, (100 * (span.took_ms ?? whole - span.start_ms)) / whole)}%`;
@@ -51,7 +52,7 @@ function timeline(found) {
       el("span", { class: "track", "aria-hidden": "true" }, bar),
       el("span", { class: "took" }, el("span", { class: "unseen", text: `starts at ${milliseconds(span.start_ms)}, takes ` }), span.took_ms === null ? "running" : milliseconds(span.took_ms)));
   });
-  const whys = [...new Set(found.timeline.map((span) => span.why).filter(Boolean))];
+  const whys = [...new Set(parts.map((span) => span.why).filter(Boolean))];
   return [head, el("ol", { class: "scroll bars", "aria-label": "Timeline", tabindex: "0" }, ...rows), ...whys.map((why) => el("p", { class: "note error", text: why }))];
 }
 

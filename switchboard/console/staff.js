@@ -99,8 +99,8 @@ async function paged(view, title, empty, load, show, place = el("div", { class: 
     const answer = await load(loaded);
     loaded += answer.items.length;
     place.append(...answer.items.map(show));
-    total.textContent = answer.total ? `${loaded} of ${answer.total}` : empty;
-    more.hidden = !answer.items.length || loaded >= answer.total;
+    total.textContent = !loaded ? empty : answer.total === undefined ? "" : `${loaded} of ${answer.total}`;
+    more.hidden = !(answer.more ?? loaded < answer.total) || !answer.items.length;
   };
   await next();
   if (view.current) desk.replaceChildren(sheet(title, total, place.tagName === "TBODY" ? place.closest(".scroll") : place, trouble, more));
@@ -180,8 +180,8 @@ function decision(label, max, choices) {
   const text = el("textarea", { rows: "2", maxlength: String(max), required: true });
   const trouble = el("div");
   const form = el("form", { class: "item-form", on: { submit: (event) => event.preventDefault() } });
-  const buttons = choices.map(({ text: word, run, stays }, index) => button(word, async () => {
-    if (!text.value.trim()) {
+  const buttons = choices.map(({ text: word, run, stays, optional }, index) => button(word, async () => {
+    if (!text.value.trim() && !optional) {
       say(trouble, "Please write this text first.");
       return text.focus();
     }
@@ -207,32 +207,32 @@ function act(path, body) {
 
 // --- Conversations
 
-async function sessions(view) {
+async function sessions(view, wanted = "") {
   const body = el("tbody");
-  const heads = ["Conversation", "Customer", "Answered by", "Turns", "Last", "State"];
+  const heads = ["Conversation", "Customer", "Agent", "Turns", "Cost", "Last message", "State"];
   el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Conversations" },
-    el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col", class: head === "Turns" ? "number" : "", text: head })))), body));
-  let cursor = "";
+    el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col", class: ["Turns", "Cost"].includes(head) ? "number" : "", text: head })))), body));
   const load = async (offset) => {
-    const answer = await page.api.get(`/v1/staff/sessions?limit=${PAGE}${offset ? `&after=${encodeURIComponent(cursor)}` : ""}`);
-    cursor = answer.next ?? "";
-    return { items: answer.sessions, total: answer.sessions_total };
+    const answer = await page.api.get(`/v1/staff/sessions?offset=${offset}&limit=${PAGE}${wanted ? `&customer_id=${encodeURIComponent(wanted)}` : ""}`);
+    return { items: answer.sessions, more: answer.more };
   };
   await paged(view, "Conversations", "No conversations.", load, row, body);
   if (!view.current) return;
-  const input = el("input", { type: "text", autocomplete: "off", spellcheck: "false" });
-  const open = el("form", { class: "row", on: { submit: (event) => { event.preventDefault(); if (input.value.trim()) location.hash = `#/sessions/${encodeURIComponent(input.value.trim())}`; } } },
-    field("Open a conversation by its id", input), el("button", { type: "submit", text: "Open" }));
-  desk.firstChild.firstChild.after(open);
+  const input = el("input", { type: "search", autocomplete: "off", spellcheck: "false", value: wanted });
+  const search = el("form", { class: "row", on: { submit: (event) => { event.preventDefault(); sessions(view, input.value.trim()).catch((error) => say(byId("connection"), error.message)); } } },
+    field("Customer", input), el("button", { type: "submit", text: "Search" }));
+  desk.firstChild.firstChild.after(search);
 }
 
 function row(one) {
-  const state = one.staff ? el("span", { class: "tag person", text: `${one.staff} answers` })
-    : one.running_since ? el("span", { class: "tag good", text: "answering" })
-    : one.question ? el("span", { class: "tag warn", text: "waits for a yes" }) : "";
+  const state = one.expired_at ? el("span", { class: "tag", text: "expired" })
+    : one.staff ? el("span", { class: "tag person", text: `${one.staff} answers` })
+    : one.running_since ? el("span", { class: "tag good", text: "in progress" })
+    : one.questions.length ? el("span", { class: "tag warn", text: "waits for a yes" }) : "";
   return el("tr", {},
-    el("td", {}, sessionLink(one.session_id)), el("td", { text: one.customer_id }), el("td", { text: one.active_agent }),
-    el("td", { class: "number", text: String(one.turns_total) }), el("td", {}, one.last_at ? time(one.last_at) : ""), el("td", {}, state));
+    el("td", {}, sessionLink(one.session_id)), el("td", { text: one.customer_id + (one.signed_in ? "" : " (not signed in)") }), el("td", { text: one.active_agent }),
+    el("td", { class: "number", text: String(one.turns_total) }), el("td", { class: "number", text: money(one.cost) }),
+    el("td", {}, one.last_at ? time(one.last_at) : ""), el("td", {}, state));
 }
 
 async function session(view, id) {
@@ -300,13 +300,27 @@ function about(side, id, conversation, perform) {
   const place = side.lastChild;
   if (place.dataset.by === by) return;
   place.dataset.by = by;
-  const note = decision("Note for colleagues", NOTE_MAX, [{ text: "Add note", stays: true, run: async (text) => { await perform("notes", { text }, "The note was added."); note.querySelector("textarea").value = ""; for (const each of note.querySelectorAll("button")) each.disabled = false; return "The note was added."; } }]);
-  place.replaceChildren(
-    by && !mine ? el("p", { class: "note state", text: `${by} answers this conversation.` }) : "",
-    mine ? decision("Note for the agents, so that they can continue", NOTE_MAX, [{ text: "Hand back to the agents", run: async (text) => { await perform("hand-back", { note: text }, "Handed back."); return "Handed back to the agents."; } }]) : "",
-    by ? "" : button("Take over", () => perform("take-over", {}, "You answer this conversation now.").catch(() => {}), { class: "primary" }),
-    el("hr"), note,
-  );
+  const acts = [];
+  if (mine) {
+    const back = async (note) => { await perform("hand-back", { note }, "Handed back."); return "Handed back to the agents."; };
+    acts.push(decision("Note for the agents, so that they can continue (optional)", NOTE_MAX, [{ text: "Hand back to the agents", run: back, optional: true }]));
+  } else {
+    if (by) acts.push(el("p", { class: "note state", text: `${by} answers in this conversation.` }));
+    const from = by ? { from: by } : {};
+    acts.push(button(by ? `Take over from ${by}` : "Take over", () => perform("take-over", from, "You answer in this conversation now.").catch(() => {}), { class: "primary" }));
+  }
+  if (by) acts.push(noteForm(perform));
+  place.replaceChildren(...acts);
+}
+
+function noteForm(perform) {
+  const add = async (text) => {
+    await perform("notes", { text }, "The note was added.");
+    form.replaceWith(noteForm(perform));
+    return "The note was added.";
+  };
+  const form = decision("Note for colleagues, which neither the customer nor an agent sees", NOTE_MAX, [{ text: "Add note", run: add, stays: true }]);
+  return form;
 }
 
 function composer(perform) {

@@ -13,6 +13,7 @@ export const SEQ_MAX = 9999;
 export class Turn {
   constructor(number) {
     this.number = number;
+    this.run = "";
     this.seq = 0;
     this.at = null;
     this.message = null;
@@ -79,11 +80,9 @@ export class Turn {
   }
 
   #write(event) {
-    const live = this.live;
-    if (live && (event.seq < live.seq || (event.seq === live.seq && event.attempt < live.attempt))) return false;
-    if (!live || live.seq !== event.seq || live.attempt !== event.attempt) {
-      this.live = { seq: event.seq, attempt: event.attempt, text: "", length: 0, failed: false };
-    }
+    const same = this.live?.writer === event.writer;
+    if (event.offset === 0 || !this.live) this.live = { writer: event.writer, seq: event.seq, text: "", length: 0, failed: false };
+    else if (!same) return false;
     const characters = Array.from(event.text);
     const known = this.live.length - event.offset;
     if (known >= characters.length && characters.length > 0) return false;
@@ -94,8 +93,8 @@ export class Turn {
   }
 
   #reset(event) {
-    if (this.live && (event.seq < this.live.seq || (event.seq === this.live.seq && event.attempt < this.live.attempt))) return false;
-    this.live = { seq: event.seq, attempt: event.attempt + 1, text: "", length: 0, failed: true };
+    if (this.live && this.live.writer !== event.writer) return false;
+    this.live = { writer: "", seq: event.seq, text: "", length: 0, failed: true };
     return true;
   }
 
@@ -184,12 +183,13 @@ export class Turns {
     if (!Number.isInteger(event.turn)) return null;
     if (kind === "delta" || kind === "reset" || kind === "tool_returned") {
       const turn = this.byNumber.get(event.turn);
-      return turn?.hint(kind, event) ? turn : null;
+      return turn && (turn.run === event.run || !event.run) && turn.hint(kind, event) ? turn : null;
     }
-    // A message that was never committed leaves its number to the next one.
+    // A message that was never committed leaves its number to the next one, which has another run.
     const known = this.byNumber.get(event.turn);
-    if (known?.running && event.seq === 1 && known.seq > 1) this.byNumber.delete(event.turn);
+    if (known?.running && known.run !== event.run && known.run) this.byNumber.delete(event.turn);
     const turn = this.get(event.turn);
+    turn.run = event.run ?? "";
     return turn.take(kind, event) ? turn : null;
   }
 

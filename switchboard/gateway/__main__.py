@@ -19,6 +19,7 @@ from switchboard.gateway.console import add_console
 from switchboard.gateway.hub import Hub, ViewerLimits
 from switchboard.gateway.identity import Keys, SharedSecret, TokenVerifier
 from switchboard.gateway.ingress import Ingress, restate_ingress
+from switchboard.gateway.inspection import add_inspection
 from switchboard.gateway.jwks import ProviderKeys
 from switchboard.gateway.live_server import serve_live
 from switchboard.gateway.local_sign_in import add_local_sign_in
@@ -143,6 +144,7 @@ def create_middleware(
     customers = Places(settings.customer_requests_max, settings.customer_requests_per_minute)
     app = create_app(session_client, tokens, readiness, customers, hub, speaker, settings.events_replay_turns_max)
     add_staff_api(app, StaffClient(restate_ingress(settings.restate_ingress_url, http, speaker)))
+    add_inspection(app, settings)
     if settings.console:
         add_console(app, settings)
         if settings.local_sign_in:

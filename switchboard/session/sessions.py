@@ -7,6 +7,7 @@ from switchboard.runtime.serve import Models, Served
 from switchboard.runtime.settings import SpeakerSettings, load
 from switchboard.session.customers import customer_usage
 from switchboard.session.directory import Directory
+from switchboard.session.inspection import Inspector
 from switchboard.session.introspection import Introspection
 from switchboard.session.restate_metrics import report_metrics
 from switchboard.session.session import session_object
@@ -36,6 +37,11 @@ class Sessions:
             session,
             customer_usage(settings),
             summaries_service(models()),
-            staff_door(StaffRegistry(admin_url), SessionList(Introspection(admin_url), settings.currency), speaker),
+            staff_door(
+                StaffRegistry(admin_url),
+                SessionList(Introspection(admin_url), settings.currency),
+                Inspector(Introspection(admin_url), settings),
+                speaker,
+            ),
         )
         return Served(services, background=(partial(report_metrics, Introspection(admin_url)),))

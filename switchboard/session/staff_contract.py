@@ -7,11 +7,12 @@ the gateway has authenticated.
 import re
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from switchboard.messages import WireModel
-from switchboard.session.contract import SESSION_ID, TRANSCRIPT_PAGE_MAX_TURNS, CustomerId
+from switchboard.session.contract import SESSION_ID, TRANSCRIPT_PAGE_MAX_TURNS, CustomerId, TurnRecord
 
 STAFF_DOOR = "StaffDoor"
 STAFF_ROLE = "staff"
@@ -149,3 +150,55 @@ class StaffServices(WireModel):
     """The staff services that this mesh has, by name."""
 
     services: tuple[StaffService, ...]
+
+
+class StaffTurnRequest(StaffSessionRequest):
+    """Names the turn that a staff member looks into."""
+
+    turn: int = Field(ge=1)
+
+
+class TimedPart(WireModel):
+    """A model call, a tool call or an agent's turn. Times are milliseconds; `start_ms` counts from the turn's start.
+
+    `depth` is 0 for the session. Each part comes after the part that called it. `took_ms` is None while it runs.
+    """
+
+    kind: Literal["session", "agent", "model", "tool"]
+    name: str
+    depth: int
+    state: Literal["waiting", "running", "retrying", "paused", "ok", "failed"]
+    start_ms: int
+    took_ms: int | None
+    why: str = Field("", description="The failure, if it failed.")
+
+
+class Timeline(WireModel):
+    """The parts of a turn, or in `note` the reason why there are none."""
+
+    parts: tuple[TimedPart, ...] = ()
+    took_ms: int = 0
+    note: str = ""
+
+
+class Refusal(WireModel):
+    """A call that a tool refused or that failed. `rule` is the number of the policy's rule, if its text names one."""
+
+    tool: str
+    rule: str
+    text: str
+
+
+class TurnInspection(WireModel):
+    """Everything that the mesh knows about a turn. `costs` has one entry for each model reply in the record.
+
+    The cost does not include model calls that returned no usable reply; the session's cost does.
+    """
+
+    record: TurnRecord
+    turns_total: int
+    timeline: Timeline
+    refusals: tuple[Refusal, ...]
+    costs: tuple[Decimal, ...]
+    cost: Decimal
+    currency: str

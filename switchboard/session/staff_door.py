@@ -7,6 +7,7 @@ The door looks up which staff services the mesh has, because a call to an unknow
 import json
 import logging
 from datetime import timedelta
+from decimal import Decimal
 
 import restate
 from pydantic import JsonValue
@@ -15,6 +16,7 @@ from switchboard.messages import WireModel
 from switchboard.runtime.invocations import NOTHING_RETAINED, RETRIES, refuse_bad_input
 from switchboard.runtime.speaker_check import signed_requests
 from switchboard.session.contract import SESSION, ClaimedKey, EventsPage, SessionStatus, Transcript, session_id
+from switchboard.session.inspection import Inspector, refusals
 from switchboard.session.session_list import SessionList
 from switchboard.session.staff_contract import (
     BY,
@@ -32,8 +34,11 @@ from switchboard.session.staff_contract import (
     StaffServices,
     StaffSessionRequest,
     StaffTranscriptRequest,
+    StaffTurnRequest,
     StatusQuery,
+    Timeline,
     TranscriptPage,
+    TurnInspection,
 )
 from switchboard.session.staff_registry import Registered, StaffRegistry
 from switchboard.session_ids import is_public_part, public_part
@@ -53,13 +58,18 @@ REPLIES_KEPT = timedelta(days=1)
 CLAIMS_KEPT = 2 * REPLIES_KEPT
 """Longer than the answer: a key is claimed before its request runs."""
 
+NO_SUCH_TURN = "There is no turn {turn}. The session has {total} turns."
+
+TIMELINE = restate.RunOptions[Timeline](type_hint=Timeline)
 LOOK_UP = restate.RunOptions[Registered](type_hint=Registered)
 LIST_SESSIONS = restate.RunOptions[SessionPage](type_hint=SessionPage)
 FIND_SESSION = restate.RunOptions[str](type_hint=str)
 
 
-def staff_door(registry: StaffRegistry, listing: SessionList, speaker: SpeakerKeys | None) -> restate.Service:
-    """Return the door. `registry` knows the mesh's staff services, and `listing` its sessions.
+def staff_door(
+    registry: StaffRegistry, listing: SessionList, inspector: Inspector, speaker: SpeakerKeys | None
+) -> restate.Service:
+    """Return the door. `registry` knows the mesh's staff services, `listing` its sessions, `inspector` its turns.
 
     `speaker` verifies that the gateway speaks.
     """
@@ -87,6 +97,7 @@ def staff_door(registry: StaffRegistry, listing: SessionList, speaker: SpeakerKe
         return (await registered(ctx, registry)).services
 
     add_session_reads(door, listing)
+    add_inspection(door, listing, inspector)
 
     @door.handler(journal_retention=timedelta(0), idempotency_retention=CLAIMS_KEPT)
     async def claim(ctx: restate.Context, key: ClaimedKey) -> ClaimedKey:
@@ -123,6 +134,29 @@ def add_session_reads(door: restate.Service, listing: SessionList) -> None:
         query = EventsQuery(after=request.after, limit=request.limit)
         content = await read_session(ctx, listing, request, EVENTS_FOR_STAFF, query)
         return EventsPage.model_validate_json(content)
+
+
+def add_inspection(door: restate.Service, listing: SessionList, inspector: Inspector) -> None:
+    """Add the handler with which staff look into a turn."""
+
+    @door.handler(**NOTHING_RETAINED)
+    async def turn(ctx: restate.Context, request: StaffTurnRequest) -> TurnInspection:
+        """Return a turn with its costs, the refusals of tools, and its timeline while Restate keeps it."""
+        page = TranscriptPage(after=request.turn - 1, limit=1)
+        found = Transcript.model_validate_json(await read_session(ctx, listing, request, TRANSCRIPT_FOR_STAFF, page))
+        if not found.turns:
+            raise restate.TerminalError(NO_SUCH_TURN.format(turn=request.turn, total=found.turns_total), 404)
+        record = found.turns[0]
+        costs = inspector.costs(record)
+        return TurnInspection(
+            record=record,
+            turns_total=found.turns_total,
+            timeline=await ctx.run_typed("timeline", inspector.timeline, TIMELINE, record),
+            refusals=refusals(record),
+            costs=costs,
+            cost=sum(costs, Decimal(0)),
+            currency=inspector.settings.currency,
+        )
 
 
 async def pass_on(ctx: restate.Context, registry: StaffRegistry, call: StaffCall) -> StaffAnswer:

@@ -16,6 +16,7 @@ POLLED = {
     ("StaffDoor", "sessions"),
     ("StaffDoor", "status"),
     ("StaffDoor", "transcript"),
+    ("StaffDoor", "turn"),
     ("Approvals", "list"),
     ("ApprovalInbox", "list_waiting"),
     ("Cases", "list"),
