@@ -26,6 +26,7 @@ from switchboard.cli.timeline import max_concurrent, timeline
 from switchboard.cli.turn_poller import TurnPoller
 from switchboard.client import Refused
 from switchboard.ingress_client import MeshClient
+from switchboard.local.gateway import GatewayPorts
 from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.observe import TracePorts, tracing_or_reason
 from switchboard.local.problem import InvalidCommand, Problem
@@ -136,7 +137,8 @@ async def play(project: MeshProject, scenes: Sequence[Scene], folder: Path, obse
     if not failures:
         messages = sum(len(scene.says) for scene in scenes)
         out.print(
-            f"{messages} messages, all replies as expected, in {played - began:.0f} s. Next: switchboard up",
+            f"{messages} messages, all replies as expected, in {played - began:.0f} s. Next: switchboard up, which "
+            f"opens a console at {GatewayPorts().url}/",
             style="green",
             highlight=False,
         )

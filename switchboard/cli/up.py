@@ -220,6 +220,7 @@ def show(mesh: Mesh, model: Mapping[str, str] | None, tracing_off: str = "") -> 
     table.add_column(no_wrap=True, style="dim")
     table.add_row("Restate UI", f"{addresses.admin_url}/ui/", "running turns and calls")
     if mesh.gateway is not None:
+        table.add_row("console", f"http://127.0.0.1:{mesh.gateway.port}/", "chat; staff work at /staff")
         table.add_row("gateway", f"http://127.0.0.1:{mesh.gateway.port}", "get a token with `switchboard token`")
     table.add_row("ingress", addresses.ingress_url, "only signed requests; keep it private")
     table.add_row("admin", addresses.admin_url, "service registry and SQL")

@@ -1,4 +1,4 @@
-"""The path with which staff look into a turn. It adds links to Jaeger and the Restate UI, if their addresses are set."""
+"""The path with which staff look into a turn. Adds links to Jaeger and the Restate UI, if their addresses are set."""
 
 from typing import Annotated
 from urllib.parse import quote

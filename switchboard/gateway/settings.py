@@ -128,7 +128,7 @@ class ConsoleSettings(BaseSettings):
     console_token_path: str = Field(
         "",
         validation_alias="GATEWAY_CONSOLE_TOKEN_PATH",
-        pattern=r"^(/[A-Za-z0-9._~/-]+)?$",
+        pattern=r"^(/[A-Za-z0-9._~-][A-Za-z0-9._~/-]*)?$",
         description="A path on the console's own origin, such as /auth/token. Your site answers a POST there with a "
         "token of the signed-in user.",
     )
