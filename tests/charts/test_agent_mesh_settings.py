@@ -6,6 +6,7 @@ import re
 import socket
 import sys
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from switchboard.session.settings import SessionSettings
 from switchboard.telemetry.setup import EXPORT_TIMEOUT
 from switchboard.toolkit.settings import PolicySettings, ToolsSettings
 from tests.charts.pods import pod_templates
-from tests.charts.rendering import HELM_DIR, Manifest, Settings, one, render, values
+from tests.charts.rendering import HELM_DIR, Manifest, Settings, one, refused, render, values
 
 CHART = "agent-mesh"
 
@@ -226,6 +227,84 @@ def test_prices_reach_the_sessions(empty_environment: pytest.MonkeyPatch) -> Non
     settings = SessionSettings()
     assert set(settings.prices) == {"gpt-5-mini", "gpt-5-nano"}
     assert settings.restate_admin_url == "http://restate.restate:9070/"
+
+
+LIMITS: Settings = {
+    "sessions.budget": "7.50",
+    "sessions.tokensMax": 3_000_000,
+    "sessions.turnTokensMax": 40_000_000,
+    "sessions.idleMax": "P90D",
+    "sessions.customer.turnsMax": 3,
+    "sessions.customer.turnsPerMinute": 0,
+    "sessions.customer.sessionsPerDay": 1_000_000,
+    "sessions.customer.tokensPerDay": 9_000_000_000,
+    "sessions.customer.costPerDay": 12.5,
+    "gateway.customerRequestsMax": 5,
+    "gateway.customerRequestsPerMinute": 0,
+    "gateway.addressConnectionsMax": 7,
+    "gateway.trustedProxies": ["10.0.0.0/8", "2001:db8::7"],
+}
+
+
+def limits(settings: Settings, patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the limits that triage and the gateway read with these values, by the names of the values."""
+    manifests = render(CHART, set=settings)
+    for name in ("triage", "gateway"):
+        for variable, value in environment(manifests, name).items():
+            patch.setenv(variable, value)
+    return limits_of(SessionSettings(), GatewaySettings())
+
+
+def limits_of(sessions: SessionSettings, gateway: GatewaySettings) -> dict[str, Any]:
+    return {
+        "sessions.budget": sessions.session_budget,
+        "sessions.tokensMax": sessions.session_tokens_max,
+        "sessions.turnTokensMax": sessions.turn_tokens_max,
+        "sessions.idleMax": sessions.session_idle_max,
+        "sessions.customer.turnsMax": sessions.customer_turns_max,
+        "sessions.customer.turnsPerMinute": sessions.customer_turns_per_minute,
+        "sessions.customer.sessionsPerDay": sessions.customer_sessions_per_day,
+        "sessions.customer.tokensPerDay": sessions.customer_tokens_per_day,
+        "sessions.customer.costPerDay": sessions.customer_cost_per_day,
+        "gateway.customerRequestsMax": gateway.customer_requests_max,
+        "gateway.customerRequestsPerMinute": gateway.customer_requests_per_minute,
+        "gateway.addressConnectionsMax": gateway.address_connections_max,
+        "gateway.trustedProxies": [str(network) for network in gateway.trusted_proxies],
+    }
+
+
+def test_values_set_the_limits_of_sessions_customers_and_addresses(empty_environment: pytest.MonkeyPatch) -> None:
+    wanted = LIMITS | {
+        "sessions.budget": Decimal("7.50"),
+        "sessions.idleMax": timedelta(days=90),
+        "sessions.customer.costPerDay": Decimal("12.5"),
+        "gateway.trustedProxies": ["10.0.0.0/8", "2001:db8::7/128"],
+    }
+    assert limits(LIMITS, empty_environment) == wanted
+
+
+def test_limits_in_values_are_the_programs_own_defaults(empty_environment: pytest.MonkeyPatch) -> None:
+    empty_environment.setenv("GATEWAY_JWT_SECRET", FROM_A_SECRET)
+    own = limits_of(SessionSettings(), GatewaySettings())
+    assert limits({}, empty_environment) == own
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        ("sessions.budget", "-1"),
+        ("sessions.budget", "5 USD"),
+        ("sessions.idleMax", "30 days"),
+        ("sessions.tokensMax", "many"),
+        ("sessions.customer.turnsMax", 0),
+        ("sessions.customer.costPerDay", -1),
+        ("sessions.customers", {}),
+        ("gateway.addressConnectionsMax", 0),
+        ("gateway.trustedProxies", ["ingress-nginx"]),
+    ],
+)
+def test_limit_that_no_program_accepts_is_refused(value: str, wrong: Any) -> None:
+    assert value.rpartition(".")[2] in refused(CHART, set={value: wrong})
 
 
 def test_environment_contains_no_literal_secrets() -> None:

@@ -45,4 +45,22 @@ them are in the pod template and none in a ConfigMap: a changed ConfigMap would 
 - {name: SWITCHBOARD_PRICES, value: {{ $root.Values.model.prices | toJson | quote }}}
 - {name: SWITCHBOARD_PRICE_CURRENCY, value: {{ $root.Values.model.priceCurrency }}}
 {{- end }}
+{{- if .config.uses.prices }}
+{{- include "agent-mesh.session-env" $root }}
+{{- end }}
+{{- end }}
+
+{{/* Limits of sessions and of customers. helm reads large numbers as floating point. */}}
+{{- define "agent-mesh.session-env" -}}
+{{- with .Values.sessions }}
+- {name: SWITCHBOARD_SESSION_BUDGET, value: {{ .budget | quote }}}
+- {name: SWITCHBOARD_SESSION_TOKENS_MAX, value: {{ .tokensMax | int64 | quote }}}
+- {name: SWITCHBOARD_TURN_TOKENS_MAX, value: {{ .turnTokensMax | int64 | quote }}}
+- {name: SWITCHBOARD_SESSION_IDLE_MAX, value: {{ .idleMax | quote }}}
+- {name: SWITCHBOARD_CUSTOMER_TURNS_MAX, value: {{ .customer.turnsMax | int64 | quote }}}
+- {name: SWITCHBOARD_CUSTOMER_TURNS_PER_MINUTE, value: {{ .customer.turnsPerMinute | int64 | quote }}}
+- {name: SWITCHBOARD_CUSTOMER_SESSIONS_PER_DAY, value: {{ .customer.sessionsPerDay | int64 | quote }}}
+- {name: SWITCHBOARD_CUSTOMER_TOKENS_PER_DAY, value: {{ .customer.tokensPerDay | int64 | quote }}}
+- {name: SWITCHBOARD_CUSTOMER_COST_PER_DAY, value: {{ .customer.costPerDay | quote }}}
+{{- end }}
 {{- end }}
