@@ -4,13 +4,14 @@
 #   scripts/ci/scan.sh dependencies   the Python packages in requirements/ and the npm packages in package-lock.json
 #   scripts/ci/scan.sh images         the images that scripts/ci/images.sh has built
 #   TAG              tag of the images; default: the project's version
+#   TOOLS_VENV       folder for pip-audit; default: .tools/venv-audit
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"
 
 OSV_SCANNER=2.5.0
 PIP_AUDIT=2.10.1
-TOOLS_VENV=.tools/venv-audit
+TOOLS_VENV=${TOOLS_VENV:-.tools/venv-audit}
 
 osv_scanner() {
   go run "github.com/google/osv-scanner/v2/cmd/osv-scanner@v$OSV_SCANNER" scan "$@"

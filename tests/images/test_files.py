@@ -1,6 +1,7 @@
 """Each image contains the files that its service needs, and no others."""
 
 import re
+import stat
 import subprocess
 import sys
 import tomllib
@@ -67,6 +68,15 @@ def test_image_has_no_tests_and_no_development_tools(builder: Builder, service: 
     ]
     assert not [path for path in everything if path.startswith("opt/uv") or re.search(r"/bin/(uv|pip|gcc)$", path)]
     assert not [path for path in everything if re.search(r"site-packages/(pip|setuptools|pytest|typer|rich)/", path)]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_file_in_an_image_changes_the_user(builder: Builder, service: str) -> None:
+    """The Dockerfile removes setuid and setgid from the base image. Packages and sources are copied after that."""
+    image = builder.build("service", service)
+    modes = {path: image.at(path).lstat().st_mode for path in image.files("/")}
+    assert len(modes) > 100
+    assert [path for path, mode in modes.items() if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID)] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
