@@ -303,6 +303,27 @@ def decide_approval(
         out.print(decided, markup=False, highlight=False)
 
 
+@app.command("take-over")
+def take_over(
+    session: Annotated[str, typer.Argument(metavar="[SESSION]", help="The session's id.")] = "",
+    case: Annotated[str, typer.Option("--case", help="Id of a case, instead of its session's.")] = "",
+    taken_from: Annotated[str, typer.Option("--from", help="The colleague who answers in the session.")] = "",
+    by: By = None,
+    folder: StaffFolder = DEFAULT_FOLDER,
+    gateway_url: GatewayUrl = GATEWAY_URL,
+) -> None:
+    """Answer a customer in the agents' place, until /back. The agents are silent meanwhile."""
+    from switchboard.cli.console import report_errors
+    from switchboard.cli.staff import StaffDesk
+    from switchboard.cli.take_over import take_over as chat
+    from switchboard.local.problem import InvalidCommand
+
+    with report_errors():
+        if bool(session) == bool(case):
+            raise InvalidCommand("Give either a session or --case. `switchboard cases list` shows both.")
+        asyncio.run(chat(StaffDesk(gateway_url, folder, by), session, case, taken_from))
+
+
 @cases.command("list")
 def list_cases(folder: StaffFolder = DEFAULT_FOLDER, gateway_url: GatewayUrl = GATEWAY_URL) -> None:
     """List the open cases, oldest first."""

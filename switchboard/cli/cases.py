@@ -91,7 +91,7 @@ def show_case(case: Case, console: Console) -> None:
     rows = [
         ("Case", Text(case.case_id, style="bold")),
         ("Customer", customer_cell(case)),
-        ("Session", Text(case.session_id)),
+        ("Session", Text(f"{case.session_id}  (to answer the customer: switchboard take-over --case {case.case_id})")),
         ("Opened", Text(local_time(case.opened_at))),
         ("Summary", Text(case.summary)),
         *(("Note", Text(f"{local_time(note.at)}, {note.by}: {note.text}")) for note in case.notes),

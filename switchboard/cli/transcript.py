@@ -24,7 +24,8 @@ def show(turns: Sequence[TurnRecord], customer_id: str, console: Console) -> Non
     for turn in turns:
         at = turn.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         tokens = turn.usage.input_tokens + turn.usage.output_tokens
-        console.print(Text(f"Turn {turn.turn} · {at} · {' → '.join(turn.agents)} · {tokens:,} tokens", style="dim"))
+        who = " → ".join(turn.agents) or turn.by or customer_id
+        console.print(Text(f"Turn {turn.turn} · {at} · {who} · {tokens:,} tokens", style="dim"))
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False, width=width(console))
         table.add_column(no_wrap=True)
         table.add_column(ratio=1)
@@ -36,6 +37,9 @@ def show(turns: Sequence[TurnRecord], customer_id: str, console: Console) -> Non
 
 def turn_lines(turn: TurnRecord, customer_id: str) -> Iterator[Line]:
     """Yield the lines of a turn, without notes that only the model sees."""
+    if turn.note:
+        to = "the agents" if turn.act == "handed_back" else "colleagues"
+        yield f"{turn.by}, to {to}", Text(turn.note, style="dim")
     for index, message in enumerate(turn.messages):
         match message:
             case UserText(text=text):
@@ -45,8 +49,8 @@ def turn_lines(turn: TurnRecord, customer_id: str) -> Iterator[Line]:
                     yield agent, Text(text)
                 results = results_after(turn.messages[index + 1 :])
                 yield from (("", call_line(call, results)) for call in calls)
-            case Notice(text=text):
-                yield "Switchboard", Text(text, style="yellow")
+            case Notice(text=text, by=by):
+                yield by or "Switchboard", Text(text, style="" if by else "yellow")
             case _:
                 pass
 

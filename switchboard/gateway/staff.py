@@ -27,6 +27,7 @@ from switchboard.gateway.api import (
     json_response,
     token_of,
     unauthorized,
+    validated_text,
 )
 from switchboard.gateway.contract import SessionId
 from switchboard.gateway.event_streams import DOCUMENTED_STREAM, After, LastEventId, Run, session_stream
@@ -39,12 +40,16 @@ from switchboard.gateway.staff_client import StaffClient
 from switchboard.gateway.staff_contract import (
     ApprovalDecision,
     Closing,
+    ColleagueNote,
     CustomerFilter,
     CustomerId,
+    HandBack,
     HandlerInput,
     Name,
     NewNote,
     RecordId,
+    StaffText,
+    TakeOver,
     TextFilter,
 )
 from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, EventsPage, SessionStatus, Transcript
@@ -56,10 +61,15 @@ from switchboard.session.staff_contract import (
     SessionPage,
     StaffCall,
     StaffEventsRequest,
+    StaffHandBack,
+    StaffMessage,
+    StaffNote,
     StaffRequest,
     StaffServices,
     StaffSessionRequest,
+    StaffTakeOver,
     StaffTranscriptRequest,
+    StaffTurn,
 )
 from switchboard.session_ids import public_part
 from switchboard.telemetry.spans import CONVERSATION
@@ -246,6 +256,54 @@ async def status(request: Request, session_id: SessionId, member: Member) -> Res
     set_attribute(CONVERSATION, public_part(session_id))
     wanted = StaffSessionRequest(by=member, session_id=session_id)
     return json_response(await client_of(request).read("status", wanted))
+
+
+@staff.post("/sessions/{session_id}/take-over", response_model=StaffTurn)
+async def take_over(
+    request: Request, session_id: SessionId, member: Member, take_over: TakeOver, idempotency_key: Key = None
+) -> Response:
+    """Answer in a session in the agents' place. A running turn is stopped first, and the customer is told.
+
+    From this reply on, no agent answers until the hand-back. 409 with the name if a colleague answers already.
+    """
+    wanted = StaffTakeOver(by=member, session_id=session_id, from_colleague=take_over.from_colleague)
+    return await act_in_session(request, "take_over", wanted, idempotency_key)
+
+
+@staff.post("/sessions/{session_id}/messages", response_model=StaffTurn)
+async def write(
+    request: Request, session_id: SessionId, member: Member, message: StaffText, idempotency_key: Key = None
+) -> Response:
+    """Write to the customer of a session that you have taken over."""
+    sent = StaffMessage(by=member, session_id=session_id, text=validated_text(message.text))
+    return await act_in_session(request, "message", sent, idempotency_key)
+
+
+@staff.post("/sessions/{session_id}/notes", response_model=StaffTurn)
+async def session_note(
+    request: Request, session_id: SessionId, member: Member, note: ColleagueNote, idempotency_key: Key = None
+) -> Response:
+    """Add a note for colleagues to a session that a member of staff answers in."""
+    added = StaffNote(by=member, session_id=session_id, text=note.text)
+    return await act_in_session(request, "note", added, idempotency_key)
+
+
+@staff.post("/sessions/{session_id}/hand-back", response_model=StaffTurn)
+async def hand_back(
+    request: Request, session_id: SessionId, member: Member, hand_back: HandBack, idempotency_key: Key = None
+) -> Response:
+    """Let the agents answer again in a session that you have taken over. They read the note; the customer does not."""
+    ended = StaffHandBack(by=member, session_id=session_id, note=hand_back.note)
+    return await act_in_session(request, "hand_back", ended, idempotency_key)
+
+
+async def act_in_session(
+    request: Request, handler: str, wanted: StaffSessionRequest, idempotency_key: str | None
+) -> Response:
+    """Call a handler of the door that changes a session, once, under a key."""
+    set_attribute(CONVERSATION, public_part(wanted.session_id))
+    client, key = client_of(request), effective_key(request, idempotency_key)
+    return json_response(await client.act_in_session(handler, wanted, key))
 
 
 async def read(request: Request, member: str, service: str, handler: str, **body: Any) -> Response:

@@ -12,14 +12,17 @@ from switchboard.gateway.problems import Problem
 from switchboard.gateway.sessions import KEY_REUSED, NOT_READY, RETRY_AFTER_S, UNAVAILABLE
 from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh, RestateIngress
 from switchboard.messages import WireModel
-from switchboard.session.contract import ClaimedKey
+from switchboard.session.contract import SESSION_EXPIRED, ClaimedKey
 from switchboard.session.staff_contract import (
+    ANSWERS,
     NOT_OFFERED,
+    NOT_TAKEN_OVER,
     REGISTRY_AWAY,
     SESSIONS_UNREADABLE,
     STAFF_DOOR,
     StaffAnswer,
     StaffCall,
+    StaffRequest,
 )
 from switchboard.telemetry.spans import CANCELLATION_MESSAGE
 
@@ -57,13 +60,21 @@ class StaffClient:
 
     async def act(self, call: StaffCall, key: str) -> bytes:
         """Call a staff service once, under a key, and return its answer as JSON."""
-        scoped = f"staff/{call.by}/{key}"
-        digest = ClaimedKey(digest=hashlib.sha256(call.model_dump_json().encode()).hexdigest())
+        return unpacked(await self._once("act", call, key, call.model_dump_json()))
+
+    async def act_in_session(self, handler: str, request: StaffRequest, key: str) -> bytes:
+        """Call a handler of the door that changes a session, once, under a key, and return its answer as JSON."""
+        return await self._once(handler, request, key, f"{handler} {request.model_dump_json()}")
+
+    async def _once(self, handler: str, request: StaffRequest, key: str, claim: str) -> bytes:
+        """Call a handler of the door under a key. `claim` is what the key is good for."""
+        scoped = f"staff/{request.by}/{key}"
+        digest = ClaimedKey(digest=hashlib.sha256(claim.encode()).hexdigest())
         with problems_for_errors():
             claimed = await self._ingress.call(path("claim"), digest, CALL_TIMEOUT, scoped)
             if ClaimedKey.model_validate_json(claimed) != digest:
                 raise Problem(422, "key_reused", KEY_REUSED)
-            return unpacked(await self._ingress.call(path("act"), call, CALL_TIMEOUT, scoped))
+            return await self._ingress.call(path(handler), request, CALL_TIMEOUT, scoped)
 
 
 def path(handler: str) -> str:
@@ -98,6 +109,12 @@ def problem_of(failed: HandlerFailed) -> Problem:
         return Problem(503, "mesh_not_ready", failed.message, RETRY_AFTER_S)
     if failed.message == CANCELLATION_MESSAGE:
         return Problem(409, "stopped", STOPPED)
+    if failed.message == NOT_TAKEN_OVER:
+        return Problem(409, "not_taken_over", failed.message)
+    if ANSWERS in failed.message:
+        return Problem(409, "taken_over", failed.message)
+    if failed.message == SESSION_EXPIRED:
+        return Problem(410, "session_expired", failed.message)
     if failed.status in CODES:
         return Problem(failed.status, CODES[failed.status], f"{failed.message.rstrip('.')}.")
     logger.error("a staff member's request could not be finished: status %s", failed.status)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Literal
 
-from switchboard.messages import WireModel
+from switchboard.messages import WireModel, added_later
 
 MINUTE = timedelta(minutes=1)
 
@@ -41,13 +41,15 @@ class GrantRequest(WireModel):
     """Asks for the tokens of one turn.
 
     `estimate` are the tokens that are charged if the turn never reports. `promised` turns make calls that the customer
-    has confirmed; they are never refused.
+    has confirmed; they are never refused. `unanswered` messages go to a staff member: they use no tokens, so that only
+    the limit of a minute applies.
     """
 
     turn_id: str
     estimate: int
     new_session: bool = False
     promised: bool = False
+    unanswered: bool = added_later(False)
 
 
 class Grant(WireModel):
@@ -126,6 +128,8 @@ def grant_tokens(
 ) -> tuple[Account, Grant]:
     """Return the account after a turn asked for tokens, and what it is granted. A refused turn costs nothing."""
     account = account_now(account, now, limits)
+    if request.unanswered:
+        return count_unanswered(account, now, limits)
     left = tokens_left(account, limits)
     refused = None if request.promised else refusal(account, request, now, limits, left)
     if refused is not None:
@@ -159,10 +163,22 @@ def refusal(account: Account, request: GrantRequest, now: datetime, limits: Limi
     # If none are left, other turns have reserved them and may give some back.
     if len(account.reserved) >= limits.turns_max or none_left:
         return Grant(refused="turns", retry_after_s=round(RETRY_WHILE_BUSY.total_seconds()))
+    return too_soon(account, now, limits)
+
+
+def too_soon(account: Account, now: datetime, limits: Limits) -> Grant | None:
+    """Return the refusal of a message that is one too many in a minute."""
     wait = account.minute_full_at + pause_between(limits) - MINUTE - now
-    if wait > timedelta(0):
-        return Grant(refused="minute", retry_after_s=ceil(wait.total_seconds()))
-    return None
+    return Grant(refused="minute", retry_after_s=ceil(wait.total_seconds())) if wait > timedelta(0) else None
+
+
+def count_unanswered(account: Account, now: datetime, limits: Limits) -> tuple[Account, Grant]:
+    """Return the account after a message that no agent answers."""
+    refused = too_soon(account, now, limits)
+    if refused is not None:
+        return account, refused
+    later = account.minute_full_at + pause_between(limits)
+    return account.model_copy(update={"minute_full_at": later}), Grant(tokens=0)
 
 
 def spent(account: Account, limits: Limits) -> bool:

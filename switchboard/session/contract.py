@@ -122,6 +122,11 @@ class SendReply(WireModel):
     interrupted: bool = Field(False, description="True when the turn was stopped before it was finished.")
     confirmation: Confirmation | None = Field(None, description="Set when the text asks the customer to confirm.")
     trace_id: str = Field("", description="Trace id of this message, in hexadecimal, for troubleshooting.")
+    staffed: bool = Field(
+        False,
+        description="True while a member of staff answers in this session. Their messages are in the transcript.",
+        exclude_if=lambda value: value is False,
+    )
 
 
 class HeldDecision(CustomerRequest):
@@ -162,7 +167,8 @@ class TurnRecord(WireModel):
     - `by` without `act`: a staff member wrote `reply` to the customer. `messages` is one Notice with the same `by`.
     - `taken_over`: from here on `by` answers in the agents' place. `reply` tells the customer.
     - `handed_back`: from here on the agents answer. `by` is the staff member who handed back, or empty if the staff
-      member was silent for too long. `reply` tells the customer. The Note in `messages` is for the agents.
+      member was silent for too long. `reply` tells the customer. The Note in `messages` is for the agents; `note` is
+      the staff member's part of it.
     - `note`: `by` wrote `note` for colleagues. Customers never see this turn; see `for_customers`.
     While a staff member answers, a customer's message is a turn with one UserText, without agents and without `by`;
     its `reply` says that a staff member will answer.
@@ -200,7 +206,7 @@ class TurnRecord(WireModel):
             if not (self.act and isinstance(message, Note))
         )
         by = STAFF_MEMBER if self.by else ""
-        return self.model_copy(update={"by": by, "messages": messages, "invocation_id": ""})
+        return self.model_copy(update={"by": by, "messages": messages, "invocation_id": "", "note": ""})
 
 
 class Transcript(WireModel):
@@ -267,6 +273,16 @@ class AgentSpending(WireModel):
     cost: Decimal
 
 
+class Staffed(WireModel):
+    """A staff member answers in the agents' place. Customers see STAFF_MEMBER in `by`."""
+
+    by: str
+    since: datetime
+    waiting_since: datetime | None = Field(
+        None, description="Time of the oldest message of the customer that the staff member has not answered."
+    )
+
+
 class SessionStatus(WireModel):
     """State of a session. Available at any time, also while a turn runs."""
 
@@ -281,3 +297,4 @@ class SessionStatus(WireModel):
     cost: Decimal
     budget: Decimal
     currency: str
+    staff: Staffed | None = added_later(None)

@@ -7,7 +7,7 @@ from typing import Literal
 import restate
 
 from switchboard.loop.decisions import JOURNAL
-from switchboard.messages import Notice
+from switchboard.messages import Notice, WireModel
 from switchboard.session.consent import read_consent
 from switchboard.session.contract import (
     NO_AGENTS,
@@ -17,12 +17,13 @@ from switchboard.session.contract import (
     SendMessage,
     SendReply,
 )
-from switchboard.session.customers import ask_for_tokens, estimated_tokens, settle_by_estimate
+from switchboard.session.customers import ask_for_tokens, ask_to_write, estimated_tokens, settle_by_estimate
 from switchboard.session.directory import Directory
 from switchboard.session.hops import RUNNING, Route, StopSignals, follow_hand_offs
 from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
-from switchboard.session.metrics import count_confirmation, count_message, count_unserved
+from switchboard.session.metrics import count_confirmation, count_message, count_staffed, count_unserved
 from switchboard.session.settings import SessionSettings
+from switchboard.session.staffed import customer_wrote
 from switchboard.session.state import (
     FinishedTurn,
     Head,
@@ -39,7 +40,10 @@ from switchboard.session.storage import (
     new_head,
     require_head,
     require_new_request,
+    send_reply,
+    store_turn,
 )
+from switchboard.session.take_over import start_silence_timer, store_take_over
 from switchboard.session_ids import public_part
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import current, link, parent_traceparent
@@ -57,6 +61,15 @@ OVER_BUDGET = "Sorry, this conversation has reached its usage limit. Please star
 
 SEEN_IS_CHECKED = 2
 """Version of a turn's journal from which on a yes with `seen` is checked too, which adds a journal entry."""
+
+
+class Arrival(WireModel):
+    """The time and the trace of a message to a staff member, and how long the customer may wait for the answer."""
+
+    at: datetime
+    trace: str
+    silent_max: timedelta
+
 
 BEGIN_OPTIONS = restate.RunOptions(type_hint=TurnStart, max_duration=AGENT_LOOKUP_MAX)
 
@@ -77,9 +90,27 @@ class Conversation:
         head = await load_head(ctx, message)
         head = new_head(message, self.first_agent) if head is None else mark_signed_in(message, head)
         head = require_new_request(ctx, head)
+        if head.staff is not None:
+            return await self.record(ctx, head, message.text)
         start = await self.begin(ctx, head)
         consent = await self.find_consent(ctx, head, start, message)
         return await self.proceed(ctx, head, start, message.text, consent)
+
+    async def record(self, ctx: restate.ObjectContext, head: Head, text: str) -> SendReply:
+        """Store a message to the staff member who answers. No model is asked."""
+        span = current()
+        options = restate.RunOptions(type_hint=Arrival)
+        arrival = await ctx.run_typed("arrival", self.look_at_clock, options, parent_traceparent())
+        if span is not None:
+            span.restore(arrival.trace, arrival.at)
+        await ask_to_write(ctx, head)
+        head, done = customer_wrote(head, arrival.at, text)
+        head = start_silence_timer(ctx, head, arrival.silent_max)
+        count_staffed()
+        return send_reply(store_turn(ctx, head, arrival.at, done, self.settings), done)
+
+    async def look_at_clock(self, trace: str) -> Arrival:
+        return Arrival(at=datetime.now(UTC), trace=trace, silent_max=self.settings.staff_silent_max)
 
     async def find_consent(
         self, ctx: restate.ObjectContext, head: Head, start: TurnStart, message: SendMessage
@@ -109,6 +140,8 @@ class Conversation:
     ) -> SendReply:
         """Take the customer's explicit yes or no. Raises 409 if the question is no longer open."""
         head = require_new_request(ctx, require_head(ctx, await load_head(ctx, decision)))
+        if head.staff is not None:
+            raise restate.TerminalError(QUESTION_CLOSED, status_code=409)
         start = await self.begin(ctx, head)
         if head.held is None or head.held.held_id != decision.held_id:
             raise restate.TerminalError(QUESTION_CLOSED, status_code=409)
@@ -154,7 +187,12 @@ class Conversation:
         if done.changed is not None:
             await mark_withheld(ctx, done.changed)
         count_message(done, self.settings)
-        return commit_turn(ctx, head, start.at, done, self.settings, held, start)
+        new = store_turn(ctx, head, start.at, done, self.settings, held, start)
+        if stops.take_over is None:
+            return send_reply(new, done)
+        # In the same write as the outcome, so that no other message comes between them.
+        staffed = store_take_over(ctx, new, stops.take_over, self.settings)
+        return send_reply(new, done).model_copy(update={"staffed": staffed.staff is not None})
 
     async def hold(self, ctx: restate.ObjectContext, done: FinishedTurn) -> PendingConfirmation:
         """Return the calls of a question as pending from now until they expire."""

@@ -95,16 +95,27 @@ async def ask_for_tokens(ctx: restate.ObjectContext, head: Head, start: TurnStar
     request = GrantRequest(
         turn_id=ctx.request().id, estimate=start.estimate, new_session=head.turns_total == 0, promised=promised
     )
+    grant = await request_grant(ctx, head, request)
+    of_session = start.tokens_left
+    if grant.tokens is None or (of_session is not None and of_session <= grant.tokens):
+        return start
+    return start.model_copy(update={"tokens_left": grant.tokens, "limited_by": grant.limited_by})
+
+
+async def ask_to_write(ctx: restate.ObjectContext, head: Head) -> None:
+    """Count a message that no agent answers. Raises 429 if the customer sends too many in a minute."""
+    await request_grant(ctx, head, GrantRequest(turn_id=ctx.request().id, estimate=0, unanswered=True))
+
+
+async def request_grant(ctx: restate.ObjectContext, head: Head, request: GrantRequest) -> Grant:
+    """Return what the customer is granted. Raises 429 if the turn must not begin."""
     body = request.model_dump_json().encode()
     grant = Grant.model_validate_json(await ctx.generic_call(CUSTOMER_USAGE, "grant", body, account_key(head)))
     if grant.refused is not None:
         count_refused(grant.refused)
         text = LIMIT_REFUSALS[grant.refused].format(seconds=grant.retry_after_s)
         raise restate.TerminalError(text, status_code=TOO_MANY_REQUESTS)
-    of_session = start.tokens_left
-    if grant.tokens is None or (of_session is not None and of_session <= grant.tokens):
-        return start
-    return start.model_copy(update={"tokens_left": grant.tokens, "limited_by": grant.limited_by})
+    return grant
 
 
 def settle(ctx: restate.ObjectContext, before: Head, head: Head) -> Head:

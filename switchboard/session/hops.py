@@ -27,6 +27,7 @@ from switchboard.messages import (
     WireModel,
 )
 from switchboard.session.directory import TURN_HANDLER, Directory
+from switchboard.session.staffed import TakeOver, take_over_of
 from switchboard.session.state import (
     OUTCOME_UNKNOWN,
     Changed,
@@ -62,6 +63,7 @@ OUTCOME_LOST = (
 )
 TOO_SLOW = "Sorry, this took too long, so I stopped it."
 STOPPED = "Stopped."
+STOPPED_FOR_STAFF = "I stopped, because a member of our staff joins this conversation."
 PART_WITHHELD = (
     "(The provider of our language model refused a part of our conversation, so I answer without that part.)"
 )
@@ -72,13 +74,17 @@ TOO_MANY_HOPS = "Sorry, your request was passed between several agents, and none
 
 
 class StopSignals:
-    """Signals that end a turn early: the customer's stop (an awakeable) and the deadline, which sets `late`."""
+    """Signals that end a turn early: a stop by the customer or staff (an awakeable), and the deadline (`late`).
+
+    A stop by staff sets `take_over`, which the turn commits with its outcome.
+    """
 
     def __init__(self, ctx: restate.ObjectContext, head: Head, at: datetime, deadline: timedelta) -> None:
         self.stop_id, self.stop_requested = ctx.awakeable(type_hint=str)
         self.deadline = ctx.sleep(deadline, name="turn deadline")
         self.at = at
         self.late = False
+        self.take_over: TakeOver | None = None
         running = Running(
             customer_id=head.customer_id,
             signed_in=head.signed_in,
@@ -87,6 +93,10 @@ class StopSignals:
             since=at,
         )
         ctx.set(RUNNING, running)
+
+    async def read_stop(self) -> None:
+        """Read who has stopped the turn. The stop must have arrived: reading it then adds nothing to the journal."""
+        self.take_over = take_over_of(await self.stop_requested)
 
 
 class AgentList(WireModel):
@@ -192,7 +202,7 @@ async def take_turns(ctx: restate.ObjectContext, route: Route, progress: Progres
                 added.append(Notice(text=text))
                 return FinishedTurn(text=text, agents=tuple(agents), added=tuple(added), question=question)
             case Interrupted(known=known):
-                return interrupted_turn(agents, added, known, late=stops.late)
+                return interrupted_turn(agents, added, known, stops)
             case HandOff() if hop == HOPS_MAX:
                 break
             case HandOff(to=to):
@@ -225,6 +235,8 @@ async def take_turn(
     completed, _ = await restate.wait_completed(turn, stops.stop_requested, stops.deadline)
     if turn not in completed:
         stops.late = stops.stop_requested not in completed
+        if not stops.late:
+            await stops.read_stop()
         await turn.cancel_invocation()
         ended, _ = await restate.wait_completed(turn, ctx.sleep(AGENT_STOP_GRACE, name="stop grace"))
         if turn not in ended:
@@ -256,7 +268,8 @@ def apologise(text: str, agents: list[str], added: list[Message]) -> FinishedTur
     return FinishedTurn(text=text, agents=tuple(agents), added=(*added, Notice(text=text)), failed=True)
 
 
-def interrupted_turn(agents: list[str], added: list[Message], known: bool, late: bool) -> FinishedTurn:
-    text = interruption_text(TOO_SLOW if late else STOPPED, added, known)
+def interrupted_turn(agents: list[str], added: list[Message], known: bool, stops: StopSignals) -> FinishedTurn:
+    reason = TOO_SLOW if stops.late else STOPPED_FOR_STAFF if stops.take_over else STOPPED
+    text = interruption_text(reason, added, known)
     added = [*added, Notice(text=text)]
-    return FinishedTurn(text=text, agents=tuple(agents), added=tuple(added), interrupted=True, failed=late)
+    return FinishedTurn(text=text, agents=tuple(agents), added=tuple(added), interrupted=True, failed=stops.late)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Literal, cast
 
@@ -16,6 +16,7 @@ from switchboard.session.state import FinishedTurn, PendingConfirmation, model_c
 from switchboard.telemetry import spans
 from switchboard.telemetry.metrics import TURN_SECONDS, elapsed_seconds
 
+STAFFED_SECONDS = (30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400)
 CONFIRMATION_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 900)
 
 MESSAGES = Counter("switchboard_messages", "Customers' messages, by outcome.", ["outcome"])
@@ -30,6 +31,11 @@ CONFIRMATION_WAIT = Histogram(
     "switchboard_confirmation_wait_seconds",
     "Time from the question to the customer's yes or no.",
     buckets=CONFIRMATION_SECONDS,
+)
+TAKE_OVERS = Counter("switchboard_take_overs", "Sessions that staff have taken over.", ["taken_from"])
+HAND_BACKS = Counter("switchboard_hand_backs", "Sessions that went back from staff to the agents.", ["reason"])
+STAFFED_DURATION = Histogram(
+    "switchboard_staffed_duration_seconds", "Time from a take-over to its hand-back.", buckets=STAFFED_SECONDS
 )
 
 
@@ -60,6 +66,26 @@ def count_message(done: FinishedTurn, settings: SessionSettings, outcome: str = 
 def count_unserved() -> None:
     """Count a message for which no agent could be found."""
     spans.on_end(lambda span: MESSAGES.labels("unserved").inc())
+
+
+def count_staffed() -> None:
+    """Count a message to a staff member. Its time is not observed, because nothing answers it."""
+    spans.on_end(lambda span: MESSAGES.labels("staffed").inc())
+
+
+def count_take_over(from_colleague: bool) -> None:
+    """Count a take-over, from the agents or from a colleague."""
+    spans.on_end(lambda span: TAKE_OVERS.labels("colleague" if from_colleague else "agents").inc())
+
+
+def count_hand_back(reason: Literal["returned", "silent"], lasted: timedelta) -> None:
+    """Count a hand-back by a staff member, or of one who was silent for too long."""
+
+    def count(span: spans.HandlerSpan) -> None:
+        HAND_BACKS.labels(reason).inc()
+        STAFFED_DURATION.observe(max(lasted.total_seconds(), 0))
+
+    spans.on_end(count)
 
 
 def count_refused(limit: str) -> None:

@@ -22,6 +22,7 @@ from switchboard.session.hops import RUNNING
 from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
 from switchboard.session.settings import SessionSettings
 from switchboard.session.staff_contract import EventsQuery, TranscriptPage
+from switchboard.session.staffed import shown_mode
 from switchboard.session.state import Head, Running
 from switchboard.session.storage import HEAD, load_head, load_running, new_head, require_head, turn_key
 from switchboard.session.turn_events import run_id
@@ -46,41 +47,49 @@ class SessionQueries:
     async def transcript(self, ctx: restate.ObjectSharedContext, request: TranscriptRequest) -> Transcript:
         """Return a page of turns. The page ends at `request.limit` or TRANSCRIPT_PAGE_MAX_BYTES."""
         head = require_head(ctx, await load_head(ctx, request))
-        page = await self.page(ctx, head, request.after, request.limit)
-        return page.model_copy(update={"turns": for_customers(page.turns)})
+        return await self.page(ctx, head, request.after, request.limit, for_staff=False)
 
     async def transcript_for_staff(self, ctx: restate.ObjectSharedContext, request: TranscriptPage) -> Transcript:
         """Return a page of turns of any customer's session."""
         head = require_head(ctx, await ctx.get(HEAD, type_hint=Head))
-        return await self.page(ctx, head, request.after, request.limit)
+        return await self.page(ctx, head, request.after, request.limit, for_staff=True)
 
-    async def page(self, ctx: restate.ObjectSharedContext, head: Head, after: int, limit: int) -> Transcript:
-        last = min(after + limit, head.turns_total)
+    async def page(
+        self, ctx: restate.ObjectSharedContext, head: Head, after: int, limit: int, for_staff: bool = True
+    ) -> Transcript:
+        """Return turns after a number, as staff or as the customer may see them.
+
+        A customer's page is filled although it leaves turns out, because an empty page is the end of a transcript.
+        """
         turns: list[TurnRecord] = []
         size_bytes = 0
-        for number in range(after + 1, last + 1):
-            turn = await ctx.get(turn_key(number), type_hint=TurnRecord)
-            if turn is None or size_bytes > TRANSCRIPT_PAGE_MAX_BYTES:
+        for number in range(after + 1, head.turns_total + 1):
+            if len(turns) == limit or size_bytes > TRANSCRIPT_PAGE_MAX_BYTES:
                 break
-            turns.append(turn)
-            size_bytes += len(turn.model_dump_json().encode())
+            stored = await ctx.get(turn_key(number), type_hint=TurnRecord)
+            if stored is None:
+                break
+            turn = stored if for_staff else stored.for_customers()
+            if turn is not None:
+                turns.append(turn)
+                size_bytes += len(turn.model_dump_json().encode())
         return Transcript(turns=tuple(turns), turns_total=head.turns_total)
 
     async def status(self, ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
         head, running = await load_head(ctx, request), await load_running(ctx, request)
-        return await self.status_of(ctx, head, running)
+        return await self.status_of(ctx, head, running, for_staff=False)
 
     async def status_for_staff(self, ctx: restate.ObjectSharedContext) -> SessionStatus:
         """Return the status of any customer's session."""
         head, running = await ctx.get(HEAD, type_hint=Head), await ctx.get(RUNNING, type_hint=Running)
-        return await self.status_of(ctx, head, running)
+        return await self.status_of(ctx, head, running, for_staff=True)
 
     async def status_of(
-        self, ctx: restate.ObjectSharedContext, head: Head | None, running: Running | None
+        self, ctx: restate.ObjectSharedContext, head: Head | None, running: Running | None, for_staff: bool
     ) -> SessionStatus:
         if head is None and running is not None:
             head = new_head(running, self.first_agent)
-        return await self.describe_status(ctx, require_head(ctx, head), running)
+        return await self.describe_status(ctx, require_head(ctx, head), running, for_staff)
 
     async def events(self, ctx: restate.ObjectSharedContext, request: EventsRequest) -> EventsPage:
         # In this order: a turn that is committed between the two reads is then in the head.
@@ -112,7 +121,7 @@ class SessionQueries:
         )
 
     async def describe_status(
-        self, ctx: restate.ObjectSharedContext, head: Head, running: Running | None
+        self, ctx: restate.ObjectSharedContext, head: Head, running: Running | None, for_staff: bool
     ) -> SessionStatus:
         turn = None
         if running is not None:
@@ -130,6 +139,7 @@ class SessionQueries:
             cost=head.cost,
             budget=self.settings.session_budget,
             currency=self.settings.currency,
+            staff=shown_mode(head, for_staff),
         )
 
     async def running_turn(self, running: Running) -> RunningTurn:

@@ -44,6 +44,7 @@ from switchboard.session.storage import (
     require_head,
 )
 from switchboard.session.summaries import SummaryResult
+from switchboard.session.take_over import add_take_over
 from switchboard.speaker import SPEAKER_HEADER, SpeakerKeys
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import propagation_headers, traced
@@ -87,6 +88,7 @@ def session_object(
     add_queries(session, queries)
     add_staff_queries(session, queries)
     add_private_handlers(session, settings, first_agent)
+    add_take_over(session, settings)
     return session
 
 

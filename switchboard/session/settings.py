@@ -68,6 +68,13 @@ class SessionSettings(BaseSettings):
         description="A session without a message for this long expires, in ISO 8601: what was said in it is deleted. "
         "PT0S keeps sessions forever.",
     )
+    staff_silent_max: timedelta = Field(
+        timedelta(minutes=30),
+        validation_alias="SWITCHBOARD_STAFF_SILENT_MAX",
+        ge=timedelta(0),
+        description="How long a customer may wait for a member of staff who has taken the session over, in ISO 8601. "
+        "Then the agents answer again. PT0S waits forever.",
+    )
 
     customer_turns_max: int = Field(
         20,

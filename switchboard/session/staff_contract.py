@@ -7,12 +7,20 @@ the gateway has authenticated.
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
 from switchboard.messages import WireModel
-from switchboard.session.contract import SESSION_ID, TRANSCRIPT_PAGE_MAX_TURNS, CustomerId, TurnRecord
+from switchboard.session.contract import (
+    SESSION_ID,
+    TRANSCRIPT_PAGE_MAX_TURNS,
+    CustomerId,
+    Staffed,
+    TurnRecord,
+    check_text,
+)
+from switchboard.text import PlainText
 
 STAFF_DOOR = "StaffDoor"
 STAFF_ROLE = "staff"
@@ -21,6 +29,17 @@ STAFF_ROLE = "staff"
 BY = "by"
 """The field of a staff handler's input that the door fills in with the staff member's subject."""
 
+NOTE_MAX_CHARS = 2_000
+
+NoteText = Annotated[str, PlainText(NOTE_MAX_CHARS, min_chars=1, lines=True)]
+OptionalNote = Annotated[str, PlainText(NOTE_MAX_CHARS, lines=True)]
+
+TAKE_OVER = "staff_take_over"
+STAFF_MESSAGE = "staff_message"
+STAFF_NOTE = "staff_note"
+HAND_BACK = "staff_hand_back"
+"""The session's handlers with which staff act. They are private; only the door calls them."""
+
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
 """Names of services and handlers in a path."""
 
@@ -28,6 +47,13 @@ NOT_OFFERED = "This mesh does not offer"
 """Beginning of the refusal for a service or handler that the mesh does not have. The gateway recognises it."""
 
 BY_IS_GIVEN = f"The field {BY!r} comes from your token. Leave it out."
+NOT_TAKEN_OVER = "No member of staff answers in this session. Take it over first."
+ANSWERED_BY_COLLEAGUE = (
+    "{by} answers in this session since {since:%Y-%m-%d %H:%M} UTC. To take it over from them, name them in `from`."
+)
+ANSWERS = " answers in this session since "
+"""Part of the refusal above. The gateway recognises it."""
+
 REGISTRY_AWAY = "The mesh cannot look up its staff services at the moment. Nothing was done. Retry in a few seconds."
 SESSIONS_UNREADABLE = "The mesh cannot look through its sessions at the moment. Retry in a few seconds."
 SEVERAL_SESSIONS = "Several sessions have this id in the list. Use the full id of the one that you mean."
@@ -65,6 +91,37 @@ class StaffSessionRequest(StaffRequest):
     """Names the session that a staff member reads."""
 
     session_id: str
+
+
+class StaffTakeOver(StaffSessionRequest):
+    """Asks to answer in a session in the agents' place."""
+
+    from_colleague: str = Field("", description="The colleague whom the session is taken from, if one answers in it.")
+
+
+class StaffMessage(StaffSessionRequest):
+    """A message to the customer."""
+
+    text: Annotated[str, AfterValidator(check_text)]
+
+
+class StaffNote(StaffSessionRequest):
+    """A note for colleagues, which no customer and no agent sees."""
+
+    text: NoteText
+
+
+class StaffHandBack(StaffSessionRequest):
+    """Lets the agents answer again. The agents read the note; the customer does not."""
+
+    note: OptionalNote = ""
+
+
+class StaffTurn(WireModel):
+    """An act of staff was recorded: the number of the session's last turn, and who answers now, if not the agents."""
+
+    turn: int
+    staff: Staffed | None = None
 
 
 class StaffTranscriptRequest(StaffSessionRequest):

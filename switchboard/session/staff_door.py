@@ -21,19 +21,28 @@ from switchboard.session.session_list import SessionList
 from switchboard.session.staff_contract import (
     BY,
     BY_IS_GIVEN,
+    HAND_BACK,
     NOT_OFFERED,
     REGISTRY_AWAY,
     STAFF_DOOR,
+    STAFF_MESSAGE,
+    STAFF_NOTE,
+    TAKE_OVER,
     EventsQuery,
     SessionListRequest,
     SessionPage,
     StaffAnswer,
     StaffCall,
     StaffEventsRequest,
+    StaffHandBack,
+    StaffMessage,
+    StaffNote,
     StaffRequest,
     StaffServices,
     StaffSessionRequest,
+    StaffTakeOver,
     StaffTranscriptRequest,
+    StaffTurn,
     StaffTurnRequest,
     StatusQuery,
     Timeline,
@@ -42,7 +51,7 @@ from switchboard.session.staff_contract import (
 )
 from switchboard.session.staff_registry import Registered, StaffRegistry
 from switchboard.session_ids import is_public_part, public_part
-from switchboard.speaker import SpeakerKeys
+from switchboard.speaker import SPEAKER_HEADER, SpeakerKeys
 from switchboard.telemetry.spans import propagation_headers, traced
 
 logger = logging.getLogger(__name__)
@@ -98,6 +107,7 @@ def staff_door(
 
     add_session_reads(door, listing)
     add_inspection(door, listing, inspector)
+    add_session_acts(door, listing)
 
     @door.handler(journal_retention=timedelta(0), idempotency_retention=CLAIMS_KEPT)
     async def claim(ctx: restate.Context, key: ClaimedKey) -> ClaimedKey:
@@ -159,6 +169,41 @@ def add_inspection(door: restate.Service, listing: SessionList, inspector: Inspe
         )
 
 
+def add_session_acts(door: restate.Service, listing: SessionList) -> None:
+    """Add the handlers with which staff take a session over, write in it and hand it back."""
+
+    @door.handler()
+    async def take_over(ctx: restate.Context, request: StaffTakeOver) -> StaffTurn:
+        """Answer in a session in the agents' place, from the moment of this reply on. 409 if a colleague does."""
+        return await act_in_session(ctx, listing, request, TAKE_OVER)
+
+    @door.handler()
+    async def message(ctx: restate.Context, request: StaffMessage) -> StaffTurn:
+        """Write to the customer. 409 unless the staff member has taken the session over."""
+        return await act_in_session(ctx, listing, request, STAFF_MESSAGE)
+
+    @door.handler()
+    async def note(ctx: restate.Context, request: StaffNote) -> StaffTurn:
+        """Add a note for colleagues to a session that a staff member answers in."""
+        return await act_in_session(ctx, listing, request, STAFF_NOTE)
+
+    @door.handler()
+    async def hand_back(ctx: restate.Context, request: StaffHandBack) -> StaffTurn:
+        """Let the agents answer again. 409 unless the staff member has taken the session over."""
+        return await act_in_session(ctx, listing, request, HAND_BACK)
+
+
+async def act_in_session(
+    ctx: restate.Context, listing: SessionList, request: StaffSessionRequest, handler: str
+) -> StaffTurn:
+    """Call a session's handler for staff. The session sees the signature, and refuses a second copy of a request."""
+    headers = {**propagation_headers(), SPEAKER_HEADER: ctx.request().headers.get(SPEAKER_HEADER, "")}
+    key = await full_key(ctx, listing, request)
+    logger.info("staff member %s calls %s of session %s", request.by, handler, public_part(key))
+    body = request.model_dump_json().encode()
+    return StaffTurn.model_validate_json(await ctx.generic_call(SESSION, handler, body, key=key, headers=headers))
+
+
 async def pass_on(ctx: restate.Context, registry: StaffRegistry, call: StaffCall) -> StaffAnswer:
     """Call the handler for the staff member and return its answer. Raises the handler's TerminalError."""
     if BY in call.request:
@@ -186,12 +231,18 @@ async def read_session(
     ctx: restate.Context, listing: SessionList, request: StaffSessionRequest, handler: str, payload: WireModel
 ) -> bytes:
     """Call a session's handler for staff. The session may be named by the public part of its id, as the list does."""
+    key = await full_key(ctx, listing, request)
+    logger.info("staff member %s reads session %s", request.by, public_part(key))
+    body = payload.model_dump_json().encode()
+    return await ctx.generic_call(SESSION, handler, body, key=key, headers=propagation_headers())
+
+
+async def full_key(ctx: restate.Context, listing: SessionList, request: StaffSessionRequest) -> str:
+    """Return the session's key. The request may name it by the public part of its id, as the list does."""
     try:
         key = session_id(request.session_id)
     except ValueError as error:
         raise restate.TerminalError(f"{request.session_id!r} {error}.", status_code=400) from error
-    logger.info("staff member %s reads session %s", request.by, public_part(key))
     if is_public_part(key):
         key = await ctx.run_typed("session id", listing.key_of, FIND_SESSION, key)
-    body = payload.model_dump_json().encode()
-    return await ctx.generic_call(SESSION, handler, body, key=key, headers=propagation_headers())
+    return key

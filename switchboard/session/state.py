@@ -25,10 +25,11 @@ from switchboard.messages import (
     WireModel,
     added_later,
 )
-from switchboard.session.contract import AgentSpending, TurnRecord
+from switchboard.session.contract import Act, AgentSpending, TurnRecord
 from switchboard.session.settings import SessionSettings
 from switchboard.session.window import (
     WINDOW_LIMIT_BYTES,
+    WINDOW_STAFFED_BYTES,
     Window,
     bound_opaque,
     flatten,
@@ -156,7 +157,10 @@ class Changed(WireModel):
 
 
 class FinishedTurn(WireModel):
-    """The result of a turn. `agents` are the agents that worked on it, in order."""
+    """The result of a turn. `agents` are the agents that worked on it, in order.
+
+    `by`, `act` and `note` are set for acts of staff; see TurnRecord.
+    """
 
     text: str
     added: tuple[Message, ...]
@@ -166,6 +170,9 @@ class FinishedTurn(WireModel):
     question: Question | None = None
     attempts: tuple[Spent, ...] = ()
     changed: Changed | None = None
+    by: str = added_later("")
+    act: Act = added_later("")
+    note: str = added_later("")
 
 
 class TurnStart(WireModel):
@@ -214,14 +221,21 @@ def open_message(head: Head, text: str, consent: Literal["yes", "no"] | None) ->
     message = UserText(text=text)
     if head.held is None:
         return Opening(messages=(message,), active=head.active)
-    # Only the tools' names: models obey notes, so a note must not contain text by a customer or a model.
-    dropped = Note(text=NOT_CONFIRMED.format(tools=", ".join(call.tool for call in head.held.calls)))
+    dropped = note_of_dropped(head.held)
     if consent == "yes":
         return Opening(messages=(message,), active=head.held.agent, confirmed=head.held.calls)
     if consent == "no":
         done = FinishedTurn(text=NOT_DONE, added=(message, dropped, Notice(text=NOT_DONE)))
         return Opening(messages=(message,), active=head.active, settled=done)
     return Opening(messages=(dropped, message), active=head.active)
+
+
+def note_of_dropped(held: PendingConfirmation) -> Note:
+    """Tell the model that the calls of a question were not made.
+
+    Contains only the tools' names: models obey notes, so a note must not contain text by a customer or a model.
+    """
+    return Note(text=NOT_CONFIRMED.format(tools=", ".join(call.tool for call in held.calls)))
 
 
 def finished_turn(reply: Reply, agents: Sequence[str], added: Sequence[Message]) -> FinishedTurn:
@@ -238,6 +252,9 @@ def turn_record(turn: int, at: datetime, done: FinishedTurn) -> TurnRecord:
         failed=done.failed,
         interrupted=done.interrupted,
         usage=sum((call.usage for call in model_calls(done)), Usage()),
+        by=done.by,
+        act=done.act,
+        note=done.note,
     )
 
 
@@ -253,7 +270,7 @@ def head_after_turn(
         update={
             "active": active,
             "turns_total": turn,
-            "window": (*head.window, window_turn(turn, done.added)),
+            "window": (*head.window, window_turn(turn, done.added)) if done.added else head.window,
             "held": held,
             "last_at": at,
             "spending": add_spending(head.spending, model_calls(done), settings),
@@ -285,7 +302,10 @@ def trim_window(head: Head) -> tuple[Head, Window]:
     """Return the session with a window within its limit, and the turns for which to request a summary now, if any.
 
     If a requested summary never arrives, another one is requested once the turns that it covers have left the window.
+    While a staff member answers, no model is asked for a summary.
     """
+    if head.staff is not None:
+        return head.model_copy(update={"window": newest_turns(head.window, WINDOW_STAFFED_BYTES)}), ()
     pending = head.folding >= head.window[0].turn if head.window else False
     oldest = () if pending else turns_to_summarize(head.window)
     folding = oldest[-1].turn if oldest else head.folding if pending else 0

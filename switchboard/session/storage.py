@@ -100,7 +100,7 @@ def mark_signed_in(message: SendMessage, head: Head) -> Head:
     return head.model_copy(update={"signed_in": head.signed_in or message.signed_in})
 
 
-def require_new_request(ctx: restate.ObjectContext, head: Head) -> Head:
+def require_new_request(ctx: AnyContext, head: Head) -> Head:
     """Return the session with this request remembered. Raises 409 for a copy of a signed request that it has heard."""
     heard = hear(head, token_id(ctx.request().headers.get(SPEAKER_HEADER, "")))
     if heard is None:
@@ -130,6 +130,20 @@ def commit_turn(
 
     `start` is given by turns that agents took part in: their customer's account is told what they used.
     """
+    new = store_turn(ctx, head, at, done, settings, held, start)
+    return send_reply(new, done)
+
+
+def store_turn(
+    ctx: restate.ObjectContext,
+    head: Head,
+    at: datetime,
+    done: FinishedTurn,
+    settings: SessionSettings,
+    held: PendingConfirmation | None = None,
+    start: TurnStart | None = None,
+) -> Head:
+    """Write the turn and return the new head, which is written too. For one write of several turns."""
     new, oldest = trim_window(head_after_turn(head, at, done, held, settings))
     if oldest and over_budget(new, settings):
         new = new.model_copy(update={"folding": 0})  # Do not pay for a summary.
@@ -142,6 +156,11 @@ def commit_turn(
     ctx.set(turn_key(new.turns_total), turn_record(new.turns_total, at, done))
     ctx.set(HEAD, new)
     ctx.clear(RUNNING)
+    return new
+
+
+def send_reply(new: Head, done: FinishedTurn) -> SendReply:
+    """Return the reply to the customer for a turn that is stored."""
     return SendReply(
         text=done.text,
         agent=new.active,
@@ -151,6 +170,7 @@ def commit_turn(
         interrupted=done.interrupted,
         confirmation=new.held.confirmation() if done.question is not None and new.held is not None else None,
         trace_id=span.trace_id if (span := current()) else "",
+        staffed=new.staff is not None,
     )
 
 

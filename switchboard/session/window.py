@@ -13,6 +13,9 @@ WINDOW_KEPT_BYTES = 8 * 1024
 WINDOW_LIMIT_BYTES = 2 * WINDOW_MAX_BYTES
 """Hard limit when summaries fail: the oldest turns are dropped, so that the cost of a turn stays bounded."""
 
+WINDOW_STAFFED_BYTES = 4 * WINDOW_MAX_BYTES
+"""The same while a staff member answers. It is larger, because no summary is made until the hand-back."""
+
 
 class WindowTurn(WireModel):
     """One turn as a model sees it. `size_bytes` is the size of its messages in JSON."""

@@ -1,0 +1,143 @@
+"""A chat of a staff member with a customer, in the agents' place: `switchboard take-over`."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from switchboard.builtin.cases.contract import Case
+from switchboard.cli.console import err, note, out
+from switchboard.cli.staff import StaffDesk
+from switchboard.cli.transcript import show
+from switchboard.client import PAGES_MAX, MeshError
+from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, SessionStatus, Transcript, TurnRecord
+from switchboard.session.staff_contract import StaffTurn
+from switchboard.staff_api import StaffApi
+
+# Importing readline gives input() line editing and a history. Some platforms lack it; the chat works without it.
+with contextlib.suppress(ImportError):
+    import readline  # noqa: F401
+
+HELP = "/note TEXT  /back TEXT  /quit"
+SHOWN_TURNS = 10
+"""Turns of the conversation that are shown at the beginning."""
+
+POLL_PAUSE = timedelta(seconds=1)
+"""Pause between two looks for new messages of the customer."""
+
+ENDED = "The conversation went back to the agents because the customer had waited too long."
+GIVEN_AWAY = "{by} has taken the conversation over from you."
+STILL_YOURS = "The conversation is still yours. Hand it back with `switchboard take-over {session}` and /back."
+
+
+@dataclass
+class StaffChat:
+    """One staff member's chat in one session. `seen` is the last turn that is shown."""
+
+    staff: StaffApi
+    session: str
+    customer: str = ""
+    by: str = ""
+    seen: int = 0
+    ended: bool = False
+
+    async def begin(self, taken_from: str) -> None:
+        """Take the session over and show the end of its conversation. Raises MeshError."""
+        turn = await self._act("take-over", **{"from": taken_from})
+        assert turn.staff is not None
+        self.by = turn.staff.by
+        status = await self.staff.get(SessionStatus, "sessions", self.session, "status")
+        self.customer = status.customer_id
+        self.seen = max(status.turns_total - SHOWN_TURNS, 0)
+        note(f"You answer {self.customer} in session {self.session} · {HELP}")
+        await self.show_new()
+
+    async def show_new(self) -> None:
+        """Show the turns that were not shown yet, and notice the end of the take-over."""
+        turns: list[TurnRecord] = []
+        for _ in range(PAGES_MAX):
+            page = await self.staff.get(
+                Transcript, "sessions", self.session, "transcript", after=self.seen, limit=TRANSCRIPT_PAGE_MAX_TURNS
+            )
+            turns += page.turns
+            self.seen = page.turns[-1].turn if page.turns else self.seen
+            if not page.turns or self.seen >= page.turns_total:
+                break
+        show(turns, self.customer, out)
+        self.notice_end(turns)
+
+    def notice_end(self, turns: Sequence[TurnRecord]) -> None:
+        for turn in turns:
+            if turn.act == "handed_back":
+                self.ended = True
+                if not turn.by:
+                    note(ENDED)
+            elif turn.act == "taken_over":
+                self.ended = turn.by != self.by
+                if self.ended:
+                    note(GIVEN_AWAY.format(by=turn.by))
+
+    async def run_line(self, line: str) -> None:
+        """Write a line to the customer, or carry out a command. Raises MeshError."""
+        command, _, text = line.partition(" ")
+        match command:
+            case "/back":
+                await self._act("hand-back", note=text.strip())
+            case "/note":
+                await self._act("notes", text=text.strip())
+            case _ if line.startswith("/"):
+                note(HELP)
+            case _:
+                await self._act("messages", text=line)
+        await self.show_new()
+
+    async def _act(self, path: str, **body: object) -> StaffTurn:
+        return await self.staff.post(StaffTurn, "sessions", self.session, path, **body)
+
+
+async def take_over(desk: StaffDesk, session: str, case_id: str, taken_from: str) -> None:
+    """Chat until the conversation is handed back, /quit, or the end of the input. Raises MeshError before that."""
+    async with desk.api() as staff:
+        if case_id:
+            session = (await staff.get(Case, "cases", case_id)).session_id
+        chat = StaffChat(staff, session)
+        await chat.begin(taken_from)
+        watching = asyncio.create_task(watch(chat)) if sys.stdin.isatty() else None
+        try:
+            await answer_lines(chat)
+        finally:
+            if watching is not None:
+                watching.cancel()
+        if not chat.ended:
+            note(STILL_YOURS.format(session=session))
+
+
+async def answer_lines(chat: StaffChat) -> None:
+    """Carry out each line of the input. An error does not end the chat."""
+    while not chat.ended:
+        line = await asyncio.to_thread(read_line)
+        if line is None or line == "/quit":
+            return
+        if line:
+            try:
+                await chat.run_line(line)
+            except MeshError as problem:
+                err.print(str(problem), style="red", markup=False, highlight=False)
+
+
+async def watch(chat: StaffChat) -> None:
+    """Show new messages of the customer while the staff member writes."""
+    while not chat.ended:
+        await asyncio.sleep(POLL_PAUSE.total_seconds())
+        with contextlib.suppress(MeshError):
+            await chat.show_new()
+
+
+def read_line() -> str | None:
+    """Return the typed line, or None at the end of the input."""
+    try:
+        return input().strip()
+    except EOFError:
+        return None
