@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import yaml
-
 from tests.charts.rendering import (
     NAMESPACES,
     RELEASES,
@@ -16,6 +14,7 @@ from tests.charts.rendering import (
     Settings,
     given,
     helm,
+    load_all,
     rendered_from,
 )
 
@@ -99,7 +98,7 @@ def rendered_on(
     """Return the objects that an upgrade would send to that cluster."""
     done = rendering_on(address, chart, *files, set=set, api_versions=api_versions)
     assert done.returncode == 0, done.stderr
-    return [each for each in yaml.safe_load_all(done.stdout) if each]
+    return load_all(done.stdout)
 
 
 def rendering_on(

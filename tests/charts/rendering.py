@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,22 @@ NAMESPACES = {"mesh-operator": "restate-operator", "mesh-platform": "mesh-platfo
 RELEASES = {"mesh-operator": "mesh-operator", "mesh-platform": "mesh-platform", "agent-mesh": "mesh"}
 
 HELM_TIMEOUT_SECONDS = 60
+
+
+def documents(text: str) -> list[Any]:
+    """Return the documents of a YAML text. On libyaml: `yaml.safe_load_all` takes longer for a chart than helm does."""
+    return list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+def load_all(text: str) -> list[Any]:
+    """Return the documents that are not empty."""
+    return [each for each in documents(text) if each]
+
+
+def load(text: str) -> Any:
+    """Return the only document of a YAML text."""
+    (document,) = documents(text)
+    return document
 
 
 class NeededSecret(NamedTuple):
@@ -73,13 +90,13 @@ IN_PRODUCTION: dict[str, Settings] = {
 
 def metadata(chart: str) -> dict[str, Any]:
     """Return the chart's Chart.yaml."""
-    read: dict[str, Any] = yaml.safe_load((HELM_DIR / chart / "Chart.yaml").read_text())
+    read: dict[str, Any] = load((HELM_DIR / chart / "Chart.yaml").read_text())
     return read
 
 
 def values(chart: str) -> dict[str, Any]:
     """Return the chart's values.yaml."""
-    read: dict[str, Any] = yaml.safe_load((HELM_DIR / chart / "values.yaml").read_text())
+    read: dict[str, Any] = load((HELM_DIR / chart / "values.yaml").read_text())
     return read
 
 
@@ -154,14 +171,31 @@ def template(
     namespace: str | None = None,
     notes: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `helm template`. Values files are names beside the chart's values.yaml, or paths."""
+    """Run `helm template`. Values files are names beside the chart's values.yaml, or paths.
+
+    The same is rendered once, because no test changes the charts.
+    """
+    texts = tuple(Path(each).read_text() if Path(each).is_absolute() else "" for each in files)
+    options = [word for version in api_versions for word in ("--api-versions", version)]
+    options += ["--kube-version", kube_version] if kube_version else []
+    options += ["--namespace", namespace or NAMESPACES[chart]]
+    settings = json.dumps(set or {})
+    return _template(chart, files, texts, settings, dependencies, release or RELEASES[chart], tuple(options), notes)
+
+
+@cache
+def _template(
+    chart: str,
+    files: tuple[str | Path, ...],
+    texts: tuple[str, ...],
+    settings: str,
+    dependencies: bool,
+    release: str,
+    options: tuple[str, ...],
+    notes: bool,
+) -> subprocess.CompletedProcess[str]:
     with rendered_from(chart, dependencies=dependencies) as folder:
-        arguments = ["template", release or RELEASES[chart], str(folder), *given(folder, files, set)]
-        arguments += ["--namespace", namespace or NAMESPACES[chart]]
-        for version in api_versions:
-            arguments += ["--api-versions", version]
-        if kube_version:
-            arguments += ["--kube-version", kube_version]
+        arguments = ["template", release, str(folder), *given(folder, files, json.loads(settings)), *options]
         if notes:
             arguments += ["--show-only", notes_as_a_manifest(folder)]
         return helm(*arguments)
@@ -224,7 +258,7 @@ def render(
         namespace=namespace,
     )
     assert done.returncode == 0, done.stderr
-    return [each for each in yaml.safe_load_all(done.stdout) if each]
+    return load_all(done.stdout)
 
 
 def refused(chart: str, *files: str | Path, set: Settings | None = None) -> str:  # noqa: A002 -- helm's own name
@@ -238,7 +272,7 @@ def notes(chart: str, *files: str | Path, set: Settings | None = None) -> str:  
     """Return the chart's NOTES.txt as `helm install` prints it."""
     done = template(chart, *files, set=set, notes=True)
     assert done.returncode == 0, done.stderr
-    return str(yaml.safe_load(done.stdout)["text"])
+    return str(load(done.stdout)["text"])
 
 
 def lint(chart: str, *files: str | Path, set: Settings | None = None) -> str:  # noqa: A002 -- helm's own name

@@ -10,11 +10,15 @@ from typing import Any
 import jsonschema
 import kubernetes_validate
 import pytest
-import yaml
+from kubernetes_validate import utils
 
 from tests.charts.pods import pod_templates
-from tests.charts.rendering import Manifest, fetched, metadata, named
+from tests.charts.rendering import Manifest, fetched, load_all, metadata, named
 from tests.parts import restate_crds
+
+# It would read a file of megabytes twice for each object. It changes nothing that it has read.
+utils.schema_contents = cache(utils.schema_contents)
+utils.all_versions = cache(utils.all_versions)
 
 KUBERNETES_VERSIONS = ("1.28", "1.31", "1.34", "1.37")
 """The oldest version that the charts support, the newest that the schemas know, and some between."""
@@ -85,8 +89,7 @@ def crds() -> dict[str, Any]:
     return {
         crd["spec"]["names"]["kind"]: crd["spec"]["versions"][-1]["schema"]["openAPIV3Schema"]
         for text in _crd_texts()
-        for crd in yaml.safe_load_all(text)
-        if crd
+        for crd in load_all(text)
     }
 
 
@@ -129,7 +132,7 @@ def _crd_files(chart: Path) -> list[str]:
 
 @cache
 def _parsed(texts: tuple[str, ...]) -> dict[str, Any]:
-    crds = [crd for text in texts for crd in yaml.safe_load_all(text) if crd]
+    crds = [crd for text in texts for crd in load_all(text)]
     return {crd["spec"]["names"]["kind"]: _schema_of(crd) for crd in crds}
 
 

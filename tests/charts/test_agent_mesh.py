@@ -18,6 +18,7 @@ from tests.charts.rendering import (
     given,
     helm,
     lint,
+    load_all,
     named,
     notes,
     of_kind,
@@ -206,7 +207,7 @@ def render_as(chart_version: str, settings: Settings | None = None) -> dict[str,
         arguments = given(folder, (), settings)
         done = helm("template", "mesh", str(folder), "--namespace", "mesh", "--is-upgrade", *arguments)
     assert done.returncode == 0, done.stderr
-    specs = deployments([each for each in yaml.safe_load_all(done.stdout) if each])
+    specs = deployments(load_all(done.stdout))
     return {name: json.dumps(spec["template"], sort_keys=True) for name, spec in specs.items()}
 
 

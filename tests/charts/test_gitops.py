@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.charts.api_server import cluster_with, config_map, namespace, rendered_on, secret
-from tests.charts.rendering import HELM_DIR, IN_PRODUCTION, Manifest, Settings, of_kind, render, values_files
+from tests.charts.rendering import HELM_DIR, IN_PRODUCTION, Manifest, Settings, load_all, of_kind, render, values_files
 from tests.charts.schemas import kubernetes_problems
 from tests.parts import PROJECT
 
@@ -19,7 +19,7 @@ CHARTS = ("mesh-platform", "agent-mesh")
 
 
 def documents(name: str, kind: str) -> list[dict[str, Any]]:
-    found = [each for each in yaml.safe_load_all((GITOPS / name).read_text()) if each["kind"] == kind]
+    found = [each for each in load_all((GITOPS / name).read_text()) if each["kind"] == kind]
     assert len(found) == 3, "one for each chart"
     return found
 

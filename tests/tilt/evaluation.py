@@ -11,7 +11,7 @@ from typing import Any
 import starlark
 import yaml
 
-from tests.charts.rendering import helm
+from tests.charts.rendering import documents, helm, load_all
 from tests.parts import PROJECT, need_helm
 
 PRELUDE = """
@@ -75,7 +75,7 @@ class Evaluation:
     @cached_property
     def objects(self) -> list[dict[str, Any]]:
         """All objects that were passed to k8s_yaml."""
-        return [each for call in self.all("k8s_yaml") for each in yaml.safe_load_all(call.first) if each]
+        return [each for call in self.all("k8s_yaml") for each in load_all(call.first)]
 
     @property
     def workloads(self) -> list[dict[str, Any]]:
@@ -169,7 +169,7 @@ def builtins(
         **{name: value(name) for name in VALUES},
         "helm": render_chart,
         "local": local,
-        "decode_yaml_stream": lambda text: list(yaml.safe_load_all(text)),
+        "decode_yaml_stream": documents,
         "encode_yaml_stream": lambda objects: yaml.safe_dump_all(objects),
         "_exists": lambda path: os.path.exists(project / path),
         "_basename": os.path.basename,

@@ -5,11 +5,10 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 
 from scripts.image_tree import image_files, services
 from switchboard.gateway.api import OPENAPI
-from tests.charts.rendering import template, values
+from tests.charts.rendering import documents, template, values
 from tests.images.dockerfile import read_dockerfile
 from tests.parts import PROJECT
 from tests.tilt.evaluation import Evaluation, evaluate
@@ -275,7 +274,7 @@ def test_files_in_commands_exist(up: Evaluation) -> None:
 
 
 def test_commands_use_the_names_of_the_platforms_objects(plain: Evaluation) -> None:
-    rendered = yaml.safe_load_all(template("mesh-platform", "values-local.yaml", dependencies=False).stdout)
+    rendered = documents(template("mesh-platform", "values-local.yaml", dependencies=False).stdout)
     (cluster,) = (each["metadata"]["name"] for each in rendered if each and each["kind"] == "RestateCluster")
     assert f" rsc/{cluster} " in f"{plain.one('local_resource', 'restate-ready').arguments[1]} "
     # The operator creates a namespace with the cluster's name, which contains the Service `restate`.
@@ -287,7 +286,7 @@ def test_commands_use_the_names_of_the_platforms_objects(plain: Evaluation) -> N
 
 def test_objects_are_one_valid_yaml_stream(up: Evaluation) -> None:
     (call,) = up.all("k8s_yaml")
-    names = [(each["kind"], each["metadata"]["name"]) for each in yaml.safe_load_all(call.first)]
+    names = [(each["kind"], each["metadata"]["name"]) for each in documents(call.first)]
     assert len(names) == len(set(names))
     assert not [name for kind, name in names if kind == "Pod"]
 
