@@ -52,8 +52,12 @@ def group_of(nodeid: str) -> str:
     )
 
 
-LONGEST_FIRST = (*MESHES[2:], *MESHES[:2], "tests/evals/test_cases.py", "tests/test_own_mesh.py")
-"""Groups that take minutes. They start first, so that the short ones fill the processes at the end."""
+LONGEST_FIRST = (
+    *(*MESHES[2:], *MESHES[:2]),
+    *("tests/models/test_dialects.py", "tests/evals/test_cases.py", "tests/images", "tests/evals/test_reference.py"),
+    *("tests/cli/test_up.py", "tests/attacks", "tests/test_own_mesh.py"),
+)
+"""Groups that take a minute or more. They start first, so that the short ones fill the processes at the end."""
 
 
 def position_of(nodeid: str) -> int:

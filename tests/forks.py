@@ -163,7 +163,7 @@ def possible() -> bool:
 def install() -> None:
     """Let every Process of this program be a fork, where that is possible."""
     if possible():
-        Process._launch = launch  # type: ignore[method-assign]
+        Process._launch = launch  # type: ignore[method-assign, assignment]
 
 
 def run(

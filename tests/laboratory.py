@@ -3,6 +3,7 @@
 The durable tests are there twice: for a mesh as it is, and for one where Restate suspends and replays at every await.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -74,8 +75,9 @@ async def open_laboratory(
             log = folder / "probe.log"
             yield Laboratory(mesh, opened.http, opened.model, replays, agent, tools, log, events_ports)
         finally:
-            await agent.stop()
-            await tools.stop()
+            # Nothing is left to keep. A service that stops would first wait for calls that a test has left running.
+            started = [process for process in (agent, tools, *mesh.processes) if process.alive]
+            await asyncio.gather(*(process.kill() for process in started))
 
 
 @pytest.fixture(scope="session", params=["as it is", "always replaying"])

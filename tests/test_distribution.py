@@ -12,10 +12,11 @@ from tests.conftest import group_of, left_to_nightly, position_of
         ("tests/mesh/test_loop.py::test_a[always replaying-alice-call0]", "always replaying"),
         ("tests/traces/test_traces.py::test_a[observed as it is]", "observed as it is"),
         ("tests/chaos/test_kill.py::test_a[observed always replaying-x]", "observed always replaying"),
+        ("tests/images/test_files.py::test_a[bank]", "tests/images"),
         ("tests/unit/test_decide.py::test_a[Unknown]", "tests/unit/test_decide.py"),
         ("tests/unit/test_decide.py::test_it_stays_as_it_is", "tests/unit/test_decide.py"),
     ],
-    ids="abcdef",
+    ids="abcdefg",
 )
 def test_tests_on_one_mesh_form_one_group(nodeid: str, group: str) -> None:
     assert group_of(nodeid) == group
