@@ -1,4 +1,7 @@
-"""Two hundred parallel bookings of the last ten seats: exactly ten succeed, also when the tools are killed."""
+"""Parallel bookings of the last ten seats: exactly ten succeed, also when the tools are killed.
+
+There are fifty bookings, and two hundred in nightly runs.
+"""
 
 import asyncio
 import json
@@ -23,11 +26,16 @@ from tests.mesh.booking_desk import (
 )
 
 SEATS = 10
-BOOKINGS = 200
+BOOKINGS = pytest.mark.parametrize(
+    "bookings", [pytest.param(50, id="fifty"), pytest.param(200, id="two hundred", marks=pytest.mark.slow)]
+)
 FARE, FROM_GIFT_CARD = Decimal(373), Decimal(1)
 PAYMENT_METHODS = {"carol": ("gift_card_3300", "credit_card_1005"), "erin": ("gift_card_4400", "credit_card_5454")}
 REFUSALS = ("(rule B2)", "Nothing was booked or charged.")
 """Refused by the policy because no seat was free, or by the flight because none was left."""
+
+DAYS_AHEAD = {50: 70, 200: 72}
+"""Each test books another day's flight, and the flight of the next day while the tools are killed."""
 
 KILLS_AT = (1, 4, 8)
 """Numbers of taken seats at which the tools are killed."""
@@ -48,7 +56,7 @@ class ToolCaller:
         tool, arguments = booking("SB310", day, *payments, destination="FCO", cabin="business", passengers=[guest])
         body = {
             "agent": "Airline",
-            "identity": {"session_id": f"seats-{number}", "customer_id": customer_id},
+            "identity": {"session_id": f"seats-{day}-{number}", "customer_id": customer_id},
             "tool": tool,
             "arguments": json.dumps(arguments),
         }
@@ -95,12 +103,12 @@ async def seats_taken(laboratory: Laboratory, day: date) -> dict[str, tuple[str,
     return seats_by_reservation(holds)
 
 
-async def book_all(door: ToolCaller, day: date) -> list[JSON]:
+async def book_all(door: ToolCaller, day: date, bookings: int) -> list[JSON]:
     """Make all bookings in parallel, and return the results."""
     customer_ids = list(PAYMENT_METHODS)
     return list(
         await asyncio.gather(
-            *(door.book(customer_ids[number % len(customer_ids)], day, number) for number in range(BOOKINGS))
+            *(door.book(customer_ids[number % len(customer_ids)], day, number) for number in range(bookings))
         )
     )
 
@@ -123,16 +131,20 @@ async def check_ten_booked(laboratory: Laboratory, day: date, before: Sums, resu
     assert after.open == 0
 
 
-async def test_ten_of_two_hundred_bookings_get_the_last_ten_seats(laboratory: Laboratory, door: ToolCaller) -> None:
-    day = days_from_today(70)
+@BOOKINGS
+async def test_ten_bookings_get_the_last_ten_seats(laboratory: Laboratory, door: ToolCaller, bookings: int) -> None:
+    day = days_from_today(DAYS_AHEAD[bookings])
     before = await sums(laboratory, day)
-    await check_ten_booked(laboratory, day, before, await book_all(door, day))
+    await check_ten_booked(laboratory, day, before, await book_all(door, day, bookings))
 
 
-async def test_ten_bookings_succeed_when_tools_are_killed_three_times(laboratory: Laboratory, door: ToolCaller) -> None:
-    day = days_from_today(71)
+@BOOKINGS
+async def test_ten_bookings_succeed_when_tools_are_killed_three_times(
+    laboratory: Laboratory, door: ToolCaller, bookings: int
+) -> None:
+    day = days_from_today(DAYS_AHEAD[bookings] + 1)
     before = await sums(laboratory, day)
-    booking_all = asyncio.create_task(book_all(door, day))
+    booking_all = asyncio.create_task(book_all(door, day, bookings))
     tools = laboratory.mesh.services["tools"]
     for seats in KILLS_AT:
 

@@ -16,7 +16,6 @@ from tests.gateway.front import open_gateway
 from tests.laboratory import SOON, Laboratory, open_laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
-SIDE_BY_SIDE = 300
 TOKENS_OF_DAY, TOKENS_OF_TURN = 40_000, 4_000
 LONG_MS = 60_000
 
@@ -61,27 +60,29 @@ def outcomes(answers: list[Answer]) -> Counter[tuple[int, str]]:
     return Counter((answer.status, answer.text) for answer in answers)
 
 
-async def test_sessions_side_by_side_share_the_tokens_of_one_day(limited: Laboratory) -> None:
+@pytest.mark.parametrize("sessions", [60, pytest.param(300, marks=pytest.mark.slow)])
+async def test_sessions_side_by_side_share_the_tokens_of_one_day(limited: Laboratory, sessions: int) -> None:
+    customer = f"anna-{sessions}"
     await restart_sessions(limited, CUSTOMER_TOKENS_PER_DAY=str(TOKENS_OF_DAY), TURN_TOKENS_MAX=str(TOKENS_OF_TURN))
     await limited.model.plays(scene("hello", says("hi")))
-    alice = [limited.customer("alice") for _ in range(SIDE_BY_SIDE)]
-    first = outcomes(await asyncio.gather(*(each.says("hello") for each in alice)))
+    all_sessions = [limited.customer(customer) for _ in range(sessions)]
+    first = outcomes(await asyncio.gather(*(each.says("hello") for each in all_sessions)))
     assert first.keys() <= {(200, "hi"), (429, IN_PROGRESS), (429, DAY)}
     assert first[(200, "hi")] >= TOKENS_OF_DAY // TOKENS_OF_TURN
-    for each in alice:  # One after another, they use what is left.
+    for each in all_sessions:  # One after another, they use what is left.
         answer = await each.says("hello")
         if answer.text == DAY:
             break
-    used = await settled(limited, "alice")
-    asked = [request for each in alice for request in await limited.model.requests(each.session)]
-    statuses = await asyncio.gather(*(each.asks("status") for each in alice))
+    used = await settled(limited, customer)
+    asked = [request for each in all_sessions for request in await limited.model.requests(each.session)]
+    statuses = await asyncio.gather(*(each.asks("status") for each in all_sessions))
     spent = [agent["usage"] for status in statuses for agent in status.body.get("spending", ())]
     assert answer.status == 429
     assert TOKENS_OF_DAY <= int(str(used["tokens"])) < TOKENS_OF_DAY + TOKENS_OF_TURN
     assert sum(usage["input_tokens"] + usage["output_tokens"] for usage in spent) == used["tokens"]
-    assert len(asked) < SIDE_BY_SIDE
+    assert len(asked) < sessions
     assert (await limited.customer("bob").says("hello")).text == "hi"
-    assert (await limited.customer("alice", signed_in=False).says("hello")).text == "hi"
+    assert (await limited.customer(customer, signed_in=False).says("hello")).text == "hi"
 
 
 async def test_customer_is_told_when_tokens_run_out_in_the_middle_of_a_turn(limited: Laboratory) -> None:

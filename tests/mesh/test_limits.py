@@ -4,13 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from itertools import pairwise
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from switchboard.local.process import free_ports
-from switchboard.session.contract import NO_AGENTS
 from switchboard.testing import calls, says, scene
 from tests.laboratory import Laboratory, open_laboratory
 
@@ -39,15 +36,6 @@ async def count_messages(laboratory: Laboratory, outcome: str) -> float:
         page = await response.text()
     wanted = f'switchboard_messages_total{{outcome="{outcome}"}} '
     return sum(float(line.removeprefix(wanted)) for line in page.splitlines() if line.startswith(wanted))
-
-
-async def test_message_is_refused_and_counted_when_no_agent_is_available(tmp_path: Path) -> None:
-    (unused,) = free_ports(1)
-    environment = {"RESTATE_ADMIN_URL": f"http://127.0.0.1:{unused}"}
-    async with open_laboratory(tmp_path, environment=environment) as laboratory:
-        answer = await laboratory.customer().says("hello")
-        assert (answer.status, answer.text) == (503, NO_AGENTS)
-        assert await count_messages(laboratory, "unserved") == 1
 
 
 async def test_session_stops_when_its_budget_is_spent(limited: Laboratory) -> None:
