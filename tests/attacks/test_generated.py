@@ -27,7 +27,7 @@ CHECKS = (
 
 
 @pytest.mark.parametrize(
-    "span", [timedelta(seconds=25), pytest.param(timedelta(minutes=2), marks=pytest.mark.slow)], ids=["short", "long"]
+    "span", [timedelta(seconds=12), pytest.param(timedelta(minutes=2), marks=pytest.mark.slow)], ids=["short", "long"]
 )
 async def test_generated_requests_get_documented_answers(attacked: Attacked, span: timedelta, tmp_path: Path) -> None:
     await attacked.laboratory.model.plays(ANYTHING)

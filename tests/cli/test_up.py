@@ -5,11 +5,12 @@ import os
 import signal
 import socket
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Up, all_gone, run
+from tests.cli.conftest import Up, all_gone, run, running_up
 
 
 def test_ask_without_a_mesh_says_how_to_start_one(tmp_path: Path) -> None:
@@ -52,7 +53,15 @@ def test_up_does_not_start_a_mesh_under_a_faked_clock(tmp_path: Path) -> None:
     assert not (tmp_path / "logs").exists()
 
 
-def test_mesh_answers_and_leaves_no_process_after_ctrl_c(up: Up) -> None:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A running mesh for several tests. The last one ends it."""
+    with running_up(tmp_path_factory.mktemp("up") / "mesh") as mesh:
+        yield mesh
+
+
+def test_mesh_answers(shared: Up) -> None:
+    up = shared
     reply = run("ask", "how much is my balance?", **up.environment)
     assert (reply.returncode, reply.stdout, reply.stderr) == (
         0,
@@ -76,13 +85,9 @@ def test_mesh_answers_and_leaves_no_process_after_ctrl_c(up: Up) -> None:
     assert examined.returncode == 0
     assert "Airline, Bank, Triage" in examined.stdout
 
-    children = up.children()
-    assert len(children) == 7
-    assert up.end(signal.SIGINT)[0] == 0
-    assert all_gone(children)
 
-
-def test_gateway_accepts_the_token_of_the_mesh(up: Up) -> None:
+def test_gateway_accepts_the_token_of_the_mesh(shared: Up) -> None:
+    up = shared
     secret = up.folder / "gateway-secret"
     assert secret.stat().st_mode & 0o777 == 0o600
     token = run("token", "--customer", "bob", "--folder", str(up.folder)).stdout.strip()
@@ -99,6 +104,13 @@ def test_gateway_accepts_the_token_of_the_mesh(up: Up) -> None:
     assert "belongs to another customer" in refused.stderr
 
 
+def test_mesh_leaves_no_process_after_ctrl_c(shared: Up) -> None:
+    children = shared.children()
+    assert len(children) == 7
+    assert shared.end(signal.SIGINT)[0] == 0
+    assert all_gone(children)
+
+
 def test_token_without_a_mesh_says_how_to_start_one(tmp_path: Path) -> None:
     answer = run("token", "--folder", str(tmp_path))
     assert (answer.returncode, answer.stdout) == (1, "")
@@ -106,7 +118,8 @@ def test_token_without_a_mesh_says_how_to_start_one(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("module", ["services.tools", "switchboard.gateway"])
+# The gateway's death is noticed in the same way; the night checks it.
+@pytest.mark.parametrize("module", ["services.tools", pytest.param("switchboard.gateway", marks=pytest.mark.slow)])
 def test_mesh_stops_when_a_service_dies(up: Up, module: str) -> None:
     children = up.children()
     up.child(module).kill()

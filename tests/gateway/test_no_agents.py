@@ -12,6 +12,7 @@ from tests.gateway.front import open_gateway
 from tests.gateway.test_failures import count_messages
 from tests.gateway.test_sessions_api import problem, unique
 from tests.laboratory import open_laboratory
+from tests.mesh.test_limits import count_messages as count_outcomes
 
 
 @asynccontextmanager
@@ -45,6 +46,7 @@ async def test_message_without_an_agent_is_answered_later_under_the_same_key(tmp
         visitor, key = own.visitor(), unique()
         unserved = await visitor.says("hello", key)
         assert problem(unserved) == (503, "no_agents")
+        assert await count_outcomes(laboratory, "unserved") == 1
         assert (unserved.headers["retry-after"], unserved.headers["idempotency-key"]) == ("60", key)
         async with forwarded(admin, laboratory.mesh.addresses.admin_url):
             first, again = await asyncio.gather(*(visitor.says("hello", key) for _ in range(2)))
