@@ -2,7 +2,8 @@
 # Build the image of every service. With PUSH=1, push them to IMAGE_REGISTRY, each with an SBOM and provenance, and write
 # their names with digests into dist/images.txt.
 #   TAG              tag of the images; default: the project's version
-#   BASE             base image by digest; default: the one in the Dockerfile
+#   BASE             base image by digest; default: the one in the Dockerfile. To push, that one by the digest that its
+#                    registry has now, so that all images of a release have the same base
 #   PLATFORMS        platforms to push, such as linux/amd64,linux/arm64; default: this machine's
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
@@ -13,7 +14,20 @@ REVISION=$(git rev-parse HEAD)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 
+# Print the Dockerfile's base image by the digest that its registry has now.
+base_by_digest() {
+  local base digest
+  base=$(sed -n 's/^ARG BASE=//p' Dockerfile)
+  digest=$(docker buildx imagetools inspect "$base" --format '{{json .Manifest}}' \
+    | python3 -c 'import json, sys; print(json.load(sys.stdin)["digest"])')
+  [[ $digest =~ ^sha256:[0-9a-f]{64}$ ]] || fail "The registry does not say the digest of $base."
+  echo "${base%:*}@$digest"
+}
+
 arguments=(--build-arg VERSION="$TAG" --build-arg REVISION="$REVISION")
+if test "${PUSH:-0}" = 1 && test -z "${BASE:-}"; then
+  BASE=$(base_by_digest)
+fi
 if test -n "${BASE:-}"; then
   arguments+=(--build-arg BASE="$BASE")
 fi
