@@ -10,6 +10,7 @@ always are.
 
 import asyncio
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -111,17 +112,22 @@ class Source:
         self._lock = threading.Lock()
 
     def asks(self, request: dict[str, Any]) -> dict[str, Any]:
-        with self._lock:
+        line = b""
+        with self._lock, contextlib.suppress(BrokenPipeError, ConnectionResetError):
             send(self._lines, request)
             line = self._lines.readline()
         if not line:
-            raise RuntimeError(f"the process to fork from ended with {self._process.wait()}")
+            code = self._process.wait()
+            raise RuntimeError(
+                f"The process to fork from exited with {code}; its error is on stderr. See tests/forks.py."
+            )
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def close(self) -> None:
         """End it, which ends the forks that are left."""
-        self._lines.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._lines.close()
         self._ours.close()
         self._process.wait()
 
