@@ -13,6 +13,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from switchboard.addresses import ATTEMPT_TIMEOUT
+from switchboard.gateway.agui_api import add_agui
 from switchboard.gateway.api import create_app
 from switchboard.gateway.connections import ConnectionGuard, limit_connections
 from switchboard.gateway.console import add_console
@@ -143,6 +144,7 @@ def create_middleware(
     tokens = TokenVerifier(settings, create_keys(settings, http))
     customers = Places(settings.customer_requests_max, settings.customer_requests_per_minute)
     app = create_app(session_client, tokens, readiness, customers, hub, speaker, settings.events_replay_turns_max)
+    add_agui(app)
     add_staff_api(app, StaffClient(restate_ingress(settings.restate_ingress_url, http, speaker)))
     add_inspection(app, settings)
     if settings.console:

@@ -12,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sse_starlette import EventSourceResponse
 from starlette.exceptions import HTTPException
 
-from switchboard.gateway.body import buffer_body
+from switchboard.gateway.body import BODY_MAX_BYTES, buffer_body
 from switchboard.gateway.contract import (
     Decision,
     IdempotencyKey,
@@ -79,7 +79,7 @@ NOT_ISSUED = (
     "Before sign-in, a session needs an id that the gateway has made for its customer. Get one with POST /v1/sessions."
 )
 
-WAITING_PATHS = ("/messages", "/confirm", "/decline")
+WAITING_PATHS = ("/messages", "/confirm", "/decline", "/agui")
 """Paths whose requests wait for a turn. Only these count as a customer's requests in progress, so that a customer can
 always stop a turn and read."""
 
@@ -92,6 +92,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class AuthenticatedRoute(APIRoute):
     """Authenticates before reading the body, so that unauthenticated slow clients cannot hold a slot."""
 
+    body_max_bytes = BODY_MAX_BYTES
+
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
@@ -99,7 +101,7 @@ class AuthenticatedRoute(APIRoute):
             caller = request.scope[CALLER] = await self.authenticate(request)
             places: Places = request.app.state.places
             with places.taken(caller, waits=self.path.endswith(WAITING_PATHS)):
-                return await handle(Request(request.scope, await buffer_body(request.receive)))
+                return await handle(Request(request.scope, await buffer_body(request.receive, self.body_max_bytes)))
 
         return authenticate_first
 
@@ -159,6 +161,11 @@ async def authenticated_caller(
     request: Request, session_id: SessionId, _: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Caller:
     """Return the caller of the request; `bearer` only documents the token in the OpenAPI document."""
+    return caller_in(request, session_id)
+
+
+def caller_in(request: Request, session_id: str) -> Caller:
+    """Return the caller of a request to this session. Raises Problem 403 for an id that the caller cannot use."""
     set_attribute(CONVERSATION, public_part(session_id))
     caller: Caller = request.scope[CALLER]
     speaker: SpeakerKeys | None = request.app.state.speaker

@@ -15,7 +15,7 @@ from switchboard.events import SEQ_MAX
 from switchboard.gateway.feed import Audience, Feed, ReadPage
 from switchboard.gateway.hub import Hub
 from switchboard.gateway.identity import Caller
-from switchboard.gateway.live_turn import LiveTurn
+from switchboard.gateway.live_turn import LINE_END, LiveTurn
 from switchboard.gateway.middleware import RELEASE
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.sessions import SessionClient
@@ -90,7 +90,7 @@ class EventStream(EventSourceResponse):
 
 
 def heartbeat() -> ServerSentEvent:
-    return ServerSentEvent(comment="")
+    return ServerSentEvent(comment="", sep=LINE_END)
 
 
 def wants_events(request: Request) -> bool:
@@ -133,12 +133,18 @@ def begun_again(position: Position, page: EventsPage) -> Position:
 
 
 async def answer_stream(
-    request: Request, session_id: str, caller: Caller, read: ReadPage, deliver: "Deliver", steering: str | None
+    request: Request,
+    session_id: str,
+    caller: Caller,
+    read: ReadPage,
+    deliver: "Deliver",
+    steering: str | None = None,
+    translate: Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]] = lambda frames: frames,
 ) -> EventStream:
     """Submit a message, and return the events of its turn until the reply. Raises Problem before the stream begins.
 
     `steering` is the text of a message that first stops a running turn. Its turn is another invocation than the one
-    that was submitted, so it is recognised by the text.
+    that was submitted, so it is recognised by the text. `translate` turns the events into those of another protocol.
     """
     hub: Hub = request.app.state.hub
     with ExitStack() as opened:
@@ -149,7 +155,7 @@ async def answer_stream(
         await answering.begun()
         viewer = Viewer(feed, Position(0, SEQ_MAX))
         release_request(request)
-        return EventStream(viewer.answer(answering.task, answering.running), opened.pop_all())
+        return EventStream(translate(viewer.answer(answering.task, answering.running)), opened.pop_all())
 
 
 Deliver = Callable[[Callable[[str], None]], Awaitable[bytes]]

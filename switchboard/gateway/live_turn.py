@@ -27,6 +27,9 @@ from switchboard.events import (
     Unnumbered,
 )
 
+LINE_END = "\n"
+"""Of server-sent events. Some clients look for events between empty lines that end with it only."""
+
 RUNS_MAX = 8
 """Runs of turns that a session remembers. There are several only while a turn ends and the next one begins."""
 
@@ -56,11 +59,11 @@ def numbered_frame(numbered: Numbered, run: str) -> NumberedFrame:
 def event_frame(event: Event, event_id: str, turn: int, seq: int, run: str) -> bytes:
     """Return a numbered event as a server-sent event: its own fields, with its turn, number and run beside them."""
     data = f'{{"turn":{turn},"seq":{seq},"run":"{run}",{event.model_dump_json()[1:]}'
-    return ServerSentEvent(data, event=event.kind, id=event_id).encode()
+    return ServerSentEvent(data, event=event.kind, id=event_id, sep=LINE_END).encode()
 
 
 def unnumbered_frame(event: Unnumbered) -> bytes:
-    return ServerSentEvent(event.model_dump_json(), event=event.kind).encode()
+    return ServerSentEvent(event.model_dump_json(), event=event.kind, sep=LINE_END).encode()
 
 
 @dataclass

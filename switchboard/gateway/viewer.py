@@ -12,7 +12,7 @@ from sse_starlette import ServerSentEvent
 
 from switchboard.events import SEQ_MAX, Delta, Reset, TurnFinished
 from switchboard.gateway.feed import NOT_SHOWN, CommittedTurn, Feed
-from switchboard.gateway.live_turn import LiveTurn, unnumbered_frame
+from switchboard.gateway.live_turn import LINE_END, LiveTurn, unnumbered_frame
 from switchboard.gateway.problems import Problem, details_of
 from switchboard.session.contract import EventsPage, SendReply
 
@@ -21,7 +21,7 @@ EVENT_ID = re.compile(r"(\d{1,9})\.(\d{1,4})", re.ASCII)
 RETRY_MS = 1_000
 """How long a client waits before it connects again."""
 
-FIRST_FRAME = ServerSentEvent(comment="events follow", retry=RETRY_MS).encode()
+FIRST_FRAME = ServerSentEvent(comment="events follow", retry=RETRY_MS, sep=LINE_END).encode()
 """Lets proxies and clients see at once that the stream is open."""
 
 WAIT_MAX = timedelta(hours=1)
@@ -226,7 +226,7 @@ async def until(changed: asyncio.Event, expires_at: datetime) -> None:
 
 
 def problem_frame(problem: Problem) -> bytes:
-    return ServerSentEvent(details_of(problem).model_dump_json(), event="problem").encode()
+    return ServerSentEvent(details_of(problem).model_dump_json(), event="problem", sep=LINE_END).encode()
 
 
 def reply_frame(reply: SendReply, run: str) -> bytes:
@@ -241,4 +241,4 @@ def reply_frame(reply: SendReply, run: str) -> bytes:
         **reply.model_dump(mode="json"),
     }
     event_id = f"{reply.turn}.{SEQ_MAX}"
-    return ServerSentEvent(json.dumps(data), event=finished.kind, id=event_id).encode()
+    return ServerSentEvent(json.dumps(data), event=finished.kind, id=event_id, sep=LINE_END).encode()

@@ -79,7 +79,7 @@ def test_event_has_its_turn_its_number_and_its_run_beside_its_own_fields() -> No
     session.take(told(1, TurnStarted(at=AT), MessageReceived(text='a "quote"\r\ndata: forged\n\nid: 9.9')))
     live = session.run("r1", ALICE.allows)
     assert live is not None
-    event_id, event, data, *rest = live.frames[1].sent.decode().split("\r\n")
+    event_id, event, data, *rest = live.frames[1].sent.decode().split("\n")
     assert (event_id, event, rest) == ("id: 1.2", "event: message", ["", ""])
     assert json.loads(data.removeprefix("data: ")) == {
         "turn": 1,

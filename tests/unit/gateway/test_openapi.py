@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from switchboard.gateway.agui_api import add_agui
 from switchboard.gateway.api import create_app
 from switchboard.gateway.hub import Hub, ViewerLimits
 from switchboard.gateway.identity import SharedSecret, TokenVerifier
@@ -25,6 +26,7 @@ def app() -> FastAPI:
     session_client = SessionClient(FaultyIngress(), timedelta(seconds=1))
     tokens, readiness = TokenVerifier(SETTINGS, SharedSecret(SECRET)), Readiness(session_client.ready)
     created = create_app(session_client, tokens, readiness, Places(10), Hub(ViewerLimits(1, 1, 1)))
+    add_agui(created)
     add_staff_api(created, StaffClient(None))  # type: ignore[arg-type]  # no request of these tests gets that far
     return created
 
@@ -39,7 +41,7 @@ def media_types(operation: str, status: str) -> set[str]:
     """The media types that an operation answers with this status."""
     if not status.startswith("2"):
         return {"application/problem+json"}
-    if operation.endswith("/events"):
+    if operation.endswith(("/events", "/agui")):
         return {"text/event-stream"}
     both = operation.endswith(("/messages", "/confirm", "/decline")) and "staff" not in operation
     return {"application/json", "text/event-stream"} if both else {"application/json"}
