@@ -28,7 +28,7 @@ from yarl import URL
 
 from switchboard.addresses import ATTEMPT_TIMEOUT, Addresses
 from switchboard.retry import Errors, OnFailure, RetryPolicy, ignore_failure, retry
-from switchboard.session.contract import SESSION
+from switchboard.session.contract import SESSION, ClaimedKey
 from switchboard.speaker import SpeakerKeys, target_of
 
 HEALTH_PATH = "/restate/health"
@@ -179,6 +179,23 @@ class RestateIngress:
             raise NotAMesh("its answer does not come from Restate") from error
         return Submitted(accepted.invocationId, accepted.status == PREVIOUSLY_ACCEPTED)
 
+    async def claim(self, path: str, claimed: ClaimedKey, within: timedelta, idempotency_key: str) -> bool:
+        """Claim a key for a request at the handler at `path`. Return False if it was claimed for another request.
+
+        Restate answers a repeated claim before a handler could check its signature. So a claim is made under a secret
+        key. While keys of the mesh are replaced, it is made under one for each of them, because another gateway may not
+        have all of them.
+        """
+        for key in self._secret_keys(idempotency_key):
+            content = await self.call(path, claimed, within, key)
+            try:
+                first = ClaimedKey.model_validate_json(content)
+            except ValidationError as error:
+                raise NotAMesh("its answer does not come from this mesh") from error
+            if first != claimed:
+                return False
+        return True
+
     async def reply(self, invocation_id: str) -> bytes:
         """Wait for the answer to a submitted request, as JSON. The caller sets the timeout."""
         path = f"/restate/invocation/{quote(invocation_id, safe='')}/attach"
@@ -266,6 +283,10 @@ class RestateIngress:
 
     def _proof(self, path: str, body: bytes, key: str = "") -> Mapping[str, str]:
         return self._speaker.sign(target_of(path), body, key) if self._speaker else {}
+
+    def _secret_keys(self, key: str) -> tuple[str, ...]:
+        """Return idempotency keys that only holders of the mesh's keys can make from `key`."""
+        return tuple(f"{key} {tag}" for tag in self._speaker.tags(key)) if self._speaker else (key,)
 
     async def _attach(self, path: str) -> bytes | None:
         """Return the answer, or None when it is time to reconnect. Raises IngressUnavailable if the address hangs."""

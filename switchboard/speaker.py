@@ -43,9 +43,10 @@ class SpeakerRefused(Exception):
 
 @dataclass(frozen=True)
 class Proof:
-    """A verified token: when it was signed."""
+    """A verified token: when it was signed, and for which idempotency key, if there was one."""
 
     signed_at: datetime
+    request_id: str
 
     def in_time(self, sent_at: datetime) -> bool:
         """Return whether a request that was sent at this time was sent within the token's lifetime."""
@@ -98,13 +99,17 @@ class SpeakerKeys:
         if claims["body"] != digest(body):
             raise SpeakerRefused("is signed for another body")
         try:
-            return Proof(datetime.fromtimestamp(float(claims["iat"]), tz=UTC))
+            return Proof(datetime.fromtimestamp(float(claims["iat"]), tz=UTC), str(claims["jti"]))
         except (TypeError, ValueError, OverflowError) as error:
             raise SpeakerRefused("has no valid time of its signature") from error
 
     def tag(self, text: str) -> str:
         """Return a tag that proves that a holder of a key has made this text: 22 characters for 128 bits."""
         return tag(text, self._signing)
+
+    def tags(self, text: str) -> tuple[str, ...]:
+        """Return the tags of all keys, so that holders of different keys know at least one in common."""
+        return tuple(tag(text, key) for key in self._keys.values())
 
     def has_tag(self, text: str, given: str) -> bool:
         """Return whether any of the keys made the tag."""

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import aiohttp
-from pydantic import ValidationError
 
 from switchboard.gateway.metrics import RECONNECTS
 from switchboard.gateway.spans import trace_headers
@@ -56,11 +55,7 @@ class Ingress:
 
     async def claim(self, session_id: str, key: ClaimedKey, idempotency_key: str) -> bool:
         """Reserve the key for this request. Return False if another request has reserved it before."""
-        content = await self._restate.call(session_path(session_id, "claim"), key, SUBMIT_TIMEOUT, idempotency_key)
-        try:
-            return ClaimedKey.model_validate_json(content) == key
-        except ValidationError as error:
-            raise NotAMesh("its answer does not come from a session") from error
+        return await self._restate.claim(session_path(session_id, "claim"), key, SUBMIT_TIMEOUT, idempotency_key)
 
     async def submit(self, session_id: str, handler: str, request: WireModel, idempotency_key: str) -> Submitted:
         """Submit a message. The same key again is the same message, not a second one."""

@@ -62,6 +62,9 @@ GATEWAY_STOPPING = (
     "with the same Idempotency-Key: another gateway will return the reply."
 )
 REPLY_LATE = "The reply did not arrive in time. " + STILL_RUNNING
+REFUSED_SIGNATURE = "the mesh refused our signature; is SWITCHBOARD_SPEAKER_KEYS the same here and at the services?"
+"""For the log."""
+
 NOT_READY = "The mesh is not ready yet. Retry in a few seconds."
 STOPPED = "An operator stopped this request, and nothing was recorded. Retry with a new Idempotency-Key."
 LOST = (
@@ -117,7 +120,8 @@ class SessionClient:
         claimed_key = scoped_key(caller, session_id, key)
         await self._claim(session_id, handler, request, claimed_key)
         with problems_for_errors():
-            return await self._unless_stopping(self._ingress.call(session_id, handler, request, claimed_key))
+            answer = call_unspoilt(lambda key: self._ingress.call(session_id, handler, request, key), claimed_key)
+            return await self._unless_stopping(answer)
 
     async def read(self, session_id: str, handler: str, request: WireModel) -> bytes:
         """Call a handler that answers at once and changes nothing, and return its answer as JSON."""
@@ -198,6 +202,23 @@ def attempt_keys(key: str) -> Iterator[str]:
     return (key if number == 0 else f"{key} {number}" for number in range(ATTEMPTS_MAX))
 
 
+async def call_unspoilt(call: Callable[[str], Awaitable[bytes]], key: str) -> bytes:
+    """Call under the key, or under the next one if a request that was not signed has used it.
+
+    Restate keeps the refusal of such a request under its key for a day.
+    """
+    refused: HandlerFailed | None = None
+    for attempt_key in attempt_keys(key):
+        try:
+            return await call(attempt_key)
+        except HandlerFailed as error:
+            if not not_signed(error):
+                raise
+            refused = error
+    assert refused is not None
+    raise refused
+
+
 def no_agent_found(failed: HandlerFailed) -> bool:
     """Return whether a message ended because no agent was available, with nothing done."""
     return failed.status == 503 and failed.message in (NO_AGENTS, NO_AGENTS_0_1)
@@ -256,7 +277,7 @@ def problem_of(failed: HandlerFailed) -> Problem:
     if failed.message == CANCELLATION_MESSAGE:
         return Problem(409, "stopped", STOPPED)
     if not_signed(failed):
-        logger.error("the mesh refused our signature; is SWITCHBOARD_SPEAKER_KEYS the same here and at the services?")
+        logger.error(REFUSED_SIGNATURE)
         return Problem(503, "mesh_not_ready", NOT_READY, RETRY_AFTER_S)
     if limited := limit_problem(failed):
         return limited

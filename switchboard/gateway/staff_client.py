@@ -9,7 +9,15 @@ from datetime import timedelta
 from pydantic import TypeAdapter, ValidationError
 
 from switchboard.gateway.problems import Problem
-from switchboard.gateway.sessions import KEY_REUSED, NOT_READY, RETRY_AFTER_S, UNAVAILABLE
+from switchboard.gateway.sessions import (
+    KEY_REUSED,
+    NOT_READY,
+    REFUSED_SIGNATURE,
+    RETRY_AFTER_S,
+    UNAVAILABLE,
+    call_unspoilt,
+    not_signed,
+)
 from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh, RestateIngress
 from switchboard.messages import WireModel
 from switchboard.session.contract import SESSION_EXPIRED, ClaimedKey
@@ -71,10 +79,10 @@ class StaffClient:
         scoped = f"staff/{request.by}/{key}"
         digest = ClaimedKey(digest=hashlib.sha256(claim.encode()).hexdigest())
         with problems_for_errors():
-            claimed = await self._ingress.call(path("claim"), digest, CALL_TIMEOUT, scoped)
-            if ClaimedKey.model_validate_json(claimed) != digest:
+            if not await self._ingress.claim(path("claim"), digest, CALL_TIMEOUT, scoped):
                 raise Problem(422, "key_reused", KEY_REUSED)
-            return await self._ingress.call(path(handler), request, CALL_TIMEOUT, scoped)
+            handle = path(handler)
+            return await call_unspoilt(lambda key: self._ingress.call(handle, request, CALL_TIMEOUT, key), scoped)
 
 
 def path(handler: str) -> str:
@@ -98,6 +106,9 @@ def problems_for_errors() -> Iterator[None]:
         logger.error("Restate's ingress has no staff door; are the mesh's services registered there?")
         raise Problem(503, "mesh_not_ready", NOT_READY, RETRY_AFTER_S) from error
     except HandlerFailed as error:
+        if not_signed(error):
+            logger.error(REFUSED_SIGNATURE)
+            raise Problem(503, "mesh_not_ready", NOT_READY, RETRY_AFTER_S) from error
         raise problem_of(error) from error
 
 

@@ -28,6 +28,8 @@ TIMES = "SELECT id, created_at, completed_at FROM sys_invocation WHERE id IN ('{
 
 TIME = "SELECT id, created_at FROM sys_invocation WHERE id = '{id}'"
 
+KEY = "SELECT idempotency_key FROM sys_invocation WHERE id = '{id}'"
+
 LOOKUP_FAILURES = (aiohttp.ClientError, TimeoutError, ValidationError)
 
 
@@ -69,6 +71,14 @@ class _Times(BaseModel):
 
 class _TimesRows(BaseModel):
     rows: list[_Times]
+
+
+class _KeyRow(BaseModel):
+    idempotency_key: str | None = None
+
+
+class _KeyRows(BaseModel):
+    rows: list[_KeyRow]
 
 
 def quoted(ids: Sequence[str]) -> str:
@@ -120,6 +130,13 @@ class Introspection:
         """Return when Restate accepted an invocation. Raises one of LOOKUP_FAILURES."""
         rows = _TimesRows.model_validate_json(await self.query(TIME.format(id=invocation_id))).rows
         return rows[0].created_at if rows else None
+
+    async def idempotency_key(self, invocation_id: str) -> str | None:
+        """Return the key of a request; None without one. Raises one of LOOKUP_FAILURES, also for an unknown id."""
+        rows = _KeyRows.model_validate_json(await self.query(KEY.format(id=invocation_id))).rows
+        if not rows:
+            raise TimeoutError("Restate's tables do not have the invocation yet")
+        return rows[0].idempotency_key
 
     async def query(self, sql: str, attempt_timeout: timedelta = ATTEMPT_TIMEOUT) -> bytes:
         """Return the response's JSON. Raises one of LOOKUP_FAILURES. Queries of whole tables need a longer timeout."""

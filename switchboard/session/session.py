@@ -1,5 +1,6 @@
 """The Session object: one customer's conversation and the lock that orders its messages. Handlers grouped by caller."""
 
+import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -59,7 +60,14 @@ CLAIM_RETENTION = 2 * JOURNAL_RETENTION
 
 UNSIGNED_HANDLERS = ("claim",)
 """`claim` reads and changes no conversation. Restate answers it from its own table of idempotency keys, before any
-handler could check a signature."""
+handler could check a signature. So the gateway sends it under a key that no other caller can guess."""
+
+STOPPING_HANDLERS = ("interrupt", "steer")
+"""They run beside the turn that they stop, so they cannot write down which requests they have heard. They accept a
+request only under the idempotency key that it was signed for."""
+
+KEY_TIMEOUT = timedelta(milliseconds=1500)
+"""How long a stop waits for the lookup of its idempotency key."""
 
 
 def session_object(
@@ -80,7 +88,12 @@ def session_object(
             traced(),
             label_session,
             refuse_bad_input,
-            signed_requests(speaker, UNSIGNED_HANDLERS, partial(accepted_at, introspection)),
+            signed_requests(
+                speaker,
+                UNSIGNED_HANDLERS,
+                partial(accepted_at, introspection),
+                dict.fromkeys(STOPPING_HANDLERS, partial(sent_under, introspection)),
+            ),
         ],
     )
     add_customer_handlers(session, conversation)
@@ -216,6 +229,19 @@ async def stop_running_turn(ctx: restate.ObjectSharedContext, request: CustomerR
         return Interruption(interrupted=False)
     ctx.resolve_awakeable(running.stop_id, "interrupt")
     return Interruption(interrupted=True)
+
+
+async def sent_under(introspection: Introspection, invocation_id: str, key: str) -> bool:
+    """Return whether this request came under the key. If Restate's tables cannot be read, it is believed.
+
+    A customer must be able to stop a turn also then, and a copy could do no more than stop one.
+    """
+    try:
+        async with asyncio.timeout(KEY_TIMEOUT.total_seconds()):
+            return await introspection.idempotency_key(invocation_id) == key
+    except LOOKUP_FAILURES as error:
+        logger.warning("cannot check the idempotency key of a request that stops a turn: %s", private(error))
+        return True
 
 
 async def accepted_at(introspection: Introspection, invocation_id: str) -> datetime:

@@ -12,6 +12,9 @@ from switchboard.speaker import SpeakerKeys, target_of
 
 JSON = dict[str, Any]
 
+STOPPING_HANDLERS = ("interrupt", "steer")
+"""The session accepts these only under an idempotency key that the signature names."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -42,7 +45,8 @@ class Customer:
 
     async def asks(self, handler: str, **request: Any) -> Answer:
         """Call another handler of the session: `transcript`, `status`, …"""
-        return await self._call(handler, {**self.identity, **request})
+        key = uuid4().hex if handler in STOPPING_HANDLERS else ""
+        return await self._call(handler, {**self.identity, **request}, key)
 
     @property
     def identity(self) -> JSON:

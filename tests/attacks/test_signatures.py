@@ -13,6 +13,7 @@ import pytest
 from switchboard.speaker import SPEAKER_HEADER, SpeakerKeys
 from switchboard.testing import JSON, calls, says, scene
 from tests.attacks.mesh import ATTACKER, SCENES, TO_PROBE, VICTIM, VICTIMS_SESSION, Attacked
+from tests.gateway.desk import Desk
 from tests.gateway.front import SECRET
 
 HANDLERS = ("send", "confirm", "decline", "interrupt", "steer", "transcript", "status")
@@ -149,14 +150,19 @@ async def test_copy_of_a_signed_request_is_not_carried_out_again(attacked: Attac
         assert steer[0] == 401
 
 
-async def test_signed_request_is_carried_out_once_by_two_paths(attacked: Attacked) -> None:
-    """`steer` calls a private handler, which remembers the signature as well."""
-    session = f"steered-{uuid4()}"
+async def test_signed_message_that_stops_a_turn_is_carried_out_once(attacked: Attacked) -> None:
+    """`steer` accepts it only under its own key, and calls a private handler, which remembers the signature as well."""
+    session, key = f"steered-{uuid4()}", uuid4().hex
     body, target = json.dumps({"customer_id": VICTIM, "text": "hi"}).encode(), f"Session/{session}/steer"
-    proof = attacked.speaker.sign(target, body)
-    assert (await post(attacked, f"/{target}", body, proof))[0] == 200
+    proof = attacked.speaker.sign(target, body, key)
+    first = await post(attacked, f"/{target}", body, {**proof, "idempotency-key": key})
+    assert first[0] == 200
     async with attacked.nothing_changes():
-        assert (await post(attacked, f"/{target}", body, proof))[0] == 409
+        assert await post(attacked, f"/{target}", body, {**proof, "idempotency-key": key}) == first
+        for more in ({}, {"idempotency-key": "another"}):
+            assert (await post(attacked, f"/{target}", body, {**proof, **more}))[0] == 401
+        without_a_key = attacked.speaker.sign(target, body)
+        assert (await post(attacked, f"/{target}", body, without_a_key))[0] == 401
 
 
 @pytest.mark.parametrize("handler", ["notify", "fold", "send_after_stop", "expire"])
@@ -183,6 +189,63 @@ async def test_key_that_an_attacker_has_used_at_the_ingress_still_works(attacked
     assert (await post(attacked, f"/Session/{session}/send", body, headers))[0] == 401
     answer = await attacked.gateway.visitor(VICTIM, session=session).says("hi", key)
     assert (answer.status, answer.text, answer.body["turn"]) == (200, "hello", 1)
+
+
+async def test_claim_at_the_ingress_does_not_spoil_a_customers_key(attacked: Attacked) -> None:
+    """The gateway claims a key under a name that only holders of the mesh's key can make."""
+    session, key = f"claimed-{uuid4()}", "m-1"
+    guessed = f"{VICTIM}/signed-in/{session}/{key}"
+    body = json.dumps({"digest": "0" * 64}).encode()
+    for name in (guessed, f"{guessed} ", f"{guessed} {OTHER_KEY.tag(guessed)}"):
+        claimed = await post(attacked, f"/Session/{session}/claim", body, {"idempotency-key": name})
+        assert claimed[0] == 200
+    victim = attacked.gateway.visitor(VICTIM, session=session)
+    assert (await victim.says("hi", key)).text == "hello"
+    assert (await victim.says("hi", key)).body["turn"] == 1
+    assert (await victim.says("hi again", key)).body["code"] == "key_reused"
+
+
+async def test_unsigned_interrupt_does_not_spoil_a_customers_key(attacked: Attacked) -> None:
+    session, key = f"unstopped-{uuid4()}", "stop-1"
+    body = json.dumps({"customer_id": VICTIM}).encode()
+    for name in (f"{VICTIM}/signed-in/{session}/{key}", f"{VICTIM}/signed-in/{session}/{key} 1"):
+        assert (await post(attacked, f"/Session/{session}/interrupt", body, {"idempotency-key": name}))[0] == 401
+    answer = await attacked.gateway.visitor(VICTIM, session=session).posts("interrupt", key)
+    assert (answer.status, answer.body) == (200, {"interrupted": False})
+
+
+async def test_requests_at_the_ingress_do_not_spoil_a_staff_members_key(attacked: Attacked) -> None:
+    body = json.dumps({"by": "mia", "service": "Cases", "handler": "close", "request": {}}).encode()
+    guessed = {"idempotency-key": "staff/mia/close-1"}
+    assert (await post(attacked, "/StaffDoor/act", body, guessed))[0] == 401
+    assert (await post(attacked, "/StaffDoor/claim", json.dumps({"digest": "0" * 64}).encode(), guessed))[0] == 200
+    closed = await Desk(attacked.gateway, "mia").posts("cases/case-000000000000/close", "close-1", outcome="Refunded")
+    assert (closed.status, closed.body["code"]) == (404, "record_unknown")
+
+
+@pytest.mark.parametrize("handler", ["interrupt", "steer"])
+async def test_copy_of_a_signed_stop_stops_no_later_turn(attacked: Attacked, handler: str) -> None:
+    """The session runs it only under the key that it was signed for, and Restate answers that key from its table."""
+    laboratory, name, key = attacked.laboratory, uuid4().hex, f"stop-{uuid4().hex}"
+    slow = calls(("wait", {"name": name, "milliseconds": LONG_MS}))
+    await laboratory.model.plays(scene("go", TO_PROBE, slow), *SCENES)
+    customer = laboratory.customer(VICTIM)
+    content = {"customer_id": VICTIM, **({"text": "hi"} if handler == "steer" else {})}
+    body, target = json.dumps(content).encode(), f"Session/{customer.session}/{handler}"
+    proof = attacked.speaker.sign(target, body, key)
+    first = await post(attacked, f"/{target}", body, {**proof, "idempotency-key": key})
+    assert first[0] == 200
+    running = asyncio.create_task(customer.says("go"))
+    await laboratory.until(lambda: laboratory.probed(f"start {name}"))
+    assert await post(attacked, f"/{target}", body, {**proof, "idempotency-key": key}) == first
+    for more in ({}, {"idempotency-key": "another"}, {"idempotency-key": f"{key} "}, {"idempotency-key": f"{key} 1"}):
+        status, text = await post(attacked, f"/{target}", body, {**proof, **more})
+        assert (status, "signed for another idempotency key" in text) in ((401, True), (200, False)), (more, text)
+        if status == 200:
+            assert text == first[1], "Restate answered the first key"
+    assert (await customer.asks("status")).body["running"]
+    assert (await customer.asks("interrupt")).body == {"interrupted": True}
+    assert (await running).body["interrupted"]
 
 
 @pytest.mark.parametrize(

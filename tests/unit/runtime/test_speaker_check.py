@@ -9,7 +9,10 @@ import pytest
 import restate
 from restate.server_context import ServerInvocationContext
 
+from switchboard.local.process import free_ports
 from switchboard.runtime.speaker_check import must_be_signed, require_signature
+from switchboard.session.introspection import Introspection
+from switchboard.session.session import sent_under
 from switchboard.speaker import SpeakerKeys
 
 KEYS = SpeakerKeys(["k" * 32])
@@ -68,6 +71,25 @@ async def test_request_is_neither_accepted_nor_called_forged_while_the_tables_ca
 
     with pytest.raises(restate.TerminalError, match="not now"):
         await require_signature(invocation(signed(timedelta(hours=1))), KEYS, away)
+
+
+async def test_request_counts_only_under_the_key_that_it_was_signed_for() -> None:
+    async def lookup(invocation_id: str, key: str) -> bool:
+        assert invocation_id == "inv_1"
+        return key == "stop-1"
+
+    await require_signature(invocation(KEYS.sign("Session/s-1/send", BODY, "stop-1")), KEYS, None, lookup)
+    for key in ("stop-2", ""):
+        copy = invocation(KEYS.sign("Session/s-1/send", BODY, key))
+        with pytest.raises(restate.TerminalError, match="signed for another idempotency key") as refused:
+            await require_signature(copy, KEYS, None, lookup)
+        assert refused.value.status_code == 401
+
+
+async def test_stop_is_believed_while_the_tables_cannot_be_read() -> None:
+    """A customer can stop a turn also then."""
+    (port,) = free_ports(1)
+    assert await sent_under(Introspection(f"http://127.0.0.1:{port}"), "inv_1", "stop-1")
 
 
 @pytest.mark.parametrize(
