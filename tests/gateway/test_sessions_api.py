@@ -337,9 +337,11 @@ async def test_openapi_document_lists_all_operations(gateway: Gateway) -> None:
         document = await response.json()
     customers = [path for path in document["paths"] if not path.startswith("/v1/staff/")]
     assert sorted(path.removeprefix("/v1/sessions/{session_id}/") for path in customers) == [
+        "/v1/agui",
         "/v1/sessions",
         "confirm",
         "decline",
+        "events",
         "interrupt",
         "messages",
         "status",
