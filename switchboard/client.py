@@ -125,11 +125,14 @@ class AsyncClient:
     """One customer's client of a mesh. An async context manager; its methods raise MeshError.
 
     `url` is the gateway's address, and `token` says who the customer is. `notify` receives a sentence when the
-    connection breaks and the client waits for the mesh to come back.
+    connection breaks and the client waits for the mesh to come back. Without `wait_for_mesh`, the client raises
+    MeshUnavailable at once if no gateway answers its first request, for people who may have mistyped the address.
     """
 
-    def __init__(self, url: str, token: Token, notify: Callable[[str], None] = lambda _: None) -> None:
-        self._transport = Transport(url, token, notify)
+    def __init__(
+        self, url: str, token: Token, notify: Callable[[str], None] = lambda _: None, wait_for_mesh: bool = True
+    ) -> None:
+        self._transport = Transport(url, token, notify, wait_for_mesh)
 
     async def __aenter__(self) -> Self:
         await self._transport.open()
@@ -223,8 +226,10 @@ class Client:
     Its methods are those of AsyncClient. It works in one thread at a time.
     """
 
-    def __init__(self, url: str, token: Token, notify: Callable[[str], None] = lambda _: None) -> None:
-        self._client = AsyncClient(url, token, notify)
+    def __init__(
+        self, url: str, token: Token, notify: Callable[[str], None] = lambda _: None, wait_for_mesh: bool = True
+    ) -> None:
+        self._client = AsyncClient(url, token, notify, wait_for_mesh)
         self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:

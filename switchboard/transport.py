@@ -107,8 +107,11 @@ PROBLEM_EVENT = "problem"
 class Transport:
     """Requests to a gateway with a token: retries, and errors as sentences. Shared by the clients of both APIs."""
 
-    def __init__(self, url: str, token: Token, notify: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, url: str, token: Token, notify: Callable[[str], None] = lambda _: None, wait_for_mesh: bool = False
+    ) -> None:
         self.url = url.rstrip("/")
+        self._wait_for_mesh = wait_for_mesh
         self._token = token
         self._notify = notify
         self._connected = False
@@ -241,7 +244,7 @@ class Transport:
 
 
 class Attempts:
-    """The attempts of one request, with pauses between them. A wrong address fails at once."""
+    """The attempts of one request, with pauses between them. Without `wait_for_mesh`, a wrong address fails at once."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -260,7 +263,7 @@ class Attempts:
         """Wait before the next attempt. Raises MeshError when there is none."""
         transport = self._transport
         transport._connected = transport._connected or error.answered
-        if not transport._connected:
+        if not (transport._connected or transport._wait_for_mesh):
             raise MeshUnavailable(
                 f"No gateway answers at {transport.url} ({error}). Start a mesh with `switchboard up`, or correct the"
                 " address."

@@ -44,7 +44,7 @@ class Conversation:
     token: str = field(repr=False)
 
     def client(self, notify: Callable[[str], None] = note) -> AsyncClient:
-        return AsyncClient(self.gateway_url, self.token, notify)
+        return AsyncClient(self.gateway_url, self.token, notify, wait_for_mesh=False)
 
 
 def token_of(folder: Path, customer_id: str, signed_in: bool) -> str:
@@ -75,7 +75,7 @@ def guest_session(folder: Path, customer_id: str, gateway_url: str, token: str, 
 
 
 async def issued_session(gateway_url: str, token: str) -> str:
-    async with AsyncClient(gateway_url, token) as mesh:
+    async with AsyncClient(gateway_url, token, wait_for_mesh=False) as mesh:
         return await mesh.new_session()
 
 

@@ -24,6 +24,7 @@ from switchboard.client import (
     TurnLost,
 )
 from switchboard.events import SEQ_MAX, Delta, Numbered, Reset
+from switchboard.local.process import free_ports
 from switchboard.retry import RetryPolicy
 from switchboard.transport import DISCONNECTED
 
@@ -92,7 +93,7 @@ async def gateway(*answers: Answers) -> AsyncIterator[tuple[Gateway, AsyncClient
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "RETRIES", RetryPolicy(pause=timedelta(milliseconds=1), attempts_max=5))
+    monkeypatch.setattr(transport, "RETRIES", RetryPolicy(pause=timedelta(milliseconds=20), attempts_max=5))
 
 
 async def test_a_message_is_sent_again_with_its_key_after_failures_that_pass() -> None:
@@ -186,9 +187,19 @@ async def test_a_limit_says_when_to_try_again() -> None:
 
 
 async def test_a_gateway_that_never_answered_is_not_tried_again() -> None:
-    async with AsyncClient("http://127.0.0.1:9", "token") as mesh:
+    async with AsyncClient("http://127.0.0.1:9", "token", wait_for_mesh=False) as mesh:
         with pytest.raises(MeshUnavailable, match=r"No gateway answers at .*switchboard up"):
             await mesh.status("s")
+
+
+async def test_a_gateway_that_starts_late_is_waited_for() -> None:
+    (port,) = free_ports(1)
+    played = Gateway(answer(200, REPLY))
+    async with AsyncClient(f"http://127.0.0.1:{port}", "token") as mesh:
+        sending = asyncio.create_task(mesh.send("s", "hello"))
+        await asyncio.sleep(0)
+        async with RawTestServer(played.handle, port=port):
+            assert (await sending).text == "Hello, Ada."
 
 
 async def test_a_gateway_that_stays_away_is_given_up() -> None:
