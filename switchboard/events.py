@@ -43,6 +43,11 @@ SEQ_MAX = 9_999
 """The number of the last event of every turn. A turn has fewer events: at most 5 agents, 8 steps and 16 calls each."""
 
 
+NUMBERS = 1
+"""Version of the numbers of events. Journals contain the number of each agent's first event, so that a replay must come
+to the same ones: a message that gets more or fewer events needs a new version."""
+
+
 class TurnStarted(WireModel):
     """A turn has begun. `turn` is its number in the session."""
 

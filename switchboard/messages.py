@@ -218,6 +218,15 @@ class TurnRequest(WireModel):
     limited_by: str = added_later("")
     """The limit that `tokens_left` comes from: `turn`, `customer`, or empty for the session's."""
 
+    turn: int = added_later(0)
+    """The turn's number in the session. 0 if the agent tells no events, because the session's version does not."""
+
+    seq: int = added_later(0)
+    """The number of the agent's first event in the turn."""
+
+    run: str = added_later("")
+    """The id of the turn's events; see `switchboard.events.Told`."""
+
 
 class Reply(WireModel):
     """The turn ended with a text for the customer."""

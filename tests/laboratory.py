@@ -13,9 +13,12 @@ import pytest
 
 from services.project import reference
 from switchboard import testing
+from switchboard.local.keys import SPEAKER_FILE, stored_key
 from switchboard.local.mesh import Mesh
 from switchboard.local.process import Process, free_ports
+from switchboard.speaker import SpeakerKeys
 from switchboard.testing.laboratory import CONDITION_TIMEOUT as STARTS_WITHIN
+from tests.live_gateway import LiveReceiver, live_receiver
 from tests.parts import need_restate_server
 
 __all__ = ["SOON", "STARTS_WITHIN", "Laboratory", "laboratory", "open_laboratory"]
@@ -31,13 +34,15 @@ GATEWAYS_MAX = 4
 class Laboratory(testing.Laboratory):
     """The reference mesh with the probe agent and its tools.
 
-    `events_ports` are the ports that are left for the live events of gateways, which tests start later.
+    `events_ports` are the ports that are left for the live events of gateways, which tests start later. `live` hears
+    the events of the sessions that it watches.
     """
 
     probe_agent: Process
     probe_tools: Process
     probe_log: Path
     events_ports: list[int]
+    live: LiveReceiver
 
     def probed(self, line: str) -> int:
         """How often a probe tool wrote this line."""
@@ -62,10 +67,14 @@ async def open_laboratory(
 ) -> AsyncIterator[Laboratory]:
     """Start the reference mesh with the probe agent; `environment` is added to every service's environment."""
     need_restate_server()
-    events_ports = free_ports(GATEWAYS_MAX)
-    urls = ",".join(f"http://127.0.0.1:{port}" for port in events_ports)
+    live_port, *events_ports = free_ports(1 + GATEWAYS_MAX)
+    urls = ",".join(f"http://127.0.0.1:{port}" for port in (live_port, *events_ports))
     given = {"SWITCHBOARD_EVENTS_URLS": urls, **(environment or {})}
-    async with testing.open_laboratory(reference(), folder, replays, given, restate_environment) as opened:
+    keys = SpeakerKeys([stored_key(folder / SPEAKER_FILE)])
+    async with (
+        live_receiver(live_port, keys) as live,
+        testing.open_laboratory(reference(), folder, replays, given, restate_environment) as opened,
+    ):
         mesh = opened.mesh
         agent, tools = laboratory_processes(mesh, folder)
         try:
@@ -73,7 +82,7 @@ async def open_laboratory(
                 await process.start()
                 await mesh.register(f"http://127.0.0.1:{process.port}")
             log = folder / "probe.log"
-            yield Laboratory(mesh, opened.http, opened.model, replays, agent, tools, log, events_ports)
+            yield Laboratory(mesh, opened.http, opened.model, replays, agent, tools, log, events_ports, live)
         finally:
             # Nothing is left to keep. A service that stops would first wait for calls that a test has left running.
             started = [process for process in (agent, tools, *mesh.processes) if process.alive]

@@ -23,6 +23,7 @@ from switchboard.loop.attempts import (
     applied,
     next_model,
 )
+from switchboard.loop.listener import Listener
 from switchboard.messages import Message, ModelReply, Spent, TurnRequest, Usage, WireModel
 from switchboard.models.model import Model, ModelRejected, ModelUnavailable, Observer
 from switchboard.telemetry import metrics
@@ -76,7 +77,7 @@ ONCE = restate.RunOptions[Attempt](type_hint=Attempt)
 class Asking:
     """State that the decisions of one turn share: the plan for the next attempt, and the cost of the failed ones.
 
-    `call` is the call that this process has begun last.
+    `call` is the call that this process has begun last. `listener` hears of the turn's messages.
     """
 
     agent: Agent
@@ -86,6 +87,12 @@ class Asking:
     plan: Plan = field(default_factory=Plan)
     spent: list[Spent] = field(default_factory=list)
     call: ModelCall | None = None
+    listener: Listener | None = None
+
+    def said(self, messages: Sequence[Message]) -> None:
+        """Tell the listener all messages that the turn has added so far."""
+        if self.listener is not None:
+            self.listener.said(messages)
 
 
 @dataclass(frozen=True)
@@ -228,6 +235,8 @@ async def call_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
             logger.exception("the model %s gave an answer that cannot be read", model.name)
             unreadable = ModelUnavailable(f"the answer cannot be read: {type(error).__name__}", "malformed")
             call.record_failure(unreadable, "unavailable", unreadable.kind)
+            if observer is not None:
+                observer.attempt_failed()
             return failed_attempt(this.plan, asking, added, unreadable, model)
         call.record_reply(reply)
         if reply.usage == Usage():

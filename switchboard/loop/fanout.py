@@ -9,6 +9,7 @@ import restate
 
 from switchboard.loop.call_report import UNKNOWN, is_outcome_unknown
 from switchboard.loop.decide import AWAITS_CONSENT, ApprovedCall, UncheckedCall, ValidatedCall
+from switchboard.loop.listener import Listener
 from switchboard.messages import HeldCall, Identity, ToolResult
 from switchboard.telemetry.spans import propagation_headers
 
@@ -32,11 +33,16 @@ class FanOut:
 
 
 async def fan_out(
-    ctx: restate.Context, calls: Sequence[ValidatedCall], identity: Identity, decided_ns: int = 0
+    ctx: restate.Context,
+    calls: Sequence[ValidatedCall],
+    identity: Identity,
+    decided_ns: int = 0,
+    listener: Listener | None = None,
 ) -> FanOut:
     """Make every approved call at once; what is held or refused keeps its place among the results.
 
-    `decided_ns` is when the model had asked for them, as the journal has it.
+    `decided_ns` is when the model had asked for them, as the journal has it. `listener` hears of each call that ends
+    before the last one.
     """
     # All are started before any is awaited: the journal then holds them in the model's order on every replay.
     started = [
@@ -45,7 +51,10 @@ async def fan_out(
     futures = [future for _, future in started if future is not None]
     try:
         # The only wait. Our own cancellation surfaces here; a tool's failure does not, that is read in settle().
-        await restate.gather(*futures)
+        if listener is not None and listener.watched:
+            await wait_for_each(started, listener)
+        else:
+            await restate.gather(*futures)
     except restate.TerminalError:
         # Restate has cancelled every call in flight as well. How each ended belongs into the transcript.
         ended = await within(futures, ctx.sleep(CANCEL_GRACE, name="cancel grace"))
@@ -57,6 +66,21 @@ async def fan_out(
 def start(ctx: restate.Context, call: ApprovedCall, identity: Identity, decided_ns: int) -> CallFuture:
     tool, headers = call.tool, propagation_headers(call.call_id, decided_ns)
     return ctx.generic_call(tool.service, tool.handler, call.body.encode(), key=tool.key(identity), headers=headers)
+
+
+async def wait_for_each(started: Sequence[tuple[ValidatedCall, CallFuture | None]], listener: Listener) -> None:
+    """Wait until all calls have ended, and tell the listener of each that ends while others still run.
+
+    This waits for the same futures as a wait for all of them, and writes nothing to the journal either. So it makes no
+    difference to a replay whether an earlier attempt of this turn was watched.
+    """
+    waiting: list[Any] = [future for _, future in started if future is not None]
+    while waiting:
+        ended, waiting = await restate.wait_completed(*waiting)
+        for call, future in started:
+            if waiting and future is not None and future in ended:
+                # The future has its value, so that this does not wait.
+                listener.returned(await settle(call, future, [future]))
 
 
 async def within(futures: Sequence[CallFuture], grace: restate.RestateDurableSleepFuture) -> list[Any]:

@@ -21,6 +21,7 @@ from switchboard.loop.decide import (
 )
 from switchboard.loop.decisions import JOURNAL, Asking, Observe, request_decision
 from switchboard.loop.fanout import fan_out
+from switchboard.loop.listener import Listener
 from switchboard.messages import (
     HeldCall,
     Interrupted,
@@ -68,18 +69,21 @@ async def run_turn(
     models: Sequence[Model],
     request: TurnRequest,
     observe: Observe | None = None,
+    listener: Listener | None = None,
 ) -> TurnOutcome:
     """Answer the customer, ask for their consent, or name the agent who should take over.
 
-    `observe` gives an observer for each model call, which sees the text while it is written.
+    `observe` gives an observer for each model call, which sees the text while it is written. `listener` hears of the
+    messages and calls of the turn.
     """
     added: list[Message] = []
-    asking = Asking(agent, models, request, observe)
+    asking = Asking(agent, models, request, observe, listener=listener)
     try:
         outcome = await take_steps(ctx, asking, added)
     except restate.TerminalError:
         # Every failure of a model or a tool is handled below, so this is our own cancellation.
         outcome = TurnOutcome(next=Interrupted(), added=close_open_calls(added))
+    asking.said(outcome.added)
     return with_attempts(outcome, asking)
 
 
@@ -108,11 +112,12 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
     agent, request = asking.agent, asking.request
     if request.confirmed:
         added.append(for_customers(ModelReply(agent=agent.name, calls=released_calls(request.confirmed)), agent))
+        asking.said(added)
         checked = await check_calls(ctx, [release(held, agent) for held in request.confirmed], request.identity)
         if checked.cancelled:
             added += checked.results_of_none_made()
             return TurnOutcome(next=Interrupted(), added=tuple(added))
-        released = await fan_out(ctx, checked.calls, request.identity)
+        released = await fan_out(ctx, checked.calls, request.identity, listener=asking.listener)
         added += released.results
         if released.cancelled:
             return TurnOutcome(next=Interrupted(), added=tuple(added))
@@ -120,6 +125,7 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
     for step in range(agent.steps_max):
         if step and overspent(asking, added):
             return apology(*USED_UP.get(request.limited_by, (BUDGET_USED_UP, "")), added)
+        asking.said(added)
         decided = await request_decision(ctx, asking, added, step)
         if isinstance(decided, GiveUp):
             return apology(*REASONS.get(decided.reason, (UNAVAILABLE, TRY_AGAIN)), added)
@@ -128,8 +134,9 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
             return apology(MESSAGE_REFUSED, REPHRASE, added)
         reply = for_customers(decided.reply, agent)
         added.append(reply)
+        asking.said(added)
         decision = decide_as_journaled(reply, agent, request)
-        outcome = await act_on(ctx, decision, request, added, decided.at_ns)
+        outcome = await act_on(ctx, decision, asking, added, decided.at_ns)
         if outcome is not None:
             return outcome
         unfit += 1 if isinstance(decision, Act) and decision.unfit else 0
@@ -149,9 +156,10 @@ def decide_as_journaled(reply: ModelReply, agent: Agent, request: TurnRequest) -
 
 
 async def act_on(
-    ctx: restate.Context, decision: Decision, request: TurnRequest, added: list[Message], decided_ns: int
+    ctx: restate.Context, decision: Decision, asking: Asking, added: list[Message], decided_ns: int
 ) -> TurnOutcome | None:
     """Carry a decision out. Returns the end of the turn, or None when the model has to be asked again."""
+    identity = asking.request.identity
     match decision:
         case Answer(text):
             return TurnOutcome(next=Reply(text=text), added=tuple(added))
@@ -161,10 +169,10 @@ async def act_on(
             added.append(note)
             return None
         case Act() as act:
-            made = await fan_out(ctx, act.calls, request.identity, decided_ns)
+            made = await fan_out(ctx, act.calls, identity, decided_ns, asking.listener)
             if made.cancelled:
                 return TurnOutcome(next=Interrupted(), added=(*added, *made.results))
-            checked = await check_calls(ctx, act.calls, request.identity)
+            checked = await check_calls(ctx, act.calls, identity)
             added += checked.results(made.results)
             if checked.cancelled:
                 return TurnOutcome(next=Interrupted(), added=tuple(added))

@@ -22,7 +22,9 @@ from switchboard.messages import TurnOutcome, TurnRequest
 from switchboard.models.connect import connect
 from switchboard.models.endpoint_model import EndpointModel
 from switchboard.models.model import Model
+from switchboard.runtime.gateways import gateways_of_settings
 from switchboard.runtime.invocations import RETRIES, refuse_bad_input
+from switchboard.runtime.live import LIVE, agent_turn
 from switchboard.runtime.process import exit_process, refuse_taken_port
 from switchboard.runtime.settings import ModelSettings, ServerSettings, load
 from switchboard.telemetry import metrics
@@ -53,10 +55,14 @@ class Models(Protocol):
 
 @dataclass(frozen=True)
 class Served:
-    """The Restate services of a part, and its background tasks in the same event loop."""
+    """The Restate services of a part, and its background tasks in the same event loop.
+
+    `live` if the part tells gateways about running turns.
+    """
 
     services: tuple[AnyService, ...]
     background: tuple[BackgroundTask, ...] = ()
+    live: bool = False
 
 
 @runtime_checkable
@@ -93,13 +99,14 @@ def assemble(parts: Sequence[AnyPart], models: Models) -> Served:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"serve() got two services named {', '.join(twice)}. Rename one of them")
-    return Served(services, tuple(task for each in served for task in each.background))
+    background = tuple(task for each in served for task in each.background)
+    return Served(services, background, live=any(each.live for each in served))
 
 
 def part_served(part: AnyPart, models: Models) -> Served:
     if isinstance(part, Agent):
         own = models(part.model)
-        return Served((agent_service(part, own),), preparation(own))
+        return Served((agent_service(part, own),), preparation(own), live=True)
     if isinstance(part, Part) and not isinstance(part, type):
         return part.served(models)
     if isinstance(part, AnyService):
@@ -148,7 +155,9 @@ def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
     async def take_turn(ctx: restate.Context, request: TurnRequest) -> TurnOutcome:
         """Answer one message of a conversation, or name the agent to hand over to."""
         describe(conversation(request.identity.session_id))
-        outcome = await run_turn(ctx, agent, models, request)
+        with agent_turn(LIVE, request) as turn:
+            observe = turn.observe if turn is not None else None
+            outcome = await run_turn(ctx, agent, models, request, observe, turn)
         metrics.count_turn(agent.name, outcome)
         return outcome
 
@@ -163,9 +172,11 @@ def run(served: Served, name: str) -> None:
     keys = list(settings.restate_identity_keys) or None
     if keys is None:
         logger.warning(UNSIGNED_INVOCATIONS)
+    gateways = gateways_of_settings() if served.live else None
+    background = (*served.background, gateways.keep_connected) if gateways is not None else served.background
     app = with_metrics(restate.app(services=served.services, identity_keys=keys))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(listen(app, settings, served.background))
+        runner.run(listen(app, settings, background))
 
 
 async def listen(app: ASGIApp, settings: ServerSettings, background: Sequence[BackgroundTask] = ()) -> None:

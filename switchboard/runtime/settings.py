@@ -4,15 +4,17 @@ import ipaddress
 import logging
 import sys
 from typing import Annotated, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
+from switchboard.addresses import check_urls
 from switchboard.models.settings import ModelSettings
 from switchboard.speaker import KEY_MIN_BYTES, SpeakerKeys
 from switchboard.telemetry.settings import TelemetrySettings
 
-__all__ = ["AnySettings", "ModelSettings", "ServerSettings", "SpeakerSettings", "load"]
+__all__ = ["AnySettings", "LiveSettings", "ModelSettings", "ServerSettings", "SpeakerSettings", "load"]
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +81,33 @@ class SpeakerSettings(BaseSettings):
             logger.warning(NO_SPEAKER_KEYS)
             return None
         return SpeakerKeys([key.get_secret_value() for key in self.speaker_keys])
+
+
+class LiveSettings(BaseSettings):
+    """The gateways that are told about running turns."""
+
+    events_urls: str = Field(
+        "",
+        validation_alias="SWITCHBOARD_EVENTS_URLS",
+        description="Where gateways accept events: http://host:port, or several separated by commas. Each name stands "
+        "for all of its addresses. Empty: people who watch a conversation see only turns that have ended.",
+    )
+
+    @field_validator("events_urls")
+    @classmethod
+    def valid_urls(cls, value: str) -> str:
+        urls = check_urls(value) if value.strip() else ""
+        for url in filter(None, urls.split(",")):
+            parts = urlsplit(url)
+            if parts.scheme != "http" or parts.path.strip("/") or parts.query:
+                raise ValueError(f"{url} is not http://host:port")
+        return urls
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """The names and ports of the gateways."""
+        parts = [urlsplit(url) for url in self.events_urls.split(",") if url]
+        return [(part.hostname or "", part.port or 80) for part in parts]
 
 
 def split(value: object) -> object:

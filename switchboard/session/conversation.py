@@ -6,8 +6,10 @@ from typing import Literal
 
 import restate
 
+from switchboard.events import NUMBERS, TurnStarted
 from switchboard.loop.decisions import JOURNAL
 from switchboard.messages import Notice, WireModel
+from switchboard.runtime.live import LiveTurn
 from switchboard.session.consent import read_consent
 from switchboard.session.contract import (
     NO_AGENTS,
@@ -27,6 +29,7 @@ from switchboard.session.staffed import customer_wrote
 from switchboard.session.state import (
     FinishedTurn,
     Head,
+    Opening,
     PendingConfirmation,
     TurnStart,
     open_message,
@@ -34,6 +37,7 @@ from switchboard.session.state import (
 )
 from switchboard.session.storage import (
     commit_turn,
+    live_turn,
     load_head,
     mark_signed_in,
     mark_withheld,
@@ -171,14 +175,22 @@ class Conversation:
         if settled is not None:
             # Not counted as an apology, because no agent has failed.
             count_message(settled, self.settings, "overspent" if settled.failed else "")
-            return commit_turn(ctx, head, start.at, settled, self.settings)
+            return commit_turn(ctx, head, start.at, with_ids(ctx, start, settled), self.settings)
         if start.customer_limited:
             start = await ask_for_tokens(ctx, head, start, promised=bool(opening.confirmed))
-        stops = StopSignals(ctx, head, start.at, self.settings.turn_deadline)
+        with live_turn(ctx, head) as live:
+            live.tell(TurnStarted(at=start.at))
+            return await self.ask_agents(ctx, head, start, opening, live)
+
+    async def ask_agents(
+        self, ctx: restate.ObjectContext, head: Head, start: TurnStart, opening: Opening, live: LiveTurn
+    ) -> SendReply:
+        """Let the agents answer the message, and store the turn."""
+        stops = StopSignals(ctx, head, start, self.settings.turn_deadline)
         try:
-            route = Route(head, start, self.directory, self.first_agent, opening, stops)
+            route = Route(head, start, self.directory, self.first_agent, opening, stops, live)
             done = await follow_hand_offs(ctx, route)
-            held = await self.hold(ctx, done) if done.question is not None else None
+            held = await self.hold(ctx, head, start, done) if done.question is not None else None
         except restate.TerminalError:
             ctx.clear(RUNNING)  # An operator cancelled this message.
             if start.customer_limited:
@@ -187,14 +199,16 @@ class Conversation:
         if done.changed is not None:
             await mark_withheld(ctx, done.changed)
         count_message(done, self.settings)
-        new = store_turn(ctx, head, start.at, done, self.settings, held, start)
+        new = store_turn(ctx, head, start.at, with_ids(ctx, start, done), self.settings, held, start, live)
         if stops.take_over is None:
             return send_reply(new, done)
         # In the same write as the outcome, so that no other message comes between them.
         staffed = store_take_over(ctx, new, stops.take_over, self.settings)
         return send_reply(new, done).model_copy(update={"staffed": staffed.staff is not None})
 
-    async def hold(self, ctx: restate.ObjectContext, done: FinishedTurn) -> PendingConfirmation:
+    async def hold(
+        self, ctx: restate.ObjectContext, head: Head, start: TurnStart, done: FinishedTurn
+    ) -> PendingConfirmation:
         """Return the calls of a question as pending from now until they expire."""
         assert done.question is not None
         asked_at = datetime.fromtimestamp(await ctx.time(), tz=UTC)
@@ -206,6 +220,7 @@ class Conversation:
             trace=span.traceparent if (span := current()) else "",
             calls=done.question.held,
             expires_at=asked_at + self.settings.consent_expires_after,
+            turn=head.turns_total + 1 if start.events else 0,
         )
 
     async def begin(self, ctx: restate.ObjectContext, head: Head) -> TurnStart:
@@ -233,4 +248,13 @@ class Conversation:
             customer_limited=True,
             estimate=estimated_tokens(head),
             idle_max=self.settings.session_idle_max,
+            events=NUMBERS,
         )
+
+
+def with_ids(ctx: restate.ObjectContext, start: TurnStart, done: FinishedTurn) -> FinishedTurn:
+    """Return the turn with the ids of its trace and its invocation. Records in older journals have none."""
+    if not start.events:
+        return done
+    trace_id = span.trace_id if (span := current()) else ""
+    return done.model_copy(update={"trace_id": trace_id, "invocation_id": ctx.request().id})

@@ -3,10 +3,12 @@
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import restate
 from pydantic import ValidationError
 
+from switchboard.events import AgentStarted, HandedOff
 from switchboard.loop.call_report import close_open_calls, report_calls
 from switchboard.loop.decide import released_calls
 from switchboard.messages import (
@@ -26,6 +28,7 @@ from switchboard.messages import (
     Usage,
     WireModel,
 )
+from switchboard.runtime.live import LiveTurn
 from switchboard.session.directory import TURN_HANDLER, Directory
 from switchboard.session.staffed import TakeOver, take_over_of
 from switchboard.session.state import (
@@ -40,6 +43,7 @@ from switchboard.session.state import (
     finished_turn,
     interruption_text,
 )
+from switchboard.session.turn_events import run_id
 from switchboard.session.window import Window, flatten
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import propagation_headers
@@ -79,10 +83,10 @@ class StopSignals:
     A stop by staff sets `take_over`, which the turn commits with its outcome.
     """
 
-    def __init__(self, ctx: restate.ObjectContext, head: Head, at: datetime, deadline: timedelta) -> None:
+    def __init__(self, ctx: restate.ObjectContext, head: Head, start: TurnStart, deadline: timedelta) -> None:
         self.stop_id, self.stop_requested = ctx.awakeable(type_hint=str)
         self.deadline = ctx.sleep(deadline, name="turn deadline")
-        self.at = at
+        self.at = start.at
         self.late = False
         self.take_over: TakeOver | None = None
         running = Running(
@@ -90,7 +94,8 @@ class StopSignals:
             signed_in=head.signed_in,
             invocation_id=ctx.request().id,
             stop_id=self.stop_id,
-            since=at,
+            since=start.at,
+            turn=head.turns_total + 1 if start.events else 0,
         )
         ctx.set(RUNNING, running)
 
@@ -159,7 +164,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Route:
-    """Context of one message: the session, the agents when it arrived, its stop signals and its token budget."""
+    """Context of one message: the session, the agents when it arrived, its stop signals, and who watches it."""
 
     head: Head
     start: TurnStart
@@ -167,6 +172,7 @@ class Route:
     first_agent: str
     opening: Opening
     stops: StopSignals
+    live: LiveTurn
 
 
 async def follow_hand_offs(ctx: restate.ObjectContext, route: Route) -> FinishedTurn:
@@ -175,6 +181,8 @@ async def follow_hand_offs(ctx: restate.ObjectContext, route: Route) -> Finished
     known = {card.name for card in route.start.cards}
     active = route.opening.active if route.opening.active in known else route.first_agent
     progress = Progress([active], list(route.opening.messages), route.head.window, route.head.summary)
+    route.live.said(progress.added)
+    route.live.tell(AgentStarted(agent=active))
     return progress.finish(await take_turns(ctx, route, progress))
 
 
@@ -191,9 +199,12 @@ async def take_turns(ctx: restate.ObjectContext, route: Route, progress: Progres
             journal=route.start.journal,
             tokens_left=tokens_left(route.start, progress),
             limited_by=route.start.limited_by,
+            **event_numbers(ctx, route),
         )
         outcome = await take_turn(ctx, agents[-1], request, stops, at)
         progress.take(outcome)
+        # The agent has told these already, unless its process has no connection to a gateway.
+        route.live.said(progress.added)
         added = progress.added
         match outcome.next:
             case Reply() as reply:
@@ -213,7 +224,17 @@ async def take_turns(ctx: restate.ObjectContext, route: Route, progress: Progres
                     logger.error("agent %s handed off to %r, which is not registered", agents[-1], to)
                     return apologise(AGENT_FAILED, agents, added)
                 agents.append(to)
+                # The events of the record follow from its messages, and not every agent of others reports its hand-off.
+                if route.live.last == HandedOff(to=to):
+                    route.live.tell(AgentStarted(agent=to))
     return apologise(TOO_MANY_HOPS, agents, progress.added)
+
+
+def event_numbers(ctx: restate.ObjectContext, route: Route) -> dict[str, Any]:
+    """Return the fields of a request that number the agent's events. An older journal has none of them."""
+    if not route.start.events:
+        return {}
+    return {"turn": route.live.number, "seq": route.live.next_seq, "run": run_id(ctx.request().id)}
 
 
 def tokens_left(start: TurnStart, progress: Progress) -> int | None:

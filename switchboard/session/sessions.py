@@ -44,4 +44,4 @@ class Sessions:
                 speaker,
             ),
         )
-        return Served(services, background=(partial(report_metrics, Introspection(admin_url)),))
+        return Served(services, background=(partial(report_metrics, Introspection(admin_url)),), live=True)

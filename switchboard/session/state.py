@@ -173,6 +173,8 @@ class FinishedTurn(WireModel):
     by: str = added_later("")
     act: Act = added_later("")
     note: str = added_later("")
+    trace_id: str = ""
+    invocation_id: str = ""
 
 
 class TurnStart(WireModel):
@@ -182,7 +184,8 @@ class TurnStart(WireModel):
     and `over_budget` say what the session may still use; None in journals of version 1. They are journaled, because
     the limits may change before a replay. `limited_by` names the limit that `tokens_left` comes from.
     `customer_limited` if the turn asks its customer's account for tokens; `estimate` are the tokens that are charged if
-    it never reports. `idle_max` is when the session expires after it. Earlier versions set none of these.
+    it never reports. `idle_max` is when the session expires after it. `events` is the version of the numbers of events;
+    see `switchboard.events.NUMBERS`. Earlier versions set none of these.
     """
 
     at: datetime
@@ -195,6 +198,7 @@ class TurnStart(WireModel):
     customer_limited: bool = added_later(False)
     estimate: int = added_later(0)
     idle_max: timedelta | None = added_later(None)
+    events: int = added_later(0)
 
 
 class Opening(WireModel):
@@ -255,6 +259,8 @@ def turn_record(turn: int, at: datetime, done: FinishedTurn) -> TurnRecord:
         by=done.by,
         act=done.act,
         note=done.note,
+        trace_id=done.trace_id,
+        invocation_id=done.invocation_id,
     )
 
 

@@ -1,10 +1,14 @@
 """The Session object's state. Reads check that the session is the customer's own; a turn is written atomically."""
 
 import logging
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 import restate
 
+from switchboard.events import TurnFinished
+from switchboard.messages import Confirmation
+from switchboard.runtime.live import LIVE, LiveTurn
 from switchboard.session.contract import (
     SESSION_EXPIRED,
     CustomerRequest,
@@ -31,6 +35,7 @@ from switchboard.session.state import (
     turn_record,
 )
 from switchboard.session.summaries import request_summary
+from switchboard.session.turn_events import events_of_record, reply_event, run_id
 from switchboard.session.window import visible
 from switchboard.session_ids import public_part
 from switchboard.speaker import SPEAKER_HEADER, token_id
@@ -142,8 +147,12 @@ def store_turn(
     settings: SessionSettings,
     held: PendingConfirmation | None = None,
     start: TurnStart | None = None,
+    live: LiveTurn | None = None,
 ) -> Head:
-    """Write the turn and return the new head, which is written too. For one write of several turns."""
+    """Write the turn and return the new head, which is written too. For one write of several turns.
+
+    `live` has told the turn's events so far; without it, all are told now.
+    """
     new, oldest = trim_window(head_after_turn(head, at, done, held, settings))
     if oldest and over_budget(new, settings):
         new = new.model_copy(update={"folding": 0})  # Do not pay for a summary.
@@ -153,9 +162,14 @@ def store_turn(
         new = settle(ctx, head, new)
     if start is not None:
         new = start_expiry(ctx, new, start)
-    ctx.set(turn_key(new.turns_total), turn_record(new.turns_total, at, done))
+    record = turn_record(new.turns_total, at, done)
+    ctx.set(turn_key(new.turns_total), record)
     ctx.set(HEAD, new)
     ctx.clear(RUNNING)
+    if live is not None:
+        live.commit(reply_event(record, open_question(new, done)))
+    else:
+        tell_record(ctx, head, record)
     return new
 
 
@@ -168,10 +182,32 @@ def send_reply(new: Head, done: FinishedTurn) -> SendReply:
         hand_offs=done.agents[1:],
         failed=done.failed,
         interrupted=done.interrupted,
-        confirmation=new.held.confirmation() if done.question is not None and new.held is not None else None,
+        confirmation=open_question(new, done),
         trace_id=span.trace_id if (span := current()) else "",
         staffed=new.staff is not None,
     )
+
+
+def live_turn(ctx: restate.ObjectContext, head: Head) -> AbstractContextManager[LiveTurn]:
+    """Return the next turn of the session, whose events are told while it runs."""
+    run, turn = run_id(ctx.request().id), head.turns_total + 1
+    return LIVE.turn(ctx.key(), head.customer_id, head.signed_in, run, turn)
+
+
+def tell_record(ctx: restate.ObjectContext, head: Head, record: TurnRecord) -> None:
+    """Tell all events of a turn that no agent took part in. A note of staff for colleagues is told to no one."""
+    if record.act == "note":
+        return
+    *before, reply = events_of_record(record)
+    with live_turn(ctx, head) as live:
+        live.tell(*(numbered.event for numbered in before))
+        assert isinstance(reply.event, TurnFinished)
+        live.commit(reply.event)
+
+
+def open_question(new: Head, done: FinishedTurn) -> Confirmation | None:
+    """Return the question that a turn has asked, if it is one."""
+    return new.held.confirmation() if done.question is not None and new.held is not None else None
 
 
 async def mark_withheld(ctx: restate.ObjectContext, changed: Changed) -> None:

@@ -26,7 +26,14 @@ def events_of_record(record: TurnRecord, confirmation: Confirmation | None = Non
 
     `confirmation` is the question of this turn, while it is open.
     """
-    finished = TurnFinished(
+    events = [TurnStarted(at=record.at), *event_of_act(record), *events_before_reply(record)]
+    numbered = [Numbered(turn=record.turn, seq=seq, event=event) for seq, event in enumerate(events, start=1)]
+    return (*numbered, Numbered(turn=record.turn, seq=SEQ_MAX, event=reply_event(record, confirmation)))
+
+
+def reply_event(record: TurnRecord, confirmation: Confirmation | None = None) -> TurnFinished:
+    """Return the last event of a turn."""
+    return TurnFinished(
         text=record.reply,
         agent=record.agents[-1] if record.agents else "",
         failed=record.failed,
@@ -34,9 +41,6 @@ def events_of_record(record: TurnRecord, confirmation: Confirmation | None = Non
         confirmation=confirmation,
         by=record.by,
     )
-    events = [TurnStarted(at=record.at), *event_of_act(record), *events_before_reply(record)]
-    numbered = [Numbered(turn=record.turn, seq=seq, event=event) for seq, event in enumerate(events, start=1)]
-    return (*numbered, Numbered(turn=record.turn, seq=SEQ_MAX, event=finished))
 
 
 def event_of_act(record: TurnRecord) -> tuple[Event, ...]:
