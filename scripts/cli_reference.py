@@ -33,6 +33,8 @@ def paths(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     if children is None:
         yield path
         return
+    if command.invoke_without_command:
+        yield path
     for name, child in children.items():
         yield from paths(child, (*path, name))
 

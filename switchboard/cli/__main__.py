@@ -34,6 +34,9 @@ cases = typer.Typer(
 )
 app.add_typer(cases, name="cases")
 
+sessions = typer.Typer(context_settings=app.info.context_settings)
+app.add_typer(sessions, name="sessions")
+
 DEFAULT_FOLDER = Path(".switchboard")
 
 Customer = Annotated[str, typer.Option(help="The customer's id.")]
@@ -238,8 +241,9 @@ def outbox(
         show(asyncio.run(sent_emails(Admin(admin_url), customer)), out)
 
 
-@app.command()
-def sessions(
+@sessions.callback(invoke_without_command=True)
+def list_sessions(
+    ctx: typer.Context,
     customer: Annotated[str | None, typer.Option(help="List only this customer's sessions.")] = None,
     text: Annotated[str | None, typer.Option(help="List only sessions with this text in the id.")] = None,
     gateway_url: GatewayUrl = GATEWAY_URL,
@@ -252,8 +256,27 @@ def sessions(
     from switchboard.cli.console import out, report_errors
     from switchboard.cli.sessions import newest_sessions, selected, show
 
+    if ctx.invoked_subcommand is not None:
+        return
     with report_errors():
         show(asyncio.run(newest_sessions(gateway_url, admin_url, selected(customer, text))), out)
+
+
+@sessions.command("export")
+def export_sessions(
+    customer: Annotated[str | None, typer.Option(help="Export only this customer's sessions.")] = None,
+    text: Annotated[str | None, typer.Option(help="Export only sessions with this text in the id.")] = None,
+    folder: StaffFolder = DEFAULT_FOLDER,
+    gateway_url: GatewayUrl = GATEWAY_URL,
+) -> None:
+    """Print conversations as JSON lines, with outcomes, ratings and costs. For evaluations."""
+    from switchboard.cli.console import report_errors
+    from switchboard.cli.export import export
+    from switchboard.cli.sessions import selected
+    from switchboard.cli.staff import StaffDesk
+
+    with report_errors():
+        asyncio.run(export(StaffDesk(gateway_url, folder), selected(customer, text)))
 
 
 @approvals.command("list")

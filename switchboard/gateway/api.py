@@ -17,8 +17,10 @@ from switchboard.gateway.contract import (
     Decision,
     IdempotencyKey,
     NewMessage,
+    NewRating,
     NewSession,
     SessionId,
+    TurnNumber,
 )
 from switchboard.gateway.event_streams import (
     DOCUMENTED_ANSWER,
@@ -56,6 +58,8 @@ from switchboard.session.contract import (
     CustomerRequest,
     HeldDecision,
     Interruption,
+    Rated,
+    RateTurn,
     SendMessage,
     SendReply,
     SessionStatus,
@@ -293,6 +297,28 @@ async def events(
     read = customer_reader(request.app.state.session_client, session_id, caller)
     event_id = after if last_event_id is None else last_event_id
     return await session_stream(request, session_id, audience, caller.expires_at, read, event_id, run)
+
+
+@sessions.post("/turns/{turn}/rating", response_model=Rated)
+async def rate(
+    request: Request,
+    session_id: SessionId,
+    turn: TurnNumber,
+    rating: NewRating,
+    caller: AuthenticatedCaller,
+    idempotency_key: Key = None,
+) -> Response:
+    """Rate the reply of a turn, or change its rating. While a turn runs, the rating is stored after it."""
+    session_client: SessionClient = request.app.state.session_client
+    payload = RateTurn(
+        customer_id=caller.customer_id,
+        signed_in=caller.signed_in,
+        turn=turn,
+        rating=rating.rating,
+        comment=rating.comment,
+    )
+    key = effective_key(request, idempotency_key)
+    return json_response(await session_client.call(caller, session_id, "rate", payload, key))
 
 
 @sessions.get("/transcript", response_model=Transcript)

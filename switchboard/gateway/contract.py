@@ -1,10 +1,11 @@
 """The gateway's public contract: request bodies and error responses (RFC 9457)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from switchboard.session.contract import SESSION_ID, session_id
+from switchboard.session.contract import RATING_COMMENT_MAX_CHARS, SESSION_ID, TURNS_MAX, session_id
+from switchboard.text import PlainText
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,128}$"
 """Printable ASCII without spaces, so that it fits into a header."""
@@ -18,6 +19,7 @@ SessionId = Annotated[
     ),
     AfterValidator(session_id),
 ]
+TurnNumber = Annotated[int, Field(ge=1, le=TURNS_MAX, description="The turn's number, from its reply.")]
 IdempotencyKey = Annotated[
     str,
     Field(
@@ -67,6 +69,17 @@ class NewSession(BaseModel):
     """The id of a session that has no messages yet."""
 
     session_id: SessionId
+
+
+class NewRating(Request):
+    """A rating of a reply. A later one replaces it."""
+
+    rating: Literal["up", "down"]
+    comment: Annotated[
+        str,
+        PlainText(RATING_COMMENT_MAX_CHARS, lines=True),
+        Field(description="Why, in the customer's words. Staff read it."),
+    ] = ""
 
 
 class Decision(Request):

@@ -16,7 +16,7 @@ from switchboard.gateway.spans import set_attribute
 from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh, OutOfFiles
 from switchboard.messages import WireModel
 from switchboard.runtime.speaker_check import NOT_SIGNED_STATUS
-from switchboard.session.contract import NO_AGENTS, QUESTION_CLOSED, QUESTION_EXPIRED, ClaimedKey
+from switchboard.session.contract import NO_AGENTS, QUESTION_CLOSED, QUESTION_EXPIRED, TURN_UNKNOWN, ClaimedKey
 from switchboard.telemetry.spans import CANCELLATION_MESSAGE
 
 logger = logging.getLogger(__name__)
@@ -281,6 +281,8 @@ def problem_of(failed: HandlerFailed) -> Problem:
         return Problem(503, "mesh_not_ready", NOT_READY, RETRY_AFTER_S)
     if limited := limit_problem(failed):
         return limited
+    if failed.message == TURN_UNKNOWN:
+        return Problem(404, "turn_unknown", failed.message)
     if no_agent_found(failed):
         return Problem(503, "no_agents", failed.message, RETRY_WITHOUT_AGENTS_S)
     if failed.status < 500 and (failed.status != 409 or failed.message in DECIDED):

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from switchboard.contract import SUBJECT_MAX_CHARS
 from switchboard.messages import Confirmation, Message, Note, Notice, Usage, WireModel, added_later
-from switchboard.text import message_text
+from switchboard.text import PlainText, message_text
 
 SESSION = "Session"
 
@@ -17,6 +17,9 @@ MESSAGE_MAX_BYTES = 8 * 1024
 TRANSCRIPT_PAGE_MAX_TURNS = 50
 TRANSCRIPT_PAGE_MAX_BYTES = 1024 * 1024
 """A page ends with the turn that exceeds this size. The next page starts after that turn."""
+
+TURNS_MAX = 999_999
+"""The largest number of a turn that state keys have digits for."""
 
 SESSION_ID = r"[A-Za-z0-9._-]{1,64}"
 INVALID_SESSION_ID = (
@@ -39,6 +42,8 @@ def session_id(text: str) -> str:
 NO_AGENTS = "Our agents are temporarily unavailable. No changes were made; please send your message again in a minute."
 QUESTION_CLOSED = "This question is no longer open. It was already confirmed, declined or dropped."
 QUESTION_EXPIRED = "This question has expired and no changes were made. Please send your request again."
+
+TURN_UNKNOWN = "This session has no such turn with a reply that can be rated."
 
 SESSION_EXPIRED = "This conversation has expired because it was not used for a long time. Please start a new one."
 
@@ -154,6 +159,32 @@ class TranscriptRequest(CustomerRequest):
     limit: int = Field(20, ge=1, le=TRANSCRIPT_PAGE_MAX_TURNS)
 
 
+RATING_COMMENT_MAX_CHARS = 1_000
+
+
+class Rating(WireModel):
+    """A customer's rating of a reply."""
+
+    rating: Literal["up", "down"]
+    comment: str = ""
+    at: datetime
+
+
+class RateTurn(CustomerRequest):
+    """Rates the reply of a turn, again if it was rated before."""
+
+    turn: int = Field(ge=1, le=TURNS_MAX)
+    rating: Literal["up", "down"]
+    comment: Annotated[str, PlainText(RATING_COMMENT_MAX_CHARS, lines=True)] = ""
+
+
+class Rated(WireModel):
+    """The rating that a turn has from now on."""
+
+    turn: int
+    rating: Rating
+
+
 STAFF_MEMBER = "staff"
 """What customers see instead of the name of a staff member."""
 
@@ -190,6 +221,9 @@ class TurnRecord(WireModel):
 
     invocation_id: str = added_later("")
     """Restate's id of the invocation that answered the message; empty in older records and in messages of the mesh."""
+
+    rating: Rating | None = added_later(None)
+    """The customer's rating. It is stored apart from the record, and read with it."""
 
     def for_customers(self) -> "TurnRecord | None":
         """Return the record as its customer may see it: without names of staff and Restate's ids.

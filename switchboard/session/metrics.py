@@ -32,6 +32,7 @@ CONFIRMATION_WAIT = Histogram(
     "Time from the question to the customer's yes or no.",
     buckets=CONFIRMATION_SECONDS,
 )
+RATINGS = Counter("switchboard_ratings", "Ratings of replies by customers, changes included.", ["agent", "rating"])
 TAKE_OVERS = Counter("switchboard_take_overs", "Sessions that staff have taken over.", ["taken_from"])
 HAND_BACKS = Counter("switchboard_hand_backs", "Sessions that went back from staff to the agents.", ["reason"])
 STAFFED_DURATION = Histogram(
@@ -86,6 +87,11 @@ def count_hand_back(reason: Literal["returned", "silent"], lasted: timedelta) ->
         STAFFED_DURATION.observe(max(lasted.total_seconds(), 0))
 
     spans.on_end(count)
+
+
+def count_rating(agent: str, rating: str) -> None:
+    """Count a new or changed rating."""
+    spans.on_end(lambda span: RATINGS.labels(agent, rating).inc())
 
 
 def count_refused(limit: str) -> None:

@@ -20,6 +20,7 @@ from switchboard.session.contract import (
 )
 from switchboard.session.hops import RUNNING
 from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
+from switchboard.session.ratings import keys_of_ratings, with_rating
 from switchboard.session.settings import SessionSettings
 from switchboard.session.staff_contract import EventsQuery, TranscriptPage
 from switchboard.session.staffed import shown_mode
@@ -61,6 +62,7 @@ class SessionQueries:
 
         A customer's page is filled although it leaves turns out, because an empty page is the end of a transcript.
         """
+        rated = await keys_of_ratings(ctx, head)
         turns: list[TurnRecord] = []
         size_bytes = 0
         for number in range(after + 1, head.turns_total + 1):
@@ -71,6 +73,7 @@ class SessionQueries:
                 break
             turn = stored if for_staff else stored.for_customers()
             if turn is not None:
+                turn = await with_rating(ctx, turn, rated)
                 turns.append(turn)
                 size_bytes += len(turn.model_dump_json().encode())
         return Transcript(turns=tuple(turns), turns_total=head.turns_total)

@@ -32,6 +32,7 @@ from switchboard.session.expiry import EXPIRE, ExpiryCheck, check_expiry
 from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
 from switchboard.session.metrics import count_summary, label_session
 from switchboard.session.queries import SessionQueries
+from switchboard.session.ratings import add_ratings
 from switchboard.session.settings import SessionSettings
 from switchboard.session.staff_contract import EventsQuery, StatusQuery, TranscriptPage
 from switchboard.session.staff_door import EVENTS_FOR_STAFF, STATUS_FOR_STAFF, TRANSCRIPT_FOR_STAFF
@@ -102,6 +103,7 @@ def session_object(
     add_staff_queries(session, queries)
     add_private_handlers(session, settings, first_agent)
     add_take_over(session, settings)
+    add_ratings(session)
     return session
 
 

@@ -103,7 +103,8 @@ class Head(WireModel):
     returns to False: an unauthenticated customer must not see what a signed-in customer was told.
     `last_at` is the time of the last turn, and `expiry` the turn that started the timer which checks it; 0 without a
     timer. An expired session keeps only this record, with `expired_at`. `heard` are the ids of the newest signed
-    requests, so that none of them is accepted twice. While `staff` is set, no agent answers.
+    requests, so that none of them is accepted twice. While `staff` is set, no agent answers. `rated`
+    says that the customer has rated replies.
     """
 
     customer_id: str
@@ -121,6 +122,7 @@ class Head(WireModel):
     expired_at: datetime | None = added_later(None)
     heard: tuple[str, ...] = added_later(())
     staff: StaffMode | None = added_later(None)
+    rated: bool = added_later(False)
 
     @property
     def cost(self) -> Decimal:

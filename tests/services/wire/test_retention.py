@@ -8,6 +8,7 @@ POLLED = {
     ("Session", "expire"),
     ("Session", "events"),
     ("Session", "staff_events"),
+    ("Session", "record_rating"),
     ("Session", "staff_silence"),
     ("Session", "staff_status"),
     ("Session", "staff_transcript"),
