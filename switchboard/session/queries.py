@@ -79,12 +79,13 @@ class SessionQueries:
         return Transcript(turns=tuple(turns), turns_total=head.turns_total)
 
     async def status(self, ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
-        head, running = await load_head(ctx, request), await load_running(ctx, request)
+        # In this order: a first turn that ends between the two reads is then in the head.
+        running, head = await load_running(ctx, request), await load_head(ctx, request)
         return await self.status_of(ctx, head, running, for_staff=False)
 
     async def status_for_staff(self, ctx: restate.ObjectSharedContext) -> SessionStatus:
         """Return the status of any customer's session."""
-        head, running = await ctx.get(HEAD, type_hint=Head), await ctx.get(RUNNING, type_hint=Running)
+        running, head = await ctx.get(RUNNING, type_hint=Running), await ctx.get(HEAD, type_hint=Head)
         return await self.status_of(ctx, head, running, for_staff=True)
 
     async def status_of(

@@ -82,7 +82,9 @@ def add_take_over(session: restate.VirtualObject, settings: SessionSettings) -> 
     @session.handler(TAKE_OVER, kind="shared", ingress_private=True)
     async def take_over(ctx: restate.ObjectSharedContext, request: StaffTakeOver) -> StaffTurn:
         """Let a staff member answer in the agents' place. Stops the running turn. 409 if a colleague does already."""
-        head = require_session(ctx, await ctx.get(HEAD, type_hint=Head), await running_of(ctx))
+        # In this order: a first turn that ends between the two reads is then in the head.
+        running = await running_of(ctx)
+        head = require_session(ctx, await ctx.get(HEAD, type_hint=Head), running)
         refuse_take_over(ctx, head, request)
         now = await moment(ctx, settings)
         wanted = TakeOver(by=request.by, at=now.at, from_colleague=request.from_colleague, silent_max=now.silent_max)
