@@ -244,7 +244,7 @@ def never_two_speakers(turns: list[JSON]) -> bool:
 
 
 async def run_races(laboratory: Laboratory, rounds: int, side_by_side: int, seed: int) -> None:
-    await laboratory.model.plays(scene("chat", says("hi")) | {"latency_ms": 5})
+    await laboratory.model.plays(scene("chat", says("hi") | {"latency_ms": 5}))
     pauses = random.Random(seed)
     staff = laboratory.staff()
     for _ in range(rounds):
