@@ -175,7 +175,7 @@ async function send(path, body, text = "") {
 
 async function deliver(request) {
   const { key, session, path, body, text } = request;
-  const bubble = text ? el("li", { class: "turn sending", "data-key": key }, el("div", { class: "words mine", text }), el("p", { class: "step", text: "Sending…" })) : null;
+  const bubble = text ? el("li", { class: "turn sending", "data-key": key }, el("div", { class: "words mine", text }), el("p", { class: "step", text: "Waiting for the reply…" })) : null;
   if (bubble) {
     byId("turns").append(bubble);
     page.conversation?.log.toEnd();
