@@ -23,6 +23,7 @@ from tests.charts.rendering import (
     notes,
     of_kind,
     one,
+    refused,
     render,
     rendered_from,
     template,
@@ -329,6 +330,39 @@ def test_routes_reach_staffs_api_only_if_values_name_it() -> None:
     assert "/v1/staff" not in str(
         [each for each in rendered_with(EVERYTHING) if each["kind"] in ("Ingress", "HTTPRoute")]
     )
+
+
+@pytest.mark.parametrize(
+    ("set_values", "routed"),
+    [
+        ({}, set()),
+        ({"gateway.console.enabled": True}, {("/", "Exact"), ("/console", "Prefix")}),
+        (
+            {"gateway.console.enabled": True, "gateway.paths": ["/v1/sessions", "/v1/staff"]},
+            {("/", "Exact"), ("/console", "Prefix"), ("/staff", "Exact")},
+        ),
+    ],
+)
+def test_routes_reach_the_console_only_if_it_is_served(set_values: Settings, routed: set[tuple[str, str]]) -> None:
+    manifests = rendered_with({**EVERYTHING, **set_values})
+    [rule] = one(manifests, "Ingress")["spec"]["rules"]
+    paths = {(each["path"], each["pathType"]) for each in rule["http"]["paths"]}
+    assert {each for each in paths if not each[0].startswith("/v1/")} == routed
+    [rule] = one(manifests, "HTTPRoute")["spec"]["rules"]
+    matches = {(each["path"]["value"], each["path"]["type"].removeprefix("Path")) for each in rule["matches"]}
+    assert {each for each in matches if not each[0].startswith("/v1/")} == routed
+
+
+def test_console_gets_its_settings() -> None:
+    console = {"enabled": True, "tokenPath": "/auth/token", "jaegerUrl": "https://jaeger.example.org"}
+    [container] = one(rendered_with({"gateway.console": console}), "Deployment", "gateway")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    given = {each["name"]: each.get("value") for each in container["env"]}
+    assert (given["GATEWAY_CONSOLE"], given["GATEWAY_CONSOLE_TOKEN_PATH"]) == ("true", "/auth/token")
+    assert given["GATEWAY_JAEGER_URL"] == "https://jaeger.example.org"
+    assert "GATEWAY_LOCAL_SIGN_IN" not in given
+    assert "tokenPath" in refused(CHART, set={"gateway.console.tokenPath": "//evil.example"})
 
 
 def test_extra_objects_are_rendered_as_templates() -> None:

@@ -145,10 +145,13 @@ def test_links_match_the_documentation(plain: Evaluation) -> None:
     (forward,) = plain.resources["gateway"]["port_forwards"]
     links[forward["name"]] = f"http://localhost:{forward['local_port']}{forward['link_path']}"
     assert forward["link_path"] == OPENAPI, "the link must open an existing page"
+    links |= {link["name"]: link["url"] for link in plain.resources["gateway"]["links"]}
     assert links == {
         "Restate UI": "http://localhost:9070/ui",
         "Jaeger": "http://localhost:16686",
         "Gateway": "http://localhost:8000/v1/openapi.json",
+        "Console": "http://localhost:8000/",
+        "Console for staff": "http://localhost:8000/staff",
     }
     documented = (PROJECT / "docs" / "operate" / "tilt.md").read_text()
     assert [url for url in links.values() if url not in documented] == []
