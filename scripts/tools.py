@@ -81,7 +81,7 @@ def provide(tool: Tool) -> str:
     if found := find_on_path(tool):
         return link(tool, found, f"from {found}")
     reasons = []
-    for install_from in (install_release, build_with_go, unpack_debian_package):
+    for install_from in (install_release, build_with_go, unpack_debian_package, install_debian_package):
         started = time.monotonic()
         try:
             how = install_from(tool)
@@ -216,16 +216,40 @@ def build_with_go(tool: Tool) -> str:
 
 def unpack_debian_package(tool: Tool) -> str:
     """Unpack Debian's package without installing it, so that no service is started."""
-    debian = tool.pins.get("debian")
-    if debian is None:
+    debian = debian_pins(tool)
+    if debian.get("install"):
         raise Unavailable("")
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise Unavailable(f"this is not Debian, so there is no package {debian['package']}")
     with scratch(tool) as folder:
         run(["apt-get", "download", debian["package"]], folder)
         run(["dpkg", "-x", str(next(folder.glob("*.deb"))), "unpacked"], folder)
         install(tool, folder / "unpacked" / debian["member"])
     return f"Debian's package {debian['package']}"
+
+
+def install_debian_package(tool: Tool) -> str:
+    """Install Debian's package and those that it needs. Only for programs that no service starts."""
+    debian = debian_pins(tool)
+    if not debian.get("install"):
+        raise Unavailable("")
+    if os.geteuid() != 0:
+        raise Unavailable(f"only root can install it; run `apt-get install {debian['package']}`")
+    with scratch(tool) as folder:
+        run(["apt-get", "update"], folder)
+        install = ["apt-get", "install", "--yes", "--no-install-recommends", debian["package"]]
+        run(install, folder, DEBIAN_FRONTEND="noninteractive")
+    tool.work.mkdir(parents=True, exist_ok=True)
+    tool.binary.symlink_to(f"/{debian['member']}")
+    return f"Debian's package {debian['package']}"
+
+
+def debian_pins(tool: Tool) -> Mapping[str, Any]:
+    """Return the package's section. Raises Unavailable if there is none, or if this is not Debian."""
+    debian: Mapping[str, Any] | None = tool.pins.get("debian")
+    if debian is None:
+        raise Unavailable("")
+    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
+        raise Unavailable(f"this is not Debian, so there is no package {debian['package']}")
+    return debian
 
 
 def run(command: Sequence[str], folder: Path, **environment: str) -> str:
