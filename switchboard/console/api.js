@@ -78,8 +78,9 @@ export class Api {
   }
 
   async #renew() {
-    if (!this.signIn.token_path) {
-      throw new Problem(401, "no_tokens", "This page does not know how to sign you in. Its operator has to set GATEWAY_CONSOLE_TOKEN_PATH.");
+    if (this.signIn.sign_in === "paste") {
+      if (this.token) throw new Problem(401, "signed_out", "Your token has expired or is not valid. Reload this page and paste another one.");
+      return this.#hold(this.name);
     }
     const person = this.signIn.sign_in === "local" ? { role: this.role, name: this.name } : { role: this.role };
     const response = await reach(this.signIn.token_path, {
@@ -93,6 +94,10 @@ export class Api {
     if (!response.ok) throw await problemOf(response);
     const { token } = await response.json();
     if (typeof token !== "string") throw new Problem(500, "no_tokens", "The site's answer contains no token.");
+    this.#hold(token);
+  }
+
+  #hold(token) {
     this.token = token;
     this.claims = claimsOf(token);
   }

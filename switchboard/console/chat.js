@@ -19,6 +19,16 @@ export class Log {
     this.options = options;
     this.nodes = new Map();
     this.dirty = new Set();
+    const box = list.parentElement;
+    this.atEnd = true;
+    box.onscroll = () => { this.atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80; };
+    // A card or a keyboard takes room from the messages: the newest one stays in sight.
+    this.sizes = new ResizeObserver(() => { if (this.atEnd) this.toEnd(); });
+    this.sizes.observe(box);
+  }
+
+  close() {
+    this.sizes.disconnect();
   }
 
   /** Show a turn again, at the next frame. */
@@ -30,8 +40,7 @@ export class Log {
   flush() {
     cancelAnimationFrame(this.frame);
     this.frame = undefined;
-    const box = this.list.parentElement;
-    const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+    const { atEnd } = this;
     for (const turn of this.dirty) this.#show(turn);
     this.dirty.clear();
     if (atEnd) this.toEnd();
@@ -81,7 +90,8 @@ export class Log {
       case "hand_off":
         return el("p", { class: "step", text: part.ok ? `Passes the conversation to ${part.to}` : `${part.to} could not be reached` });
       case "mode":
-        return el("p", { class: "step mode", text: modeText(part, this.options.staff) });
+        // Customers read it in the turn's reply.
+        return this.options.staff ? el("p", { class: "step mode", text: modeText(part) }) : null;
       case "note":
         return this.options.staff ? note(part) : null;
       default:
@@ -119,8 +129,10 @@ export class Log {
   #reply(turn) {
     const { reply } = turn;
     if (!reply.text) return this.#tail(turn);
-    const kind = ["words reply", reply.by ? "person" : "", reply.failed ? "failed" : "", !turn.message && !reply.by ? "notice" : ""].filter(Boolean).join(" ");
-    const who = reply.by ? (this.options.staff ? reply.by : "Our staff") : turn.message ? null : "Notice";
+    const act = turn.parts.some((part) => part.kind === "mode");
+    const notice = act || (!turn.message && !reply.by);
+    const kind = ["words reply", notice ? "notice" : reply.by ? "person" : "", reply.failed ? "failed" : ""].filter(Boolean).join(" ");
+    const who = act ? null : reply.by ? (this.options.staff ? reply.by : "Our staff") : turn.message ? null : "Notice";
     return el("div", { class: "answer" }, who ? el("p", { class: "step agent", text: who }) : null, el("div", { class: kind, text: reply.text }), this.#tail(turn));
   }
 
@@ -129,7 +141,7 @@ export class Log {
       turn.at ? time(turn.at) : null,
       turn.reply.interrupted ? el("span", { class: "tag", text: "interrupted" }) : null,
       turn.reply.failed ? el("span", { class: "tag bad", text: "failed" }) : null,
-      this.options.onRate && turn.message ? this.#rating(turn) : null,
+      this.options.onRate && turn.message && turn.agent ? this.#rating(turn) : null,
       this.options.staff && turn.rating ? el("span", { class: "tag", text: turn.rating === "up" ? "rated helpful" : "rated not helpful" }) : null,
       this.options.onInspect ? el("a", { class: "quiet", href: this.options.onInspect(turn), text: `Inspect turn ${turn.number}` }) : null,
     ].filter((mark) => mark !== null);
@@ -166,7 +178,6 @@ function message(turn) {
   return turn.message === null ? null : el("div", { class: "words mine", text: turn.message });
 }
 
-function modeText(part, staff) {
-  if (part.taken) return staff ? `${part.by} answers from here on` : "A person from our staff answers from here on";
-  return staff ? `${part.by || "Silence"} handed the conversation back to the agents` : "Our assistant answers again";
+function modeText(part) {
+  return part.taken ? `${part.by} answers from here on` : `${part.by || "Silence"} handed the conversation back to the agents`;
 }

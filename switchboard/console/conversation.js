@@ -32,6 +32,7 @@ export class Conversation {
 
   close() {
     this.controller.abort();
+    this.log.close();
   }
 
   get closed() {

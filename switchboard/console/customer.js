@@ -3,8 +3,8 @@
 import { Api, Offline, randomId, signIn } from "./api.js";
 import { Conversation } from "./conversation.js";
 import { announce, button, byId, el, say, time, until } from "./dom.js";
-import { askForName, remembered } from "./people.js";
-import { Known, Unanswered } from "./sessions.js";
+import { askForName, mustAsk, remembered } from "./people.js";
+import { Known, Unanswered, isId } from "./sessions.js";
 
 const OPEN = "switchboard.open";
 const DRAFT = "switchboard.draft";
@@ -15,9 +15,8 @@ const page = { api: null, known: null, unanswered: null, conversation: null, id:
 async function start() {
   try {
     const how = await signIn();
-    const name = how.sign_in === "local" ? remembered("customer") : "";
-    if (how.sign_in === "local" && !name) return askForName("customer", how, begin);
-    await begin(how, name);
+    if (mustAsk("customer", how)) return askForName("customer", how, begin);
+    await begin(how, remembered("customer"));
   } catch (error) {
     // Without a connection, try again by itself; a refusal needs a person.
     fail(error, error instanceof Offline ? start : null);
@@ -33,12 +32,13 @@ async function begin(how, name) {
   page.unanswered = new Unanswered(who);
   byId("entry").hidden = true;
   byId("app").hidden = false;
-  byId("person").textContent = name || who;
+  byId("person").textContent = who;
   byId("leave").hidden = how.sign_in !== "local";
   say(byId("trouble"), "");
   byId("text").value = sessionStorage.getItem(DRAFT) ?? "";
   list();
-  await open(sessionStorage.getItem(OPEN));
+  const before = sessionStorage.getItem(OPEN);
+  await open(isId(before) ? before : null);
 }
 
 function fail(error, again = null) {
@@ -109,7 +109,7 @@ async function open(id, isNew = false) {
 function refresh() {
   const conversation = page.conversation;
   const running = conversation?.turns.running;
-  const busy = Boolean(running) || page.unanswered.of(page.id).some((request) => request.path !== "interrupt");
+  const busy = Boolean(running) || page.unanswered.of(page.id).length > 0;
   byId("welcome").hidden = Boolean(page.id);
   byId("earlier").hidden = !conversation || conversation.first <= 1;
   byId("stop").hidden = !busy;

@@ -2,6 +2,12 @@
 
 const KEPT_MAX = 500;
 const TITLE_MAX = 60;
+const ID = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$/;
+
+const PATHS = ["messages", "confirm", "decline"];
+
+/** Whether a stored text is the id of a session, and not another path. */
+export const isId = (text) => ID.test(text);
 
 /** The conversations of one customer, newest first. The mesh has no list of them: an id is known only to its owner. */
 export class Known {
@@ -11,7 +17,7 @@ export class Known {
 
   get all() {
     const found = read(localStorage, this.key);
-    return Array.isArray(found) ? found.filter((each) => typeof each?.id === "string") : [];
+    return Array.isArray(found) ? found.filter((each) => isId(each?.id)) : [];
   }
 
   find(words) {
@@ -44,7 +50,7 @@ export class Unanswered {
 
   get all() {
     const found = read(sessionStorage, this.key);
-    return Array.isArray(found) ? found : [];
+    return Array.isArray(found) ? found.filter((each) => isId(each?.session) && PATHS.includes(each.path)) : [];
   }
 
   of(session) {

@@ -4,7 +4,7 @@ import { Api, Offline, randomId, signIn } from "./api.js";
 import { Conversation } from "./conversation.js";
 import { announce, button, byId, el, field, say, time, until } from "./dom.js";
 import { inspect } from "./inspector.js";
-import { askForName, remembered } from "./people.js";
+import { askForName, mustAsk, remembered } from "./people.js";
 
 const PAGE = 20;
 const COUNT_EVERY_MS = 15_000;
@@ -17,9 +17,8 @@ const desk = byId("desk");
 async function start() {
   try {
     const how = await signIn();
-    const name = how.sign_in === "local" ? remembered("staff") : "";
-    if (how.sign_in === "local" && !name) return askForName("staff", how, begin);
-    await begin(how, name);
+    if (mustAsk("staff", how)) return askForName("staff", how, begin);
+    await begin(how, remembered("staff"));
   } catch (error) {
     byId("entry").hidden = false;
     say(byId("entry"), error.message || String(error));
@@ -33,7 +32,7 @@ async function begin(how, name) {
   await count();
   byId("entry").hidden = true;
   for (const id of ["desk", "sections"]) byId(id).hidden = false;
-  byId("person").textContent = name || page.api.subject;
+  byId("person").textContent = page.api.subject;
   byId("leave").hidden = how.sign_in !== "local";
   window.addEventListener("hashchange", route);
   setInterval(() => { if (!document.hidden) count().catch(() => {}); }, COUNT_EVERY_MS);

@@ -129,6 +129,7 @@ export class Turn {
     const turn = new Turn(record.turn);
     turn.at = record.at;
     turn.record = record;
+    turn.rating = record.rating?.rating ?? "";
     if (record.act === "taken_over" || record.act === "handed_back") {
       turn.parts.push({ kind: "mode", taken: record.act === "taken_over", by: record.by ?? "" });
     }
@@ -187,9 +188,9 @@ export class Turns {
     }
     // A message that was never committed leaves its number to the next one, which has another run.
     const known = this.byNumber.get(event.turn);
-    if (known?.running && known.run !== event.run && known.run) this.byNumber.delete(event.turn);
+    if (known?.running && known.run && event.run && known.run !== event.run) this.byNumber.delete(event.turn);
     const turn = this.get(event.turn);
-    turn.run = event.run ?? "";
+    turn.run = event.run || turn.run;
     return turn.take(kind, event) ? turn : null;
   }
 

@@ -43,10 +43,10 @@ HEADERS = {
 
 
 class SignIn(BaseModel):
-    """How the pages get a token: from the site that they are part of, or from a local mesh's picker."""
+    """How the pages get a token: from the site that they are part of, from a local mesh's picker, or pasted by hand."""
 
-    sign_in: Literal["site", "local"]
-    token_path: str
+    sign_in: Literal["site", "local", "paste"]
+    token_path: str = ""
     customers: tuple[str, ...] = ()
 
 
@@ -75,7 +75,9 @@ def add_console(app: FastAPI, settings: ConsoleSettings) -> None:
 def sign_in_of(settings: ConsoleSettings) -> SignIn:
     if settings.local_sign_in:
         return SignIn(sign_in="local", token_path=f"{ASSETS}/token", customers=settings.local_sign_in)
-    return SignIn(sign_in="site", token_path=settings.console_token_path)
+    if settings.console_token_path:
+        return SignIn(sign_in="site", token_path=settings.console_token_path)
+    return SignIn(sign_in="paste")
 
 
 def page(name: str, content: bytes) -> Callable[[], Awaitable[Response]]:

@@ -79,13 +79,18 @@ async def test_no_other_file_is_served(name: str) -> None:
         assert answer.status_code == 404
 
 
-async def test_page_learns_how_to_sign_in() -> None:
-    async with client(GATEWAY_CONSOLE_TOKEN_PATH="/auth/token") as http:
-        assert (await http.get("/console/sign-in.json")).json() == {
-            "sign_in": "site",
-            "token_path": "/auth/token",
-            "customers": [],
-        }
+@pytest.mark.parametrize(
+    ("settings", "learned"),
+    [
+        ({"GATEWAY_CONSOLE_TOKEN_PATH": "/auth/token"}, ("site", "/auth/token", [])),
+        ({"GATEWAY_LOCAL_SIGN_IN": "alice,bob"}, ("local", "/console/token", ["alice", "bob"])),
+        ({}, ("paste", "", [])),
+    ],
+)
+async def test_page_learns_how_to_sign_in(settings: dict[str, str], learned: tuple[str, str, list[str]]) -> None:
+    async with client(**settings) as http:
+        answer = (await http.get("/console/sign-in.json")).json()
+        assert (answer["sign_in"], answer["token_path"], answer["customers"]) == learned
 
 
 @pytest.mark.parametrize("path", ["//evil.example/token", "https://evil.example/token", "auth", "/a?b", "/\\evil"])
