@@ -33,7 +33,7 @@ from switchboard.gateway.settings import GatewaySettings
 from switchboard.gateway.staff import add_staff_api
 from switchboard.gateway.staff_client import StaffClient
 from switchboard.runtime.process import exit_process, refuse_taken_port
-from switchboard.runtime.settings import load
+from switchboard.runtime.settings import EventsKeySettings, load
 from switchboard.speaker import SpeakerKeys
 from switchboard.telemetry.setup import set_up_telemetry
 
@@ -75,7 +75,8 @@ async def serve(settings: GatewaySettings) -> None:
         readiness = Readiness(session_client.ready)
         hub = Hub(ViewerLimits(settings.session_viewers_max, settings.customer_viewers_max, settings.viewers_max))
         middleware = create_middleware(settings, http, session_client, readiness, hub, speaker)
-        live = await serve_live(settings.host, settings.events_port, hub, speaker)
+        channel = load(EventsKeySettings).channel()
+        live = await serve_live(settings.host, settings.events_port, hub, channel)
         server = Server(
             middleware,
             address=settings.host,

@@ -189,7 +189,7 @@ class Answering:
     def _ended(self, task: asyncio.Task[bytes]) -> None:
         if not task.cancelled():
             task.exception()  # Marks it as seen: the client may have left.
-        self._feed.live.notify()
+        self._feed.look()
 
     async def begun(self) -> None:
         """Wait until the turn has begun, or for FIRST_EVENT_MAX after it was submitted. Raises Problem if it failed."""

@@ -118,7 +118,9 @@ class Feed:
             await self._due(pause if expected else CHECK_INTERVAL)
             known = self.turns_total
             try:
-                await self._load(known, PAGE_TURNS)
+                async with self._reading:
+                    if self.turns_total == known:
+                        await self._load(known, PAGE_TURNS)
             except Problem as problem:
                 if problem.status < SERVER_ERROR:
                     self._end(problem)

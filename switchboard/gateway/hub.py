@@ -1,10 +1,12 @@
 """Which sessions are watched at this gateway, and by how many viewers."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from switchboard.events import Told
 from switchboard.gateway.feed import Audience, Feed, ReadPage
@@ -13,6 +15,9 @@ from switchboard.gateway.metrics import VIEWERS
 from switchboard.gateway.problems import Problem
 
 RETRY_AFTER_S = 5
+
+LOOK_WITHIN = timedelta(seconds=1)
+"""When a process is gone, all watched sessions are read within this time, and not at once."""
 
 SESSION_FULL = "This conversation has {max} viewers at this gateway, which is the limit. Close one of them, and retry."
 CALLER_FULL = "You have {max} event streams at this gateway, which is the limit. Close one of them, and retry."
@@ -61,9 +66,10 @@ class Hub:
             live.take(told)
 
     def look(self) -> None:
-        """Look for new turns of all sessions: a process that was connected may not have told everything."""
+        """Look for new turns of all sessions soon: a process that was connected may not have told everything."""
+        loop = asyncio.get_running_loop()
         for feed in self._feeds.values():
-            feed.look()
+            loop.call_later(random.uniform(0, LOOK_WITHIN.total_seconds()), feed.look)
 
     def stop(self) -> None:
         """End all streams, because this process is shutting down."""

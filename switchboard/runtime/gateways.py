@@ -25,10 +25,15 @@ from switchboard.live_channel import (
     open_channel,
 )
 from switchboard.runtime.live import LIVE, Live, LiveTurn
-from switchboard.runtime.settings import LiveSettings, SpeakerSettings, load
+from switchboard.runtime.settings import EventsKeySettings, LiveSettings, load
 from switchboard.speaker import SpeakerKeys, SpeakerRefused
 
 logger = logging.getLogger(__name__)
+
+NO_KEYS = (
+    "SWITCHBOARD_EVENTS_URLS is set, but SWITCHBOARD_EVENTS_KEYS is not: people who watch a conversation see only turns "
+    "that have ended. Give this process and the gateways a key."
+)
 
 LOOKUP_INTERVAL = timedelta(seconds=3)
 """How often the gateways' names are looked up again. A new gateway learns of running turns after so long."""
@@ -210,4 +215,8 @@ def gateways_of_settings() -> Gateways | None:
     settings = load(LiveSettings)
     if not settings.addresses:
         return None
-    return Gateways(settings.addresses, load(SpeakerSettings).speaker())
+    keys = load(EventsKeySettings)
+    if not keys.may_be_open:
+        logger.warning(NO_KEYS)
+        return None
+    return Gateways(settings.addresses, keys.channel())

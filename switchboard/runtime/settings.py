@@ -62,9 +62,7 @@ class SpeakerSettings(BaseSettings):
     @field_validator("speaker_keys")
     @classmethod
     def long_enough_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(len(key.get_secret_value().encode()) < KEY_MIN_BYTES for key in value):
-            raise ValueError(f"has a key shorter than {KEY_MIN_BYTES} bytes; generate one with `openssl rand -hex 32`")
-        return value
+        return long_enough(value)
 
     @model_validator(mode="after")
     def keys_outside_of_development(self) -> Self:
@@ -108,6 +106,49 @@ class LiveSettings(BaseSettings):
         """The names and ports of the gateways."""
         parts = [urlsplit(url) for url in self.events_urls.split(",") if url]
         return [(part.hostname or "", part.port or 80) for part in parts]
+
+
+class EventsKeySettings(BaseSettings):
+    """The keys of the live channel, with which the mesh's processes and the gateways prove to each other who they are.
+
+    They are not the keys with which the gateway signs requests, because agents have them: agents read the texts of
+    customers and models, and with the gateway's keys one could speak for any customer.
+    """
+
+    host: str = Field("127.0.0.1", validation_alias="HOST", description="Address to listen on.")
+    events_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        validation_alias="SWITCHBOARD_EVENTS_KEYS",
+        description="Comma-separated keys of the live channel; by default SWITCHBOARD_SPEAKER_KEYS. The first one "
+        "signs, all of them are valid.",
+    )
+    speaker_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), validation_alias="SWITCHBOARD_SPEAKER_KEYS")
+
+    @field_validator("events_keys", "speaker_keys", mode="before")
+    @classmethod
+    def split_events_keys(cls, value: object) -> object:
+        return split(value)
+
+    @field_validator("events_keys")
+    @classmethod
+    def long_enough_events_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        return long_enough(value)
+
+    def channel(self) -> SpeakerKeys | None:
+        """Return the keys; None without keys."""
+        keys = self.events_keys or self.speaker_keys
+        return SpeakerKeys([key.get_secret_value() for key in keys]) if keys else None
+
+    @property
+    def may_be_open(self) -> bool:
+        """Whether the channel may be used: with keys, or without on this machine only."""
+        return bool(self.events_keys or self.speaker_keys) or is_loopback(self.host)
+
+
+def long_enough(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if any(len(key.get_secret_value().encode()) < KEY_MIN_BYTES for key in value):
+        raise ValueError(f"has a key shorter than {KEY_MIN_BYTES} bytes; generate one with `openssl rand -hex 32`")
+    return value
 
 
 def split(value: object) -> object:
