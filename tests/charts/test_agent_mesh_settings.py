@@ -25,7 +25,7 @@ from switchboard.local.process import Process, free_ports
 from switchboard.models.providers import PROVIDERS
 from switchboard.models.settings import ProviderSettings
 from switchboard.runtime.serve import SHUTDOWN_GRACE
-from switchboard.runtime.settings import ModelSettings, ServerSettings, SpeakerSettings
+from switchboard.runtime.settings import EventsKeySettings, ModelSettings, ServerSettings, SpeakerSettings
 from switchboard.session.settings import SessionSettings
 from switchboard.telemetry.setup import EXPORT_TIMEOUT
 from switchboard.toolkit.settings import PolicySettings, ToolsSettings
@@ -35,9 +35,9 @@ from tests.charts.rendering import HELM_DIR, Manifest, Settings, one, refused, r
 CHART = "agent-mesh"
 
 READ_BY: dict[str, tuple[type[BaseSettings], ...]] = {
-    "triage": (ServerSettings, ModelSettings, SessionSettings, SpeakerSettings),
-    "bank": (ServerSettings, ModelSettings),
-    "airline": (ServerSettings, ModelSettings),
+    "triage": (ServerSettings, ModelSettings, SessionSettings, SpeakerSettings, EventsKeySettings, LiveSettings),
+    "bank": (ServerSettings, ModelSettings, EventsKeySettings, LiveSettings),
+    "airline": (ServerSettings, ModelSettings, EventsKeySettings, LiveSettings),
     "tools": (ServerSettings, SpeakerSettings, ToolsSettings, PolicySettings, AirlineSettings),
     "demo-model": (DemoModelSettings,),
 }
@@ -111,7 +111,7 @@ def test_every_service_reads_its_environment(which: str, empty_environment: pyte
 
 @pytest.mark.parametrize("which", RENDERS)
 def test_gateway_reads_its_environment(which: str, empty_environment: pytest.MonkeyPatch) -> None:
-    kinds = (GatewaySettings, GatewayListenSettings)
+    kinds = (GatewaySettings, GatewayListenSettings, EventsKeySettings)
     given = environment(rendered(which), "gateway")
     assert given.keys() <= set().union(*(variables_of(kind) for kind in kinds))
     for variable, value in given.items():
@@ -140,6 +140,7 @@ def test_process_listens_on_its_container_ports(which: str) -> None:
     assert {port["name"]: port["containerPort"] for port in ports} == {
         "http": int(given["PORT"]),
         "metrics": int(given["METRICS_PORT"]),
+        "events": int(given["EVENTS_PORT"]),
     }
 
 
@@ -174,6 +175,7 @@ def test_values_name_any_providers_key_and_address(empty_environment: pytest.Mon
         "OPENAI_API_KEY": {"name": "openai-1", "key": "OPENAI_API_KEY"},
         "ANTHROPIC_API_KEY": {"name": "anthropic-1", "key": "ANTHROPIC_API_KEY"},
         "GROQ_API_KEY": {"name": "others", "key": "groq"},
+        "SWITCHBOARD_EVENTS_KEYS": {"name": "events-keys", "key": "SWITCHBOARD_EVENTS_KEYS", "optional": True},
     }
     for variable, value in environment(manifests, "bank").items():
         empty_environment.setenv(variable, value)
@@ -241,6 +243,9 @@ LIMITS: Settings = {
     "sessions.customer.costPerDay": 12.5,
     "gateway.customerRequestsMax": 5,
     "gateway.customerRequestsPerMinute": 0,
+    "gateway.viewersMax": 30,
+    "gateway.customerViewersMax": 20,
+    "gateway.sessionViewersMax": 10,
     "gateway.addressConnectionsMax": 7,
     "gateway.trustedProxies": ["10.0.0.0/8", "2001:db8::7"],
 }
@@ -268,6 +273,9 @@ def limits_of(sessions: SessionSettings, gateway: GatewaySettings) -> dict[str, 
         "sessions.customer.costPerDay": sessions.customer_cost_per_day,
         "gateway.customerRequestsMax": gateway.customer_requests_max,
         "gateway.customerRequestsPerMinute": gateway.customer_requests_per_minute,
+        "gateway.viewersMax": gateway.viewers_max,
+        "gateway.customerViewersMax": gateway.customer_viewers_max,
+        "gateway.sessionViewersMax": gateway.session_viewers_max,
         "gateway.addressConnectionsMax": gateway.address_connections_max,
         "gateway.trustedProxies": [str(network) for network in gateway.trusted_proxies],
     }

@@ -24,14 +24,16 @@ from tests.charts.rendering import IN_PRODUCTION, Manifest, of_kind, one, refuse
 from tests.parts import need
 
 MESH, PLATFORM = "agent-mesh", "mesh-platform"
-TOKENS, SPEAKER, SIGNING = "gateway-jwt", "speaker-keys", "request-signing"
+TOKENS, SPEAKER, EVENTS, SIGNING = "gateway-jwt", "speaker-keys", "events-keys", "request-signing"
 PUBLIC_KEY = "publickeyv1_w7YHemBctH5Ck2nQRQ47iBBqhNHy4FV7t2Usbye2A6f"
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
-KEYS = pytest.mark.parametrize(("chart", "name"), [(MESH, TOKENS), (MESH, SPEAKER), (PLATFORM, SIGNING)])
+KEYS = pytest.mark.parametrize(
+    ("chart", "name"), [(MESH, TOKENS), (MESH, SPEAKER), (MESH, EVENTS), (PLATFORM, SIGNING)]
+)
 
 
-ALL_KEYS = {MESH: (TOKENS, SPEAKER), PLATFORM: (SIGNING,)}
+ALL_KEYS = {MESH: (TOKENS, SPEAKER, EVENTS), PLATFORM: (SIGNING,)}
 
 
 def names_of(manifests: list[Manifest]) -> set[str]:
@@ -134,6 +136,44 @@ def test_gateways_signing_key_may_be_in_any_secret() -> None:
     with cluster_with() as address:
         done = rendering_on(address, MESH, set={"speakerKeys.existingSecretKey": "keys"})
     assert "speakerKeys.existingSecretKey is `keys`" in done.stderr
+
+
+TELLING = {"RestateDeployment/triage", "RestateDeployment/bank", "RestateDeployment/airline"}
+
+
+def test_agents_have_the_key_of_the_live_channel_and_not_the_gateways_own() -> None:
+    manifests = installed(MESH)
+    made = one(manifests, "Secret", EVENTS)["data"]["SWITCHBOARD_EVENTS_KEYS"]
+    assert len(base64.b64decode(made)) >= KEY_MIN_BYTES
+    pods = {pod.owner: str(pod.spec) for pod in pod_templates(manifests)}
+    assert {owner for owner, spec in pods.items() if "SWITCHBOARD_EVENTS_KEYS" in spec} == {
+        "Deployment/gateway",
+        *TELLING,
+    }
+    assert {owner for owner, spec in pods.items() if "http://gateway-events:9465" in spec} == TELLING
+    [port] = one(manifests, "Service", "gateway-events")["spec"]["ports"]
+    assert (port["port"], one(manifests, "Service", "gateway-events")["spec"]["clusterIP"]) == (9465, "None")
+    assert [each["port"] for each in one(manifests, "Service", "gateway")["spec"]["ports"]] == [80]
+
+
+def test_live_channel_may_be_off_and_its_key_in_any_secret() -> None:
+    for off in ({"events.enabled": False}, {"gateway.enabled": False}):
+        manifests = render(MESH, set=off)
+        assert "EVENTS_KEYS" not in str(manifests)
+        assert "EVENTS_URLS" not in str(manifests)
+        assert not [each for each in of_kind(manifests, "Service") if each["metadata"]["name"] == "gateway-events"]
+    own = render(MESH, set={"events": {"existingSecret": "mine", "existingSecretKey": "keys"}})
+    assert not [each for each in of_kind(own, "Secret") if each["metadata"]["name"] == EVENTS]
+    keys = [
+        each["valueFrom"]["secretKeyRef"]
+        for pod in pod_templates(own)
+        for each in containers(pod.spec)[0]["env"]
+        if each["name"] == "SWITCHBOARD_EVENTS_KEYS"
+    ]
+    assert keys == [{"name": "mine", "key": "keys", "optional": True}] * 4
+    with cluster_with() as address:
+        done = rendering_on(address, MESH, set={"events.existingSecretKey": "keys"})
+    assert "events.existingSecretKey is `keys`" in done.stderr
 
 
 def test_created_key_is_long_enough_for_the_gateway() -> None:

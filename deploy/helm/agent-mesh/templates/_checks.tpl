@@ -13,7 +13,7 @@
 {{- end }}
 {{- end }}
 {{- range $name, $own := .Values.services }}
-{{- if has $name (list "gateway" "demo-model" "test" "switchboard" "dns" "deny-by-default" "removal-check" "speaker-keys") }}
+{{- if has $name (list "gateway" "demo-model" "test" "switchboard" "dns" "deny-by-default" "removal-check" "speaker-keys" "gateway-events" "events-keys") }}
 {{- fail (printf "\n\nservices.%s: the chart already has an object with this name. Choose another name." $name) }}
 {{- end }}
 {{- $config := include "agent-mesh.config" (dict "root" $ "own" $own) | fromJson }}

@@ -40,6 +40,10 @@ them are in the pod template and none in a ConfigMap: a changed ConfigMap would 
 {{- end }}
 {{- if .config.uses.model }}
 {{- include "agent-mesh.model-env" $root }}
+{{- if include "agent-mesh.tells-events" $root }}
+- {name: SWITCHBOARD_EVENTS_URLS, value: "http://{{ include "agent-mesh.name" (dict "root" $root "name" "gateway-events") }}:9465"}
+{{- include "agent-mesh.events-keys-env" $root }}
+{{- end }}
 {{- end }}
 {{- if and .config.uses.prices $root.Values.model.prices }}
 - {name: SWITCHBOARD_PRICES, value: {{ $root.Values.model.prices | toJson | quote }}}

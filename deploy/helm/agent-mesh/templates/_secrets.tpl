@@ -36,6 +36,20 @@ data:
 - {name: SWITCHBOARD_SPEAKER_KEYS, valueFrom: {secretKeyRef: {name: {{ include "agent-mesh.speaker-secret" . }}, key: {{ .Values.speakerKeys.existingSecretKey }}}}}
 {{- end }}
 
+{{/* Whether processes tell the gateways about running turns. */}}
+{{- define "agent-mesh.tells-events" -}}
+{{- if and .Values.events.enabled .Values.gateway.enabled }}true{{ end }}
+{{- end }}
+
+{{/*
+The keys of the live channel, for the gateways, and for agents and sessions. Not the gateway's signing keys: agents read the
+texts of customers and models. Optional, because a tool that only renders the chart creates no Secret.
+*/}}
+{{- define "agent-mesh.events-keys-env" }}
+{{- $secret := default (include "agent-mesh.name" (dict "root" . "name" "events-keys")) .Values.events.existingSecret }}
+- {name: SWITCHBOARD_EVENTS_KEYS, valueFrom: {secretKeyRef: {name: {{ $secret }}, key: {{ .Values.events.existingSecretKey }}, optional: true}}}
+{{- end }}
+
 {{- define "agent-mesh.check-created-secrets" -}}
 {{- $auth := .Values.gateway.auth }}
 {{- if not (or $auth.jwksUrl $auth.existingSecret (eq $auth.existingSecretKey "GATEWAY_JWT_SECRET")) }}
@@ -44,6 +58,10 @@ data:
 {{- $speaker := .Values.speakerKeys }}
 {{- if not (or $speaker.existingSecret (eq $speaker.existingSecretKey "SWITCHBOARD_SPEAKER_KEYS")) }}
 {{- fail (printf "\n\nspeakerKeys.existingSecretKey is `%s`, but speakerKeys.existingSecret is empty. Set it to the Secret with that entry. The Secret that the chart creates has the entry SWITCHBOARD_SPEAKER_KEYS." $speaker.existingSecretKey) }}
+{{- end }}
+{{- $events := .Values.events }}
+{{- if not (or $events.existingSecret (eq $events.existingSecretKey "SWITCHBOARD_EVENTS_KEYS")) }}
+{{- fail (printf "\n\nevents.existingSecretKey is `%s`, but events.existingSecret is empty. Set it to the Secret with that entry. The Secret that the chart creates has the entry SWITCHBOARD_EVENTS_KEYS." $events.existingSecretKey) }}
 {{- end }}
 {{- if not (include "agent-mesh.has-cluster" .) }}
 {{- $why := "there is no cluster to look for an existing key, so each render would create another one." }}
