@@ -14,7 +14,7 @@ from switchboard.gateway.identity import Caller
 from switchboard.gateway.live_turn import LiveSession, LiveTurn, NumberedFrame, numbered_frame
 from switchboard.gateway.problems import Problem
 from switchboard.session.contract import EventsPage
-from switchboard.session.turn_events import events_of_record, run_id
+from switchboard.session.turn_events import events_of_record
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class Feed:
             if record is None:
                 self._turns[turn] = NOT_SHOWN
                 continue
-            run = run_id(record.invocation_id) if record.invocation_id else ""
+            run = page.runs.get(turn, "")
             confirmation = page.confirmation if page.asked_in == turn else None
             frames = tuple(numbered_frame(each, run) for each in events_of_record(record, confirmation))
             self._turns[turn] = CommittedTurn(run, frames, asks=confirmation is not None)

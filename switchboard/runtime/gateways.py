@@ -31,8 +31,8 @@ from switchboard.speaker import SpeakerKeys, SpeakerRefused
 logger = logging.getLogger(__name__)
 
 NO_KEYS = (
-    "SWITCHBOARD_EVENTS_URLS is set, but SWITCHBOARD_EVENTS_KEYS is not: people who watch a conversation see only turns "
-    "that have ended. Give this process and the gateways a key."
+    "SWITCHBOARD_EVENTS_URLS is set, but SWITCHBOARD_EVENTS_KEYS is not: people who watch a conversation see only "
+    "turns that have ended. Give this process and the gateways a key."
 )
 
 LOOKUP_INTERVAL = timedelta(seconds=3)

@@ -284,9 +284,10 @@ class EventsPage(WireModel):
     """Records of turns, and the state of the session. See `switchboard.session.turn_events`.
 
     A page ends as a page of the transcript does, with turn number `last`; there are `turns_total` turns. It leaves out
-    turns that are not for customers, unless it is for staff. `confirmation` is the open question, and `asked_in` the
-    turn that asked it. `running` is the message that is being answered, if there is one: every turn that had begun
-    when the page was read is either it or among the `turns_total` turns.
+    turns that are not for customers, unless it is for staff. `runs` are the ids of the turns' runs, by turn; older
+    records have none. `confirmation` is the open question, and `asked_in` the turn that asked it. `running` is the
+    message that is being answered, if there is one: every turn that had begun when the page was read is either it or
+    among the `turns_total` turns.
     """
 
     customer_id: str
@@ -294,6 +295,7 @@ class EventsPage(WireModel):
     turns: tuple[TurnRecord, ...]
     last: int
     turns_total: int
+    runs: dict[int, str] = Field(default_factory=dict)
     confirmation: Confirmation | None = None
     asked_in: int = 0
     running: RunningMessage | None = None

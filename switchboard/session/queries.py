@@ -99,6 +99,7 @@ class SessionQueries:
         # In this order: a turn that is committed between the two reads is then in the head.
         running, head = await load_running(ctx, request), await load_head(ctx, request)
         page = await self.events_page(ctx, head, running, request.after, request.limit)
+        # The runs stay: they do not reveal Restate's ids, which customers do not get.
         return page.model_copy(update={"turns": for_customers(page.turns)})
 
     async def events_for_staff(self, ctx: restate.ObjectSharedContext, query: EventsQuery) -> EventsPage:
@@ -112,13 +113,14 @@ class SessionQueries:
         if head is None and running is not None:
             head = new_head(running, self.first_agent)
         head = require_head(ctx, head)
-        page = await self.page(ctx, head, after, limit)
+        page = await self.page(ctx, head, after, limit, for_staff=True)
         return EventsPage(
             customer_id=head.customer_id,
             signed_in=head.signed_in or (running is not None and running.signed_in),
             turns=page.turns,
             last=page.turns[-1].turn if page.turns else after,
             turns_total=page.turns_total,
+            runs={turn.turn: run_id(turn.invocation_id) for turn in page.turns if turn.invocation_id},
             confirmation=head.held.confirmation() if head.held else None,
             asked_in=(head.held.turn or head.turns_total) if head.held else 0,
             running=running_message(head, running) if running is not None else None,

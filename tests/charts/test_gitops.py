@@ -52,6 +52,7 @@ EXISTING = (
     config_map("request-signing", "restate", public="publickeyv1_w7YHemBctH5Ck2nQRQ47iBBqhNHy4FV7t2Usbye2A6f"),
     secret("gateway-jwt", "mesh"),
     secret("speaker-keys", "mesh"),
+    secret("events-keys", "mesh"),
 )
 """What the first installation created."""
 

@@ -27,6 +27,9 @@ from tests.gateway.test_sessions_api import LONG_MS, unique
 from tests.gateway.viewers import Shown, asks, opened, read_events, watching
 from tests.laboratory import Laboratory
 
+TELLING = 4
+"""Processes of the mesh with agents or sessions: triage, bank, airline and the probe agent."""
+
 SESSION_VIEWERS_MAX = 20
 REPLAY_TURNS_MAX = 3
 
@@ -58,7 +61,7 @@ async def connected(gateway: Gateway) -> None:
     async def told() -> bool:
         lines = (await gateway.metrics()).splitlines()
         found = [line.split()[1] for line in lines if line.startswith("switchboard_gateway_live_connections ")]
-        return float(found[0]) >= len(gateway.laboratory.mesh.names)
+        return float(found[0]) >= TELLING
 
     await gateway.laboratory.until(told)
 
@@ -117,7 +120,7 @@ async def test_stream_passes_proxies_at_once(gateway: Gateway) -> None:
         assert response.headers["content-type"].startswith("text/event-stream")
         assert {name: response.headers[name] for name in HEADERS} == HEADERS
         assert response.headers.getall("cache-control") == [HEADERS["cache-control"]]
-        assert await response.content.readuntil(b"\r\n\r\n") == b": events follow\r\nretry: 1000\r\n\r\n"
+        assert await response.content.readuntil(b"\n\n") == b": events follow\nretry: 1000\n\n"
 
 
 @pytest.mark.parametrize("cut_after", ["turn_started", "tool_started", "tool_finished", "delta", "reply"])

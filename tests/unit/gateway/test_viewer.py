@@ -62,10 +62,16 @@ class Session:
         await asyncio.sleep(0)
         if self.problem is not None:
             raise self.problem
-        page = [each for each in self.records[after : after + limit] if each.turn != HIDDEN]
+        shown = [each for each in self.records[after : after + limit] if each.turn != HIDDEN]
+        page = [each.model_copy(update={"invocation_id": ""}) for each in shown]
         last = min(after + limit, len(self.records))
         return EventsPage(
-            customer_id="alice", signed_in=True, turns=tuple(page), last=last, turns_total=len(self.records)
+            customer_id="alice",
+            signed_in=True,
+            turns=tuple(page),
+            last=last,
+            turns_total=len(self.records),
+            runs={each.turn: run_id(each.invocation_id) for each in shown},
         )
 
 
@@ -89,17 +95,17 @@ def hub() -> Hub:
 
 
 def id_of(frame: bytes) -> str:
-    lines = frame.decode().split("\r\n")
+    lines = frame.decode().split("\n")
     return next((line.removeprefix("id: ") for line in lines if line.startswith("id: ")), "")
 
 
 def data_of(frame: bytes) -> Any:
-    lines = frame.decode().split("\r\n")
+    lines = frame.decode().split("\n")
     return json.loads(next(line.removeprefix("data: ") for line in lines if line.startswith("data: ")))
 
 
 def kind_of(frame: bytes) -> str:
-    lines = frame.decode().split("\r\n")
+    lines = frame.decode().split("\n")
     return next((line.removeprefix("event: ") for line in lines if line.startswith("event: ")), "")
 
 
@@ -286,14 +292,14 @@ async def test_heartbeats_are_sent_and_the_place_is_freed(monkeypatch: pytest.Mo
     closed.callback(freed.set)
 
     async def quiet() -> AsyncIterator[bytes]:
-        yield b": first\r\n\r\n"
+        yield b": first\n\n"
         await asyncio.Event().wait()
 
     async def send(event: Any) -> None:
         sent.append(event.get("body", b""))
 
     async def receive() -> Any:
-        while b"".join(sent).count(b": \r\n") < 2:
+        while b"".join(sent).count(b": \n") < 2:
             await asyncio.sleep(0.01)
         return {"type": "http.disconnect"}
 
