@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from switchboard.messages import Identity, WireModel
 from switchboard.schemas import parameters_schema
+from switchboard.words import OurWords, paths_of_others_words
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
@@ -90,8 +91,8 @@ BY_THE_MESH = PersonalInput(signed_in=True)
 """Input for a call on behalf of the mesh itself, or for a customer who was verified before."""
 
 
-class Text(RootModel[str]):
-    """Output of a tool that returns plain text. The text is in `root`."""
+class Text(RootModel[OurWords]):
+    """Output of a tool that returns plain text, without other people's words. The text is in `root`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -217,6 +218,11 @@ class Tool(Generic[Input, Output]):
             verified=self.verified,
             read_only=True,
         )
+
+    @property
+    def others_words(self) -> tuple[str, ...]:
+        """Where the output has other people's words; see `switchboard.words`."""
+        return paths_of_others_words(self.output)
 
     def parameters(self) -> dict[str, Any]:
         """Return the JSON schema of the arguments that the model fills in: `input` without the identity's fields."""

@@ -132,7 +132,10 @@ class ToolResult(WireModel):
     """The tool's output as JSON if `ok`, else a sentence that says what went wrong."""
 
     outcome: Literal["known", "held", "unknown"] = "known"
-    """`held`: the call waits for the customer's consent. `unknown`: the turn ended before the tool returned."""
+    """`held`: the call waits for the customer's consent. `unknown`: it is not known whether the call was made."""
+
+    others_words: tuple[str, ...] = added_later(())
+    """Where `content` has other people's words, such as `transactions.*.merchant`. An empty path is all of it."""
 
     withheld: bool = added_later(False)
     """The model's provider refused the text, so models no longer see it."""
@@ -151,6 +154,10 @@ class Notice(WireModel):
 
     kind: Literal["notice"] = "notice"
     text: str
+    from_service: bool = added_later(False)
+    """True for a message of a service, such as a reminder, which may contain other people's words. The model sees it as
+    a record, and not as its own reply."""
+
     withheld: bool = added_later(False)
     by: str = added_later("")
     """The staff member who wrote the text; empty if the mesh did."""

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import orjson
 
+from switchboard.words import SENT, unmark
+
 # Rule of thumb for English. There is no tokenizer here, and usage only has to be plausible.
 BYTES_PER_TOKEN = 4
 CALL_ID_HEX_CHARS = 24
@@ -179,12 +181,18 @@ def _read_item(raw: object, where: str) -> Item | None:
         raise ApiError(400, f"{where} must be an object.", param=where, code="invalid_type")
     kind = raw.get("type", "message")
     if kind == "message":
-        return Message(_item_text(raw, "role", where), _content_text(raw.get("content"), f"{where}.content"))
+        return _message(_item_text(raw, "role", where), _content_text(raw.get("content"), f"{where}.content"))
     if kind == "function_call":
         return Call(*(_item_text(raw, name, where) for name in ("call_id", "name", "arguments")))
     if kind == "function_call_output":
-        return Output(_item_text(raw, "call_id", where), _content_text(raw.get("output"), f"{where}.output"))
+        return Output(_item_text(raw, "call_id", where), unmark(_content_text(raw.get("output"), f"{where}.output")))
     return None
+
+
+def _message(role: str, text: str) -> Message:
+    """Return a message without marks of other people's words. The record of a service's message counts as a reply."""
+    sent = text.removeprefix(f"{SENT}\n")
+    return Message(role if sent == text else "assistant", unmark(sent))
 
 
 def _item_text(raw: JsonObject, name: str, where: str) -> str:

@@ -7,7 +7,7 @@ import restate
 from pydantic import ValidationError
 
 from switchboard.loop.decide import UncheckedCall, ValidatedCall, hold, recheck
-from switchboard.loop.fanout import NEVER_ASKED, CallFuture, shorten
+from switchboard.loop.fanout import NEVER_ASKED, CallFuture, failed_result
 from switchboard.messages import HeldCall, Identity, ToolResult
 from switchboard.telemetry.spans import propagation_headers
 
@@ -72,7 +72,8 @@ async def settle(call: ValidatedCall, future: CallFuture | None) -> ValidatedCal
     try:
         answer = await future
     except restate.TerminalError as error:
-        return ToolResult(call_id=call.call_id, ok=False, content=shorten(error.message.encode()))
+        # A check changes nothing, so nothing is unknown even if it was interrupted.
+        return failed_result(call.call_id, error).model_copy(update={"outcome": "known"})
     try:
         return recheck(call, answer) if call.question else hold(call, answer)
     except ValidationError:

@@ -30,6 +30,7 @@ from switchboard.telemetry import metrics
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.model_call import ModelCall, model_call
 from switchboard.telemetry.spans import HandlerSpan, current
+from switchboard.words import unmark
 
 logger = logging.getLogger(__name__)
 
@@ -219,6 +220,7 @@ async def try_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
 async def call_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
     model, agent = model_of(asking.models, this.plan), asking.agent
     observer = asking.observe(asking.request, this.step, this.number) if asking.observe else None
+    observer = WithoutMarks(observer) if observer else None
     request, sent = applied(this.plan, asking.request, added)
     with model_call(this.parent, model, agent.name, this.plan.attempt) as call:
         asking.call = call
@@ -238,6 +240,7 @@ async def call_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
             if observer is not None:
                 observer.attempt_failed()
             return failed_attempt(this.plan, asking, added, unreadable, model)
+        reply = without_marks(reply)
         call.record_reply(reply)
         if reply.usage == Usage():
             # Without a count the session would have no limit.
@@ -250,6 +253,26 @@ async def call_once(this: Try, asking: Asking, added: list[Message]) -> Attempt:
     why = "looking for the text that the endpoint refuses"
     spent = Spent(agent=agent.name, model=model.name, usage=reply.usage)
     return Attempt(why=why, next=going_on, spent=spent, ended_ns=time.time_ns())
+
+
+@dataclass(frozen=True)
+class WithoutMarks:
+    """Passes a model's text on without the marks of other people's words, which it may repeat."""
+
+    observer: Observer
+
+    def text_delta(self, text: str) -> None:
+        if shown := unmark(text):
+            self.observer.text_delta(shown)
+
+    def attempt_failed(self) -> None:
+        self.observer.attempt_failed()
+
+
+def without_marks(reply: ModelReply) -> ModelReply:
+    """Return a reply without the marks of other people's words."""
+    calls = tuple(call.model_copy(update={"arguments": unmark(call.arguments)}) for call in reply.calls)
+    return reply.model_copy(update={"text": unmark(reply.text), "calls": calls})
 
 
 def failed_attempt(

@@ -12,6 +12,7 @@ from switchboard.loop.decide import AWAITS_CONSENT, ApprovedCall, UncheckedCall,
 from switchboard.loop.listener import Listener
 from switchboard.messages import HeldCall, Identity, ToolResult
 from switchboard.telemetry.spans import propagation_headers
+from switchboard.words import QUOTES_OTHERS
 
 TOOL_RESULT_MAX_BYTES = 16 * 1024
 """Maximum size of one result in a request to the model. A longer result is cut, with a note to the model."""
@@ -107,10 +108,17 @@ async def settle(
     try:
         content = await future
     except restate.TerminalError as error:
-        if is_outcome_unknown(error.status_code, error.message):
-            return ToolResult(call_id=call.call_id, ok=False, outcome="unknown", content=UNKNOWN)
-        return ToolResult(call_id=call.call_id, ok=False, content=shorten(error.message.encode()))
-    return ToolResult(call_id=call.call_id, ok=True, content=shorten(content))
+        return failed_result(call.call_id, error)
+    others_words = call.tool.others_words
+    return ToolResult(call_id=call.call_id, ok=True, content=shorten(content), others_words=others_words)
+
+
+def failed_result(call_id: str, error: restate.TerminalError) -> ToolResult:
+    """Return the result of a call that a tool refused, or whose outcome the tool does not know."""
+    if is_outcome_unknown(error.status_code, error.message):
+        return ToolResult(call_id=call_id, ok=False, outcome="unknown", content=UNKNOWN)
+    quotes = ("",) if QUOTES_OTHERS in (error.metadata or {}) else ()
+    return ToolResult(call_id=call_id, ok=False, content=shorten(error.message.encode()), others_words=quotes)
 
 
 def shorten(content: bytes) -> str:

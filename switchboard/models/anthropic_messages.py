@@ -20,6 +20,7 @@ from switchboard.models.dialogue import (
     Text,
     dialogue,
     hand_off_function,
+    instructions,
     tool_functions,
 )
 from switchboard.models.endpoint_model import EndpointModel
@@ -98,7 +99,7 @@ def request_body(
     this agent, and the conversation so far, which the next request begins with.
     """
     marks = "cache_control" in provider.sends
-    system: dict[str, Any] = {"type": "text", "text": agent.instructions}
+    system: dict[str, Any] = {"type": "text", "text": instructions(agent)}
     messages = turns(dialogue(request, added, origin, provider.keeps_call_ids))
     if marks:
         system["cache_control"] = CACHED

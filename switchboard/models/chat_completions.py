@@ -20,6 +20,7 @@ from switchboard.models.dialogue import (
     Text,
     dialogue,
     hand_off_function,
+    instructions,
     tool_functions,
 )
 from switchboard.models.endpoint_model import EndpointModel
@@ -91,7 +92,7 @@ def request_body(
 ) -> dict[str, Any]:
     """Return the body of POST /chat/completions."""
     sends = provider.sends
-    system = {"role": "developer" if "developer" in sends else "system", "content": agent.instructions}
+    system = {"role": "developer" if "developer" in sends else "system", "content": instructions(agent)}
     said = dialogue(request, added, origin, provider.keeps_call_ids)
     messages = [each for item in said for each in chat_messages(item, provider)]
     body: dict[str, Any] = {

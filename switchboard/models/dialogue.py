@@ -21,6 +21,7 @@ from switchboard.messages import (
     TurnRequest,
     UserText,
 )
+from switchboard.words import RULE, SENT, mark, mark_result
 
 CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """The form of a call's id that every endpoint takes."""
@@ -166,6 +167,9 @@ def text_of(message: UserText | Note | Notice) -> Text:
             return Text("user", text)
         case Note():
             return Text("note", text)
+        case Notice(from_service=True):
+            # Not the model's words: the text of a reminder, for example, comes from the customer.
+            return Text("user", f"{SENT}\n{text if message.withheld else mark(text)}")
         case Notice():
             return Text("assistant", text)
 
@@ -204,7 +208,8 @@ def parts_of(reply: ModelReply, ids: _Ids, own_origin: bool) -> Iterator[Text | 
 def output_of(result: ToolResult) -> str:
     if result.withheld:
         return WITHHELD
-    return result.content if result.ok or result.outcome == "held" else f"Error: {result.content}"
+    content = mark_result(result.content, result.others_words)
+    return content if result.ok or result.outcome == "held" else f"Error: {content}"
 
 
 def fit_name(call: ToolCall) -> str:
@@ -228,6 +233,12 @@ def is_finite(value: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+@functools.cache
+def instructions(agent: Agent) -> str:
+    """Return the agent's instructions, with the rule about other people's words."""
+    return f"{agent.instructions}\n{RULE}"
 
 
 @functools.cache

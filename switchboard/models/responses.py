@@ -19,6 +19,7 @@ from switchboard.models.dialogue import (
     Text,
     dialogue,
     hand_off_function,
+    instructions,
     tool_functions,
 )
 from switchboard.models.endpoint_model import EndpointModel
@@ -90,7 +91,7 @@ def request_body(
     said = dialogue(request, added, origin, provider.keeps_call_ids)
     body: dict[str, Any] = {
         "model": model,
-        "instructions": agent.instructions,
+        "instructions": instructions(agent),
         "input": [each for item in said for each in input_items(item, provider)],
         "tools": [*tools(agent, strict), *(tool_of(hand_off_function(peer), strict) for peer in request.peers)],
     }

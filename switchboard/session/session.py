@@ -201,7 +201,7 @@ def add_private_handlers(session: restate.VirtualObject, settings: SessionSettin
         if head is None or head.expired_at is not None:
             head = new_head(notification, first_agent)
         at = datetime.fromtimestamp(await ctx.time(), tz=UTC)
-        notice = FinishedTurn(text=notification.text, added=(Notice(text=notification.text),))
+        notice = FinishedTurn(text=notification.text, added=(Notice(text=notification.text, from_service=True),))
         held = head.held.model_copy(update={"by_word": False}) if head.held else None
         commit_turn(ctx, head, at, notice, settings, held)
 

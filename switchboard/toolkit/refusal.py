@@ -18,3 +18,6 @@ class Refusal:
 
     rule: str = ""
     """Number of the violated rule of the written policy, such as `C2`. Empty for reasons that need no policy."""
+
+    quotes_others: bool = False
+    """True if `why` contains other people's words, such as a passenger's name. Models see them in marks."""

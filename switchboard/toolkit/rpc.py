@@ -15,6 +15,7 @@ from switchboard.loop.call_report import KILLED, OUTCOME_UNKNOWN, UNKNOWN, is_ou
 from switchboard.messages import WireModel
 from switchboard.telemetry.spans import propagation_headers
 from switchboard.toolkit.refusal import CONFLICT, Refusal
+from switchboard.words import QUOTES_OTHERS
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
@@ -133,5 +134,6 @@ def allowed(result: Allowed | Refusal) -> Allowed:
     `account = allowed(find_account(data, request))`
     """
     if isinstance(result, Refusal):
-        raise restate.TerminalError(result.why, status_code=result.status_code)
+        metadata = {QUOTES_OTHERS: "yes"} if result.quotes_others else None
+        raise restate.TerminalError(result.why, status_code=result.status_code, metadata=metadata)
     return result

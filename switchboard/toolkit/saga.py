@@ -82,7 +82,8 @@ class Saga:
             known = known_error(refused)
             if known is refused and not self.otherwise:
                 raise
-            raise restate.TerminalError(f"{known.message} {self.otherwise}".strip(), known.status_code) from refused
+            why = f"{known.message} {self.otherwise}".strip()
+            raise restate.TerminalError(why, known.status_code, known.metadata) from refused
 
     def undo(self) -> None:
         """Send the undoing calls, the last step's first.

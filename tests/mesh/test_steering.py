@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from switchboard.loop.turn import INVALID, NO_CHANGES, OTHER_WORDS
 from switchboard.testing import Customer, calls, says, scene
+from switchboard.words import RULE
 from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
@@ -149,7 +150,7 @@ async def test_next_agent_sees_conversation_and_reason_but_not_instructions(labo
     assert probe["input"][0] == {"type": "message", "role": "user", "content": "go"}
     assert "it is a riddle" in str(probe["input"])
     assert triage["instructions"] not in str(probe)
-    assert probe["instructions"] == "You run experiments."
+    assert probe["instructions"] == f"You run experiments.\n{RULE}"
 
 
 async def test_status_shows_calls_in_flight_while_a_turn_runs(laboratory: Laboratory) -> None:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from switchboard import Tool, ToolInput
 from switchboard.messages import WireModel
+from switchboard.words import OurWords
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = (
@@ -87,7 +88,7 @@ class DateQuery(ToolInput):
 class FoundDate(WireModel):
     """The day that was found, and today, both in UTC."""
 
-    summary: str
+    summary: OurWords
     date: dt.date
     today: dt.date
 

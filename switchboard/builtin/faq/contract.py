@@ -7,6 +7,7 @@ from pydantic import Field
 from switchboard import Tool, ToolInput
 from switchboard.messages import WireModel
 from switchboard.text import PlainText
+from switchboard.words import OurWords
 
 QUESTION_MAX_CHARS = 500
 
@@ -18,14 +19,14 @@ class Question(ToolInput):
 
 
 class Article(WireModel):
-    title: str
-    answer: str
+    title: OurWords
+    answer: OurWords
 
 
 class Answers(WireModel):
     """The matching articles, best first; empty if none matches."""
 
-    answer: str = Field(description="The best article's text, or a note that none was found")
+    answer: OurWords = Field(description="The best article's text, or a note that none was found")
     articles: tuple[Article, ...]
 
 

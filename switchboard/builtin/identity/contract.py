@@ -10,6 +10,7 @@ from switchboard.contract import SUBJECT_MAX_CHARS
 from switchboard.messages import WireModel
 from switchboard.text import PlainText
 from switchboard.toolkit.verified_customers import IDENTITY_CHECKS
+from switchboard.words import OurWords
 
 IDENTITY_RECORDS = "IdentityRecords"
 
@@ -54,7 +55,7 @@ class NamedFacts(ToolInput):
 class Verified(WireModel):
     """The result of a try. It does not say which fact was wrong."""
 
-    summary: str
+    summary: OurWords
     verified: bool
     tries_left: int = Field(description="Tries left in this conversation before it is locked for a while.")
 

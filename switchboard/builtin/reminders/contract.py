@@ -10,6 +10,7 @@ from switchboard.builtin.calendar.contract import When
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.text import PlainText
+from switchboard.words import OthersWords
 
 REMINDERS = "Reminders"
 
@@ -48,21 +49,21 @@ class Reminder(WireModel):
     """A pending reminder."""
 
     reminder_id: ReminderId
-    text: str
+    text: OthersWords
     due_at: AwareDatetime
 
 
 class ReminderSet(WireModel):
     """The result of setting a reminder."""
 
-    summary: str
+    summary: OthersWords
     reminder: Reminder
 
 
 class ReminderList(WireModel):
     """The customer's pending reminders, the next one first."""
 
-    summary: str
+    summary: OthersWords
     reminders: tuple[Reminder, ...]
 
 
@@ -73,7 +74,7 @@ class ReminderRef(PersonalInput):
 class ReminderCancelled(WireModel):
     """The result of cancelling a reminder."""
 
-    summary: str
+    summary: OthersWords
     reminder: Reminder
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainSerializer, SerializerFunctionWrapHandler, model_serializer
 
 from switchboard.messages import WireModel
+from switchboard.words import OthersWords, OurWords
 
 
 def as_number(amount: Decimal) -> int | float:
@@ -28,7 +29,7 @@ Membership = Literal["regular", "silver", "gold"]
 YesNo = Literal["yes", "no"]
 PaymentMethodKind = Literal["credit_card", "gift_card", "certificate"]
 
-Day = str
+Day = OurWords
 """Date of departure such as `2024-05-20`, in the airline's time zone."""
 
 
@@ -49,55 +50,55 @@ class WithoutNulls(WireModel):
 
 
 class Name(WireModel):
-    first_name: str
-    last_name: str
+    first_name: OthersWords
+    last_name: OthersWords
 
 
 class Address(WireModel):
-    address1: str
-    address2: str
-    city: str
-    country: str
-    state: str
-    zip: str
+    address1: OthersWords
+    address2: OthersWords
+    city: OthersWords
+    country: OthersWords
+    state: OthersWords
+    zip: OthersWords
 
 
 class Passenger(WireModel):
-    first_name: str
-    last_name: str
-    dob: str = Field(description="Date of birth, YYYY-MM-DD")
+    first_name: OthersWords
+    last_name: OthersWords
+    dob: OurWords = Field(description="Date of birth, YYYY-MM-DD")
 
 
 class PaymentMethod(WithoutNulls):
     """A payment method. A credit card has brand and last_four; a gift card or certificate has an amount."""
 
     source: PaymentMethodKind
-    id: str
+    id: OurWords
     amount: Amount | None = None
-    brand: str | None = None
-    last_four: str | None = None
+    brand: OurWords | None = None
+    last_four: OurWords | None = None
 
 
 class User(WireModel):
     """A customer's profile."""
 
-    user_id: str
+    user_id: OurWords
     name: Name
     address: Address
-    email: str
-    dob: str
+    email: OthersWords
+    dob: OurWords
     payment_methods: dict[str, PaymentMethod]
     saved_passengers: tuple[Passenger, ...]
     membership: Membership
-    reservations: tuple[str, ...]
+    reservations: tuple[OurWords, ...]
 
 
 class ReservedFlight(WireModel):
     """One flight of a reservation. `price` is the price per passenger at the time of booking."""
 
-    flight_number: str
-    origin: str
-    destination: str
+    flight_number: OurWords
+    origin: OurWords
+    destination: OurWords
     date: Day
     price: Amount
 
@@ -105,23 +106,23 @@ class ReservedFlight(WireModel):
 class Payment(WireModel):
     """A payment with one payment method; negative for a refund."""
 
-    payment_id: str
+    payment_id: OurWords
     amount: Amount
 
 
 class Reservation(WireModel):
     """A reservation. `status` is null until it is cancelled."""
 
-    reservation_id: str
-    user_id: str
-    origin: str
-    destination: str
+    reservation_id: OurWords
+    user_id: OurWords
+    origin: OurWords
+    destination: OurWords
     flight_type: FlightType
     cabin: Cabin
     flights: tuple[ReservedFlight, ...]
     passengers: tuple[Passenger, ...]
     payment_history: tuple[Payment, ...]
-    created_at: str
+    created_at: OurWords
     total_baggages: int
     nonfree_baggages: int
     insurance: YesNo

@@ -10,6 +10,7 @@ from switchboard import NoInput, Tool, ToolInput
 from switchboard.contract import Text
 from switchboard.messages import WireModel
 from switchboard.text import PlainText
+from switchboard.words import OurWords
 
 FLIGHTS = "Flights"
 FLIGHT_SEATS = "FlightSeats"
@@ -53,12 +54,12 @@ class FlightStatusRequest(ToolInput):
 class FlightOffer(WireModel):
     """A flight that can be booked, with free seats and the price per passenger by cabin."""
 
-    flight_number: str
-    origin: str
-    destination: str
+    flight_number: OurWords
+    origin: OurWords
+    destination: OurWords
     status: Literal["available"]
-    scheduled_departure_time_est: str
-    scheduled_arrival_time_est: str = Field(description="With +1 if it lands on the next day")
+    scheduled_departure_time_est: OurWords
+    scheduled_arrival_time_est: OurWords = Field(description="With +1 if it lands on the next day")
     date: Day | None = Field(description="Null if all flights are on the requested day")
     available_seats: dict[Cabin, int]
     prices: dict[Cabin, Amount]
@@ -74,7 +75,7 @@ class NotShown(WireModel):
     """The number of connections that did not fit into the result."""
 
     connections_not_shown: int
-    hint: str = "Search with search_direct_flight to and from one stop to see the others."
+    hint: OurWords = "Search with search_direct_flight to and from one stop to see the others."
 
 
 class OneStopFlights(RootModel[tuple[tuple[FlightOffer, FlightOffer] | NotShown, ...]]):
@@ -83,7 +84,7 @@ class OneStopFlights(RootModel[tuple[tuple[FlightOffer, FlightOffer] | NotShown,
     model_config = ConfigDict(frozen=True)
 
 
-class Airports(RootModel[dict[str, str]]):
+class Airports(RootModel[dict[str, OurWords]]):
     """Cities by airport code."""
 
     model_config = ConfigDict(frozen=True)

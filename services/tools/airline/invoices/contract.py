@@ -7,6 +7,7 @@ from switchboard import Tool
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Money
+from switchboard.words import OthersWords, OurWords
 
 
 class InvoiceRequest(PersonalInput):
@@ -17,12 +18,12 @@ class InvoiceRequest(PersonalInput):
 class InvoiceSent(WireModel):
     """The result of sending an invoice by e-mail."""
 
-    summary: str = Field(description="What was sent and where to, in one sentence")
-    invoice_number: str
-    confirmation_number: str
+    summary: OthersWords = Field(description="What was sent and where to, in one sentence")
+    invoice_number: OurWords
+    confirmation_number: OurWords
     total: Money = Field(description="Including taxes")
-    currency: str
-    sent_to: str = Field(description="The address on file, partly hidden")
+    currency: OurWords
+    sent_to: OthersWords = Field(description="The address on file, partly hidden")
 
 
 EMAIL_INVOICE = Tool(

@@ -12,6 +12,7 @@ from switchboard import Tool
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.text import PlainText
+from switchboard.words import OthersWords, OurWords
 
 SEAT_CHANGES = "SeatChanges"
 
@@ -29,15 +30,15 @@ class SeatMapRequest(PersonalInput):
 class SeatChoice(WireModel):
     """The free seats for the booking on one of its flights, in the booked cabin."""
 
-    summary: str = Field(description="The free seats in a few sentences")
-    confirmation_number: str
-    flight_number: str
+    summary: OthersWords = Field(description="The free seats in a few sentences")
+    confirmation_number: OurWords
+    flight_number: OurWords
     date: dt.date = Field(description="Day of departure")
     cabin: Cabin
-    seat: str = Field(description="The passenger's current seat")
-    free_window: tuple[str, ...]
-    free_middle: tuple[str, ...]
-    free_aisle: tuple[str, ...]
+    seat: OurWords = Field(description="The passenger's current seat")
+    free_window: tuple[OurWords, ...]
+    free_middle: tuple[OurWords, ...]
+    free_aisle: tuple[OurWords, ...]
 
 
 class SeatChangeRequest(SeatMapRequest):
@@ -47,12 +48,12 @@ class SeatChangeRequest(SeatMapRequest):
 class SeatChanged(WireModel):
     """The result of a change of seat."""
 
-    summary: str = Field(description="What changed, in one sentence")
-    confirmation_number: str
-    flight_number: str
+    summary: OthersWords = Field(description="What changed, in one sentence")
+    confirmation_number: OurWords
+    flight_number: OurWords
     date: dt.date = Field(description="Day of departure")
-    seat: str
-    former_seat: str
+    seat: OurWords
+    former_seat: OurWords
 
 
 GET_SEAT_MAP = Tool(

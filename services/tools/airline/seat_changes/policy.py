@@ -16,14 +16,17 @@ def passenger_to_seat(reservation: Reservation, name: str | None) -> int | Refus
         if len(names) == 1:
             return 1
         return Refusal(
-            f"Booking {number} has {len(names)} passengers. Please say whose seat to change: {', '.join(names)}."
+            f"Booking {number} has {len(names)} passengers. Please say whose seat to change: {', '.join(names)}.",
+            quotes_others=True,
         )
     wanted = name.strip().casefold()
     for passenger, known in enumerate(names, start=1):
         if known.casefold() == wanted:
             return passenger
     return Refusal(
-        f"There is no passenger {name} in booking {number}. Its passengers are {', '.join(names)}.", NOT_FOUND
+        f"There is no passenger {name} in booking {number}. Its passengers are {', '.join(names)}.",
+        NOT_FOUND,
+        quotes_others=True,
     )
 
 

@@ -12,6 +12,7 @@ from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money
 from switchboard.text import PlainText
+from switchboard.words import OthersWords, OurWords
 
 TRANSACTIONS_DEFAULT = 20
 TRANSACTIONS_MAX = 50
@@ -141,7 +142,7 @@ class AccountBalance(WireModel):
     """The current balance of one account."""
 
     account: AccountId
-    number: str = Field(description="The IBAN, masked except for its last four digits.")
+    number: OurWords = Field(description="The IBAN, masked except for its last four digits.")
     balance: Money = Field(description="Negative if the account is overdrawn.")
     overdraft_limit: Money | None = Field(description="How far the account can be overdrawn; null without overdraft.")
     available: Money = Field(description="What can be spent now, including the overdraft.")
@@ -158,7 +159,7 @@ class CurrencyTotal(WireModel):
 class Balances(WireModel):
     """All accounts of one customer."""
 
-    summary: str
+    summary: OurWords
     accounts: tuple[AccountBalance, ...]
     totals: tuple[CurrencyTotal, ...] = Field(description="All balances added up by currency, without overdrafts.")
     as_of: AwareDatetime
@@ -170,17 +171,17 @@ class Transaction(WireModel):
     transaction_id: TransactionId
     booked_at: AwareDatetime
     account: AccountId
-    merchant: str = Field(description="The other party: who was paid, or who paid.")
+    merchant: OthersWords = Field(description="The other party: who was paid, or who paid.")
     category: Category
     amount: Money = Field(description="Negative if money left the account.")
     currency: Currency
-    reference: str = Field("", description="The payer's reference on a transfer.")
+    reference: OthersWords = Field("", description="The payer's reference on a transfer.")
 
 
 class TransactionList(WireModel):
     """The transactions that match a query, newest first."""
 
-    summary: str
+    summary: OthersWords
     first_day: date
     last_day: date
     matching: int = Field(description="Number of all matches, including those beyond the limit.")
@@ -198,7 +199,7 @@ class CategorySpending(WireModel):
 class MerchantSpending(WireModel):
     """Spending at one merchant."""
 
-    merchant: str
+    merchant: OthersWords
     total: Money
     payments: int
 
@@ -206,7 +207,7 @@ class MerchantSpending(WireModel):
 class Spending(WireModel):
     """Total spending. Transfers count only if the query asks for that category."""
 
-    summary: str
+    summary: OthersWords
     first_day: date
     last_day: date
     total: Money
@@ -230,8 +231,8 @@ class MonthRow(WireModel):
 class MonthTable(WireModel):
     """Spending by category (rows, largest first) and month (columns), and the income of each month."""
 
-    summary: str
-    months: tuple[str, ...] = Field(description="YYYY-MM, oldest first. The last month is not over yet.")
+    summary: OurWords
+    months: tuple[OurWords, ...] = Field(description="YYYY-MM, oldest first. The last month is not over yet.")
     spending: tuple[MonthRow, ...]
     spent: tuple[Money, ...]
     income: tuple[Money, ...]

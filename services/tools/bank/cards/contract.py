@@ -10,6 +10,7 @@ from switchboard import Tool
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, format_amount
+from switchboard.words import OurWords
 
 CARDS = "Cards"
 
@@ -42,10 +43,10 @@ class Card(WireModel):
 
     card_id: CardId
     kind: CardKind
-    number: str = Field(description="The card number, masked except for its last four digits.")
+    number: OurWords = Field(description="The card number, masked except for its last four digits.")
     account: AccountId
     status: CardStatus
-    expires: str = Field(description="YYYY-MM.")
+    expires: OurWords = Field(description="YYYY-MM.")
     day_limit: Money = Field(description="Per day, including cash.")
     cash_limit: Money = Field(description="Per day.")
     currency: Currency
@@ -54,14 +55,14 @@ class Card(WireModel):
 class CardList(WireModel):
     """The customer's cards, without those that were replaced."""
 
-    summary: str
+    summary: OurWords
     cards: tuple[Card, ...]
 
 
 class CardChanged(WireModel):
     """A card after a change."""
 
-    summary: str
+    summary: OurWords
     card: Card
 
 

@@ -14,6 +14,7 @@ from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, format_amount
 from switchboard.text import PlainText
+from switchboard.words import OthersWords
 
 DISPUTE_SERVICE = "DisputeDesk"
 DISPUTES = "Disputes"
@@ -80,23 +81,23 @@ class DisputedPayment(ToolInput):
 class Dispute(WireModel):
     """The current state of one dispute."""
 
-    summary: str
+    summary: OthersWords
     dispute_id: DisputeId
     status: DisputeStatus
     transaction_id: TransactionId
-    merchant: str
+    merchant: OthersWords
     amount: Money
     currency: Currency
     reason: DisputeReason
     opened_at: AwareDatetime
     decided_at: AwareDatetime | None = None
-    decision: str | None = Field(None, description="The reason for the decision; null until it is made.")
+    decision: OthersWords | None = Field(None, description="The reason for the decision; null until it is made.")
 
 
 class DisputeList(WireModel):
     """The customer's disputes."""
 
-    summary: str
+    summary: OthersWords
     disputes: tuple[Dispute, ...]
 
 

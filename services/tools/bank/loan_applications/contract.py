@@ -15,6 +15,7 @@ from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, format_amount
 from switchboard.text import PlainText
+from switchboard.words import OthersWords
 
 LOAN_APPLICATION_SERVICE = "LoanDesk"
 LOAN_APPLICATIONS = "LoanApplications"
@@ -91,23 +92,23 @@ class LoanFacts(WireModel):
 class LoanApplication(WireModel):
     """The current state of one application."""
 
-    summary: str
+    summary: OthersWords
     application_id: ApplicationId
     status: ApplicationStatus
     amount: Money
     currency: Currency
-    purpose: str
+    purpose: OthersWords
     offer: Offer
     applied_at: AwareDatetime
     decided_at: AwareDatetime | None = None
-    reason: str | None = Field(None, description="The reason for the decision; null until it is made.")
+    reason: OthersWords | None = Field(None, description="The reason for the decision; null until it is made.")
     loan_id: LoanId | None = Field(None, description="The id of the loan; null unless approved.")
 
 
 class LoanApplicationList(WireModel):
     """The customer's applications."""
 
-    summary: str
+    summary: OthersWords
     applications: tuple[LoanApplication, ...]
 
 

@@ -11,6 +11,7 @@ from switchboard import FromIdentity, Resolved, Tool, ToolInput
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel, added_later
 from switchboard.money import CENT, Currency, Money, format_amount
+from switchboard.words import OurWords
 
 SCHEDULE_PAYMENTS_DEFAULT = 12
 SCHEDULE_PAYMENTS_MAX = 60
@@ -65,7 +66,7 @@ class Loan(WireModel):
     """One loan that is paid back in equal monthly payments."""
 
     loan_id: LoanId
-    product: str
+    product: OurWords
     status: LoanStatus
     principal: Money = Field(description="The amount that was borrowed.")
     outstanding: Money = Field(description="The balance still owed, without future interest.")
@@ -81,8 +82,8 @@ class Loan(WireModel):
 class CreditLine(WireModel):
     """One credit card or line of credit."""
 
-    credit_line_id: str
-    product: str
+    credit_line_id: OurWords
+    product: OurWords
     credit_limit: Money
     used: Money
     available: Money
@@ -95,7 +96,7 @@ class CreditLine(WireModel):
 class LoanOverview(WireModel):
     """All loans and credit lines of one customer."""
 
-    summary: str
+    summary: OurWords
     loans: tuple[Loan, ...]
     credit_lines: tuple[CreditLine, ...]
     total_outstanding: Money = Field(description="Outstanding loans plus used credit.")
@@ -117,9 +118,9 @@ class ScheduledPayment(WireModel):
 class LoanSchedule(WireModel):
     """Payments of one loan's repayment plan, in order."""
 
-    summary: str
+    summary: OurWords
     loan_id: LoanId
-    product: str
+    product: OurWords
     payments_total: int
     remaining_payments: int = Field(description="Number of all unpaid payments, including those not listed.")
     payments: tuple[ScheduledPayment, ...]
@@ -131,7 +132,7 @@ class LoanSchedule(WireModel):
 class RepaymentQuote(WireModel):
     """The cost of an early repayment today, and its effect on the loan."""
 
-    summary: str
+    summary: OurWords
     loan_id: LoanId
     amount: Money
     fee: Money
@@ -165,7 +166,7 @@ class RepayEarlyFacts(Resolved[RepayEarly]):
 class RepaidEarly(WireModel):
     """A completed early repayment, and the loan after it."""
 
-    summary: str
+    summary: OurWords
     loan_id: LoanId
     amount: Money
     fee: Money

@@ -21,6 +21,7 @@ from switchboard.builtin.calendar.contract import When, format_date, format_inst
 from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, format_amount
+from switchboard.words import OthersWords
 
 STANDING_ORDERS = "StandingOrders"
 STANDING_ORDER_SERVICE = "StandingOrderDesk"
@@ -56,28 +57,28 @@ class StandingOrder(WireModel):
     """The current state of a standing order."""
 
     order_id: OrderId
-    recipient_name: str
+    recipient_name: OthersWords
     amount: Money
     currency: Currency
     account: AccountRef
-    reference: str
+    reference: OthersWords
     every: Interval
     next_at: AwareDatetime
     ends_on: dt.date | None
-    last: str = Field("", description="The outcome of its latest transfer.")
+    last: OthersWords = Field("", description="The outcome of its latest transfer.")
 
 
 class OrderResult(WireModel):
     """A standing order after a change."""
 
-    summary: str
+    summary: OthersWords
     order: StandingOrder
 
 
 class OrderList(WireModel):
     """The active standing orders, ordered by their next date."""
 
-    summary: str
+    summary: OthersWords
     orders: tuple[StandingOrder, ...]
 
 

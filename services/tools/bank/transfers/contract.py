@@ -24,6 +24,7 @@ from switchboard.contract import PersonalInput
 from switchboard.messages import WireModel
 from switchboard.money import Currency, Money, format_amount
 from switchboard.text import NAME_MAX_CHARS, PlainText
+from switchboard.words import OthersWords, OurWords
 
 TRANSFERS = "Transfers"
 SCHEDULED_TRANSFERS = "ScheduledTransfers"
@@ -90,9 +91,9 @@ class RecipientQuery(PersonalInput):
 class Recipient(WireModel):
     """A customer of this bank who can receive money."""
 
-    summary: str
-    recipient: str = Field(description="The value to use as the recipient of a transfer.")
-    recipient_name: str
+    summary: OthersWords
+    recipient: OurWords = Field(description="The value to use as the recipient of a transfer.")
+    recipient_name: OthersWords
     currencies: tuple[Currency, ...]
 
 
@@ -154,10 +155,10 @@ class OwnTransferFacts(Resolved[OwnTransferRequest]):
 class Transferred(WireModel):
     """A completed transfer: the money is in the recipient's account, or on its way to another bank."""
 
-    summary: str
+    summary: OthersWords
     amount: Money
     currency: Currency
-    recipient_name: str
+    recipient_name: OthersWords
     account: AccountId = Field(description="The account that paid.")
     balance: Money = Field(description="The new balance of that account.")
 
@@ -182,25 +183,25 @@ class ScheduledTransfer(WireModel):
     """A pending scheduled transfer."""
 
     schedule_id: ScheduleId
-    recipient_name: str
+    recipient_name: OthersWords
     amount: Money
     currency: Currency
     account: AccountRef
-    reference: str
+    reference: OthersWords
     due_at: AwareDatetime
 
 
 class TransferScheduled(WireModel):
     """Confirmation that the transfer is scheduled."""
 
-    summary: str
+    summary: OthersWords
     scheduled: ScheduledTransfer
 
 
 class ScheduledTransferList(WireModel):
     """The pending scheduled transfers, ordered by due date."""
 
-    summary: str
+    summary: OthersWords
     scheduled: tuple[ScheduledTransfer, ...]
     today: dt.date
 
@@ -212,7 +213,7 @@ class ScheduledTransferRef(PersonalInput):
 class ScheduledTransferCancelled(WireModel):
     """Confirmation that the transfer is cancelled."""
 
-    summary: str
+    summary: OthersWords
     scheduled: ScheduledTransfer
 
 
