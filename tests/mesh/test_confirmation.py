@@ -157,6 +157,57 @@ async def test_yes_written_before_the_question_does_not_count(laboratory: Labora
     assert count_payments(laboratory, name) == 0
 
 
+async def queue_yes(laboratory: Laboratory, customer: Customer, text: str, seen: int | None) -> tuple[Any, Any]:
+    """Send a message, and a yes while its turn runs. Returns the tasks of both."""
+    before = len(await laboratory.model.requests(customer.session))
+    running = asyncio.create_task(customer.says(text))
+
+    async def thinking() -> bool:
+        return len(await laboratory.model.requests(customer.session)) > before
+
+    await laboratory.until(thinking)
+    yes = asyncio.create_task(customer.asks("send", text="yes", **({} if seen is None else {"seen": seen})))
+
+    async def queued() -> bool:
+        rows = await laboratory.invocations(customer.session, "send")
+        return len([row for row in rows if row["status"] != "completed"]) == 2
+
+    await laboratory.until(queued)
+    return running, yes
+
+
+@pytest.mark.parametrize("seen", ["the last answer", "the running turn", "not given"])
+@pytest.mark.parametrize("asks", [True, False], ids=["running turn asks", "running turn answers"])
+async def test_queued_yes_confirms_neither_an_older_question_nor_one_yet_to_come(
+    laboratory: Laboratory, asks: bool, seen: str
+) -> None:
+    name = f"queued-{asks}-{seen}-{laboratory.replays}"
+    slow = {"latency_ms": 600}
+    follow_up = {**(calls(payment(name, "13.50")) if asks else says("Not yet paid.")), **slow}
+    customer, reply = await ask(laboratory, calls(payment(name)), more=(scene("and now?", follow_up),))
+    number = {"the last answer": reply["turn"], "the running turn": reply["turn"] + 1, "not given": None}[seen]
+    running, yes = await queue_yes(laboratory, customer, "and now?", number)
+    second = (await running).body
+    assert bool(second["confirmation"]) == asks
+    assert (await yes).text == "never said"
+    assert [count_payments(laboratory, name, amount) for amount in ("12.50", "13.50")] == [0, 0]
+
+
+async def test_queued_yes_confirms_the_question_if_the_running_turn_is_cancelled(laboratory: Laboratory) -> None:
+    """Nothing of the cancelled turn is stored, so the question is still the last thing that the customer has seen."""
+    name = f"queued-cancelled-{laboratory.replays}"
+    slow = {**says("never said"), "latency_ms": 5_000}
+    customer, reply = await ask(laboratory, calls(payment(name)), more=(scene("and now?", slow),))
+    running, yes = await queue_yes(laboratory, customer, "and now?", reply["turn"])
+    _, current, _ = await laboratory.invocations(customer.session, "send")
+    url = f"{laboratory.mesh.addresses.admin_url}/invocations/{current['id']}/cancel"
+    async with laboratory.http.patch(url) as response:
+        assert response.status in (200, 202)
+    assert (await running).status == 409
+    assert (await yes).text == "it is done"
+    assert count_payments(laboratory, name) == 1
+
+
 async def test_yes_counts_only_if_the_question_was_seen(laboratory: Laboratory) -> None:
     name = f"seen-{laboratory.replays}"
     customer, reply = await ask(laboratory, calls(payment(name)), calls(payment(name)))
