@@ -29,6 +29,7 @@ from switchboard.session.state import Head, add_spending
 from switchboard.session.window import Window, drop_summarized, flatten, visible
 from switchboard.session_ids import public_part
 from switchboard.telemetry.spans import conversation, describe, propagation_headers, traced
+from switchboard.words import mark, mark_result
 
 logger = logging.getLogger(__name__)
 
@@ -143,8 +144,11 @@ def transcript_lines(message: Message) -> list[str]:
         case ModelReply(agent=agent, text=text, calls=calls):
             said = [f"{agent}: {json.dumps(text, ensure_ascii=False)}"] if text else []
             return said + [f"{agent} called {json.dumps([call.tool, call.arguments])}" for call in calls]
-        case ToolResult(ok=ok, content=content):
-            return [f"{'Result' if ok else 'Failed'}: {json.dumps(content[:RESULT_SHOWN_CHARS], ensure_ascii=False)}"]
+        case ToolResult(ok=ok, content=content, others_words=others_words):
+            shown = mark_result(content[:RESULT_SHOWN_CHARS], others_words)
+            return [f"{'Result' if ok else 'Failed'}: {json.dumps(shown, ensure_ascii=False)}"]
+        case Notice(text=text, from_service=True):
+            return [f"System to the customer: {json.dumps(mark(text), ensure_ascii=False)}"]
         case Notice(text=text):
             return [f"System to the customer: {json.dumps(text, ensure_ascii=False)}"]
         case Note():
