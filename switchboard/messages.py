@@ -184,6 +184,9 @@ class HeldCall(WireModel):
     checked: bool = added_later(False)
     """True if the tool's check worded the question from the facts that it found."""
 
+    label: str = added_later("")
+    """The tool in words for customers. The session needs it if the agent does not report how a confirmed call ended."""
+
 
 class CallToConfirm(WireModel):
     """One call that waits for the customer's yes, with the question that describes it."""

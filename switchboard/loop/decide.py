@@ -227,7 +227,14 @@ def approve(
     if tool.check is not None:
         return UncheckedCall(call.call_id, tool, call.arguments, body)
     question = on_one_line(tool.consent(arguments))
-    return HeldCall(call_id=call.call_id, tool=tool.name, arguments=call.arguments, body=body, question=question)
+    return HeldCall(
+        call_id=call.call_id,
+        tool=tool.name,
+        arguments=call.arguments,
+        body=body,
+        question=question,
+        label=tool.spoken_label,
+    )
 
 
 def on_one_line(question: str) -> str:
@@ -253,6 +260,7 @@ def hold(call: UncheckedCall, answer: bytes) -> HeldCall:
         body=arguments.model_dump_json(),
         question=on_one_line(tool.consent(arguments, facts)),
         checked=True,
+        label=tool.spoken_label,
     )
 
 
@@ -301,7 +309,10 @@ def release(held: HeldCall, agent: Agent) -> ApprovedCall | UncheckedCall | Tool
 
 def released_calls(held: tuple[HeldCall, ...]) -> tuple[ToolCall, ...]:
     """Return the confirmed calls for the transcript. They get new ids, because the held calls already have results."""
-    return tuple(ToolCall(call_id=call.call_id + CONFIRMED, tool=call.tool, arguments=call.arguments) for call in held)
+    return tuple(
+        ToolCall(call_id=call.call_id + CONFIRMED, tool=call.tool, arguments=call.arguments, label=call.label)
+        for call in held
+    )
 
 
 def explain(error: ValidationError) -> str:

@@ -1,5 +1,6 @@
 """Decisions on a model's reply: one row for each kind of reply."""
 
+import dataclasses
 import json
 from decimal import Decimal
 from typing import Annotated
@@ -8,6 +9,7 @@ import pytest
 from pydantic import Field
 
 from switchboard import Agent, FromIdentity, NoInput, Resolved, Tool, ToolInput
+from switchboard.loop.call_report import report_calls
 from switchboard.loop.decide import (
     CALLS_MAX,
     CHANGED,
@@ -23,8 +25,9 @@ from switchboard.loop.decide import (
     hold,
     recheck,
     release,
+    released_calls,
 )
-from switchboard.messages import Card, Identity, ModelReply, ToolCall, ToolResult, WireModel
+from switchboard.messages import Card, HeldCall, Identity, ModelReply, ToolCall, ToolResult, WireModel
 
 IDENTITY = Identity(session_id="s-1", customer_id="alice")
 PEERS = (Card(name="Airline", handles="flights"), Card(name="Triage", handles="the rest"))
@@ -245,6 +248,20 @@ def test_confirmed_call_is_made_only_if_its_question_is_still_the_same(now: byte
         if made
         else ToolResult(call_id="c0.confirmed", ok=False, content=CHANGED)
     )
+
+
+@pytest.mark.parametrize("check", [None, PayFacts])
+def test_confirmed_call_has_the_words_for_customers_also_without_its_agent(check: type[PayFacts] | None) -> None:
+    """The session reports with them if the agent does not say how the call ended."""
+    consent = pay_question if check else lambda payment: f"Pay {payment.to}?"
+    tool = dataclasses.replace(CHECKED, label="make the payment", consent=consent, check=check)
+    agent = dataclasses.replace(CHECKED_BANK, tools=(tool,))
+    decision = decide(reply(("pay", '{"to": "bob", "amount": "1"}')), agent, IDENTITY, ())
+    assert isinstance(decision, Act)
+    (call,) = decision.calls
+    held = hold(call, facts("DE1")) if isinstance(call, UncheckedCall) else call
+    assert isinstance(held, HeldCall)
+    assert report_calls([ModelReply(agent="Bank", calls=released_calls((held,)))]).unknown == ("make the payment",)
 
 
 def test_call_held_before_its_tool_had_a_check_is_released_as_before() -> None:
