@@ -176,14 +176,23 @@ def outcome_of(result: JSON) -> Told:
     return "done" if result["ok"] else "not done"
 
 
-async def interrupt_at_random(crowd: Crowd, trials: Sequence[Trial], draw: random.Random) -> None:
-    """Make the calls of one row one after another: the first undisturbed, the others interrupted."""
-    longest = 0.0
+async def interrupt_at_random(crowd: Crowd, trials: Sequence[Trial], count: int, draw: random.Random) -> list[Trial]:
+    """Make the calls of one row one after another: the first undisturbed, the others interrupted.
+
+    Ends after so many interrupts that stopped a turn. Others came after the reply. Returns the trials that were made.
+    """
+    made: list[Trial] = []
+    usual = 0.0
     for trial in trials:
         # Twice as often in the second half, where the writes are.
-        delay = draw.triangular(0, 1.1 * longest, 0.8 * longest) if longest else None
+        delay = draw.triangular(0, usual, 0.75 * usual) if made else None
         took = await make_call(crowd, trial, delay)
-        longest = longest or took
+        made.append(trial)
+        if not trial.interrupted:
+            usual = (usual + took) / 2 if usual else took
+        if sum(one.interrupted for one in made) >= count:
+            break
+    return made
 
 
 async def all_states(laboratory: Laboratory) -> States:
