@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from switchboard.session.consent import read_consent
-from switchboard.testing import JSON, Customer, calls, says, scene
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "a payment"}))
@@ -157,54 +157,61 @@ async def test_yes_written_before_the_question_does_not_count(laboratory: Labora
     assert count_payments(laboratory, name) == 0
 
 
-async def queue_yes(laboratory: Laboratory, customer: Customer, text: str, seen: int | None) -> tuple[Any, Any]:
-    """Send a message, and a yes while its turn runs. Returns the tasks of both."""
+SLOW = {"latency_ms": 1_500}
+"""Long enough to send a yes meanwhile, also on a busy machine."""
+
+
+async def queue_yes(laboratory: Laboratory, customer: Customer, seen: int | None) -> tuple[Answer, Answer]:
+    """Send "and now?", and a yes while its turn runs. Returns both answers."""
     before = len(await laboratory.model.requests(customer.session))
-    running = asyncio.create_task(customer.says(text))
+    running = asyncio.create_task(customer.says("and now?"))
 
     async def thinking() -> bool:
         return len(await laboratory.model.requests(customer.session)) > before
 
     await laboratory.until(thinking)
     yes = asyncio.create_task(customer.asks("send", text="yes", **({} if seen is None else {"seen": seen})))
-
-    async def queued() -> bool:
-        rows = await laboratory.invocations(customer.session, "send")
-        return len([row for row in rows if row["status"] != "completed"]) == 2
-
-    await laboratory.until(queued)
-    return running, yes
+    answers = await running, await yes
+    *_, first, second = await laboratory.invocations(customer.session, "send")
+    assert second["created_at"] < first["completed_at"], "the yes was not queued"
+    return answers
 
 
-@pytest.mark.parametrize("seen", ["the last answer", "the running turn", "not given"])
 @pytest.mark.parametrize("asks", [True, False], ids=["running turn asks", "running turn answers"])
 async def test_queued_yes_confirms_neither_an_older_question_nor_one_yet_to_come(
-    laboratory: Laboratory, asks: bool, seen: str
+    laboratory: Laboratory, asks: bool
 ) -> None:
-    name = f"queued-{asks}-{seen}-{laboratory.replays}"
-    slow = {"latency_ms": 600}
-    follow_up = {**(calls(payment(name, "13.50")) if asks else says("Not yet paid.")), **slow}
-    customer, reply = await ask(laboratory, calls(payment(name)), more=(scene("and now?", follow_up),))
-    number = {"the last answer": reply["turn"], "the running turn": reply["turn"] + 1, "not given": None}[seen]
-    running, yes = await queue_yes(laboratory, customer, "and now?", number)
-    second = (await running).body
-    assert bool(second["confirmation"]) == asks
-    assert (await yes).text == "never said"
+    """Whatever turn `seen` names: that of the older question, the running one, or none."""
+    name = f"queued-{asks}-{laboratory.replays}"
+    follow_up = calls(payment(name, "13.50")) if asks else says("Not yet paid.")
+    first, reply = await ask(laboratory, calls(payment(name)), more=(scene("and now?", {**follow_up, **SLOW}),))
+    customers = [first, laboratory.customer(), laboratory.customer()]
+    await asyncio.gather(*(customer.says("pay") for customer in customers[1:]))
+    seen = (reply["turn"], reply["turn"] + 1, None)
+    answers = await asyncio.gather(*(queue_yes(laboratory, *each) for each in zip(customers, seen, strict=True)))
+    assert [bool(second.body["confirmation"]) for second, _ in answers] == [asks] * 3
+    assert [yes.text for _, yes in answers] == ["never said"] * 3
     assert [count_payments(laboratory, name, amount) for amount in ("12.50", "13.50")] == [0, 0]
 
 
 async def test_queued_yes_confirms_the_question_if_the_running_turn_is_cancelled(laboratory: Laboratory) -> None:
     """Nothing of the cancelled turn is stored, so the question is still the last thing that the customer has seen."""
     name = f"queued-cancelled-{laboratory.replays}"
-    slow = {**says("never said"), "latency_ms": 5_000}
-    customer, reply = await ask(laboratory, calls(payment(name)), more=(scene("and now?", slow),))
-    running, yes = await queue_yes(laboratory, customer, "and now?", reply["turn"])
+    # Nothing ends this turn but its cancellation.
+    endless = {**says("never said"), "latency_ms": 60_000}
+    customer, reply = await ask(laboratory, calls(payment(name)), more=(scene("and now?", endless),))
+    queued = asyncio.create_task(queue_yes(laboratory, customer, reply["turn"]))
+
+    async def both_sent() -> bool:
+        return len(await laboratory.invocations(customer.session, "send")) == 3
+
+    await laboratory.until(both_sent)
     _, current, _ = await laboratory.invocations(customer.session, "send")
     url = f"{laboratory.mesh.addresses.admin_url}/invocations/{current['id']}/cancel"
     async with laboratory.http.patch(url) as response:
         assert response.status in (200, 202)
-    assert (await running).status == 409
-    assert (await yes).text == "it is done"
+    cancelled, yes = await queued
+    assert (cancelled.status, yes.text) == (409, "it is done")
     assert count_payments(laboratory, name) == 1
 
 
