@@ -116,7 +116,8 @@ async def open_gateway(
     laboratory: Laboratory, folder: Path, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Gateway]:
     """Start a separate gateway; `environment` is added to its environment."""
-    ports = GatewayPorts(*free_ports(2), events=laboratory.events_ports.pop())
+    http, metrics = free_ports(2)
+    ports = GatewayPorts(http, metrics, laboratory.events_ports.pop())
     log = folder / "gateway.log"
     given = {**laboratory.mesh.speaker_environment, **HIGH_LIMITS, **(environment or {})}
     process = gateway_process(ports, laboratory.mesh.addresses.ingress_url, SECRET, log, given)
