@@ -48,6 +48,7 @@ from switchboard.session.storage import (
     store_turn,
 )
 from switchboard.session.take_over import start_silence_timer, store_take_over
+from switchboard.session.turn_events import run_id
 from switchboard.session_ids import public_part
 from switchboard.telemetry.logs import private
 from switchboard.telemetry.spans import current, link, parent_traceparent
@@ -111,7 +112,7 @@ class Conversation:
         head, done = customer_wrote(head, arrival.at, text)
         head = start_silence_timer(ctx, head, arrival.silent_max)
         count_staffed()
-        return send_reply(store_turn(ctx, head, arrival.at, done, self.settings), done)
+        return send_reply(store_turn(ctx, head, arrival.at, with_ids(ctx, done), self.settings), done)
 
     async def look_at_clock(self, trace: str) -> Arrival:
         return Arrival(at=datetime.now(UTC), trace=trace, silent_max=self.settings.staff_silent_max)
@@ -175,10 +176,10 @@ class Conversation:
         if settled is not None:
             # Not counted as an apology, because no agent has failed.
             count_message(settled, self.settings, "overspent" if settled.failed else "")
-            return commit_turn(ctx, head, start.at, with_ids(ctx, start, settled), self.settings)
+            return commit_turn(ctx, head, start.at, with_ids(ctx, settled, start), self.settings)
         if start.customer_limited:
             start = await ask_for_tokens(ctx, head, start, promised=bool(opening.confirmed))
-        with live_turn(ctx, head) as live:
+        with live_turn(ctx, head, run_id(ctx.request().id)) as live:
             live.tell(TurnStarted(at=start.at))
             return await self.ask_agents(ctx, head, start, opening, live)
 
@@ -199,7 +200,7 @@ class Conversation:
         if done.changed is not None:
             await mark_withheld(ctx, done.changed)
         count_message(done, self.settings)
-        new = store_turn(ctx, head, start.at, with_ids(ctx, start, done), self.settings, held, start, live)
+        new = store_turn(ctx, head, start.at, with_ids(ctx, done, start), self.settings, held, start, live)
         if stops.take_over is None:
             return send_reply(new, done)
         # In the same write as the outcome, so that no other message comes between them.
@@ -252,9 +253,9 @@ class Conversation:
         )
 
 
-def with_ids(ctx: restate.ObjectContext, start: TurnStart, done: FinishedTurn) -> FinishedTurn:
+def with_ids(ctx: restate.ObjectContext, done: FinishedTurn, start: TurnStart | None = None) -> FinishedTurn:
     """Return the turn with the ids of its trace and its invocation. Records in older journals have none."""
-    if not start.events:
+    if start is not None and not start.events:
         return done
     trace_id = span.trace_id if (span := current()) else ""
     return done.model_copy(update={"trace_id": trace_id, "invocation_id": ctx.request().id})

@@ -188,10 +188,9 @@ def send_reply(new: Head, done: FinishedTurn) -> SendReply:
     )
 
 
-def live_turn(ctx: restate.ObjectContext, head: Head) -> AbstractContextManager[LiveTurn]:
+def live_turn(ctx: restate.ObjectContext, head: Head, run: str) -> AbstractContextManager[LiveTurn]:
     """Return the next turn of the session, whose events are told while it runs."""
-    run, turn = run_id(ctx.request().id), head.turns_total + 1
-    return LIVE.turn(ctx.key(), head.customer_id, head.signed_in, run, turn)
+    return LIVE.turn(ctx.key(), head.customer_id, head.signed_in, run, head.turns_total + 1)
 
 
 def tell_record(ctx: restate.ObjectContext, head: Head, record: TurnRecord) -> None:
@@ -199,7 +198,9 @@ def tell_record(ctx: restate.ObjectContext, head: Head, record: TurnRecord) -> N
     if record.act == "note":
         return
     *before, reply = events_of_record(record)
-    with live_turn(ctx, head) as live:
+    # A take-over can be stored with the turn that it has stopped, in one invocation.
+    run = run_id(record.invocation_id or f"{ctx.request().id}/{record.turn}")
+    with live_turn(ctx, head, run) as live:
         live.tell(*(numbered.event for numbered in before))
         assert isinstance(reply.event, TurnFinished)
         live.commit(reply.event)
