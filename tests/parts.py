@@ -1,7 +1,9 @@
 """Requirements of tests. Without one, a test is skipped, or fails if REQUIRE_ALL=1."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,11 @@ DEFAULT_TAU_AIRLINE_DIR = Path(__file__).resolve().parents[2] / "shared" / "tau-
 
 RESTATE_CRDS_DIR = "RESTATE_CRDS_DIR"
 DEFAULT_RESTATE_CRDS_DIR = Path(__file__).resolve().parents[2] / "shared" / "crds"
+
+
+def at_night(*rows: object) -> Sequence[Any]:
+    """Return rows of a test that only nightly runs play. A tuple has the values of several parameters."""
+    return [pytest.param(*(row if isinstance(row, tuple) else (row,)), marks=pytest.mark.slow) for row in rows]
 
 
 def need_tool(name: str, part: str) -> str:

@@ -14,9 +14,10 @@ from switchboard.session.contract import LIMIT_REFUSALS, SESSION_EXPIRED
 from switchboard.testing import Answer, Customer, calls, says, scene
 from tests.gateway.front import open_gateway
 from tests.laboratory import SOON, Laboratory, open_laboratory
+from tests.parts import at_night
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
-TOKENS_OF_DAY, TOKENS_OF_TURN = 40_000, 4_000
+TOKENS_OF_TURN = 4_000
 LONG_MS = 60_000
 
 DAY, SESSIONS = LIMIT_REFUSALS["day"], LIMIT_REFUSALS["sessions"]
@@ -60,15 +61,17 @@ def outcomes(answers: list[Answer]) -> Counter[tuple[int, str]]:
     return Counter((answer.status, answer.text) for answer in answers)
 
 
-@pytest.mark.parametrize("sessions", [60, pytest.param(300, marks=pytest.mark.slow)])
-async def test_sessions_side_by_side_share_the_tokens_of_one_day(limited: Laboratory, sessions: int) -> None:
+@pytest.mark.parametrize(("sessions", "tokens_of_day"), [(100, 24_000), *at_night((300, 40_000))])
+async def test_sessions_side_by_side_share_the_tokens_of_one_day(
+    limited: Laboratory, sessions: int, tokens_of_day: int
+) -> None:
     customer = f"anna-{sessions}"
-    await restart_sessions(limited, CUSTOMER_TOKENS_PER_DAY=str(TOKENS_OF_DAY), TURN_TOKENS_MAX=str(TOKENS_OF_TURN))
+    await restart_sessions(limited, CUSTOMER_TOKENS_PER_DAY=str(tokens_of_day), TURN_TOKENS_MAX=str(TOKENS_OF_TURN))
     await limited.model.plays(scene("hello", says("hi")))
     all_sessions = [limited.customer(customer) for _ in range(sessions)]
     first = outcomes(await asyncio.gather(*(each.says("hello") for each in all_sessions)))
     assert first.keys() <= {(200, "hi"), (429, IN_PROGRESS), (429, DAY)}
-    assert first[(200, "hi")] >= TOKENS_OF_DAY // TOKENS_OF_TURN
+    assert first[(200, "hi")] >= tokens_of_day // TOKENS_OF_TURN
     for each in all_sessions:  # One after another, they use what is left.
         answer = await each.says("hello")
         if answer.text == DAY:
@@ -78,7 +81,7 @@ async def test_sessions_side_by_side_share_the_tokens_of_one_day(limited: Labora
     statuses = await asyncio.gather(*(each.asks("status") for each in all_sessions))
     spent = [agent["usage"] for status in statuses for agent in status.body.get("spending", ())]
     assert answer.status == 429
-    assert TOKENS_OF_DAY <= int(str(used["tokens"])) < TOKENS_OF_DAY + TOKENS_OF_TURN
+    assert tokens_of_day <= int(str(used["tokens"])) < tokens_of_day + TOKENS_OF_TURN
     assert sum(usage["input_tokens"] + usage["output_tokens"] for usage in spent) == used["tokens"]
     assert len(asked) < sessions
     assert (await limited.customer("bob").says("hello")).text == "hi"
