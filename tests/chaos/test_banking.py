@@ -12,6 +12,7 @@ from switchboard.testing import JSON, Answer, Customer
 from tests.chaos.bank_gates import Gates, gates
 from tests.laboratory import Laboratory
 from tests.mesh.money import Teller, payment
+from tests.parts import at_night
 
 FRENCH_IBAN = "FR7630006000011234567890189"
 LOAN = "LN-1120"
@@ -89,7 +90,7 @@ async def test_external_payment_killed_at_a_step_is_sent_once(
     assert await teller.net_movement_of("carol") == before - 7
 
 
-@pytest.mark.parametrize("delay_ms", [0, 10, 30, 60])
+@pytest.mark.parametrize("delay_ms", [0, 30, *at_night(10, 60)])
 async def test_external_payment_killed_at_any_time_is_sent_once(
     laboratory: Laboratory, gate: Gates, delay_ms: int
 ) -> None:
@@ -120,7 +121,7 @@ async def test_external_payment_interrupted_at_a_step_is_not_sent(
     assert (await teller.sent_externally(reference), await teller.net_movement_of("carol")) == ([], before)
 
 
-@pytest.mark.parametrize("delay_ms", [0, 10, 20, 40])
+@pytest.mark.parametrize("delay_ms", [0, 20, *at_night(10, 40)])
 async def test_external_payment_interrupted_at_any_time_is_sent_fully_or_not(
     laboratory: Laboratory, gate: Gates, delay_ms: int
 ) -> None:

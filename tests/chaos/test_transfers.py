@@ -14,6 +14,7 @@ from switchboard.local.process import Process, free_ports
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment, stored_state, transfer_to
+from tests.parts import at_night
 
 PAYER, RECIPIENT = "carol", "bob"
 AMOUNT = Decimal("7.00")
@@ -158,7 +159,7 @@ async def test_transfer_killed_at_a_step_is_made_once(bank: Bank, step: str, kil
     assert await bank.changed(before) == COMPLETE
 
 
-@pytest.mark.parametrize("delay_ms", [0, 5, 10, 20, 40, 80])
+@pytest.mark.parametrize("delay_ms", [0, 10, 40, *at_night(5, 20, 80)])
 async def test_transfer_killed_at_any_time_is_made_once(bank: Bank, delay_ms: int) -> None:
     before = await bank.sums()
     _, message = await bank.start_transfer()
@@ -201,7 +202,7 @@ async def test_undo_survives_kills_and_a_second_cancellation(bank: Bank, killed:
     assert await bank.changed(before) == UNDONE
 
 
-@pytest.mark.parametrize("delay_ms", [0, 5, 10, 20, 40])
+@pytest.mark.parametrize("delay_ms", [0, 10, 40, *at_night(5, 20)])
 async def test_interrupt_at_any_time_leaves_the_transfer_complete_or_undone(bank: Bank, delay_ms: int) -> None:
     before = await bank.sums()
     carol, message = await bank.start_transfer()

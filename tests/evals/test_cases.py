@@ -28,9 +28,15 @@ def test_there_are_enough_cases_of_each_kind() -> None:
     assert sum(case.demo for case in CASES) >= CASES_MIN // 2
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def changes_nothing(case: Case) -> bool:
+    """Whether the next case finds the initial state, because this one writes nothing. Each has a session of its own."""
+    return not case.writes and not case.setup and case.emails.count == 0
+
+
+@pytest.mark.parametrize("case", sorted(CASES, key=changes_nothing, reverse=True), ids=lambda case: case.name)
 async def test_case_passes(mesh: EvalMesh, case: Case) -> None:
-    await mesh.reset()
+    if not changes_nothing(case):
+        await mesh.reset()
     assert (await play_case(mesh, case, player_of(case))).wrong == []
 
 
