@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from switchboard.runtime.settings import ServerSettings, SpeakerSettings, load
+from switchboard.runtime.settings import EventsKeySettings, ServerSettings, SpeakerSettings, load
 from switchboard.speaker import SPEAKER_HEADER, SpeakerKeys
 
 FIRST, SECOND = "f" * 32, "s" * 40
@@ -12,7 +12,7 @@ FIRST, SECOND = "f" * 32, "s" * 40
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOST", "SWITCHBOARD_SPEAKER_KEYS", "RESTATE_IDENTITY_KEY"):
+    for name in ("HOST", "SWITCHBOARD_SPEAKER_KEYS", "SWITCHBOARD_EVENTS_KEYS", "RESTATE_IDENTITY_KEY"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -63,3 +63,36 @@ def test_services_may_know_several_keys_of_restate(monkeypatch: pytest.MonkeyPat
     assert load(ServerSettings).restate_identity_keys == ()
     monkeypatch.setenv("RESTATE_IDENTITY_KEY", "publickeyv1_a, publickeyv1_b")
     assert load(ServerSettings).restate_identity_keys == ("publickeyv1_a", "publickeyv1_b")
+
+
+KEY, OTHER_KEY = "k" * 32, "o" * 32
+
+
+@pytest.mark.parametrize(
+    ("host", "events", "speaker", "open_with"),
+    [
+        ("0.0.0.0", KEY, "", KEY),
+        ("0.0.0.0", KEY, OTHER_KEY, KEY),
+        ("0.0.0.0", "", OTHER_KEY, OTHER_KEY),
+        ("0.0.0.0", "", "", None),
+        ("127.0.0.1", "", "", ""),
+    ],
+)
+def test_live_channel_has_keys_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, host: str, events: str, speaker: str, open_with: str | None
+) -> None:
+    for name, value in (("HOST", host), ("SWITCHBOARD_EVENTS_KEYS", events), ("SWITCHBOARD_SPEAKER_KEYS", speaker)):
+        monkeypatch.setenv(name, value)
+    settings = load(EventsKeySettings)
+    assert settings.may_be_open == (open_with is not None)
+    keys = settings.channel()
+    assert (keys is not None and keys.has_tag("x", SpeakerKeys([open_with or KEY]).tag("x"))) == bool(open_with)
+
+
+def test_short_key_of_the_live_channel_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SWITCHBOARD_EVENTS_KEYS", "short")
+    with pytest.raises(SystemExit):
+        load(EventsKeySettings)
+    assert "SWITCHBOARD_EVENTS_KEYS: has a key shorter than 32 bytes" in capsys.readouterr().err
