@@ -15,6 +15,7 @@ from switchboard.demo_model.faults import FormatError
 from switchboard.demo_model.recordings import Recordings, read_recordings
 from switchboard.demo_model.script import Script, read_script
 from switchboard.demo_model.settings import Mode, Settings, SettingsError, read_settings
+from switchboard.web_pages import OwnPages, is_loopback
 
 # Benchmarks open all connections at once.
 BACKLOG_CONNECTIONS = 1_024
@@ -70,7 +71,8 @@ def _check_port(host: str, port: int) -> None:
 async def _serve(settings: Settings, script: Script | None, recordings: Recordings | None) -> None:
     engine = Engine(script, settings.demo_model_latency_ms, recordings, settings.demo_model_word_ms)
     server = Server(
-        create_app(engine),
+        # Any web page can reach a loopback address. In a cluster, clients use another name, and no browser runs there.
+        create_app(engine, OwnPages() if is_loopback(settings.host) else None),
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGINL,

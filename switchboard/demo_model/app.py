@@ -15,6 +15,7 @@ from switchboard.demo_model.script import parse_script
 from switchboard.demo_model.settings import LATENCY_MAX_MS
 from switchboard.demo_model.streaming import stream_events
 from switchboard.demo_model.wire import ApiError, JsonObject
+from switchboard.web_pages import OwnPages
 
 BODY_MAX_BYTES = 32 * 1024 * 1024
 SILENCE_MAX_S = 600
@@ -34,13 +35,14 @@ DELTA = b"_text.delta"
 """In the events of words."""
 
 
-def create_app(engine: Engine) -> App:
-    """Return the ASGI application that serves `engine`."""
+def create_app(engine: Engine, pages: OwnPages | None = None) -> App:
+    """Return the ASGI application that serves `engine`. Web pages that `pages` does not know are refused."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         try:
+            _refuse_web_page(scope, pages)
             body = await _read_body(receive)
             if scope["path"] == "/v1/responses" and scope["method"] == "POST":
                 answer = await engine.answer(body)
@@ -57,6 +59,12 @@ def create_app(engine: Engine) -> App:
             await _send_answer(send, answer)
 
     return app
+
+
+def _refuse_web_page(scope: Scope, pages: OwnPages | None) -> None:
+    headers = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+    if pages is not None and (reason := pages.refusal(headers)):
+        raise ApiError(403, reason, code="web_page")
 
 
 async def _read_body(receive: Receive) -> bytes:

@@ -14,19 +14,22 @@ from switchboard.local.gateway import GatewayPorts, console_environment, gateway
 from switchboard.local.keys import IDENTITY_FILE, SPEAKER_FILE, identity_pem, identity_public_key, stored_key
 from switchboard.local.observe import TracingProcesses
 from switchboard.local.process import Process, StartFailed, first_to_exit, free_ports, wait_until
-from switchboard.local.restate_server import Admin, AdminError, Ports, server_process
+from switchboard.local.restate_server import Admin, AdminError, Ports, server_processes
 from switchboard.runtime.mesh_file import DEMO_MODEL_PORT, MESH_FILE, MeshDefinition, MeshProject
 from switchboard.speaker import SpeakerKeys
 
 DEMO_MODEL = "demo_model"
 DEMO_MODEL_NAME = "demo"
 
+LOGS = "logs"
+"""The folder of the processes' output, inside the mesh's folder."""
+
 REGISTER_TIMEOUT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Loopback ports of a local mesh."""
+    """Loopback ports of a local mesh. The proxy serves those of `restate`."""
 
     services: Mapping[str, int]
     restate: Ports = field(default_factory=Ports)
@@ -102,10 +105,10 @@ class Mesh:
         self._events_urls = "" if gateway is None else gateway.events_url
         self.tracing = tracing
         traced = tracing.restate_environment if tracing else {}
-        self.restate = server_process(
+        self.restate, self.proxy = server_processes(
             self.addresses.restate,
             self.folder / "restate",
-            self.log("restate"),
+            self.folder / LOGS,
             {
                 "RESTATE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": str(self.folder / IDENTITY_FILE),
                 **traced,
@@ -120,10 +123,16 @@ class Mesh:
     @property
     def processes(self) -> list[Process]:
         gateway = [self.gateway] if self.gateway else []
-        return [self.restate, *self.services.values(), *gateway, *(self.tracing.processes if self.tracing else ())]
+        return [
+            self.restate,
+            self.proxy,
+            *self.services.values(),
+            *gateway,
+            *(self.tracing.processes if self.tracing else ()),
+        ]
 
     def log(self, name: str) -> Path:
-        return self.folder / "logs" / f"{name}.log"
+        return self.folder / LOGS / f"{name}.log"
 
     def service(self, name: str, port: int, module: str | None = None) -> Process:
         """Return the process of a service, not yet started."""
@@ -201,6 +210,7 @@ class Mesh:
         gateway = [self.gateway] if self.gateway else []
         await asyncio.gather(*(process.stop() for process in (*gateway, *self.services.values())))
         await self.restate.stop()
+        await self.proxy.stop()
         for process in self.tracing.processes if self.tracing else ():
             await process.stop()
 

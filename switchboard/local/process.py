@@ -41,8 +41,9 @@ class StartFailed(Exception):
 class Process:
     """One program of the mesh, with its output in a log file.
 
-    `health` is the URL that answers 200 when the process is ready. `folder` is its working directory, by default the
-    current one. `stop_timeout` must be longer than the process takes to stop by itself.
+    `health` is the URL that answers 200 when the process is ready, asked over the Unix socket `health_socket` if there
+    is one. `port` is 0 for a process without a port. `folder` is its working directory, by default the current one.
+    `stop_timeout` must be longer than the process takes to stop by itself.
     """
 
     name: str
@@ -53,6 +54,8 @@ class Process:
     log: Path
     folder: Path | None = None
     stop_timeout: timedelta = STOP_TIMEOUT
+    health_socket: Path | None = None
+    more_ports: Sequence[int] = ()
     inherited: Mapping[str, str] | None = field(default=None, repr=False)
     """The variables that it gets besides its `environment`; None stands for all of the shell's."""
     _running: asyncio.subprocess.Process | None = field(default=None, repr=False)
@@ -69,7 +72,8 @@ class Process:
     async def start(self) -> None:
         """Start the process and wait until it is ready. Raises StartFailed, with its last output if it exited."""
         # Another process on this port would answer our health probe.
-        refuse_taken_port(self.name, self.port)
+        for port in (self.port, *self.more_ports):
+            refuse_taken_port(self.name, port)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self._running = await self._launch()
         await wait_until(self._ready, START_TIMEOUT, f"{self.name} did not become ready; see {self.log}")
@@ -96,7 +100,7 @@ class Process:
     async def _ready(self) -> bool:
         if not self.alive:
             raise StartFailed(f"{self.name} exited at start: {self.last_output()} (full output: {self.log})")
-        return await is_healthy(self.health)
+        return await is_healthy(self.health, self.health_socket)
 
     def last_output(self) -> str:
         """Return the end of the process's output, on one line."""
@@ -160,10 +164,12 @@ def die_with_parent(parent: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def is_healthy(url: str) -> bool:
-    """Return whether a GET is answered with 200."""
+async def is_healthy(url: str, socket: Path | None = None) -> bool:
+    """Return whether a GET is answered with 200. With `socket`, it is sent over this Unix socket."""
+    connector = None if socket is None else aiohttp.UnixConnector(str(socket))
+    timeout = aiohttp.ClientTimeout(total=2)
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http, http.get(url) as response:
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http, http.get(url) as response:
             return response.status == 200
     except (aiohttp.ClientError, TimeoutError):
         return False

@@ -1,4 +1,4 @@
-"""A local Restate server: its binary, its process and its admin API."""
+"""A local Restate server: its binary, its process, the proxy in front of it, and its admin API."""
 
 import os
 import platform
@@ -11,9 +11,10 @@ from typing import Any
 
 import aiohttp
 
-from switchboard.local.environment import RESTATE, only
+from switchboard.local.environment import PROXY, RESTATE, only
 from switchboard.local.places import find_beside
 from switchboard.local.process import Process, StartFailed
+from switchboard.local.sockets import NODE_NAME, Sockets, sockets_of
 
 # Number of partitions. Fewer than the default 24 make a fan-out faster on one machine. The number cannot be changed
 # later, so production keeps 24.
@@ -44,15 +45,26 @@ def find_binary(name: str) -> Path | None:
 
 @dataclass(frozen=True)
 class Ports:
-    """Loopback ports of a Restate server. The defaults are those of Restate's documentation."""
+    """Loopback ports of a Restate server, which the proxy serves. The defaults are those of Restate's documentation."""
 
     ingress: int = 8080
     admin: int = 9070
     node: int = 5122
 
 
-def server_process(ports: Ports, data: Path, log: Path, environment: Mapping[str, str]) -> Process:
-    """Return the process of a single-node Restate server. Raises StartFailed if there is no binary."""
+def server_processes(ports: Ports, data: Path, logs: Path, environment: Mapping[str, str]) -> tuple[Process, Process]:
+    """Return the processes of a single-node Restate server and of the proxy that serves its ports.
+
+    Raises StartFailed if there is no binary.
+    """
+    sockets = sockets_of(data)
+    return (
+        server_process(ports, sockets, data, logs / "restate.log", environment),
+        proxy_process(ports, sockets, logs / "proxy.log"),
+    )
+
+
+def server_process(ports: Ports, sockets: Sockets, data: Path, log: Path, environment: Mapping[str, str]) -> Process:
     binary = find_binary("restate-server")
     if binary is None:
         raise StartFailed(
@@ -60,18 +72,18 @@ def server_process(ports: Ports, data: Path, log: Path, environment: Mapping[str
         )
     return Process(
         name="restate",
-        command=[str(binary), "--base-dir", str(data), "--node-name", "local"],
+        command=[str(binary), "--base-dir", str(sockets.base), "--node-name", NODE_NAME],
         environment={
-            "RESTATE_BIND_ADDRESS": f"127.0.0.1:{ports.node}",
-            "RESTATE_ADVERTISED_ADDRESS": f"http://127.0.0.1:{ports.node}",
-            "RESTATE_INGRESS__BIND_ADDRESS": f"127.0.0.1:{ports.ingress}",
+            # Web pages can use every TCP port of this machine, so there are only Unix sockets.
+            "RESTATE_LISTEN_MODE": "unix",
+            "RESTATE_INGRESS__LISTEN_MODE": "unix",
+            "RESTATE_ADMIN__LISTEN_MODE": "unix",
+            # Without this, Restate would connect to itself by the real path of its data, which may be too long.
+            "RESTATE_ADVERTISED_ADDRESS": f"unix:{sockets.node}",
             "RESTATE_INGRESS__ADVERTISED_ADDRESS": f"http://127.0.0.1:{ports.ingress}",
-            "RESTATE_ADMIN__BIND_ADDRESS": f"127.0.0.1:{ports.admin}",
             "RESTATE_ADMIN__ADVERTISED_ADDRESS": f"http://127.0.0.1:{ports.admin}",
             "RESTATE_DEFAULT_NUM_PARTITIONS": LOCAL_PARTITIONS,
             "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "512 MB",
-            # We do not use Unix sockets. Their paths must not exceed about a hundred characters.
-            "RESTATE_LISTEN_MODE": "tcp",
             # The default leaves folders in /tmp at every start.
             "RESTATE_WORKER__INVOKER__TMP_DIR": str(data / "tmp"),
             # Our error messages quote its last output.
@@ -79,10 +91,29 @@ def server_process(ports: Ports, data: Path, log: Path, environment: Mapping[str
             "RESTATE_LOG_FILTER": QUIET_LOG,
             **environment,
         },
-        port=ports.admin,
-        health=f"http://127.0.0.1:{ports.admin}/health",
+        port=0,
+        health="http://localhost/health",
+        health_socket=sockets.admin,
         log=log,
         inherited=only(RESTATE, os.environ),
+    )
+
+
+def proxy_process(ports: Ports, sockets: Sockets, log: Path) -> Process:
+    served = {ports.ingress: sockets.ingress, ports.admin: sockets.admin, ports.node: sockets.node}
+    return Process(
+        name="proxy",
+        command=[
+            *(sys.executable, "-m", "switchboard.local.proxy", "--ui-port", str(ports.admin)),
+            *(f"{port}={socket}" for port, socket in served.items()),
+        ],
+        environment={},
+        port=ports.admin,
+        more_ports=(ports.ingress, ports.node),
+        # Restate's answer, through the proxy.
+        health=f"http://127.0.0.1:{ports.admin}/health",
+        log=log,
+        inherited=only(PROXY, os.environ),
     )
 
 

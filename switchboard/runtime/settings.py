@@ -1,6 +1,5 @@
 """Settings from environment variables, read once at start. All missing and invalid variables are reported together."""
 
-import ipaddress
 import logging
 import sys
 from typing import Annotated, Self, TypeVar
@@ -13,8 +12,9 @@ from switchboard.addresses import check_urls
 from switchboard.models.settings import ModelSettings
 from switchboard.speaker import KEY_MIN_BYTES, SpeakerKeys
 from switchboard.telemetry.settings import TelemetrySettings
+from switchboard.web_pages import is_loopback
 
-__all__ = ["AnySettings", "LiveSettings", "ModelSettings", "ServerSettings", "SpeakerSettings", "load"]
+__all__ = ["AnySettings", "LiveSettings", "ModelSettings", "ServerSettings", "SpeakerSettings", "is_loopback", "load"]
 
 logger = logging.getLogger(__name__)
 
@@ -154,13 +154,6 @@ def long_enough(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 def split(value: object) -> object:
     """Split a comma-separated variable; an empty one has no values."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def load(kind: type[AnySettings]) -> AnySettings:

@@ -180,6 +180,13 @@ def test_invalid_request_gets_an_error_body(
     assert given.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}])
+def test_web_page_cannot_use_the_server(http: httpx2.Client, headers: dict[str, str]) -> None:
+    for method, path in (("GET", "/demo/requests"), ("DELETE", "/demo/script"), ("POST", "/v1/responses")):
+        given = http.request(method, path, headers=headers)
+        assert (given.status_code, given.json()["error"]["code"]) == (403, "web_page")
+
+
 def test_script_file_is_read_at_start(start_server: StartServer, tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text('[{"user": "hello", "steps": [{"text": "from the file"}]}]')

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from switchboard.local.process import Process, free_ports, wait_until
-from switchboard.local.restate_server import Admin, AdminError, Ports, find_binary, server_process
+from switchboard.local.restate_server import Admin, AdminError, Ports, find_binary, server_processes
 from tests.laboratory import STARTS_WITHIN
 from tests.parts import need
 
@@ -17,7 +17,7 @@ async def flaky_restate(folder: Path, environment: Mapping[str, str]) -> AsyncIt
     need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
     ingress, admin, node, port = free_ports(4)
     ports = Ports(ingress, admin, node)
-    restate = server_process(ports, folder / "data", folder / "restate.log", environment)
+    restate, proxy = server_processes(ports, folder / "data", folder, environment)
     url = f"http://127.0.0.1:{port}"
     flaky = Process(
         name="flaky",
@@ -37,10 +37,12 @@ async def flaky_restate(folder: Path, environment: Mapping[str, str]) -> AsyncIt
 
     try:
         await restate.start()
+        await proxy.start()
         await flaky.start()
         await wait_until(registered, STARTS_WITHIN, "Restate did not take the service")
         yield ports
     finally:
         await restate.stop()
+        await proxy.stop()
         if flaky.alive:
             await flaky.kill()  # Granian would wait for open connections.

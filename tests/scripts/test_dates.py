@@ -11,7 +11,7 @@ TESTS = Path(dates.__file__).parents[1] / "tests"
 
 
 def test_dates_selects_existing_tests() -> None:
-    assert [path for path in dates.TESTS if not (TESTS / path).exists()] == []
+    assert [path for path in (*dates.TESTS, *dates.MESH_TESTS) if not (TESTS / path).exists()] == []
 
 
 def test_dates_reports_missing_faketime(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
