@@ -32,8 +32,13 @@ def test_dates_reports_the_date_of_a_failure(
 
 def test_dates_include_a_year_from_now(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[datetime] = []
+
+    def run_on(date: datetime) -> bool:
+        tried.append(date)
+        return True
+
     monkeypatch.setattr("shutil.which", lambda name: name)
-    monkeypatch.setattr(dates, "run_on", lambda date: tried.append(date) or True)
+    monkeypatch.setattr(dates, "run_on", run_on)
     assert dates.main([]) == 0
     assert len(tried) == len(dates.DATES) + 1
     assert abs(tried[-1] - datetime.now(UTC) - timedelta(days=365)) < timedelta(minutes=1)

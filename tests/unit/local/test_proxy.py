@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from switchboard.local.process import free_ports
 from switchboard.local.proxy import HOST, Listener, serve
@@ -120,7 +121,7 @@ async def test_request_and_answer_are_forwarded_unchanged(
         "X-Hop": "1",
         "Content-Type": "a/b",
     }
-    url = aiohttp.client.URL(upstream.url + PATH, encoded=True)
+    url = URL(upstream.url + PATH, encoded=True)
     async with http.put(url, data=body, headers=sent) as answer:
         assert (answer.status, await answer.read()) == (418, b"body")
         assert answer.headers.getall("X-Two") == ["1", "2"]
