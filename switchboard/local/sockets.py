@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def private_folder() -> Path:
         for each in folders()
         if len(os.fsencode(Sockets(each / ("x" * DIGEST_CHARACTERS)).ingress)) <= PATH_MAX_BYTES
     )
-    folder.mkdir(mode=OWNER_ONLY, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=OWNER_ONLY)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) != OWNER_ONLY:
         raise StartFailed(
