@@ -106,7 +106,7 @@ def test_gateway_accepts_the_token_of_the_mesh(shared: Up) -> None:
 
 def test_mesh_leaves_no_process_after_ctrl_c(shared: Up) -> None:
     children = shared.children()
-    assert len(children) == 7
+    assert len(children) == 8
     assert shared.end(signal.SIGINT)[0] == 0
     assert all_gone(children)
 
