@@ -94,7 +94,7 @@ def test_observed_mesh_shows_its_turns_in_jaeger_and_leaves_no_process(tmp_path:
         assert "Restate" in services_of(jaeger[1])
         assert "jaeger" not in services_of(jaeger[1]), "Jaeger must not trace its own requests"
         children = up.children()
-        assert len(children) == 9
+        assert len(children) == 10
         assert up.end(signal.SIGINT)[0] == 0
         assert all_gone(children)
     finally:
