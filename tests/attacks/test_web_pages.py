@@ -154,6 +154,8 @@ READS = ("read", "json", "socket", "image")
 
 CHROMIUM = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage")
 BROWSER_SECONDS = 60
+BUDGETS_MS = (15_000, 60_000, 240_000)
+"""How long a page may work before its content is read. Chromium's clock does not wait, so a busy machine needs more."""
 
 
 def chromium(folder: Path, *options: str) -> list[str]:
@@ -209,11 +211,21 @@ async def test_chromium_shows_restates_ui_at_its_own_address_only(
 ) -> None:
     need("chromium", shutil.which("chromium"), "Debian's package chromium has it")
     url = url_of(attacked, "admin").replace("127.0.0.1", host) + path
+    printed = ""
+    for budget in BUDGETS_MS:
+        printed = await content_in_chromium(tmp_path, url, budget)
+        if shown in printed:
+            break
+    assert shown in printed
+
+
+async def content_in_chromium(folder: Path, url: str, budget_ms: int) -> str:
+    """Return a page as it is after this time."""
     browser = await asyncio.create_subprocess_exec(
-        *chromium(tmp_path, "--virtual-time-budget=15000", "--dump-dom", url),
+        *chromium(folder, f"--virtual-time-budget={budget_ms}", "--dump-dom", url),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
     async with asyncio.timeout(BROWSER_SECONDS):
         printed, _ = await browser.communicate()
-    assert shown in printed.decode()
+    return printed.decode()
