@@ -190,7 +190,8 @@ class Transport:
                 async with aclosing(self._events("GET", path, "", None, after)) as events:
                     async for sent in events:
                         event = read_event(sent.event, sent.data)
-                        after = event.id if isinstance(event, Numbered) else after
+                        # The first id comes without an event: the place from which this stream goes on.
+                        after = sent.id or after
                         attempts.progress()
                         if event is not None:
                             yield event

@@ -196,8 +196,9 @@ export class Api {
       on.state("");
       let some = false;
       const parser = new Parser((kind, id, data) => {
-        some = true;
         if (id) Object.assign(position, { after: id, run: data.run ?? "" });
+        if (!kind) return;
+        some = true;
         if (kind === "problem") throw new Problem(data.status, data.code, data.detail);
         on.event(kind, data);
       });
@@ -228,7 +229,10 @@ async function reach(path, options) {
   }
 }
 
-/** Splits a stream of server-sent events. Calls `onEvent(kind, id, data)` with the JSON of each event. */
+/**
+ * Splits a stream of server-sent events. Calls `onEvent(kind, id, data)` with the JSON of each event, and with neither
+ * for an id that comes without an event: the place from which the stream goes on.
+ */
 export class Parser {
   constructor(onEvent) {
     this.onEvent = onEvent;
@@ -247,6 +251,7 @@ export class Parser {
       const { event = "message", id = "", data } = this.fields;
       this.fields = {};
       if (data !== undefined) this.onEvent(event, id, JSON.parse(data));
+      else if (id) this.onEvent("", id, {});
       return;
     }
     if (line.startsWith(":")) return;

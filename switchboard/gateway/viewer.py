@@ -24,6 +24,12 @@ RETRY_MS = 1_000
 FIRST_FRAME = ServerSentEvent(comment="events follow", retry=RETRY_MS, sep=LINE_END).encode()
 """Lets proxies and clients see at once that the stream is open."""
 
+
+def first_frame(event_id: str) -> bytes:
+    """Return FIRST_FRAME with the viewer's place, so that a client that connects again before any event misses none."""
+    return ServerSentEvent(comment="events follow", id=event_id, retry=RETRY_MS, sep=LINE_END).encode()
+
+
 WAIT_MAX = timedelta(hours=1)
 """How long a viewer waits before it looks at the clock again. A token's time may be years away."""
 
@@ -102,7 +108,7 @@ class Viewer:
 
     async def follow(self, stopping: Callable[[], bool], expires_at: datetime) -> AsyncIterator[bytes]:
         """Yield events until the token expires, this process stops, or the session is not the viewer's any more."""
-        yield FIRST_FRAME
+        yield first_frame(f"{self._position.turn}.{self._position.seq}")
         try:
             while may_continue(stopping(), expires_at, self._feed.problem):
                 changed = self._feed.live.changed

@@ -38,7 +38,7 @@ class Shown:
 
 
 async def read_events(response: aiohttp.ClientResponse) -> AsyncIterator[Shown]:
-    """Yield the events of a stream as they come. Comments and `retry` are skipped."""
+    """Yield the events of a stream as they come, and ids without an event. Comments and `retry` are skipped."""
     fields: dict[str, str] = {}
     async for line in response.content:
         name, _, value = line.decode().rstrip("\r\n").partition(": ")
@@ -48,6 +48,8 @@ async def read_events(response: aiohttp.ClientResponse) -> AsyncIterator[Shown]:
         if "data" in fields:
             now = asyncio.get_running_loop().time()
             yield Shown(fields["event"], fields.get("id", ""), json.loads(fields["data"]), now)
+        elif "id" in fields:
+            yield Shown("", fields["id"], {})
         fields = {}
 
 
@@ -67,7 +69,7 @@ async def asks(visitor: Visitor, text: str, key: str = "", **body: Any) -> list[
     headers = {"idempotency-key": key} if key else {}
     async with opened(visitor, "messages", "POST", headers, json={"text": text, **body}) as response:
         assert response.status == 200, await response.text()
-        return [event async for event in read_events(response)]
+        return [event async for event in read_events(response) if event.kind]
 
 
 @dataclass
@@ -87,17 +89,19 @@ class Watcher:
     connections: int = 0
     problems: list[JSON] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    place: str = ""
 
     async def watch(self, after: str = "") -> None:
         """Follow the session until cancelled."""
+        self.place = after
         for visitor in itertools.cycle(self.visitors):
             with suppress(aiohttp.ClientError, OSError, TimeoutError):
-                await self._follow(visitor, after)
+                await self._follow(visitor)
             await asyncio.sleep(RETRY_PAUSE.total_seconds())
 
-    async def _follow(self, visitor: Visitor, after: str) -> None:
+    async def _follow(self, visitor: Visitor) -> None:
         last = self.seen[-1] if self.seen else None
-        headers = {"last-event-id": last.id if last else after} if last or after else {}
+        headers = {"last-event-id": last.id if last else self.place} if last or self.place else {}
         params = {"run": last.data["run"]} if last else {}
         async with opened(visitor, headers=headers, params=params) as response:
             if response.status != 200:
@@ -113,6 +117,9 @@ class Watcher:
                     self.changed.notify_all()
 
     def take(self, event: Shown) -> None:
+        if not event.kind:
+            self.place = event.id
+            return
         self.all.append(event)
         if event.id:
             self._take_numbered(event)

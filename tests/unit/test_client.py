@@ -272,3 +272,12 @@ def test_text_of_a_failed_attempt_is_not_mixed_with_the_next_one() -> None:
     # After a crash, another process makes the attempt again.
     live.take(delta("The balance", 0, "w3"))
     assert live.text == "The balance"
+
+
+async def test_a_viewer_that_has_seen_nothing_goes_on_from_its_first_place() -> None:
+    def place() -> web.Response:
+        return web.Response(text="id: 3.9999\n: events follow\nretry: 1000\n\n", content_type="text/event-stream")
+
+    async with gateway(place, stream(STARTED)) as (played, mesh, _):
+        await anext(mesh.events("s"))
+    assert [request[3] for request in played.requests] == ["", "3.9999"]
