@@ -95,6 +95,11 @@ def hub() -> Hub:
 
 
 def id_of(frame: bytes) -> str:
+    """Return the id of an event."""
+    return place_of(frame) if kind_of(frame) else ""
+
+
+def place_of(frame: bytes) -> str:
     lines = frame.decode().split("\n")
     return next((line.removeprefix("id: ") for line in lines if line.startswith("id: ")), "")
 
@@ -149,6 +154,7 @@ async def test_every_viewer_gets_every_event_once_and_in_order(seed: int) -> Non
         async with asyncio.timeout(10):
             found = await asyncio.gather(*watching)
     for position, frames in zip(positions, found, strict=True):
+        assert place_of(frames[0]) == f"{position.turn}.{position.seq}"
         ids = [id_of(frame) for frame in frames if id_of(frame) and data_of(frame)["run"] != ABANDONED]
         assert ids == expected(position, session.records)
 
