@@ -72,6 +72,8 @@ def last(session: SessionSummary) -> Text:
 def activity(session: SessionSummary) -> Text:
     if session.running_since:
         return Text(f"answering since {session.running_since.astimezone():%H:%M:%S}", style="green")
+    if session.staff:
+        return Text(f"answered by {session.staff}", style="magenta")
     if session.questions:
         return Text(f"needs confirmation: {' '.join(session.questions)}", style="yellow")
     if session.expired_at:

@@ -51,7 +51,7 @@ from switchboard.session.take_over import start_silence_timer, store_take_over
 from switchboard.session.turn_events import run_id
 from switchboard.session_ids import public_part
 from switchboard.telemetry.logs import private
-from switchboard.telemetry.spans import current, link, parent_traceparent
+from switchboard.telemetry.spans import STAFFED, current, describe, link, parent_traceparent
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +112,7 @@ class Conversation:
         head, done = customer_wrote(head, arrival.at, text)
         head = start_silence_timer(ctx, head, arrival.silent_max)
         count_staffed()
+        describe({STAFFED: True})
         return send_reply(store_turn(ctx, head, arrival.at, with_ids(ctx, done), self.settings), done)
 
     async def look_at_clock(self, trace: str) -> Arrival:

@@ -52,7 +52,8 @@ SELECT service_key, key,
   json_get_str(value_utf8, 'active') AS active, json_get_int(value_utf8, 'turns_total') AS turns_total,
   json_get_str(value_utf8, 'last_at') AS last_at, json_get_str(value_utf8, 'expired_at') AS expired_at,
   json_get_str(value_utf8, 'since') AS since,
-  json_get_json(value_utf8, 'held') AS held, json_get_json(value_utf8, 'spending') AS spending
+  json_get_json(value_utf8, 'held') AS held, json_get_json(value_utf8, 'spending') AS spending,
+  json_get_json(value_utf8, 'staff') AS staff
 {SESSIONS} AND service_key IN ({{keys}})
 """
 
@@ -74,6 +75,10 @@ class _Held(BaseModel):
     expires_at: datetime
 
 
+class _Staff(BaseModel):
+    by: str
+
+
 class _Parts(BaseModel):
     """The parts of a session's head, or of its running message, that a list shows."""
 
@@ -88,6 +93,7 @@ class _Parts(BaseModel):
     since: datetime | None = None
     held: Json[_Held | None] | None = None
     spending: Json[tuple[AgentSpending, ...]] | None = None
+    staff: Json[_Staff | None] | None = None
 
 
 class _PartsRows(BaseModel):
@@ -189,4 +195,5 @@ def summarize(key: str, rows: list[_Parts], now: datetime) -> SessionSummary | N
         questions=tuple(call.question for call in held.calls) if held else (),
         cost=sum((agent.cost for agent in spending), Decimal(0)),
         expired_at=head.expired_at if head else None,
+        staff=head.staff.by if head and head.staff else "",
     )

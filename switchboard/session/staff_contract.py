@@ -185,6 +185,7 @@ class SessionSummary(WireModel):
     questions: tuple[str, ...] = Field(description="Questions that wait for the customer's yes and have not expired.")
     cost: Decimal
     expired_at: datetime | None = Field(description="When the session expired. Its conversation is deleted.")
+    staff: str = Field("", description="The member of staff who answers in the agents' place. Empty if none does.")
 
 
 class SessionPage(WireModel):

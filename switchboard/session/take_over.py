@@ -45,7 +45,7 @@ from switchboard.session.state import Head, Running, StaffMode
 from switchboard.session.storage import HEAD, AnyContext, require_head, require_new_request, store_turn
 from switchboard.session_ids import public_part
 from switchboard.speaker import SPEAKER_HEADER
-from switchboard.telemetry.spans import propagation_headers
+from switchboard.telemetry.spans import STAFFED, describe, propagation_headers
 
 logger = logging.getLogger(__name__)
 
@@ -160,6 +160,7 @@ def store_take_over(ctx: restate.ObjectContext, head: Head, wanted: TakeOver, se
     if head.held is not None:
         count_confirmation(head.held, None, wanted.at)
     count_take_over(from_colleague=head.staff is not None)
+    describe({STAFFED: True})
     logger.info("staff member %s takes session %s over", wanted.by, public_part(ctx.key()))
     head, done = taken_over(head, wanted)
     head = start_silence_timer(ctx, head, wanted.silent_max)

@@ -41,6 +41,9 @@ RECORDS_MAX = 50_000
 CONVERSATION = "gen_ai.conversation.id"
 """Attribute: the session's id, without its secret. See `conversation`."""
 
+STAFFED = "switchboard.staffed"
+"""Attribute: true for a message that is recorded for a staff member, and for one that a take-over has stopped."""
+
 CANCELLATION_MESSAGE = "cancelled"
 """Message of the error that Restate raises at an await in a cancelled invocation."""
 

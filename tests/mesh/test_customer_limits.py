@@ -11,6 +11,8 @@ import pytest
 
 from switchboard.loop.turn import DAY_USED_UP, TOMORROW, TURN_TOKENS_USED_UP
 from switchboard.session.contract import LIMIT_REFUSALS, SESSION_EXPIRED
+from switchboard.session.conversation import OVER_BUDGET
+from switchboard.session.staffed import STAFF_SILENT, STAFF_WILL_ANSWER
 from switchboard.testing import Answer, Customer, calls, says, scene
 from tests.gateway.front import open_gateway
 from tests.laboratory import SOON, Laboratory, open_laboratory
@@ -237,3 +239,28 @@ async def test_idle_session_expires_and_a_record_stays(limited: Laboratory, tmp_
 
     await limited.until(reminder_arrived)
     assert (await reminded.says("hello")).text == "hi"
+
+
+async def test_staff_member_answers_over_budget_and_is_relieved_when_silent(limited: Laboratory) -> None:
+    await limited.model.plays(scene("hello", says("hi")))
+    mia, customer = limited.staff(), limited.customer("lena")
+    named = {"session_id": customer.session}
+    await restart_sessions(limited, SESSION_TOKENS_MAX="1", STAFF_SILENT_MAX="PT0S")
+    assert [(await customer.says("hello")).text for _ in range(2)] == ["hi", OVER_BUDGET]
+    assert (await mia.asks("take_over", **named)).status == 200
+    assert (await customer.says("hello")).text == STAFF_WILL_ANSWER
+    assert (await mia.asks("message", **named, text="I can help.")).status == 200
+    assert (await mia.asks("hand_back", **named)).status == 200
+
+    await restart_sessions(limited, STAFF_SILENT_MAX="PT1S")
+    waiting = limited.customer("lena")
+    named = {"session_id": waiting.session}
+    assert (await waiting.says("hello")).text == "hi"
+    assert (await mia.asks("take_over", **named)).status == 200
+
+    async def relieved() -> bool:
+        return (await waiting.asks("transcript")).body["turns"][-1]["reply"] == STAFF_SILENT
+
+    await limited.until(relieved)
+    assert (await mia.asks("message", **named, text="Sorry, I was away.")).status == 409
+    assert (await waiting.says("hello")).text == "hi"

@@ -60,6 +60,7 @@ class Object:
     awakeables: dict[str, asyncio.Future[str]] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     invocations: int = 0
+    sent: list[tuple[str, bytes]] = field(default_factory=list)
 
     async def ticks(self) -> None:
         """Let others go first, for a random time."""
@@ -177,7 +178,8 @@ class Context:
         send_delay: timedelta = timedelta(0),
         headers: dict[str, str] | None = None,
     ) -> None:
-        """One-way messages are of other services, and of timers that never fire in a run."""
+        """Keep a one-way message: timers never fire in a run, and other services do not answer."""
+        self.owner.sent.append((handler, body))
 
 
 assert restate.wait_completed, "the function that `wait_completed` stands in for"

@@ -6,6 +6,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -28,6 +29,7 @@ from switchboard.session.staff_contract import (
 )
 from switchboard.session.state import Head
 from switchboard.session.storage import HEAD, turn_key
+from switchboard.session.take_over import SILENCE
 from tests.unit.session import restate_object
 from tests.unit.session.restate_object import Object
 
@@ -182,3 +184,37 @@ async def test_agents_and_staff_never_speak_at_once(monkeypatch: pytest.MonkeyPa
 async def test_agents_and_staff_never_speak_at_once_in_10_000_races(monkeypatch: pytest.MonkeyPatch) -> None:
     confirmed, _ = await run_races(monkeypatch, range(SAMPLE, SAMPLE + ALL))
     assert confirmed > ALL / 2
+
+
+async def test_timer_hands_back_only_while_the_customer_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restate, "wait_completed", restate_object.wait_completed)
+    settings = SessionSettings(SWITCHBOARD_STAFF_SILENT_MAX=timedelta(microseconds=1))  # type: ignore[call-arg]
+    handlers = session_object(cast(Directory, OneAgent()), settings, "Triage", None).handlers
+    session = Object(dict(handlers), grants, answer, random.Random(1))
+    message, named = SendMessage(customer_id="alice", text="hello"), {"by": "ann", "session_id": "s-1"}
+
+    async def call(handler: str, request: WireModel) -> None:
+        await session.call(handler, request.model_dump_json().encode())
+
+    def timers() -> list[bytes]:
+        return [body for handler, body in session.sent if handler == SILENCE]
+
+    await call("send", message)
+    await call(TAKE_OVER, StaffTakeOver(**named))
+    await call(STAFF_MESSAGE, StaffMessage(**named, text="words"))
+    [first] = timers()
+    await session.call(SILENCE, first)
+    assert head_of(session).staff is not None, "the customer does not wait"
+    await call("send", message)
+    [_, second] = timers()
+    await call("send", message)
+    assert len(timers()) == 2, "a session has one timer"
+    await session.call(SILENCE, first)
+    assert head_of(session).staff is not None, "the first timer is not the session's any more"
+    await session.call(SILENCE, second)
+    assert head_of(session).staff is None
+    assert [(turn.act, turn.by) for turn in records(session)[-1:]] == [("handed_back", "")]
+    await session.call(SILENCE, second)
+    await call("send", message)
+    assert records(session)[-1].reply == "hi"
+    await session.close()
