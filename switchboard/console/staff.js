@@ -238,6 +238,7 @@ async function session(view, id) {
   const base = `/v1/staff/sessions/${encodeURIComponent(id)}`;
   const turns = el("ol", { class: "turns" });
   const earlier = button("Show earlier messages", () => conversation.earlier().catch((error) => say(trouble, error.message)), { class: "ghost", hidden: true });
+  const box = el("div", { class: "log", tabindex: "0", role: "region", "aria-label": "Messages" }, earlier, turns);
   const trouble = el("div", { id: "trouble" });
   const side = el("aside", { class: "pane", "aria-label": "About this conversation" });
   const writing = el("div", { class: "writing-place" });
@@ -252,7 +253,7 @@ async function session(view, id) {
   page.conversation = conversation;
   desk.className = "split";
   desk.replaceChildren(
-    el("div", { class: "chat" }, el("div", { class: "log", tabindex: "0", role: "region", "aria-label": "Messages" }, earlier, turns), trouble, writing),
+    el("div", { class: "chat" }, box, trouble, writing),
     side,
   );
   const perform = async (path, body, done) => {
