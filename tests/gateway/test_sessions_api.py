@@ -346,6 +346,7 @@ async def test_openapi_document_lists_all_operations(gateway: Gateway) -> None:
         "messages",
         "status",
         "transcript",
+        "turns/{turn}/rating",
     ]
 
 
