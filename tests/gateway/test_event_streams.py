@@ -120,7 +120,7 @@ async def test_stream_passes_proxies_at_once(gateway: Gateway) -> None:
         assert response.headers["content-type"].startswith("text/event-stream")
         assert {name: response.headers[name] for name in HEADERS} == HEADERS
         assert response.headers.getall("cache-control") == [HEADERS["cache-control"]]
-        assert await response.content.readuntil(b"\n\n") == b": events follow\nretry: 1000\n\n"
+        assert await response.content.readuntil(b"\n\n") == b": events follow\nid: 0.9999\nretry: 1000\n\n"
 
 
 @pytest.mark.parametrize("cut_after", ["turn_started", "tool_started", "tool_finished", "delta", "reply"])
