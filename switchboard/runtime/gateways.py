@@ -88,9 +88,11 @@ class GatewayConnection:
                     break
                 self.take(FRAME.validate_json(message.data))
         finally:
-            sending.cancel()
             for session in self._watched:
                 self._live.unwatch(self, session)
+            sending.cancel()
+            # A frame that could not be sent is no news: the reader above has seen the connection end.
+            await asyncio.gather(sending, return_exceptions=True)
 
     def take(self, frame: Frame) -> None:
         """Begin or stop to watch sessions. Raises ValueError if the gateway watches too many."""

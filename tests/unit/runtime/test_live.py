@@ -1,6 +1,7 @@
 """The live channel in one process: texts in parts, gateways that come, go, are slow, or are not of this mesh."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -289,6 +290,28 @@ async def test_connection_that_takes_too_little_is_closed(monkeypatch: pytest.Mo
         await serving
     assert sum(map(len, socket.sent)) <= 5_000
     assert here.watchers("s-1") == ()
+
+
+class BrokenSocket(SlowSocket):
+    """A connection that breaks when something is sent."""
+
+    async def send_str(self, frame: str) -> None:
+        self.closed.set()
+        raise ConnectionResetError("Cannot write to closing transport")
+
+
+async def test_connection_that_breaks_ends_without_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    here, socket = Live(), BrokenSocket()
+    connection = GatewayConnection(here)
+    connection.take(Watch(sessions=("s-1",)))
+    serving = asyncio.create_task(connection.serve(socket))  # type: ignore[arg-type]
+    tell(here)
+
+    async with asyncio.timeout(5):
+        await serving
+    gc.collect()
+
+    assert (here.watchers("s-1"), caplog.records) == ((), [])
 
 
 def test_gateway_that_watches_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
