@@ -11,13 +11,13 @@ from services.tools.bank.data.demo import DemoBank
 from services.tools.bank.lookups import LookupContext
 from services.tools.bank.records import Borrowing, Customer, History, Person
 
-SIZES = {"erin": 4_500, "dave": 600}
+SIZES = {"erin": 5_400, "dave": 700}
 """Copies of each airline customer. Dave's copies share one flight, whose record lists them all."""
 
 FLIGHT_DAYS = 300
 """Erin's copies fly on so many different days, because they would compete for seats. Flights are on sale for a year."""
 
-SPARE_SEATS = tuple(f"{row}{letter}" for row in (25, 26, 27) for letter in "ABCDEF")
+SPARE_SEATS = tuple(f"{row}{letter}" for row in (24, 25, 26, 27) for letter in "ABCDEF")
 """Seats of Erin's flight that are free on every day. At the back of the cabin, where no booking gets its seats."""
 
 RESERVATIONS = {"erin": ("JK9001", "K"), "dave": ("GH5120", "G")}
