@@ -109,6 +109,10 @@ class LiveReceiver:
                 self.changed.clear()
                 await self.changed.wait()
 
+    async def connected(self, processes: int = 1) -> None:
+        """Wait until so many processes are connected."""
+        await self.until(lambda: len(self.connections) >= processes)
+
     async def ended(self, session: str, turn: int = 1) -> Heard:
         """Wait for the last event of a turn."""
         await self.until(lambda: SEQ_MAX in self.of(session, turn).events)

@@ -24,9 +24,8 @@ from switchboard.gateway.settings import ListenSettings as GatewayListenSettings
 from switchboard.local.process import Process, free_ports
 from switchboard.models.providers import PROVIDERS
 from switchboard.models.settings import ProviderSettings
-from switchboard.runtime.gateways import LiveSettings
 from switchboard.runtime.serve import SHUTDOWN_GRACE
-from switchboard.runtime.settings import EventsKeySettings, ModelSettings, ServerSettings, SpeakerSettings
+from switchboard.runtime.settings import EventsKeySettings, LiveSettings, ModelSettings, ServerSettings, SpeakerSettings
 from switchboard.session.settings import SessionSettings
 from switchboard.telemetry.setup import EXPORT_TIMEOUT
 from switchboard.toolkit.settings import PolicySettings, ToolsSettings

@@ -145,7 +145,7 @@ async def test_failed_attempt_resets_its_own_text() -> None:
 
 def tell(here: Live, run: str = "r", text: str = "Hi.") -> None:
     with here.turn("s-1", "alice", True, run, 1) as turn:
-        turn.tell(TurnStarted(at="2026-03-01T12:00:00Z"), AgentStarted(agent="Triage"))  # type: ignore[arg-type]
+        turn.tell(TurnStarted(at="2026-03-01T12:00:00Z"), AgentStarted(agent="Triage"))
         turn.commit(TurnFinished(text=text))
 
 
@@ -210,7 +210,7 @@ async def test_process_connects_again_to_a_gateway_that_comes_back(monkeypatch: 
     async with connected(here, port):
         for _ in range(2):
             async with live_receiver(port, KEYS) as receiver:
-                await receiver.until(lambda receiver=receiver: receiver.connections)
+                await receiver.connected()
                 await receiver.watch("s-1")
                 await soon(lambda: here.watchers("s-1"))
                 tell(here)
