@@ -282,7 +282,8 @@ def limits_of(sessions: SessionSettings, gateway: GatewaySettings) -> dict[str, 
 
 
 def test_values_set_the_limits_of_sessions_customers_and_addresses(empty_environment: pytest.MonkeyPatch) -> None:
-    wanted = LIMITS | {
+    wanted = {
+        **LIMITS,
         "sessions.budget": Decimal("7.50"),
         "sessions.idleMax": timedelta(days=90),
         "sessions.customer.costPerDay": Decimal("12.5"),
