@@ -259,7 +259,7 @@ async def test_staff_member_answers_over_budget_and_is_relieved_when_silent(limi
     assert (await mia.asks("take_over", **named)).status == 200
 
     async def relieved() -> bool:
-        return (await waiting.asks("transcript")).body["turns"][-1]["reply"] == STAFF_SILENT
+        return bool((await waiting.asks("transcript")).body["turns"][-1]["reply"] == STAFF_SILENT)
 
     await limited.until(relieved)
     assert (await mia.asks("message", **named, text="Sorry, I was away.")).status == 409

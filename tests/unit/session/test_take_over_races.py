@@ -188,7 +188,7 @@ async def test_agents_and_staff_never_speak_at_once_in_10_000_races(monkeypatch:
 
 async def test_timer_hands_back_only_while_the_customer_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restate, "wait_completed", restate_object.wait_completed)
-    settings = SessionSettings(SWITCHBOARD_STAFF_SILENT_MAX=timedelta(microseconds=1))  # type: ignore[call-arg]
+    settings = SessionSettings(SWITCHBOARD_STAFF_SILENT_MAX=timedelta(microseconds=1))
     handlers = session_object(cast(Directory, OneAgent()), settings, "Triage", None).handlers
     session = Object(dict(handlers), grants, answer, random.Random(1))
     message, named = SendMessage(customer_id="alice", text="hello"), {"by": "ann", "session_id": "s-1"}
