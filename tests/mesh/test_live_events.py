@@ -3,6 +3,8 @@
 import asyncio
 from uuid import uuid4
 
+import pytest
+
 from switchboard.events import SEQ_MAX, Event, TurnFinished
 from switchboard.messages import Confirmation
 from switchboard.session.contract import EventsPage
@@ -70,8 +72,10 @@ async def test_a_turn_with_a_hand_off_and_tools_is_told_as_it_is_recorded(labora
 
 
 async def test_questions_and_confirmed_calls_are_told_as_they_are_recorded(laboratory: Laboratory) -> None:
+    # After a yes, the confirmed calls take the first step. The model's reply to their results is the second.
     await laboratory.model.plays(
-        scene("pay", TO_PROBE, calls(("pay", {"to": "Ada", "amount": "5.00"}))), scene("Yes.", says("Paid."))
+        scene("pay", TO_PROBE, calls(("pay", {"to": "Ada", "amount": "5.00"}))),
+        scene("Yes.", says("never said"), says("Paid.")),
     )
     customer = await watched(laboratory)
 
@@ -160,6 +164,59 @@ async def test_a_failed_attempt_is_void(laboratory: Laboratory) -> None:
     assert {reset.attempt for reset in heard.resets} >= {0}
 
 
+JOURNAL_GROWTH_MAX = 1.02
+"""How much larger a turn's journal may be than without the fields that events need."""
+
+TEXT = "I would like to know what is booked for us, and whether the bags are paid for. " * 5
+"""About 400 bytes, a typical message."""
+
+TURNS = 5
+
+
+async def last_journal(laboratory: Laboratory, customer: Customer) -> tuple[list[tuple[str, str]], int, int]:
+    """The last message's journals and those of its agents: the kinds of entries, their bytes, and bytes for events."""
+    tree = await laboratory.invocations(customer.session)
+    message = [row for row in tree if row["depth"] == 0][-1]
+    agents = [row for row in tree if row.get("invoked_by_id") == message["id"] and row["target"].endswith("take_turn")]
+    targets = {row["id"]: row["target"].replace(customer.session, "") for row in (message, *agents)}
+    ids = ", ".join(f"'{each}'" for each in targets)
+    rows = await laboratory.mesh.admin.query(
+        f"SELECT id, index, entry_type, raw_length FROM sys_journal WHERE id IN ({ids})"
+    )
+    (running_and_start, numbers) = (
+        len(',"turn":5') + len(',"events":1'),
+        len(',"turn":5,"seq":4,"run":"0123456789ab"'),
+    )
+    record = len(',"trace_id":""') + 32 + len(',"invocation_id":""') + len(message["id"])
+    # An agent's request is in the session's journal and in its own.
+    added = running_and_start + record + 2 * numbers * len(agents)
+    return (
+        sorted((targets[row["id"]], row["entry_type"]) for row in rows),
+        sum(row["raw_length"] for row in rows),
+        added,
+    )
+
+
+async def test_viewers_change_nothing_in_the_journal(laboratory: Laboratory) -> None:
+    step = calls(("who_am_i", {}), ("wait", {"name": str(uuid4())}))
+    reply = says("All is booked and paid for. " * 10)
+    await laboratory.model.plays(scene("hello", TO_PROBE, says("hi")), scene(TEXT, step, reply))
+    seen, unseen = await watched(laboratory), laboratory.customer()
+    for customer in (seen, unseen):
+        await customer.says("hello")
+        for _ in range(TURNS - 1):
+            await customer.says(TEXT)
+
+    await is_as_recorded(laboratory, seen, TURNS)
+    (entries, size, _), (entries_unseen, size_unseen, added) = [
+        await last_journal(laboratory, customer) for customer in (seen, unseen)
+    ]
+    assert entries == entries_unseen
+    # The parts of a streamed answer are put together in another way than an answer that comes whole, by some digits.
+    assert abs(size - size_unseen) <= 0.01 * size_unseen, (size, size_unseen)
+    assert size_unseen <= JOURNAL_GROWTH_MAX * (size_unseen - added), (size_unseen, added)
+
+
 async def test_a_message_that_an_operator_cancels_leaves_its_number_to_the_next_one(laboratory: Laboratory) -> None:
     name = str(uuid4())
     await laboratory.model.plays(
@@ -179,6 +236,29 @@ async def test_a_message_that_an_operator_cancels_leaves_its_number_to_the_next_
     assert (answer.text, answer.body["turn"]) == ("here", 1)
     assert await is_as_recorded(laboratory, customer)
     assert len([run for session, _, run in laboratory.live.heard if session == customer.session]) == 2
+
+
+@pytest.mark.parametrize("killed", ["probe_agent", "triage"])
+async def test_a_killed_process_tells_the_same_again(laboratory: Laboratory, killed: str) -> None:
+    """Killed while a model writes: the attempt is made again, and no text mixes the two."""
+    name = str(uuid4())
+    words = "one two three four five six seven eight nine ten eleven twelve. " * 5
+    await laboratory.model.plays(
+        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 300})), {**says(words), "latency_ms": 500})
+    )
+    customer = await watched(laboratory)
+    process = laboratory.probe_agent if killed == "probe_agent" else laboratory.mesh.services[killed]
+    message = asyncio.create_task(customer.says("go"))
+    await laboratory.live.until(lambda: 8 in laboratory.live.of(customer.session).events)
+    await process.kill()
+    await process.start()
+
+    answer = await message
+
+    assert answer.text == words
+    heard = await is_as_recorded(laboratory, customer)
+    assert heard.repeated, "the process that was started again tells what the killed one had told"
+    assert all(words.startswith(text) for text in heard.texts.values())
 
 
 async def test_only_the_sessions_customer_reads_its_events(laboratory: Laboratory) -> None:
