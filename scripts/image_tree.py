@@ -9,6 +9,7 @@ from pathlib import Path
 
 MESH_FILE = "mesh.toml"
 BUILT_IN = {"gateway": "switchboard.gateway", "demo_model": "switchboard.demo_model"}
+FRAMEWORK = "switchboard"
 START = Path("switchboard/run.py")
 """The program that starts the service in the image."""
 
@@ -42,12 +43,24 @@ def files_of(root: Path, package: Path) -> Iterator[Path]:
 
 
 def imported(root: Path, files: set[Path]) -> set[Path]:
-    """Return the project's own files that these import, directly or indirectly, at any place in the file."""
+    """Return the project's own files that these import, directly or indirectly, at any place in the file.
+
+    A package of the framework that is imported brings the data files in its folder.
+    """
     finder = ModuleFinder(path=[str(root)])
     for path in sorted(file for file in files if file.suffix == ".py"):
         finder.import_hook(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
     found: list[str | None] = [getattr(module, "__file__", None) for module in finder.modules.values()]
-    return {Path(path).relative_to(root) for path in found if path}
+    modules = {Path(path) for path in found if path}
+    packages = [
+        module.parent for module in modules if module.name == "__init__.py" and root / FRAMEWORK in module.parents
+    ]
+    data = {file for package in packages for file in package.iterdir() if is_data(file)}
+    return {path.relative_to(root) for path in modules | data}
+
+
+def is_data(file: Path) -> bool:
+    return file.is_file() and file.suffix not in (".py", ".pyc")
 
 
 def copy(files: list[Path], root: Path, to: Path) -> None:

@@ -1,13 +1,13 @@
 """Serves the console: static pages for customers and for staff, which use the same API as every other client."""
 
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 from typing import Literal
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from switchboard.console import FILES
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.settings import ConsoleSettings
 
@@ -51,11 +51,10 @@ class SignIn(BaseModel):
 
 
 def add_console(app: FastAPI, settings: ConsoleSettings) -> None:
-    """Add the pages and their files to the API. They are read once, now."""
+    """Add the pages and their files to the API."""
     pages = APIRouter(include_in_schema=False)
-    contents = {file.name: file.read_bytes() for file in (files("switchboard") / "console").iterdir() if file.is_file()}
     for path, name in PAGES.items():
-        pages.add_api_route(path, page(name, contents[name]))
+        pages.add_api_route(path, page(name, FILES[name]))
 
     @pages.get(f"{ASSETS}/sign-in.json")
     async def sign_in() -> Response:
@@ -65,9 +64,9 @@ def add_console(app: FastAPI, settings: ConsoleSettings) -> None:
     @pages.get(ASSETS + "/{name}")
     async def asset(request: Request, name: str) -> Response:
         """Return a file of the pages."""
-        if name not in contents:
+        if name not in FILES:
             raise Problem(404, "not_found", "The console has no such file.")
-        return file_response(name, contents[name])
+        return file_response(name, FILES[name])
 
     app.include_router(pages)
 
