@@ -24,6 +24,7 @@ CALLERS = {
     "switchboard/session/hops.py": "the session, which calls agents",
     "switchboard/session/session.py": "`steer`, which sends a message to its own session",
     "switchboard/session/staff_door.py": "the door for staff, which the gateway calls and no turn can cancel",
+    "switchboard/session/take_over.py": "a take-over, which asks its own session and which no turn can cancel",
     "services/tools/airline/reservations/handlers.py": "a read, which stores the day of the first read",
 }
 """Modules that call Restate handlers directly, and why."""
