@@ -129,7 +129,7 @@ export class Log {
   #reply(turn) {
     const { reply } = turn;
     if (!reply.text) return this.#tail(turn);
-    const act = turn.parts.some((part) => part.kind === "mode");
+    const act = isAct(turn);
     const notice = act || (!turn.message && !reply.by);
     const kind = ["words reply", notice ? "notice" : reply.by ? "person" : "", reply.failed ? "failed" : ""].filter(Boolean).join(" ");
     const who = act ? null : reply.by ? (this.options.staff ? reply.by : "Our staff") : turn.message ? null : "Notice";
@@ -141,7 +141,7 @@ export class Log {
       turn.at ? time(turn.at) : null,
       turn.reply.interrupted ? el("span", { class: "tag", text: "interrupted" }) : null,
       turn.reply.failed ? el("span", { class: "tag bad", text: "failed" }) : null,
-      this.options.onRate && turn.message && turn.agent ? this.#rating(turn) : null,
+      this.options.onRate && canBeRated(turn) ? this.#rating(turn) : null,
       this.options.staff && turn.rating ? el("span", { class: "tag", text: turn.rating === "up" ? "rated helpful" : "rated not helpful" }) : null,
       this.options.onInspect ? el("a", { class: "quiet", href: this.options.onInspect(turn), text: `Inspect turn ${turn.number}` }) : null,
     ].filter((mark) => mark !== null);
@@ -173,6 +173,12 @@ export function toolStates(turn) {
 function note(part) {
   return el("div", { class: "words notebook" }, el("strong", { text: `${part.by || "Staff"}, ${part.forAgents ? "to the agents" : "to colleagues"}: ` }), part.text);
 }
+
+/** Whether the turn only changed who answers. */
+const isAct = (turn) => turn.parts.some((part) => part.kind === "mode");
+
+/** Whether the mesh takes a rating: an agent answered the customer, or a person wrote. */
+const canBeRated = (turn) => (turn.reply.by ? Boolean(turn.reply.text) && !isAct(turn) : turn.message !== null && turn.agent !== "");
 
 function message(turn) {
   return turn.message === null ? null : el("div", { class: "words mine", text: turn.message });

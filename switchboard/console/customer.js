@@ -191,7 +191,11 @@ async function deliver(request) {
     page.unanswered.remove(key);
     if (bubble && here()) refused(bubble, error, () => send(path, body, text));
     else if (here()) fail(error);
-    if (path === "confirm" || path === "decline") page.conversation?.reload().catch(() => {});
+    if (here() && (path === "confirm" || path === "decline")) {
+      await page.conversation.reload().catch(() => {});
+      // The question may still be open: its buttons work again.
+      if (here()) ask(page.conversation.question);
+    }
   }
   if (here()) refresh();
 }
@@ -210,10 +214,12 @@ function taken(text) {
 }
 
 async function rate(turn, rating) {
+  // Another conversation may be open when the answer comes.
+  const { conversation } = page;
   try {
-    await page.api.act(`/v1/sessions/${page.id}/turns/${turn.number}/rating`, { rating });
+    await page.api.act(`${conversation.base}/turns/${turn.number}/rating`, { rating });
     turn.rating = rating;
-    page.conversation.log.changed(turn);
+    if (!conversation.closed) conversation.log.changed(turn);
     announce("Thank you for your rating.");
   } catch (error) {
     fail(error);

@@ -43,6 +43,7 @@ class Person:
     page: Page
     url: str
     errors: list[str] = field(default_factory=list)
+    name: str = ""
     said: str = ""
 
     def __post_init__(self) -> None:
@@ -56,6 +57,7 @@ class Person:
 
     async def signs_in(self, name: str) -> None:
         """Sign in to the local mesh, as a customer or, at `/staff`, as a staff member."""
+        self.name = name
         await self.page.goto(self.url)
         await self.page.locator("#name").fill(name)
         await self.page.get_by_role("button", name="Sign in").click()
@@ -83,6 +85,16 @@ class Person:
 
     async def session(self) -> str:
         return str(await self.page.evaluate("() => sessionStorage.getItem('switchboard.open')"))
+
+    async def rated(self, console: "Console", turn: int, rating: str) -> None:
+        """Wait until the mesh has stored the customer's rating of a turn."""
+        customer = console.gateway.visitor(self.name, session=await self.session())
+
+        async def stored() -> bool:
+            turns = (await customer.gets(f"transcript?after={turn - 1}&limit=1")).body["turns"]
+            return bool(turns[0].get("rating", {}).get("rating") == rating)
+
+        await console.laboratory.until(stored)
 
     async def accessible(self, state: str) -> None:
         """Assert that axe finds no fault in the page as it is, in light and in dark, and take a picture of both."""
@@ -123,10 +135,12 @@ class Console:
         return self.gateway.laboratory
 
     @asynccontextmanager
-    async def person(self, path: str = "/", viewport: dict[str, int] = DESK, **more: Any) -> AsyncIterator[Person]:
-        """Open a page in a browser of its own. Afterwards, it must have had no errors."""
+    async def person(
+        self, path: str = "/", viewport: dict[str, int] = DESK, url: str = "", **more: Any
+    ) -> AsyncIterator[Person]:
+        """Open a page in a browser of its own, at another address if `url` is given. It must have had no errors."""
         context: BrowserContext = await self.browser.new_context(viewport=viewport, **more)  # type: ignore[arg-type]
-        person = Person(await context.new_page(), self.gateway.ports.url + path)
+        person = Person(await context.new_page(), (url or self.gateway.ports.url) + path)
         try:
             yield person
         except BaseException:

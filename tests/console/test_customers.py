@@ -1,6 +1,8 @@
-"""Customers at the console: progress, consent, reloads and hostile ids."""
+"""Customers at the console: progress, consent, interruptions, ratings, reloads and hostile texts."""
 
+import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,7 +10,8 @@ import pytest
 from playwright.async_api import expect
 
 from switchboard.testing import calls, says, scene
-from tests.console.browser import Console, Person, chromium, console
+from tests.console.browser import PHONE, Console, Person, chromium, console
+from tests.gateway.relay import open_relay
 
 __all__ = ["chromium", "console"]
 
@@ -18,7 +21,10 @@ HOSTILE = (
     "<img src=x onerror=\"document.title='owned'\"> <script>document.title='owned'</script>"
     ' <a href="javascript:document.title=1">x</a> {{7*7}} </li></ol><h1>big</h1>'
 )
-LONG = "word " * 700
+LONG = "word " * 100
+
+TURNS_A_PAGE = 20
+"""How many turns the page loads at once."""
 
 
 def wait(name: str, milliseconds: int) -> tuple[str, dict[str, Any]]:
@@ -143,6 +149,131 @@ async def test_hostile_stored_ids_open_nothing(console: Console, session: str) -
         await person.page.reload()
         await expect(person.page.get_by_role("heading", name="How can we help?")).to_be_visible()
         await expect(person.page.locator("#sessions li")).to_have_count(0)
+
+
+async def test_customer_interrupts_and_rates_a_reply(alice: Person, console: Console) -> None:
+    await alice.says("three at once")
+    await alice.sees(alice.replies, "all three are done")
+    await alice.says("slowly please")
+    await expect(alice.tool("running")).to_have_count(1)
+    await alice.button("Stop").click()
+    await alice.sees(alice.replies, "Stopped.")
+    await expect(alice.page.locator(".tag", has_text="interrupted")).to_be_visible()
+    helpful = alice.button("Helpful").first
+    await helpful.click()
+    await expect(helpful).to_have_attribute("aria-pressed", "true")
+    await alice.rated(console, 1, "up")
+    await alice.page.reload()
+    await expect(helpful).to_have_attribute("aria-pressed", "true")
+    await alice.button("Not helpful").first.click()
+    await alice.rated(console, 1, "down")
+    await expect(helpful).to_have_attribute("aria-pressed", "false")
+
+
+async def test_connection_that_breaks_is_resumed(console: Console) -> None:
+    await console.laboratory.model.plays(*SCENES)
+    async with open_relay(console.gateway.ports.http) as relay, console.customer(url=relay.url) as alice:
+        await alice.says("three at once")
+        await expect(alice.tool("running")).to_have_count(3)
+        # A browser that is offline makes no new connections. Those that are open stay so until something breaks them.
+        await alice.page.context.set_offline(True)
+        relay.cut()
+        await expect(alice.page.locator("#connection")).to_contain_text("No connection")
+        await alice.accessible("offline")
+        await alice.page.context.set_offline(False)
+        await alice.sees(alice.replies, "all three are done all three")
+        await expect(alice.page.locator("#connection")).to_be_empty()
+        await expect(alice.turns).to_have_count(1)
+        await expect(alice.page.locator(".words.mine")).to_have_count(1)
+
+
+async def test_scripts_in_every_text_are_text(alice: Person, console: Console) -> None:
+    await alice.says("three at once")
+    await alice.sees(alice.replies, "all three are done")
+    await alice.says(HOSTILE)
+    card = alice.page.get_by_role("region", name="Please confirm")
+    await expect(card).to_contain_text("<img src=x")
+    await alice.button("Yes, do this").click()
+    await alice.sees(alice.replies, "The money is on its way.")
+    await alice.says("hostile")
+    await alice.sees(alice.replies, "<script>")
+    assert await alice.page.title() == "Switchboard"
+    assert await alice.page.locator(".log img, .log script, .log h1, #question img, #side img").count() == 0
+    await alice.accessible("hostile")
+
+
+async def test_conversations_are_listed_and_found(alice: Person) -> None:
+    for text in ("hello", "tell me a lot"):
+        await alice.button("New conversation").click()
+        await alice.says(text)
+        await expect(alice.replies).to_have_count(1)
+    names = alice.page.locator("#sessions .title")
+    await expect(names).to_have_text(["tell me a lot", "hello"])
+    await alice.page.get_by_label("Search").fill("HELL")
+    await expect(names).to_have_text(["hello"])
+    await names.first.click()
+    await alice.sees(alice.replies, "Hello to you.")
+    await alice.page.get_by_label("Search").fill("nothing")
+    await expect(alice.page.locator("#none")).to_have_text("No conversation with these words.")
+
+
+async def test_long_conversation_loads_in_pages(alice: Person, console: Console) -> None:
+    await alice.says("hello")
+    await expect(alice.replies).to_have_count(1)
+    elsewhere = console.gateway.visitor("alice", session=await alice.session())
+    for _ in range(TURNS_A_PAGE + 1):
+        assert (await elsewhere.says("hello")).status == 200
+    await expect(alice.replies).to_have_count(TURNS_A_PAGE + 2)
+    await alice.page.reload()
+    await expect(alice.turns).to_have_count(TURNS_A_PAGE)
+    await alice.button("Show earlier messages").click()
+    await expect(alice.turns).to_have_count(TURNS_A_PAGE + 2)
+    await expect(alice.button("Show earlier messages")).to_be_hidden()
+
+
+async def test_phone_shows_everything_in_its_width(console: Console) -> None:
+    await console.laboratory.model.plays(*SCENES)
+    async with console.customer(viewport=PHONE, has_touch=True) as person:
+        await person.says("three at once")
+        await person.sees(person.replies, "all three are done")
+        await person.says("pay Bob")
+        await expect(person.page.get_by_role("region", name="Please confirm")).to_be_visible()
+        assert await person.page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+        await person.accessible("phone")
+        await person.button("Conversations").click()
+        await expect(person.button("New conversation")).to_be_visible()
+        await person.accessible("phone-list")
+        await person.page.keyboard.press("Escape")
+        await expect(person.button("New conversation")).to_be_hidden()
+
+
+async def test_times_are_in_the_readers_zone(console: Console) -> None:
+    await console.laboratory.model.plays(*SCENES)
+    texts = {}
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        async with console.customer(timezone_id=zone, locale="en-GB") as person:
+            await person.says("hello")
+            await expect(person.replies).to_have_count(1)
+            at = person.page.locator(".tail time")
+            texts[zone] = int(str(await at.text_content()).split(":")[0])
+            assert re.search("Z|00:00", str(await at.get_attribute("datetime")))
+    assert (texts["Asia/Tokyo"] - texts["America/New_York"]) % 24 in {12, 13, 14}
+
+
+async def test_two_pages_of_one_conversation_show_the_same(alice: Person, console: Console) -> None:
+    await alice.says("hello")
+    await expect(alice.replies).to_have_count(1)
+    other = await alice.page.context.new_page()
+    second = Person(other, console.gateway.ports.url)
+    await second.signs_in("alice")
+    await other.locator("#sessions .session").first.click()
+    await expect(second.replies).to_have_count(1)
+    await alice.says("three at once")
+    await expect(second.tool("running")).to_have_count(3)
+    await asyncio.gather(
+        alice.sees(alice.replies, "all three are done"), second.sees(second.replies, "all three are done")
+    )
+    assert await second.page.locator("#turns").inner_text() == await alice.page.locator("#turns").inner_text()
 
 
 async def test_keyboard_alone_is_enough(alice: Person) -> None:

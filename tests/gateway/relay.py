@@ -15,6 +15,7 @@ class Relay:
     target: int
     port: int = 0
     thawed: asyncio.Event = field(default_factory=asyncio.Event)
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -23,7 +24,15 @@ class Relay:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self.thawed.wait()
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        pair = {writer, to_writer}
+        self.writers |= pair
         await asyncio.gather(self.forward(reader, to_writer), self.forward(to_reader, writer))
+        self.writers -= pair
+
+    def cut(self) -> None:
+        """Break all connections that are open now."""
+        for writer in self.writers:
+            writer.transport.abort()
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
