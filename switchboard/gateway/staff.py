@@ -247,7 +247,9 @@ async def events(
     staff_member: StaffMember = request.scope[CALLER]
     event_id = after if last_event_id is None else last_event_id
     audience = Audience(staff=member)
-    return await session_stream(request, session_id, audience, staff_member.expires_at, read, event_id, run)
+    # Agents tell what happens in a session under its whole id. Staff know an id that is a secret by its public part.
+    whole_id = (await read(0, 0)).session_id or session_id
+    return await session_stream(request, whole_id, audience, staff_member.expires_at, read, event_id, run)
 
 
 @staff.get("/sessions/{session_id}/status", response_model=SessionStatus)

@@ -287,7 +287,8 @@ class EventsPage(WireModel):
     turns that are not for customers, unless it is for staff. `runs` are the ids of the turns' runs, by turn; older
     records have none. `confirmation` is the open question, and `asked_in` the turn that asked it. `running` is the
     message that is being answered, if there is one: every turn that had begun when the page was read is either it or
-    among the `turns_total` turns.
+    among the `turns_total` turns. `session_id` is set on pages for staff, who may ask by the public part of an id. It
+    is the whole id, which the gateway needs to follow the session and does not show.
     """
 
     customer_id: str
@@ -299,6 +300,7 @@ class EventsPage(WireModel):
     confirmation: Confirmation | None = None
     asked_in: int = 0
     running: RunningMessage | None = None
+    session_id: str = added_later("")
 
 
 class AgentSpending(WireModel):

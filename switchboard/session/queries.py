@@ -27,6 +27,7 @@ from switchboard.session.staffed import shown_mode
 from switchboard.session.state import Head, Running
 from switchboard.session.storage import HEAD, load_head, load_running, new_head, require_head, turn_key
 from switchboard.session.turn_events import run_id
+from switchboard.session_ids import public_part
 from switchboard.telemetry.logs import private
 
 logger = logging.getLogger(__name__)
@@ -105,7 +106,8 @@ class SessionQueries:
     async def events_for_staff(self, ctx: restate.ObjectSharedContext, query: EventsQuery) -> EventsPage:
         """Return the page of any customer's session."""
         running, head = await ctx.get(RUNNING, type_hint=Running), await ctx.get(HEAD, type_hint=Head)
-        return await self.events_page(ctx, head, running, query.after, query.limit)
+        page = await self.events_page(ctx, head, running, query.after, query.limit)
+        return page.model_copy(update={"session_id": ctx.key()})
 
     async def events_page(
         self, ctx: restate.ObjectSharedContext, head: Head | None, running: Running | None, after: int, limit: int
@@ -134,7 +136,7 @@ class SessionQueries:
             options = restate.RunOptions(type_hint=RunningTurn)
             turn = await ctx.run_typed("look", self.running_turn, options, running)
         return SessionStatus(
-            session_id=ctx.key(),
+            session_id=public_part(ctx.key()) if for_staff else ctx.key(),
             customer_id=head.customer_id,
             signed_in=head.signed_in,
             active_agent=head.active,

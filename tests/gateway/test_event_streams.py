@@ -19,6 +19,7 @@ from switchboard.gateway.event_streams import HEADERS
 from switchboard.gateway.feed import CHECK_INTERVAL
 from switchboard.local.process import free_ports
 from switchboard.session.contract import SendReply
+from switchboard.session_ids import public_part
 from switchboard.testing import JSON, calls, says, scene
 from tests.gateway.desk import staff_token
 from tests.gateway.front import Gateway, Visitor, open_gateway
@@ -295,6 +296,25 @@ async def test_staff_see_any_session_and_customers_have_no_path_to_that(gateway:
             if event.kind == "reply":
                 break
     assert [event.id for event in events] == [event.id for event in await recorded(visitor, 1)]
+
+
+async def test_staff_follow_a_running_turn_by_the_part_of_an_id_that_they_see(gateway: Gateway) -> None:
+    slow = calls(("wait", {"name": "any", "milliseconds": LONG_MS}))
+    await gateway.laboratory.model.plays(scene("hello", says("hi")), scene("go", TO_PROBE, slow))
+    guest = gateway.visitor("carol", signed_in=False)
+    assert (await guest.says("hello")).status == 200
+    url = f"{guest.url}/v1/staff/sessions/{public_part(guest.session)}/events"
+    async with guest.http.get(url, headers={"authorization": f"Bearer {staff_token()}"}) as response:
+        running = asyncio.create_task(guest.says("go"))
+        seen: list[Shown] = []
+        async for event in read_events(response):
+            seen.append(event)
+            if event.kind == "tool_started":
+                break
+        assert not running.done()
+        await guest.posts("interrupt")
+        assert (await running).body["interrupted"]
+    assert guest.session not in str(seen)
 
 
 async def test_thousand_viewers_of_one_session_are_bounded_and_lock_no_one_out(second: Gateway) -> None:

@@ -106,7 +106,8 @@ async def test_secret_of_an_id_is_neither_shown_nor_found_and_its_session_can_be
         assert shown not in {row["session_id"] for row in await listed(gateway, f"text={text}")}
     assert secret not in json.dumps((await desk.gets("sessions?limit=100")).body)
     assert (await desk.gets(f"sessions/{shown}/transcript")).body["turns"][0]["reply"] == "hello"
-    assert (await desk.gets(f"sessions/{shown}/status")).body["customer_id"] == "carol"
+    status = (await desk.gets(f"sessions/{shown}/status")).body
+    assert (status["customer_id"], status["session_id"]) == ("carol", shown)
     assert problem(await desk.gets("sessions/g-00000000/status")) == (404, "record_unknown")
     # A signed-in customer may choose an id that looks the same. Staff are not led to the wrong one.
     twin = gateway.visitor("mallory", session=f"{shown}.{'x' * 22}.{'x' * 22}")
