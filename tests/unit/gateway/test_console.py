@@ -13,7 +13,7 @@ from switchboard.gateway.settings import ConsoleSettings
 from tests.parts import PROJECT
 
 FOLDER = PROJECT / "switchboard/console"
-FILES = sorted(FOLDER.iterdir())
+FILES = sorted(file for file in FOLDER.iterdir() if file.is_file() and file.suffix != ".py")
 SCRIPTS = [file for file in FILES if file.suffix == ".js"]
 MAX_BYTES = 100 * 1000
 
