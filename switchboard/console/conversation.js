@@ -106,6 +106,8 @@ export class Conversation {
     if (event.confirmation) this.#ask(event.confirmation);
     // A notice leaves a question open, another message closes it.
     else if (this.question) this.#refresh();
+    // What staff wrote for each other or for the agents is in the record, not in the events.
+    if (event.by && this.log.options.staff) this.#read(event.turn - 1, event.turn).catch(() => {});
   }
 
   async #refresh() {
