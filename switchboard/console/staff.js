@@ -206,20 +206,27 @@ function act(path, body) {
 
 // --- Conversations
 
-async function sessions(view, wanted = "") {
+/** `wanted` selects conversations: those of a `customer_id`, and those with a `text` in the id. */
+async function sessions(view, wanted = {}) {
   const body = el("tbody");
   const heads = ["Conversation", "Customer", "Agent", "Turns", "Cost", "Last message", "State"];
   el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Conversations" },
     el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col", class: ["Turns", "Cost"].includes(head) ? "number" : "", text: head })))), body));
   const load = async (offset) => {
-    const answer = await page.api.get(`/v1/staff/sessions?offset=${offset}&limit=${PAGE}${wanted ? `&customer_id=${encodeURIComponent(wanted)}` : ""}`);
+    const answer = await page.api.get(`/v1/staff/sessions?${new URLSearchParams({ ...wanted, offset, limit: PAGE })}`);
     return { items: answer.sessions, more: answer.more };
   };
   await paged(view, "Conversations", "No conversations.", load, row, body);
   if (!view.current) return;
-  const input = el("input", { type: "search", autocomplete: "off", spellcheck: "false", value: wanted });
-  const search = el("form", { class: "row", on: { submit: (event) => { event.preventDefault(); sessions(view, input.value.trim()).catch((error) => say(byId("connection"), error.message)); } } },
-    field("Customer", input), el("button", { type: "submit", text: "Search" }));
+  const input = (name) => el("input", { type: "search", name, autocomplete: "off", spellcheck: "false", value: wanted[name] ?? "" });
+  const find = (event) => {
+    event.preventDefault();
+    say(byId("connection"), "");
+    const filled = [...new FormData(search)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value);
+    sessions(view, Object.fromEntries(filled)).catch((error) => say(byId("connection"), error.message));
+  };
+  const search = el("form", { class: "row", on: { submit: find } },
+    field("Customer", input("customer_id")), field("Part of the conversation's id", input("text")), el("button", { type: "submit", text: "Search" }));
   desk.firstChild.firstChild.after(search);
 }
 
