@@ -68,8 +68,15 @@ async def alice(console: Console) -> AsyncIterator[Person]:
         yield person
 
 
+async def greets(person: Person) -> None:
+    """Begin a conversation. Its page then sees a turn from the beginning, also on a mesh that suspends at once."""
+    await person.says("hello")
+    await person.sees(person.replies, "Hello to you.")
+
+
 async def test_customer_watches_three_tools_side_by_side(alice: Person) -> None:
     await alice.accessible("welcome")
+    await greets(alice)
     await alice.says("three slowly")
     await expect(alice.tool("running")).to_have_count(3)
     await expect(alice.page.locator(".step.agent").last).to_have_text("Probe")
@@ -119,6 +126,7 @@ async def test_card_shows_all_calls_that_one_yes_makes(alice: Person) -> None:
 
 @pytest.mark.parametrize("after", ["at once", "tools", "reply"])
 async def test_reload_in_the_middle_loses_and_repeats_nothing(alice: Person, after: str) -> None:
+    await greets(alice)
     await alice.says("three at once")
     if after == "tools":
         await expect(alice.tool("running").first).to_be_visible()
@@ -126,8 +134,8 @@ async def test_reload_in_the_middle_loses_and_repeats_nothing(alice: Person, aft
         await alice.sees(alice.page.locator(".words.writing"), "all three")
     await alice.page.reload()
     await alice.sees(alice.replies, "all three are done all three")
-    await expect(alice.turns).to_have_count(1)
-    await expect(alice.page.locator(".words.mine")).to_have_count(1)
+    await expect(alice.turns).to_have_count(2)
+    await expect(alice.page.locator(".words.mine")).to_have_count(2)
     await expect(alice.tool("done")).to_have_count(3)
     unanswered = await alice.page.evaluate("() => JSON.stringify(sessionStorage)")
     assert "three at once" not in unanswered
@@ -179,6 +187,7 @@ async def test_customer_interrupts_and_rates_a_reply(alice: Person, console: Con
 async def test_connection_that_breaks_is_resumed(console: Console) -> None:
     await console.laboratory.model.plays(*SCENES)
     async with open_relay(console.gateway.ports.http) as relay, console.customer(url=relay.url) as alice:
+        await greets(alice)
         await alice.says("three at once")
         await expect(alice.tool("running").first).to_be_visible()
         # A browser that is offline makes no new connections. Those that are open stay so until something breaks them.
@@ -189,8 +198,8 @@ async def test_connection_that_breaks_is_resumed(console: Console) -> None:
         await alice.page.context.set_offline(False)
         await alice.sees(alice.replies, "all three are done all three")
         await expect(alice.page.locator("#connection")).to_be_empty()
-        await expect(alice.turns).to_have_count(1)
-        await expect(alice.page.locator(".words.mine")).to_have_count(1)
+        await expect(alice.turns).to_have_count(2)
+        await expect(alice.page.locator(".words.mine")).to_have_count(2)
 
 
 async def test_scripts_in_every_text_are_text(alice: Person, console: Console) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from switchboard.session_ids import public_part
 from switchboard.testing import calls, says, scene
 from tests.console.browser import PHONE, Console, Person, chromium, console
-from tests.console.test_customers import HOSTILE, SCENES, TO_PROBE
+from tests.console.test_customers import HOSTILE, SCENES, TO_PROBE, greets
 
 __all__ = ["chromium", "console"]
 
@@ -69,7 +69,18 @@ async def test_walk_with_reloads_everywhere(alice: Person, console: Console) -> 
     await alice.page.reload()
     await alice.says("are you a machine?")
     await alice.sees(alice.replies, "the agents answer again")
-    said = ["three at once", "pay Bob", "Yes.", "pay Eve", "No.", "slowly please", "a loan", "Yes.", "thank you"]
+    said = [
+        "hello",
+        "three at once",
+        "pay Bob",
+        "Yes.",
+        "pay Eve",
+        "No.",
+        "slowly please",
+        "a loan",
+        "Yes.",
+        "thank you",
+    ]
     await expect(alice.page.locator(".words.mine")).to_have_text([*said, "are you a machine?"])
     assert [console.laboratory.probed(line) for line in PAYMENTS] == [before[0] + 1, before[1]]
 
@@ -77,6 +88,7 @@ async def test_walk_with_reloads_everywhere(alice: Person, console: Console) -> 
 async def watches_and_pays(alice: Person) -> None:
     """Watch three tools, confirm a payment, decline another one."""
     card = alice.page.get_by_role("region", name="Please confirm")
+    await greets(alice)
     await alice.says("three at once")
     await expect(alice.tool("running").first).to_be_visible()
     await alice.page.reload()
