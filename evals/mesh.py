@@ -73,7 +73,9 @@ class EvalMesh:
         This takes a third of a second, and it needs no knowledge of which service has which state.
         """
         await self.mesh.restate.kill()
-        shutil.rmtree(self.mesh.folder / "restate")
+        data = self.mesh.folder / "restate"
+        shutil.rmtree(data)
+        data.mkdir()
         await self.mesh.restate.start()
         for url in self._deployments():
             await self.mesh.register(url)

@@ -26,7 +26,7 @@ __all__ = ["SOON", "STARTS_WITHIN", "Laboratory", "laboratory", "open_laboratory
 SOON = {"SWITCHBOARD_TIMER_AHEAD_MIN": "PT1S"}
 """No test waits a minute for a timer."""
 
-GATEWAYS_MAX = 4
+GATEWAYS_MAX = 8
 """Gateways that tests may start at the same time in front of one mesh."""
 
 

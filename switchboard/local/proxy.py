@@ -98,12 +98,10 @@ class Proxy:
                     await response.write(part)
                 await response.write_eof()
         except aiohttp.ClientError:
-            if response is None:
-                return web.Response(status=502, text="Restate does not answer.\n")
-            # The status is sent. Only a broken connection shows the client that the rest is missing.
+            # The client sees what it would see without the proxy: a broken connection.
             if request.transport is not None:
                 request.transport.abort()
-        return response
+        return response or web.Response(status=502)
 
     def _send(self, request: web.BaseRequest) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         return self._http.request(

@@ -3,8 +3,10 @@
 import hashlib
 import os
 import stat
+import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from switchboard.local.process import StartFailed
@@ -16,6 +18,9 @@ PATH_MAX_BYTES = 100
 """Operating systems allow 104 to 108 bytes for the path of a Unix socket."""
 
 DIGEST_CHARACTERS = 16
+KEPT_FOR = timedelta(days=1)
+"""How long a link is kept, even if its data is gone."""
+
 OWNER_ONLY = 0o700
 
 
@@ -83,7 +88,8 @@ def folders() -> list[Path]:
 
 
 def remove_dead_links(links: Path) -> None:
-    """Remove links to data that no longer exists."""
+    """Remove old links to data that no longer exists. A mesh that is starting or being reset may have a newer one."""
     for link in links.iterdir():
-        if link.is_symlink() and not link.exists():
-            link.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # Another mesh has just removed it.
+            if not link.exists() and time.time() - link.lstat().st_mtime > KEPT_FOR.total_seconds():
+                link.unlink()

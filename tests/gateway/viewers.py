@@ -37,8 +37,8 @@ class Shown:
         return int(self.data["seq"])
 
 
-async def read_events(response: aiohttp.ClientResponse) -> AsyncIterator[Shown]:
-    """Yield the events of a stream as they come, and ids without an event. Comments and `retry` are skipped."""
+async def read_events(response: aiohttp.ClientResponse, places: bool = False) -> AsyncIterator[Shown]:
+    """Yield the events of a stream as they come, with `places` also ids without an event. Comments are skipped."""
     fields: dict[str, str] = {}
     async for line in response.content:
         name, _, value = line.decode().rstrip("\r\n").partition(": ")
@@ -48,7 +48,7 @@ async def read_events(response: aiohttp.ClientResponse) -> AsyncIterator[Shown]:
         if "data" in fields:
             now = asyncio.get_running_loop().time()
             yield Shown(fields["event"], fields.get("id", ""), json.loads(fields["data"]), now)
-        elif "id" in fields:
+        elif "id" in fields and places:
             yield Shown("", fields["id"], {})
         fields = {}
 
@@ -69,7 +69,7 @@ async def asks(visitor: Visitor, text: str, key: str = "", **body: Any) -> list[
     headers = {"idempotency-key": key} if key else {}
     async with opened(visitor, "messages", "POST", headers, json={"text": text, **body}) as response:
         assert response.status == 200, await response.text()
-        return [event async for event in read_events(response) if event.kind]
+        return [event async for event in read_events(response)]
 
 
 @dataclass
@@ -111,7 +111,7 @@ class Watcher:
             self.words = self.writer = ""
             async with self.changed:
                 self.changed.notify_all()
-            async for event in read_events(response):
+            async for event in read_events(response, places=True):
                 self.take(event)
                 async with self.changed:
                     self.changed.notify_all()

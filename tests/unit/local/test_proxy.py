@@ -188,10 +188,10 @@ async def test_request_ends_when_its_client_leaves(upstream: Upstream, http: aio
         await upstream.left.wait()
 
 
-async def test_server_that_is_away_is_a_bad_gateway(upstream: Upstream, http: aiohttp.ClientSession) -> None:
+async def test_server_that_is_away_is_a_broken_connection(upstream: Upstream, http: aiohttp.ClientSession) -> None:
     upstream.socket.unlink()
-    async with http.get(f"{upstream.url}/any") as answer:
-        assert (answer.status, await answer.text()) == (502, "Restate does not answer.\n")
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await http.get(f"{upstream.url}/any")
 
 
 @pytest.mark.parametrize("target", ["http://evil.example/any", "*", "any"])

@@ -44,12 +44,14 @@ def test_same_data_has_the_same_sockets_and_other_data_others(tmp_path: Path, ru
     assert other.base != first.base
 
 
-def test_links_to_removed_data_are_removed(tmp_path: Path, runtime: Path) -> None:
-    removed = sockets_of(tmp_path / "a").base
-    (tmp_path / "a").rmdir()
-    kept = sockets_of(tmp_path / "b").base
-    assert list(own_folder(runtime).iterdir()) == [kept]
-    assert removed != kept
+def test_old_links_to_removed_data_are_removed(tmp_path: Path, runtime: Path) -> None:
+    old, new = (sockets_of(tmp_path / name).base for name in ("old", "new"))
+    for name in ("old", "new"):
+        (tmp_path / name).rmdir()
+    os.utime(old, (0, 0), follow_symlinks=False)
+    own = sockets_of(tmp_path / "own").base
+    # The data of `new` may be of a mesh that is being reset at this moment.
+    assert set(own_folder(runtime).iterdir()) == {new, own}
 
 
 @pytest.mark.parametrize("kind", ["open to others", "a link", "a file"])
