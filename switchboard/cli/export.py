@@ -5,12 +5,12 @@ beginning and push others to later pages. So each session is written once, and t
 pass finds no new one.
 """
 
-import sys
+import json
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Literal
 
-from switchboard.cli.console import note
+from switchboard.cli.console import note, out
 from switchboard.cli.staff import StaffDesk
 from switchboard.client import PAGES_MAX, Refused
 from switchboard.messages import WireModel
@@ -58,10 +58,14 @@ async def export(desk: StaffDesk, query: SessionQuery) -> None:
         async for session in exported_sessions(
             staff, query.model_dump(include={"customer_id", "text"}, exclude_none=True)
         ):
-            # Not through the console, which shows control characters: JSON escapes them, and a program reads this.
-            sys.stdout.write(session.model_dump_json() + "\n")
+            out.out(line(session), highlight=False)
             count += 1
     note(f"{count} {'session' if count == 1 else 'sessions'} exported.")
+
+
+def line(session: ExportedSession) -> str:
+    """Return the session as JSON in plain ASCII: the console would replace characters that steer a terminal."""
+    return json.dumps(session.model_dump(mode="json"), separators=(",", ":"))
 
 
 async def exported_sessions(staff: StaffApi, selected: dict[str, str]) -> AsyncIterator[ExportedSession]:

@@ -6,6 +6,7 @@ import subprocess
 from typing import Any
 from uuid import uuid4
 
+from switchboard.cli.text import visible
 from switchboard.session.staffed import HANDED_BACK, STAFF_WILL_ANSWER, TAKEN_OVER
 from switchboard.testing import says, scene
 from tests.cli.conftest import OURS, without_meshes
@@ -104,7 +105,8 @@ async def test_command_says_who_has_the_session_and_that_it_stays_taken(gateway:
 
 async def test_export_writes_each_session_as_a_line_of_json(gateway: Gateway) -> None:
     customer = f"exported-{uuid4()}"
-    await gateway.laboratory.model.plays(scene("hello", says("hi \x1b[31m")))
+    hidden = "hi \x1b[31m\x7f\u202e\u2028 ü"
+    await gateway.laboratory.model.plays(scene("hello", says(hidden)))
     visitors = [gateway.visitor(customer) for _ in range(3)]
     for visitor in visitors:
         assert (await visitor.says("hello")).status == 200
@@ -125,4 +127,5 @@ async def test_export_writes_each_session_as_a_line_of_json(gateway: Gateway) ->
     assert second["turns"][-1]["by"] == "mia"
     assert {line["customer_id"] for line in lines.values()} == {customer}
     assert first["cost"] is not None
-    assert "\x1b" not in written.stdout
+    assert third["turns"][0]["reply"] == hidden
+    assert visible(written.stdout) == written.stdout
