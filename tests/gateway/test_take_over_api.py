@@ -88,6 +88,7 @@ async def test_case_leads_to_its_session(gateway: Gateway) -> None:
         ("note", "He called before", ""),
         ("handed_back", "He wants a refund", HANDED_BACK),
     ]
+    assert (await Desk(gateway).posts(f"cases/{case_id}/close", outcome="Refunded")).status == 200
 
 
 async def test_command_says_who_has_the_session_and_that_it_stays_taken(gateway: Gateway) -> None:

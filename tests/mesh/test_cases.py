@@ -37,6 +37,7 @@ async def close_all_cases(laboratory: Laboratory) -> None:
 
 
 async def test_session_is_limited_to_a_number_of_open_cases(laboratory: Laboratory) -> None:
+    await close_all_cases(laboratory)
     dave = laboratory.customer("dave")
     results = [await request_staff(laboratory, dave, first=number == 0) for number in range(OPEN_OF_SESSION_MAX + 1)]
     assert [result["ok"] for result in results] == [True] * OPEN_OF_SESSION_MAX + [False]
@@ -51,6 +52,7 @@ async def test_session_is_limited_to_a_number_of_open_cases(laboratory: Laborato
 
 async def test_unverified_sessions_cannot_use_up_the_customers_cases(laboratory: Laboratory) -> None:
     """Each guest has a conversation of their own, all at once. The signed-in customer can still open a case."""
+    await close_all_cases(laboratory)
     guests = [laboratory.customer("dave", signed_in=False) for _ in range(OPEN_OF_CUSTOMER_MAX + 2)]
     results = await asyncio.gather(*(request_staff(laboratory, guest) for guest in guests))
     refused = [result["content"] for result in results if not result["ok"]]
