@@ -202,6 +202,7 @@ async def test_page_in_chromium_reads_nothing_and_calls_nothing(attacked: Attack
     assert await registered(attacked) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host", "path", "shown"),
     [("127.0.0.1", "/ui/overview", "Accounts"), ("localhost", "/ui/overview", "Accounts"), (EVIL, "/ui/", "Refused: ")],

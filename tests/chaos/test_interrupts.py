@@ -27,6 +27,9 @@ from tests.chaos.trials import (
 from tests.chaos.writes import ROWS, Row, Trial
 from tests.laboratory import Laboratory
 
+# They leave accounts and timers behind that other tests of the same mesh stumble over.
+pytestmark = pytest.mark.slow
+
 INTERRUPTS = 3
 """Interrupts of each tool in a normal run."""
 
