@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from services.tools.bank.months import add_months, first_of_month
+from switchboard.local.restate_server import AdminError
+from switchboard.retry import RetryPolicy, retry
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
@@ -16,6 +18,8 @@ DONE = "it is done"
 
 # After a yes, the confirmed calls take the first step of the scene. The model's reply to their results is the second.
 YES = tuple(scene(text, says("never said"), says(DONE)) for text in ("yes", "Yes."))
+
+QUERIES = RetryPolicy(pause=timedelta(milliseconds=200), attempts_max=100)
 
 DELAYS_S = (4, 8, 16, 32)
 """Delays to try for scheduled actions. On a busy machine the shortest is already over when the yes arrives."""
@@ -107,7 +111,8 @@ class Teller:
     async def net_movements(self) -> dict[str, Decimal]:
         """Return by customer the sum of all deposits to the accounts minus all withdrawals."""
         sql = "SELECT service_key, value_utf8 FROM state WHERE service_name = 'Accounts' AND key = 'moves'"
-        rows = await self.laboratory.mesh.admin.query(sql)
+        # Just after a restart, Restate cannot answer queries yet.
+        rows = await retry(lambda: self.laboratory.mesh.admin.query(sql), QUERIES, (AdminError,))
         totals = {row["service_key"]: json.loads(row["value_utf8"])["totals"].values() for row in rows}
         sums = {customer_id: sum(map(Decimal, amounts), Decimal(0)) for customer_id, amounts in totals.items()}
         return {customer_id: amount for customer_id, amount in sums.items() if amount}
