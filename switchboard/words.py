@@ -52,7 +52,7 @@ OthersWords = Annotated[str, OTHERS]
 """A string of a tool's result with other people's words. Models see it in marks."""
 
 OurWords = Annotated[str, US]
-"""A string of a tool's result that nobody else can choose: an id, a code, or a sentence of our own."""
+"""A string of a tool's result that only the mesh chooses: an id, a code, or a sentence of our own."""
 
 
 @cache

@@ -1,6 +1,6 @@
 """What this process tells about its running turns, to gateways on which people watch them.
 
-Nothing is stored and nothing is journaled. A turn that nobody watches costs a few objects in a list.
+Events are neither stored nor journaled. For a turn without viewers, this process keeps them in a list and sends none.
 """
 
 import asyncio

@@ -60,7 +60,7 @@ async def test_take_over_writes_once_under_a_key_and_names_who_has_the_session(g
     for refused in (await noah.posts(f"{path}/take-over"), await noah.posts(f"{path}/messages", text="me")):
         assert problem(refused) == (409, "taken_over")
         assert refused.text.startswith("mia answers in this session since ")
-    assert problem(await noah.posts(f"{path}/take-over", **{"from": "nobody"})) == (409, "taken_over")
+    assert problem(await noah.posts(f"{path}/take-over", **{"from": "someone-else"})) == (409, "taken_over")
     answer = await visitor.says("and now?")
     assert (answer.text, answer.body["staffed"]) == (STAFF_WILL_ANSWER, True)
     assert (await visitor.gets("status")).body["staff"]["by"] == "staff"
