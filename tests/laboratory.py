@@ -21,7 +21,7 @@ from switchboard.testing.laboratory import CONDITION_TIMEOUT as STARTS_WITHIN
 from tests.live_gateway import LiveReceiver, live_receiver
 from tests.parts import need_restate_server
 
-__all__ = ["SOON", "STARTS_WITHIN", "Laboratory", "laboratory", "open_laboratory"]
+__all__ = ["SOON", "STARTS_WITHIN", "Laboratory", "laboratory", "open_laboratory", "own_laboratory"]
 
 SOON = {"SWITCHBOARD_TIMER_AHEAD_MIN": "PT1S"}
 """No test waits a minute for a timer."""
@@ -89,11 +89,19 @@ async def open_laboratory(
             await asyncio.gather(*(process.kill() for process in started))
 
 
-@pytest.fixture(scope="session", params=["as it is", "always replaying"])
-async def laboratory(
+async def start_laboratory(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Laboratory]:
-    """The laboratory that the tests share, twice."""
+    """The mesh of the fixtures below, twice."""
     replays = request.param == "always replaying"
     async with open_laboratory(tmp_path_factory.mktemp("mesh"), replays, SOON) as opened:
         yield opened
+
+
+KINDS = ["as it is", "always replaying"]
+
+laboratory = pytest.fixture(scope="session", params=KINDS, name="laboratory")(start_laboratory)
+"""The laboratory that the tests share."""
+
+own_laboratory = pytest.fixture(scope="package", params=KINDS, name="laboratory")(start_laboratory)
+"""For a module or folder whose tests pay out loans, or leave seats and timers behind: others count on theirs."""

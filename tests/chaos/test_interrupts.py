@@ -25,10 +25,9 @@ from tests.chaos.trials import (
     until_the_call,
 )
 from tests.chaos.writes import ROWS, Row, Trial
-from tests.laboratory import Laboratory
+from tests.laboratory import Laboratory, own_laboratory
 
-# They leave accounts and timers behind that other tests of the same mesh stumble over.
-pytestmark = pytest.mark.slow
+__all__ = ["own_laboratory"]
 
 INTERRUPTS = 3
 """Interrupts of each tool in a normal run."""

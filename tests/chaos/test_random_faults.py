@@ -25,10 +25,10 @@ from tests.chaos.trials import (
     until_the_call,
 )
 from tests.chaos.writes import ROWS, Trial
-from tests.gateway.front import Gateway
+from tests.gateway.front import Gateway, open_gateway
+from tests.laboratory import Laboratory, own_laboratory
 
-# They leave accounts and timers behind that other tests of the same mesh stumble over.
-pytestmark = pytest.mark.slow
+__all__ = ["own_laboratory"]
 
 INTERRUPTED_SHARE = 0.4
 """Of the confirmations, those that the customer interrupts."""
@@ -52,6 +52,12 @@ CLOSED = 409
 
 STOP = "stop"
 ARE_YOU_THERE, HERE = "are you there?", "Yes, I am here."
+
+
+@pytest.fixture(scope="module")
+async def gateway(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    async with open_gateway(laboratory, tmp_path_factory.mktemp("gateway")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

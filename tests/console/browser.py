@@ -179,7 +179,7 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def console(
     laboratory: Laboratory, chromium: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Console]:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.money import DONE, TO_BANK, YES, Teller, instant, payment, transfer_to
@@ -111,7 +109,6 @@ async def results_of(laboratory: Laboratory, customer_id: str, *step: Call) -> t
     return customer, reply, results[1:]
 
 
-@pytest.mark.slow
 async def test_impossible_calls_are_refused_before_the_customer_is_asked(laboratory: Laboratory) -> None:
     before = await Teller(laboratory).net_movements()
     for customer_id in ("alice", "bob", "dave"):
