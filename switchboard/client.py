@@ -42,14 +42,7 @@ from switchboard.events import (
     TurnFinished,
     TurnStarted,
 )
-from switchboard.session.contract import (
-    TRANSCRIPT_PAGE_MAX_TURNS,
-    Interruption,
-    SendReply,
-    SessionStatus,
-    Transcript,
-    TurnRecord,
-)
+from switchboard.session.contract import Interruption, SendReply, SessionStatus, TurnRecord
 from switchboard.transport import (
     MeshError,
     MeshUnavailable,
@@ -85,8 +78,6 @@ __all__ = [
     "TurnLost",
     "TurnStarted",
 ]
-
-PAGES_MAX = 200
 
 Result = TypeVar("Result")
 
@@ -199,15 +190,7 @@ class AsyncClient:
 
     async def turns(self, session_id: str, after: int = 0) -> list[TurnRecord]:
         """Return the transcript behind turn number `after`, oldest turn first."""
-        turns: list[TurnRecord] = []
-        for _ in range(PAGES_MAX):
-            params = {"after": turns[-1].turn if turns else after, "limit": TRANSCRIPT_PAGE_MAX_TURNS}
-            path = session_path(session_id, "transcript")
-            page = await self._transport.request("GET", path, Transcript, params=params)
-            turns += page.turns
-            if not page.turns or page.turns[-1].turn >= page.turns_total:
-                break
-        return turns
+        return await self._transport.turns(session_path(session_id, "transcript"), after)
 
     async def _sent(self, session_id: str, action: str, body: Mapping[str, object], key: str) -> SendReply:
         path = session_path(session_id, action)

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
+from switchboard.session.contract import TurnRecord
 from switchboard.transport import Transport
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -28,6 +29,10 @@ class StaffApi:
     async def get(self, answer: type[Answer], *path: str, **query: int | str) -> Answer:
         """Read `/v1/staff/…`; the parts of the path are quoted."""
         return await self._transport.request("GET", staff_path(path), answer, params=query)
+
+    async def turns(self, session_id: str, after: int = 0) -> list[TurnRecord]:
+        """Return a session's transcript behind turn number `after`, oldest turn first."""
+        return await self._transport.turns(staff_path(("sessions", session_id, "transcript")), after)
 
     async def post(self, answer: type[Answer], *path: str, **body: object) -> Answer:
         """Send a request that acts once, also when it has to be sent again."""

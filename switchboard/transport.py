@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from switchboard.events import Numbered, Shown, read_event
 from switchboard.retry import RetryPolicy
-from switchboard.session.contract import SendReply
+from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, SendReply, Transcript, TurnRecord
 
 CONNECT_TIMEOUT = timedelta(seconds=3)
 ANSWER_TIMEOUT = timedelta(seconds=40)
@@ -33,6 +33,9 @@ RETRY_AFTER_MAX = timedelta(seconds=10)
 
 REPLY_TIMEOUT = timedelta(minutes=30)
 """A session answers one message at a time, and each may take ten minutes, so a message may have to wait."""
+
+PAGES_MAX = 200
+"""Pages of one transcript that are read at most."""
 
 DISCONNECTED = "The connection broke. Nothing is lost; waiting up to a minute for the mesh to come back …"
 
@@ -150,6 +153,17 @@ class Transport:
             return self._parsed(answer, response.content)
 
         return await self._retried(attempt)
+
+    async def turns(self, path: str, after: int = 0) -> list[TurnRecord]:
+        """Return the transcript at a path behind turn number `after`, oldest turn first. Raises MeshError."""
+        turns: list[TurnRecord] = []
+        for _ in range(PAGES_MAX):
+            params = {"after": turns[-1].turn if turns else after, "limit": TRANSCRIPT_PAGE_MAX_TURNS}
+            page = await self.request("GET", path, Transcript, params=params)
+            turns += page.turns
+            if not page.turns or page.turns[-1].turn >= page.turns_total:
+                break
+        return turns
 
     async def shown_until_reply(
         self, path: str, body: Mapping[str, object], key: str

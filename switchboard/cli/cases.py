@@ -8,8 +8,7 @@ from rich.text import Text
 
 from switchboard.builtin.cases.contract import Case, CasePage
 from switchboard.cli.staff import StaffDesk
-from switchboard.client import PAGES_MAX
-from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, Transcript, TurnRecord
+from switchboard.session.contract import TurnRecord
 
 
 async def open_cases(desk: StaffDesk) -> CasePage:
@@ -33,18 +32,9 @@ async def add_note(desk: StaffDesk, case_id: str, text: str) -> str:
 
 async def conversation_of(desk: StaffDesk, case_id: str) -> tuple[Case, list[TurnRecord]]:
     """Return a case and its session's whole transcript, oldest turn first. Raises Refused."""
-    turns: list[TurnRecord] = []
     async with desk.api() as staff:
         case = await staff.get(Case, "cases", case_id)
-        for _ in range(PAGES_MAX):
-            after = turns[-1].turn if turns else 0
-            page = await staff.get(
-                Transcript, "sessions", case.session_id, "transcript", after=after, limit=TRANSCRIPT_PAGE_MAX_TURNS
-            )
-            turns += page.turns
-            if not page.turns or page.turns[-1].turn >= page.turns_total:
-                break
-    return case, turns
+        return case, await staff.turns(case.session_id)
 
 
 async def close(desk: StaffDesk, case_id: str, outcome: str) -> str:

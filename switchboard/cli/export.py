@@ -12,15 +12,9 @@ from typing import Literal
 
 from switchboard.cli.console import note, out
 from switchboard.cli.staff import StaffDesk
-from switchboard.client import PAGES_MAX, Refused
+from switchboard.client import Refused
 from switchboard.messages import WireModel
-from switchboard.session.contract import (
-    TRANSCRIPT_PAGE_MAX_TURNS,
-    AgentSpending,
-    SessionStatus,
-    Transcript,
-    TurnRecord,
-)
+from switchboard.session.contract import AgentSpending, SessionStatus, TurnRecord
 from switchboard.session.staff_contract import OFFSET_MAX, SESSIONS_MAX, SessionPage, SessionQuery, SessionSummary
 from switchboard.staff_api import StaffApi
 
@@ -98,7 +92,7 @@ async def exported(staff: StaffApi, summary: SessionSummary) -> ExportedSession 
     if summary.expired_at is not None or not summary.turns_total:
         return None
     try:
-        turns = await conversation(staff, summary.session_id)
+        turns = await staff.turns(summary.session_id)
         status = await staff.get(SessionStatus, "sessions", summary.session_id, "status")
     except Refused as refusal:
         if refusal.status in (NOT_FOUND, GONE):
@@ -117,19 +111,6 @@ async def exported(staff: StaffApi, summary: SessionSummary) -> ExportedSession 
         spending=status.spending,
         turns=tuple(turns),
     )
-
-
-async def conversation(staff: StaffApi, session_id: str) -> list[TurnRecord]:
-    turns: list[TurnRecord] = []
-    for _ in range(PAGES_MAX):
-        after = turns[-1].turn if turns else 0
-        page = await staff.get(
-            Transcript, "sessions", session_id, "transcript", after=after, limit=TRANSCRIPT_PAGE_MAX_TURNS
-        )
-        turns += page.turns
-        if not page.turns or page.turns[-1].turn >= page.turns_total:
-            break
-    return turns
 
 
 def outcome_of(turns: Sequence[TurnRecord], status: SessionStatus) -> Outcome:

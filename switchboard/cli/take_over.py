@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from switchboard.builtin.cases.contract import Case
 from switchboard.cli.console import err, note, out
 from switchboard.cli.staff import StaffDesk
 from switchboard.cli.transcript import show
-from switchboard.client import PAGES_MAX, MeshError
-from switchboard.session.contract import TRANSCRIPT_PAGE_MAX_TURNS, SessionStatus, Transcript, TurnRecord
+from switchboard.client import MeshError
+from switchboard.session.contract import SessionStatus, TurnRecord
 from switchboard.session.staff_contract import StaffTurn
 from switchboard.staff_api import StaffApi
 
@@ -42,6 +42,7 @@ class StaffChat:
     by: str = ""
     seen: int = 0
     ended: bool = False
+    showing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin(self, taken_from: str) -> None:
         """Take the session over and show the end of its conversation. Raises MeshError."""
@@ -56,17 +57,12 @@ class StaffChat:
 
     async def show_new(self) -> None:
         """Show the turns that were not shown yet, and notice the end of the take-over."""
-        turns: list[TurnRecord] = []
-        for _ in range(PAGES_MAX):
-            page = await self.staff.get(
-                Transcript, "sessions", self.session, "transcript", after=self.seen, limit=TRANSCRIPT_PAGE_MAX_TURNS
-            )
-            turns += page.turns
-            self.seen = page.turns[-1].turn if page.turns else self.seen
-            if not page.turns or self.seen >= page.turns_total:
-                break
-        show(turns, self.customer, out)
-        self.notice_end(turns)
+        # Reading a line and watching show turns at the same time.
+        async with self.showing:
+            turns = await self.staff.turns(self.session, self.seen)
+            self.seen = turns[-1].turn if turns else self.seen
+            show(turns, self.customer, out)
+            self.notice_end(turns)
 
     def notice_end(self, turns: Sequence[TurnRecord]) -> None:
         for turn in turns:

@@ -112,13 +112,13 @@ class LiveTurn:
 
     def _take_numbered(self, numbered: Numbered) -> None:
         self.finished |= isinstance(numbered.event, TurnFinished)
-        if isinstance(numbered.event, FROM_RECORD) or not self._fits(numbered.event.model_dump_json()):
+        # A process tells all again to a gateway that begins to watch.
+        known = numbered.seq <= len(self.frames) or numbered.seq in self._early
+        if known or isinstance(numbered.event, FROM_RECORD) or not self._fits(numbered.event.model_dump_json()):
             return
-        self._early.setdefault(numbered.seq, numbered)
+        self._early[numbered.seq] = numbered
         while (following := self._early.pop(len(self.frames) + 1, None)) is not None:
             self._append(following)
-        for seq in [seq for seq in self._early if seq <= len(self.frames)]:
-            del self._early[seq]
 
     def _append(self, numbered: Numbered) -> None:
         self.frames.append(numbered_frame(numbered, self.run))

@@ -21,12 +21,12 @@ EVENT_ID = re.compile(r"(\d{1,9})\.(\d{1,4})", re.ASCII)
 RETRY_MS = 1_000
 """How long a client waits before it connects again."""
 
-FIRST_FRAME = ServerSentEvent(comment="events follow", retry=RETRY_MS, sep=LINE_END).encode()
-"""Lets proxies and clients see at once that the stream is open."""
 
+def first_frame(event_id: str | None = None) -> bytes:
+    """Return a frame that lets proxies and clients see at once that the stream is open.
 
-def first_frame(event_id: str) -> bytes:
-    """Return FIRST_FRAME with the viewer's place, so that a client that connects again before any event misses none."""
+    `event_id` is the viewer's place: a client that connects again before any event then misses none.
+    """
     return ServerSentEvent(comment="events follow", id=event_id, retry=RETRY_MS, sep=LINE_END).encode()
 
 
@@ -123,7 +123,7 @@ class Viewer:
 
     async def answer(self, answer: asyncio.Task[bytes], running: Callable[[], LiveTurn | None]) -> AsyncIterator[bytes]:
         """Yield the events of one message's turn, until its reply. `running` returns the turn, once it has begun."""
-        yield FIRST_FRAME
+        yield first_frame()
         try:
             while not answer.done():
                 changed = self._feed.live.changed

@@ -74,6 +74,16 @@ def test_events_are_shown_without_gaps_in_whatever_order_they_are_told(data: st.
         assert ids(live) == [f"1.{number}" for number in range(1, without_gap + 1)]
 
 
+def test_events_that_are_told_again_use_up_no_room() -> None:
+    session, long = LiveSession("s"), MessageReceived(text="x" * (LIVE_TURN_MAX_CHARS // 10))
+    for _ in range(20):
+        session.take(told(1, TurnStarted(at=AT), long))
+    session.take(told(3, AgentStarted(agent="Bank")))
+    live = session.run("r1", ALICE.allows)
+    assert live is not None
+    assert ids(live) == ["1.1", "1.2", "1.3"]
+
+
 def test_event_has_its_turn_its_number_and_its_run_beside_its_own_fields() -> None:
     session = LiveSession("s")
     session.take(told(1, TurnStarted(at=AT), MessageReceived(text='a "quote"\r\ndata: forged\n\nid: 9.9')))
