@@ -13,6 +13,7 @@ import aiohttp
 from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
 from switchboard.local.process import wait_until
 from switchboard.local.restate_server import AdminError
+from switchboard.retry import RetryPolicy, retry
 from switchboard.runtime.mesh_file import MeshProject
 from switchboard.testing.customer import Customer
 from switchboard.testing.scripted_model import ScriptedModel
@@ -20,6 +21,9 @@ from switchboard.testing.staff import Staff
 
 CONDITION_TIMEOUT = timedelta(seconds=90)
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=120)
+
+QUERIES = RetryPolicy(pause=timedelta(milliseconds=200), attempts_max=100)
+"""A Restate that has just started rejects queries, or breaks their answers off, until it has its partitions."""
 
 ALWAYS_REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
 """Makes Restate suspend and replay a handler at every await, so that non-deterministic handlers fail."""
@@ -58,7 +62,7 @@ class Laboratory:
         `depth` is 0 for the message itself. `target` selects a handler, such as `get_balance`. Default: all handlers.
         """
         columns = "id, target, status, invoked_by_id, created_at, running_at, completed_at, completion_result"
-        rows = await self.mesh.admin.query(f"SELECT {columns} FROM sys_invocation ORDER BY created_at")
+        rows = await self.query(f"SELECT {columns} FROM sys_invocation ORDER BY created_at")
         found = {row["id"] for row in rows if row["target"].startswith(f"Session/{session}/send")}
         tree = [{**row, "depth": 0} for row in rows if row["id"] in found]
         for parent in tree:
@@ -66,15 +70,19 @@ class Laboratory:
             tree += [{**row, "depth": parent["depth"] + 1} for row in children]
         return [row for row in tree if target in ("%", row["target"].rsplit("/", 1)[-1])]
 
+    async def query(self, sql: str) -> list[dict[str, Any]]:
+        """Return the rows of a query over Restate's tables. Just after a restart it is asked again, for 20 s at most.
+
+        Raises AdminError or aiohttp.ClientError if Restate cannot answer it by then.
+        """
+        return await retry(lambda: self.mesh.admin.query(sql), QUERIES, (AdminError, aiohttp.ClientError))
+
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait until `holds` returns a true value. It may be a coroutine function. Raises StartFailed after 90 s."""
 
         async def ready() -> bool:
             found = holds()
-            try:
-                return bool(await found if asyncio.iscoroutine(found) else found)
-            except AdminError:  # Just after a restart, Restate cannot answer queries yet.
-                return False
+            return bool(await found if asyncio.iscoroutine(found) else found)
 
         await wait_until(ready, timeout=CONDITION_TIMEOUT, otherwise="the test's condition did not become true")
 

@@ -72,7 +72,7 @@ class Attacked:
 
     async def stored(self) -> dict[tuple[str, str, str], Any]:
         """Return all state of all objects, and what the tools of the tests have paid."""
-        rows = await self.laboratory.mesh.admin.query(STORED)
+        rows = await self.laboratory.query(STORED)
         found = {(row["service_name"], row["service_key"], row["key"]): compared(row) for row in rows}
         return {**found, ("payments", "", ""): self.laboratory.probed(PAID)}
 

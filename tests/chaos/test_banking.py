@@ -52,7 +52,7 @@ async def wait_until_blocked(laboratory: Laboratory, step: str) -> None:
     )
 
     async def waits() -> bool:
-        return bool(await laboratory.mesh.admin.query(sql))
+        return bool(await laboratory.query(sql))
 
     await laboratory.until(waits)
 

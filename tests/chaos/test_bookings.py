@@ -316,7 +316,7 @@ async def test_only_one_of_two_simultaneous_changes_is_made(laboratory: Laborato
     sql = f"SELECT count(*) AS waiting FROM sys_invocation WHERE target = 'Reservations/{booked}/write'"
 
     async def both_write() -> bool:
-        rows = await laboratory.mesh.admin.query(f"{sql} AND status <> 'completed'")
+        rows = await laboratory.query(f"{sql} AND status <> 'completed'")
         return bool(rows[0]["waiting"] == 2)
 
     await laboratory.until(both_write)

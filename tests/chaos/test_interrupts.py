@@ -178,7 +178,7 @@ async def test_write_that_waits_in_a_queue_is_reported_as_not_done(crowd: Crowd)
     message = asyncio.create_task(customer.says(text))
 
     async def both_called() -> bool:
-        return bool((await crowd.laboratory.mesh.admin.query(OPEN_CASES))[0]["calls"] == 2)
+        return bool((await crowd.laboratory.query(OPEN_CASES))[0]["calls"] == 2)
 
     await crowd.laboratory.until(both_called)
     await customer.asks("interrupt")

@@ -32,7 +32,7 @@ CHECKS = ["Accounts/erin/list_transactions", "Accounts/erin/summarize_spending",
 
 async def steps(laboratory: Laboratory, application: str) -> list[JSON]:
     """Return the calls of an application's workflow with their status."""
-    rows = await laboratory.mesh.admin.query(
+    rows = await laboratory.query(
         "SELECT target, status FROM sys_invocation WHERE invoked_by_id IN "
         f"(SELECT id FROM sys_invocation WHERE target = 'LoanApplication/{application}/run')"
     )
@@ -156,7 +156,7 @@ async def approve_and_block_deposit(laboratory: Laboratory, gate: Gates, applica
 
 
 async def cancel(laboratory: Laboratory, target: str) -> None:
-    (row,) = await laboratory.mesh.admin.query(f"SELECT id FROM sys_invocation WHERE target = '{target}'")
+    (row,) = await laboratory.query(f"SELECT id FROM sys_invocation WHERE target = '{target}'")
     url = f"{laboratory.mesh.addresses.admin_url}/invocations/{row['id']}/cancel"
     async with laboratory.http.patch(url) as response:
         assert response.status == 202, await response.text()

@@ -47,7 +47,7 @@ class Bank:
             "SELECT value_utf8 FROM state WHERE service_name = 'Accounts' AND key = 'held_by'"
             f" AND service_key = '{customer_id}'"
         )
-        rows = await self.laboratory.mesh.admin.query(sql)
+        rows = await self.laboratory.query(sql)
         return str(rows[0]["value_utf8"]).strip('"') if rows else None
 
     @asynccontextmanager
@@ -125,7 +125,7 @@ async def bank(laboratory: Laboratory) -> AsyncIterator[Bank]:
 
 async def remove_deployment(laboratory: Laboratory, port: int) -> None:
     """Remove a deployment, so that the ingress no longer exposes it."""
-    rows = await laboratory.mesh.admin.query("SELECT id, endpoint FROM sys_deployment")
+    rows = await laboratory.query("SELECT id, endpoint FROM sys_deployment")
     (deployment,) = (row["id"] for row in rows if f":{port}" in row["endpoint"])
     url = f"{laboratory.mesh.admin.url}/deployments/{deployment}?force=true"
     async with laboratory.http.delete(url) as response:

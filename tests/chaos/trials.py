@@ -203,7 +203,7 @@ async def all_states(laboratory: Laboratory) -> States:
     )
 
     async def nothing_runs() -> bool:
-        return not (await laboratory.mesh.admin.query(sql))[0]["busy"]
+        return not (await laboratory.query(sql))[0]["busy"]
 
     await laboratory.until(nothing_runs)
     return {service: await states(laboratory, service) for service in STATEFUL}

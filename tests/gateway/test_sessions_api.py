@@ -281,7 +281,7 @@ async def test_session_id_of_dots_is_refused(gateway: Gateway, session: str) -> 
     answer = await gateway.visitor(session=session).calls("POST", "messages", as_is=True, json={"text": "hi"})
     assert problem(answer) == (400, "request_invalid")
     assert "not '.' or '..' alone" in answer.text
-    rows = await gateway.laboratory.mesh.admin.query("SELECT id FROM sys_invocation WHERE target = 'Session/send/send'")
+    rows = await gateway.laboratory.query("SELECT id FROM sys_invocation WHERE target = 'Session/send/send'")
     assert rows == []
 
 
@@ -303,7 +303,7 @@ async def test_internal_headers_of_a_client_are_not_forwarded(gateway: Gateway) 
     answer = await visitor.calls("POST", "messages", claims, json={"text": "hello"})
     assert answer.status == 200
     assert answer.body["trace_id"] != "0123456789abcdef0123456789abcdef"
-    (message,) = await gateway.laboratory.mesh.admin.query(
+    (message,) = await gateway.laboratory.query(
         f"SELECT id, trace_id FROM sys_invocation WHERE target = 'Session/{visitor.session}/send'"
     )
     assert "0123456789abcdef" not in str(message)

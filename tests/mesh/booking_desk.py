@@ -72,7 +72,7 @@ class Snapshot:
 async def states(laboratory: Laboratory, service: str) -> dict[str, Any]:
     """Return the JSON of every state key of a service's objects, by `object key state key`."""
     columns = "service_key, key, value_utf8"
-    rows = await laboratory.mesh.admin.query(f"SELECT {columns} FROM state WHERE service_name = '{service}'")
+    rows = await laboratory.query(f"SELECT {columns} FROM state WHERE service_name = '{service}'")
     return {f"{row['service_key']} {row['key']}": json.loads(row["value_utf8"]) for row in rows}
 
 
@@ -126,7 +126,7 @@ async def wait_until_idle(laboratory: Laboratory) -> None:
     )
 
     async def nothing_runs() -> bool:
-        return not (await laboratory.mesh.admin.query(sql))[0]["busy"]
+        return not (await laboratory.query(sql))[0]["busy"]
 
     await laboratory.until(nothing_runs)
 

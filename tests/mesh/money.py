@@ -8,8 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 from services.tools.bank.months import add_months, first_of_month
-from switchboard.local.restate_server import AdminError
-from switchboard.retry import RetryPolicy, retry
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 
@@ -18,8 +16,6 @@ DONE = "it is done"
 
 # After a yes, the confirmed calls take the first step of the scene. The model's reply to their results is the second.
 YES = tuple(scene(text, says("never said"), says(DONE)) for text in ("yes", "Yes."))
-
-QUERIES = RetryPolicy(pause=timedelta(milliseconds=200), attempts_max=100)
 
 DELAYS_S = (4, 8, 16, 32)
 """Delays to try for scheduled actions. On a busy machine the shortest is already over when the yes arrives."""
@@ -63,7 +59,7 @@ async def schedule_soon(ask: Callable[[str], Awaitable[tuple[Customer, JSON]]]) 
 async def stored_state(laboratory: Laboratory, service: str) -> dict[str, Any]:
     """Return the JSON of every state key of a service's objects, by `object key/state key`."""
     columns = "service_key, key, value_utf8"
-    rows = await laboratory.mesh.admin.query(f"SELECT {columns} FROM state WHERE service_name = '{service}'")
+    rows = await laboratory.query(f"SELECT {columns} FROM state WHERE service_name = '{service}'")
     return {f"{row['service_key']}/{row['key']}": json.loads(row["value_utf8"]) for row in rows}
 
 
@@ -111,8 +107,7 @@ class Teller:
     async def net_movements(self) -> dict[str, Decimal]:
         """Return by customer the sum of all deposits to the accounts minus all withdrawals."""
         sql = "SELECT service_key, value_utf8 FROM state WHERE service_name = 'Accounts' AND key = 'moves'"
-        # Just after a restart, Restate cannot answer queries yet.
-        rows = await retry(lambda: self.laboratory.mesh.admin.query(sql), QUERIES, (AdminError,))
+        rows = await self.laboratory.query(sql)
         totals = {row["service_key"]: json.loads(row["value_utf8"])["totals"].values() for row in rows}
         sums = {customer_id: sum(map(Decimal, amounts), Decimal(0)) for customer_id, amounts in totals.items()}
         return {customer_id: amount for customer_id, amount in sums.items() if amount}
@@ -123,7 +118,7 @@ class Teller:
     async def sent_externally(self, reference: str) -> list[Decimal]:
         """Return the amounts of all payments to other banks with that reference."""
         sql = "SELECT value_utf8 FROM state WHERE service_name = 'PaymentNetwork' AND key = 'payment'"
-        payments = [json.loads(row["value_utf8"])["payment"] for row in await self.laboratory.mesh.admin.query(sql)]
+        payments = [json.loads(row["value_utf8"])["payment"] for row in await self.laboratory.query(sql)]
         return [Decimal(payment["amount"]) for payment in payments if payment["reference"] == reference]
 
     async def running_invocations(self) -> list[str]:
@@ -133,7 +128,7 @@ class Teller:
             " AND target_service_name IN ('Accounts', 'Transfers', 'ScheduledTransfers', 'Reminders', 'PaymentNetwork',"
             " 'StandingOrders', 'StandingOrderDesk', 'Loans', 'LoanRepayments')"
         )
-        return [row["target"] for row in await self.laboratory.mesh.admin.query(sql)]
+        return [row["target"] for row in await self.laboratory.query(sql)]
 
     async def wait_until_idle(self) -> None:
         """Wait until none of the bank's invocations is running."""

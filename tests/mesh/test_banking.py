@@ -113,7 +113,7 @@ async def test_standing_order_runs_once_over_a_restart_and_waits_for_next_month(
         f"Your standing order {order_id} was cancelled and makes no more transfers: 14.00"
     )
     timers = "SELECT id FROM sys_invocation WHERE status = 'scheduled' AND target LIKE 'StandingOrders/carol/due'"
-    assert await laboratory.mesh.admin.query(timers) == []
+    assert await laboratory.query(timers) == []
 
 
 async def test_failed_standing_order_transfer_notifies_and_order_continues(laboratory: Laboratory) -> None:
@@ -206,7 +206,7 @@ async def test_account_gets_debit_changes_from_the_loan_in_order(laboratory: Lab
     assert not [result for result in results if "refused" in result]
     await teller.wait_until_idle()
     sql = "SELECT invoked_by_target FROM sys_invocation WHERE target = 'Accounts/carol/end_debits'"
-    senders = {row["invoked_by_target"] for row in await laboratory.mesh.admin.query(sql)}
+    senders = {row["invoked_by_target"] for row in await laboratory.query(sql)}
     assert senders
     assert senders <= {
         f"Loans/carol/{handler}" for handler in ("reduce_loan", "undo_reduction", "grant_loan", "revoke_loan")

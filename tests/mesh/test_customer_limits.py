@@ -44,7 +44,7 @@ async def restart_sessions(laboratory: Laboratory, **limits: str) -> None:
 async def account(laboratory: Laboratory, customer: str) -> dict[str, object]:
     """Return the customer's account."""
     sql = f"SELECT value_utf8 FROM state WHERE service_name = 'CustomerUsage' AND service_key = 'signed-in/{customer}'"
-    (row,) = await laboratory.mesh.admin.query(sql)
+    (row,) = await laboratory.query(sql)
     found: dict[str, object] = json.loads(row["value_utf8"])
     return found
 
@@ -191,7 +191,7 @@ async def test_message_that_an_operator_cancels_is_charged_and_frees_its_place(l
 async def scheduled(laboratory: Laboratory, customer: Customer) -> int:
     """Return how many timers the session has."""
     sql = f"SELECT id FROM sys_invocation WHERE target = 'Session/{customer.session}/expire' AND status = 'scheduled'"
-    return len(await laboratory.mesh.admin.query(sql))
+    return len(await laboratory.query(sql))
 
 
 async def test_idle_session_expires_and_a_record_stays(limited: Laboratory, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ async def test_idle_session_expires_and_a_record_stays(limited: Laboratory, tmp_
         refused = await gateway.visitor("carol", session=customer.session).says("hello")
         assert (refused.status, refused.body["code"]) == (410, "session_expired")
     sql = f"SELECT key, value_utf8 FROM state WHERE service_name = 'Session' AND service_key = '{customer.session}'"
-    (record,) = await limited.mesh.admin.query(sql)
+    (record,) = await limited.query(sql)
     kept = json.loads(record["value_utf8"])
     assert (record["key"], kept["customer_id"], kept["turns_total"], kept["window"]) == ("head", "carol", 1, [])
     assert kept["expired_at"] > kept["last_at"]

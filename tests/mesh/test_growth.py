@@ -27,7 +27,7 @@ async def test_journal_size_of_a_turn_does_not_grow_with_the_conversation(labora
     # The journals of the message and of the agent's turn that it called.
     tree = [row for row in await laboratory.invocations(customer.session) if row["depth"] <= 1]
     ids = ", ".join(f"'{row['id']}'" for row in tree)
-    lengths = await laboratory.mesh.admin.query(f"SELECT id, raw_length FROM sys_journal WHERE id IN ({ids})")
+    lengths = await laboratory.query(f"SELECT id, raw_length FROM sys_journal WHERE id IN ({ids})")
     size = Counter[str]()
     for row in lengths:
         size[row["id"]] += row["raw_length"]

@@ -180,9 +180,7 @@ async def last_journal(laboratory: Laboratory, customer: Customer) -> tuple[list
     agents = [row for row in tree if row.get("invoked_by_id") == message["id"] and row["target"].endswith("take_turn")]
     targets = {row["id"]: row["target"].replace(customer.session, "") for row in (message, *agents)}
     ids = ", ".join(f"'{each}'" for each in targets)
-    rows = await laboratory.mesh.admin.query(
-        f"SELECT id, index, entry_type, raw_length FROM sys_journal WHERE id IN ({ids})"
-    )
+    rows = await laboratory.query(f"SELECT id, index, entry_type, raw_length FROM sys_journal WHERE id IN ({ids})")
     (running_and_start, numbers) = (
         len(',"turn":5') + len(',"events":1'),
         len(',"turn":5,"seq":4,"run":"0123456789ab"'),

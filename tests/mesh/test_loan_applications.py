@@ -159,7 +159,7 @@ async def test_staff_are_reminded_and_the_deadline_declines_the_application(labo
 
         await laboratory.until(reminded)
         notice = await outcome_notice(laboratory, carol)
-    reminders = await laboratory.mesh.admin.query(
+    reminders = await laboratory.query(
         "SELECT completion_result FROM sys_invocation WHERE target = 'ApprovalInbox/staff/remind' AND invoked_by_id IN"
         f" (SELECT id FROM sys_invocation WHERE target = 'LoanApplication/{application}/run')"
     )

@@ -13,7 +13,7 @@ TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 async def kept(laboratory: Laboratory, customer: Customer) -> set[str]:
     """Return the handlers of the session of which Restate still has an invocation."""
     sql = f"SELECT target_handler_name AS handler FROM sys_invocation WHERE target_service_key = '{customer.session}'"
-    return {str(row["handler"]) for row in await laboratory.mesh.admin.query(sql)}
+    return {str(row["handler"]) for row in await laboratory.query(sql)}
 
 
 async def test_polls_leave_nothing_in_restate(laboratory: Laboratory) -> None:

@@ -42,7 +42,7 @@ async def count_decisions(laboratory: Laboratory, rule: str, decision: str) -> f
 
 async def journaled_decisions(laboratory: Laboratory) -> list[JSON]:
     sql = "SELECT id, name, entry_type FROM sys_journal WHERE name LIKE 'policy %'"
-    rows: list[JSON] = await laboratory.mesh.admin.query(sql)
+    rows: list[JSON] = await laboratory.query(sql)
     return rows
 
 

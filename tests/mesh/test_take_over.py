@@ -97,7 +97,7 @@ async def test_take_over_stops_the_running_turn_and_no_agent_answers_messages_be
 
 async def waiting_for(laboratory: Laboratory, customer: Customer, count: int) -> bool:
     """Return whether this many messages wait behind the running one."""
-    rows = await laboratory.mesh.admin.query(
+    rows = await laboratory.query(
         f"SELECT id FROM sys_invocation WHERE target = 'Session/{customer.session}/send' AND status <> 'completed'"
     )
     return len(rows) == count + 1

@@ -24,7 +24,7 @@ async def rows(laboratory: Laboratory, more: str = "") -> list[dict[str, Any]]:
     """Return the invocations of ProbeTools that are not completed."""
     columns = "id, target, status, retry_count, last_failure"
     where = f"target_service_name = 'ProbeTools' AND status <> 'completed' {more}"
-    return await laboratory.mesh.admin.query(f"SELECT {columns} FROM sys_invocation WHERE {where}")
+    return await laboratory.query(f"SELECT {columns} FROM sys_invocation WHERE {where}")
 
 
 async def count_failing(laboratory: Laboratory) -> float | None:

@@ -108,5 +108,5 @@ async def test_log_line_is_written_once_with_its_trace_id(observed: Observed) ->
     assert line["session_id"] == customer.session
     assert re.fullmatch("[0-9a-f]{32}", line["trace_id"])
     assert re.fullmatch("[0-9a-f]{16}", line["span_id"])
-    rows = await laboratory.mesh.admin.query(f"SELECT target FROM sys_invocation WHERE id = '{line['invocation_id']}'")
+    rows = await laboratory.query(f"SELECT target FROM sys_invocation WHERE id = '{line['invocation_id']}'")
     assert [row["target"] for row in rows] == [f"Session/{customer.session}/send"]
