@@ -61,18 +61,21 @@ format: setup ## format the code and apply ruff's fixes
 
 pins: $(UV) ## update the pinned versions and hashes in requirements/
 	@$(COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
-	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli --group bank --group tools \
+	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli --extra mcp --extra a2a --extra postgres --extra redis \
+	  --group bank --group tools \
 	  -o requirements/all.txt
-	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli --extra evals --extra dev --group bank --group tools \
+	@$(COMPILE) pyproject.toml --extra demo --extra gateway --extra cli --extra mcp --extra a2a --extra postgres --extra redis \
+	  --extra evals --extra dev --group bank --group tools \
 	  -c requirements/all.txt -o requirements/dev.txt
 	@$(COMPILE) pyproject.toml --extra demo --extra cli --extra bench -c requirements/all.txt \
 	  -o requirements/bench.txt
 	@$(COMPILE) --group docs -o requirements/docs.txt
-	@$(COMPILE) pyproject.toml -c requirements/all.txt -o requirements/services.txt
-	@$(COMPILE) pyproject.toml --extra gateway -c requirements/all.txt -o requirements/gateway.txt
+	@$(COMPILE) pyproject.toml --extra redis -c requirements/all.txt -o requirements/services.txt
+	@$(COMPILE) pyproject.toml --extra gateway --extra mcp --extra a2a --extra redis -c requirements/all.txt \
+	  -o requirements/gateway.txt
 	@$(COMPILE) pyproject.toml --extra demo -c requirements/all.txt -o requirements/demo_model.txt
-	@$(COMPILE) pyproject.toml --group bank -c requirements/all.txt -o requirements/bank.txt
-	@$(COMPILE) pyproject.toml --group tools -c requirements/all.txt -o requirements/tools.txt
+	@$(COMPILE) pyproject.toml --extra redis --group bank -c requirements/all.txt -o requirements/bank.txt
+	@$(COMPILE) pyproject.toml --extra mcp --extra redis --group tools -c requirements/all.txt -o requirements/tools.txt
 	@$(COMPILE) pyproject.toml --extra live -c requirements/all.txt -o requirements/live.txt
 
 dates: setup ## run the demo, the cases and some tests on other dates; needs faketime
