@@ -16,7 +16,7 @@ from switchboard.gateway.api import AuthenticatedRoute, bearer, caller_in, effec
 from switchboard.gateway.contract import ProblemDetails, complete_characters
 from switchboard.gateway.event_streams import STREAM_CONTENT, answer_stream, customer_reader, never
 from switchboard.gateway.identity import Caller
-from switchboard.gateway.live_turn import LINE_END
+from switchboard.gateway.live_turn import LINE_END, kind_and_data
 from switchboard.gateway.openapi import PROBLEMS
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.sessions import SessionClient
@@ -107,8 +107,7 @@ async def frames_of_run(run: Run, frames: AsyncIterator[bytes]) -> AsyncIterator
 
 def events_for(run: Run, sent: bytes) -> Iterable[BaseEvent]:
     """Return a run's events for one server-sent event of our own stream; none for a comment."""
-    fields = dict(line.split(": ", 1) for line in sent.decode().split(LINE_END) if ": " in line)
-    kind, data = fields.get("event", ""), fields.get("data", "")
+    kind, data = kind_and_data(sent)
     if kind == "problem":
         problem = ProblemDetails.model_validate_json(data)
         return run.failed(problem.detail, problem.code)

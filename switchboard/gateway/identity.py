@@ -96,9 +96,12 @@ def secret_key(secret: str) -> PyJWK:
 class TokenVerifier:
     """Verifies tokens. The key, not the token, chooses the algorithm: no `none`, no public key used as a secret."""
 
-    def __init__(self, settings: TokenSettings, keys: Keys) -> None:
+    def __init__(self, settings: TokenSettings, keys: Keys, also_for: str = "") -> None:
+        """Accept tokens for the audience of the settings, if they name one, and then also for `also_for`."""
         self._settings = settings
         self._keys = keys
+        audience = settings.jwt_audience
+        self._audiences = [audience, *([also_for] if also_for else [])] if audience else None
         self._required = [
             "exp",
             *(["iss"] if settings.jwt_issuer else []),
@@ -132,9 +135,9 @@ class TokenVerifier:
                 key,
                 algorithms=[key.algorithm_name],
                 issuer=self._settings.jwt_issuer,
-                audience=self._settings.jwt_audience,
+                audience=self._audiences,
                 leeway=CLOCK_SKEW,
-                options={"require": [*self._required, user], "verify_aud": self._settings.jwt_audience is not None},
+                options={"require": [*self._required, user], "verify_aud": self._audiences is not None},
             )
         except jwt.MissingRequiredClaimError as error:
             raise TokenRefused(f"has no {error.claim} claim") from error

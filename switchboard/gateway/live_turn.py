@@ -66,6 +66,12 @@ def unnumbered_frame(event: Unnumbered) -> bytes:
     return ServerSentEvent(event.model_dump_json(), event=event.kind, sep=LINE_END).encode()
 
 
+def kind_and_data(frame: bytes) -> tuple[str, str]:
+    """Return what a server-sent event of ours says; its kind is empty for a comment."""
+    fields = dict(line.split(": ", 1) for line in frame.decode().split(LINE_END) if ": " in line)
+    return fields.get("event", ""), fields.get("data", "")
+
+
 @dataclass
 class LiveText:
     """The words that a model has written so far in one call; see `switchboard.events` for the rules."""

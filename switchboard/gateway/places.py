@@ -42,16 +42,26 @@ class Places:
 
         A request that does not wait takes no place, but counts for the minute.
         """
-        if waits and self._open[holder] >= self._share:
+        if not waits:
+            self._count(holder)
+            yield
+            return
+        with self.open(holder):
+            self._count(holder)
+            yield
+
+    @contextmanager
+    def open(self, holder: Hashable) -> Iterator[None]:
+        """Take a place while the block runs, for a request that is counted already. Raises Problem 429."""
+        if self._open[holder] >= self._share:
             raise Problem(
                 TOO_MANY_REQUESTS, "too_many_requests", TOO_MANY_AT_ONCE.format(open=self._share), RETRY_SOON_S
             )
-        self._count(holder)
-        self._open[holder] += waits
+        self._open[holder] += 1
         try:
             yield
         finally:
-            self._open[holder] -= waits
+            self._open[holder] -= 1
             if not self._open[holder]:
                 del self._open[holder]
 

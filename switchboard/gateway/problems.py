@@ -1,7 +1,9 @@
 """Error responses (RFC 9457): a status, a code for programs and a sentence for people."""
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -59,10 +61,15 @@ async def on_problem(_: Request, problem: Exception) -> JSONResponse:
 async def on_invalid(_: Request, error: Exception) -> JSONResponse:
     """Answer a request that fails validation: name the fields and the faults, but do not quote values."""
     assert isinstance(error, RequestValidationError)
+    return respond(Problem(400, "request_invalid", faults_of(error.errors())))
+
+
+def faults_of(errors: Sequence[Any]) -> str:
+    """Return what is wrong with a request, from the errors of its validation."""
     faults = "; ".join(
-        f"{field_path(fault['loc'])}: {str(fault['msg']).removeprefix('Value error, ')}" for fault in error.errors()
+        f"{field_path(fault['loc'])}: {str(fault['msg']).removeprefix('Value error, ')}" for fault in errors
     )
-    return respond(Problem(400, "request_invalid", f"Invalid request: {faults[:EXPLANATION_MAX_CHARS]}."))
+    return f"Invalid request: {faults[:EXPLANATION_MAX_CHARS]}."
 
 
 async def on_http_error(_: Request, error: Exception) -> JSONResponse:
