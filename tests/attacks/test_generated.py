@@ -27,8 +27,8 @@ LONG_S = 120
 PHASES = ("examples,coverage,fuzzing",) if SECONDS >= LONG_S else ("fuzzing", "--max-examples", "2")
 
 REQUEST_TIMEOUT_S = 20
-RUN_TIMEOUT_S = 120 + SECONDS
-"""After this, a run hangs."""
+RUN_TIMEOUT_S = 120
+"""If a run ends so much later than it was told to, it hangs."""
 
 CHECKS = (
     "not_a_server_error",
@@ -43,12 +43,12 @@ CHECKS = (
 APIS = {"customers": ("--exclude-path-regex", "^/v1/staff|/events$"), "staff": ("--include-path-regex", "^/v1/staff")}
 
 
-async def send_generated(attacked: Attacked, folder: Path, token: str, *operations: str) -> str:
+async def send_generated(attacked: Attacked, folder: Path, token: str, seconds: int, *operations: str) -> str:
     """Send generated requests with this token, and return the report. Fails if an answer breaks one of CHECKS."""
     command = [
         *(str(Path(sys.executable).with_name("st")), "run", f"{attacked.gateway.ports.url}/v1/openapi.json"),
         *("--checks", ",".join(CHECKS), "--continue-on-failure", "--request-timeout", str(REQUEST_TIMEOUT_S)),
-        *("--max-time", str(SECONDS), "--phases", *PHASES, *operations),
+        *("--max-time", str(seconds), "--phases", *PHASES, *operations),
         *("--header", f"Authorization: Bearer {token}"),
     ]
     process = await asyncio.create_subprocess_exec(
@@ -59,7 +59,7 @@ async def send_generated(attacked: Attacked, folder: Path, token: str, *operatio
         preexec_fn=partial(die_with_parent, os.getpid()),
     )
     try:
-        async with asyncio.timeout(RUN_TIMEOUT_S):
+        async with asyncio.timeout(seconds + RUN_TIMEOUT_S):
             output, _ = await process.communicate()
     finally:
         if process.returncode is None:
@@ -80,7 +80,9 @@ async def test_generated_requests_get_documented_answers(attacked: Attacked, api
     token = staff_token() if api == "staff" else attacked.attacker().token
     await attacked.laboratory.model.plays(ANYTHING)
     try:
-        report = await send_generated(attacked, tmp_path, token, *APIS[api])
+        report = await send_generated(attacked, tmp_path, token, SECONDS, *APIS[api])
+        if SECONDS < LONG_S and number("Tested", report) == 0:  # A busy machine completes no operation in a short run.
+            report = await send_generated(attacked, tmp_path, token, LONG_S, *APIS[api])
     finally:
         await attacked.laboratory.model.plays(*SCENES)
     assert number("Selected", report) >= number("Tested", report) > 0

@@ -29,7 +29,7 @@ from tests.laboratory import Laboratory, own_laboratory
 
 __all__ = ["own_laboratory"]
 
-INTERRUPTS = 3
+INTERRUPTS = 2
 """Interrupts of each tool in a normal run."""
 
 MANY_INTERRUPTS, MANY_INTERRUPTS_REPLAYING = 200, 48
