@@ -86,8 +86,29 @@ lmstudio: {key: false, baseUrl: true}
 {{- default (list "443") $ports | uniq | sortAlpha | toJson }}
 {{- end }}
 
+{{/* Refuses values that would have no effect, because the demo model answers or the Secret is missing. */}}
+{{- define "agent-mesh.check-model-partners" -}}
+{{- $model := .Values.model }}
+{{- if and (include "agent-mesh.uses-demo-model" .) (eq (.Values.demoModel.enabled | toString) "auto") }}
+{{- range $value := list "name" "baseUrl" "fallbackModels" "options" "timeout" }}
+{{- if get $model $value }}
+{{- fail (printf "\n\nmodel.%s is set, but model.existingSecret and model.providers are empty, so the demo model would answer. Set model.existingSecret to the Secret with the key, or name your provider in model.providers (vllm and ollama need no key). For the demo model, set demoModel.enabled=true." $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if not (or $model.existingSecret (eq $model.existingSecretKey "OPENAI_API_KEY")) }}
+{{- fail (printf "\n\nmodel.existingSecretKey is `%s`, but model.existingSecret is empty. Set it to the Secret with that entry." $model.existingSecretKey) }}
+{{- end }}
+{{- range $name, $own := $model.providers }}
+{{- if and ($own | default dict).existingSecretKey (not $own.existingSecret) }}
+{{- fail (printf "\n\nmodel.providers.%s.existingSecretKey is `%s`, but existingSecret is empty. Set it to the Secret with that entry." $name $own.existingSecretKey) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Refuses models that could not be reached. */}}
 {{- define "agent-mesh.check-model" -}}
+{{- include "agent-mesh.check-model-partners" . }}
 {{- $known := include "agent-mesh.providers" . | fromYaml }}
 {{- $given := include "agent-mesh.model-providers" . | fromJson }}
 {{- if not (include "agent-mesh.uses-demo-model" .) }}

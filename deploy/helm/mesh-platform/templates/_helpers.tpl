@@ -70,6 +70,16 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if and (eq .metadata.type "object-store") (not .metadata.path) }}
 {{- fail "restate.metadata.path (s3://bucket/path) is required with restate.metadata.type=object-store" }}
 {{- end }}
+{{- if and .metadata.path (ne .metadata.type "object-store") }}
+{{- fail "restate.metadata.path is set, but restate.metadata.type is `replicated`, so the metadata would be stored on the nodes. Set restate.metadata.type=object-store" }}
+{{- end }}
+{{- if not (or .snapshots.destination (eq .metadata.type "object-store")) }}
+{{- range $value := list "region" "endpoint" "allowHttp" "existingSecret" }}
+{{- if get $.Values.restate.s3 $value }}
+{{- fail (printf "restate.s3.%s is set, but nothing would be stored on S3. Set restate.snapshots.destination (s3://bucket/path)" $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and .requestSigning.existingSecret .requestSigning.secretProvider }}
 {{- fail "restate.requestSigning: set existingSecret or secretProvider, not both" }}
 {{- end }}
