@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+# renovate: datasource=github-releases depName=kubernetes/kubernetes
 KUBERNETES = "1.33.13"
 ETCD = "3.5.21"
 """The version that this version of Kubernetes requires."""

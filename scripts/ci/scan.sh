@@ -9,7 +9,9 @@ set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"
 
+# renovate: datasource=github-releases depName=google/osv-scanner
 OSV_SCANNER=2.5.0
+# renovate: datasource=pypi depName=pip-audit
 PIP_AUDIT=2.10.1
 TOOLS_VENV=${TOOLS_VENV:-.tools/venv-audit}
 

@@ -1,15 +1,19 @@
 """The workflows call existing scripts, steps and make targets, and each job has its own permissions. Nothing is run."""
 
+import json
 import os
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from scripts.kubernetes import KUBERNETES
 from tests.parts import PROJECT
 
 GITHUB = PROJECT / ".github"
@@ -106,10 +110,44 @@ def test_script_uses_existing_files_and_make_targets(script: Path) -> None:
         assert set(targets.split()) <= make_targets(), targets
 
 
-def test_dependabot_watches_existing_folders() -> None:
-    for update in parsed(GITHUB / "dependabot.yml")["updates"]:
-        for folder in update.get("directories") or [update["directory"]]:
-            assert (PROJECT / folder.lstrip("/")).is_dir(), folder
+def read_by_renovate(manager: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the file and the version of each pin that a custom manager of Renovate finds."""
+    patterns = [re.compile(each.strip("/")) for each in manager["managerFilePatterns"]]
+    files = [each for each in tracked_files() if any(pattern.search(each) for pattern in patterns)]
+    expressions = [each.replace("(?<", "(?P<") for each in manager["matchStrings"]]
+    return {
+        (file, match["currentValue"])
+        for file in files
+        for expression in expressions
+        for match in re.finditer(expression, (PROJECT / file).read_text())
+    }
+
+
+def test_renovate_reads_every_pin_that_its_own_managers_do_not_know() -> None:
+    config = json.loads((GITHUB / "renovate.json").read_text())
+    found = set().union(*(read_by_renovate(manager) for manager in config["customManagers"]))
+    tools = tomllib.loads((PROJECT / "scripts/tools.toml").read_text())
+    wanted = {("scripts/tools.toml", each["version"]) for each in tools.values() if each["version"] != "debian"}
+    components = re.findall(r"gomod: \S+ (\S+)", (PROJECT / "scripts/otelcol.yaml").read_text())
+    wanted |= {("scripts/otelcol.yaml", version) for version in components}
+    scanners = re.findall(r"^[A-Z_]+=([\d.]+)$", (PROJECT / "scripts/ci/scan.sh").read_text(), re.M)
+    wanted |= {("scripts/ci/scan.sh", version) for version in scanners}
+    wanted |= {("scripts/kubernetes.py", KUBERNETES)}
+    assert len(wanted) > 7
+    assert found == wanted
+
+
+def test_renovate_watches_existing_files() -> None:
+    config = json.loads((GITHUB / "renovate.json").read_text())
+    managers = [config[name] for name in config["enabledManagers"] if name in config] + config["customManagers"]
+    for pattern in (pattern for manager in managers for pattern in manager["managerFilePatterns"]):
+        assert any(re.search(pattern.strip("/"), file) for file in tracked_files()), pattern
+
+
+@cache
+def tracked_files() -> list[str]:
+    done = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
 
 
 def test_hooks_are_local_and_run_installed_programs() -> None:
