@@ -1,6 +1,7 @@
 """List the images that the charts use, and write values with their digests.
 
-python -m scripts.images list [--registry R]          each image; with R, also where the charts expect its copy
+python -m scripts.images list [--registry R] [--digests]
+                                                       each image; with R, also where the charts expect its copy
 python -m scripts.images digests CHART [--built F]     values with digests: of our images from F, of others from docker
 """
 
@@ -33,6 +34,10 @@ WITHOUT_CLUSTER: Mapping[str, Sequence[str]] = {
 OPERATOR_IMAGE = "restate-operator-helm.image.repository"
 OPERATOR_REPOSITORY = "restatedev/restate-operator"
 """The operator's chart ignores `global.imageRegistry`, so its image is named in full."""
+
+CANARY_IMAGE = "restate-operator-helm.canaryImage"
+CANARY = "docker.io/library/alpine:3.21"
+"""The operator starts it for `restate.trustedCaCerts` and `restate.awsPodIdentityRoleArn`. No chart names it."""
 
 DIGEST_VALUES: Mapping[str, Mapping[str, str]] = {
     "mesh-platform": {
@@ -93,24 +98,37 @@ def images(node: object, where: str = "") -> Iterator[tuple[str, str]]:
 def images_of(chart: str, *settings: str, folder: Path | None = None) -> dict[str, str]:
     """Return the images of a chart, by the path at which they are named."""
     objects = [each for each in rendered(chart, *settings, folder=folder) if each["kind"] != "CustomResourceDefinition"]
-    return {
+    found = {
         where: image for each in objects for where, image in images(each, f"{each['kind']}/{each['metadata']['name']}")
     }
+    if chart == "mesh-operator" and found:
+        given = [each.partition("=")[2] for each in settings if each.startswith(CANARY_IMAGE)]
+        found[CANARY_IMAGE] = (given or [CANARY])[0]
+    return found
 
 
 def registry_settings(chart: str, registry: str) -> list[str]:
     """Return the settings that take all images of a chart from a registry."""
-    own = [f"{OPERATOR_IMAGE}={registry}/{OPERATOR_REPOSITORY}"] if chart == "mesh-operator" else []
-    return [*own, *([] if own else [f"global.imageRegistry={registry}"])]
+    if chart == "mesh-operator":
+        copy = CANARY.partition("/")[2]
+        return [f"{OPERATOR_IMAGE}={registry}/{OPERATOR_REPOSITORY}", f"{CANARY_IMAGE}={registry}/{copy}"]
+    return [f"global.imageRegistry={registry}"]
 
 
-def listing(registry: str | None, charts: Mapping[str, Path]) -> list[str]:
-    """Return a line for each image: its name, and with a registry the name of its copy there."""
+def listing(
+    registry: str | None, charts: Mapping[str, Path], digest_of: Callable[[str], str] | None = None
+) -> list[str]:
+    """Return a line for each image: its name, and with a registry the name of its copy there.
+
+    With `digest_of`, the name has the digest as well, so that a copy has the same content whenever it is made.
+    """
     lines: set[str] = set()
     for chart, folder in charts.items():
         here = images_of(chart, folder=folder)
         there = images_of(chart, *registry_settings(chart, registry), folder=folder) if registry else {}
-        lines |= {f"{image} {there[where]}" if registry else image for where, image in here.items()}
+        for where, image in here.items():
+            name = f"{image}@{digest_of(image)}" if digest_of and "@" not in image else image
+            lines.add(f"{name} {there[where]}" if registry else name)
     return sorted(lines)
 
 
@@ -170,13 +188,15 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     lister = commands.add_parser("list", help="print the images of all charts")
     lister.add_argument("--registry", help="also print the image's name in this registry")
+    lister.add_argument("--digests", action="store_true", help="print each image with its digest; needs docker")
     pinner = commands.add_parser("digests", help="print values with digests")
     pinner.add_argument("chart", choices=["agent-mesh", "mesh-platform"])
     pinner.add_argument("--built", type=Path, help="file with a line NAME@sha256:… for each of our images")
     given = parser.parse_args()
     try:
         if given.command == "list":
-            print("\n".join(listing(given.registry, {chart: HELM_DIR / chart for chart in CHARTS})))
+            digest_of = digest_from_registry if given.digests else None
+            print("\n".join(listing(given.registry, {chart: HELM_DIR / chart for chart in CHARTS}, digest_of)))
         else:
             print(yaml.safe_dump(digests(given.chart, given.built), sort_keys=False), end="")
     except Failed as problem:

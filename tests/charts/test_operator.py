@@ -86,6 +86,16 @@ def test_invalid_values_are_rejected(invalid: Settings) -> None:
     assert "values don't meet the specifications" in refused(CHART, set=invalid)
 
 
+def test_registry_of_all_images_is_refused_if_the_operators_image_is_elsewhere() -> None:
+    registry: Settings = {"global.imageRegistry": "registry.example.org"}
+    repository = f"{OPERATOR}.image.repository"
+    problem = f"Set {repository}=registry.example.org/restatedev/restate-operator as well"
+    assert problem in refused(CHART, set=registry)
+    assert problem in refused(CHART, set={**registry, repository: "ghcr.io/restatedev/restate-operator"})
+    render(CHART, set={**registry, repository: "registry.example.org/restatedev/restate-operator"})
+    render(CHART, set={**registry, f"{OPERATOR}.enabled": False})
+
+
 def test_notes_say_what_to_wait_for_and_to_remove_the_operator_last() -> None:
     text = notes(CHART)
     assert "crd/restateclusters.restate.dev crd/restatedeployments.restate.dev" in text

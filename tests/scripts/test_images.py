@@ -51,6 +51,24 @@ def test_second_name_is_the_one_that_the_charts_render() -> None:
                 assert line.split(" ")[1].startswith(f"{REGISTRY}/")
 
 
+def test_list_may_have_digests() -> None:
+    need_helm()
+    with rendered_from("agent-mesh") as folder:
+        lines = listing(REGISTRY, {"agent-mesh": folder}, lambda image: DIGEST)
+    bank = "switchboard-bank:0.1.0"
+    assert f"ghcr.io/switchboard-mesh/{bank}@{DIGEST} {REGISTRY}/{bank}" in lines
+
+
+def test_list_has_the_image_that_the_operator_starts() -> None:
+    need_helm()
+    if "mesh-operator" not in available():
+        pytest.skip("set HELM_CHARTS_DIR to a folder with the operator's chart")
+    with rendered_from("mesh-operator") as folder:
+        lines = listing(REGISTRY, {"mesh-operator": folder})
+    assert f"docker.io/library/alpine:3.21 {REGISTRY}/library/alpine:3.21" in lines
+    assert len(lines) == 2
+
+
 def test_digests_of_built_images_satisfy_production_values(tmp_path: Path) -> None:
     values = tmp_path / "digests.yaml"
     values.write_text(yaml.safe_dump(built_values(BUILT)))
