@@ -93,6 +93,11 @@ def crds() -> dict[str, Any]:
     }
 
 
+def crd_documents() -> list[Manifest]:
+    """Return the CRDs themselves. Skips the test without CRDs."""
+    return [crd for text in _crd_texts() for crd in load_all(text)]
+
+
 def _crd_schemas() -> dict[str, Any]:
     """Return the schema of each Restate kind, made strict."""
     return _parsed(tuple(_crd_texts()))

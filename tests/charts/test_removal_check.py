@@ -1,7 +1,5 @@
 """`helm uninstall` of agent-mesh is refused while RestateDeployments exist: by a hook, whose script is run here."""
 
-import datetime
-import ipaddress
 import json
 import os
 import ssl
@@ -16,13 +14,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from switchboard.local.process import free_ports
+from tests.charts.certificates import certificate
 from tests.charts.pods import containers, pod_templates
 from tests.charts.rendering import Manifest, of_kind, one, render
 
@@ -31,28 +25,6 @@ TOKEN = "the-token-of-the-pod"
 TIMEOUT_SECONDS = 30
 
 KINDS = ("ServiceAccount", "Role", "RoleBinding", "Job")
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a certificate for 127.0.0.1, which is its own authority, and its key."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "api")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "ca.crt", folder / "tls.key"
-    paths[0].write_bytes(made.public_bytes(Encoding.PEM))
-    paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return paths
 
 
 @contextmanager
