@@ -28,6 +28,9 @@ QUERIES = RetryPolicy(pause=timedelta(milliseconds=200), attempts_max=100)
 ALWAYS_REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
 """Makes Restate suspend and replay a handler at every await, so that non-deterministic handlers fail."""
 
+MANY_PARTITIONS = {"RESTATE_DEFAULT_NUM_PARTITIONS": "4"}
+"""In production, the services of one turn are on several partitions, whose messages overtake each other."""
+
 HIGH_LIMITS = {
     "SWITCHBOARD_CUSTOMER_TURNS_MAX": "10000",
     "SWITCHBOARD_CUSTOMER_TURNS_PER_MINUTE": "0",
@@ -105,7 +108,7 @@ async def open_laboratory(
         folder,
         Addresses.free(project.definition),
         environment={**HIGH_LIMITS, **(environment or {})},
-        restate_environment={**(ALWAYS_REPLAY if replays else {}), **(restate_environment or {})},
+        restate_environment={**(ALWAYS_REPLAY if replays else MANY_PARTITIONS), **(restate_environment or {})},
     )
     # The client's default allows only a hundred requests at once.
     connector = aiohttp.TCPConnector(limit=0)
