@@ -8,9 +8,11 @@ from functools import partial
 
 import aiohttp
 import uvloop
+from fastapi import FastAPI
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
+from pydantic import AnyHttpUrl
 
 from switchboard.addresses import ATTEMPT_TIMEOUT
 from switchboard.gateway.agui_api import add_agui
@@ -51,6 +53,12 @@ LAST_RESPONSES_TIMEOUT = timedelta(seconds=2)
 
 FLUSH_TIME = timedelta(milliseconds=200)
 """Time for the server's threads to write the last responses; the end of the process does not wait for them."""
+
+
+MCP_MISSING = (
+    "GATEWAY_MCP_URL is set, but the module {module} is not installed. Install the extra with "
+    "`pip install 'switchboard-mesh[mcp]'`, or unset GATEWAY_MCP_URL."
+)
 
 
 def main() -> None:
@@ -142,12 +150,15 @@ def create_middleware(
     speaker: SpeakerKeys | None,
 ) -> RequestMiddleware:
     """Create the application with its dependencies."""
-    tokens = TokenVerifier(settings, create_keys(settings, http))
+    keys = create_keys(settings, http)
+    tokens = TokenVerifier(settings, keys)
     customers = Places(settings.customer_requests_max, settings.customer_requests_per_minute)
     app = create_app(session_client, tokens, readiness, customers, hub, speaker, settings.events_replay_turns_max)
     add_agui(app)
     add_staff_api(app, StaffClient(restate_ingress(settings.restate_ingress_url, http, speaker)))
     add_inspection(app, settings)
+    if settings.mcp_url is not None:
+        add_mcp_server(app, settings, keys, settings.mcp_url)
     if settings.console:
         add_console(app, settings)
         if settings.local_sign_in:
@@ -158,6 +169,17 @@ def create_middleware(
         Places(settings.address_connections_max),
         settings.trusted_proxies,
     )
+
+
+def add_mcp_server(app: FastAPI, settings: GatewaySettings, keys: Keys, url: AnyHttpUrl) -> None:
+    """Add the MCP server. It also accepts tokens that were issued for its own address (RFC 8707)."""
+    try:
+        # An extra brings the protocol's library, so nothing else imports it.
+        from switchboard.gateway.mcp_api import add_mcp  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{MCP_MISSING.format(module=error.name)}\n")
+        raise SystemExit(1) from error
+    add_mcp(app, url, TokenVerifier(settings, keys, also_for=str(url)), settings.jwt_issuer)
 
 
 def create_keys(settings: GatewaySettings, http: aiohttp.ClientSession) -> Keys:

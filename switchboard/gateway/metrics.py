@@ -20,6 +20,14 @@ KEY_FETCHES = Counter(
     "switchboard_gateway_key_fetches", "Fetches of the identity provider's keys, by outcome.", ["outcome"]
 )
 VIEWERS = Gauge("switchboard_gateway_viewers", "Open event streams in this process.")
+MCP_CALLS = Counter(
+    "switchboard_gateway_mcp_calls", "Calls of the MCP server's tools, by outcome.", ["tool", "outcome"]
+)
+MCP_DECISIONS = Counter(
+    "switchboard_gateway_mcp_decisions",
+    "Decisions that came through the MCP server: `by` is person if the client asked them, and client otherwise.",
+    ["decision", "by"],
+)
 LIVE_CONNECTIONS = Gauge(
     "switchboard_gateway_live_connections", "Connections of the mesh's processes that tell this process live events."
 )

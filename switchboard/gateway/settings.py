@@ -158,7 +158,36 @@ class ConsoleSettings(BaseSettings):
         return split(value)
 
 
-class GatewaySettings(ListenSettings, TokenSettings, SpeakerSettings, ConsoleSettings):
+MCP_PATH = "/v1/mcp"
+
+MCP_URL_RULE = f"must be the gateway's own address with the path {MCP_PATH}, such as https://mesh.example.com{MCP_PATH}"
+
+
+class McpSettings(BaseSettings):
+    """The mesh as an MCP server."""
+
+    mcp_url: AnyHttpUrl | None = Field(
+        None,
+        validation_alias="GATEWAY_MCP_URL",
+        description=f"Serve MCP at {MCP_PATH}. The value is the address that MCP clients use, such as "
+        f"https://mesh.example.com{MCP_PATH}. Requests for another host, or from web pages of another origin, are "
+        "refused. Needs the extra `mcp`.",
+    )
+
+    @field_validator("mcp_url", mode="before")
+    @classmethod
+    def no_mcp(cls, value: object) -> object:
+        return value or None
+
+    @field_validator("mcp_url")
+    @classmethod
+    def own_path(cls, value: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if value is not None and (value.path != MCP_PATH or value.query or value.fragment or value.username):
+            raise ValueError(MCP_URL_RULE)
+        return value
+
+
+class GatewaySettings(ListenSettings, TokenSettings, SpeakerSettings, ConsoleSettings, McpSettings):
     """All settings of the gateway."""
 
     @model_validator(mode="after")

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from switchboard.gateway.api import OPENAPI, sessions
+from switchboard.gateway.mcp_api import METADATA_PATH
+from switchboard.gateway.settings import MCP_PATH
 from tests.charts.golden import API_VERSIONS
 from tests.charts.pods import containers, not_restricted, pod_templates
 from tests.charts.rendering import (
@@ -33,6 +35,7 @@ from tests.charts.rendering import (
 from tests.charts.schemas import FOREIGN, KUBERNETES_VERSIONS, crd_problems, kubernetes_problems
 
 CHART = "agent-mesh"
+MCP_URL = f"https://mesh.example.com{MCP_PATH}"
 SERVICES = ("triage", "bank", "airline", "tools")
 
 EVERYTHING: Settings = {
@@ -341,9 +344,12 @@ def test_routes_reach_staffs_api_only_if_values_name_it() -> None:
             {"gateway.console.enabled": True, "gateway.paths": ["/v1/sessions", "/v1/staff"]},
             {("/", "Exact"), ("/console", "Prefix"), ("/staff", "Exact")},
         ),
+        ({"gateway.mcp.url": MCP_URL}, {(METADATA_PATH, "Exact")}),
     ],
 )
-def test_routes_reach_the_console_only_if_it_is_served(set_values: Settings, routed: set[tuple[str, str]]) -> None:
+def test_routes_reach_console_and_metadata_only_if_they_are_served(
+    set_values: Settings, routed: set[tuple[str, str]]
+) -> None:
     manifests = rendered_with({**EVERYTHING, **set_values})
     [rule] = one(manifests, "Ingress")["spec"]["rules"]
     paths = {(each["path"], each["pathType"]) for each in rule["http"]["paths"]}
@@ -363,6 +369,17 @@ def test_console_gets_its_settings() -> None:
     assert given["GATEWAY_JAEGER_URL"] == "https://jaeger.example.org"
     assert "GATEWAY_LOCAL_SIGN_IN" not in given
     assert "tokenPath" in refused(CHART, set={"gateway.console.tokenPath": "//evil.example"})
+
+
+def test_mcp_server_gets_its_address_and_a_route() -> None:
+    manifests = rendered_with({**EVERYTHING, "gateway.mcp.url": MCP_URL})
+    [container] = one(manifests, "Deployment", "gateway")["spec"]["template"]["spec"]["containers"]
+    assert {each["name"]: each.get("value") for each in container["env"]}["GATEWAY_MCP_URL"] == MCP_URL
+    [rule] = one(manifests, "Ingress")["spec"]["rules"]
+    assert (MCP_PATH, "Exact") in {(each["path"], each["pathType"]) for each in rule["http"]["paths"]}
+    assert "GATEWAY_MCP_URL" not in str(rendered_with(EVERYTHING))
+    for wrong in ("https://mesh.example.com/", "mesh.example.com/v1/mcp", "https://a@mesh.example.com/v1/mcp"):
+        assert "mcp" in refused(CHART, set={"gateway.mcp.url": wrong})
 
 
 def test_extra_objects_are_rendered_as_templates() -> None:

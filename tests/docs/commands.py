@@ -91,6 +91,8 @@ def problem_with_make(arguments: list[str]) -> str | None:
 
 
 def problem_with_python(arguments: list[str]) -> str | None:
+    if arguments and arguments[0].endswith(".py"):
+        return None if (ROOT / arguments[0]).exists() else f"python {arguments[0]}: there is no such file"
     if arguments[:1] != ["-m"]:
         return f"python {CHECKED_NOWHERE}" if arguments[:1] != ["-c"] else None
     module, rest = arguments[1], arguments[2:]

@@ -119,7 +119,8 @@ async def open_gateway(
     http, metrics = free_ports(2)
     ports = GatewayPorts(http, metrics, laboratory.events_ports.pop())
     log = folder / "gateway.log"
-    given = {**laboratory.mesh.speaker_environment, **HIGH_LIMITS, **(environment or {})}
+    mcp = {"GATEWAY_MCP_URL": f"{ports.url}/v1/mcp"}
+    given = {**laboratory.mesh.speaker_environment, **HIGH_LIMITS, **mcp, **(environment or {})}
     process = gateway_process(ports, laboratory.mesh.addresses.ingress_url, SECRET, log, given)
     try:
         await process.start()

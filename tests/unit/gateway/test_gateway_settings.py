@@ -23,6 +23,16 @@ WRONG = [
         {**SECRET, "PORT": "0", "METRICS_PORT": "x", "RESTATE_INGRESS_URL": "y", "GATEWAY_REQUESTS_MAX": "0"},
         ["PORT: ", "METRICS_PORT: ", "RESTATE_INGRESS_URL: ", "GATEWAY_REQUESTS_MAX: "],
     ),
+    *(
+        ({**SECRET, "GATEWAY_MCP_URL": url}, ["GATEWAY_MCP_URL: ", "https://mesh.example.com/v1/mcp"])
+        for url in (
+            "https://mesh.example.com",
+            "https://mesh.example.com/v1/mcp/",
+            "https://mesh.example.com/v1/mcp?a=b",
+            "https://mesh.example.com/v1/mcp#a",
+            "https://alice@mesh.example.com/v1/mcp",
+        )
+    ),
 ]
 
 
@@ -42,7 +52,15 @@ def test_missing_or_invalid_settings_are_named(
     assert "x" * 31 not in printed
 
 
-@pytest.mark.parametrize("environment", [SECRET, PROVIDER, {**SECRET, "GATEWAY_JWKS_URL": ""}])
+@pytest.mark.parametrize(
+    "environment",
+    [
+        SECRET,
+        PROVIDER,
+        {**SECRET, "GATEWAY_JWKS_URL": "", "GATEWAY_MCP_URL": ""},
+        {**SECRET, "GATEWAY_MCP_URL": "https://mesh.example.com/v1/mcp"},
+    ],
+)
 def test_gateway_settings_load_when_they_are_sufficient(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
