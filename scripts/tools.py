@@ -227,19 +227,38 @@ def unpack_debian_package(tool: Tool) -> str:
 
 
 def install_debian_package(tool: Tool) -> str:
-    """Install Debian's package and those that it needs. Only for programs that no service starts."""
+    """Install Debian's package and those that it needs. Only for programs that no service starts.
+
+    `files` are written before, for example so that a package starts no service. Existing ones are kept.
+    """
     debian = debian_pins(tool)
     if not debian.get("install"):
         raise Unavailable("")
     if os.geteuid() != 0:
         raise Unavailable(f"only root can install it; run `apt-get install {debian['package']}`")
+    for name, text in debian.get("files", {}).items():
+        write_new(Path(name), text)
     with scratch(tool) as folder:
         run(["apt-get", "update"], folder)
         install = ["apt-get", "install", "--yes", "--no-install-recommends", debian["package"]]
         run(install, folder, DEBIAN_FRONTEND="noninteractive")
     tool.work.mkdir(parents=True, exist_ok=True)
-    tool.binary.symlink_to(f"/{debian['member']}")
+    tool.binary.symlink_to(newest_match(debian["member"]))
     return f"Debian's package {debian['package']}"
+
+
+def write_new(file: Path, text: str) -> None:
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+def newest_match(member: str) -> Path:
+    """Return an installed file of a package. Its path may have a `*` for a number, of which the highest is taken."""
+    found = sorted(Path("/").glob(member), key=lambda path: [int(part) for part in path.parts if part.isdecimal()])
+    if not found:
+        raise Unavailable(f"the installed package has no {member}")
+    return found[-1]
 
 
 def debian_pins(tool: Tool) -> Mapping[str, Any]:

@@ -14,9 +14,10 @@ from xdist.scheduler import LoadScopeScheduling
 from tests import forks
 from tests.gateway.front import gateway
 from tests.laboratory import laboratory
+from tests.postgres import postgres
 from tests.traces.observatory import observed
 
-__all__ = ["gateway", "laboratory", "observed"]
+__all__ = ["gateway", "laboratory", "observed", "postgres"]
 
 MESHES = ("observed as it is", "observed always replaying", "as it is", "always replaying")
 """The parameters' ids of the fixtures above, the longer ones first."""

@@ -5,6 +5,7 @@ that writes is waited for until it has ended, because only the called handler kn
 customer is told what was done.
 """
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import restate
@@ -80,11 +81,12 @@ async def call_tool(ctx: restate.Context, tool: Tool[Input, Output], request: In
         raise
 
 
-async def last_word(write: restate.RestateDurableFuture[Any]) -> None:
+async def last_word(write: restate.RestateDurableFuture[Any], call_off: Callable[[], None] = lambda: None) -> None:
     """Wait until a write has ended, also if this handler is cancelled meanwhile.
 
     For a write outside the mesh, such as a payment provider's: `charged = ctx.run_typed("charge", …)`, then
-    `await last_word(charged)`, then `await charged`. Await nothing that can be cancelled after the write.
+    `await last_word(charged)`, then `await charged`. Await nothing that can be cancelled after the write. `call_off` is
+    called at the cancellation. It may prevent a write that has not begun.
 
     Raises TerminalError OUTCOME_UNKNOWN at a second cancellation, which only operators make.
     """
@@ -92,6 +94,7 @@ async def last_word(write: restate.RestateDurableFuture[Any]) -> None:
         await restate.gather(write)
     except restate.TerminalError:
         # Restate raises a cancellation once, and has passed it on to the called handler.
+        call_off()
         try:
             await restate.gather(write)
         except restate.TerminalError as error:
