@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from switchboard.agent import Agent
 from switchboard.contract import FromIdentity, NoInput, PersonalInput, Resolved, Text, Tool, ToolInput
+from switchboard.mcp_server import Caller, McpServer, McpTool
 from switchboard.messages import WireModel
 from switchboard.text import Line, Name, Paragraph, quoted
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from switchboard.toolkit.clock import business_now
     from switchboard.toolkit.declare import tool_object, tool_service, tool_workflow
     from switchboard.toolkit.implement import checks, implements
+    from switchboard.toolkit.mcp_tools import McpTools
     from switchboard.toolkit.refusal import Refusal
     from switchboard.toolkit.rpc import allowed, call_tool, last_word, notify_customer, send_tool
     from switchboard.toolkit.saga import Saga
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agent",
+    "Caller",
     "FromIdentity",
     "Line",
+    "McpServer",
+    "McpTool",
+    "McpTools",
     "Name",
     "NoInput",
     "Paragraph",
@@ -56,6 +62,7 @@ __all__ = [
 ]
 
 LAZY_IMPORTS = {
+    "McpTools": "switchboard.toolkit.mcp_tools:McpTools",
     "Refusal": "switchboard.toolkit.refusal:Refusal",
     "Saga": "switchboard.toolkit.saga:Saga",
     "Sessions": "switchboard.session.sessions:Sessions",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from switchboard.contract import IDENTITY_FIELDS, Tool
+from switchboard.mcp_server import McpServer
 from switchboard.messages import Card
 
 STEPS_MAX = 8
@@ -47,6 +48,9 @@ class Agent:
     tools: tuple[Tool[Any, Any], ...] = ()
     """The tools that the model may call. Names must be unique and must not begin with `handoff_to_`."""
 
+    servers: tuple[McpServer, ...] = ()
+    """MCP servers whose declared tools the model may call too. See `McpServer.only` for some of them."""
+
     steps_max: int = STEPS_MAX
     """Maximum number of model calls in one turn."""
 
@@ -66,6 +70,8 @@ class Agent:
                 "decide whether to hand off"
             )
         names = [tool.name for tool in self.tools]
+        # In a turn, the tools of the servers are among `tools`.
+        names += [tool.model_name for server in self.servers for tool in server.declared]
         duplicates = sorted({name for name in names if names.count(name) > 1})
         if duplicates:
             raise ValueError(

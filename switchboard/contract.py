@@ -6,7 +6,7 @@ Contracts import pydantic only. An agent and the service that implements a tool 
 import inspect
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -191,6 +191,15 @@ class Tool(Generic[Input, Output]):
     @property
     def spoken_label(self) -> str:
         return self.label or self.handler.replace("_", " ")
+
+    @property
+    def offered(self) -> bool:
+        """Whether the model is told of the tool. Only tools of MCP servers can be out of reach."""
+        return True
+
+    def accept(self, given: Mapping[str, Any]) -> Input:
+        """Return the input that a model's arguments and the identity make up. Raises ValidationError."""
+        return self.input.model_validate(given)
 
     @property
     def requires_verified_customer(self) -> bool:

@@ -193,7 +193,7 @@ def validate_call(
         return refusal(call, "Not handed over: use the results beside this first, then hand off with that call alone.")
     tool = agent.tool(call.tool)
     if tool is None:
-        known = ", ".join(tool.name for tool in agent.tools) or "none"
+        known = ", ".join(tool.name for tool in agent.tools if tool.offered) or "none"
         return refusal(call, f"There is no tool {call.tool[:NAME_SHOWN_CHARS]!r}. Tools: {known}.")
     try:
         given = parse_json(call.arguments or "{}")
@@ -215,7 +215,7 @@ def approve(
     identified = {name: getattr(identity, part) for name, part in filled.items()}
     try:
         complete = visible_json(given) | identified
-        arguments = validated_input(tool, complete) if null_is_absent else tool.input.model_validate(complete)
+        arguments = validated_input(tool, complete) if null_is_absent else tool.accept(complete)
     except ValidationError as error:
         return Unfit(refusal(call, f"The arguments do not fit: {explain(error)}. Correct them, or ask the customer."))
     except ArithmeticError:
@@ -278,7 +278,7 @@ def validated_input(tool: Tool[Any, Any], given: dict[str, Any]) -> Any:
     Many models write null for an optional argument that they leave out, so a null that does not fit counts as absent.
     """
     try:
-        return tool.input.model_validate(given)
+        return tool.accept(given)
     except ValidationError as error:
         wrong = {problem["loc"][0] for problem in error.errors(include_url=False) if len(problem["loc"]) == 1}
         nulls = {name for name in wrong if given.get(str(name), "") is None}

@@ -324,4 +324,5 @@ def estimated(asking: Asking, added: Sequence[Message], model: Model) -> Spent:
 @functools.cache
 def tools_size(agent: Agent) -> int:
     """About the size of an agent's tools in a request, in bytes."""
-    return sum(len(tool.purpose.encode()) + len(str(tool.parameters())) for tool in agent.tools)
+    offered = [tool for tool in agent.tools if tool.offered]
+    return sum(len(tool.purpose.encode()) + len(str(tool.parameters())) for tool in offered)

@@ -7,7 +7,7 @@ from typing import Any
 
 import restate
 
-from switchboard.loop.call_report import UNKNOWN, is_outcome_unknown
+from switchboard.loop.call_report import KILLED, UNKNOWN, is_outcome_unknown
 from switchboard.loop.decide import AWAITS_CONSENT, ApprovedCall, UncheckedCall, ValidatedCall
 from switchboard.loop.listener import Listener
 from switchboard.messages import HeldCall, Identity, ToolResult
@@ -116,7 +116,8 @@ async def settle(
 def failed_result(call_id: str, error: restate.TerminalError) -> ToolResult:
     """Return the result of a call that a tool refused, or whose outcome the tool does not know."""
     if is_outcome_unknown(error.status_code, error.message):
-        return ToolResult(call_id=call_id, ok=False, outcome="unknown", content=UNKNOWN)
+        why = UNKNOWN if error.message in ("", KILLED) else shorten(error.message.encode())
+        return ToolResult(call_id=call_id, ok=False, outcome="unknown", content=why)
     quotes = ("",) if QUOTES_OTHERS in (error.metadata or {}) else ()
     return ToolResult(call_id=call_id, ok=False, content=shorten(error.message.encode()), others_words=quotes)
 

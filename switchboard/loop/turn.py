@@ -1,13 +1,14 @@
 """The loop. One turn: a bounded number of steps, each a model call and the tool calls it asked for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import restate
 
 from switchboard.agent import Agent
 from switchboard.loop.attempts import NO_MODEL, SETUP, TOO_LONG, GiveUp, Plan
 from switchboard.loop.call_report import close_open_calls, report_calls
-from switchboard.loop.checks import check_calls
+from switchboard.loop.checks import NOT_MADE, check_calls
 from switchboard.loop.decide import (
     Act,
     Answer,
@@ -21,6 +22,7 @@ from switchboard.loop.decide import (
 )
 from switchboard.loop.decisions import JOURNAL, Asking, Observe, request_decision
 from switchboard.loop.fanout import fan_out
+from switchboard.loop.foreign import equip
 from switchboard.loop.listener import Listener
 from switchboard.messages import (
     HeldCall,
@@ -31,6 +33,7 @@ from switchboard.messages import (
     Question,
     Reply,
     Spent,
+    ToolResult,
     TurnOutcome,
     TurnRequest,
 )
@@ -79,7 +82,12 @@ async def run_turn(
     added: list[Message] = []
     asking = Asking(agent, models, request, observe, listener=listener)
     try:
-        outcome = await take_steps(ctx, asking, added)
+        equipped = await equip(ctx, agent)
+        asking.agent = equipped.agent
+        if equipped.cancelled:
+            outcome = TurnOutcome(next=Interrupted(), added=none_made(request, agent))
+        else:
+            outcome = await take_steps(ctx, asking, added)
     except restate.TerminalError:
         # Every failure of a model or a tool is handled below, so this is our own cancellation.
         outcome = TurnOutcome(next=Interrupted(), added=close_open_calls(added))
@@ -145,6 +153,15 @@ async def take_steps(ctx: restate.Context, asking: Asking, added: list[Message])
     return apology(STEPS_USED_UP, ASK_FOR_LESS, added)
 
 
+def none_made(request: TurnRequest, agent: Agent) -> tuple[Message, ...]:
+    """Return the messages about confirmed calls of a turn that was interrupted before any of them was made."""
+    if not request.confirmed:
+        return ()
+    calls = released_calls(request.confirmed)
+    results = [ToolResult(call_id=call.call_id, ok=False, content=NOT_MADE) for call in calls]
+    return (for_customers(ModelReply(agent=agent.name, calls=calls), agent), *results)
+
+
 def decide_as_journaled(reply: ModelReply, agent: Agent, request: TurnRequest) -> Decision:
     """Decide about a reply. A replay of a journal of version 1 must come to the decision that it had then.
 
@@ -162,7 +179,7 @@ async def act_on(
     identity = asking.request.identity
     match decision:
         case Answer(text):
-            return TurnOutcome(next=Reply(text=text), added=tuple(added))
+            return with_doubts(text, added)
         case HandOver(hand_off, closed):
             return TurnOutcome(next=hand_off, added=(*added, closed))
         case AskAgain(note):
@@ -177,6 +194,15 @@ async def act_on(
             if checked.cancelled:
                 return TurnOutcome(next=Interrupted(), added=tuple(added))
             return TurnOutcome(next=question(checked.held), added=tuple(added)) if checked.held else None
+
+
+def with_doubts(text: str, added: Sequence[Message]) -> TurnOutcome:
+    """End a turn with a reply. If it is unknown whether something was done, the customer is told, whatever the model
+    says."""
+    doubts = replace(report_calls(added), done=(), failed=()).sentence()
+    if not doubts:
+        return TurnOutcome(next=Reply(text=text), added=tuple(added))
+    return TurnOutcome(next=Reply(text=f"{text}\n\n{doubts}"), added=(*added, Notice(text=doubts)))
 
 
 REASONS = {

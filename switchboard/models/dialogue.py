@@ -244,7 +244,7 @@ def instructions(agent: Agent) -> str:
 @functools.cache
 def tool_functions(agent: Agent) -> tuple[Function, ...]:
     """The agent's tools. Made once: building schemas was a fifth of a turn's CPU time."""
-    return tuple(Function(tool.name, tool.purpose, tool.parameters()) for tool in agent.tools)
+    return tuple(Function(tool.name, tool.purpose, tool.parameters()) for tool in agent.tools if tool.offered)
 
 
 @functools.cache

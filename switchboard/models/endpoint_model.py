@@ -42,7 +42,8 @@ class EndpointModel(ABC):
             content = await self._endpoint.send(self.path, body)
         else:
             content = await self._watched(body, observer)
-        known = [tool.name for tool in agent.tools] + [HANDOFF_PREFIX + peer.name for peer in request.peers]
+        known = [tool.name for tool in agent.tools if tool.offered]
+        known += [HANDOFF_PREFIX + peer.name for peer in request.peers]
         return self._read(content, agent.name, self.name, self._origin, known)
 
     def body(self, agent: Agent, request: TurnRequest, added: Sequence[Message]) -> dict[str, Any]:

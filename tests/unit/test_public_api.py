@@ -11,8 +11,12 @@ import switchboard
 
 PUBLIC = {
     "Agent",
+    "Caller",
     "FromIdentity",
     "Line",
+    "McpServer",
+    "McpTool",
+    "McpTools",
     "Name",
     "NoInput",
     "Paragraph",
@@ -51,7 +55,19 @@ sys.meta_path.insert(0, Refuser())
 {code}
 """
 
-EXTRAS = {"fastapi", "cryptography", "starlette", "yaml", "rich", "typer", "psutil", "pytest", "watchfiles"}
+EXTRAS = {
+    "fastapi",
+    "cryptography",
+    "starlette",
+    "yaml",
+    "rich",
+    "typer",
+    "psutil",
+    "pytest",
+    "watchfiles",
+    "mcp",
+    "jsonschema",
+}
 """Packages that pyproject.toml lists as extras: for the gateway, the command line, the tests and the demo model."""
 
 SERVER_PACKAGES = {"restate", "aiohttp", "openai", "granian", "prometheus_client", "opentelemetry", "uvloop"}

@@ -1,0 +1,1 @@
+"""Tools of MCP servers: a Restate service for each server, whose handlers call the server."""

@@ -1,0 +1,1 @@
+"""MCP servers as tools, on a real mesh with real MCP servers."""

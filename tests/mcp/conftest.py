@@ -1,0 +1,128 @@
+"""The mesh of these tests: sessions and an agent, the tools of MCP servers, and the servers as real processes."""
+
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from switchboard import testing
+from switchboard.local.process import Process, free_ports
+from switchboard.retry import RetryPolicy, retry
+from switchboard.runtime.mesh_file import MeshDefinition, MeshProject, ServiceDefinition
+from switchboard.testing import JSON, Answer, Customer, calls, says, scene
+from tests.parts import PROJECT, need_restate_server
+
+DONE = says("Done.")
+SCENES_KEPT = 200
+WHILE_DOWN = RetryPolicy(pause=timedelta(milliseconds=200), attempts_max=200)
+
+
+def definition() -> MeshDefinition:
+    return MeshDefinition(
+        name="mcp-tests",
+        services={
+            "front": ServiceDefinition(
+                module="tests.mcp.front", port=9391, uses=("model", "restate-admin", "speaker-keys")
+            ),
+            "mcp_tools": ServiceDefinition(module="tests.mcp.tools", port=9392, uses=()),
+        },
+    )
+
+
+@dataclass
+class McpMesh(testing.Laboratory):
+    """The mesh with the logs of its MCP servers: every effect is a line."""
+
+    folder: Path
+    servers: dict[str, Process]
+    scenes: list[JSON] = field(default_factory=list)
+    reply: str = ""
+    """The reply to the last message that led to calls."""
+
+    @property
+    def tools(self) -> Process:
+        return self.mesh.services["mcp_tools"]
+
+    def effects(self, what: str, server: str = "shop") -> list[str]:
+        """The lines of a server's log that begin so."""
+        log = self.folder / f"{server}.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        return [line for line in lines if line.startswith(what)]
+
+    async def result(self, customer: Customer, call: tuple[str, Any], *, confirms: bool = True) -> JSON:
+        """The result of a call by the model, after the customer's yes if it asks for one."""
+        return (await self.results(customer, call, confirms=confirms))[-1]
+
+    async def results(self, customer: Customer, *made: tuple[str, Any], confirms: bool = True) -> list[JSON]:
+        """The results of calls by the model in one step."""
+        text = f"go {uuid4()}"
+        self.scenes.append(scene(text, calls(*made), DONE))
+        await self.model.plays(scene("^yes$", DONE), *self.scenes[-SCENES_KEPT:])
+        answer = await patiently(customer, text)
+        self.reply = answer.text
+        if answer.body["confirmation"] and confirms:
+            await patiently(customer, "yes")
+        return [message for message in await messages_of(customer) if message["kind"] == "tool"]
+
+
+async def patiently(customer: Customer, text: str) -> Answer:
+    """Say a text, and say it again under the same key while Restate is down."""
+    key = uuid4().hex
+
+    async def say() -> Answer:
+        answer = await customer.says(text, key)
+        assert answer.status == 200, answer
+        return answer
+
+    return await retry(say, WHILE_DOWN, (aiohttp.ClientError, AssertionError))
+
+
+async def messages_of(customer: Customer) -> list[JSON]:
+    return await retry(customer.messages, WHILE_DOWN, (aiohttp.ClientError, KeyError))
+
+
+def server_process(name: str, module: str, port: int, folder: Path, **environment: str) -> Process:
+    """An MCP server over HTTP, not yet started."""
+    command = [sys.executable, "-m", f"tests.mcp.{module}", str(port)]
+    health = f"http://127.0.0.1:{port}/health"
+    return Process(name, command, environment, port, health, folder / f"{name}.out", folder=PROJECT)
+
+
+def shop_process(name: str, port: int, folder: Path, honours_key: bool) -> Process:
+    log, honours = str(folder / f"{name}.log"), "1" if honours_key else "0"
+    return server_process(name, "shop", port, folder, SHOP_LOG=log, SHOP_HONOURS_KEY=honours)
+
+
+@pytest.fixture(scope="package", params=["as it is", "always replaying"])
+async def mcp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[McpMesh]:
+    need_restate_server()
+    folder = tmp_path_factory.mktemp("mcp")
+    shop_port, depot_port, bad_port = free_ports(3)
+    servers = {
+        "shop": shop_process("shop", shop_port, folder, honours_key=True),
+        "depot": shop_process("depot", depot_port, folder, honours_key=False),
+        "bad": server_process("bad", "bad_server", bad_port, folder),
+    }
+    environment = {
+        "SHOP_PORT": str(shop_port),
+        "DEPOT_PORT": str(depot_port),
+        "BAD_PORT": str(bad_port),
+        "SHOP_LOG": str(folder / "till.log"),
+        "SHOP_HONOURS_KEY": "1",
+    }
+    try:
+        for server in servers.values():
+            await server.start()
+        replays = request.param == "always replaying"
+        project = MeshProject(PROJECT, definition())
+        async with testing.open_laboratory(project, folder / "mesh", replays, environment) as opened:
+            yield McpMesh(opened.mesh, opened.http, opened.model, replays, folder, servers)
+    finally:
+        for server in servers.values():
+            await server.kill()

@@ -1,0 +1,119 @@
+"""The MCP servers of the test mesh, and the agent that may call their tools."""
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+
+from switchboard import Agent, Caller, McpServer, McpTool
+from tests.mcp.bad_server import FAULTS, SILENT
+from tests.parts import PROJECT
+
+NODE_MODULES = PROJECT / "node_modules"
+KINDS = ("read", "write")
+REFUSED = ("read_broken_schema", "read_long_schema", "read_identity", "read_missing")
+SECRET = "sesame-0815"
+
+
+async def authorize(caller: Caller | None) -> Mapping[str, str]:
+    return {"Authorization": f"Bearer {SECRET}-{caller.customer_id if caller else 'nobody'}"}
+
+
+def url(name: str) -> str:
+    return f"http://127.0.0.1:{os.environ[name]}/mcp"
+
+
+SHOP = McpServer(
+    "Shop",
+    url=lambda: url("SHOP_PORT"),
+    authorize=authorize,
+    tools=(
+        McpTool("get_order", identity={"account": "customer_id"}, purpose="Look an order up."),
+        McpTool("add_note", repeatable=True),
+        "set_address",
+        McpTool("refund", repeatable=True),
+        McpTool("whoami", verified=False),
+        "show",
+        "wait",
+    ),
+)
+"""Honours the key, and is said to do so."""
+
+DEPOT = McpServer(
+    "Depot",
+    url=lambda: url("DEPOT_PORT"),
+    tools=(
+        McpTool("add_note", alias="depot_note"),
+        McpTool("refund", alias="depot_refund"),
+        McpTool("set_address", alias="depot_address"),
+    ),
+)
+"""Does not honour the key."""
+
+TILL = McpServer(
+    "Till",
+    command=(sys.executable, "-m", "tests.mcp.shop", "stdio"),
+    environment=("SHOP_LOG", "SHOP_HONOURS_KEY", "PYTHONPATH"),
+    tools=(McpTool("add_note", alias="till_note"), McpTool("show", alias="till_show")),
+)
+"""The same over standard input and output."""
+
+GONE = McpServer("Gone", command=(sys.executable, "-c", "raise SystemExit(1)"), tools=("gone_tool",))
+"""Dies at the start."""
+
+QUICK = timedelta(seconds=2)
+
+BAD = McpServer(
+    "Bad",
+    url=lambda: url("BAD_PORT"),
+    tools=(*(f"{kind}_{fault}" for kind in KINDS for fault in FAULTS), "read_injects", "read_lies", *REFUSED),
+)
+"""Does everything wrong, over HTTP."""
+
+SLOW = McpServer(
+    "Slow",
+    url=lambda: url("BAD_PORT"),
+    timeout=QUICK,
+    tools=tuple(f"{kind}_{fault}" for kind in KINDS for fault in SILENT),
+)
+"""Does not answer."""
+
+PIPE = (sys.executable, "-m", "tests.mcp.bad_server", "stdio")
+BAD_PIPE = McpServer(
+    "BadPipe",
+    command=PIPE,
+    environment=("PYTHONPATH",),
+    tools=tuple(McpTool(f"write_{fault}", alias=f"pipe_{fault}") for fault in ("huge", "disconnect", "no_result")),
+)
+"""The same over standard input and output."""
+
+SLOW_PIPE = McpServer(
+    "SlowPipe",
+    command=PIPE,
+    environment=("PYTHONPATH",),
+    timeout=QUICK,
+    tools=tuple(McpTool(f"write_{fault}", alias=f"pipe_{fault}") for fault in ("hang", "garbage")),
+)
+
+EVERYTHING = McpServer(
+    "Everything",
+    command=("node", str(NODE_MODULES / "@modelcontextprotocol/server-everything/dist/index.js"), "stdio"),
+    tools=(
+        "echo",
+        "get-sum",
+        "get-tiny-image",
+        "get-resource-links",
+        "get-structured-content",
+        "get-annotated-message",
+    ),
+)
+"""The reference server of the protocol, which others wrote in another language."""
+
+SERVERS = (SHOP, DEPOT, TILL, GONE, BAD, SLOW, BAD_PIPE, SLOW_PIPE, EVERYTHING)
+
+desk = Agent(
+    name="Desk",
+    handles="Orders of the shop.",
+    instructions="You help the customers of a shop.",
+    servers=SERVERS,
+)
