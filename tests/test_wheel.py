@@ -52,7 +52,10 @@ def test_wheel_contains_every_file_of_the_package(names: list[str]) -> None:
 def test_wheel_contains_no_tests_and_no_compiled_files(names: list[str]) -> None:
     assert [name for name in names if name.endswith(".pyc") or PurePosixPath(name).name.startswith("test_")] in (
         [],
-        ["switchboard/templates/project/tests/test_{{module}}.py.tmpl"],
+        [
+            "switchboard/templates/mcp/tests/test_deliveries.py.tmpl",
+            "switchboard/templates/project/tests/test_{{module}}.py.tmpl",
+        ],
     )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from switchboard.cli.additions import Addition
+
 if TYPE_CHECKING:
     from switchboard.cli.ask import Conversation
     from switchboard.runtime.mesh_file import MeshProject
@@ -432,13 +434,16 @@ def doctor(ingress_url: IngressUrl = INGRESS_URL, admin_url: AdminUrl = ADMIN_UR
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="Name of the project and of its new folder.")],
+    additions: Annotated[
+        list[Addition] | None, typer.Option("--with", help="Add an example: mcp, tools of an MCP server.")
+    ] = None,
 ) -> None:
     """Create a project with your own mesh. It has an agent, two tools, tests, a Dockerfile and Helm values."""
     from switchboard.cli.console import out, report_errors
     from switchboard.cli.new import new as make
 
     with report_errors():
-        out.print(make(name, Path.cwd()), markup=False, highlight=False, soft_wrap=True)
+        out.print(make(name, Path.cwd(), additions or ()), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

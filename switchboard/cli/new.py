@@ -6,18 +6,20 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
+from switchboard.cli.additions import Addition, words_of
 from switchboard.cli.values import values_text
 from switchboard.local.problem import InvalidCommand
 from switchboard.runtime.mesh_file import MESH_FILE, MESH_NAME, PATTERN_RULES, read_mesh_file
 
 DISTRIBUTION = "switchboard-mesh"
-TEMPLATES = files("switchboard") / "templates" / "project"
+ALL_TEMPLATES = files("switchboard") / "templates"
+TEMPLATES = ALL_TEMPLATES / "project"
 
 SUFFIX = ".tmpl"
 """Suffix of every template's file name. It keeps linters, type checkers and test runners away from the templates."""
@@ -37,7 +39,7 @@ TEMPLATE_SERVICES = {"Orders", "CustomerUsage", "IdentityChecks", "Session", "St
 """Names of the Restate services in every project. The agent is a Restate service too and needs a different name."""
 
 
-def new(name: str, parent: Path) -> str:
+def new(name: str, parent: Path, additions: Sequence[Addition] = ()) -> str:
     """Create the folder `name` in `parent` and return the next steps. Raises InvalidCommand, leaving no files."""
     module = module_name(name)
     folder = parent / name
@@ -45,7 +47,7 @@ def new(name: str, parent: Path) -> str:
     try:
         draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))
         try:
-            write_project(draft, name, module)
+            write_project(draft, name, module, additions)
             draft.chmod(FOLDER_MODE)
             draft.rename(folder)  # An empty folder with that name is replaced.
         except BaseException:
@@ -89,10 +91,12 @@ def refuse_used(folder: Path, name: str) -> None:
     )
 
 
-def write_project(folder: Path, name: str, module: str) -> None:
+def write_project(folder: Path, name: str, module: str, additions: Sequence[Addition] = ()) -> None:
     """Write all templates and the chart values generated from mesh.toml into the folder."""
     words = {"name": name, "module": module, "agent": agent_name(name), "version": version(DISTRIBUTION)}
-    for path, template in templates(TEMPLATES, PurePosixPath()):
+    words |= words_of(additions, module)
+    places = [TEMPLATES, *(ALL_TEMPLATES / addition for addition in dict.fromkeys(additions))]
+    for path, template in (found for place in places for found in templates(place, PurePosixPath())):
         target = folder / filled(path.as_posix(), words).removesuffix(SUFFIX)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")

@@ -3,11 +3,13 @@
 import contextlib
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
+from switchboard.cli.additions import Addition
 from switchboard.cli.new import new
 from switchboard.local.problem import InvalidCommand
 from switchboard.local.process import free_ports
@@ -157,6 +159,37 @@ def test_new_agent_has_a_name_different_from_other_services(tmp_path: Path, name
     new(name, tmp_path)
     orders = (tmp_path / name / name.replace("-", "_") / "orders.py").read_text()
     assert f'name="{agent}"' in orders
+
+
+def test_new_has_no_trace_of_what_was_not_added(tmp_path: Path) -> None:
+    new("shop", tmp_path)
+    texts = [path.read_text() for path in (tmp_path / "shop").rglob("*") if path.is_file()]
+    assert not [text for text in texts if "{{" in text or "Mcp" in text or "DELIVERIES" in text]
+
+
+def test_new_adds_an_mcp_server(tmp_path: Path) -> None:
+    new("my-shop", tmp_path, [Addition.MCP, Addition.MCP])
+    folder = tmp_path / "my-shop" / "my_shop"
+    assert "servers=(DELIVERIES,)," in (folder / "orders.py").read_text()
+    assert "from my_shop.deliveries import DELIVERIES\n" in (folder / "orders.py").read_text()
+    assert (
+        "serve(orders, identity_checks_object(facts_on_record), McpTools(DELIVERIES), name"
+        in (folder / "tools.py").read_text()
+    )
+    assert "[demo,gateway,mcp]==" in (tmp_path / "my-shop" / "requirements.in").read_text()
+    done = subprocess.run(
+        [sys.executable, "-c", "from my_shop.orders import agent; print(agent.servers[0].name)"],
+        cwd=tmp_path / "my-shop",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "Deliveries\n"
+
+
+def test_new_names_what_can_be_added(tmp_path: Path) -> None:
+    assert "'mcp'" in run_in(tmp_path, "new", "shop", "--with", "mysql").stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_new_rejects_a_folder_that_is_not_empty(tmp_path: Path) -> None:
