@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.cli.conftest import run_in, start_up
 from tests.parts import PROJECT, need_restate_server
 
-MCP = PROJECT / "examples" / "mcp"
+MCP = PROJECT / "examples" / "mcp-tools"
 
 
 def test_agent_of_the_mcp_example_calls_a_real_server(tmp_path: Path) -> None:
