@@ -19,11 +19,18 @@ class LookUp(ToolInput):
     name: str
 
 
+class Book(Wait):
+    """`name` is unique, so that an effect that happened twice is noticed."""
+
+
 class Said(WireModel):
     said: str
 
 
 WAIT = Tool(BENCH_TOOLS, "wait", "Wait for a while.", Wait, Said, read_only=True)
 LOOK_UP = Tool(BENCH_TOOLS, "look_up", "Look something up.", LookUp, Said, read_only=True)
+BOOK = Tool(BENCH_TOOLS, "book", "Book something after a while.", Book, Said)
 
-bench = Agent(name=AGENT, handles="Measurements.", instructions=INSTRUCTIONS, tools=(WAIT, LOOK_UP))
+TOOLS = (WAIT, LOOK_UP, BOOK)
+
+bench = Agent(name=AGENT, handles="Measurements.", instructions=INSTRUCTIONS, tools=TOOLS)

@@ -1,29 +1,59 @@
 """The machine, its current speed, and the CPU time of processes."""
 
+import contextlib
 import os
 import platform
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 
+from switchboard.local.process import Process
 from switchboard.local.restate_server import find_binary
 
 PROBE_ITERATIONS = 1_000_000
 PACKAGES = ("restate-sdk", "openai", "granian", "pydantic", "aiohttp", "uvloop")
+PEER_PACKAGES = ("openai-agents", "langgraph", "dbos", "pydantic-ai-slim", "temporalio", "temporalio-openai-agents")
 PROJECT = Path(__file__).resolve().parents[1]
 PINS = PROJECT / "requirements/bench.txt"
 
 
-def cpu_ms(pids: Mapping[str, int]) -> dict[str, float]:
-    """Return the CPU time of these processes in ms: all threads, user and system."""
-    used = {name: psutil.Process(pid).cpu_times() for name, pid in pids.items()}
-    return {name: (times.user + times.system) * 1000 for name, times in used.items()}
+def cpu_ms(processes: Sequence[Process]) -> dict[str, float]:
+    """Return the CPU time of these processes and all their children in ms: all threads, user and system."""
+    return {process.name: sum(map(used_ms, family(process))) for process in processes}
+
+
+def memory_mb(processes: Sequence[Process]) -> float:
+    """Return the memory of these processes and their children. What several of them share is counted once."""
+    return sum(own_bytes(each) for process in processes for each in family(process)) / 1_000_000
+
+
+def family(process: Process) -> list[psutil.Process]:
+    """PostgreSQL has a process for each connection."""
+    parent = psutil.Process(process.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def used_ms(process: psutil.Process) -> float:
+    """Include the children that have exited. A process that exits just now is counted with its parent next time."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        times = process.cpu_times()
+        ended = (getattr(times, "children_user", 0.0), getattr(times, "children_system", 0.0))
+        return (times.user + times.system + sum(ended)) * 1000
+    return 0.0
+
+
+def own_bytes(process: psutil.Process) -> int:
+    """Return a process's share of the memory that it uses (PSS on Linux)."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        memory = process.memory_full_info()
+        return int(getattr(memory, "pss", memory.uss))
+    return 0
 
 
 def calibrate() -> float:
@@ -45,7 +75,7 @@ def description() -> dict[str, str]:
         "python": platform.python_version(),
         "restate-server": restate_version(),
         **{name: version(name) for name in PACKAGES},
-        "openai-agents": pinned("openai-agents"),
+        **{name: pinned(name) for name in PEER_PACKAGES},
     }
 
 

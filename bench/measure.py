@@ -2,14 +2,19 @@
 
 import statistics
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
-from bench.load import converse, new_session, play, say, verify
-from bench.machine import calibrate
+from bench.crash import CRASH, crash
+from bench.laboratory import Laboratory
+from bench.load import logged_bytes, new_session, play, play_for, say, verify
+from bench.machine import calibrate, memory_mb
+from bench.programs import BARE, FLOOR
 from bench.results import Results
-from bench.systems import BARE, COLLECTOR_DOWN, OURS, TRACED, Laboratory, Ours, System
+from bench.systems import COLLECTOR_DOWN, OURS, TRACED, System
 from bench.workload import FAN_OUTS, HELLO, LOOK_UPS, fan_out
 
 SESSIONS = 32
@@ -19,10 +24,8 @@ WIDEST = max(FAN_OUTS)
 NEIGHBOURS = 2
 """Number of turns before and after a turn that are averaged with it, because a single turn is noisy."""
 
-WINDOWED = (OURS, BARE)
+WINDOWED = (OURS, BARE, FLOOR)
 """Systems that send the model a window of the conversation. The others send all of it and get slower with each turn."""
-
-WHOLE_HISTORY_TURNS_MAX = 100
 
 TURNS_PER_S = "turns/s, {} tools"
 CPU_MS = "CPU ms per turn, {} tools"
@@ -30,6 +33,10 @@ ALONE_MS = "ms, single turn"
 FAN_OUT_MS = "ms, single fan-out"
 TURN_MS = "ms, turn {}"
 LOGGED_BYTES = "bytes logged per turn, around turn {}"
+LOAD_BYTES = "bytes logged per turn, {} tools"
+MEMORY_MB = "MB of memory"
+"""Memory of all processes after the load with ALONE_TOOLS tools."""
+
 PROCESS_CPU_MS = "CPU ms of {}"
 """CPU time of one process of our mesh per turn with ALONE_TOOLS tools, under load."""
 
@@ -41,18 +48,33 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Plan:
-    """Numbers of repetitions. `long_turns` are the turns of a long conversation that are measured."""
+    """Numbers of repetitions, and the duration of each load.
 
-    rounds: int = 5
-    load_turns: int = 6
-    alone_sessions: int = 4
-    alone_turns: int = 6
+    `long_turns` are the turns of a long conversation that are measured, as far as they are reached in `long_limit`.
+    """
+
+    rounds: int = 2
+    load: timedelta = timedelta(seconds=3)
+    alone_sessions: int = 2
+    alone_turns: int = 5
     hops: int = 20
     long_turns: tuple[int, ...] = (4, 10, 100, 300)
-    model_calls: int = 200
+    long_limit: timedelta = timedelta(seconds=40)
+    crashes: int = 2
+    model_calls: int = 100
 
 
-QUICK = Plan(rounds=1, load_turns=2, alone_sessions=1, alone_turns=4, hops=5, long_turns=(10, 30), model_calls=20)
+QUICK = Plan(
+    rounds=1,
+    load=timedelta(seconds=0.5),
+    alone_sessions=1,
+    alone_turns=2,
+    hops=3,
+    long_turns=(4, 10),
+    long_limit=timedelta(seconds=10),
+    crashes=1,
+    model_calls=20,
+)
 
 
 def every_system(system: System, round_number: int) -> bool:
@@ -64,12 +86,17 @@ def untraced(system: System, round_number: int) -> bool:
     return system.name not in (TRACED, COLLECTOR_DOWN)
 
 
+def with_model(system: System, round_number: int) -> bool:
+    """The floor has no model whose latency could be set."""
+    return system.name != FLOOR
+
+
 def ours_only(system: System, round_number: int) -> bool:
     return system.name == OURS
 
 
 def whole_history_once(system: System, round_number: int) -> bool:
-    """A system that sends the whole history needs a minute for a long conversation, so measure it only once."""
+    """A system that sends the whole history needs long for a long conversation, so measure it only once."""
     return untraced(system, round_number) and (system.name in WINDOWED or round_number == 0)
 
 
@@ -85,11 +112,15 @@ class Measurement:
 
 async def under_load(tools: int, system: System, plan: Plan) -> Figures:
     """Measure concurrent sessions: throughput, and the CPU time of all processes of the system."""
-    result = await play(system, fan_out(tools), SESSIONS, plan.load_turns)
+    result = await play_for(system, fan_out(tools), SESSIONS, plan.load)
     figures = {
         TURNS_PER_S.format(tools): result.turns / result.seconds,
         CPU_MS.format(tools): result.cpu_ms / result.turns,
     }
+    if system.log:
+        figures[LOAD_BYTES.format(tools)] = result.logged_bytes / result.turns
+    if tools == ALONE_TOOLS:
+        figures[MEMORY_MB] = memory_mb(system.processes)
     if system.name == OURS and tools == ALONE_TOOLS:
         parts = {PROCESS_CPU_MS.format(name): used for name, used in result.cpu_ms_by_process.items() if used}
         figures |= {name: used / result.turns for name, used in parts.items()}
@@ -103,28 +134,26 @@ async def alone(series: str, tools: int, system: System, plan: Plan) -> Figures:
 
 
 async def long_conversation(system: System, plan: Plan) -> Figures:
-    """Measure the turns around `long_turns` in one long conversation."""
-    session = new_session()
-    tasks = [HELLO]
+    """Measure the turns around `long_turns` in one long conversation, until `long_limit` is over."""
+    session, deadline = new_session(), time.monotonic() + plan.long_limit.total_seconds()
     await say(system, session, HELLO)
+    latencies: list[float] = []
     figures: Figures = {}
     for turn in plan.long_turns:
-        if turn > WHOLE_HISTORY_TURNS_MAX and system.name not in WINDOWED:
+        # The greeting was turn 1.
+        first, last = turn - NEIGHBOURS - 2, turn + NEIGHBOURS - 1
+        logged = 0.0
+        while len(latencies) < last and time.monotonic() < deadline:
+            if len(latencies) == first:
+                logged = await logged_bytes(system)
+            latencies.append(await say(system, session, LOOK_UPS))
+        if len(latencies) < last:
             break
-        before = turn - NEIGHBOURS - 1 - len(tasks)
-        await converse(system, session, LOOK_UPS, before)
-        logged = await logged_bytes(system)
-        measured = 2 * NEIGHBOURS + 1
-        figures[TURN_MS.format(turn)] = statistics.median(await converse(system, session, LOOK_UPS, measured))
-        if logged:
-            figures[LOGGED_BYTES.format(turn)] = (await logged_bytes(system) - logged) / measured
-        tasks += [LOOK_UPS] * (before + measured)
-    await verify(system, session, tasks)
+        figures[TURN_MS.format(turn)] = statistics.median(latencies[first:last])
+        if system.log:
+            figures[LOGGED_BYTES.format(turn)] = (await logged_bytes(system) - logged) / (last - first)
+    await verify(system, session, [HELLO] + [LOOK_UPS] * len(latencies))
     return figures
-
-
-async def logged_bytes(system: System) -> float:
-    return await system.logged_bytes() if isinstance(system, Ours) else 0.0
 
 
 async def hand_off(system: System, plan: Plan) -> Figures:
@@ -146,7 +175,7 @@ MEASUREMENTS = (
         )
         for tools in FAN_OUTS
     ),
-    Measurement("a turn alone", partial(alone, ALONE_MS, ALONE_TOOLS), model_ms=ALONE_MODEL_MS, applies=every_system),
+    Measurement("a turn alone", partial(alone, ALONE_MS, ALONE_TOOLS), model_ms=ALONE_MODEL_MS, applies=with_model),
     Measurement("a fan-out alone", partial(alone, FAN_OUT_MS, WIDEST)),
     Measurement("a hand-off", hand_off, applies=ours_only),
     Measurement("a long conversation", long_conversation, applies=whole_history_once),
@@ -166,10 +195,19 @@ async def measure(laboratory: Laboratory, plan: Plan, results: Results) -> None:
                     continue
                 results.calibration_ms.append(round(calibrate(), 3))
                 figures = await measurement.take(system, plan)
-                for series, figure in figures.items():
-                    results.add(series, system.name, figure)
-                log_figures(round_number, measurement, system, figures)
+                add(results, round_number, measurement.title, system, figures)
         results.rounds = round_number + 1
+    await laboratory.set_model_latency(0)
+    for crash_number in range(plan.crashes):
+        for system in laboratory.systems:
+            if untraced(system, crash_number) and system.name != FLOOR:
+                add(results, crash_number, CRASH, system, await crash(system, laboratory))
+
+
+def add(results: Results, round_number: int, title: str, system: System, figures: Figures) -> None:
+    for series, figure in figures.items():
+        results.add(series, system.name, figure)
+    log_figures(round_number, title, system, figures)
 
 
 def rotated(systems: tuple[System, ...], round_number: int) -> tuple[System, ...]:
@@ -178,6 +216,6 @@ def rotated(systems: tuple[System, ...], round_number: int) -> tuple[System, ...
     return (*systems[first:], *systems[:first])
 
 
-def log_figures(round_number: int, measurement: Measurement, system: System, figures: Figures) -> None:
+def log_figures(round_number: int, title: str, system: System, figures: Figures) -> None:
     shown = " · ".join(f"{series}: {figure:.1f}" for series, figure in figures.items())
-    sys.stderr.write(f"round {round_number + 1}, {measurement.title}, {system.name}: {shown}\n")
+    sys.stderr.write(f"round {round_number + 1}, {title}, {system.name}: {shown}\n")

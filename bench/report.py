@@ -4,13 +4,23 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.crash import (
+    CONVERSATIONS_LOST,
+    EFFECTS_DOUBLED,
+    MODEL_CALLS_REPEATED,
+    RECOVERY_S,
+    TURNS_LOST,
+)
+from bench.crash import SESSIONS as CRASH_SESSIONS
 from bench.measure import (
     ALONE_MS,
     ALONE_TOOLS,
     CPU_MS,
     FAN_OUT_MS,
     HOP_MS,
+    LOAD_BYTES,
     LOGGED_BYTES,
+    MEMORY_MB,
     NO_HOP_MS,
     PROCESS_CPU_MS,
     SESSIONS,
@@ -19,22 +29,29 @@ from bench.measure import (
     WIDEST,
 )
 from bench.model_call import APIS, CALL_MS, MODEL_CALL_TURNS, OUR_PATH, TYPED
+from bench.programs import AGENTS, ANCESTOR, BARE, DBOS, FLOOR, PROGRAMS, PYDANTIC_AI, TEMPORAL, Store
 from bench.results import Results, spread
-from bench.systems import AGENTS, BARE, COLLECTOR_DOWN, DURABLE, OURS, TRACED
+from bench.systems import COLLECTOR_DOWN, OURS, TRACED
 from bench.workload import FAN_OUTS, TOOL_MS
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 ABSENT = "–"
+CRASH_SERIES = (RECOVERY_S, MODEL_CALLS_REPEATED, EFFECTS_DOUBLED, TURNS_LOST, CONVERSATIONS_LOST)
 
 NAMES = {
     OURS: "**Switchboard**",
     TRACED: "Switchboard, traced",
     COLLECTOR_DOWN: "Switchboard, traced, collector down",
+    FLOOR: "Restate with empty handlers",
     BARE: "bare loop",
+    ANCESTOR: "one Restate service",
+    DBOS: "DBOS",
+    PYDANTIC_AI: "pydantic-ai with DBOS",
+    TEMPORAL: "openai-agents with Temporal",
 }
 """Names in the tables that differ from those in the results."""
 
-ORDER = (OURS, TRACED, COLLECTOR_DOWN, BARE, AGENTS, DURABLE, OUR_PATH, TYPED)
+ORDER = (OURS, TRACED, COLLECTOR_DOWN, *(program.name for program in PROGRAMS), OUR_PATH, TYPED)
 
 
 @dataclass(frozen=True)
@@ -53,11 +70,6 @@ class Target:
             return [self.description, f"{sign} {self.limit}x", ABSENT, "not measured"]
         met = found >= self.limit if self.at_least else found <= self.limit
         return [self.description, f"{sign} {self.limit}x", f"{found:.2f}x", "yes" if met else "**no**"]
-
-
-def fan_out_to_slowest(results: Results) -> float | None:
-    median = results.median(FAN_OUT_MS, OURS)
-    return median / TOOL_MS if median is not None else None
 
 
 def traced(name: str) -> Callable[[Results], float | None]:
@@ -79,7 +91,12 @@ TARGETS = (
         1.25,
         at_least=False,
     ),
-    Target(f"single fan-out of {WIDEST}, against its slowest tool", fan_out_to_slowest, 1.5, at_least=False),
+    Target(
+        f"single fan-out of {WIDEST}, against its slowest tool",
+        lambda results: to_slowest_tool(results, OURS),
+        1.5,
+        at_least=False,
+    ),
     Target(
         "turn 300 of a conversation against turn 10",
         lambda results: results.growth(TURN_MS.format(300), TURN_MS.format(10), OURS),
@@ -109,12 +126,15 @@ def render(results: Results) -> str:
     logged = [LOGGED_BYTES.format(turn) for turn in long_turns]
     parts = [
         machine_line(results),
+        overview(results),
         "### Targets",
         table(["target", "limit", "measured", "met"], [target.row(results) for target in TARGETS]),
         f"### {SESSIONS} concurrent sessions, model 0 ms, every tool {TOOL_MS} ms",
         figures_table(results, load, decimals=1),
         "CPU time of all processes of the system, without the model and the load generator:",
         figures_table(results, cpu, decimals=1),
+        "Bytes that a system's store appends to its log per turn, and memory:",
+        figures_table(results, [LOAD_BYTES.format(ALONE_TOOLS), MEMORY_MB], decimals=0),
         ratio_table(results, [*load, *cpu]),
         f"CPU time of Switchboard by process, with {ALONE_TOOLS} tools:",
         process_table(results),
@@ -122,13 +142,73 @@ def render(results: Results) -> str:
         figures_table(results, [ALONE_MS, FAN_OUT_MS], decimals=0),
         "### A long conversation, with two tool results of about 500 bytes in every turn",
         figures_table(results, latencies, decimals=1),
-        "Bytes that Restate appends to its log per turn:",
+        "Bytes that a system's store appends to its log per turn:",
         figures_table(results, logged, decimals=0),
+        f"### A crash of all workers during {CRASH_SESSIONS} turns",
+        figures_table(results, CRASH_SERIES, decimals=1),
         "### A hand-off",
         figures_table(results, [HOP_MS, NO_HOP_MS], decimals=1),
         model_call_tables(results),
     ]
     return "\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def overview(results: Results) -> str:
+    """Return the table of one screen: every system beside ours in the same rounds."""
+    busy, cpu, logged = (series.format(ALONE_TOOLS) for series in (TURNS_PER_S, CPU_MS, LOAD_BYTES))
+    head = [
+        *(
+            "",
+            "durable in",
+            *(f"turns/s, {tools} tools" for tools in FAN_OUTS),
+            "single turn",
+            "fan-out / slowest tool",
+        ),
+        *("turn 100 / 10", "CPU", "memory", "bytes logged", "recovery", "repeated or lost in a crash"),
+    ]
+    rows = [
+        [
+            *(NAMES.get(system, system), durable_in(system)),
+            *(beside(results, TURNS_PER_S.format(tools), system, "{:.1f}") for tools in FAN_OUTS),
+            beside(results, ALONE_MS, system, "{:.0f} ms"),
+            times(to_slowest_tool(results, system)),
+            times(results.growth(TURN_MS.format(100), TURN_MS.format(10), system)),
+            beside(results, cpu, system, "{:.1f} ms"),
+            beside(results, MEMORY_MB, system, "{:.0f} MB"),
+            beside(results, logged, system, "{:,.0f}"),
+            beside(results, RECOVERY_S, system, "{:.1f} s"),
+            crash_words(results, system),
+        ]
+        for system in systems(results, [busy])
+    ]
+    return table(head, rows) if rows else ""
+
+
+def durable_in(system: str) -> str:
+    stores = {program.name: program.store for program in PROGRAMS}
+    store = stores.get(system, Store.RESTATE)
+    return "no" if store is Store.NONE else store.value
+
+
+def beside(results: Results, series: str, system: str, form: str) -> str:
+    """Return our median, or another system's ratio to us within the same rounds."""
+    if system == OURS:
+        median = results.median(series, OURS)
+        return ABSENT if median is None else form.format(median)
+    return times(results.ratio(series, system, OURS))
+
+
+def to_slowest_tool(results: Results, system: str) -> float | None:
+    median = results.median(FAN_OUT_MS, system)
+    return median / TOOL_MS if median is not None else None
+
+
+def crash_words(results: Results, system: str) -> str:
+    """Return what the crashes repeated or lost, in words, summed over all of them."""
+    sums = {series: sum(results.figures(series, system)) for series in CRASH_SERIES[1:]}
+    if not results.figures(RECOVERY_S, system):
+        return ABSENT
+    return ", ".join(f"{number:.0f} {series}" for series, number in sums.items() if number) or "nothing"
 
 
 def model_call_tables(results: Results) -> str:

@@ -15,9 +15,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import aiohttp
 import uvloop
 
-from bench.systems import LOGGED_BYTES
+from bench.stores import RestateLog
 from services.project import reference
 from switchboard.client import AsyncClient, Delta, Replied
 from switchboard.local.gateway import GatewayPorts, local_token
@@ -129,14 +130,8 @@ async def idle_viewers(client: AsyncClient, count: int) -> AsyncIterator[None]:
 
 async def logged_bytes(mesh: Mesh) -> float:
     """Return the number of bytes that Restate has written to its log so far."""
-    import aiohttp  # noqa: PLC0415
-
-    async with (
-        aiohttp.ClientSession() as http,
-        http.get(f"http://127.0.0.1:{mesh.addresses.restate.node}/metrics") as response,
-    ):
-        lines = (await response.text()).splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{LOGGED_BYTES}{{"))
+    async with aiohttp.ClientSession() as http:
+        return await RestateLog(f"http://127.0.0.1:{mesh.addresses.restate.node}", http).logged_bytes()
 
 
 async def bytes_per_turn(mesh: Mesh, client: AsyncClient, watched: bool) -> float:

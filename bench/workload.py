@@ -1,5 +1,6 @@
 """The benchmark's messages, the model's script, and the expected results of each turn. Pure functions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,27 @@ def fan_out(tools: int) -> Task:
     return Task(f"Run {tools} tasks at once, please.", f"{tools} tasks are done, the last one is task {tools}.", tools)
 
 
-def script() -> list[JSON]:
+BOOKING_MS = (200, 200, 600, 600)
+"""Durations of the tools of a turn that a crash interrupts. The crash comes between the first two and the others."""
+
+BOOKINGS_DONE = f"{len(BOOKING_MS)} bookings are done."
+TURN_MODEL_CALLS = 2
+"""Number of model calls of a turn with tools, without a triage agent's."""
+
+
+def bookings_text(session: str) -> str:
+    return f"Make the bookings of {session}, please."
+
+
+def bookings(session: str) -> list[JSON]:
+    """Return the arguments of the tool calls of a turn that a crash interrupts. Each name is unique."""
+    return [
+        {"name": f"{session} booking {number}", "milliseconds": milliseconds}
+        for number, milliseconds in enumerate(BOOKING_MS)
+    ]
+
+
+def script(booking_sessions: Sequence[str] = ()) -> list[JSON]:
     """Return the demo model's script. Triage hands every message off; the peers have no triage agent."""
     hand_off = calls((f"handoff_to_{AGENT}", {"reason": "A measurement."}))
     return [
@@ -57,6 +78,10 @@ def script() -> list[JSON]:
         {**scene(HELLO.text, says(HELLO.reply)), "steps_from": "hand_off"},
         scene(LOOK_UPS.text, look_up_calls(), says(LOOK_UPS.reply)),
         *(scene(fan_out(tools).text, wait_calls(tools), says(fan_out_reply(tools))) for tools in FAN_OUTS),
+        *(
+            scene(bookings_text(session), calls(*(("book", each) for each in bookings(session))), says(BOOKINGS_DONE))
+            for session in booking_sessions
+        ),
     ]
 
 

@@ -3,7 +3,7 @@
 import restate
 
 from bench import work
-from bench.contract import BENCH_TOOLS, LookUp, Said, Wait
+from bench.contract import BENCH_TOOLS, Book, LookUp, Said, Wait
 from switchboard import serve
 from switchboard.toolkit.declare import tool_service
 
@@ -20,6 +20,12 @@ async def wait(ctx: restate.Context, request: Wait) -> Said:
 async def look_up(ctx: restate.Context, request: LookUp) -> Said:
     """Return some text immediately."""
     return await work.look_up(request)
+
+
+@bench_tools.handler()
+async def book(ctx: restate.Context, request: Book) -> Said:
+    """Have an effect outside the journal."""
+    return await work.book(request)
 
 
 if __name__ == "__main__":

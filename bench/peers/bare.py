@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bench import work
-from bench.contract import LOOK_UP, WAIT, bench
+from bench.contract import BOOK, LOOK_UP, WAIT, bench
 from bench.peers.front import Done, serve
 from switchboard.loop.decide import Act, Answer, UncheckedCall, ValidatedCall, decide
 from switchboard.messages import HeldCall, Identity, Message, ToolResult, TurnRequest, UserText
@@ -13,7 +13,11 @@ from switchboard.models.model import Model
 from switchboard.runtime.serve import models_from_environment
 from switchboard.session.window import WINDOW_MAX_BYTES, Window, flatten, newest_turns, window_turn
 
-TOOLS: dict[str, Callable[[Any], Awaitable[Any]]] = {WAIT.name: work.wait, LOOK_UP.name: work.look_up}
+TOOLS: dict[str, Callable[[Any], Awaitable[Any]]] = {
+    WAIT.name: work.wait,
+    LOOK_UP.name: work.look_up,
+    BOOK.name: work.book,
+}
 
 
 class BareLoop:
@@ -23,7 +27,7 @@ class BareLoop:
         self._model = model
         self._windows: dict[str, Window] = {}
 
-    async def turn(self, session: str, text: str) -> Done:
+    async def turn(self, session: str, text: str, key: str) -> Done:
         identity = Identity(session_id=session, customer_id="alice")
         window, said = self._windows.get(session, ()), UserText(text=text)
         request = TurnRequest(identity=identity, transcript=(*flatten(window), said))

@@ -1,4 +1,4 @@
-"""A minimal HTTP server for a peer: `POST /sessions/{id}` with a text."""
+"""A minimal HTTP server for a peer: `POST /sessions/{id}` with a text and the message's key."""
 
 import asyncio
 import signal
@@ -22,17 +22,19 @@ class Done:
     results: int
 
 
-Turn = Callable[[str, str], Awaitable[Done]]
+Turn = Callable[[str, str, str], Awaitable[Done]]
+"""Takes the session, the text, and the key: the same one if a client sends a message again."""
 
 
 def serve(turn: Turn) -> None:
-    """Answer each message with `turn(session, text)` until SIGTERM."""
-    settings = load(ServerSettings)
+    """Answer each message with `turn(session, text, key)` until SIGTERM."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(listen(turn, settings))
+        runner.run(listen(turn))
 
 
-async def listen(turn: Turn, settings: ServerSettings) -> None:
+async def listen(turn: Turn) -> None:
+    """The same for a peer that has opened something in this event loop."""
+    settings = load(ServerSettings)
     server = Server(
         app(turn), address=settings.host, port=settings.port, interface=Interfaces.ASGINL, log_enabled=False
     )
@@ -48,7 +50,7 @@ def app(turn: Turn) -> Callable[[Any, Any, Any], Awaitable[None]]:
             await reply(send, b"{}")
             return
         message = orjson.loads(await read(receive))
-        done = await turn(scope["path"].removeprefix("/sessions/"), message["text"])
+        done = await turn(scope["path"].removeprefix("/sessions/"), message["text"], message["key"])
         await reply(send, orjson.dumps(asdict(done)))
 
     return answer

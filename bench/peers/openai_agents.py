@@ -13,7 +13,7 @@ from agents import (  # type: ignore[import-not-found]
 )
 
 from bench import work
-from bench.contract import AGENT, INSTRUCTIONS, LookUp, Wait
+from bench.contract import AGENT, INSTRUCTIONS, Book, LookUp, Wait
 from bench.peers.front import Done, serve
 from switchboard.models.endpoint import connect_openai
 from switchboard.runtime.settings import ModelSettings as Endpoint
@@ -32,6 +32,11 @@ async def look_up(name: str) -> str:
     return (await work.look_up(LookUp(name=name))).model_dump_json()
 
 
+async def book(name: str, milliseconds: int) -> str:
+    """Book something after a while."""
+    return (await work.book(Book(name=name, milliseconds=milliseconds))).model_dump_json()
+
+
 class Conversations:
     """All items of each session in the process's memory, which is the cheapest storage that the package offers."""
 
@@ -39,7 +44,7 @@ class Conversations:
         self._agent = agent
         self._items: dict[str, list[Any]] = {}
 
-    async def turn(self, session: str, text: str) -> Done:
+    async def turn(self, session: str, text: str, key: str) -> Done:
         items = [*self._items.get(session, ()), {"role": "user", "content": text}]
         result = await Runner.run(self._agent, items, max_turns=STEPS_MAX)
         self._items[session] = result.to_input_list()
@@ -57,7 +62,7 @@ def agent() -> Any:
         instructions=INSTRUCTIONS,
         model=OpenAIResponsesModel(choice.model, client),
         model_settings=ModelSettings(parallel_tool_calls=True, store=False),
-        tools=[function_tool(wait), function_tool(look_up)],
+        tools=[function_tool(wait), function_tool(look_up), function_tool(book)],
     )
 
 

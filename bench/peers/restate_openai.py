@@ -13,8 +13,8 @@ from agents import (  # type: ignore[import-not-found]
 )
 from restate.ext.openai import DurableRunner, durable_function_tool, restate_context
 
-from bench.contract import AGENT, BENCH_TOOLS, INSTRUCTIONS, LookUp, Said, Wait
-from switchboard.messages import WireModel
+from bench.contract import AGENT, BENCH_TOOLS, INSTRUCTIONS, Book, LookUp, Said, Wait
+from bench.peers.handlers import Message, Reply
 from switchboard.models.endpoint import connect_openai
 from switchboard.runtime.serve import serve
 from switchboard.runtime.settings import ModelSettings as Endpoint
@@ -22,17 +22,6 @@ from switchboard.runtime.settings import load
 
 DURABLE = "DurableBench"
 STEPS_MAX = 8
-
-
-class Message(WireModel):
-    text: str
-
-
-class Done(WireModel):
-    """The same response as the other peers' (bench/peers/front.py)."""
-
-    text: str
-    results: int
 
 
 @durable_function_tool
@@ -47,7 +36,13 @@ async def look_up(name: str) -> str:
     return await call("look_up", LookUp(name=name))
 
 
-async def call(handler: str, request: Wait | LookUp) -> str:
+@durable_function_tool
+async def book(name: str, milliseconds: int) -> str:
+    """Book something after a while."""
+    return await call("book", Book(name=name, milliseconds=milliseconds))
+
+
+async def call(handler: str, request: Wait | LookUp | Book) -> str:
     """Call the same tools as our mesh, durably."""
     answer = await restate_context().generic_call(BENCH_TOOLS, handler, request.model_dump_json().encode())
     return Said.model_validate_json(answer).model_dump_json()
@@ -58,11 +53,11 @@ def durable_object(agent: Any) -> restate.VirtualObject:
     durable = restate.VirtualObject(DURABLE)
 
     @durable.handler()
-    async def send(ctx: restate.ObjectContext, message: Message) -> Done:
+    async def send(ctx: restate.ObjectContext, message: Message) -> Reply:
         """Answer a message."""
         result = await DurableRunner.run(agent, message.text, use_restate_session=True, max_turns=STEPS_MAX)
         results = sum(item.type == "tool_call_output_item" for item in result.new_items)
-        return Done(text=str(result.final_output), results=results)
+        return Reply(text=str(result.final_output), results=results)
 
     return durable
 
@@ -73,7 +68,7 @@ def agent(model: str) -> Any:
         instructions=INSTRUCTIONS,
         model=model,
         model_settings=ModelSettings(parallel_tool_calls=True, store=False),
-        tools=[wait, look_up],
+        tools=[wait, look_up, book],
     )
 
 

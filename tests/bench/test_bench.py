@@ -3,9 +3,10 @@
 import pytest
 
 from bench.measure import ALONE_MS, CPU_MS, FAN_OUT_MS, TURN_MS, TURNS_PER_S
+from bench.programs import AGENTS, BARE
 from bench.report import BEGIN, END, TARGETS, figure, insert_tables, render, sorted_turns, table
 from bench.results import Results, median_ratio, spread
-from bench.systems import AGENTS, BARE, COLLECTOR_DOWN, OURS, TRACED, successful_results
+from bench.systems import COLLECTOR_DOWN, OURS, TRACED, successful_results
 from bench.workload import FAN_OUTS, LOOK_UPS, STORY_REPLY, fan_out, script
 from switchboard.demo_model.script import parse_script
 from switchboard.testing import JSON
