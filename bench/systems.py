@@ -63,7 +63,9 @@ class Ours:
     name: str = OURS
 
     def _customer(self, session: str) -> Customer:
-        return Customer(self.mesh.addresses.ingress_url, self.http, session=session, speaker=self.mesh.speaker)
+        """Return a customer of the session's own: each customer has an account with limits, which turns wait for."""
+        url = self.mesh.addresses.ingress_url
+        return Customer(url, self.http, f"customer-{session}", session, speaker=self.mesh.speaker)
 
     async def send(self, session: str, text: str, key: str = "") -> str:
         try:

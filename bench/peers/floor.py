@@ -15,11 +15,13 @@ from bench.contract import LookUp, Said, Wait
 from bench.peers.handlers import Message, Reply
 from bench.workload import HELLO, LOOK_UPS, TOOL_MS, Task, fan_out
 from switchboard import serve
+from switchboard.runtime.serve import AnyService
 
 TURN_TIMEOUT = timedelta(minutes=2)
 """The timer of a turn's deadline, as the session has one."""
 
 session = restate.VirtualObject("FloorSession")
+usage = restate.VirtualObject("FloorUsage")
 agent = restate.Service("FloorAgent")
 tools = restate.Service("FloorTools")
 
@@ -34,18 +36,37 @@ async def nothing() -> None:
     """The work of an empty step."""
 
 
-@session.handler()
+@session.handler(enable_lazy_state=True)
 async def send(ctx: restate.ObjectContext, message: Message) -> Reply:
-    """The steps of our session: read the state, journal a decision, wait for the agent or a stop, write the state."""
+    """The steps of our session: ask for the customer's limit, call the agent with a deadline, write the turn."""
     await ctx.get("conversation")
-    await ctx.run_typed("list agents", nothing)
-    stop_id, stopped = ctx.awakeable(type_hint=str)
+    await ctx.run_typed("begin", nothing)
+    await ctx.object_call(grant, ctx.key(), message.text)
+    deadline = ctx.sleep(TURN_TIMEOUT)
+    ctx.set("running", message.text)
     turn = ctx.service_call(take_turn, message)
-    await restate.select(turn=turn, stopped=stopped, deadline=ctx.sleep(TURN_TIMEOUT))
-    reply = await turn
-    for number in range(4):
-        ctx.set(f"part {number}", {"stop": stop_id})
-    return reply
+    await restate.select(turn=turn, deadline=deadline)
+    ctx.object_send(settle, ctx.key(), message.text)
+    ctx.set("conversation", message.text)
+    ctx.set("turn", message.text)
+    ctx.clear("running")
+    return await turn
+
+
+@usage.handler()
+async def grant(ctx: restate.ObjectContext, text: str) -> None:
+    """The steps of a customer's account at the start of a turn."""
+    await ctx.run_typed("conditions", nothing)
+    await ctx.get("account")
+    ctx.set("account", text)
+
+
+@usage.handler()
+async def settle(ctx: restate.ObjectContext, text: str) -> None:
+    """The steps of a customer's account at the end of a turn."""
+    await ctx.run_typed("conditions", nothing)
+    await ctx.get("account")
+    ctx.set("account", text)
 
 
 @agent.handler()
@@ -77,7 +98,7 @@ async def look_up(ctx: restate.Context, request: LookUp) -> Said:
     return await work.look_up(request)
 
 
-PARTS = {"session": session, "agent": agent, "tools": tools}
+PARTS: dict[str, tuple[AnyService, ...]] = {"session": (session, usage), "agent": (agent,), "tools": (tools,)}
 
 if __name__ == "__main__":
-    serve(PARTS[sys.argv[1]])
+    serve(*PARTS[sys.argv[1]])

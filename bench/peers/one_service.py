@@ -18,7 +18,7 @@ model = PlainModel()
 @one_service.handler()
 async def send(ctx: restate.ObjectContext, message: Message) -> Reply:
     """Answer a message."""
-    items: list[Item] = [*(await ctx.get(CONVERSATION) or []), user_item(message.text)]
+    items: list[Item] = [*(await ctx.get(CONVERSATION, type_hint=list) or []), user_item(message.text)]
     results = 0
     for _ in range(STEPS_MAX):
         output = await ctx.run_typed("model", model.ask, items=items)
