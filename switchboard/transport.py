@@ -4,6 +4,7 @@ The clients of customers and of staff are built on this.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing, contextmanager
@@ -158,10 +159,11 @@ class Transport:
         """Return the transcript at a path behind turn number `after`, oldest turn first. Raises MeshError."""
         turns: list[TurnRecord] = []
         for _ in range(PAGES_MAX):
-            params = {"after": turns[-1].turn if turns else after, "limit": TRANSCRIPT_PAGE_MAX_TURNS}
+            params = {"after": after, "limit": TRANSCRIPT_PAGE_MAX_TURNS}
             page = await self.request("GET", path, Transcript, params=params)
             turns += page.turns
-            if not page.turns or page.turns[-1].turn >= page.turns_total:
+            before, after = after, page.end(after)
+            if not before < after < page.turns_total:
                 break
         return turns
 
@@ -198,7 +200,7 @@ class Transport:
 
         Raises MeshError.
         """
-        attempts = self._attempts()
+        attempts = Attempts(self, endless=True)
         async for _ in attempts:
             try:
                 async with aclosing(self._events("GET", path, "", None, after)) as events:
@@ -259,12 +261,15 @@ class Transport:
 
 
 class Attempts:
-    """The attempts of one request, with pauses between them. Without `wait_for_mesh`, a wrong address fails at once."""
+    """The attempts of one request, with pauses between them. Without `wait_for_mesh`, a wrong address fails at once.
 
-    def __init__(self, transport: Transport) -> None:
+    An `endless` one has no deadline: after hours, its connection may break and be opened again.
+    """
+
+    def __init__(self, transport: Transport, endless: bool = False) -> None:
         self._transport = transport
         self._failures = 0
-        self._deadline = time.monotonic() + REPLY_TIMEOUT.total_seconds()
+        self._deadline = math.inf if endless else time.monotonic() + REPLY_TIMEOUT.total_seconds()
 
     async def __aiter__(self) -> AsyncGenerator[None, None]:
         while self._failures < RETRIES.attempts_max:

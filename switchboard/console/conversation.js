@@ -76,9 +76,9 @@ export class Conversation {
       const page = await this.api.get(`${this.base}/transcript?after=${after}&limit=${Math.min(PAGE, last - after)}`);
       if (this.closed) return;
       for (const record of page.turns) this.log.changed(this.turns.addRecord(record));
-      // Customers' pages leave out what is for staff only.
-      const read = page.turns.at(-1)?.turn ?? last;
-      after = page.turns.length ? Math.max(read, after + 1) : last;
+      // Customers' pages leave out what is for staff only. Older sessions do not say where a page ends.
+      const read = page.last || (page.turns.at(-1)?.turn ?? last);
+      after = Math.max(read, after + 1);
     }
   }
 

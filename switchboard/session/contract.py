@@ -244,10 +244,18 @@ class TurnRecord(WireModel):
 
 
 class Transcript(WireModel):
-    """A page of turns. For the next page, set `after` to the number of the last turn; there are `turns_total` turns."""
+    """A page of turns. More follow if `last` is less than `turns_total`: for the next page, set `after` to `last`.
+
+    A page may be empty although more follow, because customers do not see all turns. Older sessions leave `last` at 0.
+    """
 
     turns: tuple[TurnRecord, ...]
     turns_total: int
+    last: int = added_later(0)
+
+    def end(self, after: int) -> int:
+        """Return the last turn that this page, which was asked for after turn number `after`, has covered."""
+        return self.last or (self.turns[-1].turn if self.turns else max(self.turns_total, after))
 
 
 class RunningCall(WireModel):

@@ -37,6 +37,10 @@ LOOK_TIMEOUT = timedelta(milliseconds=1500)
 overloaded. The gateway gives a request ten seconds."""
 
 
+PAGE_READS_MAX = 1_000
+"""Turns that are read for one page. A page that leaves many out is short, and says where the next one starts."""
+
+
 class SessionQueries:
     """Reads a session's transcript and status."""
 
@@ -61,23 +65,26 @@ class SessionQueries:
     ) -> Transcript:
         """Return turns after a number, as staff or as the customer may see them.
 
-        A customer's page is filled although it leaves turns out, because an empty page is the end of a transcript.
+        A customer's page is filled although it leaves turns out: clients of earlier versions take an empty page for the
+        end of the transcript. But it does not read the whole session for that.
         """
         rated = await keys_of_ratings(ctx, head)
         turns: list[TurnRecord] = []
         size_bytes = 0
-        for number in range(after + 1, head.turns_total + 1):
+        last = after
+        for number in range(after + 1, min(head.turns_total, after + PAGE_READS_MAX) + 1):
             if len(turns) == limit or size_bytes > TRANSCRIPT_PAGE_MAX_BYTES:
                 break
             stored = await ctx.get(turn_key(number), type_hint=TurnRecord)
             if stored is None:
                 break
+            last = number
             turn = stored if for_staff else stored.for_customers()
             if turn is not None:
                 turn = await with_rating(ctx, turn, rated)
                 turns.append(turn)
                 size_bytes += len(turn.model_dump_json().encode())
-        return Transcript(turns=tuple(turns), turns_total=head.turns_total)
+        return Transcript(turns=tuple(turns), turns_total=head.turns_total, last=last)
 
     async def status(self, ctx: restate.ObjectSharedContext, request: CustomerRequest) -> SessionStatus:
         # In this order: a first turn that ends between the two reads is then in the head.
@@ -120,7 +127,7 @@ class SessionQueries:
             customer_id=head.customer_id,
             signed_in=head.signed_in or (running is not None and running.signed_in),
             turns=page.turns,
-            last=page.turns[-1].turn if page.turns else after,
+            last=page.last,
             turns_total=page.turns_total,
             runs={turn.turn: run_id(turn.invocation_id) for turn in page.turns if turn.invocation_id},
             confirmation=head.held.confirmation() if head.held else None,

@@ -281,3 +281,30 @@ async def test_a_viewer_that_has_seen_nothing_goes_on_from_its_first_place() -> 
     async with gateway(place, stream(STARTED)) as (played, mesh, _):
         await anext(mesh.events("s"))
     assert [request[3] for request in played.requests] == ["", "3.9999"]
+
+
+RECORD = {"turn": 1, "at": "2026-03-01T12:00:00Z", "agents": [], "messages": [], "reply": "Hello."}
+
+
+async def test_a_page_without_turns_does_not_end_the_transcript() -> None:
+    """Customers do not see notes of staff. There were 120 of them in a row."""
+    pages = [
+        {"turns": [RECORD], "turns_total": 122, "last": 50},
+        {"turns": [], "turns_total": 122, "last": 100},
+        {"turns": [{**RECORD, "turn": 122}], "turns_total": 122, "last": 122},
+    ]
+    async with gateway(*(answer(200, page) for page in pages)) as (played, mesh, _):
+        assert [turn.turn for turn in await mesh.turns("s-1")] == [1, 122]
+    afters = [path.partition("after=")[2].partition("&")[0] for _, path, *_ in played.requests]
+    assert afters == ["0", "50", "100"]
+
+
+async def test_pages_of_an_older_gateway_end_with_their_last_turn() -> None:
+    pages = [{"turns": [RECORD], "turns_total": 3}, {"turns": [{**RECORD, "turn": 2}], "turns_total": 3}]
+    async with gateway(*(answer(200, page) for page in pages), answer(200, {"turns": [], "turns_total": 3})) as (
+        played,
+        mesh,
+        _,
+    ):
+        assert [turn.turn for turn in await mesh.turns("s-1")] == [1, 2]
+    assert len(played.requests) == 3
