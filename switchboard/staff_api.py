@@ -1,5 +1,6 @@
 """Client of the staff's HTTP API at the gateway. Its methods raise the errors of `switchboard.client`."""
 
+from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
@@ -7,6 +8,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
+from switchboard.events import Shown
 from switchboard.session.contract import TurnRecord
 from switchboard.transport import Transport
 
@@ -33,6 +35,10 @@ class StaffApi:
     async def turns(self, session_id: str, after: int = 0) -> list[TurnRecord]:
         """Return a session's transcript behind turn number `after`, oldest turn first."""
         return await self._transport.turns(staff_path(("sessions", session_id, "transcript")), after)
+
+    def events(self, session_id: str, after: str) -> AsyncGenerator[Shown, None]:
+        """Yield a session's events behind the event with this id, as they happen, without end."""
+        return self._transport.shown(staff_path(("sessions", session_id, "events")), after)
 
     async def post(self, answer: type[Answer], *path: str, **body: object) -> Answer:
         """Send a request that acts once, also when it has to be sent again."""

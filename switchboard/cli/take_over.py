@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from switchboard.cli.console import err, note, out
 from switchboard.cli.staff import StaffDesk
 from switchboard.cli.transcript import show
 from switchboard.client import MeshError
+from switchboard.events import SEQ_MAX, Numbered
 from switchboard.session.contract import SessionStatus, TurnRecord
 from switchboard.session.staff_contract import StaffTurn
 from switchboard.staff_api import StaffApi
@@ -24,8 +26,8 @@ HELP = "/note TEXT  /back TEXT  /quit"
 SHOWN_TURNS = 10
 """Turns of the conversation that are shown at the beginning."""
 
-POLL_PAUSE = timedelta(seconds=1)
-"""Pause between two looks for new messages of the customer."""
+FOLLOW_PAUSE = timedelta(seconds=3)
+"""Pause before the events are followed again, after the gateway has refused that or was away for long."""
 
 ENDED = "The conversation went back to the agents because the customer had waited too long."
 GIVEN_AWAY = "{by} has taken the conversation over from you."
@@ -126,9 +128,20 @@ async def answer_lines(chat: StaffChat) -> None:
 async def watch(chat: StaffChat) -> None:
     """Show new messages of the customer while the staff member writes."""
     while not chat.ended:
-        await asyncio.sleep(POLL_PAUSE.total_seconds())
         with contextlib.suppress(MeshError):
-            await chat.show_new()
+            await follow(chat)
+        await asyncio.sleep(FOLLOW_PAUSE.total_seconds())
+
+
+async def follow(chat: StaffChat) -> None:
+    """Show each turn when the gateway says that it has ended. Raises MeshError if the gateway does not say that."""
+    await chat.show_new()
+    async with aclosing(chat.staff.events(chat.session, f"{chat.seen}.{SEQ_MAX}")) as events:
+        async for event in events:
+            if isinstance(event, Numbered) and event.seq == SEQ_MAX:
+                await chat.show_new()
+            if chat.ended:
+                return
 
 
 def read_line() -> str | None:
