@@ -17,6 +17,7 @@ from pydantic import AnyHttpUrl
 from switchboard.addresses import ATTEMPT_TIMEOUT
 from switchboard.gateway.agui_api import add_agui
 from switchboard.gateway.api import create_app
+from switchboard.gateway.broker_listener import listen_to_broker
 from switchboard.gateway.connections import ConnectionGuard, limit_connections
 from switchboard.gateway.console import add_console
 from switchboard.gateway.hub import Hub, ViewerLimits
@@ -34,6 +35,7 @@ from switchboard.gateway.sessions import SessionClient
 from switchboard.gateway.settings import GatewaySettings
 from switchboard.gateway.staff import add_staff_api
 from switchboard.gateway.staff_client import StaffClient
+from switchboard.runtime.broker_connection import Broker, broker_of_settings
 from switchboard.runtime.process import exit_process, refuse_taken_port
 from switchboard.runtime.settings import EventsKeySettings, load
 from switchboard.speaker import SpeakerKeys
@@ -67,11 +69,12 @@ def main() -> None:
     refuse_taken_port(settings.host, settings.port)
     refuse_taken_port(settings.host, settings.metrics_port, "METRICS_PORT")
     refuse_taken_port(settings.host, settings.events_port, "EVENTS_PORT")
+    broker = broker_of_settings()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings))
+        runner.run(serve(settings, broker))
 
 
-async def serve(settings: GatewaySettings) -> None:
+async def serve(settings: GatewaySettings, broker: Broker | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then let running requests finish within the grace period."""
     connections_max = accepted_connections(settings)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=ATTEMPT_TIMEOUT.total_seconds())
@@ -85,6 +88,7 @@ async def serve(settings: GatewaySettings) -> None:
         middleware = create_middleware(settings, http, session_client, readiness, hub, speaker)
         channel = load(EventsKeySettings).channel()
         live = await serve_live(settings.host, settings.events_port, hub, channel)
+        listening = None if broker is None else asyncio.create_task(listen_to_broker(broker, hub))
         server = Server(
             middleware,
             address=settings.host,
@@ -126,6 +130,8 @@ async def serve(settings: GatewaySettings) -> None:
         await asyncio.sleep(FLUSH_TIME.total_seconds())
         # Idle connections would keep the server open for minutes, and its threads use this loop until the end.
         guarding.cancel()
+        if listening is not None:
+            listening.cancel()
         await live.cleanup()
         exit_process()
         await asyncio.Event().wait()

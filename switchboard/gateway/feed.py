@@ -19,7 +19,10 @@ from switchboard.session.turn_events import events_of_record
 logger = logging.getLogger(__name__)
 
 CHECK_INTERVAL = timedelta(seconds=15)
-"""How often a watched session is read in any case. So new turns also come if no process can reach this gateway."""
+"""How often a watched session is read in any case: the process that works on it may not be connected."""
+
+CHECK_ALONE_INTERVAL = timedelta(seconds=5)
+"""The same while no process is connected to this gateway, so that it learns of new turns in no other way."""
 
 FIRST_PAUSE = timedelta(milliseconds=5)
 """Pause before a turn that has just ended is read again, if its record was not there yet. It doubles each time."""
@@ -73,13 +76,16 @@ NOT_SHOWN = CommittedTurn("", ())
 class Feed:
     """What viewers of one audience read. `problem` is set when the audience may not see the session any more."""
 
-    def __init__(self, live: LiveSession, audience: Audience, read: ReadPage) -> None:
+    def __init__(
+        self, live: LiveSession, audience: Audience, read: ReadPage, hears: Callable[[], bool] = lambda: True
+    ) -> None:
         self.live = live
         self.audience = audience
         self.turns_total = 0
         self.problem: Problem | None = None
         self.viewers = 0
         self._read = read
+        self._hears = hears
         self._turns: dict[int, CommittedTurn] = {}
         self._reading = asyncio.Lock()
         self._look = False
@@ -115,7 +121,7 @@ class Feed:
         pause = FIRST_PAUSE
         while self.problem is None:
             expected = self.live.expected(self.audience.allows) > self.turns_total
-            await self._due(pause if expected else CHECK_INTERVAL)
+            await self._due(pause if expected else self._check_interval())
             known = self.turns_total
             try:
                 async with self._reading:
@@ -128,6 +134,9 @@ class Feed:
                     logger.warning("cannot read a watched session: %s", problem.code)
             late = expected and self.turns_total == known
             pause = min(2 * pause, CHECK_INTERVAL) if late else FIRST_PAUSE
+
+    def _check_interval(self) -> timedelta:
+        return CHECK_INTERVAL if self._hears() else CHECK_ALONE_INTERVAL
 
     async def _due(self, within: timedelta) -> None:
         """Return after this time, or as soon as there is a reason to look for new turns."""

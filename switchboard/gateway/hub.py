@@ -36,12 +36,14 @@ class ViewerLimits:
 class Hub:
     """The feeds that viewers share, and the sessions whose running turns the processes tell.
 
-    `changed` is set, and replaced, when other sessions are watched.
+    `changed` is set, and replaced, when other sessions are watched. `sources` are the connections through which
+    processes tell: without any, running turns are not seen here.
     """
 
     def __init__(self, limits: ViewerLimits) -> None:
         self.sessions: dict[str, LiveSession] = {}
         self.changed = asyncio.Event()
+        self.sources: set[object] = set()
         self.stopping = False
         self._limits = limits
         self._feeds: dict[tuple[str, Audience], Feed] = {}
@@ -64,6 +66,10 @@ class Hub:
         live = self.sessions.get(told.session)
         if live is not None:
             live.take(told)
+
+    def hears(self) -> bool:
+        """Return whether any process, or the broker, is connected to this gateway."""
+        return bool(self.sources)
 
     def look(self) -> None:
         """Look for new turns of all sessions soon: a process that was connected may not have told everything."""
@@ -90,7 +96,7 @@ class Hub:
         if feed is None:
             live = self._watched(session_id)
             live.feeds += 1
-            feed = self._feeds[key] = Feed(live, audience, read)
+            feed = self._feeds[key] = Feed(live, audience, read, self.hears)
             self._keeping_up[feed] = asyncio.create_task(feed.keep_up())
         feed.viewers += 1
         self._viewers[audience] += 1

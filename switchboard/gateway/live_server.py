@@ -83,12 +83,14 @@ class LiveServer:
             await socket.close(code=WSCloseCode.POLICY_VIOLATION)
             return socket
         LIVE_CONNECTIONS.inc()
+        self._hub.sources.add(socket)
         telling = asyncio.create_task(self._tell_watched(socket))
         try:
             await self._listen(socket)
         finally:
             telling.cancel()
             LIVE_CONNECTIONS.dec()
+            self._hub.sources.discard(socket)
             self._hub.look()
             await socket.close()
         return socket

@@ -73,7 +73,7 @@ def kind_and_data(frame: bytes) -> tuple[str, str]:
 
 
 @dataclass
-class LiveText:
+class TextSoFar:
     """The words that a model has written so far in one call; see `switchboard.events` for the rules."""
 
     seq: int
@@ -104,7 +104,7 @@ class LiveTurn:
     returned: list[ToolReturned] = field(default_factory=list)
     started: dict[str, int] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
-    text: LiveText | None = None
+    text: TextSoFar | None = None
     _early: dict[int, Numbered] = field(default_factory=dict)
     _size_chars: int = 0
 
@@ -159,7 +159,7 @@ class LiveTurn:
         if self.text is not None and self.text.writer == delta.writer:
             self.text.add(delta)
         elif delta.offset == 0:
-            self.text = LiveText(delta.seq, delta.attempt, delta.writer, delta.text)
+            self.text = TextSoFar(delta.seq, delta.attempt, delta.writer, delta.text)
 
     def _fits(self, text: str) -> bool:
         self._size_chars += len(text)

@@ -31,6 +31,14 @@ MCP_DECISIONS = Counter(
 LIVE_CONNECTIONS = Gauge(
     "switchboard_gateway_live_connections", "Connections of the mesh's processes that tell this process live events."
 )
+BROKER_CONNECTED = Gauge(
+    "switchboard_gateway_broker_connected", "1 if this process gets live events from the broker, otherwise 0."
+)
+FRAMES_REFUSED = Counter(
+    "switchboard_gateway_live_frames_refused",
+    "Frames from the broker that this mesh has not signed, or that came before, by reason.",
+    ["reason"],
+)
 
 
 def serve_metrics(host: str, port: int, add_pages: Callable[[WSGIApplication], WSGIApplication]) -> None:

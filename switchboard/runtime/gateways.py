@@ -8,7 +8,6 @@ import asyncio
 import logging
 import random
 import socket
-from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -25,6 +24,7 @@ from switchboard.live_channel import (
     open_channel,
 )
 from switchboard.runtime.live import LIVE, Live, LiveTurn
+from switchboard.runtime.outbox import Outbox
 from switchboard.runtime.settings import EventsKeySettings, LiveSettings, load
 from switchboard.speaker import SpeakerKeys, SpeakerRefused
 
@@ -42,12 +42,6 @@ RECONNECT_MIN = timedelta(milliseconds=200)
 RECONNECT_MAX = timedelta(seconds=3)
 """Pause before a connection is opened again; it doubles with every failure."""
 
-WAITING_MAX_CHARS = 2 * FRAME_MAX_BYTES
-"""What may wait for one connection. A connection on which more waits is closed."""
-
-DELTAS_WAITING_MAX_CHARS = 1024 * 1024
-"""Above this, deltas are left out, and the whole text is sent once everything that waits is sent."""
-
 WATCHED_MAX = 100_000
 """Sessions that one gateway may watch."""
 
@@ -60,24 +54,13 @@ class GatewayConnection:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._watched: set[str] = set()
-        self._frames: deque[str] = deque()
-        self._waiting_chars = 0
-        self._behind: dict[LiveTurn, None] = {}
-        self._wake = asyncio.Event()
-        self._full = False
+        self._outbox = Outbox()
 
-    def put(self, frame: str) -> None:
-        self._full |= self._waiting_chars + len(frame) > WAITING_MAX_CHARS
-        if not self._full:
-            self._frames.append(frame)
-            self._waiting_chars += len(frame)
-        self._wake.set()
+    def put(self, session: str, frame: str) -> None:
+        self._outbox.put(session, frame)
 
     def put_delta(self, turn: LiveTurn, frame: str) -> None:
-        if turn in self._behind or self._waiting_chars > DELTAS_WAITING_MAX_CHARS:
-            self._behind[turn] = None
-        else:
-            self.put(frame)
+        self._outbox.put_delta(turn, frame)
 
     async def serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         """Send and receive until the connection ends."""
@@ -93,6 +76,7 @@ class GatewayConnection:
             sending.cancel()
             # A frame that could not be sent is no news: the reader above has seen the connection end.
             await asyncio.gather(sending, return_exceptions=True)
+            self._outbox.drop()
 
     def take(self, frame: Frame) -> None:
         """Begin or stop to watch sessions. Raises ValueError if the gateway watches too many."""
@@ -109,23 +93,11 @@ class GatewayConnection:
                     self._live.unwatch(self, session)
 
     async def _send(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        while not self._full:
-            await self._wake.wait()
-            self._wake.clear()
-            await self._send_frames(socket)
+        async for frames in self._outbox.batches():
+            for _, frame in frames:
+                await socket.send_str(frame)
         logger.warning("a gateway takes events too slowly; its connection is opened again")
         await socket.close()
-
-    async def _send_frames(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        while self._frames and not self._full:
-            frame = self._frames.popleft()
-            await socket.send_str(frame)
-            self._waiting_chars -= len(frame)
-            if not self._frames:
-                behind, self._behind = self._behind, {}
-                for turn in behind:
-                    for text in turn.text_so_far():
-                        self.put(text)
 
 
 class Gateways:

@@ -38,10 +38,10 @@ WRITER_BYTES = 4
 
 
 class Watcher(Protocol):
-    """A connection to a gateway on which people watch sessions."""
+    """A connection to a gateway on which people watch sessions, or to a broker."""
 
-    def put(self, frame: str) -> None:
-        """Send a frame after those before it."""
+    def put(self, session: str, frame: str) -> None:
+        """Send a frame of a session after those before it."""
         ...
 
     def put_delta(self, turn: "LiveTurn", frame: str) -> None:
@@ -89,7 +89,7 @@ class Live:
             watchers.append(watcher)
         for turn in self._turns.get(session, ()):
             for frame in turn.so_far():
-                watcher.put(frame)
+                watcher.put(session, frame)
 
     def unwatch(self, watcher: Watcher, session: str) -> None:
         watchers = [other for other in self._watchers.get(session, ()) if other is not watcher]
@@ -146,7 +146,7 @@ class LiveTurn:
         self._events: list[Event] = []
         self._returned: list[ToolReturned] = []
         self._messages = 0
-        self._text: LiveText | None = None
+        self._text: TextSender | None = None
         self._ended = False
 
     @property
@@ -195,15 +195,15 @@ class LiveTurn:
         """Whether people watch the session now."""
         return bool(self._live.watchers(self.session))
 
-    def observe(self, request: TurnRequest, step: int, attempt: int) -> "LiveText | None":
+    def observe(self, request: TurnRequest, step: int, attempt: int) -> "TextSender | None":
         """Return an observer that shows the text of a model call which begins now; None if no one watches."""
         self._end_text()
         if self._ended or not self.watched:
             return None
-        self._text = LiveText(self, self.next_seq, attempt)
+        self._text = TextSender(self, self.next_seq, attempt)
         return self._text
 
-    def show(self, text: "LiveText", delta: Delta) -> None:
+    def show(self, text: "TextSender", delta: Delta) -> None:
         """Send a part of a text, unless another call has begun since."""
         if text is not self._text:
             return
@@ -211,7 +211,7 @@ class LiveTurn:
         for watcher in self._live.watchers(self.session):
             watcher.put_delta(self, frame)
 
-    def reset(self, text: "LiveText", reset: Reset) -> None:
+    def reset(self, text: "TextSender", reset: Reset) -> None:
         """Say that a text is void."""
         if text is self._text:
             self._text = None
@@ -247,14 +247,14 @@ class LiveTurn:
             return
         frame = self._frame(first, events, unnumbered)
         for watcher in watchers:
-            watcher.put(frame)
+            watcher.put(self.session, frame)
 
     def _frame(self, first: int, events: Sequence[Event] = (), unnumbered: Sequence[Unnumbered] = ()) -> str:
         update = {"first": first, "events": tuple(events), "unnumbered": tuple(unnumbered)}
         return self._told.model_copy(update=update).model_dump_json()
 
 
-class LiveText:
+class TextSender:
     """Shows the text of one model call while it is written: an `Observer` of the model."""
 
     def __init__(self, turn: LiveTurn, seq: int, attempt: int) -> None:

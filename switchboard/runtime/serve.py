@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -22,6 +22,8 @@ from switchboard.messages import TurnOutcome, TurnRequest
 from switchboard.models.connect import connect
 from switchboard.models.endpoint_model import EndpointModel
 from switchboard.models.model import Model
+from switchboard.runtime.broker import BrokerClient
+from switchboard.runtime.broker_connection import broker_of_settings
 from switchboard.runtime.gateways import gateways_of_settings
 from switchboard.runtime.invocations import RETRIES, refuse_bad_input
 from switchboard.runtime.live import LIVE, agent_turn
@@ -172,11 +174,18 @@ def run(served: Served, name: str) -> None:
     keys = list(settings.restate_identity_keys) or None
     if keys is None:
         logger.warning(UNSIGNED_INVOCATIONS)
-    gateways = gateways_of_settings() if served.live else None
-    background = (*served.background, gateways.keep_connected) if gateways is not None else served.background
+    background = (*served.background, *(live_channels() if served.live else ()))
     app = with_metrics(restate.app(services=served.services, identity_keys=keys))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(listen(app, settings, background))
+
+
+def live_channels() -> Iterator[BackgroundTask]:
+    """Yield the tasks that tell running turns: to gateways, to the broker, or while one replaces the other, to both."""
+    if (gateways := gateways_of_settings()) is not None:
+        yield gateways.keep_connected
+    if (broker := broker_of_settings()) is not None:
+        yield BrokerClient(broker).keep_connected
 
 
 async def listen(app: ASGIApp, settings: ServerSettings, background: Sequence[BackgroundTask] = ()) -> None:

@@ -3,7 +3,7 @@
 import logging
 import sys
 from typing import Annotated, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
@@ -22,6 +22,10 @@ NO_SPEAKER_KEYS = (
     "SWITCHBOARD_SPEAKER_KEYS is not set: requests are not signed. Any process that reaches Restate's ingress can speak"
     " for any customer. This is accepted only because HOST is a loopback address."
 )
+
+BROKER_SCHEMES = ("redis", "rediss", "unix")
+BROKER_OPTIONS = {"ssl_ca_certs"}
+"""The file with the certificates of the authorities that may have signed the broker's."""
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
@@ -106,6 +110,33 @@ class LiveSettings(BaseSettings):
         """The names and ports of the gateways."""
         parts = [urlsplit(url) for url in self.events_urls.split(",") if url]
         return [(part.hostname or "", part.port or 80) for part in parts]
+
+
+class BrokerSettings(BaseSettings):
+    """The broker between the mesh's processes and its gateways."""
+
+    events_broker_url: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="SWITCHBOARD_EVENTS_BROKER_URL",
+        description="A Redis that carries live events: redis://, rediss:// (TLS) or unix://, with its user and "
+        "password. Processes and gateways need the same one. Empty: processes connect to SWITCHBOARD_EVENTS_URLS only.",
+    )
+
+    @field_validator("events_broker_url")
+    @classmethod
+    def valid_broker(cls, value: SecretStr) -> SecretStr:
+        # The messages do not repeat the URL, which contains a password.
+        url = value.get_secret_value().strip()
+        try:
+            parts = urlsplit(url)
+            named = bool(parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0)
+        except ValueError:
+            named = False
+        if url and not (named and parts.scheme in BROKER_SCHEMES):
+            raise ValueError("is not redis://user:password@host:port, rediss://… or unix:///path")
+        if url and not set(parse_qs(parts.query)) <= BROKER_OPTIONS:
+            raise ValueError(f"has an unknown option after ?. It may have {' and '.join(BROKER_OPTIONS)} only")
+        return SecretStr(url)
 
 
 class EventsKeySettings(BaseSettings):

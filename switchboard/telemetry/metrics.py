@@ -53,6 +53,17 @@ TOOL_DURATION = Histogram(
     ["service", "tool"],
     buckets=TOOL_SECONDS,
 )
+LIVE_FRAMES_SENT = Counter(
+    "switchboard_live_frames_sent", "Frames of live events that this process has sent to gateways or to the broker."
+)
+LIVE_FRAMES_DROPPED = Counter(
+    "switchboard_live_frames_dropped", "Frames of live events that were not sent, by reason.", ["reason"]
+)
+LIVE_WAITING = Gauge(
+    "switchboard_live_waiting_characters", "Length of the frames of live events that wait in this process."
+)
+for reason in ("slow", "full", "disconnected"):
+    LIVE_FRAMES_DROPPED.labels(reason)
 
 
 def count_turn(agent: str, outcome: TurnOutcome) -> None:

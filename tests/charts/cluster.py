@@ -20,6 +20,7 @@ NAMESPACES = (
     "monitoring",
     "ingress-nginx",
     "kube-system",
+    "redis",
     "shop",
 )
 
@@ -45,6 +46,7 @@ OTHERS = (
     Peer("ingress controller", "10.244.1.5", "ingress-nginx", {"app.kubernetes.io/name": "ingress-nginx"}),
     Peer("Prometheus", "10.244.1.6", "monitoring", {"app.kubernetes.io/name": "prometheus"}),
     Peer("DNS", "10.244.1.7", "kube-system", {"k8s-app": "kube-dns"}),
+    Peer("Redis", "10.244.1.8", "redis", {"app.kubernetes.io/name": "redis"}),
     Peer("node-local DNS", "169.254.20.10"),
     Peer("public address", "104.18.6.192"),
     Peer("public address (IPv6)", "2606:4700::6812:6c0"),

@@ -25,7 +25,14 @@ from switchboard.local.process import Process, free_ports
 from switchboard.models.providers import PROVIDERS
 from switchboard.models.settings import ProviderSettings
 from switchboard.runtime.serve import SHUTDOWN_GRACE
-from switchboard.runtime.settings import EventsKeySettings, LiveSettings, ModelSettings, ServerSettings, SpeakerSettings
+from switchboard.runtime.settings import (
+    BrokerSettings,
+    EventsKeySettings,
+    LiveSettings,
+    ModelSettings,
+    ServerSettings,
+    SpeakerSettings,
+)
 from switchboard.session.settings import SessionSettings
 from switchboard.telemetry.setup import EXPORT_TIMEOUT
 from switchboard.toolkit.settings import PolicySettings, ToolsSettings
@@ -34,21 +41,32 @@ from tests.charts.rendering import HELM_DIR, Manifest, Settings, one, refused, r
 
 CHART = "agent-mesh"
 
+LIVE = (EventsKeySettings, LiveSettings, BrokerSettings)
 READ_BY: dict[str, tuple[type[BaseSettings], ...]] = {
-    "triage": (ServerSettings, ModelSettings, SessionSettings, SpeakerSettings, EventsKeySettings, LiveSettings),
-    "bank": (ServerSettings, ModelSettings, EventsKeySettings, LiveSettings),
-    "airline": (ServerSettings, ModelSettings, EventsKeySettings, LiveSettings),
+    "triage": (ServerSettings, ModelSettings, SessionSettings, SpeakerSettings, *LIVE),
+    "bank": (ServerSettings, ModelSettings, *LIVE),
+    "airline": (ServerSettings, ModelSettings, *LIVE),
     "tools": (ServerSettings, SpeakerSettings, ToolsSettings, PolicySettings, AirlineSettings),
     "demo-model": (DemoModelSettings,),
 }
 
 FROM_A_SECRET = "a-value-from-a-secret-that-is-long-enough"
 
+SECRETS = {"SWITCHBOARD_EVENTS_BROKER_URL": "rediss://mesh:password@redis.example.org:6379"}
+
 RENDERS: dict[str, tuple[tuple[str, ...], Settings]] = {
     "values.yaml": ((), {"restate.identityKey": "publickeyv1_w7YHemBctH5Ck2nQRQ47iBBqhNHy4FV7t2Usbye2A6f"}),
     "local": (("values-local.yaml",), {}),
     "production": (("values-production.yaml",), {"model.baseUrl": "https://model.example.org/v1"}),
     "IPv6": ((), {"host": "::"}),
+    "broker": (
+        (),
+        {
+            "events.existingSecret": "events-keys-1",
+            "events.broker.existingSecret": "redis-url-1",
+            "networkPolicy.brokerEgress.to": [{"ipBlock": {"cidr": "10.0.0.7/32"}}],
+        },
+    ),
 }
 
 GATEWAY_ENDS_WITHIN = timedelta(seconds=5)
@@ -68,7 +86,7 @@ def environment(manifests: list[Manifest], name: str) -> dict[str, str]:
     """Return the environment that the process sees, with placeholders for secrets. Each name may occur only once."""
     entries = container(manifests, name)["env"]
     assert len({entry["name"] for entry in entries}) == len(entries)
-    return {entry["name"]: entry.get("value", FROM_A_SECRET) for entry in entries}
+    return {entry["name"]: entry.get("value", SECRETS.get(entry["name"], FROM_A_SECRET)) for entry in entries}
 
 
 def rendered(which: str) -> list[Manifest]:
@@ -111,7 +129,7 @@ def test_every_service_reads_its_environment(which: str, empty_environment: pyte
 
 @pytest.mark.parametrize("which", RENDERS)
 def test_gateway_reads_its_environment(which: str, empty_environment: pytest.MonkeyPatch) -> None:
-    kinds = (GatewaySettings, GatewayListenSettings, EventsKeySettings)
+    kinds = (GatewaySettings, GatewayListenSettings, EventsKeySettings, BrokerSettings)
     given = environment(rendered(which), "gateway")
     assert given.keys() <= set().union(*(variables_of(kind) for kind in kinds))
     for variable, value in given.items():
@@ -236,6 +254,7 @@ LIMITS: Settings = {
     "sessions.tokensMax": 3_000_000,
     "sessions.turnTokensMax": 40_000_000,
     "sessions.idleMax": "P90D",
+    "sessions.staffSilentMax": "PT5M",
     "sessions.customer.turnsMax": 3,
     "sessions.customer.turnsPerMinute": 0,
     "sessions.customer.sessionsPerDay": 1_000_000,
@@ -266,6 +285,7 @@ def limits_of(sessions: SessionSettings, gateway: GatewaySettings) -> dict[str, 
         "sessions.tokensMax": sessions.session_tokens_max,
         "sessions.turnTokensMax": sessions.turn_tokens_max,
         "sessions.idleMax": sessions.session_idle_max,
+        "sessions.staffSilentMax": sessions.staff_silent_max,
         "sessions.customer.turnsMax": sessions.customer_turns_max,
         "sessions.customer.turnsPerMinute": sessions.customer_turns_per_minute,
         "sessions.customer.sessionsPerDay": sessions.customer_sessions_per_day,
@@ -286,6 +306,7 @@ def test_values_set_the_limits_of_sessions_customers_and_addresses(empty_environ
         **LIMITS,
         "sessions.budget": Decimal("7.50"),
         "sessions.idleMax": timedelta(days=90),
+        "sessions.staffSilentMax": timedelta(minutes=5),
         "sessions.customer.costPerDay": Decimal("12.5"),
         "gateway.trustedProxies": ["10.0.0.0/8", "2001:db8::7/128"],
     }

@@ -25,10 +25,21 @@ JWKS: Settings = {
         "audience": "a",
     }
 }
+BROKER: Settings = {
+    "events.existingSecret": "events-keys-1",
+    "events.broker.existingSecret": "redis-url-1",
+    "networkPolicy.brokerEgress.to": [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "redis"}},
+            "podSelector": {"matchLabels": {"app.kubernetes.io/name": "redis"}},
+        }
+    ],
+}
 VARIANTS: dict[str, tuple[Settings, frozenset[str]]] = {
-    "demo model": ({}, frozenset({"always", "demo model"})),
-    "real model": ({"model.existingSecret": "model-key-1"}, frozenset({"always", "real model"})),
-    "JWKS": (JWKS, frozenset({"always", "demo model", "JWKS"})),
+    "demo model": ({}, frozenset({"always", "demo model", "no broker"})),
+    "real model": ({"model.existingSecret": "model-key-1"}, frozenset({"always", "real model", "no broker"})),
+    "JWKS": (JWKS, frozenset({"always", "demo model", "JWKS", "no broker"})),
+    "broker": (BROKER, frozenset({"always", "demo model", "broker"})),
 }
 """Values, and the entries in the table's column `when` that apply to them."""
 

@@ -16,7 +16,7 @@ from yarl import URL
 
 from switchboard.events import SEQ_MAX
 from switchboard.gateway.event_streams import HEADERS
-from switchboard.gateway.feed import CHECK_INTERVAL
+from switchboard.gateway.feed import CHECK_ALONE_INTERVAL
 from switchboard.local.process import free_ports
 from switchboard.session.contract import SendReply
 from switchboard.session_ids import public_part
@@ -25,7 +25,7 @@ from tests.gateway.desk import staff_token
 from tests.gateway.front import Gateway, Visitor, open_gateway
 from tests.gateway.test_failures import TO_PROBE, plays_a_meeting, tool_running
 from tests.gateway.test_sessions_api import LONG_MS, unique
-from tests.gateway.viewers import Shown, asks, opened, read_events, watching
+from tests.gateway.viewers import Shown, Watcher, asks, opened, read_events, watching
 from tests.laboratory import Laboratory
 
 TELLING = 4
@@ -425,26 +425,35 @@ async def stopped_gateway(gateway: Gateway) -> None:
 async def test_viewers_see_every_event_once_whatever_is_killed(
     laboratory: Laboratory, second: Gateway, tmp_path: Path, fault: Any, when: str
 ) -> None:
-    await laboratory.model.plays(scene("go", TO_PROBE, THREE, says(ONE_BY_ONE)))
     async with open_gateway(laboratory, tmp_path) as first:
         await connected(first)
         await connected(second)
-        visitor = first.visitor()
-        elsewhere = at(second, visitor)
-        async with watching(visitor, elsewhere) as viewer, watching(elsewhere) as other:
-            message = asyncio.create_task(elsewhere.says("go"))
-            await viewer.until(lambda each: when in {event.kind for event in each.all})
-            await fault(first)
-            assert (await message).text == ONE_BY_ONE
-            for each in (viewer, other):
-                await each.until(lambda found: 1 in found.replies())
-        expected = [event.id for event in await recorded(elsewhere, 1)]
-        for each in (viewer, other):
-            assert [event.id for event in each.seen] == expected
-            assert each.replies() == {1: ONE_BY_ONE}
+        viewer = await see_every_event_once(first, second, fault, when)
         assert viewer.connections == (2 if "gateway" in fault.__name__ else 1)
         stops = {problem["code"] for problem in viewer.problems}
         assert ("stopping" in stops) == (fault is stopped_gateway)
+
+
+async def see_every_event_once(first: Gateway, second: Gateway, fault: Any, when: str) -> Watcher:
+    """Check what a viewer at the first gateway, and one at the second, see of a turn during which there is a fault.
+
+    Returns the viewer at the first gateway. When its connection breaks, it continues at the second one.
+    """
+    await first.laboratory.model.plays(scene("go", TO_PROBE, THREE, says(ONE_BY_ONE)))
+    visitor = first.visitor()
+    elsewhere = at(second, visitor)
+    async with watching(visitor, elsewhere) as viewer, watching(elsewhere) as other:
+        message = asyncio.create_task(elsewhere.says("go"))
+        await viewer.until(lambda each: when in {event.kind for event in each.all})
+        await fault(first)
+        assert (await message).text == ONE_BY_ONE
+        for each in (viewer, other):
+            await each.until(lambda found: 1 in found.replies())
+    expected = [event.id for event in await recorded(elsewhere, 1)]
+    for each in (viewer, other):
+        assert [event.id for event in each.seen] == expected
+        assert each.replies() == {1: ONE_BY_ONE}
+    return viewer
 
 
 async def test_without_the_live_channel_viewers_get_the_records(laboratory: Laboratory, tmp_path: Path) -> None:
@@ -455,10 +464,10 @@ async def test_without_the_live_channel_viewers_get_the_records(laboratory: Labo
             visitor = deaf.visitor()
             async with watching(visitor) as viewer:
                 events = await asks(visitor, "go")
-                await viewer.until(lambda each: 1 in each.replies(), within=CHECK_INTERVAL / 3)
+                await viewer.until(lambda each: 1 in each.replies(), within=CHECK_ALONE_INTERVAL)
                 # This gateway does not see a message that goes to Restate's ingress.
                 assert (await laboratory.customer(session=visitor.session).says("go")).status == 200
-                await viewer.until(lambda each: 2 in each.replies(), within=2 * CHECK_INTERVAL)
+                await viewer.until(lambda each: 2 in each.replies(), within=2 * CHECK_ALONE_INTERVAL)
     finally:
         laboratory.events_ports.pop()
     assert events[-1].data["text"] == ONE_BY_ONE

@@ -151,7 +151,7 @@ def test_error_lists_every_source_that_failed(release: Release) -> None:
 
 
 def test_pins_have_valid_checksums_and_unknown_names_are_rejected() -> None:
-    expected = "helm otelcol jaeger promtool actionlint chromium postgres"
+    expected = "helm otelcol jaeger promtool actionlint chromium postgres redis-server"
     assert [tool.name for tool in requested_tools(())] == expected.split()
     for tool in requested_tools(()):
         for checksum in tool.pins.get("release", {}).get("sha256", {}).values():

@@ -134,6 +134,7 @@ async def follow(feed: Feed, position: Position, pauses: random.Random | None = 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "CHECK_INTERVAL", timedelta(milliseconds=30))
+    monkeypatch.setattr(feeds, "CHECK_ALONE_INTERVAL", timedelta(milliseconds=30))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

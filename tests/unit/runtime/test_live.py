@@ -13,7 +13,7 @@ from switchboard.events import AgentStarted, Delta, Reset, Told, TurnFinished, T
 from switchboard.local.process import free_ports
 from switchboard.messages import Identity, TurnRequest, UserText
 from switchboard.rule_numbers import without_rule
-from switchboard.runtime import gateways, live
+from switchboard.runtime import gateways, live, outbox
 from switchboard.runtime.gateways import FRAME, GatewayConnection, Gateways
 from switchboard.runtime.live import Live, LiveTurn
 from switchboard.runtime.settings import LiveSettings
@@ -32,11 +32,11 @@ class Receiver:
     def __init__(self) -> None:
         self.frames: list[Told] = []
 
-    def put(self, frame: str) -> None:
+    def put(self, session: str, frame: str) -> None:
         self.frames.append(Told.model_validate_json(frame))
 
     def put_delta(self, turn: LiveTurn, frame: str) -> None:
-        self.put(frame)
+        self.put(turn.session, frame)
 
     @property
     def unnumbered(self) -> list[object]:
@@ -253,7 +253,7 @@ class SlowSocket:
 
 
 async def test_slow_gateway_gets_the_whole_text_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateways, "DELTAS_WAITING_MAX_CHARS", 1_000)
+    monkeypatch.setattr(outbox, "DELTAS_WAITING_MAX_CHARS", 1_000)
     monkeypatch.setattr(live, "DELTA_INTERVAL", live.DELTA_INTERVAL * 0)
     here, socket = Live(), SlowSocket()
     connection = GatewayConnection(here)
@@ -277,7 +277,7 @@ async def test_slow_gateway_gets_the_whole_text_later(monkeypatch: pytest.Monkey
 
 
 async def test_connection_that_takes_too_little_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateways, "WAITING_MAX_CHARS", 5_000)
+    monkeypatch.setattr(outbox, "WAITING_MAX_CHARS", 5_000)
     here, socket = Live(), SlowSocket()
     connection = GatewayConnection(here)
     serving = asyncio.create_task(connection.serve(socket))  # type: ignore[arg-type]

@@ -52,11 +52,11 @@ class Receiver:
     def __init__(self) -> None:
         self.frames: list[Told] = []
 
-    def put(self, frame: str) -> None:
+    def put(self, session: str, frame: str) -> None:
         self.frames.append(Told.model_validate_json(frame))
 
     def put_delta(self, turn: LiveTurn, frame: str) -> None:
-        self.put(frame)
+        self.put(turn.session, frame)
 
     @property
     def numbered(self) -> list[Numbered]:
@@ -207,8 +207,8 @@ def test_a_viewer_who_comes_later_hears_the_same(played: list[Part], after: int)
     live.enabled = True
     put = early.put
 
-    def put_and_watch(frame: str) -> None:
-        put(frame)
+    def put_and_watch(session: str, frame: str) -> None:
+        put(session, frame)
         if len(early.frames) == after + 1:
             live.watch(late, "s-1")
 

@@ -34,6 +34,7 @@
 {{- fail "\n\ngateway.httpRoute.enabled needs gateway.httpRoute.parentRefs, with a reference to the parent Gateway." }}
 {{- end }}
 {{- include "agent-mesh.check-created-secrets" . }}
+{{- include "agent-mesh.check-broker" . }}
 {{- end }}
 
 {{- define "agent-mesh.check-scale" -}}

@@ -40,8 +40,13 @@ them are in the pod template and none in a ConfigMap: a changed ConfigMap would 
 {{- end }}
 {{- if .config.uses.model }}
 {{- include "agent-mesh.model-env" $root }}
-{{- if include "agent-mesh.tells-events" $root }}
+{{- if include "agent-mesh.tells-broker" $root }}
+{{- include "agent-mesh.broker-env" $root }}
+{{- end }}
+{{- if include "agent-mesh.tells-gateways" $root }}
 - {name: SWITCHBOARD_EVENTS_URLS, value: "http://{{ include "agent-mesh.name" (dict "root" $root "name" "gateway-events") }}:9465"}
+{{- end }}
+{{- if include "agent-mesh.tells-events" $root }}
 {{- include "agent-mesh.events-keys-env" $root }}
 {{- end }}
 {{- end }}
@@ -61,6 +66,7 @@ them are in the pod template and none in a ConfigMap: a changed ConfigMap would 
 - {name: SWITCHBOARD_SESSION_TOKENS_MAX, value: {{ .tokensMax | int64 | quote }}}
 - {name: SWITCHBOARD_TURN_TOKENS_MAX, value: {{ .turnTokensMax | int64 | quote }}}
 - {name: SWITCHBOARD_SESSION_IDLE_MAX, value: {{ .idleMax | quote }}}
+- {name: SWITCHBOARD_STAFF_SILENT_MAX, value: {{ .staffSilentMax | quote }}}
 - {name: SWITCHBOARD_CUSTOMER_TURNS_MAX, value: {{ .customer.turnsMax | int64 | quote }}}
 - {name: SWITCHBOARD_CUSTOMER_TURNS_PER_MINUTE, value: {{ .customer.turnsPerMinute | int64 | quote }}}
 - {name: SWITCHBOARD_CUSTOMER_SESSIONS_PER_DAY, value: {{ .customer.sessionsPerDay | int64 | quote }}}

@@ -41,6 +41,41 @@ data:
 {{- if and .Values.events.enabled .Values.gateway.enabled }}true{{ end }}
 {{- end }}
 
+{{/* Whether they connect to the gateways for that. With a broker, they do not. */}}
+{{- define "agent-mesh.tells-gateways" -}}
+{{- if and (include "agent-mesh.tells-events" .) (not .Values.events.broker.existingSecret) }}true{{ end }}
+{{- end }}
+
+{{/* Whether they tell a broker, and gateways listen to it. */}}
+{{- define "agent-mesh.tells-broker" -}}
+{{- if and (include "agent-mesh.tells-events" .) .Values.events.broker.existingSecret }}true{{ end }}
+{{- end }}
+
+{{- define "agent-mesh.broker-env" }}
+{{- with .Values.events.broker }}
+- {name: SWITCHBOARD_EVENTS_BROKER_URL, valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .existingSecretKey }}}}}
+{{- end }}
+{{- end }}
+
+{{- define "agent-mesh.check-broker" -}}
+{{- $events := .Values.events }}
+{{- $broker := $events.broker }}
+{{- if not (or $broker.existingSecret (eq $broker.existingSecretKey "SWITCHBOARD_EVENTS_BROKER_URL")) }}
+{{- fail (printf "\n\nevents.broker.existingSecretKey is `%s`, but events.broker.existingSecret is empty. Set it to the Secret with that entry." $broker.existingSecretKey) }}
+{{- end }}
+{{- if and $broker.existingSecret (not (include "agent-mesh.tells-events" .)) }}
+{{- fail "\n\nevents.broker.existingSecret is set, but events.enabled or gateway.enabled is false, so nothing is sent to the broker. Unset it." }}
+{{- end }}
+{{- if $broker.existingSecret }}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.brokerEgress.to) }}
+{{- fail "\n\nevents.broker.existingSecret is set, but networkPolicy.brokerEgress.to is empty, so no pod could reach the broker. Set it to the broker's NetworkPolicy peers." }}
+{{- end }}
+{{- if not (or $events.existingSecret (include "agent-mesh.has-cluster" .)) }}
+{{- fail "\n\nevents: there is no cluster to create a key in, and without a key the broker's other clients could send events. Create a Secret with the entry SWITCHBOARD_EVENTS_KEYS and set events.existingSecret to its name." }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/*
 The keys of the live channel, for the gateways, and for agents and sessions. Not the gateway's signing keys: agents read the
 texts of customers and models. Optional, because a tool that only renders the chart creates no Secret.
