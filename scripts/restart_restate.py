@@ -128,12 +128,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--away", type=float, default=AWAY_SECONDS, help="seconds between its stop and its start")
     parser.add_argument("--customers", type=int, default=CUSTOMERS, help="number of concurrent sessions")
     options = parser.parse_args(arguments)
+    load = Load()
     with tempfile.TemporaryDirectory(prefix="switchboard-restart-") as folder:
         try:
             load = asyncio.run(play(Path(folder), options.customers, options.away, LOAD_SECONDS, print))
         except* StartFailed as failures:
-            print(failures.exceptions[0], file=sys.stderr)
-            return 1
+            load.failures = [str(failure) for failure in failures.exceptions]
     for failure in load.failures:
         print(failure, file=sys.stderr)
     return int(bool(load.failures))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from switchboard.version import VERSION
 from tests.charts.rendering import HELM_DIR, has_dependencies, helm, metadata, render, values
-from tests.parts import PROJECT
+from tests.parts import PROJECT, need_helm
 
 DECISION = PROJECT / "docs" / "decisions" / "0013-digests.md"
 WITH_DEPENDENCIES = ("mesh-operator", "mesh-platform")
@@ -74,9 +76,22 @@ def lock_digest(requested: list[dict[str, Any]], locked: list[dict[str, Any]]) -
 @pytest.mark.parametrize("chart", ["agent-mesh", *WITH_DEPENDENCIES])
 def test_chart_says_where_it_comes_from(chart: str) -> None:
     about = metadata(chart)
-    assert {"home", "icon", "sources", "maintainers", "keywords", "annotations"} <= about.keys()
+    assert {"maintainers", "keywords", "annotations"} <= about.keys()
     assert about["annotations"]["artifacthub.io/license"] == "Apache-2.0"
-    assert (PROJECT / about["icon"].partition("/main/")[2]).is_file()
+    assert not {"home", "sources", "icon"} & about.keys(), "the repository does not know its own address"
+
+
+def test_packaged_chart_names_the_repository_that_publishes_it(tmp_path: Path) -> None:
+    url = "https://git.example.org/team/switchboard"
+    environment = {**os.environ, "DIST": str(tmp_path), "REPOSITORY_URL": url, "HELM": need_helm()}
+    command = ["scripts/ci/charts.sh", "agent-mesh"]
+    subprocess.run(command, cwd=PROJECT, env=environment, check=True, capture_output=True)
+    [package] = (tmp_path / "charts").glob("*.tgz")
+    about = yaml.safe_load(helm("show", "chart", str(package)).stdout)
+    assert (about["home"], about["sources"]) == (url, [url])
+    tag, _, path = about["icon"].removeprefix(f"{url}/raw/").partition("/")
+    assert tag == f"v{VERSION}"
+    assert (PROJECT / path).is_file()
 
 
 def test_digest_is_the_one_that_helm_computes(tmp_path: Path) -> None:

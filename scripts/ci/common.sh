@@ -33,8 +33,10 @@ needs_registry() {
   test -n "${IMAGE_REGISTRY:-}" || fail "IMAGE_REGISTRY is not set. Set it to a registry, such as registry.example.org/switchboard."
 }
 
-# Install the helm version that scripts/tools.toml pins.
+# Install the helm version that scripts/tools.toml pins, unless HELM names a program.
 install_helm() {
-  python3 -m scripts.tools helm
-  export HELM=$PWD/.tools/bin/helm
+  if test -z "${HELM:-}"; then
+    python3 -m scripts.tools helm
+    export HELM=$PWD/.tools/bin/helm
+  fi
 }

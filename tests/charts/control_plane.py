@@ -5,6 +5,7 @@
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -12,16 +13,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from switchboard.local.process import free_ports
 from tests.charts.certificates import certificate
 from tests.charts.pods import containers
 from tests.charts.rendering import Manifest, Settings, given, load_all, rendered_from
-from tests.parts import need, need_helm
+from tests.parts import need_helm
 
 KUBERNETES_DIR = "KUBERNETES_DIR"
 
@@ -29,12 +32,12 @@ PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 
 ADMIN_TOKEN = "token-of-the-administrator"
 
-START_TIMEOUT_SECONDS = 120
+START_TIMEOUT_SECONDS = 60
 COMMAND_TIMEOUT_SECONDS = 240
 STOP_TIMEOUT_SECONDS = 20
 POLL_SECONDS = 0.2
 
-HOOK_TIMEOUT = "120s"
+NODE = "node-1"
 
 
 class Done(subprocess.CompletedProcess[str]):
@@ -43,14 +46,12 @@ class Done(subprocess.CompletedProcess[str]):
 
 def programs() -> Path:
     """Return the folder with the programs. Skips the test if there is none."""
-    folder = Path(os.environ.get(KUBERNETES_DIR) or "/nonexistent")
-    found = all((folder / name).exists() for name in PROGRAMS)
-    need(
-        "a Kubernetes control plane",
-        found or None,
-        f"`python -m scripts.kubernetes FOLDER` builds it; set {KUBERNETES_DIR} to the folder",
-    )
-    return folder
+    given = os.environ.get(KUBERNETES_DIR)
+    if not given:
+        pytest.skip(f"`python -m scripts.kubernetes FOLDER` builds a control plane; set {KUBERNETES_DIR} to the folder")
+    missing = [name for name in PROGRAMS if not (Path(given) / name).exists()]
+    assert missing == [], f"{given} lacks {', '.join(missing)}"
+    return Path(given)
 
 
 @dataclass
@@ -62,7 +63,7 @@ class ControlPlane:
     port: int
     kubeconfig: Path
     pods: dict[str, Done] = field(default_factory=dict)
-    """The pods that `node` ran: namespace/name of the owner, and what its container printed."""
+    """The pods that `node` ran, as namespace/name, and what their containers printed."""
 
     @property
     def url(self) -> str:
@@ -124,11 +125,11 @@ class ControlPlane:
         words: tuple[str, ...] = (),
         kubeconfig: Path | None = None,
     ) -> Done:
-        """Run helm. A chart is rendered without third-party charts."""
+        """Run helm, with the third-party charts that are downloaded."""
         place = ("--namespace", namespace, *words)
         if chart is None:
             return self.run(need_helm(), verb, release, *place, kubeconfig=kubeconfig)
-        with rendered_from(chart, dependencies=False) as folder:
+        with rendered_from(chart) as folder:
             values = given(folder, files, set, cluster=True)
             return self.run(need_helm(), verb, release, str(folder), *values, *place, kubeconfig=kubeconfig)
 
@@ -153,7 +154,49 @@ class ControlPlane:
 
     @contextmanager
     def node(self, namespace: str) -> Iterator[None]:
-        """Run the pods of Jobs in a namespace during the block, each as a process here, in place of a kubelet."""
+        """Be a node during the block: run the pods of a namespace's Jobs as processes here, and serve their logs."""
+        with self.logs_of_pods() as port:
+            self.succeed("create", "--filename=-", stdin=json.dumps(node(port)))
+            try:
+                with self.jobs_of(namespace):
+                    yield
+            finally:
+                self.succeed("delete", "node", NODE)
+
+    @contextmanager
+    def logs_of_pods(self) -> Iterator[int]:
+        """Answer the API server's requests for logs, as a kubelet does. Yields the port."""
+        outputs = self.pods
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                namespace, pod = self.path.split("?")[0].split("/")[2:4]
+                done = outputs.get(f"{namespace}/{pod}")
+                text = (done.stdout + done.stderr).encode() if done else b""
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.authority, self.folder / "tls.key")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    @contextmanager
+    def jobs_of(self, namespace: str) -> Iterator[None]:
+        """Run the pods of a namespace's Jobs during the block."""
         stop = threading.Event()
 
         def watch() -> None:
@@ -174,6 +217,10 @@ class ControlPlane:
     def run_pod(self, pod: Manifest) -> None:
         """Run the only container of a pod to its end, and report its status to the API server."""
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/binding"
+        self.succeed("create", f"--raw={path}", "--filename=-", stdin=json.dumps(binding))
         [container] = containers(pod["spec"])
         environment = {each["name"]: each["value"] for each in container["env"]}
         for mount in container["volumeMounts"]:
@@ -190,8 +237,7 @@ class ControlPlane:
             check=False,
             timeout=COMMAND_TIMEOUT_SECONDS,
         )
-        owner = pod["metadata"]["ownerReferences"][0]["name"]
-        self.pods[f"{namespace}/{owner}"] = Done(done.args, done.returncode, done.stdout, done.stderr)
+        self.pods[f"{namespace}/{name}"] = Done(done.args, done.returncode, done.stdout, done.stderr)
         phase = "Failed" if done.returncode else "Succeeded"
         patch = json.dumps({"status": {"phase": phase}})
         self.succeed("--namespace", namespace, "patch", "pod", name, "--subresource=status", "--patch", patch)
@@ -213,6 +259,15 @@ class ControlPlane:
                 for item in config["items"]:
                     (folder / item["path"]).write_text(data[item["key"]])
         return folder
+
+
+def node(port: int) -> Manifest:
+    """Return a Node whose kubelet listens on a port of this machine."""
+    status = {
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+    }
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}, "status": status}
 
 
 def kubeconfig(file: Path, port: int, authority: Path, token: str) -> Path:
@@ -278,7 +333,7 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
                 "--authorization-mode=RBAC",
                 f"--token-auth-file={folder / 'tokens.csv'}",
                 "--service-account-issuer=https://kubernetes.default.svc",
-                f"--service-account-key-file={own.key}",
+                f"--service-account-key-file={own.file}",
                 f"--service-account-signing-key-file={own.key}",
                 "--service-cluster-ip-range=10.96.0.0/16",
                 # It would publish the address 127.0.0.1, which no Service may have.

@@ -39,6 +39,13 @@ INVALID: dict[str, tuple[Settings, tuple[str, ...]]] = {
         ("/extraEnv/0", "missing property 'valueFrom'"),
     ),
     "a variable in lower case": ({"defaults.env": {"log_level": "INFO"}}, ("at '/defaults/env'", "'log_level'")),
+    **{
+        f"a variable in lower case of {where}": (
+            {f"{where}.env": {"log_level": "INFO"}},
+            (f"at '/{where.replace('.', '/')}/env'", "'log_level'"),
+        )
+        for where in ("gateway", "demoModel", "services.bank", "services.newagent")
+    },
     "a secret with a suffix": (
         {"gateway.env": {"SIGNING_KEY_V2": "sk"}},
         ("gateway.env.SIGNING_KEY_V2: the name suggests a secret",),

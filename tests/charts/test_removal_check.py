@@ -112,6 +112,7 @@ def test_removal_is_refused_while_deployments_exist(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "These RestateDeployments still exist: bank, triage. Nothing was removed." in done.stderr
     assert "kubectl -n mesh delete rsd --selector app.kubernetes.io/instance=mesh --wait" in done.stderr
+    assert "helm -n mesh rollback mesh 1" in done.stderr
     path = urlsplit(asked[0])
     assert path.path == "/apis/restate.dev/v1beta1/namespaces/mesh/restatedeployments"
     assert parse_qs(path.query) == {"labelSelector": ["app.kubernetes.io/instance=mesh"]}
@@ -135,6 +136,7 @@ def test_removal_is_refused_if_the_api_server_does_not_say(status: int, tmp_path
         done = check(tmp_path, port, TIMEOUT_SECONDS="1")
     assert done.returncode != 0
     assert "Cannot find out whether RestateDeployments exist" in done.stderr
+    assert "helm -n mesh rollback mesh 1" in done.stderr
 
 
 def test_removal_is_refused_without_an_api_server(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ ORDER = """Remove the RestateDeployments first, and wait until they have drained
 Then run `helm uninstall` again. To remove the release anyway, add --no-hooks: pods that drain then lose their network
 policies and Secrets."""
 
+KEEP = """To keep the release, run this: helm now calls it `uninstalling`, and would refuse to upgrade it.
+  helm -n {namespace} rollback {release} {revision}"""
+
 
 class CannotAsk(Exception):
     """The API server did not answer, or refused the question."""
@@ -28,13 +31,14 @@ class CannotAsk(Exception):
 
 def main() -> None:
     namespace, release = os.environ["NAMESPACE"], os.environ["RELEASE"]
+    keep = KEEP.format(namespace=namespace, release=release, revision=os.environ["REVISION"])
     try:
         found = ask_until(float(os.environ["TIMEOUT_SECONDS"]), namespace, release)
     except CannotAsk as problem:
-        sys.exit(f"Cannot find out whether RestateDeployments exist: {problem}. Nothing was removed.")
+        sys.exit(f"Cannot find out whether RestateDeployments exist: {problem}. Nothing was removed.\n{keep}")
     if found:
         order = ORDER.format(namespace=namespace, release=release)
-        sys.exit(f"These RestateDeployments still exist: {', '.join(found)}. Nothing was removed.\n{order}")
+        sys.exit(f"These RestateDeployments still exist: {', '.join(found)}. Nothing was removed.\n{order}\n{keep}")
 
 
 def ask_until(timeout_seconds: float, namespace: str, release: str) -> list[str]:
