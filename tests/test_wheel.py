@@ -54,6 +54,7 @@ def test_wheel_contains_no_tests_and_no_compiled_files(names: list[str]) -> None
         [],
         [
             "switchboard/templates/mcp/tests/test_deliveries.py.tmpl",
+            "switchboard/templates/postgres/tests/test_ratings.py.tmpl",
             "switchboard/templates/project/tests/test_{{module}}.py.tmpl",
         ],
     )

@@ -14,6 +14,7 @@ from services.tools.airline.reservations.handlers import reservations_object
 from services.tools.airline.reservations.service import reservation_service
 from services.tools.airline.seat_changes.handlers import seat_changes
 from services.tools.bank.accounts.handlers import accounts_object
+from services.tools.bank.accounts.move_store import MoveStore
 from services.tools.bank.cards.handlers import cards_object
 from services.tools.bank.data.demo import DemoBank
 from services.tools.bank.disputes.handlers import dispute_service, disputes
@@ -24,6 +25,7 @@ from services.tools.bank.loans.handlers import loans_object
 from services.tools.bank.loans.repayment_service import loan_repayments
 from services.tools.bank.lookups import BankRecords
 from services.tools.bank.payment_network.handlers import payment_network
+from services.tools.bank.settings import DATABASE_URL, BankSettings
 from services.tools.bank.standing_orders.handlers import standing_order_service, standing_orders_object
 from services.tools.bank.transfers.handlers import transfers_service
 from services.tools.bank.transfers.scheduled_transfers import scheduled_transfers_object
@@ -36,19 +38,21 @@ from switchboard.builtin.cases.handlers import case_desk, case_inbox, cases
 from switchboard.builtin.identity.handlers import identity_checks_object, identity_records
 from switchboard.builtin.outbox.handlers import outbox
 from switchboard.builtin.reminders.handlers import reminders_object
-from switchboard.runtime.serve import AnyService
+from switchboard.runtime.serve import AnyPart, AnyService
 from switchboard.runtime.settings import load
 from switchboard.toolkit.policy import policy_mode
 from switchboard.toolkit.settings import ToolsSettings
 
 
-def tools(settings: ToolsSettings, bank: BankRecords, data: AirlineData) -> Sequence[AnyService]:
-    """Build all services. Another bank or airline passes in its own records."""
+def tools(
+    settings: ToolsSettings, bank: BankRecords, data: AirlineData, moves: MoveStore | None = None
+) -> Sequence[AnyService]:
+    """Build all services. Another bank or airline passes in its own records. `moves` keeps the bookings on accounts."""
     ahead_min, decide_within = settings.timer_ahead_min, settings.approval_deadline
     applications = (loan_application_service(bank, decide_within), loan_applications, loan_application)
     scheduled_transfers = scheduled_transfers_object(bank, ahead_min)
     standing_orders = (standing_orders_object(ahead_min), standing_order_service)
-    accounts = (accounts_object(bank), loans_object(bank), loan_repayments, cards_object(bank))
+    accounts = (accounts_object(bank, moves), loans_object(bank), loan_repayments, cards_object(bank))
     dispute_services = (dispute_service(decide_within), disputes, dispute_case)
     bank_services = (*accounts, payment_network, *standing_orders, *applications, *dispute_services)
     identity = (identity_checks_object(facts_on_record(bank, data.users)), identity_records)
@@ -71,6 +75,24 @@ def airline_data() -> AirlineData:
         raise SystemExit(1) from error
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve until SIGTERM."""
     policy_mode()  # An invalid POLICY ends the process at startup, not at the first decision.
-    serve(*tools(load(ToolsSettings), DemoBank.read(), airline_data()), name="tools")
+    moves, parts = bank_database()
+    serve(*tools(load(ToolsSettings), DemoBank.read(), airline_data(), moves), *parts, name="tools")
+
+
+def bank_database() -> tuple[MoveStore | None, tuple[AnyPart, ...]]:
+    """Return the store of the bank's bookings in PostgreSQL and the database, if one is set."""
+    if load(BankSettings).database_url is None:
+        return None, ()
+    # Imported here, because the packages for PostgreSQL are needed only with a database.
+    from services.tools.bank.accounts.postgres import PostgresMoves  # noqa: PLC0415
+    from switchboard.toolkit.sql import Database  # noqa: PLC0415
+
+    database = Database(DATABASE_URL)
+    return PostgresMoves(database), (database,)
+
+
+if __name__ == "__main__":
+    main()

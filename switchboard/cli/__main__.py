@@ -435,7 +435,10 @@ def doctor(ingress_url: IngressUrl = INGRESS_URL, admin_url: AdminUrl = ADMIN_UR
 def new(
     name: Annotated[str, typer.Argument(help="Name of the project and of its new folder.")],
     additions: Annotated[
-        list[Addition] | None, typer.Option("--with", help="Add an example: mcp, tools of an MCP server.")
+        list[Addition] | None,
+        typer.Option(
+            "--with", help="Add an example: mcp, tools of an MCP server; postgres, a tool that writes to a database."
+        ),
     ] = None,
 ) -> None:
     """Create a project with your own mesh. It has an agent, two tools, tests, a Dockerfile and Helm values."""

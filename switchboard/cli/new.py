@@ -35,7 +35,7 @@ FOLDER_MODE = 0o755
 TEMPLATE_FOLDERS = {"tests", "wheels"}
 """Folders that every project has besides its package."""
 
-TEMPLATE_SERVICES = {"Orders", "CustomerUsage", "IdentityChecks", "Session", "StaffDoor", "Summaries"}
+TEMPLATE_SERVICES = {"Orders", "Ratings", "CustomerUsage", "IdentityChecks", "Session", "StaffDoor", "Summaries"}
 """Names of the Restate services in every project. The agent is a Restate service too and needs a different name."""
 
 
@@ -55,7 +55,7 @@ def new(name: str, parent: Path, additions: Sequence[Addition] = ()) -> str:
             raise
     except OSError as error:
         raise InvalidCommand(f"Cannot create {folder}: {error.strerror}.") from error
-    return next_steps(name)
+    return next_steps(name, words_of(additions, module)["steps"])
 
 
 def module_name(name: str) -> str:
@@ -93,7 +93,8 @@ def refuse_used(folder: Path, name: str) -> None:
 
 def write_project(folder: Path, name: str, module: str, additions: Sequence[Addition] = ()) -> None:
     """Write all templates and the chart values generated from mesh.toml into the folder."""
-    words = {"name": name, "module": module, "agent": agent_name(name), "version": version(DISTRIBUTION)}
+    words = {"name": name, "module": module, "variable": module.upper(), "agent": agent_name(name)}
+    words["version"] = version(DISTRIBUTION)
     words |= words_of(additions, module)
     places = [TEMPLATES, *(ALL_TEMPLATES / addition for addition in dict.fromkeys(additions))]
     for path, template in (found for place in places for found in templates(place, PurePosixPath())):
@@ -124,11 +125,12 @@ def agent_name(name: str) -> str:
     return f"{agent}Agent" if agent in TEMPLATE_SERVICES else agent
 
 
-def next_steps(name: str) -> str:
+def next_steps(name: str, more: str) -> str:
     return (
         f"Created {name}/, a mesh with one agent and two tools. Next steps:\n"
         f"  cd {name}\n"
         "  npm install                                 # installs the Restate server\n"
+        f"{more}"
         "  switchboard up                              # runs in one terminal; stop it with Ctrl-C\n"
         '  switchboard ask "where is my order A-1001?" # in another terminal\n'
         "  pytest                                      # starts its own mesh"

@@ -6,6 +6,7 @@ time and across kills. Tests call the accounts through `Vault`, because they are
 
 import restate
 
+from services.tools.__main__ import bank_database
 from services.tools.bank.accounts.contract import (
     DEPOSIT,
     UNDO_MOVE,
@@ -24,7 +25,8 @@ from switchboard.toolkit.rpc import call_tool
 
 HELD_BY = "held_by"
 
-accounts = accounts_object(DemoBank.read())
+moves, parts = bank_database()
+accounts = accounts_object(DemoBank.read(), moves)
 vault = restate.VirtualObject("Vault", description="For tests: an account's lock, and moves of money.")
 
 
@@ -62,4 +64,4 @@ async def undo(ctx: restate.ObjectSharedContext, request: MoveRef) -> Undone:
 
 
 if __name__ == "__main__":
-    serve(accounts, vault)
+    serve(accounts, vault, *parts)

@@ -143,8 +143,9 @@ async def lose_the_connection(purses: Purses) -> None:
     await purses.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'switchboard'")
 
 
-KILLS: list[Callable[[Purses], Awaitable[None]]] = [
-    *(kill_tools, kill_postgres, stop_postgres_at_once, kill_restate, kill_tools_and_postgres, lose_the_connection)
+KILLS = [
+    *(kill_tools, kill_postgres, kill_restate, lose_the_connection),
+    *at_night(stop_postgres_at_once, kill_tools_and_postgres),
 ]
 
 

@@ -1,7 +1,7 @@
 """A transfer that is killed or cancelled at any step is complete or undone, and the total sum is unchanged."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -111,12 +111,21 @@ UNDONE: dict[str, Decimal] = {}
 @pytest.fixture(scope="module")
 async def bank(laboratory: Laboratory) -> AsyncIterator[Bank]:
     """Serve the accounts in a separate process, and at the end from the tools' process again."""
+    async with bank_with_accounts(laboratory) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def bank_with_accounts(
+    laboratory: Laboratory, teller: Teller | None = None, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Bank]:
     (port,) = free_ports(1)
     accounts = laboratory.mesh.service("held_accounts", port, module="tests.chaos.held_accounts")
+    accounts.environment = {**accounts.environment, **(environment or {})}
     await accounts.start()
     try:
         await laboratory.mesh.register(f"http://127.0.0.1:{port}")
-        yield Bank(laboratory, accounts, Teller(laboratory))
+        yield Bank(laboratory, accounts, teller or Teller(laboratory))
         await laboratory.mesh.register(f"http://127.0.0.1:{laboratory.mesh.services['tools'].port}")
         await remove_deployment(laboratory, port)
     finally:

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings
 
 from services.project import reference
 from services.tools.airline.settings import AirlineSettings
+from services.tools.bank.settings import BankSettings
 from switchboard.demo_model.settings import Settings as DemoModelSettings
 from switchboard.gateway.settings import GatewaySettings, TokenSettings
 from switchboard.gateway.settings import ListenSettings as GatewayListenSettings
@@ -46,7 +47,7 @@ READ_BY: dict[str, tuple[type[BaseSettings], ...]] = {
     "triage": (ServerSettings, ModelSettings, SessionSettings, SpeakerSettings, *LIVE),
     "bank": (ServerSettings, ModelSettings, *LIVE),
     "airline": (ServerSettings, ModelSettings, *LIVE),
-    "tools": (ServerSettings, SpeakerSettings, ToolsSettings, PolicySettings, AirlineSettings),
+    "tools": (ServerSettings, SpeakerSettings, ToolsSettings, PolicySettings, AirlineSettings, BankSettings),
     "demo-model": (DemoModelSettings,),
 }
 
@@ -436,3 +437,22 @@ async def test_started_service_answers_every_probe(name: str, which: str, tmp_pa
                         assert answer.status == 200, path
     finally:
         await process.stop()
+
+
+def test_migration_runs_before_the_container_with_its_image_and_environment() -> None:
+    """The migration needs the database's address, and the same version of the tables as the service."""
+    command = ["python", "-m", "services.tools.migrate"]
+    address = {"name": "BANK_DATABASE_URL", "valueFrom": {"secretKeyRef": {"name": "bank-1", "key": "URL"}}}
+    settings: Settings = {
+        "services.tools.migrateCommand": command,
+        "services.tools.extraEnv": [address],
+        "services.tools.envFrom": [{"secretRef": {"name": "more-1"}}],
+    }
+    manifests = render(CHART, set=settings)
+    by_owner = {pod.owner.split("/")[1]: pod.spec for pod in pod_templates(manifests)}
+    [migration], [service] = by_owner["tools"]["initContainers"], by_owner["tools"]["containers"]
+    assert migration["command"] == command
+    same = ("image", "imagePullPolicy", "env", "envFrom", "resources", "securityContext", "volumeMounts")
+    assert {name: migration[name] for name in same} == {name: service[name] for name in same}
+    assert address in migration["env"]
+    assert [name for name, spec in by_owner.items() if "initContainers" in spec] == ["tools"]

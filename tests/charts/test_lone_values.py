@@ -91,6 +91,7 @@ ALONE: dict[str, Settings] = {
         "defaults.serviceAccount.annotations": LABELS,
         "defaults.podSecurityContext.seccompProfile.type": "Localhost",
         "defaults.securityContext.capabilities.drop": [],
+        "defaults.migrateCommand": ["migrate"],
         "defaults.initContainers": [CONTAINER],
         "defaults.sidecars": [CONTAINER],
         "defaults.hostAliases": [{"ip": "192.0.2.1", "hostnames": ["a"]}],

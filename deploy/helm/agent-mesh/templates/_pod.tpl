@@ -56,9 +56,32 @@ topologySpreadConstraints:
     matchLabelKeys: [pod-template-hash]
   {{- end }}
 {{- end }}
-{{- with $config.initContainers }}
+{{- if or $config.migrateCommand $config.initContainers }}
 initContainers:
+  {{- with $config.initContainers }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- if $config.migrateCommand }}
+  - name: migrate
+    image: {{ include "agent-mesh.image" . }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+    command: {{ toJson $config.migrateCommand }}
+    env:
+      {{- (.container | fromYaml).env | toYaml | nindent 6 }}
+    {{- with concat .root.Values.extraEnvFrom $config.envFrom }}
+    envFrom:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    resources:
+      {{- toYaml $config.resources | nindent 6 }}
+    securityContext:
+      {{- toYaml $config.securityContext | nindent 6 }}
+    volumeMounts:
+      - {name: tmp, mountPath: /tmp}
+      {{- with $config.extraVolumeMounts }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+  {{- end }}
 {{- end }}
 containers:
   - name: {{ .name }}

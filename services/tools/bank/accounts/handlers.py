@@ -44,7 +44,8 @@ from services.tools.bank.accounts.contract import (
 )
 from services.tools.bank.accounts.ledger import EndedDebits, Ledger, open_ledger, with_debits
 from services.tools.bank.accounts.month_table import month_table
-from services.tools.bank.accounts.moves import Move, Moves
+from services.tools.bank.accounts.move_store import AnyObjectContext, MoveStore, StateMoves
+from services.tools.bank.accounts.moves import Move
 from services.tools.bank.accounts.periods import PeriodRefused
 from services.tools.bank.lookups import BankRecords, known_customer
 from services.tools.bank.pin import Pin, keep_pin, read_pin, write_pin
@@ -56,18 +57,20 @@ from switchboard.toolkit.policy import enforce_policy
 from switchboard.toolkit.refusal import NOT_FOUND
 from switchboard.toolkit.rpc import allowed
 
-MOVES = "moves"
 ENDED_DEBITS = "ended_debits"
 
 Report = TypeVar("Report")
 
-AnyObjectContext = restate.ObjectContext | restate.ObjectSharedContext
 ReadLedger = Callable[[restate.ObjectSharedContext], Awaitable[Ledger]]
 WritableLedger = Callable[[restate.ObjectContext], Awaitable[Ledger]]
 
 
-def accounts_object(records: BankRecords) -> restate.VirtualObject:
-    """Build the object. `records` has the customers, and their balances and transactions without the mesh's moves."""
+def accounts_object(records: BankRecords, store: MoveStore | None = None) -> restate.VirtualObject:
+    """Build the object. `records` has the customers, and their balances and transactions without the mesh's moves.
+
+    `store` keeps these moves, by default in the object's state.
+    """
+    store = store or StateMoves()
     accounts = tool_object("Accounts", "Balances and transactions of one customer. The key is the customer's id.")
 
     @accounts.handler()
@@ -89,7 +92,7 @@ def accounts_object(records: BankRecords) -> restate.VirtualObject:
         """
         customer = await known_customer(ctx, records, ctx.key())
         now = await business_now(ctx)
-        moves_so_far = await ctx.get(MOVES, type_hint=Moves) or Moves()
+        moves_so_far = await store.read(ctx)
         ended = (await read_ended(ctx)).debits
         pinned_at = await pinned(now)
         history = await records.history(ctx, customer, pinned_at, now)
@@ -103,7 +106,7 @@ def accounts_object(records: BankRecords) -> restate.VirtualObject:
         return await open_at(ctx, lambda now: keep_pin(ctx, now))
 
     add_reports(accounts, read_ledger)
-    add_moves(accounts, writable_ledger)
+    add_moves(accounts, writable_ledger, store)
     return accounts
 
 
@@ -155,7 +158,7 @@ def add_reports(accounts: restate.VirtualObject, read_ledger: ReadLedger) -> Non
         return Withdrawable(account=account.account)
 
 
-def add_moves(accounts: restate.VirtualObject, writable_ledger: WritableLedger) -> None:
+def add_moves(accounts: restate.VirtualObject, writable_ledger: WritableLedger, store: MoveStore) -> None:
     """Add the exclusive handlers: they book money and run one at a time."""
 
     @implements(accounts, WITHDRAW)
@@ -167,7 +170,7 @@ def add_moves(accounts: restate.VirtualObject, writable_ledger: WritableLedger) 
         allowed(policy.validate_withdrawal(ledger, request))
         if request.day_limit is not None:
             await enforce_policy(ctx, "withdraw", policy.refuse_over_day_limit(ledger, request))
-        return booked(ctx, ledger, moves.withdrawal(request, ledger.now))
+        return await booked(ctx, store, ledger, moves.withdrawal(request, ledger.now))
 
     @implements(accounts, DEPOSIT)
     async def deposit(ctx: restate.ObjectContext, request: MoveMoney) -> Moved:
@@ -176,7 +179,7 @@ def add_moves(accounts: restate.VirtualObject, writable_ledger: WritableLedger) 
         if move := ledger.moves.find(request.move_id):
             return moved(ledger, move)
         allowed(policy.validate_move(ledger, request))
-        return booked(ctx, ledger, moves.deposit(request, ledger.now))
+        return await booked(ctx, store, ledger, moves.deposit(request, ledger.now))
 
     @implements(accounts, UNDO_MOVE)
     async def undo(ctx: restate.ObjectContext, request: MoveRef) -> Undone:
@@ -184,7 +187,7 @@ def add_moves(accounts: restate.VirtualObject, writable_ledger: WritableLedger) 
         ledger = await writable_ledger(ctx)
         if policy.is_spent(ledger, request.move_id):
             return Undone(stands=True)
-        ctx.set(MOVES, moves.call_off(ledger.moves, request.move_id, ledger.now))
+        await store.call_off(ctx, ledger.moves, request.move_id, ledger.now)
         return Undone(stands=False)
 
 
@@ -197,11 +200,9 @@ def answered(report: Callable[[], Report]) -> Report:
         raise restate.TerminalError(str(error), status_code=NOT_FOUND) from error
 
 
-def booked(ctx: restate.ObjectContext, ledger: Ledger, move: Move) -> Moved:
+async def booked(ctx: restate.ObjectContext, store: MoveStore, ledger: Ledger, move: Move) -> Moved:
     """Store the move. This must be the last step of a handler."""
-    after = replace(ledger, moves=moves.book(ledger.moves, move))
-    ctx.set(MOVES, after.moves)
-    return moved(after, move)
+    return moved(replace(ledger, moves=await store.book(ctx, ledger.moves, move)), move)
 
 
 def moved(ledger: Ledger, move: Move) -> Moved:

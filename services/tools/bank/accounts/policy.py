@@ -9,6 +9,8 @@ from switchboard.toolkit.refusal import NOT_FOUND, Refusal
 
 TOO_MANY = 429
 
+CANCELLED = "This payment was cancelled. Please start a new payment."
+
 
 def validate_move(ledger: Ledger, request: MoveMoney) -> Account | Refusal:
     """Return the account on which the move can be booked. The balance is not checked."""
@@ -16,7 +18,7 @@ def validate_move(ledger: Ledger, request: MoveMoney) -> Account | Refusal:
     if isinstance(account, Refusal):
         return account
     if ledger.moves.is_called_off(request.move_id):
-        return Refusal("This payment was cancelled. Please start a new payment.")
+        return Refusal(CANCELLED)
     if request.currency != account.currency:
         why = f"The {account_phrase(account.account)} is in {account.currency}, not in {request.currency}."
         return Refusal(why, rule="T5")

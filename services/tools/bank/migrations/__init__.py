@@ -1,0 +1,1 @@
+"""Migrations of the bank's tables in PostgreSQL, applied by `python -m services.tools.migrate`."""
