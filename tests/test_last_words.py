@@ -37,6 +37,10 @@ STATE_AND_SENDS = {
 
 WRITING_FUNCTIONS = {"send_tool", "notify_customer"}
 
+WAITING_WRITES = {"write", "book", "call_off"}
+"""Methods that write and wait for its last word: those of Database, HttpApi and MoveStore. Their first argument is
+the context."""
+
 MAY_AWAIT_AFTER_A_WRITE = {
     "services/tools/bank/loan_applications/workflow.py:refer": "a workflow, which no customer waits for",
     "services/tools/bank/loan_applications/workflow.py:run": "a workflow, which no customer waits for",
@@ -76,10 +80,17 @@ def called_tool(path: Path, call: ast.Call) -> Tool | None:  # type: ignore[type
     return found if isinstance(found, Tool) else None
 
 
+def is_waiting_write(call: ast.Call) -> bool:
+    first = call.args[0] if call.args else None
+    return called_name(call) in WAITING_WRITES and isinstance(first, ast.Name) and first.id == "ctx"
+
+
 def is_write(path: Path, call: ast.Call, writers: set[str]) -> bool:
     tool = called_tool(path, call)
     if tool is not None:
         return not tool.read_only
+    if is_waiting_write(call):
+        return True
     name = called_name(call)
     return (is_method_of_context(call) and name in STATE_AND_SENDS) or name in WRITING_FUNCTIONS | writers
 
@@ -89,7 +100,11 @@ def awaits_last_word(path: Path, node: ast.Await) -> bool:
     if not isinstance(node.value, ast.Call):
         return False
     tool = called_tool(path, node.value)
-    return called_name(node.value) == "last_word" or (tool is not None and not tool.read_only)
+    return (
+        called_name(node.value) == "last_word"
+        or is_waiting_write(node.value)
+        or (tool is not None and not tool.read_only)
+    )
 
 
 def functions(path: Path) -> Iterator[ast.AsyncFunctionDef | ast.FunctionDef]:

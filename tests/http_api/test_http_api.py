@@ -202,12 +202,16 @@ async def test_spans_follow_the_conventions_and_have_no_values(
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(spans, "tracer", provider.get_tracer("switchboard"))
+    tool = spans.HandlerSpan("execute_tool order", "inv_1", "Orders", "order", {}, None, None, None)
+    monkeypatch.setattr(spans, "current", lambda: tool)
     ctx: Any = Context()
     await api.read(ctx, "/orders/{order_id}", Order, {"order_id": "secret-1"}, {"page": "secret-2"})
     await ending(api.read(ctx, "/bad/{way}", Order, {"way": "404"}))
     good, bad = exporter.get_finished_spans()
     assert (good.name, bad.name) == ("GET /orders/{order_id}", "GET /bad/{way}")
+    assert {span.parent.span_id for span in (good, bad) if span.parent} == {tool.span_id}
     assert dict(good.attributes or {}) == {
+        "restate.invocation.id": "inv_1",
         "http.request.method": "GET",
         "http.response.status_code": 200,
         "server.address": "127.0.0.1",

@@ -280,12 +280,16 @@ async def test_spans_follow_the_conventions_and_have_no_values(
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(spans, "tracer", provider.get_tracer("switchboard"))
+    tool = spans.HandlerSpan("execute_tool pay", "inv_1", "Purses", "pay", {}, None, None, None)
+    monkeypatch.setattr(spans, "current", lambda: tool)
     ctx: Any = Context()
     assert await refused(database.write(ctx, pay, request("ann", "4711"))) == (NOT_SAVED, 500)
     found: tuple[ReadableSpan, ...] = exporter.get_finished_spans()
     name = address.rpartition("/")[2]
     assert [span.name for span in found][:2] == [f"INSERT {name}", f"UPDATE {name}"]
+    assert {span.parent.span_id for span in found if span.parent} == {tool.span_id}
     failed = dict(found[1].attributes or {})
+    assert failed.pop("restate.invocation.id") == "inv_1"
     assert failed.pop("server.port") == int(address.rpartition("/")[0].rpartition(":")[2])
     assert failed == {
         "db.system.name": "postgresql",
