@@ -138,11 +138,14 @@ async def make_call(crowd: Crowd, trial: Trial, delay_seconds: float | None) -> 
     text = await until_the_call(trial, customer)
     began = loop.time()
     message = asyncio.create_task(customer.says(text))
+    # The interrupt may come long after the reply.
+    ended = loop.create_future()
+    message.add_done_callback(lambda _: ended.set_result(loop.time()))
     if delay_seconds is not None:
         await asyncio.sleep(delay_seconds)
         await customer.asks("interrupt")
     await note_what_was_told(trial, customer, await message)
-    return loop.time() - began
+    return float(await ended) - began
 
 
 async def note_what_was_told(trial: Trial, customer: Talks, answer: Answer) -> None:
