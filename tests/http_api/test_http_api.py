@@ -59,7 +59,7 @@ async def server() -> AsyncIterator[ApiServer]:
 async def api(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HttpApi]:
     monkeypatch.setenv("ORDERS_URL", server.url)
     monkeypatch.setenv("ORDERS_TOKEN", TOKEN)
-    monkeypatch.setenv("SWITCHBOARD_HTTP_API_TIMEOUT", "PT1S")
+    monkeypatch.setenv("SWITCHBOARD_HTTP_API_TIMEOUT", "PT30S")
     monkeypatch.setattr(restate, "gather", wait_for)
     opened = HttpApi("ORDERS_URL", token_variable="ORDERS_TOKEN")
     yield opened
@@ -109,9 +109,16 @@ WAYS = {
 @pytest.mark.parametrize("kind", ["read", "write with a key", "write without a key"])
 @pytest.mark.parametrize("way", WAYS)
 async def test_bad_answer_ends_the_call_as_it_must(
-    api: HttpApi, server: ApiServer, way: str, kind: str, caplog: pytest.LogCaptureFixture
+    api: HttpApi,
+    server: ApiServer,
+    way: str,
+    kind: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ctx: Any = Context()
+    if way == "hang":
+        monkeypatch.setenv("SWITCHBOARD_HTTP_API_TIMEOUT", "PT0.5S")
     elsewhere = server.seen["/v1/orders/elsewhere"]
     if kind == "read":
         call: Any = api.read(ctx, "/bad/{way}", Order, {"way": way})

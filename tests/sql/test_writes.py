@@ -105,7 +105,7 @@ async def address(postgres: Postgres) -> str:
 @pytest.fixture
 async def database(address: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
     monkeypatch.setenv(VARIABLE, address)
-    monkeypatch.setenv("SWITCHBOARD_SQL_STATEMENT_TIMEOUT", "PT0.5S")
+    monkeypatch.setenv("SWITCHBOARD_SQL_STATEMENT_TIMEOUT", "PT30S")
     monkeypatch.setattr(restate, "gather", wait_for)
     opened = Database(VARIABLE)
     yield opened
@@ -208,10 +208,13 @@ async def test_undeclared_constraint_is_logged_but_not_told(
     assert "99999999999" not in caplog.text
 
 
-async def test_statement_that_takes_too_long_is_undone_and_the_next_one_works(database: Database) -> None:
+async def test_statement_that_takes_too_long_is_undone_and_the_next_one_works(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWITCHBOARD_SQL_STATEMENT_TIMEOUT", "PT0.5S")
     ctx: Any = Context()
     before = await coins(database, "ann")
-    assert await refused(database.write(ctx, nap, request("ann", "30"))) == (TIMED_OUT, 503)
+    assert await refused(database.write(ctx, nap, request("ann", "60"))) == (TIMED_OUT, 503)
     assert await coins(database, "ann") == before
 
 
