@@ -49,7 +49,11 @@ def imported(root: Path, files: set[Path]) -> set[Path]:
     """
     finder = ModuleFinder(path=[str(root)])
     for path in sorted(file for file in files if file.suffix == ".py"):
-        finder.import_hook(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+        if (root / path.parent / "__init__.py").exists():
+            finder.import_hook(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+        else:
+            # A program that is started or loaded by its path, such as a migration.
+            finder.load_file(str(root / path))
     found: list[str | None] = [getattr(module, "__file__", None) for module in finder.modules.values()]
     modules = {Path(path) for path in found if path}
     packages = [
