@@ -1,13 +1,14 @@
 """Random values for the inputs and facts of tools, by their types. For property tests."""
 
+import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
-from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, JsonValue, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from services.tools.airline.reservations.contract import TravelDay
@@ -53,8 +54,16 @@ SPECIAL: dict[Any, st.SearchStrategy[Any]] = {
     AwareDatetime: st.integers(0, 10**8).map(
         lambda seconds: dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
     ),
+    Any: st.integers(0, 9),
+    JsonValue: st.integers(0, 9),
     bool: st.booleans(),
     dt.date: st.dates(min_value=dt.date(2026, 1, 1), max_value=dt.date(2027, 12, 31)),
+    dt.datetime: st.integers(0, 10**8).map(
+        lambda seconds: dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
+    ),
+    dt.time: st.integers(0, 86_399).map(lambda seconds: dt.time(seconds // 3600, seconds // 60 % 60, seconds % 60)),
+    dt.timedelta: st.integers(0, 10**6).map(lambda seconds: dt.timedelta(seconds=seconds)),
+    float: st.integers(0, 10**6).map(float),
     NoneType: st.none(),
     Decimal: st.integers(1, 10**7).map(lambda cents: Decimal(cents) / 100),
     int: st.integers(0, 60),
@@ -75,12 +84,31 @@ def values(annotation: Any, marks: tuple[Any, ...] = ()) -> st.SearchStrategy[An
         return st.sampled_from(get_args(annotation))
     if origin in (Union, UnionType):
         return st.one_of(*(values(choice, marks) for choice in get_args(annotation)))
-    if origin is tuple:
-        return st.lists(values(get_args(annotation)[0]), min_size=1, max_size=3).map(tuple)
+    if origin in (tuple, dict, Mapping):
+        return collections(origin, get_args(annotation))
+    if annotation is str:
+        return texts(marks)
+    return instances(annotation)
+
+
+def collections(origin: Any, parts: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+    if origin is not tuple:
+        return st.dictionaries(*map(values, parts), max_size=2)
+    if len(parts) > 1 and parts[1] is not ...:
+        return st.tuples(*map(values, parts))
+    return st.lists(values(parts[0]), min_size=1, max_size=3).map(tuple)
+
+
+def instances(annotation: Any) -> st.SearchStrategy[Any]:
+    """Return a strategy for a class with fields, or for a type parameter, which may be anything."""
+    if isinstance(annotation, TypeVar):
+        return st.integers(0, 9)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return models(annotation)
-    assert annotation is str, f"add a strategy for {annotation!r}"
-    return texts(marks)
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        fields = get_type_hints(annotation, include_extras=True)
+        return st.builds(annotation, **{name: values(kind) for name, kind in fields.items()})
+    raise AssertionError(f"add a strategy for {annotation!r}")
 
 
 def texts(marks: tuple[Any, ...]) -> st.SearchStrategy[str]:
