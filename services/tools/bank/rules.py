@@ -149,8 +149,8 @@ RULES = (
     Rule("L5", f"No loan is granted if gambling is more than {GAMBLING_BAD_PERCENT} % of the spending.", "policy"),
     Rule(
         "L6",
-        "A loan needs approval by staff if it is, with what is still owed on other personal loans, "
-        f"more than {money(AUTOMATIC_MAX)}.",
+        "Staff decide on a loan that is, with what is still owed on other personal loans, more than "
+        f"{money(AUTOMATIC_MAX)}, and on unclear cases.",
         "automatic",
     ),
     Rule(
