@@ -373,7 +373,7 @@ def test_console_gets_its_settings() -> None:
 
 def test_mcp_server_gets_its_address_and_a_route() -> None:
     manifests = rendered_with({**EVERYTHING, "gateway.mcp.url": MCP_URL})
-    [container] = one(manifests, "Deployment", "gateway")["spec"]["template"]["spec"]["containers"]
+    [container] = one(manifests, "Deployment", "a-gateway")["spec"]["template"]["spec"]["containers"]
     assert {each["name"]: each.get("value") for each in container["env"]}["GATEWAY_MCP_URL"] == MCP_URL
     [rule] = one(manifests, "Ingress")["spec"]["rules"]
     assert (MCP_PATH, "Exact") in {(each["path"], each["pathType"]) for each in rule["http"]["paths"]}

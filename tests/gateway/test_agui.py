@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from switchboard.gateway.agui_api import RUN_BODY_MAX_BYTES
+from switchboard.session_ids import make_session_id
 from switchboard.testing import JSON, calls, says, scene
 from tests.gateway.front import Gateway, Visitor
 from tests.parts import PROJECT
@@ -145,6 +147,33 @@ async def test_bad_input_is_refused_with_what_to_do(gateway: Gateway, body: JSON
         problem = await response.json(content_type=None)
     assert response.status in (400, 413)
     assert words in problem["detail"]
+
+
+@pytest.mark.parametrize(("earlier_chars", "status"), [(100_000, 200), (3_900_000, 200), (RUN_BODY_MAX_BYTES, 413)])
+async def test_a_run_may_bring_a_long_conversation(gateway: Gateway, earlier_chars: int, status: int) -> None:
+    """AG-UI's clients send all earlier messages again. Only the last one is read."""
+    await gateway.laboratory.model.plays(scene("hello", says("hello yourself")))
+    visitor = gateway.visitor()
+    messages = [{"id": "1", "role": "assistant", "content": "x" * earlier_chars}]
+    messages.append({"id": "2", "role": "user", "content": "hello"})
+    given = {"threadId": visitor.session, "runId": unique(), "messages": messages}
+    headers = {"authorization": f"Bearer {visitor.token}"}
+    async with visitor.http.post(f"{visitor.url}/v1/agui", json=given, headers=headers) as response:
+        assert (response.status, "RUN_FINISHED" in await response.text()) == (status, status == 200)
+
+
+async def test_guest_needs_a_session_that_the_gateway_has_made(gateway: Gateway) -> None:
+    await gateway.laboratory.model.plays(scene("hello", says("hello yourself")))
+    guest = gateway.visitor(signed_in=False)
+    message = {"id": "1", "role": "user", "content": "hello"}
+    headers = {"authorization": f"Bearer {guest.token}"}
+    for thread in ("chosen", make_session_id("alice", None), make_session_id("bob", gateway.laboratory.mesh.speaker)):
+        given = {"threadId": thread, "runId": unique(), "messages": [message]}
+        async with guest.http.post(f"{guest.url}/v1/agui", json=given, headers=headers) as response:
+            refused = await response.json(content_type=None)
+        assert (response.status, refused["code"]) == (403, "session_not_issued")
+    events = await run(guest, {"threadId": guest.session, "runId": unique(), "messages": [message]})
+    assert events[-1]["type"] == "RUN_FINISHED"
 
 
 async def test_a_run_in_another_customers_session_is_refused(gateway: Gateway) -> None:

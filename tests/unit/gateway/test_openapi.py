@@ -21,11 +21,14 @@ from switchboard.gateway.token import mint, mint_staff
 from tests.unit.gateway.asgi import Answer, body, post
 from tests.unit.gateway.test_middleware import SECRET, SETTINGS, FaultyIngress
 
+PLACES = 10
+"""Requests of a customer that may wait at the same time."""
+
 
 def app() -> FastAPI:
     session_client = SessionClient(FaultyIngress(), timedelta(seconds=1))
     tokens, readiness = TokenVerifier(SETTINGS, SharedSecret(SECRET)), Readiness(session_client.ready)
-    created = create_app(session_client, tokens, readiness, Places(10), Hub(ViewerLimits(1, 1, 1)))
+    created = create_app(session_client, tokens, readiness, Places(PLACES), Hub(ViewerLimits(1, 1, 1)))
     add_agui(created)
     add_staff_api(created, StaffClient(None))  # type: ignore[arg-type]  # no request of these tests gets that far
     return created
