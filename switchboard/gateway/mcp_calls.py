@@ -30,12 +30,13 @@ from switchboard.events import SEQ_MAX, AgentStarted, Numbered, TakenOver, ToolS
 from switchboard.gateway.api import CALLER, caller_in, effective_key, validated_text
 from switchboard.gateway.contract import IdempotencyKey
 from switchboard.gateway.event_streams import Answering, Deliver, customer_reader, never
-from switchboard.gateway.feed import Audience
+from switchboard.gateway.feed import Audience, Feed
 from switchboard.gateway.hub import Hub
 from switchboard.gateway.identity import Caller
 from switchboard.gateway.live_turn import kind_and_data
 from switchboard.gateway.mcp_tools import INPUTS, Answer, Ask, Decide, InSession, Page
 from switchboard.gateway.metrics import MCP_CALLS, MCP_DECISIONS
+from switchboard.gateway.middleware import IDEMPOTENCY_KEY
 from switchboard.gateway.places import Places
 from switchboard.gateway.problems import Problem, details_of, faults_of
 from switchboard.gateway.sessions import SessionClient
@@ -133,6 +134,10 @@ class Call:
         return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
     @property
+    def wants_progress(self) -> bool:
+        return dict(self.context.meta or {}).get("progress_token") is not None
+
+    @property
     def asked(self) -> Asked | None:
         """The question that this call answers, if it repeats one that asked. Raises MCPError."""
         if self.params.request_state is None:
@@ -166,30 +171,34 @@ class Call:
         except ValidationError as error:
             raise Problem(400, "request_invalid", KEY_INVALID) from error
 
-    async def deliver(self, caller: Caller, session_id: str, handler: str, payload: WireModel, key: str) -> SendReply:
+    async def deliver(
+        self, caller: Caller, session_id: str, handler: str, payload: WireModel, key: str | None
+    ) -> SendReply:
         """Submit a request that must act only once, and return its reply. Raises Problem."""
         places: Places = self.request.app.state.places
-        deliver = partial(self.sessions.deliver, caller, session_id, handler, payload, effective_key(self.request, key))
-        with places.open(caller):
-            return SendReply.model_validate_json(await self._reported(caller, session_id, partial(deliver, never)))
+        key = effective_key(self.request, key)
+        deliver = partial(self.sessions.deliver, caller, session_id, handler, payload, key, never)
+        with places.open(caller), ExitStack() as opened:
+            feed = self._watch(opened, caller, session_id) if self.wants_progress else None
+            reply = await (deliver() if feed is None else self._deliver_and_report(opened, feed, deliver))
+            return SendReply.model_validate_json(reply)
 
-    async def _reported(self, caller: Caller, session_id: str, deliver: Deliver) -> bytes:
-        """Submit a request, and report its progress if the client wants to hear of it."""
-        meta: Mapping[str, Any] = dict(self.context.meta or {})
-        with ExitStack() as opened:
-            if meta.get("progress_token") is not None:
-                hub: Hub = self.request.app.state.hub
-                viewed = opened.enter_context(
-                    hub.viewer(session_id, Audience(caller), customer_reader(self.sessions, session_id, caller))
-                )
-                page = await viewed.open(None)
-                answering = Answering(viewed, deliver, None, page.turns_total)
-                opened.callback(answering.cancel)
-                await answering.begun()
-                frames = Viewer(viewed, Position(0, SEQ_MAX)).answer(answering.task, answering.running)
-                await self._report(frames)
-                return answering.task.result()
-            return await deliver(lambda _: None)
+    def _watch(self, opened: ExitStack, caller: Caller, session_id: str) -> Feed | None:
+        """Watch the session; None if this process has no room for another viewer, because progress is optional."""
+        hub: Hub = self.request.app.state.hub
+        try:
+            read = customer_reader(self.sessions, session_id, caller)
+            return opened.enter_context(hub.viewer(session_id, Audience(caller), read))
+        except Problem:
+            return None
+
+    async def _deliver_and_report(self, opened: ExitStack, feed: Feed, deliver: Deliver) -> bytes:
+        page = await feed.open(None)
+        answering = Answering(feed, deliver, None, page.turns_total)
+        opened.callback(answering.cancel)
+        await answering.begun()
+        await self._report(Viewer(feed, Position(0, SEQ_MAX)).answer(answering.task, answering.running))
+        return answering.task.result()
 
     async def _report(self, frames: AsyncIterator[bytes]) -> None:
         reported = 0
@@ -248,7 +257,7 @@ async def ask(call: Call, given: Ask) -> Result:
     session_id = given.session_id or new_session(call.request, key)
     caller = call.in_session(session_id)
     payload = SendMessage(customer_id=caller.customer_id, signed_in=caller.signed_in, text=text, seen=SEEN_NOTHING)
-    reply = await call.deliver(caller, session_id, "send", payload, effective_key(call.request, key))
+    reply = await call.deliver(caller, session_id, "send", payload, key)
     return answer(call, session_id, reply)
 
 
@@ -336,7 +345,7 @@ def answer(call: Call, session_id: str, reply: SendReply) -> Result:
     if reply.confirmation is not None and call.elicits:
         return ask_person(session_id, reply.confirmation)
     result = complete(Answer(session_id=session_id, **dict(reply)))
-    result.meta = {IDEMPOTENCY_META: call.request.scope["idempotency-key"]}
+    result.meta = {IDEMPOTENCY_META: call.request.scope[IDEMPOTENCY_KEY]}
     if reply.confirmation is not None:
         held_id = reply.confirmation.held_id
         result.content.append(TextContent(text=CONFIRM_FIRST.format(session_id=session_id, held_id=held_id)))

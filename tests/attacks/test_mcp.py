@@ -241,7 +241,10 @@ async def test_words_names_and_traces_of_a_client_are_recorded_nowhere(attacked:
     assert status == 200
     for hostile in (called(word, {}), {**asked, "method": word}, {**asked, "id": word}, {**asked, "params": {}}):
         await send_streamed(attacked, hostile, attacker.token)
-    await attacked.laboratory.until(lambda: any(b"tools/call ask" in export for export in attacked.spans))
+    session = attacker.session.encode()
+    await attacked.laboratory.until(
+        lambda: any(session in export and b"tools/call ask" in export for export in attacked.spans)
+    )
     await attacked.laboratory.model.plays(*SCENES)
     spans = b"".join(attacked.spans)
     assert bytes.fromhex(trace) not in spans

@@ -169,6 +169,24 @@ async def test_progress_is_reported_if_the_client_asks_for_it(gateway: Gateway, 
     assert not any(name in (message or "") for message in said)
 
 
+async def test_call_is_answered_without_progress_if_viewers_are_too_many(gateway: Gateway, tmp_path: Path) -> None:
+    await plays_a_payment(gateway, unique())
+    heard: list[float] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append(progress)
+
+    async with open_gateway(gateway.laboratory, tmp_path, {"GATEWAY_VIEWERS_MAX": "1"}) as own:
+        viewer, visitor = own.visitor(), own.visitor()
+        headers = {"authorization": f"Bearer {viewer.token}"}
+        events = f"{own.ports.url}/v1/sessions/{viewer.session}/events"
+        async with viewer.http.get(events, headers=headers) as stream, mcp_client(visitor) as client:
+            assert stream.status == 200
+            given = {"text": "hello", "session_id": visitor.session}
+            assert data(await client.call_tool("ask", given, progress_callback=hear))["text"] == "hello yourself"
+    assert heard == []
+
+
 @BOTH
 async def test_repeated_call_gets_the_one_answer_after_kills_of_gateway_and_restate(
     gateway: Gateway, tmp_path: Path, mode: str

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from switchboard.testing import calls, says, scene
 from tests.gateway.front import Gateway, open_gateway
+from tests.gateway.mcp_client import LEGACY, MODERN, data, mcp_client
 from tests.traces.observatory import Observed
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
@@ -52,6 +54,34 @@ async def test_gateway_span_is_the_root_of_a_messages_trace(observed: Observed, 
     assert root.tags["restate.invocation.id"] == session.tags["restate.invocation.id"]
     assert root.start_us <= session.start_us
     assert root.start_us + root.duration_us >= session.start_us + session.duration_us
+
+
+@pytest.mark.parametrize("mode", [LEGACY, MODERN])
+async def test_call_over_mcp_has_a_span_between_request_and_message(
+    observed: Observed, traced_gateway: Gateway, mode: str
+) -> None:
+    await observed.laboratory.model.plays(scene("hello", says("hi")))
+    visitor, claimed = traced_gateway.visitor(), uuid4().hex
+    given = {"text": "hello", "session_id": visitor.session}
+    async with mcp_client(visitor, mode) as client:
+        meta: Any = {"traceparent": f"00-{claimed}-00f067aa0ba902b7-01"}
+        answer = data(await client.call_tool("ask", given, meta=meta))
+    assert answer["trace_id"] != claimed
+    trace = await observed.observatory.trace(answer["trace_id"])
+    assert trace.faults() == []
+    assert claimed not in repr(trace)
+    assert [line.strip() for line in trace.tree()] == [
+        "POST /v1/mcp",
+        "tools/call ask",
+        "Session/claim",
+        "Session/send",
+        "invoke_agent Triage",
+        "chat demo",
+    ]
+    (call,) = trace.of("tools/call ask")
+    assert call.tags["mcp.method.name"] == "tools/call"
+    assert call.tags["gen_ai.tool.name"] == "ask"
+    assert call.tags["gen_ai.conversation.id"] == visitor.session
 
 
 async def test_gateway_ignores_a_clients_trace_header(observed: Observed, traced_gateway: Gateway) -> None:
