@@ -40,7 +40,8 @@ OURS = ("switchboard.", "services.", "tests.", "evals.")
 PRELOADED = (
     *("services.airline.agent", "services.bank.agent", "services.triage.agent", "services.tools.__main__"),
     *("switchboard.gateway.__main__", "switchboard.demo_model.__main__", "switchboard.local.mesh"),
-    "switchboard.local.proxy",
+    # The gateway imports the MCP server after its start.
+    *("switchboard.local.proxy", "switchboard.gateway.mcp_api"),
     # The clients of models, which services import after their start, and what the commands import.
     *("anthropic", "httpx2", "openai", "openai.resources.chat", "openai.resources.responses"),
     *("rich.live", "rich.prompt", "rich.table", "typer", "yaml"),
