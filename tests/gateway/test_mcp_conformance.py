@@ -12,7 +12,7 @@ from switchboard.local.process import free_ports
 from tests.gateway.front import Gateway, Visitor, open_gateway
 from tests.parts import PROJECT
 
-PROGRAM = PROJECT / "tests/conformance.mjs"
+PROGRAM = ("--import", str(PROJECT / "tests/mcp/with_glob.mjs"), str(PROJECT / "node_modules/.bin/conformance"))
 PAGE = PROJECT / "docs/build/mcp-server.md"
 ALL_WITHIN_S = 120
 
@@ -111,7 +111,7 @@ async def test_server_passes_every_scenario_but_the_exceptions(gateway: Gateway,
         arguments = ("server", "--url", url, "--suite", "all", "--expected-failures", str(exceptions))
         process = await asyncio.create_subprocess_exec(
             "node",
-            str(PROGRAM),
+            *PROGRAM,
             *arguments,
             cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,

@@ -9,14 +9,15 @@ import pytest
 
 from switchboard.testing import calls, says, scene
 from tests.gateway.front import Gateway
-from tests.parts import PROJECT
+from tests.parts import PROJECT, at_night
 
 EXAMPLE = PROJECT / "examples/mcp/customer.py"
 ENDS_WITHIN_S = 60
 
 
 @pytest.mark.parametrize(
-    ("typed", "paid", "said"), [("y", 1, "Probe: it is done"), ("n", 0, "Probe: Okay, I won't do that.")]
+    ("typed", "paid", "said"),
+    [("y", 1, "Probe: it is done"), *at_night(("n", 0, "Probe: Okay, I won't do that."))],
 )
 async def test_example_puts_the_question_to_the_person(gateway: Gateway, typed: str, paid: int, said: str) -> None:
     name = uuid4().hex
