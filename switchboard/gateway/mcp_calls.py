@@ -4,7 +4,7 @@ import hashlib
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -23,7 +23,7 @@ from mcp.types import (
     TextContent,
 )
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from switchboard.events import SEQ_MAX, AgentStarted, Numbered, TakenOver, ToolStarted, read_event
@@ -52,7 +52,7 @@ from switchboard.session.contract import (
     TranscriptRequest,
 )
 from switchboard.session_ids import make_session_id
-from switchboard.telemetry.spans import child_span
+from switchboard.telemetry.spans import tracer
 
 PROBLEM_META = "switchboard-mesh/problem"
 """Entry of a result's `_meta` that holds why a call failed, with the fields of the HTTP API's errors."""
@@ -377,20 +377,21 @@ def refusal(problem: Problem) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=words)], is_error=True, _meta={PROBLEM_META: fields})
 
 
-@contextmanager
-def tool_span(context: Context, tool: str) -> Any:
+def tool_span(context: Context, tool: str) -> AbstractContextManager[Span]:
     """Open the span of a call, by OpenTelemetry's conventions for MCP. A trace that the client names is ignored."""
-    attributes: dict[str, Any] = {
+    attributes = {
         "mcp.method.name": "tools/call",
         "mcp.protocol.version": context.protocol_version,
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": tool,
     }
-    with (
-        child_span(None, f"tools/call {tool}", SpanKind.SERVER, attributes) as span,
-        trace.use_span(span, record_exception=False, set_status_on_exception=False),
-    ):
-        yield
+    return tracer.start_as_current_span(
+        f"tools/call {tool}",
+        kind=SpanKind.SERVER,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    )
 
 
 def mark_refused(problem: Problem) -> None:

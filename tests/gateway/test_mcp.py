@@ -25,9 +25,12 @@ from tests.gateway.mcp_client import (
     words,
 )
 from tests.gateway.test_failures import count_messages, end_meeting, plays_a_meeting, tool_running
+from tests.parts import at_night
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "a payment"}))
 BOTH = pytest.mark.parametrize("mode", [LEGACY, MODERN])
+BOTH_AT_NIGHT = pytest.mark.parametrize("mode", [MODERN, *at_night(LEGACY)])
+"""For tests that start a gateway of their own."""
 
 
 def unique() -> str:
@@ -187,7 +190,7 @@ async def test_call_is_answered_without_progress_if_viewers_are_too_many(gateway
     assert heard == []
 
 
-@BOTH
+@BOTH_AT_NIGHT
 async def test_repeated_call_gets_the_one_answer_after_kills_of_gateway_and_restate(
     gateway: Gateway, tmp_path: Path, mode: str
 ) -> None:
@@ -219,7 +222,7 @@ async def test_repeated_call_gets_the_one_answer_after_kills_of_gateway_and_rest
     assert await count_messages(laboratory, visitor) == 1
 
 
-@BOTH
+@BOTH_AT_NIGHT
 async def test_client_that_leaves_stops_nothing_and_frees_its_place(
     gateway: Gateway, tmp_path: Path, mode: str
 ) -> None:
