@@ -18,7 +18,7 @@ from switchboard.contract import (
     normalized,
     schema_fields,
 )
-from switchboard.mcp_server import McpServer, McpTool
+from switchboard.mcp_server import ANSWERS, McpServer, McpTool
 from switchboard.messages import WireModel
 from switchboard.schemas import compact
 from switchboard.text import message_text, quoted
@@ -36,6 +36,11 @@ SCHEMA_DEPTH_MAX = 20
 QUESTION_MAX_CHARS = 2_000
 """Of the arguments in a question to the customer. A call with longer ones is refused."""
 
+ANSWERS_PURPOSE = (
+    "Only if the result of the same call said that the server asks the customer something: the customer's answers, by"
+    " the names in the question. Never guess them."
+)
+
 CHANGED = (
     "Not done: the tool {name} of {server} has changed since it was offered. It can be used as it is now from the"
     " customer's next message on."
@@ -51,6 +56,9 @@ class ForeignCall(PersonalInput):
 
     digest: str
     """The digest of the tool as the model saw it."""
+
+    answers: dict[str, Any] | None = None
+    """The customer's answers to questions of the server; None if they were not asked."""
 
     repeatable: bool = False
     """Whether the call may be made again when its answer was lost."""
@@ -169,7 +177,10 @@ class ForeignTool(Tool[ForeignCall, ForeignText]):
         return ("customer_id",)
 
     def parameters(self) -> dict[str, Any]:
-        return parameters_for_models(visible_schema(json.loads(self.schema_text), self.declared))
+        parameters = parameters_for_models(visible_schema(json.loads(self.schema_text), self.declared))
+        if self.declared.asks:
+            parameters["properties"][ANSWERS] = {"type": "object", "description": ANSWERS_PURPOSE}
+        return parameters
 
     def exposed_identity(self, names: Any = IDENTITY_FIELDS) -> list[str]:
         return exposed(json.loads(self.schema_text or "{}"), self.declared, names)
@@ -179,6 +190,7 @@ class ForeignTool(Tool[ForeignCall, ForeignText]):
         schema = visible_schema(json.loads(self.schema_text or "{}"), self.declared)
         properties, required = schema.get("properties", {}), schema.get("required", [])
         arguments = {name: value for name, value in given.items() if name not in self.filled_fields()}
+        answers = arguments.pop(ANSWERS, None) if self.declared.asks else None
         # Many models write null for an optional argument that they leave out.
         arguments = {
             name: value
@@ -187,12 +199,15 @@ class ForeignTool(Tool[ForeignCall, ForeignText]):
         }
         problems = [(name, "Extra inputs are not permitted") for name in arguments if name not in properties]
         problems += [(name, "Field required") for name in required if name not in arguments]
+        if answers is not None and not isinstance(answers, dict):
+            problems.append((ANSWERS, "Input should be an object"))
         if problems:
             raise wrong_arguments(self.name, problems)
         return ForeignCall(
             **{name: given[name] for name in IDENTITY_FIELDS},
             arguments=arguments,
             digest=self.digest,
+            answers=answers,
             repeatable=self.repeatable,
             read_only=self.read_only,
         )
@@ -302,6 +317,8 @@ def problem_with(
     absent = sorted(declared.identity.keys() - schema.get("properties", {}).keys())
     if absent:
         return f"it has no argument {absent[0]!r}, which identity= fills in"
+    if declared.asks and ANSWERS in schema.get("properties", {}):
+        return f"it has an argument {ANSWERS!r}, which asks=True needs for itself"
     if names := exposed(schema, declared, identity_names):
         return f"the model could set {names[0]!r} and thereby choose the customer; fill it with identity="
     return ""
@@ -310,7 +327,7 @@ def problem_with(
 def contract(server: McpServer, declared: McpTool, listed: FoundTool | None) -> ForeignTool:
     """Return the contract of a tool. `listed` is None if the server does not offer it as declared."""
     needs_consent = declared.consent is not False and (
-        bool(declared.consent) or listed is None or (listed.destructive and not listed.read_only)
+        bool(declared.consent) or declared.asks or listed is None or (listed.destructive and not listed.read_only)
     )
     read_only = listed is not None and listed.read_only and not needs_consent
     repeatable = declared.repeatable
@@ -344,8 +361,16 @@ class Question:
     def __call__(self, call: ForeignCall, facts: ForeignFacts) -> str:
         if callable(self.declared.consent):
             return self.declared.consent(call.arguments)
-        given = ", ".join(f"{name} = {shown(value)}" for name, value in sorted(call.arguments.items()))
-        return f"{self.declared.spoken_label} ({self.server})" + (f" with {given}?" if given else "?")
+        what = f"{self.declared.spoken_label} ({self.server})"
+        if call.arguments:
+            what += f" with {listing(call.arguments)}"
+        if call.answers is not None:
+            what += f", and answer {listing(call.answers) or 'with the defaults'}"
+        return f"{what}?"
+
+
+def listing(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {shown(value)}" for name, value in sorted(values.items()))
 
 
 def question(server: McpServer, declared: McpTool) -> Question:
@@ -366,4 +391,4 @@ def not_available(missing: Sequence[str]) -> str:
     return f"Not available at the moment: {'; '.join(missing)}. Say so if the customer needs one of them."
 
 
-Kind = Literal["done", "failed", "unreached", "lost"]
+Kind = Literal["done", "failed", "asked", "unreached", "lost"]

@@ -12,6 +12,9 @@ from switchboard.messages import WireModel
 CALL_TIMEOUT = timedelta(seconds=60)
 """How long a server may take to answer one call, by default."""
 
+ANSWERS = "answers"
+"""The argument of the customer's answers to a server's questions."""
+
 DISCOVER = "discover"
 """Name of the handler that reads the server's tools."""
 
@@ -72,6 +75,10 @@ class McpTool:
     """Whether a call whose answer was lost is made again, with the same key. By default True if the server says that
     the tool reads only, or that a repeated call changes nothing more (`idempotentHint`). Set it to True for a server
     that carries out calls with the same `Idempotency-Key` once."""
+
+    asks: bool = False
+    """Whether the server may ask the customer something in the middle of a call (elicitation). The model then gets the
+    argument `answers`. The customer must say yes to each call first, unless `consent` is False."""
 
     verified: bool | None = None
     """Whether the customer must be signed in or verified. By default True if an argument is filled with their id."""

@@ -40,7 +40,7 @@ def pytest_configure() -> None:
     forks.install()
 
 
-TOGETHER = ("tests/attacks", "tests/images")
+TOGETHER = ("tests/attacks", "tests/images", "tests/mcp")
 """The files of each of these folders share a mesh, or the images that they build."""
 
 

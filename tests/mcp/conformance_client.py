@@ -29,7 +29,7 @@ async def main(url: str) -> None:
     catalog = await discover(server, {})
     assert not catalog.problem, catalog
     if name:
-        outcome = await call_once(server, Attempt(name, arguments, "key"), no_objection)
+        outcome = await call_once(server, Attempt(name, arguments, "key", asks=True, answers={}), no_objection)
         assert outcome.kind == "done", outcome
 
 

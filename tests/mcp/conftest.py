@@ -99,7 +99,10 @@ def shop_process(name: str, port: int, folder: Path, honours_key: bool) -> Proce
     return server_process(name, "shop", port, folder, SHOP_LOG=log, SHOP_HONOURS_KEY=honours)
 
 
-@pytest.fixture(scope="package", params=["as it is", "always replaying"])
+KINDS = [pytest.param(False, id="mcp"), pytest.param(True, id="mcp replaying", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="package", params=KINDS)
 async def mcp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[McpMesh]:
     need_restate_server()
     folder = tmp_path_factory.mktemp("mcp")
@@ -119,10 +122,9 @@ async def mcp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     try:
         for server in servers.values():
             await server.start()
-        replays = request.param == "always replaying"
         project = MeshProject(PROJECT, definition())
-        async with testing.open_laboratory(project, folder / "mesh", replays, environment) as opened:
-            yield McpMesh(opened.mesh, opened.http, opened.model, replays, folder, servers)
+        async with testing.open_laboratory(project, folder / "mesh", request.param, environment) as opened:
+            yield McpMesh(opened.mesh, opened.http, opened.model, request.param, folder, servers)
     finally:
         for server in servers.values():
             await server.kill()

@@ -35,6 +35,7 @@ SHOP = McpServer(
         McpTool("whoami", verified=False),
         "show",
         "wait",
+        McpTool("order_gift", asks=True),
     ),
 )
 """Honours the key, and is said to do so."""
@@ -105,6 +106,7 @@ EVERYTHING = McpServer(
         "get-resource-links",
         "get-structured-content",
         "get-annotated-message",
+        McpTool("trigger-elicitation-request", alias="ask_me", asks=True, consent=False),
     ),
 )
 """The reference server of the protocol, which others wrote in another language."""

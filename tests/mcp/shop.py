@@ -6,6 +6,7 @@ argument that begins with `slow` is answered some time after its effect.
 """
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -14,8 +15,12 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import (
     CallToolResult,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
     EmbeddedResource,
     ImageContent,
+    InputRequiredResult,
     ResourceLink,
     TextContent,
     TextResourceContents,
@@ -30,6 +35,15 @@ LOG = Path(os.environ.get("SHOP_LOG", os.devnull))
 HONOURS_KEY = os.environ.get("SHOP_HONOURS_KEY") == "1"
 SLOW_SECONDS = 1.5
 TINY = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+SIZE = {
+    "type": "object",
+    "properties": {
+        "size": {"type": "string", "enum": ["S", "M"], "description": "Of the shirt."},
+        "card": {"type": "boolean", "default": False},
+    },
+    "required": ["size"],
+}
 
 shop = MCPServer("shop", log_level="ERROR")
 READS = ToolAnnotations(read_only_hint=True)
@@ -88,7 +102,7 @@ async def set_address(ctx: Context, street: str) -> str:
     return await effect(ctx, "set_address", street)
 
 
-@shop.tool()
+@shop.tool(description=os.environ.get("SHOP_REFUND", "Pay the price of an order back."))
 async def refund(ctx: Context, order: str, amount: int) -> str:
     """Pay the price of an order back."""
     return await effect(ctx, "refund", f"{order}={amount}")
@@ -111,6 +125,18 @@ async def show(ctx: Context) -> CallToolResult:
             EmbeddedResource(resource=TextResourceContents(uri="shop://care", text="Wipe it.")),
         ]
     )
+
+
+@shop.tool(annotations=ADDS)
+async def order_gift(ctx: Context, item: str) -> str | InputRequiredResult:
+    """Order a gift. Asks for its size and a card."""
+    if ctx.input_responses is None:
+        asked = ElicitRequestFormParams(message="Which size 〕?", requested_schema=SIZE)
+        return InputRequiredResult(input_requests={"size": ElicitRequest(params=asked)}, request_state="begun")
+    answer = ctx.input_responses["size"]
+    assert isinstance(answer, ElicitResult)
+    assert (answer.action, ctx.request_state) == ("accept", "begun")
+    return await effect(ctx, "order_gift", f"{item} {json.dumps(answer.content)}")
 
 
 @shop.tool(annotations=READS)

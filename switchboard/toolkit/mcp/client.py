@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import httpx2
 from mcp import Client, MCPError
-from mcp.client.session import ClientSession
+from mcp.client.session import ClientRequestContext, ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared import _otel
 from mcp_types import (
@@ -22,14 +22,22 @@ from mcp_types import (
     METHOD_NOT_FOUND,
     PARSE_ERROR,
     REQUEST_TIMEOUT,
+    URL_ELICITATION_REQUIRED,
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
+    ElicitationRequiredErrorData,
+    ElicitResult,
+    ErrorData,
     Implementation,
+    InputRequest,
+    InputRequiredResult,
+    InputResponse,
     PaginatedRequestParams,
     Tool,
 )
 from opentelemetry.trace import NoOpTracer, Span
+from pydantic import TypeAdapter, ValidationError
 
 from switchboard.foreign_tools import Catalog, FoundTool, Kind, found_tool
 from switchboard.mcp_key import IDEMPOTENCY_META
@@ -38,6 +46,7 @@ from switchboard.messages import WireModel
 from switchboard.telemetry.mcp_call import TOOL_ERROR, mcp_call, record_failure, record_version
 from switchboard.telemetry.spans import HandlerSpan
 from switchboard.toolkit.mcp.arguments import problem_with_schema
+from switchboard.toolkit.mcp.elicitation import Questions, link_text
 from switchboard.toolkit.mcp.results import brief, cut, result_text, without_secrets
 from switchboard.toolkit.mcp.settings import variables
 from switchboard.toolkit.mcp.stdio import stdio_transport
@@ -63,6 +72,11 @@ KEY_HEADER = "Idempotency-Key"
 NOT_DONE_CODES = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, HEADER_MISMATCH})
 """Errors by which a server says that it has not begun to carry a call out."""
 
+ROUNDS_MAX = 3
+"""Of questions that a server asks one after the other in one call."""
+
+ANSWER: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(CallToolResult | InputRequiredResult)
+
 UNREADABLE_CODES = frozenset({PARSE_ERROR, INVALID_REQUEST})
 
 UNAUTHORIZED = frozenset({401, 403})
@@ -71,7 +85,8 @@ UNAUTHORIZED = frozenset({401, 403})
 class Outcome(WireModel):
     """How one attempt at a call ended.
 
-    `done`: `text` is the result. `failed`: the server says that it was not done. `unreached`: the call was not sent.
+    `done`: `text` is the result. `failed`: the server says that it was not done. `asked`: the server asks the customer
+    something, and was told that the question is dismissed for now. `unreached`: the call was not sent.
     `lost`: the call was sent, and it is not known whether it was done.
     """
 
@@ -92,6 +107,8 @@ class Attempt:
     arguments: Mapping[str, Any]
     key: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    asks: bool = False
+    answers: Mapping[str, Any] | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -143,27 +160,33 @@ def url_of(server: McpServer) -> str:
 
 
 @asynccontextmanager
-async def connected(server: McpServer, headers: Mapping[str, str]) -> AsyncIterator[ClientSession]:
-    """Connect to a server, and agree on a protocol version. Raises whatever the transports raise."""
+async def connected(
+    server: McpServer, headers: Mapping[str, str], questions: Questions | None = None
+) -> AsyncIterator[ClientSession]:
+    """Connect to a server, and agree on a protocol version. Raises whatever the transports raise.
+
+    The server is told that it may ask the customer something only if there are `questions`.
+    """
     if server.command:
         given = variables(server.environment)
-        async with session(stdio_transport(server.command, given, ANSWER_MAX_BYTES)) as opened:
+        async with session(stdio_transport(server.command, given, ANSWER_MAX_BYTES), questions) as opened:
             yield opened
         return
     timeout = httpx2.Timeout(CONNECT_TIMEOUT.total_seconds(), read=server.timeout.total_seconds())
     async with httpx2.AsyncClient(headers=dict(headers), timeout=timeout, transport=BoundedTransport()) as http:
         transport = streamable_http_client(url_of(server), http_client=http, max_sse_event_size=ANSWER_MAX_BYTES)
-        async with session(transport) as opened:
+        async with session(transport, questions) as opened:
             yield opened
 
 
 @asynccontextmanager
-async def session(transport: Any) -> AsyncIterator[ClientSession]:
+async def session(transport: Any, questions: Questions | None) -> AsyncIterator[ClientSession]:
     client = Client(
         transport,
         cache=None,
         read_timeout_seconds=CONNECT_TIMEOUT.total_seconds(),
         client_info=Implementation(name="switchboard", version=VERSION),
+        elicitation_callback=questions.reply if questions else None,
     )
     async with client:
         yield client.session
@@ -200,9 +223,11 @@ async def discover(server: McpServer, headers: Mapping[str, str]) -> Catalog:
     """Return the declared tools that a server lists, or why it cannot be asked."""
     catalog: Catalog | None = None
     wanted = [tool.name for tool in server.declared]
+    # Some servers list tools that ask something only for clients that can answer.
+    questions = Questions(None) if any(tool.asks for tool in server.declared) else None
     try:
         with anyio.fail_after(CONNECT_TIMEOUT.total_seconds()):
-            async with connected(server, headers) as opened:
+            async with connected(server, headers, questions) as opened:
                 catalog = Catalog(tools=await list_tools(opened, wanted))
     except Exception as error:  # noqa: BLE001  # Its message may have other people's words, so only its type is logged.
         # Transports raise groups of errors of every kind. Which one it was goes into the log.
@@ -232,17 +257,18 @@ async def connect_and_call(server: McpServer, attempt: Attempt, check: Check, sp
     sent = False
     kind = TOOL_ERROR
     headers = {**attempt.headers, KEY_HEADER: attempt.key}
+    questions = Questions(attempt.answers)
     limit = CONNECT_TIMEOUT + server.timeout
     try:
         with anyio.fail_after(limit.total_seconds()):
-            async with connected(server, headers) as opened:
+            async with connected(server, headers, questions if attempt.asks else None) as opened:
                 record_version(span, opened.protocol_version)
                 listed = await list_tools(opened, [attempt.tool])
                 if problem := check(listed[0] if listed else None):
                     outcome, kind = Outcome(kind="failed", text=problem, again=False), "refused"
                 else:
                     sent = True
-                    outcome = read_result(await send_call(opened, server, attempt), attempt)
+                    outcome = read_result(await send_call(opened, server, attempt), attempt, questions)
     except Exception as error:  # noqa: BLE001  # Its message may have other people's words, so only its type is logged.
         # An error after the answer only says that the connection did not end well.
         if outcome is None:
@@ -253,19 +279,40 @@ async def connect_and_call(server: McpServer, attempt: Attempt, check: Check, sp
     return outcome, kind
 
 
-async def send_call(opened: ClientSession, server: McpServer, attempt: Attempt) -> CallToolResult:
-    """Send the call, and return the answer. The SDK's `call_tool` would raise for an answer that breaks its schema."""
+async def send_call(opened: ClientSession, server: McpServer, attempt: Attempt) -> CallToolResult | None:
+    """Send the call, and return the answer; None if the server needs answers that the customer has not given.
+
+    The SDK's `call_tool` would raise for an answer that breaks its schema.
+    """
     parameters = CallToolRequestParams(
-        name=attempt.tool,
-        arguments=dict(attempt.arguments),
-        _meta={IDEMPOTENCY_META: attempt.key},
+        name=attempt.tool, arguments=dict(attempt.arguments), _meta={IDEMPOTENCY_META: attempt.key}
     )
-    return await opened.send_request(
-        CallToolRequest(params=parameters), CallToolResult, request_read_timeout_seconds=server.timeout.total_seconds()
-    )
+    for _ in range(ROUNDS_MAX):
+        answer = await opened.send_request(
+            CallToolRequest(params=parameters),
+            ANSWER,
+            request_read_timeout_seconds=server.timeout.total_seconds(),
+        )
+        if isinstance(answer, CallToolResult):
+            return answer
+        replies = {name: await reply_to(opened, name, asked) for name, asked in (answer.input_requests or {}).items()}
+        given = {name: reply for name, reply in replies.items() if isinstance(reply, ElicitResult)}
+        if len(given) < len(replies) or any(reply.action != "accept" for reply in given.values()):
+            return None
+        parameters = parameters.model_copy(update={"input_responses": given, "request_state": answer.request_state})
+    return None
 
 
-def read_result(result: CallToolResult, attempt: Attempt) -> Outcome:
+async def reply_to(opened: ClientSession, name: str, asked: InputRequest) -> InputResponse | ErrorData:
+    """Answer a question that a server asks by the answer to the call, as servers of 2026 do."""
+    return await opened.dispatch_input_request(ClientRequestContext(session=opened, request_id=name), asked)
+
+
+def read_result(result: CallToolResult | None, attempt: Attempt, questions: Questions) -> Outcome:
+    if questions.asked or result is None:
+        asked = "; ".join(questions.asked) or "something that this mesh does not support"
+        text = without_secrets(cut(f"asks the customer {asked}"), attempt.secrets)
+        return Outcome(kind="asked", text=text, again=False, others=True)
     text = without_secrets(result_text(result), attempt.secrets)
     return Outcome(kind="failed" if result.is_error else "done", text=text, again=False, others=True)
 
@@ -273,6 +320,8 @@ def read_result(result: CallToolResult, attempt: Attempt) -> Outcome:
 def failure(error: BaseException, server: McpServer, attempt: Attempt, sent: bool) -> Outcome:
     """Return how an attempt without a result ended."""
     for single in singles(error):
+        if isinstance(single, MCPError) and sent and single.code == URL_ELICITATION_REQUIRED:
+            return Outcome(kind="asked", text=f"asks the customer {links_of(single)}", again=False, others=True)
         if isinstance(single, Refused) and sent:
             return Outcome(kind="failed", text=f"Not done: {server.name} refused the credentials.", again=False)
         if isinstance(single, MCPError) and sent and single.code in NOT_DONE_CODES:
@@ -281,6 +330,15 @@ def failure(error: BaseException, server: McpServer, attempt: Attempt, sent: boo
     timed_out = any(is_timeout(single) for single in singles(error))
     why = f"{server.name} {reason(error, server.timeout)}"
     return Outcome(kind="lost" if sent else "unreached", text=why, again=not timed_out)
+
+
+def links_of(error: MCPError) -> str:
+    """Return the links that the customer has to open first, as servers of 2025 say it."""
+    try:
+        wanted = ElicitationRequiredErrorData.model_validate(error.error.data).elicitations
+    except ValidationError:
+        return "to open a link, which it does not say"
+    return cut("; ".join(link_text(each) for each in wanted))
 
 
 def singles(error: BaseException) -> list[BaseException]:

@@ -17,6 +17,7 @@ import anyio
 import restate
 
 from switchboard.toolkit.mcp.client import Outcome
+from switchboard.toolkit.rpc import last_word
 
 UNDER_WAY_MAX = 10_000
 """Calls of one process whose outcome is not journaled. The oldest ones are then treated as those of another process."""
@@ -80,7 +81,7 @@ CALLS = Calls()
 
 
 async def attempt_call(ctx: restate.Context, number: int, once: bool, reads: bool, work: Work) -> Outcome:
-    """Make one attempt at a call and journal its outcome. Raises TerminalError for a second cancellation.
+    """Make one attempt at a call and journal its outcome. Raises TerminalError for what operators do to the invocation.
 
     Args:
         ctx: The handler's context.
@@ -111,7 +112,7 @@ async def attempt_call(ctx: restate.Context, number: int, once: bool, reads: boo
         # The customer has interrupted the turn. Restate raises this once; the call still ends.
         interrupted.set()
         CALLS.stop(entry, timedelta(0) if reads else INTERRUPT_GRACE)
-        await restate.gather(made)
+        await last_word(made)
     outcome = await made
     CALLS.forget(entry)
     return outcome

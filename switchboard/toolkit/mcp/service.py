@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import anyio
 import restate
 
 from switchboard.contract import NoInput, Tool
@@ -27,7 +29,7 @@ from switchboard.telemetry.spans import HandlerSpan, current
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.implement import checks, implements
 from switchboard.toolkit.mcp.arguments import problem_with_arguments
-from switchboard.toolkit.mcp.client import Attempt, Outcome, call_once, discover
+from switchboard.toolkit.mcp.client import CONNECT_TIMEOUT, Attempt, Outcome, call_once, discover
 from switchboard.toolkit.mcp.durable import attempt_call
 from switchboard.toolkit.refusal import CONFLICT
 from switchboard.words import QUOTES_OTHERS
@@ -76,7 +78,7 @@ class Listing:
 
     async def _read(self) -> Catalog:
         try:
-            headers = await self.server.authorize(None) if self.server.authorize else {}
+            headers = await authorization(self.server, None)
         except Exception as error:  # noqa: BLE001  # Its message may have other people's words, so only its type is logged.
             logger.warning("MCP server %s: authorize(None) failed: %s", self.server.name, type(error).__name__)
             return Catalog(problem=f"{self.server.name} cannot be asked for its tools")
@@ -115,7 +117,7 @@ class ForeignService:
 
     async def check(self, ctx: restate.Context, declared: McpTool, request: ForeignCall) -> ForeignFacts:
         """Find out whether a call could be made, before the customer is asked and again after their yes."""
-        if question_is_too_long(request.arguments):
+        if question_is_too_long({**request.arguments, **(request.answers or {})}):
             raise restate.TerminalError(TOO_LONG_TO_CONFIRM, status_code=CONFLICT)
 
         async def problem() -> str:
@@ -151,13 +153,13 @@ class ForeignService:
     async def _attempt(self, declared: McpTool, request: ForeignCall, key: str, span: HandlerSpan | None) -> Outcome:
         caller = Caller(customer_id=request.customer_id, session_id=request.session_id, signed_in=request.signed_in)
         try:
-            headers = await self.server.authorize(caller) if self.server.authorize else {}
+            headers = await authorization(self.server, caller)
         except Exception as error:  # noqa: BLE001  # Its message may have other people's words, so only its type is logged.
             logger.warning("MCP server %s: authorize failed: %s", self.server.name, type(error).__name__)
             return Outcome(kind="unreached", text=NO_CREDENTIALS)
         identity = {name: getattr(request, part) for name, part in declared.identity.items()}
         arguments = {**request.arguments, **identity}
-        attempt = Attempt(declared.name, arguments, key, headers)
+        attempt = Attempt(declared.name, arguments, key, headers, declared.asks, request.answers)
 
         def check(listed: FoundTool | None) -> str:
             return self._problem(declared, request, listed)
@@ -191,6 +193,14 @@ class ForeignService:
             logger.info("MCP server %s: %s has the digest %s", self.server.name, tool.name, tool.digest)
 
 
+async def authorization(server: McpServer, caller: Caller | None) -> Mapping[str, str]:
+    """Return the headers of a call. Raises whatever the declaration's function raises, and TimeoutError."""
+    if server.authorize is None:
+        return {}
+    with anyio.fail_after(CONNECT_TIMEOUT.total_seconds()):
+        return await server.authorize(caller)
+
+
 def handler_contract(server: McpServer, declared: McpTool) -> Tool[ForeignCall, ForeignText]:
     """Return the contract that the handlers are bound to: with a check, as any tool may need consent."""
     full = contract(server, declared, None)
@@ -219,6 +229,8 @@ def result_of(outcome: Outcome, request: ForeignCall) -> ForeignText:
     if outcome.kind == "lost" and not request.read_only:
         why = f"{outcome.text.rstrip('.')}. {UNKNOWN_OUTCOME}"
         raise restate.TerminalError(why, status_code=OUTCOME_UNKNOWN)
+    if outcome.kind == "asked":
+        raise restate.TerminalError(f"Not done yet: the server {outcome.text}", status_code=CONFLICT, metadata=quotes)
     if outcome.kind == "failed":
         raise restate.TerminalError(outcome.text, status_code=CONFLICT, metadata=quotes)
     raise restate.TerminalError(f"Not done: {outcome.text.rstrip('.')}.", status_code=CONFLICT, metadata=quotes)

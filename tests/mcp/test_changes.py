@@ -1,0 +1,57 @@
+"""Tools that change, and turns that are interrupted, while MCP tools are called."""
+
+import asyncio
+from uuid import uuid4
+
+from switchboard.foreign_tools import CHANGED
+from switchboard.testing import JSON, calls, says, scene
+from switchboard.toolkit.mcp.durable import INTERRUPTED
+from tests.mcp.conftest import DONE, McpMesh
+from tests.mcp.test_kills import restart
+
+
+async def test_tool_that_changed_since_the_question_is_refused(mcp: McpMesh) -> None:
+    depot, customer, order = mcp.servers["depot"], mcp.customer(), f"C-{uuid4()}"
+    call = ("depot_refund", {"order": order, "amount": 5})
+    held = await mcp.result(customer, call, confirms=False)
+    assert held["outcome"] == "held", held
+    before = depot.environment
+    depot.environment = {**before, "SHOP_REFUND": "Pay it back twice."}
+    try:
+        await restart(depot)
+        await customer.says("yes")
+        refused = [message for message in await customer.messages() if message["kind"] == "tool"][-1]
+        assert (refused["ok"], refused["content"]) == (False, CHANGED.format(name="depot_refund", server="Depot"))
+        assert mcp.effects(f"refund {order}", "depot") == []
+        made = await mcp.result(customer, call)
+        assert (made["ok"], len(mcp.effects(f"refund {order}", "depot"))) == (True, 1), made
+    finally:
+        depot.environment = before
+        await restart(depot)
+
+
+async def interrupted_call(mcp: McpMesh, tool: str, arguments: JSON, begun: str, server: str) -> JSON:
+    """The result of a call during which the customer interrupts the turn."""
+    customer, text = mcp.customer(), f"go {uuid4()}"
+    await mcp.model.plays(scene(text, calls((tool, arguments)), DONE), scene("next", says("Next.")))
+    running = asyncio.create_task(customer.says(text))
+    await mcp.until(lambda: mcp.effects(begun, server))
+    await customer.asks("interrupt")
+    assert (await running).body["interrupted"]
+    found: JSON = [message for message in await customer.messages() if message["kind"] == "tool"][-1]
+    return found
+
+
+async def test_interrupt_cancels_a_read_at_the_server(mcp: McpMesh) -> None:
+    before = len(mcp.effects("wait cancelled"))
+    found = await interrupted_call(mcp, "wait", {"seconds": 30.0 + mcp.replays}, "wait begins", "shop")
+    assert (found["ok"], found["content"]) == (False, f"Not done: {INTERRUPTED}.")
+    await mcp.until(lambda: len(mcp.effects("wait cancelled")) > before)
+
+
+async def test_interrupted_write_that_does_not_end_is_unknown(mcp: McpMesh) -> None:
+    name = f"slow-{uuid4()}"
+    found = await interrupted_call(mcp, "depot_note", {"text": name}, f"add_note {name}", "depot")
+    assert found["outcome"] == "unknown", found
+    assert found["content"].startswith(f"{INTERRUPTED}. It is not known whether this was done."), found
+    assert len(mcp.effects(f"add_note {name}", "depot")) == 1
