@@ -48,9 +48,6 @@ class Agent:
     tools: tuple[Tool[Any, Any], ...] = ()
     """The tools that the model may call. Names must be unique and must not begin with `handoff_to_`."""
 
-    servers: tuple[McpServer, ...] = ()
-    """MCP servers whose declared tools the model may call too. See `McpServer.only` for some of them."""
-
     steps_max: int = STEPS_MAX
     """Maximum number of model calls in one turn."""
 
@@ -60,6 +57,9 @@ class Agent:
 
     model: str = ""
     """Model of this agent, such as `anthropic:claude-sonnet-5-5`. By default the one that the settings name."""
+
+    servers: tuple[McpServer, ...] = ()
+    """MCP servers whose declared tools the model may call too. See `McpServer.only` for some of them."""
 
     def __post_init__(self) -> None:
         if not AGENT_NAME.fullmatch(self.name):
