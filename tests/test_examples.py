@@ -14,12 +14,12 @@ def test_agent_of_the_mcp_example_calls_a_real_server(tmp_path: Path) -> None:
     mesh = start_up(tmp_path / "mesh", project=MCP)
     try:
         mesh.wait_until_up()
-        found = run_in(MCP, "ask", "find book Middlemarch", **mesh.environment)
+        found = run_in(MCP, "ask", "where is the book Middlemarch?", **mesh.environment)
         assert (found.returncode, found.stderr) == (0, "")
         assert "on shelf 12" in found.stdout
-        asked = run_in(MCP, "ask", "reserve book Ulysses", **mesh.environment)
-        assert "Please confirm, with yes or no: reserve the book (Library) with title = “" in asked.stdout
+        asked = run_in(MCP, "ask", "please lend me the book Ulysses", **mesh.environment)
+        assert "Please confirm, with yes or no: lend the book (Library) with title = “" in asked.stdout
         done = run_in(MCP, "ask", "yes", **mesh.environment)
-        assert "is reserved for alice" in done.stdout
+        assert "is lent to alice" in done.stdout
     finally:
         mesh.end(signal.SIGTERM)

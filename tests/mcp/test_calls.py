@@ -11,6 +11,7 @@ from switchboard.toolkit.mcp.client import ANSWER_MAX_BYTES
 from switchboard.words import BEGIN, END
 from tests.mcp.conftest import McpMesh
 from tests.mcp.declarations import QUICK, REFUSED, SECRET
+from tests.parts import at_night
 
 
 async def test_model_reads_with_the_session_customer_filled_in(mcp: McpMesh) -> None:
@@ -173,10 +174,12 @@ async def test_model_sees_declared_tools_only_and_foreign_words_in_marks(mcp: Mc
     ("call", "said"),
     [
         (("echo", {"message": "hi"}), "Echo: hi"),
-        (("get_sum", {"a": 2, "b": 3}), "5"),
-        (("get_tiny_image", {}), "[image: image/png,"),
-        (("get_resource_links", {"count": 1}), "[link to a resource:"),
         (("get_structured_content", {"location": "Chicago"}), "conditions"),
+        *at_night(
+            (("get_sum", {"a": 2, "b": 3}), "5"),
+            (("get_tiny_image", {}), "[image: image/png,"),
+            (("get_resource_links", {"count": 1}), "[link to a resource:"),
+        ),
     ],
 )
 async def test_reference_server_of_the_protocol(mcp: McpMesh, call: tuple[str, Any], said: str) -> None:
