@@ -1,17 +1,22 @@
 """Event streams: how late a word is, and what viewers cost. `python -m bench.streams` prints the table.
 
 The words of the model are the times at which it sent them, on the clock of this machine, so each viewer knows how late
-each word is. What viewers cost is measured in alternation, with and without them, on one mesh.
+each word is. Every word of every stream counts once: when it is first shown, also if that is with the whole reply.
+What viewers cost is measured in alternation, with and without them, on one mesh.
 """
 
 import argparse
 import asyncio
+import json
+import re
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,7 +25,7 @@ import uvloop
 
 from bench.stores import RestateLog
 from services.project import reference
-from switchboard.client import AsyncClient, Delta, Replied
+from switchboard.client import AsyncClient, Replied
 from switchboard.local.gateway import GatewayPorts, local_token
 from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.process import Process, free_ports
@@ -29,7 +34,7 @@ from switchboard.testing.laboratory import HIGH_LIMITS
 STREAMS = 100
 SESSIONS = 32
 TURNS = 4
-ROUNDS = 5
+ROUNDS = 9
 WORDS, WORD_MS = 100, 40
 """A model writes about 25 words a second."""
 
@@ -37,17 +42,50 @@ GATEWAY_LIMITS = {
     "GATEWAY_CUSTOMER_REQUESTS_MAX": "10000",
     "GATEWAY_CUSTOMER_REQUESTS_PER_MINUTE": "0",
     "GATEWAY_ADDRESS_CONNECTIONS_MAX": "10000",
-    "GATEWAY_CUSTOMER_STREAMS_MAX": "10000",
+    "GATEWAY_CUSTOMER_VIEWERS_MAX": "10000",
 }
 TOKEN_HOURS = 1
 NS_PER_MS = 1_000_000
+WORD = re.compile(rb"\d{9,}")
+QUIET_AFTER = timedelta(seconds=2)
+"""After a turn, Restate still writes for a moment: its answer to the client comes first."""
+
+QUESTION = "how much is my balance?"
+
+
+@dataclass
+class Front:
+    """A mesh, a client for messages, and connections for viewers: the client opens at most 100."""
+
+    mesh: Mesh
+    gateway: GatewayPorts
+    client: AsyncClient
+    http: aiohttp.ClientSession
+    headers: dict[str, str]
+
+    async def viewers(self) -> float:
+        """Return how many event streams the gateway has open."""
+        url = f"http://127.0.0.1:{self.gateway.metrics}/metrics"
+        return await read_metric(self.http, url, "switchboard_gateway_viewers")
+
+    async def logged_bytes(self) -> float:
+        """Return the number of bytes that Restate has written to its log so far."""
+        return await RestateLog(f"http://127.0.0.1:{self.mesh.addresses.restate.node}", self.http).logged_bytes()
+
+
+async def read_metric(http: aiohttp.ClientSession, url: str, name: str) -> float:
+    """Return the sum of a metric's series."""
+    async with http.get(url) as response:
+        lines = (await response.text()).splitlines()
+    found = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+    assert found, f"{url} has no {name}"
+    return sum(found)
 
 
 @asynccontextmanager
-async def open_mesh(folder: Path, model_url: str = "") -> AsyncIterator[tuple[Mesh, AsyncClient]]:
-    """Start a mesh with a gateway, and a client of it. Without `model_url`, the demo model answers."""
-    http, metrics = free_ports(2)
-    gateway = GatewayPorts(http, metrics)
+async def open_front(folder: Path, model_url: str = "") -> AsyncIterator[Front]:
+    """Start a mesh with a gateway. Without `model_url`, the demo model answers."""
+    gateway = GatewayPorts(*free_ports(3))
     model = (
         {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": model_url, "SWITCHBOARD_MODEL": "clock"} if model_url else None
     )
@@ -56,52 +94,75 @@ async def open_mesh(folder: Path, model_url: str = "") -> AsyncIterator[tuple[Me
     mesh = Mesh(reference(), folder, Addresses.free(definition), model, environment, gateway=gateway)
     async with mesh:
         token = local_token(mesh.folder, "alice", TOKEN_HOURS, True)
-        async with AsyncClient(gateway.url, token) as client:
-            yield mesh, client
+        headers = {"authorization": f"Bearer {token}", "accept": "text/event-stream"}
+        no_limit = aiohttp.ClientTimeout(total=None)
+        async with (
+            AsyncClient(gateway.url, token) as client,
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=no_limit) as http,
+        ):
+            yield Front(mesh, gateway, client, http, headers)
 
 
-def session() -> str:
+def new_session() -> str:
     return f"bench-{uuid4().hex}"
 
 
-async def lateness(folder: Path, streams: int) -> list[float]:
-    """Return how late each word of all streams was, in milliseconds."""
+@asynccontextmanager
+async def clock_model(folder: Path, word_ms: float) -> AsyncIterator[str]:
+    """Start the model whose words are times, and yield its URL."""
     (port,) = free_ports(1)
-    environment = {"PORT": str(port), "CLOCK_WORDS": str(WORDS), "CLOCK_WORD_MS": str(WORD_MS)}
     model = Process(
         name="clock_model",
         command=[sys.executable, "-m", "bench.clock_model"],
-        environment=environment,
+        environment={"PORT": str(port), "CLOCK_WORDS": str(WORDS), "CLOCK_WORD_MS": str(word_ms)},
         port=port,
         health=f"http://127.0.0.1:{port}/health",
         log=folder / "clock.log",
     )
     await model.start()
     try:
-        async with open_mesh(folder, f"http://127.0.0.1:{port}/v1") as (_, client):
-            await watch(client, [])
-            late: list[float] = []
-            await asyncio.gather(*(watch(client, late) for _ in range(streams)))
-            return late
+        yield f"http://127.0.0.1:{port}/v1"
     finally:
         await model.stop()
 
 
-async def watch(client: AsyncClient, late: list[float]) -> None:
-    """Send a message, and note how late each word is."""
-    async for event in client.stream(session(), "hello"):
-        if isinstance(event, Delta):
+async def lateness(folder: Path, streams: int, word_ms: float) -> list[float]:
+    """Return how late each word of all streams was, in milliseconds."""
+    async with clock_model(folder, word_ms) as url, open_front(folder / "mesh", url) as front:
+        await watch(front)
+        seen = await asyncio.gather(*(watch(front) for _ in range(streams)))
+    return sorted(late for words in seen for late in words)
+
+
+async def watch(front: Front) -> list[float]:
+    """Send a message, and return how late each word of its reply was. Raises RuntimeError if a word is missing.
+
+    The stream is searched for words as it comes, because a client that reads each event would make other words late.
+    """
+    late: dict[bytes, float] = {}
+    url, rest, answered = f"{front.gateway.url}/v1/sessions/{new_session()}/messages", b"", b""
+    async with front.http.post(url, headers=front.headers, json={"text": "hello"}) as response:
+        response.raise_for_status()
+        async for chunk in response.content.iter_any():
             now = time.monotonic_ns()
-            late += [(now - int(word)) / NS_PER_MS for word in event.text.split()]
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if line.startswith(b"data: "):
+                    answered = line
+                    for word in WORD.findall(json.loads(line[6:]).get("text", "").encode()):
+                        late.setdefault(word, (now - int(word)) / NS_PER_MS)
+    if len(late) != WORDS or min(late.values()) < 0:
+        raise RuntimeError(f"A viewer has seen {len(late)} words of {WORDS}: {answered.decode()}")
+    return list(late.values())
 
 
-async def turns_per_second(client: AsyncClient) -> float:
+async def turns_per_second(front: Front) -> float:
     """Return how many turns the mesh finishes in a second, for SESSIONS customers."""
 
     async def converse() -> None:
-        own = session()
+        own = new_session()
         for _ in range(TURNS):
-            reply = await client.send(own, "how much is my balance?")
+            reply = await front.client.send(own, QUESTION)
             if reply.failed:
                 raise RuntimeError(f"The mesh did not answer: {reply.text}")
 
@@ -111,76 +172,91 @@ async def turns_per_second(client: AsyncClient) -> float:
 
 
 @asynccontextmanager
-async def idle_viewers(client: AsyncClient, count: int) -> AsyncIterator[None]:
+async def idle_viewers(front: Front, sessions: Sequence[str]) -> AsyncIterator[None]:
     """Watch sessions in which nothing happens."""
-    sessions = [session() for _ in range(count)]
-    await asyncio.gather(*(client.send(each, "hello") for each in sessions))
 
-    async def follow(own: str) -> None:
-        async for _ in client.events(own):
-            pass
+    async def follow(session: str) -> None:
+        url = f"{front.gateway.url}/v1/sessions/{session}/events"
+        async with front.http.get(url, headers=front.headers) as response:
+            response.raise_for_status()
+            async for _ in response.content.iter_any():
+                pass
 
     async with AsyncExitStack() as stack:
-        for own in sessions:
-            task = asyncio.create_task(follow(own))
-            stack.callback(task.cancel)
-        await asyncio.sleep(1)
+        tasks = [asyncio.create_task(follow(session)) for session in sessions]
+        stack.callback(lambda: [task.cancel() for task in tasks])
+        while await front.viewers() < len(sessions):
+            assert not any(task.done() for task in tasks), "a viewer's stream has ended"
+            await asyncio.sleep(0.1)
         yield
+        assert not any(task.done() for task in tasks), "a viewer's stream has ended"
+    while await front.viewers():
+        await asyncio.sleep(0.1)
 
 
-async def logged_bytes(mesh: Mesh) -> float:
-    """Return the number of bytes that Restate has written to its log so far."""
-    async with aiohttp.ClientSession() as http:
-        return await RestateLog(f"http://127.0.0.1:{mesh.addresses.restate.node}", http).logged_bytes()
-
-
-async def bytes_per_turn(mesh: Mesh, client: AsyncClient, watched: bool) -> float:
+async def bytes_per_turn(front: Front, watched: bool) -> float:
     """Return the bytes that one turn writes to Restate's log, with or without a viewer of its events."""
-    own, before = session(), await logged_bytes(mesh)
+    own = new_session()
+    await front.client.send(own, QUESTION)
+    await asyncio.sleep(QUIET_AFTER.total_seconds())
+    before = await front.logged_bytes()
     for _ in range(TURNS):
         if watched:
-            _ = [event async for event in client.stream(own, "how much is my balance?") if isinstance(event, Replied)]
+            _ = [event async for event in front.client.stream(own, QUESTION) if isinstance(event, Replied)]
         else:
-            await client.send(own, "how much is my balance?")
-    await asyncio.sleep(1)
-    return (await logged_bytes(mesh) - before) / TURNS
+            await front.client.send(own, QUESTION)
+    await asyncio.sleep(QUIET_AFTER.total_seconds())
+    return (await front.logged_bytes() - before) / TURNS
 
 
-async def costs(folder: Path) -> dict[str, float]:
-    """Return what viewers cost, as ratios: with them to without them."""
-    without, with_viewers, unwatched, watched = [], [], [], []
-    async with open_mesh(folder) as (mesh, client):
-        await turns_per_second(client)
-        for _ in range(ROUNDS):
-            without.append(await turns_per_second(client))
-            async with idle_viewers(client, STREAMS):
-                with_viewers.append(await turns_per_second(client))
-            unwatched.append(await bytes_per_turn(mesh, client, watched=False))
-            watched.append(await bytes_per_turn(mesh, client, watched=True))
+async def costs(folder: Path, streams: int, rounds: int) -> dict[str, list[float]]:
+    """Return what viewers cost, as ratios of each round: with them to without them."""
+    speed, size = [], []
+    async with open_front(folder) as front:
+        sessions = [new_session() for _ in range(streams)]
+        for session in sessions:
+            await front.client.send(session, "hello")
+        await turns_per_second(front)  # Warms the mesh up.
+        for number in range(rounds):
+            results: dict[bool, float] = {}
+            logged: dict[bool, float] = {}
+            for viewers in (False, True) if number % 2 else (True, False):
+                if viewers:
+                    async with idle_viewers(front, sessions):
+                        results[viewers] = await turns_per_second(front)
+                else:
+                    results[viewers] = await turns_per_second(front)
+                logged[viewers] = await bytes_per_turn(front, watched=viewers)
+            speed.append(results[True] / results[False])
+            size.append(logged[True] / logged[False])
     return {
-        f"turns/s with {STREAMS} idle viewers, to none": statistics.median(with_viewers) / statistics.median(without),
-        "bytes logged per turn, watched to not watched": statistics.median(watched) / statistics.median(unwatched),
+        f"turns/s with {streams} idle viewers, to none": speed,
+        "bytes logged per turn, watched to not watched": size,
     }
 
 
-async def measure(streams: int, parts: str) -> None:
+async def measure(streams: int, parts: str, rounds: int, word_ms: float) -> None:
     with tempfile.TemporaryDirectory(prefix="switchboard-bench-") as folder:
         if parts in ("all", "lateness"):
-            late = sorted(await lateness(Path(folder) / "lateness", streams))
+            late = await lateness(Path(folder), streams, word_ms)
             p50, p99 = late[len(late) // 2], late[len(late) * 99 // 100]
-            print(f"| words of {streams} streams, from the model to the viewer | p50 {p50:.1f} ms, p99 {p99:.1f} ms |")
+            what = f"{len(late)} words of {streams} streams, one every {word_ms:g} ms, from the model to the viewer"
+            print(f"| {what} | p50 {p50:.1f} ms, p99 {p99:.1f} ms |")
         if parts in ("all", "costs"):
-            for name, ratio in (await costs(Path(folder) / "costs")).items():
-                print(f"| {name} | {ratio:.3f}x |")
+            for name, ratios in (await costs(Path(folder) / "costs", streams, rounds)).items():
+                middle = statistics.median(ratios)
+                print(f"| {name} | {middle:.3f}x ({min(ratios):.3f} to {max(ratios):.3f}, {len(ratios)} rounds) |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.streams", description=__doc__)
     parser.add_argument("--streams", type=int, default=STREAMS)
     parser.add_argument("--only", choices=("all", "lateness", "costs"), default="all")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds of the costs; default {ROUNDS}")
+    parser.add_argument("--word-ms", type=float, default=WORD_MS, help=f"ms between two words; default {WORD_MS}")
     given = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(measure(given.streams, given.only))
+        runner.run(measure(given.streams, given.only, given.rounds, given.word_ms))
 
 
 if __name__ == "__main__":
