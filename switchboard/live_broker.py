@@ -7,6 +7,7 @@ published again or on another channel, is refused.
 - SESSION_CHANNEL + session: what processes tell of its running turns (`Told`). Gateways with viewers subscribe.
 - WATCHED_CHANNEL: what people watch at a gateway (`Watch`, `Unwatch`). All processes subscribe.
 - ASKED_CHANNEL: a process that has just subscribed asks what people watch. All gateways subscribe.
+- PROCESS_CHANNEL + sender: the gateways' answers to the process whose connection is this sender.
 """
 
 import secrets
@@ -21,6 +22,7 @@ CHANNELS = "switchboard:live:"
 SESSION_CHANNEL = f"{CHANNELS}session:"
 WATCHED_CHANNEL = f"{CHANNELS}watched"
 ASKED_CHANNEL = f"{CHANNELS}asked"
+PROCESS_CHANNEL = f"{CHANNELS}process:"
 
 FRESH_WITHIN = timedelta(seconds=60)
 """Maximum age of a frame, and how far the clocks of two machines may differ."""
@@ -60,13 +62,13 @@ class FrameSealer:
     def __init__(self, keys: SpeakerKeys, now: Callable[[], datetime] = utc_now) -> None:
         self._keys = keys
         self._now = now
-        self._sender = secrets.token_hex(SENDER_BYTES)
+        self.sender = secrets.token_hex(SENDER_BYTES)
         self._number = 0
 
     def seal(self, channel: str, content: str) -> str:
         """Return the frame as it is published: sender, number, time in ms, tag, content."""
         self._number += 1
-        head = f"{self._sender} {self._number} {int(self._now().timestamp() * MS_PER_S)}"
+        head = f"{self.sender} {self._number} {int(self._now().timestamp() * MS_PER_S)}"
         return f"{head} {self._keys.tag(signed_text(channel, head, content))} {content}"
 
 

@@ -14,6 +14,7 @@ from switchboard.gateway.live_turn import LiveSession
 from switchboard.gateway.metrics import BROKER_CONNECTED, FRAMES_REFUSED
 from switchboard.live_broker import (
     ASKED_CHANNEL,
+    PROCESS_CHANNEL,
     SESSION_CHANNEL,
     WATCHED_CHANNEL,
     FrameOpener,
@@ -62,7 +63,7 @@ class BrokerListener:
         self._unconfirmed: Counter[str] = Counter()
         self._confirmed: set[str] = set()
         self._new: set[str] = set()
-        self._all = False
+        self._askers: list[str] = []
         self._wake = asyncio.Event()
 
     async def serve(self) -> None:
@@ -101,12 +102,12 @@ class BrokerListener:
 
     def _take_frame(self, channel: str, session: str | None, sealed: bytes) -> None:
         try:
-            content = self._opener.open(channel, sealed).content
+            opened = self._opener.open(channel, sealed)
             if session is None:
-                self._all = True
+                self._askers.append(opened.sender)
                 self._wake.set()
                 return
-            told = Told.model_validate_json(content)
+            told = Told.model_validate_json(opened.content)
         except FrameRefused as refused:
             FRAMES_REFUSED.labels(refused.reason).inc()
             return
@@ -138,25 +139,26 @@ class BrokerListener:
             await changed.wait()
 
     async def _say(self) -> None:
-        """Say what people watch: what is new at once, and everything when a process asks."""
+        """Say what people watch: what is new to all processes, and everything to a process that asks."""
         while not stopping():
             await self._wake.wait()
             self._wake.clear()
-            sessions = set(self._confirmed) if self._all else self._new
-            self._all, self._new = False, set()
-            await self._watch(sessions)
+            new, askers = self._new, self._askers
+            self._new, self._askers = set(), []
+            await self._watch(new)
+            for asker in askers:
+                await self._watch(set(self._confirmed), PROCESS_CHANNEL + asker)
 
     async def _repeat(self) -> None:
         while not stopping():
             await asyncio.sleep(WATCH_INTERVAL.total_seconds())
             await self._watch(set(self._confirmed))
 
-    async def _watch(self, sessions: set[str]) -> None:
+    async def _watch(self, sessions: set[str], channel: str = WATCHED_CHANNEL) -> None:
         for some in in_parts(list(sessions & self._hub.sessions.keys())):
-            await self._publish(Watch(sessions=some))
+            await self._publish(Watch(sessions=some), channel)
 
-    async def _publish(self, frame: Watch | Unwatch) -> None:
+    async def _publish(self, frame: Watch | Unwatch, channel: str = WATCHED_CHANNEL) -> None:
         # One after the other: a frame that arrives after a later one is refused.
         async with self._publishing:
-            sealed = self._sealer.seal(WATCHED_CHANNEL, frame.model_dump_json())
-            await done(self._redis.publish(WATCHED_CHANNEL, sealed))
+            await done(self._redis.publish(channel, self._sealer.seal(channel, frame.model_dump_json())))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from switchboard.events import Frame, Unwatch, Watch
 from switchboard.live_broker import (
     ASKED_CHANNEL,
+    PROCESS_CHANNEL,
     SESSION_CHANNEL,
     WATCHED_CHANNEL,
     FrameOpener,
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WATCH_INTERVAL = timedelta(seconds=10)
-"""How often a gateway says again what people watch there."""
+WATCH_INTERVAL = timedelta(seconds=30)
+"""How often a gateway says again what people watch there. All processes read it, so it is not said more often."""
 
 WATCH_LASTS = 3 * WATCH_INTERVAL
 """How long what a gateway says is valid."""
@@ -132,12 +133,14 @@ class BrokerConnection:
 
     async def _listen(self, redis: "Redis") -> None:
         async with redis.pubsub() as pubsub:
-            await done(pubsub.subscribe(WATCHED_CHANNEL))
+            own = PROCESS_CHANNEL + self._sealer.sender
+            await done(pubsub.subscribe(WATCHED_CHANNEL, own))
             async for message in messages(pubsub):
-                if message["type"] == "subscribe":
+                channel = (message["channel"] or b"").decode()
+                if message["type"] == "message":
+                    self.take(channel, message["data"])
+                elif message["type"] == "subscribe" and channel == own:
                     await done(redis.publish(ASKED_CHANNEL, self._sealer.seal(ASKED_CHANNEL, "")))
-                elif message["type"] == "message":
-                    self.take(WATCHED_CHANNEL, message["data"])
 
     async def _expire(self) -> None:
         while not stopping():

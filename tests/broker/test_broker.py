@@ -187,6 +187,22 @@ async def test_late_viewer_and_late_process_miss_nothing_of_a_running_turn(redis
                     await soon(hub.finished)
 
 
+async def test_process_that_asks_is_answered_alone(redis: RedisServer) -> None:
+    """Otherwise, after a restart of the broker, each process would read the answers to all others."""
+    async with process(redis.url) as first, gateway(redis.url) as hub, redis.client() as client:
+        await soon(hub.hears)
+        with hub.watched():
+            await soon(lambda: first.watchers("s-1"))
+            async with client.pubsub() as overhearing:
+                await overhearing.subscribe(WATCHED_CHANNEL)
+                async with process(redis.url) as second:
+                    await soon(lambda: second.watchers("s-1"))
+                heard = []
+                while message := await overhearing.get_message(timeout=0.1):
+                    heard.append(message["type"])
+    assert heard == ["subscribe"]
+
+
 async def left_and_back(hub: FrontDoor) -> bool:
     """Leave and come back at once, many times, and then see the turn so far."""
     for _ in range(20):
