@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scripts.tools import Tool, Unavailable, main, provide, requested_tools
+from scripts.tools import Tool, Unavailable, install_debian_package, main, newest_match, provide, requested_tools
 
 PROGRAM = b"#!/bin/sh\necho probe 1.2.3\n"
 
@@ -158,3 +158,32 @@ def test_pins_have_valid_checksums_and_unknown_names_are_rejected() -> None:
             assert len(bytes.fromhex(checksum)) == 32
     with pytest.raises(SystemExit, match="no tool terraform"):
         main(["terraform"])
+
+
+def test_newest_version_of_an_installed_package_is_found(tmp_path: Path) -> None:
+    for version in ("9", "15", "14"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+        (tmp_path / version / "bin" / "postgres").touch()
+    member = str(tmp_path.relative_to("/") / "*" / "bin" / "postgres")
+    assert newest_match(member) == tmp_path / "15" / "bin" / "postgres"
+    with pytest.raises(Unavailable, match="has no"):
+        newest_match(member + "-absent")
+
+
+def test_files_of_a_package_are_written_before_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's package would otherwise start a server. A file that is there already belongs to the machine."""
+    server, settings, kept = tmp_path / "server", tmp_path / "etc" / "settings", tmp_path / "kept"
+    kept.write_text("mine")
+    apt = f"#!/bin/sh\nif [ $1 = install ]; then cat {settings} > {server}; fi\n"
+    programs = {"apt-get": apt, "dpkg": "#!/bin/sh\n"}
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    files = {str(settings): "no server", str(kept): "ours"}
+    debian = {"package": "server", "member": str(server.relative_to("/")), "install": True, "files": files}
+    tool = Tool("server", {"version": "debian", "debian": debian}, tmp_path / "tools")
+    assert install_debian_package(tool) == "Debian's package server"
+    assert (server.read_text(), kept.read_text()) == ("no server", "mine")
+    assert tool.binary.resolve() == server
