@@ -15,6 +15,7 @@ from switchboard.retry import RetryPolicy, retry
 from switchboard.testing import JSON, Answer
 from tests.http_api.api_server import ApiServer, open_api
 from tests.laboratory import Laboratory
+from tests.parts import at_night
 
 PATIENCE = RetryPolicy(pause=timedelta(milliseconds=100), attempts_max=600)
 TOKEN = "token-0815-of-the-test"
@@ -67,7 +68,7 @@ async def kill_restate(callers: Callers) -> None:
 
 
 @pytest.mark.parametrize("keyed", [True, False], ids=["with a key", "without a key"])
-@pytest.mark.parametrize("kill", [kill_the_caller, kill_restate])
+@pytest.mark.parametrize("kill", [kill_the_caller, *at_night(kill_restate)])
 async def test_order_whose_answer_is_lost_is_never_doubled(
     callers: Callers, kill: Callable[[Callers], Awaitable[None]], keyed: bool
 ) -> None:

@@ -146,6 +146,30 @@ async def test_attempts_at_the_same_time_write_once(database: Database) -> None:
     assert await coins(database, "ben") == before - 1
 
 
+async def test_serialization_failure_is_retried(
+    database: Database, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both transactions read the same balance before one of them writes. One write would be lost without the retry."""
+    monkeypatch.setenv(VARIABLE, f"{address}?options=-c%20default_transaction_isolation%3Dserializable")
+    have_read: list[Pay] = []
+
+    async def pay_by_hand(transaction: Transaction, request: Pay) -> Purse:
+        row = await transaction.row("SELECT coins FROM purses WHERE owner = %s", (request.owner,))
+        assert row is not None
+        have_read.append(request)
+        async with asyncio.timeout(20):
+            while len(have_read) < 2:
+                await asyncio.sleep(0.01)
+        left = row["coins"] - request.coins
+        await transaction.execute("UPDATE purses SET coins = %s WHERE owner = %s", (left, request.owner))
+        return Purse(owner=request.owner, coins=left)
+
+    before = await coins(database, "ben")
+    contexts: list[Any] = [Context(), Context()]
+    await asyncio.gather(*(database.write(ctx, pay_by_hand, request("ben", "3.00")) for ctx in contexts))
+    assert await coins(database, "ben") == before - 6
+
+
 @pytest.mark.parametrize(
     ("work", "amount"), [(note, "1.00"), (pay, "2.00")], ids=["another statement", "another input"]
 )
