@@ -3,7 +3,7 @@
 from switchboard.mcp_server import McpServer
 from switchboard.runtime.serve import Models, Served
 
-EXTRA = "MCP servers need the extra `mcp`: pip install 'switchboard[mcp]'"
+EXTRA = "MCP servers need the extra `mcp`: pip install 'switchboard-mesh[mcp]'"
 
 
 class McpTools:
