@@ -16,12 +16,13 @@ from bench.machine import PROJECT, description
 from bench.measure import QUICK, Plan, measure
 from bench.model_call import measure_calls
 from bench.programs import PEER_PYTHON, PROGRAMS, Program, available_programs
-from bench.report import insert_tables, overview
+from bench.report import insert_overview, insert_tables, overview
 from bench.results import Results
 from bench.systems import WrongAnswer
 from switchboard.local.process import StartFailed
 
 RESULTS = PROJECT / "bench" / "results.json"
+README = PROJECT / "README.md"
 DOCUMENT = PROJECT / "docs" / "operate" / "performance.md"
 
 
@@ -76,6 +77,7 @@ async def run(plan: Plan, results: Results, programs: Sequence[Program], traced:
 
 def write_document(results: Results) -> None:
     DOCUMENT.write_text(insert_tables(DOCUMENT.read_text(), results))
+    README.write_text(insert_overview(README.read_text(), results))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A temporary PostgreSQL server, from the programs of Debian's package or those on PATH."""
+"""A temporary PostgreSQL server that keeps what it has committed: unlike the one of the tests, with fsync."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 
+from bench.machine import PROJECT
 from switchboard.local.process import Process, StartFailed
 
 USER = "postgres"
@@ -21,12 +22,11 @@ SETTINGS = {
 """Everything else is PostgreSQL's default: fsync and synchronous_commit are on."""
 
 
-def find_program(name: str) -> Path | None:
-    """Return a program of the server: initdb and postgres are not on PATH in Debian."""
-    if found := shutil.which(name):
-        return Path(found).resolve()
-    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
-    return installed[-1] if installed else None
+def find_postgres() -> Path | None:
+    """Return the server's program. The others are in the same folder, which is not on PATH in Debian."""
+    installed = PROJECT / ".tools" / "bin" / "postgres"
+    found = installed if installed.exists() else shutil.which("postgres")
+    return Path(found).resolve() if found else None
 
 
 @dataclass
@@ -49,14 +49,22 @@ def dsn(port: int, database: str = USER) -> str:
 
 def create_server(folder: Path, port: int) -> PostgresServer:
     """Create a database cluster in `folder`, and return its server, not yet started. Raises StartFailed."""
-    initdb, postgres = find_program("initdb"), find_program("postgres")
-    if initdb is None or postgres is None:
-        raise StartFailed("PostgreSQL is not installed. In Debian, the package is postgresql.")
+    postgres = find_postgres()
+    if postgres is None:
+        raise StartFailed("PostgreSQL is not installed. Run `python -m scripts.tools postgres`.")
     data = folder / "data"
     folder.mkdir(parents=True)
     become = as_postgres(folder)
     created = subprocess.run(
-        [*become, str(initdb), "--auth=trust", f"--username={USER}", "--encoding=UTF8", "-D", str(data)],
+        [
+            *become,
+            str(postgres.with_name("initdb")),
+            "--auth=trust",
+            f"--username={USER}",
+            "--encoding=UTF8",
+            "-D",
+            str(data),
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -9,12 +9,13 @@ from enum import Enum
 from pathlib import Path
 
 from bench.machine import PROJECT
-from bench.postgres import find_program
+from bench.postgres import find_postgres
 from bench.temporal import find_temporal
 
 PEER_PYTHON = PROJECT / ".tools" / "venv-bench" / "bin" / "python"
 
-FLOOR, BARE, ANCESTOR, AGENTS = "floor", "bare", "one service", "openai-agents"
+FLOOR, BARE, AGENTS = "floor", "bare", "openai-agents"
+ONE_SERVICE, ONE_SERVICE_POST = "one service", "one service, our request path"
 DURABLE, LANGGRAPH, DBOS = "restate.ext.openai", "LangGraph", "DBOS"
 PYDANTIC_AI, TEMPORAL = "pydantic-ai", "Temporal"
 
@@ -47,6 +48,10 @@ class Program:
     shares_our_tools: bool = False
     python: str = sys.executable
 
+    def with_python(self, peer_python: Path) -> "Program":
+        """Return the peer with the interpreter that has its packages."""
+        return replace(self, python=str(peer_python)) if self.package else self
+
 
 WORKERS = 2
 """Number of processes of a peer behind HTTP. Our mesh runs three: sessions, agent, tools."""
@@ -60,7 +65,14 @@ PROGRAMS = (
         restate_object="FloorSession",
     ),
     Program(BARE, "bench.peers.bare", Store.NONE),
-    Program(ANCESTOR, "bench.peers.one_service", Store.RESTATE, restate_object="OneService"),
+    Program(ONE_SERVICE, "bench.peers.one_service", Store.RESTATE, parts=("create",), restate_object="OneService"),
+    Program(
+        ONE_SERVICE_POST,
+        "bench.peers.one_service",
+        Store.RESTATE,
+        parts=("post",),
+        restate_object="OneServicePost",
+    ),
     Program(AGENTS, "bench.peers.openai_agents", Store.NONE, "agents", workers=WORKERS),
     Program(
         DURABLE,
@@ -70,6 +82,10 @@ PROGRAMS = (
         restate_object="DurableBench",
         shares_our_tools=True,
     ),
+    Program(LANGGRAPH, "bench.peers.langgraph", Store.POSTGRES, "langgraph", workers=WORKERS),
+    Program(DBOS, "bench.peers.dbos_steps", Store.POSTGRES, "dbos", workers=WORKERS),
+    Program(PYDANTIC_AI, "bench.peers.pydantic_ai_dbos", Store.POSTGRES, "pydantic_ai", workers=WORKERS),
+    Program(TEMPORAL, "bench.peers.temporal_openai", Store.TEMPORAL, "temporalio", workers=WORKERS),
 )
 
 
@@ -77,8 +93,8 @@ def unavailable(program: Program, peer_python: Path) -> str:
     """Return in a sentence why a peer cannot run here, or ""."""
     if program.package and not is_installed(program.package, peer_python):
         return f"{program.name} is skipped: its packages are not installed. Run `make bench`, which installs them."
-    if program.store is Store.POSTGRES and (find_program("postgres") is None or find_program("initdb") is None):
-        return f"{program.name} is skipped: PostgreSQL is not installed. In Debian, the package is postgresql."
+    if program.store is Store.POSTGRES and find_postgres() is None:
+        return f"{program.name} is skipped: PostgreSQL is not installed. Run `python -m scripts.tools postgres`."
     if program.store is Store.TEMPORAL and find_temporal() is None:
         return f"{program.name} is skipped: `temporal` is not installed. Run `python -m scripts.tools temporal`."
     return ""
@@ -103,4 +119,4 @@ def available_programs(peer_python: Path, programs: Sequence[Program] = PROGRAMS
         if why := unavailable(program, peer_python):
             sys.stderr.write(f"{why}\n")
         else:
-            yield replace(program, python=str(peer_python)) if program.package else program
+            yield program.with_python(peer_python)

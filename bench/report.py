@@ -29,12 +29,23 @@ from bench.measure import (
     WIDEST,
 )
 from bench.model_call import APIS, CALL_MS, MODEL_CALL_TURNS, OUR_PATH, TYPED
-from bench.programs import AGENTS, ANCESTOR, BARE, DBOS, FLOOR, PROGRAMS, PYDANTIC_AI, TEMPORAL, Store
+from bench.programs import (
+    AGENTS,
+    BARE,
+    FLOOR,
+    ONE_SERVICE,
+    ONE_SERVICE_POST,
+    PROGRAMS,
+    PYDANTIC_AI,
+    TEMPORAL,
+    Store,
+)
 from bench.results import Results, spread
 from bench.systems import COLLECTOR_DOWN, OURS, TRACED
 from bench.workload import FAN_OUTS, TOOL_MS
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
+README_BEGIN, README_END = "<!-- bench -->", "<!-- end of bench -->"
 ABSENT = "–"
 CRASH_SERIES = (RECOVERY_S, MODEL_CALLS_REPEATED, EFFECTS_DOUBLED, TURNS_LOST, CONVERSATIONS_LOST)
 
@@ -44,8 +55,8 @@ NAMES = {
     COLLECTOR_DOWN: "Switchboard, traced, collector down",
     FLOOR: "Restate with empty handlers",
     BARE: "bare loop",
-    ANCESTOR: "one Restate service",
-    DBOS: "DBOS",
+    ONE_SERVICE: "one Restate service",
+    ONE_SERVICE_POST: "one Restate service, our request path",
     PYDANTIC_AI: "pydantic-ai with DBOS",
     TEMPORAL: "openai-agents with Temporal",
 }
@@ -110,11 +121,20 @@ TARGETS = (
 
 def insert_tables(document: str, results: Results) -> str:
     """Replace the text between the marks. Raises ValueError if the document has no marks."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    return insert(document, render(results), BEGIN, END)
+
+
+def insert_overview(readme: str, results: Results) -> str:
+    """The same for the table of one screen. Raises ValueError."""
+    return insert(readme, f"\n{overview(results)}\n", README_BEGIN, README_END)
+
+
+def insert(document: str, text: str, begin_mark: str, end_mark: str) -> str:
+    before, begin, rest = document.partition(begin_mark)
+    _, end, after = rest.partition(end_mark)
     if not begin or not end:
-        raise ValueError(f"The document has no marks for the results. Add the lines {BEGIN} and {END}.")
-    return f"{before}{BEGIN}\n{render(results)}\n{END}{after}"
+        raise ValueError(f"The document has no marks for the results. Add the lines {begin_mark} and {end_mark}.")
+    return f"{before}{begin_mark}\n{text}\n{end_mark}{after}"
 
 
 def render(results: Results) -> str:
@@ -154,22 +174,24 @@ def render(results: Results) -> str:
 
 
 def overview(results: Results) -> str:
-    """Return the table of one screen: every system beside ours in the same rounds."""
+    """Return the table of one screen: our medians, and each other system's ratio to them within the same rounds."""
     busy, cpu, logged = (series.format(ALONE_TOOLS) for series in (TURNS_PER_S, CPU_MS, LOAD_BYTES))
+    widths = " / ".join(map(str, FAN_OUTS))
     head = [
         *(
             "",
             "durable in",
-            *(f"turns/s, {tools} tools" for tools in FAN_OUTS),
+            f"turns/s, {widths} tools",
             "single turn",
-            "fan-out / slowest tool",
+            "fan-out to slowest tool",
+            "turn 100 to turn 10",
         ),
-        *("turn 100 / 10", "CPU", "memory", "bytes logged", "recovery", "repeated or lost in a crash"),
+        *("CPU a turn", "memory", "bytes logged", "recovery", "repeated or lost in a crash"),
     ]
     rows = [
         [
             *(NAMES.get(system, system), durable_in(system)),
-            *(beside(results, TURNS_PER_S.format(tools), system, "{:.1f}") for tools in FAN_OUTS),
+            " / ".join(beside(results, TURNS_PER_S.format(tools), system, "{:.1f}") for tools in FAN_OUTS),
             beside(results, ALONE_MS, system, "{:.0f} ms"),
             times(to_slowest_tool(results, system)),
             times(results.growth(TURN_MS.format(100), TURN_MS.format(10), system)),

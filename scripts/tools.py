@@ -313,14 +313,14 @@ def install(tool: Tool, program: Path) -> None:
 
 def requested_tools(names: Sequence[str]) -> Iterator[Tool]:
     pins = tomllib.loads((HERE / "tools.toml").read_text())
-    for name in names or pins:
+    for name in names or [name for name, each in pins.items() if not each.get("by_name")]:
         if name not in pins:
             raise SystemExit(f"There is no tool {name}. Use one of {', '.join(pins)}.")
         yield Tool(name, pins[name])
 
 
 def main(names: Sequence[str]) -> int:
-    """Install the named tools, or all. Return 1 if one could not be installed; the others are installed anyway."""
+    """Install the named tools, or all without `by_name`. Return 1 if one could not be installed, after all others."""
     missing = 0
     for tool in requested_tools(names):
         try:

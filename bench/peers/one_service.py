@@ -1,7 +1,11 @@
-"""An agent as one Restate object, in the style of Restate's own examples: `python -m bench.peers.one_service`.
+"""An agent as one Restate object, in the style of Restate's own examples: `python -m bench.peers.one_service WAY`.
 
-The whole loop is in one handler. Model calls and tools are steps of its journal, and the conversation is its state.
+The whole loop is in one handler. Model calls and tools are steps of its journal, and the conversation is its state. WAY
+says how it calls the model: `create` as the examples do, with the typed method of the package, or `post` as ours.
 """
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 
 import restate
 
@@ -11,27 +15,32 @@ from switchboard import serve
 
 CONVERSATION = "conversation"
 
-one_service = restate.VirtualObject("OneService")
-model = PlainModel()
 
+def one_service(name: str, ask: Callable[[Sequence[Item]], Awaitable[list[Item]]]) -> restate.VirtualObject:
+    service = restate.VirtualObject(name)
 
-@one_service.handler()
-async def send(ctx: restate.ObjectContext, message: Message) -> Reply:
-    """Answer a message."""
-    items: list[Item] = [*(await ctx.get(CONVERSATION, type_hint=list) or []), user_item(message.text)]
-    results = 0
-    for _ in range(STEPS_MAX):
-        output = await ctx.run_typed("model", model.ask, items=items)
-        items += output
-        calls = calls_in(output)
-        if not calls:
-            ctx.set(CONVERSATION, items)
-            return Reply(text=text_in(output), results=results)
-        steps = [ctx.run_typed(call["name"], call_tool, **named(call)) for call in calls]
-        await restate.gather(*steps)
-        items += [result_item(call["call_id"], await step) for call, step in zip(calls, steps, strict=True)]
-        results += len(calls)
-    raise restate.TerminalError("the turn exceeded the maximum number of steps")
+    async def call_model(items: list[Item]) -> list[Item]:
+        return await ask(items)
+
+    @service.handler()
+    async def send(ctx: restate.ObjectContext, message: Message) -> Reply:
+        """Answer a message."""
+        items: list[Item] = [*(await ctx.get(CONVERSATION, type_hint=list) or []), user_item(message.text)]
+        results = 0
+        for _ in range(STEPS_MAX):
+            output = await ctx.run_typed("model", call_model, items=items)
+            items += output
+            calls = calls_in(output)
+            if not calls:
+                ctx.set(CONVERSATION, items)
+                return Reply(text=text_in(output), results=results)
+            steps = [ctx.run_typed(call["name"], call_tool, **named(call)) for call in calls]
+            await restate.gather(*steps)
+            items += [result_item(call["call_id"], await step) for call, step in zip(calls, steps, strict=True)]
+            results += len(calls)
+        raise restate.TerminalError("the turn exceeded the maximum number of steps")
+
+    return service
 
 
 def named(call: Item) -> dict[str, str]:
@@ -39,4 +48,6 @@ def named(call: Item) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    serve(one_service)
+    model = PlainModel()
+    WAYS = {"create": ("OneService", model.create), "post": ("OneServicePost", model.ask)}
+    serve(one_service(*WAYS[sys.argv[1]]))

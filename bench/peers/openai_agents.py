@@ -14,10 +14,8 @@ from agents import (  # type: ignore[import-not-found]
 
 from bench import work
 from bench.contract import AGENT, INSTRUCTIONS, Book, LookUp, Wait
+from bench.peers.endpoint import model_name, openai_client
 from bench.peers.front import Done, serve
-from switchboard.models.endpoint import connect_openai
-from switchboard.runtime.settings import ModelSettings as Endpoint
-from switchboard.runtime.settings import load
 
 STEPS_MAX = 8
 
@@ -54,13 +52,10 @@ class Conversations:
 
 def agent() -> Any:
     """Return an agent with the same client and transport as ours, so that only the package's own work differs."""
-    settings = load(Endpoint)
-    choice = settings.choose(settings.names()[0])
-    client = connect_openai(choice.key, choice.base_url).http
     return Agent(
         name=AGENT,
         instructions=INSTRUCTIONS,
-        model=OpenAIResponsesModel(choice.model, client),
+        model=OpenAIResponsesModel(model_name(), openai_client()),
         model_settings=ModelSettings(parallel_tool_calls=True, store=False),
         tools=[function_tool(wait), function_tool(look_up), function_tool(book)],
     )

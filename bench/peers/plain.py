@@ -8,10 +8,11 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import httpx2
+
 from bench import work
 from bench.contract import BOOK, INSTRUCTIONS, LOOK_UP, TOOLS, WAIT
-from switchboard.models.endpoint import connect_openai
-from switchboard.runtime.settings import ModelSettings, load
+from bench.peers.endpoint import model_name, openai_client
 
 STEPS_MAX = 8
 Item = dict[str, Any]
@@ -38,14 +39,23 @@ class PlainModel:
     """The model of the environment's OPENAI_* variables."""
 
     def __init__(self) -> None:
-        settings = load(ModelSettings)
-        choice = settings.choose(settings.names()[0])
-        self._name = choice.model
-        self._client = connect_openai(choice.key, choice.base_url)
+        self._name = model_name()
+        self._client = openai_client()
 
     async def ask(self, items: Sequence[Item]) -> list[Item]:
         """Return the items of the model's answer."""
-        body = {
+        body = self._body(items)
+        response = await self._client.post("/responses", body=body, cast_to=httpx2.Response)
+        output: list[Item] = json.loads(response.content)["output"]
+        return output
+
+    async def create(self, items: Sequence[Item]) -> list[Item]:
+        """Return the same through the typed method of the package."""
+        response = await self._client.responses.create(**self._body(items))
+        return [item.model_dump(mode="json", exclude_none=True) for item in response.output]
+
+    def _body(self, items: Sequence[Item]) -> dict[str, Any]:
+        return {
             "model": self._name,
             "instructions": INSTRUCTIONS,
             "input": items,
@@ -53,9 +63,6 @@ class PlainModel:
             "parallel_tool_calls": True,
             "store": False,
         }
-        response = await self._client.http.post("/responses", body=body, cast_to=self._client.response)
-        output: list[Item] = json.loads(response.content)["output"]
-        return output
 
 
 def user_item(text: str) -> Item:

@@ -14,11 +14,9 @@ from agents import (  # type: ignore[import-not-found]
 from restate.ext.openai import DurableRunner, durable_function_tool, restate_context
 
 from bench.contract import AGENT, BENCH_TOOLS, INSTRUCTIONS, Book, LookUp, Said, Wait
+from bench.peers.endpoint import model_name, openai_client
 from bench.peers.handlers import Message, Reply
-from switchboard.models.endpoint import connect_openai
 from switchboard.runtime.serve import serve
-from switchboard.runtime.settings import ModelSettings as Endpoint
-from switchboard.runtime.settings import load
 
 DURABLE = "DurableBench"
 STEPS_MAX = 8
@@ -73,8 +71,6 @@ def agent(model: str) -> Any:
 
 
 if __name__ == "__main__":
-    settings = load(Endpoint)
-    choice = settings.choose(settings.names()[0])
     set_tracing_disabled(True)
-    set_default_openai_client(connect_openai(choice.key, choice.base_url).http, use_for_tracing=False)
-    serve(durable_object(agent(choice.model)))
+    set_default_openai_client(openai_client(), use_for_tracing=False)
+    serve(durable_object(agent(model_name())))

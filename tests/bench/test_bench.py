@@ -2,9 +2,23 @@
 
 import pytest
 
+from bench.crash import EFFECTS_DOUBLED, RECOVERY_S
 from bench.measure import ALONE_MS, CPU_MS, FAN_OUT_MS, TURN_MS, TURNS_PER_S
 from bench.programs import AGENTS, BARE
-from bench.report import BEGIN, END, TARGETS, figure, insert_tables, render, sorted_turns, table
+from bench.report import (
+    BEGIN,
+    END,
+    README_BEGIN,
+    README_END,
+    TARGETS,
+    figure,
+    insert_overview,
+    insert_tables,
+    overview,
+    render,
+    sorted_turns,
+    table,
+)
 from bench.results import Results, median_ratio, spread
 from bench.systems import COLLECTOR_DOWN, OURS, TRACED, successful_results
 from bench.workload import FAN_OUTS, LOOK_UPS, STORY_REPLY, fan_out, script
@@ -106,6 +120,29 @@ def test_only_text_between_the_marks_is_replaced(results: Results) -> None:
 def test_document_without_marks_is_rejected(results: Results) -> None:
     with pytest.raises(ValueError, match="results"):
         insert_tables("text", results)
+
+
+def test_overview_shows_others_as_ratios_to_ours(results: Results) -> None:
+    results.add(FAN_OUT_MS, OURS, 160.0)
+    ours, bare, agents = overview(results).splitlines()[2:]
+    assert ours.startswith("| **Switchboard** | Restate | – / 60.0 / – | – | 1.60x |")
+    assert bare.startswith("| bare loop | no | – / 1.67x / – |")
+    assert agents.startswith("| openai-agents | no | – / 0.33x / – |")
+
+
+def test_overview_says_what_a_crash_repeated(results: Results) -> None:
+    for system, doubled in ((OURS, 0), (BARE, 16)):
+        results.add(RECOVERY_S, system, 4.0)
+        results.add(EFFECTS_DOUBLED, system, doubled)
+    ours, bare, agents = overview(results).splitlines()[2:]
+    assert ours.endswith("| 4.0 s | nothing |")
+    assert bare.endswith("| 1.00x | 16 tool effects doubled |")
+    assert agents.endswith("| – | – |")
+
+
+def test_readme_gets_only_the_overview(results: Results) -> None:
+    readme = insert_overview(f"a\n{README_BEGIN}\n{README_END}\nb\n", results)
+    assert readme == f"a\n{README_BEGIN}\n\n{overview(results)}\n\n{README_END}\nb\n"
 
 
 def test_demo_model_can_read_the_script() -> None:
