@@ -7,6 +7,8 @@ IngressError
 │  ├─ IngressTimeout    the request was sent but not answered in time
 │  └─ OutOfFiles        this process has no free file for a connection
 ├─ NotAMesh             a server answers but has no such handler: services are not registered, or wrong address
+├─ NotReady             the invocation that was looked up has not ended
+├─ InvocationUnknown    there is no invocation with the key that was looked up
 └─ HandlerFailed        the handler itself answered with an error
 """
 
@@ -46,6 +48,10 @@ PREVIOUSLY_ACCEPTED = "PreviouslyAccepted"
 """Restate's status of a request whose idempotency key it has seen before."""
 
 TOO_MANY_REQUESTS = 429
+NOT_READY = 470
+"""Restate's status of an invocation that has not ended."""
+
+INVOCATION_NOT_FOUND = "invocation not found"
 SERVER_ERROR = 500
 
 Request = BaseModel | Mapping[str, object]
@@ -76,6 +82,14 @@ class IngressTimeout(IngressUnavailable):
 
 class NotAMesh(IngressError):
     """A server answers at the address, but it has no such handler."""
+
+
+class NotReady(IngressError):
+    """The invocation has not ended yet."""
+
+
+class InvocationUnknown(IngressError):
+    """Restate has no invocation with this idempotency key, or no longer."""
 
 
 class HandlerFailed(IngressError):
@@ -205,6 +219,15 @@ class RestateIngress:
                 lambda: self._attach(path), self._policy, (IngressUnavailable,), on_failure=self._on_failure
             )
         return answer
+
+    async def output(self, target: str, idempotency_key: str, within: timedelta) -> bytes:
+        """Return the answer to a request that was sent under a key, as JSON.
+
+        `target` is the path of the handler. Restate reads the key from the path as it is, so it may contain only
+        characters that a path can. Raises NotReady, InvocationUnknown or HandlerFailed.
+        """
+        path = f"/restate/invocation{target}/{idempotency_key}/output"
+        return await self._retry(lambda limit: self.request("GET", path, within=limit), within)
 
     async def health(self, within: timedelta) -> None:
         """Wait until Restate answers."""
@@ -398,6 +421,10 @@ def raise_for_error(response: Response) -> NoReturn:
         raise NotAMesh(reason) from None
     if error.source == SOURCE_HANDLER:
         raise HandlerFailed(response.status, error.message)
+    if response.status == NOT_READY:
+        raise NotReady(error.message)
+    if error.message == INVOCATION_NOT_FOUND:
+        raise InvocationUnknown(error.message)
     if response.status >= SERVER_ERROR or response.status == TOO_MANY_REQUESTS:
         raise IngressUnavailable(error.message)
     raise NotAMesh(error.message)

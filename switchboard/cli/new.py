@@ -35,7 +35,18 @@ FOLDER_MODE = 0o755
 TEMPLATE_FOLDERS = {"tests", "wheels"}
 """Folders that every project has besides its package."""
 
-TEMPLATE_SERVICES = {"Orders", "Ratings", "CustomerUsage", "IdentityChecks", "Session", "StaffDoor", "Summaries"}
+TEMPLATE_SERVICES = {
+    "Orders",
+    "AgentList",
+    "CustomerUsage",
+    "IdentityChecks",
+    "Ratings",
+    "Session",
+    "StaffDoor",
+    "Summaries",
+    "TaskPush",
+    "TaskPushSender",
+}
 """Names of the Restate services in every project. The agent is a Restate service too and needs a different name."""
 
 

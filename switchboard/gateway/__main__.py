@@ -35,6 +35,7 @@ from switchboard.gateway.sessions import SessionClient
 from switchboard.gateway.settings import GatewaySettings
 from switchboard.gateway.staff import add_staff_api
 from switchboard.gateway.staff_client import StaffClient
+from switchboard.ingress import RestateIngress
 from switchboard.runtime.broker_connection import Broker, broker_of_settings
 from switchboard.runtime.process import exit_process, refuse_taken_port
 from switchboard.runtime.settings import EventsKeySettings, load
@@ -60,6 +61,11 @@ FLUSH_TIME = timedelta(milliseconds=200)
 MCP_MISSING = (
     "GATEWAY_MCP_URL is set, but the module {module} is not installed. Install the extra with "
     "`pip install 'switchboard-mesh[mcp]'`, or unset GATEWAY_MCP_URL."
+)
+
+NO_A2A = (
+    "GATEWAY_A2A_URL is set, but {missing} is not installed. Install the extra: `pip install "
+    "'switchboard-mesh[gateway,a2a]'`, or unset GATEWAY_A2A_URL."
 )
 
 
@@ -165,6 +171,8 @@ def create_middleware(
     add_inspection(app, settings)
     if settings.mcp_url is not None:
         add_mcp_server(app, settings, keys, settings.mcp_url)
+    if settings.a2a_url is not None:
+        serve_a2a(app, restate_ingress(settings.restate_ingress_url, http, speaker), settings)
     if settings.console:
         add_console(app, settings)
         if settings.local_sign_in:
@@ -186,6 +194,16 @@ def add_mcp_server(app: FastAPI, settings: GatewaySettings, keys: Keys, url: Any
         sys.stderr.write(f"{MCP_MISSING.format(module=error.name)}\n")
         raise SystemExit(1) from error
     add_mcp(app, url, TokenVerifier(settings, keys, also_for=str(url)), settings.jwt_issuer)
+
+
+def serve_a2a(app: FastAPI, ingress: RestateIngress, settings: GatewaySettings) -> None:
+    """Add the A2A server. Exits the process if its extra is not installed."""
+    try:
+        from switchboard.gateway.a2a.api import add_a2a  # noqa: PLC0415 # The SDK is an extra.
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{NO_A2A.format(missing=error.name)}\n")
+        raise SystemExit(1) from error
+    add_a2a(app, ingress, settings)
 
 
 def create_keys(settings: GatewaySettings, http: aiohttp.ClientSession) -> Keys:

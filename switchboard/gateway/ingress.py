@@ -69,6 +69,10 @@ class Ingress:
         """Call a handler that answers at once and changes nothing, and return its answer as JSON."""
         return await self._restate.read(session_path(session_id, handler), request, CALL_TIMEOUT)
 
+    async def output(self, session_id: str, handler: str, idempotency_key: str) -> bytes:
+        """Return the answer to a submitted message by its key. Raises NotReady or InvocationUnknown if it has none."""
+        return await self._restate.output(session_path(session_id, handler), idempotency_key, CALL_TIMEOUT)
+
     async def reply(self, invocation_id: str) -> bytes:
         """Wait for the reply to a submitted message, as JSON. The caller sets the timeout."""
         return await self._restate.reply(invocation_id)

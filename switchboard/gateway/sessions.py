@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Any
 
 from switchboard.gateway.identity import Caller
@@ -13,10 +14,24 @@ from switchboard.gateway.ingress import Ingress
 from switchboard.gateway.limits import limit_problem
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.spans import set_attribute
-from switchboard.ingress import HandlerFailed, IngressUnavailable, NotAMesh, OutOfFiles
+from switchboard.ingress import (
+    HandlerFailed,
+    IngressUnavailable,
+    InvocationUnknown,
+    NotAMesh,
+    NotReady,
+    OutOfFiles,
+)
 from switchboard.messages import WireModel
 from switchboard.runtime.speaker_check import NOT_SIGNED_STATUS
-from switchboard.session.contract import NO_AGENTS, QUESTION_CLOSED, QUESTION_EXPIRED, TURN_UNKNOWN, ClaimedKey
+from switchboard.session.contract import (
+    NO_AGENTS,
+    QUESTION_CLOSED,
+    QUESTION_EXPIRED,
+    TASK_OVER,
+    TURN_UNKNOWN,
+    ClaimedKey,
+)
 from switchboard.telemetry.spans import CANCELLATION_MESSAGE
 
 logger = logging.getLogger(__name__)
@@ -39,7 +54,7 @@ NO_AGENTS_0_1 = "No agent can be reached just now. Nothing was done; please send
 QUESTION_CLOSED_0_1 = "Nothing waits for this decision: it was confirmed, declined or dropped before."
 QUESTION_EXPIRED_0_1 = "The question has expired. Ask again for what you need."
 
-DECIDED = (QUESTION_CLOSED, QUESTION_EXPIRED, QUESTION_CLOSED_0_1, QUESTION_EXPIRED_0_1)
+DECIDED = (QUESTION_CLOSED, QUESTION_EXPIRED, TASK_OVER, QUESTION_CLOSED_0_1, QUESTION_EXPIRED_0_1)
 """The session's own 409 messages. Restate also answers 409, for an invocation that an operator killed."""
 
 ATTEMPTS_MAX = 20
@@ -71,6 +86,16 @@ LOST = (
     "The mesh could not finish this request. Check the transcript to see what was done before you send the request "
     "again with a new Idempotency-Key."
 )
+
+
+class Found(Enum):
+    """What Restate knows of a request."""
+
+    UNKNOWN = auto()
+    PENDING = auto()
+    ANSWERED = auto()
+    FAILED = auto()
+
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 OnSubmitted = Callable[[str], None]
@@ -105,15 +130,35 @@ class SessionClient:
         key: str,
         receive: Receive,
         on_submitted: OnSubmitted = ignore_submitted,
+        findable: bool = False,
     ) -> bytes:
         """Submit a request, wait for its reply and return it as JSON. Raises ClientDisconnected.
 
         The request is submitted before anything waits, so that a retry with the same key finds it even if this process
-        was killed. `on_submitted` then gets the id of its invocation.
+        was killed. `on_submitted` then gets the id of its invocation. `findable` requests can be looked up with `find`.
         """
         return await self._unless_stopping(
-            self._deliver(caller, session_id, handler, request, key, receive, on_submitted)
+            self._deliver(caller, session_id, handler, request, key, receive, on_submitted, findable)
         )
+
+    async def find(self, caller: Caller, session_id: str, handler: str, key: str) -> Found:
+        """Look for a findable request by its key. Restate knows it until a day after it has ended."""
+        found = Found.UNKNOWN
+        for attempt_key in findable_keys(scoped_key(caller, session_id, key)):
+            with problems_for_errors():
+                try:
+                    await self._unless_stopping(self._ingress.output(session_id, handler, attempt_key))
+                except InvocationUnknown:
+                    return found
+                except NotReady:
+                    return Found.PENDING
+                except HandlerFailed as error:
+                    found = Found.FAILED
+                    if did_nothing(error):
+                        continue
+                    return found
+                return Found.ANSWERED
+        return found
 
     async def call(self, caller: Caller, session_id: str, handler: str, request: WireModel, key: str) -> bytes:
         """Call a handler that answers at once, under a key, and return its answer as JSON."""
@@ -142,10 +187,11 @@ class SessionClient:
         key: str,
         receive: Receive,
         on_submitted: OnSubmitted,
+        findable: bool,
     ) -> bytes:
         claimed_key = scoped_key(caller, session_id, key)
         await self._claim(session_id, handler, request, claimed_key)
-        for attempt_key in attempt_keys(claimed_key):
+        for attempt_key in findable_keys(claimed_key) if findable else attempt_keys(claimed_key):
             with problems_for_errors():
                 submitted = await self._ingress.submit(session_id, handler, request, attempt_key)
             set_attribute("restate.invocation.id", submitted.invocation_id)
@@ -200,6 +246,11 @@ def attempt_keys(key: str) -> Iterator[str]:
     """Yield the keys for one request. Each is used only after no agent was available under the key before."""
     # A client's key cannot contain a space, so these keys cannot collide with another one.
     return (key if number == 0 else f"{key} {number}" for number in range(ATTEMPTS_MAX))
+
+
+def findable_keys(key: str) -> Iterator[str]:
+    """Yield the keys for one request in characters with which Restate can look it up: see RestateIngress.output."""
+    return (hashlib.sha256(each.encode()).hexdigest() for each in attempt_keys(key))
 
 
 async def call_unspoilt(call: Callable[[str], Awaitable[bytes]], key: str) -> bytes:

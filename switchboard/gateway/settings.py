@@ -3,17 +3,29 @@
 from datetime import timedelta
 from typing import Annotated, Self
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AnyHttpUrl, Field, NonNegativeInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from switchboard.addresses import Urls
 from switchboard.gateway.client_address import Network, parse_networks
 from switchboard.runtime.settings import ServerSettings, SpeakerSettings, is_loopback, split
+from switchboard.session.settings import PushSettings
 
 SECRET_MIN_BYTES = 32
 """Minimum length of an HS256 key (RFC 7518, 3.2); a shorter one can be guessed."""
 
 EVENTS_REPLAY_TURNS_MAX = 100
+
+RSA_MIN_BITS = 2048
+"""Minimum length of an RSA key (RFC 7518, 3.3)."""
+
+SIGNING_KEY_INVALID = (
+    "is not a private key that can sign the agent card; make one with `openssl ecparam -name prime256v1 -genkey -noout`"
+)
 
 ONE_OF = "set exactly one of GATEWAY_JWT_SECRET (HS256) and GATEWAY_JWKS_URL (RS256, ES256)"
 
@@ -187,7 +199,62 @@ class McpSettings(BaseSettings):
         return value
 
 
-class GatewaySettings(ListenSettings, TokenSettings, SpeakerSettings, ConsoleSettings, McpSettings):
+class A2ASettings(PushSettings):
+    """The A2A server: whether it is served, and what its agent card says."""
+
+    a2a_url: AnyHttpUrl | None = Field(
+        None,
+        validation_alias="GATEWAY_A2A_URL",
+        description="Serve the A2A protocol. The value is the gateway's address for other agents, such as "
+        "https://agents.example.com; the agent card names it. Needs the extra `a2a`.",
+    )
+    a2a_name: str = Field(
+        "Customer service",
+        validation_alias="GATEWAY_A2A_NAME",
+        min_length=1,
+        description="Name of the mesh on its agent card.",
+    )
+    a2a_description: str = Field(
+        "Answers a company's customers and acts for them.",
+        validation_alias="GATEWAY_A2A_DESCRIPTION",
+        min_length=1,
+        description="Description of the mesh on its agent card.",
+    )
+    a2a_signing_key: SecretStr | None = Field(
+        None,
+        validation_alias="GATEWAY_A2A_SIGNING_KEY",
+        description="Private key in PEM that signs the agent card: P-256 (ES256) or RSA (RS256). Without it, the card "
+        "is not signed.",
+    )
+
+    @field_validator("a2a_url", "a2a_signing_key", mode="before")
+    @classmethod
+    def empty_is_off(cls, value: object) -> object:
+        """Treat an empty variable as unset: charts set variables to an empty string."""
+        return value or None
+
+    @field_validator("a2a_signing_key")
+    @classmethod
+    def can_sign(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            load_signing_key(value)
+        return value
+
+
+def load_signing_key(pem: SecretStr) -> EllipticCurvePrivateKey | RSAPrivateKey:
+    """Return the private key. Raises ValueError if it is none that can sign a card."""
+    try:
+        key = load_pem_private_key(pem.get_secret_value().encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError(SIGNING_KEY_INVALID) from None
+    if isinstance(key, RSAPrivateKey) and key.key_size >= RSA_MIN_BITS:
+        return key
+    if isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
+        return key
+    raise ValueError(SIGNING_KEY_INVALID)
+
+
+class GatewaySettings(ListenSettings, TokenSettings, SpeakerSettings, ConsoleSettings, McpSettings, A2ASettings):
     """All settings of the gateway."""
 
     @model_validator(mode="after")

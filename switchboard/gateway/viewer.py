@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -106,7 +106,7 @@ class Viewer:
         self._text: SentText | None = None
         self._returned: set[str] = set()
 
-    async def follow(self, stopping: Callable[[], bool], expires_at: datetime) -> AsyncIterator[bytes]:
+    async def follow(self, stopping: Callable[[], bool], expires_at: datetime) -> AsyncGenerator[bytes, None]:
         """Yield events until the token expires, this process stops, or the session is not the viewer's any more."""
         yield first_frame(f"{self._position.turn}.{self._position.seq}")
         try:

@@ -8,10 +8,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from switchboard.contract import SUBJECT_MAX_CHARS
-from switchboard.messages import Confirmation, Message, Note, Notice, Usage, WireModel, added_later
+from switchboard.messages import Card, Confirmation, Message, Note, Notice, Usage, WireModel, added_later
 from switchboard.text import PlainText, message_text
 
 SESSION = "Session"
+
+AGENT_LIST = "AgentList"
+"""The service that tells the gateway which agents there are."""
 
 MESSAGE_MAX_BYTES = 8 * 1024
 TRANSCRIPT_PAGE_MAX_TURNS = 50
@@ -44,6 +47,9 @@ QUESTION_CLOSED = "This question is no longer open. It was already confirmed, de
 QUESTION_EXPIRED = "This question has expired and no changes were made. Please send your request again."
 
 TURN_UNKNOWN = "This session has no such turn with a reply that can be rated."
+
+TASK_UNKNOWN = "This session has no such task."
+TASK_OVER = "This task has no open question. Send your message without a task, to start a new one."
 
 SESSION_EXPIRED = "This conversation has expired because it was not used for a long time. Please start a new one."
 
@@ -99,8 +105,16 @@ class CustomerRequest(WireModel):
     )
 
 
+TaskId = Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]{22})?$")]
+"""The part of a task's id that is unique in its session; empty for a message that belongs to none."""
+
+
 class SendMessage(CustomerRequest):
-    """One message from a customer."""
+    """One message from a customer.
+
+    `task` is the task of another agent that the message starts, or continues if `continues`. Only a message to the
+    task's open question can continue it.
+    """
 
     text: Annotated[str, AfterValidator(check_text), Field(description="The message, at most 8 KiB.")]
     seen: int | None = Field(
@@ -108,6 +122,8 @@ class SendMessage(CustomerRequest):
         ge=0,
         description="The last turn that the customer had seen when writing this. A yes confirms only a question in it.",
     )
+    task: TaskId = added_later("")
+    continues: bool = added_later(False)
 
 
 class ClaimedKey(WireModel):
@@ -225,6 +241,9 @@ class TurnRecord(WireModel):
     rating: Rating | None = added_later(None)
     """The customer's rating. It is stored apart from the record, and read with it."""
 
+    tasks: tuple[str, ...] = added_later(())
+    """Tasks of other agents that the message belongs to."""
+
     def for_customers(self) -> "TurnRecord | None":
         """Return the record as its customer may see it: without names of staff and Restate's ids.
 
@@ -309,6 +328,42 @@ class EventsPage(WireModel):
     asked_in: int = 0
     running: RunningMessage | None = None
     session_id: str = added_later("")
+
+
+class TaskRequest(CustomerRequest):
+    """Requests a task by its id in the session."""
+
+    task: TaskId
+
+
+class TaskTurns(WireModel):
+    """A task's turns so far, by number. `asked` if the last one ended in a question."""
+
+    turns: tuple[int, ...]
+    asked: bool = False
+
+
+class SessionTask(WireModel):
+    """A task of another agent: one message, and the answers to the questions that it led to.
+
+    `turns` are its records so far. `asked` if the last one ended in a question; `confirmation` while it is open.
+    `running` is the task's message that is being answered, if there is one.
+    """
+
+    turns: tuple[TurnRecord, ...]
+    asked: bool = False
+    confirmation: Confirmation | None = None
+    running: RunningMessage | None = None
+
+
+class AgentsRequest(WireModel):
+    """Requests all agents."""
+
+
+class Agents(WireModel):
+    """All agents, sorted by name."""
+
+    cards: tuple[Card, ...]
 
 
 class AgentSpending(WireModel):

@@ -15,6 +15,7 @@ from switchboard.session.contract import (
     NO_AGENTS,
     QUESTION_CLOSED,
     QUESTION_EXPIRED,
+    TASK_OVER,
     HeldDecision,
     SendMessage,
     SendReply,
@@ -34,6 +35,7 @@ from switchboard.session.state import (
     TurnStart,
     open_message,
     over_budget,
+    turns_of_tasks,
 )
 from switchboard.session.storage import (
     commit_turn,
@@ -95,13 +97,14 @@ class Conversation:
         head = await load_head(ctx, message)
         head = new_head(message, self.first_agent) if head is None else mark_signed_in(message, head)
         head = require_new_request(ctx, head)
+        require_open_task(head, message)
         if head.staff is not None:
-            return await self.record(ctx, head, message.text)
+            return await self.record(ctx, head, message)
         start = await self.begin(ctx, head)
         consent = await self.find_consent(ctx, head, start, message)
-        return await self.proceed(ctx, head, start, message.text, consent)
+        return await self.proceed(ctx, head, in_tasks(head, start, consent, message.task), message.text, consent)
 
-    async def record(self, ctx: restate.ObjectContext, head: Head, text: str) -> SendReply:
+    async def record(self, ctx: restate.ObjectContext, head: Head, message: SendMessage) -> SendReply:
         """Store a message to the staff member who answers. No model is asked."""
         span = current()
         options = restate.RunOptions(type_hint=Arrival)
@@ -109,11 +112,12 @@ class Conversation:
         if span is not None:
             span.restore(arrival.trace, arrival.at)
         await ask_to_write(ctx, head)
-        head, done = customer_wrote(head, arrival.at, text)
+        head, done = customer_wrote(head, arrival.at, message.text)
         head = start_silence_timer(ctx, head, arrival.silent_max)
         count_staffed()
         describe({STAFFED: True})
-        return send_reply(store_turn(ctx, head, arrival.at, with_ids(ctx, done), self.settings), done)
+        done = with_ids(ctx, done).model_copy(update={"tasks": tuple(filter(None, [message.task]))})
+        return send_reply(store_turn(ctx, head, arrival.at, done, self.settings), done)
 
     async def look_at_clock(self, trace: str) -> Arrival:
         return Arrival(at=datetime.now(UTC), trace=trace, silent_max=self.settings.staff_silent_max)
@@ -153,7 +157,7 @@ class Conversation:
             raise restate.TerminalError(QUESTION_CLOSED, status_code=409)
         if start.at >= head.held.expires_at:
             raise restate.TerminalError(QUESTION_EXPIRED, status_code=409)
-        return await self.proceed(ctx, head, start, consent.capitalize() + ".", consent)
+        return await self.proceed(ctx, head, in_tasks(head, start, consent), consent.capitalize() + ".", consent)
 
     async def proceed(
         self,
@@ -223,6 +227,7 @@ class Conversation:
             calls=done.question.held,
             expires_at=asked_at + self.settings.consent_expires_after,
             turn=head.turns_total + 1 if start.events else 0,
+            tasks=turns_of_tasks(head, start.tasks),
         )
 
     async def begin(self, ctx: restate.ObjectContext, head: Head) -> TurnStart:
@@ -254,9 +259,22 @@ class Conversation:
         )
 
 
+def require_open_task(head: Head, message: SendMessage) -> None:
+    """Raises 409 for a message that continues a task without an open question."""
+    if message.continues and (head.held is None or message.task not in head.held.tasks):
+        raise restate.TerminalError(TASK_OVER, status_code=409)
+
+
+def in_tasks(head: Head, start: TurnStart, consent: Literal["yes", "no"] | None, task: str = "") -> TurnStart:
+    """Return the start of a turn with the tasks that its message belongs to: its own, and those that it answers."""
+    answered = head.held.tasks if head.held is not None and consent is not None else ()
+    return start.model_copy(update={"tasks": tuple(dict.fromkeys(filter(None, (task, *answered))))})
+
+
 def with_ids(ctx: restate.ObjectContext, done: FinishedTurn, start: TurnStart | None = None) -> FinishedTurn:
     """Return the turn with the ids of its trace and its invocation. Records in older journals have none."""
     if start is not None and not start.events:
         return done
     trace_id = span.trace_id if (span := current()) else ""
-    return done.model_copy(update={"trace_id": trace_id, "invocation_id": ctx.request().id})
+    tasks = start.tasks if start is not None else ()
+    return done.model_copy(update={"trace_id": trace_id, "invocation_id": ctx.request().id, "tasks": tasks})

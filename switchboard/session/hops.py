@@ -96,6 +96,7 @@ class StopSignals:
             stop_id=self.stop_id,
             since=start.at,
             turn=head.turns_total + 1 if start.events else 0,
+            tasks=start.tasks,
         )
         ctx.set(RUNNING, running)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import restate
 
 from switchboard.session.contract import (
+    TASK_UNKNOWN,
     TRANSCRIPT_PAGE_MAX_BYTES,
     CustomerRequest,
     EventsPage,
@@ -14,6 +15,9 @@ from switchboard.session.contract import (
     RunningMessage,
     RunningTurn,
     SessionStatus,
+    SessionTask,
+    TaskRequest,
+    TaskTurns,
     Transcript,
     TranscriptRequest,
     TurnRecord,
@@ -25,7 +29,7 @@ from switchboard.session.settings import SessionSettings
 from switchboard.session.staff_contract import EventsQuery, TranscriptPage
 from switchboard.session.staffed import shown_mode
 from switchboard.session.state import Head, Running
-from switchboard.session.storage import HEAD, load_head, load_running, new_head, require_head, turn_key
+from switchboard.session.storage import HEAD, load_head, load_running, new_head, require_head, task_key, turn_key
 from switchboard.session.turn_events import run_id
 from switchboard.session_ids import public_part
 from switchboard.telemetry.logs import private
@@ -109,6 +113,25 @@ class SessionQueries:
         page = await self.events_page(ctx, head, running, request.after, request.limit)
         # The runs stay: they do not reveal Restate's ids, which customers do not get.
         return page.model_copy(update={"turns": for_customers(page.turns)})
+
+    async def task(self, ctx: restate.ObjectSharedContext, request: TaskRequest) -> SessionTask:
+        """Return a task. Raises 404 for a task that has no turn yet, such as one whose message waits."""
+        # In this order: a turn that is committed between the reads is then in the index.
+        running, head = await load_running(ctx, request), await load_head(ctx, request)
+        turns = await ctx.get(task_key(request.task), type_hint=TaskTurns)
+        ours = running if running is not None and request.task in running.tasks else None
+        if turns is None and ours is None:
+            raise restate.TerminalError(TASK_UNKNOWN, status_code=404)
+        if ours is not None and head is None:
+            head = new_head(ours, self.first_agent)
+        head, found = require_head(ctx, head), turns or TaskTurns(turns=())
+        records = [await ctx.get(turn_key(turn), type_hint=TurnRecord) for turn in found.turns]
+        return SessionTask(
+            turns=for_customers(tuple(record for record in records if record is not None)),
+            asked=found.asked,
+            confirmation=head.held.confirmation() if head.held and request.task in head.held.tasks else None,
+            running=running_message(head, ours) if ours is not None else None,
+        )
 
     async def events_for_staff(self, ctx: restate.ObjectSharedContext, query: EventsQuery) -> EventsPage:
         """Return the page of any customer's session."""

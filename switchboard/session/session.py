@@ -23,6 +23,8 @@ from switchboard.session.contract import (
     SendMessage,
     SendReply,
     SessionStatus,
+    SessionTask,
+    TaskRequest,
     Transcript,
     TranscriptRequest,
 )
@@ -170,6 +172,11 @@ def add_queries(session: restate.VirtualObject, queries: SessionQueries) -> None
     async def events(ctx: restate.ObjectSharedContext, request: EventsRequest) -> EventsPage:
         """Return records of turns, the open question and the running message."""
         return await queries.events(ctx, request)
+
+    @session.handler(kind="shared", **NOTHING_RETAINED)
+    async def task(ctx: restate.ObjectSharedContext, request: TaskRequest) -> SessionTask:
+        """Return a task of another agent: its turns, its open question and its running message."""
+        return await queries.task(ctx, request)
 
 
 def add_staff_queries(session: restate.VirtualObject, queries: SessionQueries) -> None:

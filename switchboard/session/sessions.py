@@ -5,14 +5,16 @@ from functools import partial
 from switchboard.agent import Agent
 from switchboard.runtime.serve import Models, Served
 from switchboard.runtime.settings import SpeakerSettings, load
+from switchboard.session.agent_list import agent_list
 from switchboard.session.customers import customer_usage
 from switchboard.session.directory import Directory
 from switchboard.session.inspection import Inspector
 from switchboard.session.introspection import Introspection
+from switchboard.session.push import task_push
 from switchboard.session.restate_metrics import report_metrics
 from switchboard.session.session import session_object
 from switchboard.session.session_list import SessionList
-from switchboard.session.settings import SessionSettings
+from switchboard.session.settings import PushSettings, SessionSettings
 from switchboard.session.staff_door import staff_door
 from switchboard.session.staff_registry import StaffRegistry
 from switchboard.session.summaries import summaries_service
@@ -32,7 +34,8 @@ class Sessions:
         """Build the services from the environment's settings."""
         settings, speaker = load(SessionSettings), load(SpeakerSettings).speaker()
         admin_url = settings.restate_admin_url
-        session = session_object(Directory(admin_url), settings, self.first_agent.name, speaker)
+        directory = Directory(admin_url)
+        session = session_object(directory, settings, self.first_agent.name, speaker)
         services = (
             session,
             customer_usage(settings),
@@ -43,5 +46,7 @@ class Sessions:
                 Inspector(Introspection(admin_url), settings),
                 speaker,
             ),
+            agent_list(directory, speaker),
+            *task_push(load(PushSettings), speaker),
         )
         return Served(services, background=(partial(report_metrics, Introspection(admin_url)),), live=True)

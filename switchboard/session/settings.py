@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Annotated
 
-from pydantic import BaseModel, Field, NonNegativeInt
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, NonNegativeInt, field_validator
+from pydantic_settings import BaseSettings, NoDecode
 
 from switchboard.addresses import Urls
 from switchboard.messages import ModelReply, Spent
@@ -141,3 +142,22 @@ class SessionSettings(BaseSettings):
             return Decimal(0)
         spent = price.input * call.usage.input_tokens + price.output * call.usage.output_tokens
         return spent / TOKENS_PER_PRICE
+
+
+class PushSettings(BaseSettings):
+    """Who may be told about the tasks of other agents. The gateway and the sessions have the same setting."""
+
+    a2a_push_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias="SWITCHBOARD_A2A_PUSH_HOSTS",
+        description="Comma-separated hosts that A2A clients may name for push notifications: `hooks.example.com`, or "
+        "with a port other than 443. If empty, push notifications are not supported. Set it at the gateway and at the "
+        "service with the sessions.",
+    )
+
+    @field_validator("a2a_push_hosts", mode="before")
+    @classmethod
+    def split_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(host.strip().lower() for host in value.split(",") if host.strip())

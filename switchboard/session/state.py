@@ -58,7 +58,8 @@ class PendingConfirmation(WireModel):
 
     `asked_by` is the invocation that asked the question, and `trace` is its position in its trace. `by_word` is False
     once the customer has received another message: a bare "yes" may then answer that message, so only an explicit
-    confirmation counts. `turn` is the number of the turn that asked; 0 in older questions.
+    confirmation counts. `turn` is the number of the turn that asked; 0 in older questions. `tasks` are the turns so far
+    of the tasks that wait for the answer, by task.
     """
 
     held_id: str
@@ -70,6 +71,7 @@ class PendingConfirmation(WireModel):
     expires_at: datetime
     by_word: bool = True
     turn: int = added_later(0)
+    tasks: dict[str, tuple[int, ...]] = added_later({})
 
     def confirmation(self) -> Confirmation:
         calls = tuple(CallToConfirm(tool=call.tool, question=call.question) for call in self.calls)
@@ -136,7 +138,8 @@ class Head(WireModel):
 class Running(WireModel):
     """The message that is being answered: its customer, its invocation, and the awakeable that stops it.
 
-    `turn` is the number that its turn gets; 0 in messages that an earlier version accepted.
+    `turn` is the number that its turn gets; 0 in messages that an earlier version accepted. `tasks` are those that it
+    belongs to.
     """
 
     customer_id: str
@@ -145,6 +148,7 @@ class Running(WireModel):
     stop_id: str
     since: datetime
     turn: int = added_later(0)
+    tasks: tuple[str, ...] = added_later(())
 
 
 class Changed(WireModel):
@@ -177,6 +181,7 @@ class FinishedTurn(WireModel):
     note: str = added_later("")
     trace_id: str = ""
     invocation_id: str = ""
+    tasks: tuple[str, ...] = ()
 
 
 class TurnStart(WireModel):
@@ -187,7 +192,8 @@ class TurnStart(WireModel):
     the limits may change before a replay. `limited_by` names the limit that `tokens_left` comes from.
     `customer_limited` if the turn asks its customer's account for tokens; `estimate` are the tokens that are charged if
     it never reports. `idle_max` is when the session expires after it. `events` is the version of the numbers of events;
-    see `switchboard.events.NUMBERS`. Earlier versions set none of these.
+    see `switchboard.events.NUMBERS`. Earlier versions set none of these. `tasks` are those that the message belongs to;
+    they follow from the message, so they are not journaled.
     """
 
     at: datetime
@@ -201,6 +207,7 @@ class TurnStart(WireModel):
     estimate: int = added_later(0)
     idle_max: timedelta | None = added_later(None)
     events: int = added_later(0)
+    tasks: tuple[str, ...] = added_later(())
 
 
 class Opening(WireModel):
@@ -263,7 +270,14 @@ def turn_record(turn: int, at: datetime, done: FinishedTurn) -> TurnRecord:
         note=done.note,
         trace_id=done.trace_id,
         invocation_id=done.invocation_id,
+        tasks=done.tasks,
     )
+
+
+def turns_of_tasks(head: Head, tasks: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Return the turns of these tasks, with the next turn of the session as the last one."""
+    before = head.held.tasks if head.held is not None else {}
+    return {task: (*before.get(task, ()), head.turns_total + 1) for task in tasks}
 
 
 def head_after_turn(

@@ -1,5 +1,6 @@
 """The Session object's state. Reads check that the session is the customer's own; a turn is written atomically."""
 
+import json
 import logging
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -9,17 +10,21 @@ import restate
 from switchboard.events import TurnFinished
 from switchboard.messages import Confirmation
 from switchboard.runtime.live import LIVE, LiveTurn
+from switchboard.session.a2a import TERMINAL, TaskName, task_json
 from switchboard.session.contract import (
     SESSION_EXPIRED,
     CustomerRequest,
     SendMessage,
     SendReply,
+    SessionTask,
+    TaskTurns,
     TurnRecord,
     session_id,
 )
 from switchboard.session.customers import settle
 from switchboard.session.expiry import start_expiry
 from switchboard.session.hops import RUNNING
+from switchboard.session.push_contract import TASK_PUSH, TaskChanged
 from switchboard.session.settings import SessionSettings
 from switchboard.session.state import (
     Changed,
@@ -33,13 +38,14 @@ from switchboard.session.state import (
     over_budget,
     trim_window,
     turn_record,
+    turns_of_tasks,
 )
 from switchboard.session.summaries import request_summary
 from switchboard.session.turn_events import events_of_record, reply_event, run_id
 from switchboard.session.window import visible
 from switchboard.session_ids import public_part
 from switchboard.speaker import SPEAKER_HEADER, token_id
-from switchboard.telemetry.spans import current
+from switchboard.telemetry.spans import current, propagation_headers
 
 logger = logging.getLogger(__name__)
 
@@ -164,6 +170,9 @@ def store_turn(
         new = start_expiry(ctx, new, start)
     record = turn_record(new.turns_total, at, done)
     ctx.set(turn_key(new.turns_total), record)
+    for task, turns in turns_of_tasks(head, record.tasks).items():
+        ctx.set(task_key(task), TaskTurns(turns=turns, asked=done.question is not None))
+        tell_task(ctx, new, TaskName(ctx.key(), task), record, open_question(new, done))
     ctx.set(HEAD, new)
     ctx.clear(RUNNING)
     if live is not None:
@@ -171,6 +180,23 @@ def store_turn(
     else:
         tell_record(ctx, head, record)
     return new
+
+
+def tell_task(
+    ctx: restate.ObjectContext, new: Head, name: TaskName, record: TurnRecord, asked: Confirmation | None
+) -> None:
+    """Tell the clients that watch a task about the turn. Without any, nothing comes of it."""
+    shown = record.for_customers()
+    task = SessionTask(turns=(shown,) if shown else (), asked=asked is not None, confirmation=asked)
+    content = task_json(name, task, record.at)
+    changed = TaskChanged(
+        customer_id=new.customer_id,
+        signed_in=new.signed_in,
+        payload=json.dumps({"task": content}),
+        over=content["status"]["state"] in TERMINAL,
+    )
+    body = changed.model_dump_json().encode()
+    ctx.generic_send(TASK_PUSH, "changed", body, key=str(name), headers=propagation_headers())
 
 
 def send_reply(new: Head, done: FinishedTurn) -> SendReply:
@@ -224,3 +250,7 @@ async def mark_withheld(ctx: restate.ObjectContext, changed: Changed) -> None:
 
 def turn_key(turn: int) -> str:
     return f"turn/{turn:06d}"
+
+
+def task_key(task: str) -> str:
+    return f"task/{task}"

@@ -12,6 +12,8 @@ from tests.gateway.front import open_gateway
 from tests.laboratory import SOON, open_laboratory
 from tests.unit.gateway.test_identity import AUDIENCE, ISSUER, JWKS
 
+A2A = {"GATEWAY_A2A_URL": "https://agents.example.com"}
+
 NO_LIMITS = {"SWITCHBOARD_CUSTOMER_TURNS_PER_MINUTE": "0", "SWITCHBOARD_CUSTOMER_SESSIONS_PER_DAY": "0"}
 """The attackers are few customers, and they are to be refused for another reason than their number of messages."""
 
@@ -47,7 +49,7 @@ async def attacked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[At
         }
         async with (
             open_laboratory(folder / "mesh", environment=environment) as laboratory,
-            open_gateway(laboratory, folder / "first", traced) as gateway,
+            open_gateway(laboratory, folder / "first", {**traced, **A2A}) as gateway,
             open_gateway(laboratory, folder / "second", verified) as second,
         ):
             attacked = await ask_victim(laboratory, gateway)

@@ -35,6 +35,7 @@ from tests.charts.rendering import (
 from tests.charts.schemas import FOREIGN, KUBERNETES_VERSIONS, crd_problems, kubernetes_problems
 
 CHART = "agent-mesh"
+A2A_URL = "https://agents.example.com"
 MCP_URL = f"https://mesh.example.com{MCP_PATH}"
 SERVICES = ("triage", "bank", "airline", "tools")
 
@@ -345,6 +346,7 @@ def test_routes_reach_staffs_api_only_if_values_name_it() -> None:
             {("/", "Exact"), ("/console", "Prefix"), ("/staff", "Exact")},
         ),
         ({"gateway.mcp.url": MCP_URL}, {(METADATA_PATH, "Exact")}),
+        ({"gateway.a2a.url": A2A_URL}, {("/.well-known/agent-card.json", "Exact")}),
     ],
 )
 def test_routes_reach_console_and_metadata_only_if_they_are_served(
@@ -380,6 +382,20 @@ def test_mcp_server_gets_its_address_and_a_route() -> None:
     assert "GATEWAY_MCP_URL" not in str(rendered_with(EVERYTHING))
     for wrong in ("https://mesh.example.com/", "mesh.example.com/v1/mcp", "https://a@mesh.example.com/v1/mcp"):
         assert "mcp" in refused(CHART, set={"gateway.mcp.url": wrong})
+
+
+def test_a2a_server_gets_its_settings_and_a_route() -> None:
+    a2a = {"url": A2A_URL, "name": "Shop", "signingSecret": "card-key"}
+    manifests = rendered_with({**EVERYTHING, "gateway.a2a": a2a})
+    [container] = one(manifests, "Deployment", "gateway")["spec"]["template"]["spec"]["containers"]
+    given = {each["name"]: each for each in container["env"]}
+    assert (given["GATEWAY_A2A_URL"]["value"], given["GATEWAY_A2A_NAME"]["value"]) == (A2A_URL, "Shop")
+    key = {"name": "card-key", "key": "GATEWAY_A2A_SIGNING_KEY"}
+    assert given["GATEWAY_A2A_SIGNING_KEY"]["valueFrom"]["secretKeyRef"] == key
+    [rule] = one(manifests, "Ingress")["spec"]["rules"]
+    assert ("/v1/a2a", "Prefix") in {(each["path"], each["pathType"]) for each in rule["http"]["paths"]}
+    assert "GATEWAY_A2A" not in str(rendered_with(EVERYTHING))
+    assert "a2a" in refused(CHART, set={"gateway.a2a.url": "https://agents.example.com/path"})
 
 
 def test_extra_objects_are_rendered_as_templates() -> None:

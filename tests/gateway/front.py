@@ -115,12 +115,13 @@ class Gateway:
 async def open_gateway(
     laboratory: Laboratory, folder: Path, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Gateway]:
-    """Start a separate gateway; `environment` is added to its environment."""
+    """Start a separate gateway; `environment` is added to its environment. `{http}` in it is the gateway's port."""
     http, metrics = free_ports(2)
     ports = GatewayPorts(http, metrics, laboratory.events_ports.pop())
     log = folder / "gateway.log"
     mcp = {"GATEWAY_MCP_URL": f"{ports.url}/v1/mcp"}
-    given = {**laboratory.mesh.speaker_environment, **HIGH_LIMITS, **mcp, **(environment or {})}
+    own = {name: value.replace("{http}", str(http)) for name, value in (environment or {}).items()}
+    given = {**laboratory.mesh.speaker_environment, **HIGH_LIMITS, **mcp, **own}
     process = gateway_process(ports, laboratory.mesh.addresses.ingress_url, SECRET, log, given)
     try:
         await process.start()

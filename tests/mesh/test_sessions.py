@@ -119,7 +119,7 @@ async def test_ingress_exposes_only_sessions_and_the_staff_door(laboratory: Labo
         services = (await response.json())["services"]
     public = {service["name"] for service in services if service["public"]}
     # Other tests on this mesh register EvalCaller to call tools.
-    assert public - {"EvalCaller"} == {"Session", "StaffDoor"}
+    assert public - {"EvalCaller"} == {"AgentList", "Session", "StaffDoor", "TaskPush"}
     private = ("Bank/take_turn", "Accounts/alice/get_balance", "Outbox/alice/deliver", "ApprovalInbox/staff/decide")
     money = (
         "PaymentNetwork/p/submit",

@@ -4,6 +4,7 @@ from tests.services.wire.discovery import discovered, modules
 
 POLLED = {
     ("Session", "status"),
+    ("Session", "task"),
     ("Session", "transcript"),
     ("Session", "expire"),
     ("Session", "events"),
@@ -12,6 +13,14 @@ POLLED = {
     ("Session", "staff_silence"),
     ("Session", "staff_status"),
     ("Session", "staff_transcript"),
+    ("AgentList", "cards"),
+    # They contain secrets of A2A clients.
+    ("TaskPush", "set"),
+    ("TaskPush", "list"),
+    ("TaskPush", "delete"),
+    ("TaskPush", "forget"),
+    ("TaskPush", "changed"),
+    ("TaskPushSender", "send"),
     ("StaffDoor", "read"),
     ("StaffDoor", "events"),
     ("StaffDoor", "services"),

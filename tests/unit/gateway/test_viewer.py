@@ -232,7 +232,7 @@ async def test_viewer_who_is_slow_gets_the_words_in_fewer_parts_and_resets_only_
         reset, begun = await anext(frames), await anext(frames)
         assert (kind_of(reset), data_of(reset)["writer"]) == ("reset", "w1")
         assert (data_of(begun)["offset"], data_of(begun)["text"]) == (0, "Your balance")
-        await frames.aclose()  # type: ignore[attr-defined]
+        await frames.aclose()
     assert session.reads < 5
 
 

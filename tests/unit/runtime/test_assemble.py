@@ -27,7 +27,18 @@ def unread(own: str = "") -> Sequence[Model]:
 
 def test_parts_are_served_in_their_order() -> None:
     served = assemble((Sessions(first_agent=FIRST), FIRST, RECORDS, ACCOUNTS), no_models)
-    names = ["Session", "CustomerUsage", "Summaries", "StaffDoor", "First", "Records", "Accounts"]
+    names = [
+        "Session",
+        "CustomerUsage",
+        "Summaries",
+        "StaffDoor",
+        "AgentList",
+        "TaskPush",
+        "TaskPushSender",
+        "First",
+        "Records",
+        "Accounts",
+    ]
     assert [service.name for service in served.services] == names
     assert len(served.background) == 1  # The task that reports metrics from Restate's tables.
     assert inspect.iscoroutinefunction(served.background[0].func)  # type: ignore[attr-defined]

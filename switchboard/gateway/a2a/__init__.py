@@ -1,0 +1,1 @@
+"""The gateway as a server of the A2A protocol 1.0, for agents of others. Needs the extra `a2a`."""
