@@ -5,6 +5,7 @@ requests: each is retried for an hour, and only hosts that the settings name are
 """
 
 import logging
+import ssl
 from datetime import timedelta
 
 import aiohttp
@@ -182,9 +183,11 @@ async def post(delivery: Delivery, hosts: tuple[str, ...]) -> None:
     if config.credentials:
         headers["authorization"] = f"{config.scheme or 'Bearer'} {config.credentials}"
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT.total_seconds())
+    # Read now, so that SSL_CERT_FILE counts: aiohttp's own context is as old as the process.
+    trusted = aiohttp.TCPConnector(ssl=ssl.create_default_context())
     try:
         async with (
-            aiohttp.ClientSession(timeout=timeout) as http,
+            aiohttp.ClientSession(timeout=timeout, connector=trusted) as http,
             http.post(config.url, data=delivery.payload.encode(), headers=headers, allow_redirects=False) as answer,
         ):
             status = answer.status
