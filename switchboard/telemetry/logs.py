@@ -108,5 +108,6 @@ def set_up_logging(level: str, log_format: LogFormat = "auto") -> None:
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter(TEXT_FORMAT))
     handler.addFilter(restate.RestateLoggingFilter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # A line per model call adds nothing to what the journal shows.
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    # A line per request or transaction adds nothing to what the journal shows, and httpx2's has a path with values.
+    for name in ("httpx2", "psycopg.pool"):
+        logging.getLogger(name).setLevel(logging.WARNING)

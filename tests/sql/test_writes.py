@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from switchboard import Refusal, WireModel, allowed
 from switchboard.telemetry import spans
+from switchboard.telemetry.logs import set_up_logging
 from switchboard.toolkit import sql
 from switchboard.toolkit.sql import NOT_SAVED, TIMED_OUT, WRITES_TABLE, Database, DatabaseError, Transaction
 from tests.postgres import Postgres
@@ -278,6 +279,20 @@ async def test_read_cannot_write(database: Database) -> None:
     ctx: Any = Context()
     with pytest.raises(sql.DatabaseUnavailable, match="ReadOnlySqlTransaction"):
         await database.read(ctx, pay, request("ann", "1"))
+
+
+async def test_transactions_leave_no_lines_in_the_log(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    ctx: Any = Context()
+    try:
+        set_up_logging("INFO", "text")
+        await database.write(ctx, pay, request("ann", "0"))
+        await database.write(ctx, pay, request("ann", "0"))
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert capsys.readouterr().out == ""
 
 
 async def test_old_keys_are_deleted_and_young_ones_stay(
