@@ -1,7 +1,7 @@
 """List the images that the charts use, and write values with their digests.
 
-python -m scripts.images list [--registry R] [--digests]
-                                                       each image; with R, also where the charts expect its copy
+python -m scripts.images list [--own O] [--registry R] [--digests]
+                                                       each image, ours in O; with R, also the name of its copy there
 python -m scripts.images digests CHART [--built F]     values with digests: of our images from F, of others from docker
 """
 
@@ -27,7 +27,11 @@ DOCKER_TIMEOUT_SECONDS = 60
 WITHOUT_CLUSTER: Mapping[str, Sequence[str]] = {
     "mesh-operator": (),
     "mesh-platform": ("restate.requestSigning.create=false",),
-    "agent-mesh": ("gateway.auth.existingSecret=only-rendered", "speakerKeys.existingSecret=only-rendered"),
+    "agent-mesh": (
+        "gateway.auth.existingSecret=only-rendered",
+        "speakerKeys.existingSecret=only-rendered",
+        "image.registry=",
+    ),
 }
 """Values that let helm render the chart without a cluster."""
 
@@ -116,15 +120,20 @@ def registry_settings(chart: str, registry: str) -> list[str]:
 
 
 def listing(
-    registry: str | None, charts: Mapping[str, Path], digest_of: Callable[[str], str] | None = None
+    registry: str | None,
+    charts: Mapping[str, Path],
+    digest_of: Callable[[str], str] | None = None,
+    own: str = "",
 ) -> list[str]:
     """Return a line for each image: its name, and with a registry the name of its copy there.
 
-    With `digest_of`, the name has the digest as well, so that a copy has the same content whenever it is made.
+    `own` is the registry that has this project's images. With `digest_of`, the name has the digest as well, so that a
+    copy has the same content whenever it is made.
     """
     lines: set[str] = set()
     for chart, folder in charts.items():
-        here = images_of(chart, folder=folder)
+        ours = [f"image.registry={own}"] if chart == "agent-mesh" else []
+        here = images_of(chart, *ours, folder=folder)
         there = images_of(chart, *registry_settings(chart, registry), folder=folder) if registry else {}
         for where, image in here.items():
             name = f"{image}@{digest_of(image)}" if digest_of and "@" not in image else image
@@ -187,6 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.images", description="Images of the charts.")
     commands = parser.add_subparsers(dest="command", required=True)
     lister = commands.add_parser("list", help="print the images of all charts")
+    lister.add_argument("--own", default="", help="registry to which you have pushed this project's images")
     lister.add_argument("--registry", help="also print the image's name in this registry")
     lister.add_argument("--digests", action="store_true", help="print each image with its digest; needs docker")
     pinner = commands.add_parser("digests", help="print values with digests")
@@ -196,7 +206,9 @@ def main() -> None:
     try:
         if given.command == "list":
             digest_of = digest_from_registry if given.digests else None
-            print("\n".join(listing(given.registry, {chart: HELM_DIR / chart for chart in CHARTS}, digest_of)))
+            print(
+                "\n".join(listing(given.registry, {chart: HELM_DIR / chart for chart in CHARTS}, digest_of, given.own))
+            )
         else:
             print(yaml.safe_dump(digests(given.chart, given.built), sort_keys=False), end="")
     except Failed as problem:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from switchboard.version import VERSION
-from tests.charts.rendering import HELM_DIR, has_dependencies, helm, metadata, render, values
+from tests.charts.rendering import HELM_DIR, REGISTRY, has_dependencies, helm, metadata, render, values
 from tests.parts import PROJECT, need_helm
 
 DECISION = PROJECT / "docs" / "decisions" / "0013-digests.md"
@@ -35,7 +35,7 @@ def third_party_images() -> set[str]:
         manifests = render(chart, dependencies=has_dependencies(chart))
         objects = [each for each in manifests if each["kind"] != "CustomResourceDefinition"]
         found |= {*re.findall(r'"image": "([^"]+)"', json.dumps(objects))}
-    return {image for image in found if "switchboard-mesh" not in image and "@sha256:" not in image}
+    return {image for image in found if not image.startswith(REGISTRY) and "@sha256:" not in image}
 
 
 def name_of(image: str) -> str:

@@ -71,6 +71,8 @@ WITHOUT_CLUSTER: dict[str, tuple[NeededSecret, ...]] = {
     ),
 }
 
+REGISTRY = "registry.example.org/switchboard"
+
 DIGEST = "sha256:" + "d" * 64
 
 IN_PRODUCTION: dict[str, Settings] = {
@@ -210,11 +212,20 @@ def given(
 ) -> list[str]:
     """Return helm's arguments for values files and settings."""
     paths = [each if Path(each).is_absolute() else chart / each for each in files]
-    values = {**({} if cluster else without_cluster(chart.name, paths, set)), **(set or {})}
+    needed = {} if cluster else without_cluster(chart.name, paths, set)
+    values = {**registry_of(chart.name, paths, set), **needed, **(set or {})}
     if any("production: true" in Path(file).read_text() for file in paths):
         values = {**IN_PRODUCTION[chart.name], **values}
     settings = [f"{key}={json.dumps(value)}" for key, value in values.items()]
     return [f"--values={path}" for path in paths] + [f"--set-json={each}" for each in settings]
+
+
+def registry_of(chart: str, files: Iterable[str | Path], set: Settings | None) -> Settings:  # noqa: A002 -- helm's own name
+    """Return the registry of our images, which has no default, unless the test or a values file names one."""
+    decided = {"image", "image.registry"} & (set or {}).keys() or any(
+        "registry:" in Path(file).read_text() for file in files
+    )
+    return {} if decided or chart != "agent-mesh" else {"image.registry": REGISTRY}
 
 
 def without_cluster(chart: str, files: Iterable[str | Path], set: Settings | None) -> Settings:  # noqa: A002 -- helm's own name

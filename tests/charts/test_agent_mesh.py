@@ -140,7 +140,10 @@ def test_new_service_entry_renders_like_existing_ones() -> None:
     new, bank = deployments(manifests)["newagent"], deployments(manifests)["bank"]
     as_bank = json.loads(json.dumps(new).replace("newagent", "bank"))
     assert as_bank == bank
-    assert new["template"]["spec"]["containers"][0]["image"] == "ghcr.io/switchboard-mesh/switchboard-newagent:0.1.0"
+    assert (
+        new["template"]["spec"]["containers"][0]["image"]
+        == "registry.example.org/switchboard/switchboard-newagent:0.1.0"
+    )
     for kind in ("ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"):
         assert one(manifests, kind, "newagent")
     [rule] = one(manifests, "NetworkPolicy", "demo-model")["spec"]["ingress"]
@@ -168,7 +171,7 @@ def test_service_values_override_defaults() -> None:
     assert (bank["replicas"], airline["replicas"]) == (5, 2)
     assert (bank["restate"]["drainDelaySeconds"], airline["restate"]["drainDelaySeconds"]) == (0, 30)
     [container] = bank["template"]["spec"]["containers"]
-    assert container["image"] == "ghcr.io/switchboard-mesh/acme/bank:7f3a2c1"
+    assert container["image"] == "registry.example.org/switchboard/acme/bank:7f3a2c1"
     assert not [entry for entry in container["env"] if entry["name"].startswith("OPENAI")]
     budgets = {each["metadata"]["name"] for each in of_kind(manifests, "PodDisruptionBudget")}
     assert budgets == {"triage", "airline", "tools", "gateway"}
@@ -178,8 +181,8 @@ def test_digest_overrides_tags() -> None:
     digest = "sha256:" + "a" * 64
     manifests = rendered_with({"services.bank.image": {"tag": "1.0.0", "digest": digest}, "image.tag": "2.0.0"})
     images = {name: spec["template"]["spec"]["containers"][0]["image"] for name, spec in deployments(manifests).items()}
-    assert images["bank"] == f"ghcr.io/switchboard-mesh/switchboard-bank@{digest}"
-    assert images["airline"] == "ghcr.io/switchboard-mesh/switchboard-airline:2.0.0"
+    assert images["bank"] == f"registry.example.org/switchboard/switchboard-bank@{digest}"
+    assert images["airline"] == "registry.example.org/switchboard/switchboard-airline:2.0.0"
 
 
 def test_autoscaled_service_has_no_fixed_replicas() -> None:

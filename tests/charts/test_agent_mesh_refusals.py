@@ -62,8 +62,9 @@ INVALID: dict[str, tuple[Settings, tuple[str, ...]]] = {
         {"defaults.env": {"TOKENS_MAX_SECRET": "x"}},
         ("defaults.env.TOKENS_MAX_SECRET: the name suggests a secret",),
     ),
+    "no registry": ({"image.registry": None}, ("image.registry is not set, and the project publishes no images",)),
     "a registry with a trailing slash": (
-        {"image.registry": "ghcr.io/switchboard-mesh/"},
+        {"image.registry": "registry.example.org/switchboard/"},
         ("/image/registry", "a registry without a trailing slash"),
     ),
     "a gateway with too short a grace period": (

@@ -19,7 +19,6 @@ from tests.charts.rendering import (
     Manifest,
     Settings,
     has_dependencies,
-    load_all,
     of_kind,
     one,
     render,
@@ -415,9 +414,11 @@ def test_fields_of_new_kinds_are_written_by_the_documented_command(plane: Contro
     upgraded(plane, "kinds")
     assert set(map(repr, drain_settings(plane, "kinds").values())) == {repr((None, None))}, "helm sees no change"
 
+    pods = plane.get("deployment", "gateway", "--namespace=kinds")["metadata"]["generation"]
     manifest = plane.helm("get", "manifest", namespace="kinds", words=("mesh",)).stdout
-    objects = [each for each in load_all(manifest) if each["kind"] == "RestateDeployment"]
-    assert plane.apply(*objects).returncode == 0
+    place = ("--namespace=kinds", "--filename=-")
+    plane.succeed("apply", "--server-side", "--force-conflicts", *place, stdin=manifest)
+    assert plane.get("deployment", "gateway", "--namespace=kinds")["metadata"]["generation"] == pods
     assert all(value == wanted for value in drain_settings(plane, "kinds").values())
     # Helm can change the fields afterwards.
     upgraded(plane, "kinds", set={"services.bank.deletePolicy": "force"})

@@ -103,7 +103,9 @@ def test_check_may_only_list_restate_deployments() -> None:
 
 def test_check_runs_without_a_gateway() -> None:
     job = one(render(CHART, set={"gateway.enabled": False}), "Job")
-    assert job["spec"]["template"]["spec"]["containers"][0]["image"].startswith("ghcr.io/switchboard-mesh/switchboard-")
+    assert job["spec"]["template"]["spec"]["containers"][0]["image"].startswith(
+        "registry.example.org/switchboard/switchboard-"
+    )
 
 
 def test_removal_is_refused_while_deployments_exist(tmp_path: Path) -> None:

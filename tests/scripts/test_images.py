@@ -13,6 +13,7 @@ from tests.charts.rendering import IN_PRODUCTION, has_dependencies, render, rend
 from tests.parts import PROJECT, need_helm
 
 REGISTRY = "registry.example.org/mirror"
+OWN = "registry.example.org/switchboard"
 DIGEST = "sha256:" + "a" * 64
 
 SERVICES = ("triage", "bank", "airline", "tools", "gateway", "demo-model")
@@ -28,7 +29,7 @@ def test_list_has_every_image_of_every_pod() -> None:
     for chart in available():
         wanted = {each["image"] for pod in pod_templates(render(chart)) for each in containers(pod.spec)}
         with rendered_from(chart) as folder:
-            assert wanted <= {*listing(None, {chart: folder})}
+            assert wanted <= {*listing(None, {chart: folder}, own=OWN)}
 
 
 def test_list_has_restates_image() -> None:
@@ -41,9 +42,9 @@ def test_list_has_restates_image() -> None:
 def test_second_name_is_the_one_that_the_charts_render() -> None:
     need_helm()
     with rendered_from("agent-mesh") as folder:
-        lines = listing(REGISTRY, {"agent-mesh": folder})
+        lines = listing(REGISTRY, {"agent-mesh": folder}, own=OWN)
     names = {tuple(line.split(" ")) for line in lines}
-    assert ("ghcr.io/switchboard-mesh/switchboard-bank:0.1.0", f"{REGISTRY}/switchboard-bank:0.1.0") in names
+    assert (f"{OWN}/switchboard-bank:0.1.0", f"{REGISTRY}/switchboard-bank:0.1.0") in names
     assert len(names) == len(SERVICES)
     for chart in available():
         with rendered_from(chart) as folder:
@@ -54,9 +55,9 @@ def test_second_name_is_the_one_that_the_charts_render() -> None:
 def test_list_may_have_digests() -> None:
     need_helm()
     with rendered_from("agent-mesh") as folder:
-        lines = listing(REGISTRY, {"agent-mesh": folder}, lambda image: DIGEST)
+        lines = listing(REGISTRY, {"agent-mesh": folder}, lambda image: DIGEST, OWN)
     bank = "switchboard-bank:0.1.0"
-    assert f"ghcr.io/switchboard-mesh/{bank}@{DIGEST} {REGISTRY}/{bank}" in lines
+    assert f"{OWN}/{bank}@{DIGEST} {REGISTRY}/{bank}" in lines
 
 
 def test_list_has_the_image_that_the_operator_starts() -> None:

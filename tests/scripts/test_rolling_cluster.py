@@ -73,7 +73,7 @@ def test_upgrade_changes_only_the_banks_image() -> None:
     changed = {
         line.strip() for line in after.splitlines() if line not in before.splitlines() and "JWT_SECRET:" not in line
     }
-    assert changed == {"image: ghcr.io/switchboard-mesh/switchboard-bank:0.1.1"}
+    assert changed == {"image: registry.example.org/switchboard/switchboard-bank:0.1.1"}
 
 
 def test_old_versions_drain_until_they_have_no_pods() -> None:

@@ -1,6 +1,9 @@
 {{/* Checks for combinations of values that the schema cannot express. */}}
 
 {{- define "agent-mesh.check" -}}
+{{- if and (kindIs "invalid" .Values.image.registry) (not (.Values.global).imageRegistry) }}
+{{- fail "\n\nimage.registry is not set, and the project publishes no images. Build them and push them to your registry (docs/operate/images.md), then set image.registry to it, such as registry.example.org/switchboard. For images that the nodes already have, set it to an empty text." }}
+{{- end }}
 {{- include "agent-mesh.check-env" . }}
 {{- include "agent-mesh.check-model" . }}
 {{- include "agent-mesh.check-production" . }}
