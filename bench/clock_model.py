@@ -38,7 +38,7 @@ def response(text: str, status: str = "completed") -> dict[str, Any]:
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
-    words, word_s = int(os.environ["CLOCK_WORDS"]), int(os.environ["CLOCK_WORD_MS"]) / 1000
+    words, word_s = int(os.environ["CLOCK_WORDS"]), float(os.environ["CLOCK_WORD_MS"]) / 1000
     asked = await request.json()
     if not asked.get("stream"):
         await asyncio.sleep(words * word_s)
