@@ -10,6 +10,7 @@ Start a mesh that serves MCP, and send a message:
 import asyncio
 import os
 import sys
+from typing import Any
 from uuid import uuid4
 
 import httpx2
@@ -39,8 +40,8 @@ async def main(text: str) -> None:
         Client(streamable_http_client(URL, http_client=http), elicitation_callback=ask_me) as client,
     ):
         # With the same key, a call that is repeated after a lost connection is the same message.
-        given = {"text": text}
-        result = await client.call_tool("ask", given, progress_callback=report, meta={KEY: uuid4().hex})
+        meta: Any = {KEY: uuid4().hex}
+        result = await client.call_tool("ask", {"text": text}, progress_callback=report, meta=meta)
         if result.is_error:
             sys.exit("\n".join(block.text for block in result.content if block.type == "text"))
         answer = result.structured_content

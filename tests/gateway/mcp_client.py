@@ -58,8 +58,8 @@ async def mcp_client(
         yield client
 
 
-def keyed(key: str) -> Any:
-    """Return the `_meta` of a call with this idempotency key."""
+def keyed(key: object) -> Any:
+    """Return the `_meta` of a call with this idempotency key, which may be a wrong one."""
     return {IDEMPOTENCY_META: key}
 
 

@@ -288,8 +288,7 @@ async def test_bad_keys_states_and_names_are_refused(gateway: Gateway) -> None:
             assert refused(await client.call_tool("ask", given, meta=meta)) == (400, "request_invalid")
     async with mcp_client(visitor) as client:
         for wrong in ("has space", "", 7, ["a"]):
-            meta = {"io.modelcontextprotocol/idempotencyKey": wrong}
-            assert refused(await client.call_tool("ask", given, meta=meta)) == (400, "request_invalid")  # type: ignore[arg-type]
+            assert refused(await client.call_tool("ask", given, meta=keyed(wrong))) == (400, "request_invalid")
         for state in ("", "x", "{}", json.dumps({"session_id": "..", "held_id": "h"})):
             with pytest.raises(MCPError, match="requestState"):
                 await client.call_tool("ask", given, request_state=state)
