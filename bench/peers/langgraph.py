@@ -26,19 +26,19 @@ POOL_MAX = 20
 """Connections of each process, as in the checkpointer's documentation."""
 
 
-@tool
+@tool  # type: ignore[untyped-decorator]
 async def wait(name: str, milliseconds: int) -> str:
     """Wait for a while."""
     return (await work.wait(Wait(name=name, milliseconds=milliseconds))).model_dump_json()
 
 
-@tool
+@tool  # type: ignore[untyped-decorator]
 async def look_up(name: str) -> str:
     """Look something up."""
     return (await work.look_up(LookUp(name=name))).model_dump_json()
 
 
-@tool
+@tool  # type: ignore[untyped-decorator]
 async def book(name: str, milliseconds: int) -> str:
     """Book something after a while."""
     return (await work.book(Book(name=name, milliseconds=milliseconds))).model_dump_json()

@@ -60,7 +60,7 @@ async def book(name: str, milliseconds: int) -> str:
 ACTIVITIES = (wait, look_up, book)
 
 
-@workflow.defn  # type: ignore[untyped-decorator]
+@workflow.defn
 class Conversation:
     """One customer's conversation, with all items in the workflow's state."""
 
