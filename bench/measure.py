@@ -54,13 +54,13 @@ class Plan:
     """
 
     rounds: int = 2
-    load: timedelta = timedelta(seconds=3)
+    load: timedelta = timedelta(seconds=2)
     alone_sessions: int = 2
-    alone_turns: int = 5
+    alone_turns: int = 3
     hops: int = 20
     long_turns: tuple[int, ...] = (4, 10, 100, 300)
-    long_limit: timedelta = timedelta(seconds=40)
-    crashes: int = 2
+    long_limit: timedelta = timedelta(seconds=25)
+    crashes: int = 1
     model_calls: int = 100
 
 
