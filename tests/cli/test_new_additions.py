@@ -78,6 +78,7 @@ async def test_tests_of_a_project_with_postgres_pass(tmp_path: Path, postgres: P
     assert b"5 passed" in output
 
 
+@pytest.mark.slow
 def test_tests_of_a_project_with_postgres_say_what_they_need(tmp_path: Path) -> None:
     new("shop", tmp_path, [Addition.POSTGRES])
     command = [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider"]
