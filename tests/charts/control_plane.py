@@ -244,7 +244,7 @@ class ControlPlane:
 
     def mounted(self, pod: Manifest, volume: str) -> Path:
         """Create the files of a volume, as a kubelet does."""
-        folder = self.folder / "volumes" / pod["metadata"]["uid"] / volume
+        folder: Path = self.folder / "volumes" / pod["metadata"]["uid"] / volume
         folder.mkdir(parents=True, exist_ok=True)
         [found] = [each for each in pod["spec"]["volumes"] if each["name"] == volume]
         place = ("--namespace", pod["metadata"]["namespace"])
