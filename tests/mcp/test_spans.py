@@ -6,6 +6,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
 from switchboard import McpServer
 from switchboard.telemetry import spans
@@ -21,7 +22,7 @@ async def test_each_attempt_is_one_span_without_words(monkeypatch: pytest.Monkey
     monkeypatch.setattr(spans, "tracer", provider.get_tracer("switchboard"))
     tools = ("read_lies", "write_error", "write_no_result")
     server = McpServer("Pipe", command=PIPE, environment=("PYTHONPATH",), tools=tools, timeout=QUICK)
-    with spans.child_span(None, "execute_tool", spans.SpanKind.INTERNAL, {}):
+    with spans.child_span(None, "execute_tool", SpanKind.INTERNAL, {}):
         for tool in tools:
             await call_once(server, Attempt(tool, {}, "nothing to see"), lambda listed: "")
     found = [span for span in exporter.get_finished_spans() if span.name != "execute_tool"]
@@ -41,6 +42,6 @@ async def test_each_attempt_is_one_span_without_words(monkeypatch: pytest.Monkey
 
 def test_the_sdk_writes_no_spans_of_its_own() -> None:
     """Its spans have a server's error messages."""
-    tracer = sys.modules["mcp.shared._otel"]._tracer  # type: ignore[attr-defined]
+    tracer = sys.modules["mcp.shared._otel"]._tracer
     with tracer.start_as_current_span("any") as span:
         assert not span.is_recording()

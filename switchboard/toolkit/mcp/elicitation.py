@@ -31,14 +31,14 @@ class Questions:
     answers: Mapping[str, Any] | None
     asked: list[str] = field(default_factory=list)
 
-    async def reply(self, context: ClientRequestContext, question: ElicitRequestParams) -> ElicitResult:
+    async def reply(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         """Answer a question with the customer's answers, or dismiss and remember it."""
-        if isinstance(question, ElicitRequestURLParams):
+        if isinstance(params, ElicitRequestURLParams):
             if (self.answers or {}).get(LINK_OPENED) is True:
                 return ElicitResult(action="accept")
-            self.asked.append(link_text(question))
+            self.asked.append(link_text(params))
             return ElicitResult(action="cancel")
-        return self._reply_to_form(question)
+        return self._reply_to_form(params)
 
     def _reply_to_form(self, question: ElicitRequestFormParams) -> ElicitResult:
         properties = question.requested_schema.get("properties")
