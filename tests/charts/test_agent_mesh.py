@@ -390,7 +390,7 @@ def test_mcp_server_gets_its_address_and_a_route() -> None:
 def test_a2a_server_gets_its_settings_and_a_route() -> None:
     a2a = {"url": A2A_URL, "name": "Shop", "signingSecret": "card-key"}
     manifests = rendered_with({**EVERYTHING, "gateway.a2a": a2a})
-    [container] = one(manifests, "Deployment", "gateway")["spec"]["template"]["spec"]["containers"]
+    [container] = one(manifests, "Deployment", "a-gateway")["spec"]["template"]["spec"]["containers"]
     given = {each["name"]: each for each in container["env"]}
     assert (given["GATEWAY_A2A_URL"]["value"], given["GATEWAY_A2A_NAME"]["value"]) == (A2A_URL, "Shop")
     key = {"name": "card-key", "key": "GATEWAY_A2A_SIGNING_KEY"}

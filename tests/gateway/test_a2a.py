@@ -192,7 +192,7 @@ async def azip(numbers: range, events: AsyncIterator[JSON]) -> AsyncIterator[tup
             return
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[JSON, int]] = {
     "no part": ({"parts": []}, -32602),
     "a file": ({"parts": [{"url": "https://example.com/a.png"}]}, -32005),
     "unknown data": ({"parts": [{"data": {"hello": 1}}]}, -32005),

@@ -30,8 +30,8 @@ async def test_a_client_is_told_of_the_question_and_of_the_end(insured: Insured,
         scene(f"pay {name}", TO_PROBE, calls(("pay", {"to": name, "amount": "1.00"}))),
         scene("Yes.", says("never said"), says("it is done")),
     )
-    config = {"url": f"https://{webhook.host}/told", "token": "t-1"}
-    config["authentication"] = {"scheme": "Bearer", "credentials": "c-1"}  # type: ignore[assignment]
+    authentication = {"scheme": "Bearer", "credentials": "c-1"}
+    config: JSON = {"url": f"https://{webhook.host}/told", "token": "t-1", "authentication": authentication}
     webhook.statuses += [503, 500]
     agent = OtherAgent(front.visitor())
     asked = await agent.sends(f"pay {name}", configuration={"taskPushNotificationConfig": config})
@@ -39,9 +39,8 @@ async def test_a_client_is_told_of_the_question_and_of_the_end(insured: Insured,
     assert state(told(insured, asked)[0]) == "INPUT_REQUIRED"
     kept = await agent.calls("ListTaskPushNotificationConfigs", taskId=asked["id"])
     assert "c-1" not in str(kept)
-    assert (await agent.calls("GetTaskPushNotificationConfig", taskId=asked["id"], id="default"))["url"] == config[
-        "url"
-    ]
+    found = await agent.calls("GetTaskPushNotificationConfig", taskId=asked["id"], id="default")
+    assert found["url"] == config["url"]
     # Another customer's address for the same task is told nothing.
     mallory = OtherAgent(front.visitor("mallory"))
     refused = await mallory.calls("CreateTaskPushNotificationConfig", taskId=asked["id"], **config)
