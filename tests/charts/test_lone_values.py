@@ -121,6 +121,7 @@ ALONE: dict[str, Settings] = {
         "gateway.console.tokenPath": "/token",
         "gateway.console.restateUiUrl": "https://a.example.org",
         "gateway.console.jaegerUrl": "https://a.example.org",
+        "gateway.a2a.url": "https://a.example.org",
         "gateway.mcp.url": "https://a.example.org/v1/mcp",
         "gateway.trustedProxies": ["10.0.0.0/8"],
         "gateway.service.type": "NodePort",
@@ -323,7 +324,7 @@ WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
     ),
     "mesh-operator": (),
 }
-"""Values whose comment, or the comment of `enabled` beside them, says that they have no effect alone."""
+"""Values whose comment, or that of a value above them, says that they have no effect alone."""
 
 
 def leaves(node: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -380,7 +381,8 @@ def test_value_alone_has_an_effect_or_a_reason(chart: str, path: str) -> None:
 
 
 def comments(chart: str, path: str) -> str:
-    """Return the comment of a value and of `enabled` beside it."""
+    """Return the comment of a value, and those of values beside it that speak of the values below."""
     found = {each.key: each.description for each in documented((HELM_DIR / chart / "values.yaml").read_text())}
     group = path.rpartition(".")[0]
-    return " ".join(found.get(key, "") for key in (path, f"{group}.enabled"))
+    beside = [text for key, text in found.items() if key.rpartition(".")[0] == group and "values below" in text]
+    return " ".join([found.get(path, ""), *beside])
