@@ -68,12 +68,18 @@ class Laboratory:
 
 
 @asynccontextmanager
-async def laboratory(folder: Path, programs: Sequence[Program], traced: bool = False) -> AsyncIterator[Laboratory]:
-    """Start all systems, and stop them at the end, also after an error. Raises StartFailed."""
+async def laboratory(
+    folder: Path, programs: Sequence[Program], traced: bool = False, services: Sequence[str] | None = None
+) -> AsyncIterator[Laboratory]:
+    """Start all systems, and stop them at the end, also after an error. Raises StartFailed.
+
+    `services` are those of the reference mesh that run; by default all.
+    """
     effects = folder / "effects"
     effects.touch()
     environment = {**HIGH_LIMITS, EFFECTS: str(effects)}
-    mesh = Mesh(reference(), folder / "mesh", Addresses.free(reference().definition), environment=environment)
+    addresses = Addresses.free(reference().definition)
+    mesh = Mesh(reference(), folder / "mesh", addresses, environment=environment, services=services)
     # aiohttp's default allows only 100 concurrent connections.
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT.total_seconds())

@@ -16,7 +16,7 @@ from bench.crash import (
     count,
     crash,
 )
-from bench.laboratory import Laboratory, laboratory
+from bench.laboratory import SESSIONS_SERVICE, Laboratory, laboratory
 from bench.load import new_session, play, say
 from bench.machine import memory_mb
 from bench.programs import AGENTS, BARE, FLOOR, ONE_SERVICE_POST, PEER_PYTHON, PROGRAMS, Program, Store, unavailable
@@ -31,7 +31,7 @@ ALWAYS = (FLOOR, BARE, ONE_SERVICE_POST)
 @pytest.fixture(scope="module")
 async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Laboratory]:
     programs = [program for program in PROGRAMS if program.name in ALWAYS]
-    async with laboratory(tmp_path_factory.mktemp("bench"), programs) as found:
+    async with laboratory(tmp_path_factory.mktemp("bench"), programs, services=[SESSIONS_SERVICE]) as found:
         yield found
 
 
@@ -114,7 +114,7 @@ async def test_crash_with_durability_repeats_nothing(lab: Laboratory, name: str)
 async def test_peer_does_the_work(tmp_path: Path, program: Program) -> None:
     if why := unavailable(program, PEER_PYTHON):
         pytest.skip(why)
-    async with laboratory(tmp_path, [program.with_python(PEER_PYTHON)]) as lab:
+    async with laboratory(tmp_path, [program.with_python(PEER_PYTHON)], services=[SESSIONS_SERVICE]) as lab:
         (peer,) = lab.peers
         assert (await play(peer, fan_out(4), 2, 1)).turns == 2
         figures = await crash(peer, lab)
