@@ -123,7 +123,6 @@ ALONE: dict[str, Settings] = {
         "gateway.console.jaegerUrl": "https://a.example.org",
         "gateway.a2a.url": "https://a.example.org",
         "gateway.mcp.url": "https://a.example.org/v1/mcp",
-        "gateway.a2a.url": "https://a.example.org",
         "gateway.trustedProxies": ["10.0.0.0/8"],
         "gateway.service.type": "NodePort",
         "gateway.service.annotations": LABELS,
