@@ -265,7 +265,7 @@ def marked_words(schema: Any) -> Any:
         return [marked_words(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    marked = {}
+    marked: dict[str, Any] = {}
     for key, value in schema.items():
         if key in ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas"):
             marked[key] = {name: marked_words(each) for name, each in value.items()} if isinstance(value, dict) else {}
