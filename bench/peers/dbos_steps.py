@@ -12,7 +12,7 @@ from uuid import uuid4
 
 # The peers' packages are only in requirements/bench.txt.
 from dbos import DBOS, DBOSConfig, SetWorkflowID  # type: ignore[import-not-found]
-from psycopg_pool import AsyncConnectionPool  # type: ignore[import-not-found]
+from psycopg_pool import AsyncConnectionPool
 
 from bench.peers.front import Done, listen
 from bench.peers.plain import STEPS_MAX, Item, PlainModel, call_tool, calls_in, result_item, text_in, user_item

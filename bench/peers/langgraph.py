@@ -15,7 +15,7 @@ from langchain_core.tools import tool  # type: ignore[import-not-found]
 from langchain_openai import ChatOpenAI  # type: ignore[import-not-found]
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver  # type: ignore[import-not-found]
 from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool  # type: ignore[import-not-found]
+from psycopg_pool import AsyncConnectionPool
 
 from bench import work
 from bench.contract import INSTRUCTIONS, Book, LookUp, Wait

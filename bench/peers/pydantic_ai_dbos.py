@@ -11,7 +11,7 @@ from uuid import uuid4
 
 # The peers' packages are only in requirements/bench.txt.
 from dbos import DBOS, DBOSConfig, SetWorkflowID  # type: ignore[import-not-found]
-from psycopg_pool import AsyncConnectionPool  # type: ignore[import-not-found]
+from psycopg_pool import AsyncConnectionPool
 from pydantic_ai import Agent, ModelMessagesTypeAdapter, ToolReturnPart  # type: ignore[import-not-found]
 from pydantic_ai.durable_exec.dbos import DBOSDurability  # type: ignore[import-not-found]
 from pydantic_ai.models.openai import (  # type: ignore[import-not-found]
