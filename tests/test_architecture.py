@@ -3,6 +3,7 @@
 import ast
 import gc
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("path", [path for path in FILES if path.stat().st_size], ids=name_of)
 def test_module_has_a_docstring(path: Path) -> None:
     assert ast.get_docstring(parsed(path)), f"{name_of(path)} has no docstring"
+
+
+def test_test_files_outside_of_packages_have_different_names() -> None:
+    """Pytest imports them by their names alone, and refuses to import a second one of the same name."""
+    found = [path for path in FILES if path.name.startswith("test_") and not (path.parent / "__init__.py").exists()]
+    names = Counter(path.name for path in found)
+    assert sorted(name_of(path) for path in found if names[path.name] > 1) == []
 
 
 def test_framework_does_not_mention_bank_or_airline() -> None:

@@ -95,7 +95,11 @@ async def test_question_of_the_victim_cannot_be_answered_in_the_attackers_sessio
         assert problem_of(answer) == (409, "nothing_to_decide")
 
 
-@pytest.mark.parametrize("session", ["chosen", VICTIMS_SESSION, make_session_id(ATTACKER, None)])
+@pytest.mark.parametrize(
+    "session",
+    ["chosen", VICTIMS_SESSION, make_session_id(ATTACKER, None)],
+    ids=["chosen", "the victim's", "unsigned"],
+)
 async def test_guest_cannot_use_a_session_that_the_gateway_has_not_made(attacked: Attacked, session: str) -> None:
     guest = attacked.gateway.visitor(VICTIM, signed_in=False)
     async with attacked.nothing_changes():

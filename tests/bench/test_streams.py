@@ -73,7 +73,11 @@ async def test_each_word_counts_once_when_it_is_first_shown() -> None:
         assert all(LATE_MS <= each < 10 * LATE_MS for each in late)
 
 
-@pytest.mark.parametrize("text", ["", "I am sorry.", " ".join(words(WORDS - 1)), " ".join(words(WORDS + 1))])
+@pytest.mark.parametrize(
+    "text",
+    ["", "I am sorry.", " ".join(words(WORDS - 1)), " ".join(words(WORDS + 1))],
+    ids=["nothing", "an apology", "one word less", "one word more"],
+)
 async def test_stream_without_all_words_is_no_measurement(text: str) -> None:
     with pytest.raises(RuntimeError, match=f"words of {WORDS}"):
         await watched([event("reply", text=text)])
