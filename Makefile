@@ -74,7 +74,7 @@ pins: $(UV) ## update the pinned versions and hashes in requirements/
 	@$(COMPILE) pyproject.toml --extra redis -c requirements/all.txt -o requirements/services.txt
 	@$(COMPILE) pyproject.toml --extra gateway --extra mcp --extra a2a --extra redis -c requirements/all.txt \
 	  -o requirements/gateway.txt
-	@$(COMPILE) pyproject.toml --extra demo -c requirements/all.txt -o requirements/demo_model.txt
+	@$(COMPILE) pyproject.toml --extra demo --extra redis -c requirements/all.txt -o requirements/demo_model.txt
 	@$(COMPILE) pyproject.toml --extra redis --group bank -c requirements/all.txt -o requirements/bank.txt
 	@$(COMPILE) pyproject.toml --extra mcp --extra redis --group tools -c requirements/all.txt -o requirements/tools.txt
 	@$(COMPILE) pyproject.toml --extra live -c requirements/all.txt -o requirements/live.txt
