@@ -214,6 +214,7 @@ async def test_chromium_shows_restates_ui_at_its_own_address_only(
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox", EVIL_IS_LOCAL])
         page = await browser.new_page()
-        await page.goto(url)
+        page.set_default_timeout(BROWSER_SECONDS * 1_000)
+        await page.goto(url, wait_until="domcontentloaded")
         await expect(page.get_by_text(shown).first).to_be_visible(timeout=BROWSER_SECONDS * 1_000)
         await browser.close()
