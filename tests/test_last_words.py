@@ -20,6 +20,7 @@ CALLERS = {
     "switchboard/toolkit/rpc.py": "call_tool, which waits for the last word of a write",
     "switchboard/loop/fanout.py": "the loop, which reports the outcome of each call",
     "switchboard/loop/checks.py": "the loop, which checks a call before the customer is asked",
+    "switchboard/loop/foreign.py": "the loop, which asks MCP servers for their tools before it does anything",
     "switchboard/session/customers.py": "the session, which asks for a share of the customer's limits",
     "switchboard/session/hops.py": "the session, which calls agents",
     "switchboard/session/session.py": "`steer`, which sends a message to its own session",

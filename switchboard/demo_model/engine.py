@@ -13,7 +13,7 @@ from switchboard.demo_model.faults import (
     corrupt_reply,
     raise_http_fault,
 )
-from switchboard.demo_model.recorder import Recorder
+from switchboard.demo_model.recorder import Record, Recorder
 from switchboard.demo_model.recordings import Recordings
 from switchboard.demo_model.rules import decide
 from switchboard.demo_model.script import Position, Script, Step, fill_references
@@ -94,14 +94,15 @@ class Engine:
     async def answer(self, body: bytes) -> Answer:
         """Answer one `POST /v1/responses` and record it. Raises NoAnswer."""
         record = self.recorder.begin(body)
-        answer = await self._answer(body)
+        answer = await self._answer(body, record)
         record.status, record.answer = answer.status, answer.body
         return answer
 
-    async def _answer(self, body: bytes) -> Answer:
+    async def _answer(self, body: bytes, record: Record) -> Answer:
         fault: Fault | None = None
         try:
             request = read_request(body)
+            record.session = request.session
             fault = self.faults.take(request)
             reply, scripted_fault = self._reply(request, fault)
             fault = fault or scripted_fault

@@ -16,10 +16,14 @@ RECORDED_BYTES_MAX = 64 * 1024 * 1024
 
 @dataclass(slots=True)
 class Record:
-    """`at` is in seconds since the epoch. `status` is 0 while, or if, there is no HTTP response."""
+    """`at` is in seconds since the epoch. `status` is 0 while, or if, there is no HTTP response.
+
+    `session` is empty for a request that cannot be read.
+    """
 
     at: float
     body: bytes
+    session: str = ""
     status: int = 0
     answer: bytes = b""
 
@@ -46,10 +50,9 @@ class Recorder:
 
     def as_json(self, session: str = "", full: bool = False) -> Iterator[JsonObject]:
         """Yield the records as JSON objects, oldest first. `session` selects one conversation."""
-        for record in list(self._records):
-            line = _describe(record, full)
-            if not session or line["session"] == session:
-                yield line
+        # Reading all records takes seconds when there are many.
+        for record in [each for each in self._records if not session or each.session == session]:
+            yield _describe(record, full)
 
 
 def _describe(record: Record, full: bool) -> JsonObject:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -204,7 +205,12 @@ async def test_page_in_chromium_reads_nothing_and_calls_nothing(attacked: Attack
 
 @pytest.mark.parametrize(
     ("host", "path", "shown"),
-    [("127.0.0.1", "/ui/overview", "Accounts"), ("localhost", "/ui/overview", "Accounts"), (EVIL, "/ui/", "Refused: ")],
+    [
+        # The number of services comes from the admin API. Of their names, the page has only those in view.
+        ("127.0.0.1", "/ui/overview", r"Services\s*[1-9]"),
+        ("localhost", "/ui/overview", r"Services\s*[1-9]"),
+        (EVIL, "/ui/", "Refused: "),
+    ],
 )
 async def test_chromium_shows_restates_ui_at_its_own_address_only(
     attacked: Attacked, host: str, path: str, shown: str
@@ -216,5 +222,5 @@ async def test_chromium_shows_restates_ui_at_its_own_address_only(
         page = await browser.new_page()
         page.set_default_timeout(BROWSER_SECONDS * 1_000)
         await page.goto(url, wait_until="domcontentloaded")
-        await expect(page.get_by_text(shown).first).to_be_visible(timeout=BROWSER_SECONDS * 1_000)
+        await expect(page.locator("body")).to_contain_text(re.compile(shown), timeout=BROWSER_SECONDS * 1_000)
         await browser.close()
