@@ -35,7 +35,8 @@ class Callers:
         async def attempt() -> Answer:
             async with self.laboratory.http.post(url, json=body, headers=headers) as response:
                 text: JSON = await response.json()
-                if response.status >= 500 and "message" not in text:
+                # A Restate that has just started does not know its services yet, and answers so itself.
+                if text.get("source") == "ingress" or (response.status >= 500 and "message" not in text):
                     raise aiohttp.ClientError(f"HTTP {response.status}")
                 return Answer(response.status, text)
 
