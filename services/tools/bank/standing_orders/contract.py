@@ -129,7 +129,8 @@ def change_question(request: OrderChange, facts: OrderFacts) -> str:
         amount = f"send {format_amount(request.amount, request.currency)} instead of {now}"
     reference = reference_words(facts.reference)
     if request.reference is not None:
-        reference = f"from now on {reference_words(request.reference)} instead of {reference}"
+        before = quoted(facts.reference) if facts.reference else "none"
+        reference = f"from now on {reference_words(request.reference)} instead of {before}"
     payee = f"{payee_of(facts)}, {reference}"
     return f"Change your standing order {request.order_id}: {amount} {times(facts)} {payee}?"
 

@@ -64,7 +64,7 @@ def test_consent_questions_state_the_complete_order() -> None:
     assert change_question(change, facts) == (
         "Change your standing order S1: send 60.00 EUR instead of 50.00 EUR from your Checking account every month,"
         " next on Tuesday, 1 December 2026 at 08:00 UTC, to IBAN FR76 3000 6000 0112 3456 7890 189, payee “Zoé Petit”,"
-        " from now on reference “flat” instead of no reference?"
+        " from now on reference “flat” instead of none?"
     )
     assert cancel_question(OrderRef(order_id="S1"), facts) == (
         "Cancel your standing order S1, which sends 50.00 EUR from your Checking account every month, next on Tuesday,"
