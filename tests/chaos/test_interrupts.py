@@ -52,7 +52,7 @@ async def crowd(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory
 async def interrupt_and_check(crowd: Crowd, rows: Sequence[Row], count: int) -> Counter[str]:
     """Interrupt `count` calls of each row, LANES rows at once. Returns how many ended how, of those interrupted."""
     # An interrupt may come after the reply.
-    lanes = [crowd.trials(row, 5 * count + 1) for row in rows]
+    lanes = [crowd.trials(row, 3 * count + 1) for row in rows]
     await play(crowd, [trial for lane in lanes for trial in lane], await look_up(crowd))
     places = asyncio.Semaphore(LANES)
     made: list[Trial] = []
