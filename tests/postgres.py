@@ -19,7 +19,7 @@ from switchboard.local.process import START_TIMEOUT, die_with_parent, free_ports
 from tests.parts import need_tool
 
 USERS = ("postgres", "nobody")
-"""Users whom root may become: PostgreSQL refuses to run as root."""
+"""Users of Debian whom root may become, because PostgreSQL refuses to run as root. The second one has no rights."""
 
 SETTINGS = {
     # The machine stays up, so that nothing is lost without it when a process is killed.

@@ -14,7 +14,7 @@ PASSWORD = "a-password-of-the-tests"
 
 
 class RedisServer(Process):
-    """A Redis without files. Whoever gives its password may do everything."""
+    """A Redis without files. A client with its password may do everything."""
 
     @property
     def url(self) -> str:

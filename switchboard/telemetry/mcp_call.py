@@ -1,4 +1,4 @@
-"""Spans of requests to MCP servers, by OpenTelemetry's conventions for MCP. They have nobody's words in them."""
+"""Spans of requests to MCP servers, by OpenTelemetry's conventions for MCP, without words of customers or models."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -79,7 +79,7 @@ def as_strategy(value: Any) -> st.SearchStrategy[Any]:
 def transfers(currency: str) -> dict[str, Any]:
     """Return the arguments of a transfer, most of them right."""
     right, outside = ("{payee}", "Bob Brandt"), (OUTSIDE, "Zoé Petit")
-    wrong = [("{payee}", "Rob Brandt"), (MISTYPED, "Zoé Petit"), ("nobody", "Bob Brandt")]
+    wrong = [("{payee}", "Rob Brandt"), (MISTYPED, "Zoé Petit"), ("unknown-payee", "Bob Brandt")]
     return {
         "payee": st.sampled_from([right, outside, right, outside, right, outside, *wrong]),
         "amount": st.sampled_from(AMOUNTS),

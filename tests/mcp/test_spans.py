@@ -1,4 +1,4 @@
-"""Spans of MCP calls: OpenTelemetry's conventions, under the tool's span, without anybody's words."""
+"""Spans of MCP calls: OpenTelemetry's conventions, under the tool's span, without words of customers or models."""
 
 import sys
 

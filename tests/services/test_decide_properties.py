@@ -77,7 +77,7 @@ def arguments_of(tool: Tool[Any, Any]) -> st.SearchStrategy[str]:
 def calls_of(agent: Agent) -> st.SearchStrategy[tuple[str, str]]:
     known = [st.tuples(st.just(tool.name), arguments_of(tool)) for tool in agent.tools]
     others = (*(tool.name for one in AGENTS for tool in one.tools), *(HANDOFF_PREFIX + peer.name for peer in PEERS))
-    names = st.one_of(st.sampled_from((*others, HANDOFF_PREFIX, f"{HANDOFF_PREFIX}Nobody", "")), st.text(max_size=100))
+    names = st.one_of(st.sampled_from((*others, HANDOFF_PREFIX, f"{HANDOFF_PREFIX}Unknown", "")), st.text(max_size=100))
     return st.one_of(*known, st.tuples(names, st.one_of(BROKEN, JSON_VALUES.map(json.dumps))))
 
 

@@ -217,7 +217,7 @@ async def test_declared_constraint_is_a_refusal_and_undoes_the_write(database: D
     ("work", "owner", "amount", "logged"),
     [
         (pay, "ann", "5000", "CheckViolation (23514) in table purses, not_overdrawn"),
-        (note, "nobody-4711", "1", "ForeignKeyViolation (23503) in table notes, notes_owner"),
+        (note, "stranger-4711", "1", "ForeignKeyViolation (23503) in table notes, notes_owner"),
         (pay, "ann", "-99999999999", "NumericValueOutOfRange (22003)"),
     ],
     ids=["check", "foreign key", "out of range"],
