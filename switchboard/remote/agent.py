@@ -15,10 +15,10 @@ from switchboard.messages import TurnOutcome, TurnRequest
 from switchboard.remote.peer import Peer
 from switchboard.remote.settings import RemoteSettings
 from switchboard.remote.wire import Watch
-from switchboard.runtime.invocations import NOTHING_RETAINED, RETRIES, refuse_bad_input
-from switchboard.runtime.serve import Models, Served
+from switchboard.runtime.invocations import NOTHING_RETAINED
+from switchboard.runtime.serve import Models, Served, new_agent_service
 from switchboard.runtime.settings import is_loopback, load
-from switchboard.telemetry.spans import conversation, describe, traced
+from switchboard.telemetry.spans import conversation, describe
 
 NO_SDK = (
     "RemoteAgent needs {missing}, which is not installed. Install the extra: `pip install 'switchboard-mesh[a2a]'`."
@@ -71,15 +71,8 @@ class RemoteAgent:
 
 
 def remote_service(agent: RemoteAgent, peer: Peer) -> restate.Service:
-    """Return the agent as a Restate service. Sessions find it by its metadata."""
-    service = restate.Service(
-        agent.name,
-        description=agent.handles,
-        metadata={"switchboard.role": "agent"},
-        ingress_private=True,
-        invocation_retry_policy=RETRIES,
-        invocation_context_managers=[traced("invoke_agent"), refuse_bad_input],
-    )
+    """Return the agent as a Restate service."""
+    service = new_agent_service(agent.name, agent.handles)
 
     @service.handler()
     async def take_turn(ctx: restate.Context, request: TurnRequest) -> TurnOutcome:

@@ -142,16 +142,21 @@ def models_from_environment() -> Models:
     return models
 
 
-def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
-    """Return the agent as a Restate service. Sessions find it by its metadata."""
-    service = restate.Service(
-        agent.name,
-        description=agent.handles,
+def new_agent_service(name: str, handles: str) -> restate.Service:
+    """Return a Restate service that sessions find as an agent, by its metadata. It still needs `take_turn`."""
+    return restate.Service(
+        name,
+        description=handles,
         metadata={"switchboard.role": "agent"},
         ingress_private=True,
         invocation_retry_policy=RETRIES,
         invocation_context_managers=[traced("invoke_agent"), refuse_bad_input],
     )
+
+
+def agent_service(agent: Agent, models: Sequence[Model]) -> restate.Service:
+    """Return the agent as a Restate service."""
+    service = new_agent_service(agent.name, agent.handles)
 
     @service.handler()
     async def take_turn(ctx: restate.Context, request: TurnRequest) -> TurnOutcome:

@@ -1,12 +1,10 @@
 """`switchboard.toolkit.http_api` and an API that misbehaves in every way, without Restate."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 import restate
@@ -23,6 +21,7 @@ from switchboard.telemetry import spans
 from switchboard.toolkit.http_api import MISCONFIGURED, REFUSAL_MAX_CHARACTERS, UNAVAILABLE, UNREADABLE, Call, HttpApi
 from switchboard.words import mark_result
 from tests.http_api.api_server import INJECTED, ApiServer, open_api
+from tests.unjournaled import Context, wait_for
 
 TOKEN = "token-4711"
 
@@ -30,23 +29,6 @@ TOKEN = "token-4711"
 class Order(WireModel):
     order_id: str
     total: Decimal
-
-
-@dataclass
-class Context:
-    """A handler's context without Restate: it journals nothing, so that each call is a retry."""
-
-    key: UUID = field(default_factory=uuid4)
-
-    def uuid(self) -> UUID:
-        return self.key
-
-    def run_typed(self, _name: str, action: Any, _options: Any) -> Any:
-        return asyncio.ensure_future(action())
-
-
-async def wait_for(future: Any) -> None:
-    await asyncio.wait([future])
 
 
 @pytest.fixture(scope="module")

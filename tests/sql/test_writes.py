@@ -3,11 +3,10 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -22,6 +21,7 @@ from switchboard.telemetry.logs import set_up_logging
 from switchboard.toolkit import sql
 from switchboard.toolkit.sql import NOT_SAVED, TIMED_OUT, WRITES_TABLE, Database, DatabaseError, Transaction
 from tests.postgres import Postgres
+from tests.unjournaled import Context, wait_for
 
 VARIABLE = "SQL_TESTS_URL"
 
@@ -34,23 +34,6 @@ CREATE TABLE purses (
 CREATE TABLE notes (owner text NOT NULL CONSTRAINT notes_owner REFERENCES purses, text text NOT NULL);
 INSERT INTO purses VALUES ('ann', 100), ('ben', 100), ('hal', 100);
 """
-
-
-@dataclass
-class Context:
-    """A handler's context without Restate: it keeps the key, and journals nothing, so that each call is a retry."""
-
-    key: UUID = field(default_factory=uuid4)
-
-    def uuid(self) -> UUID:
-        return self.key
-
-    def run_typed(self, _name: str, action: Any, _options: Any) -> Any:
-        return asyncio.ensure_future(action())
-
-
-async def wait_for(future: Any) -> None:
-    await asyncio.wait([future])
 
 
 class Pay(WireModel):
