@@ -29,7 +29,7 @@ test-all: setup ## run all tests, also those for nightly runs
 	@$(BIN)/python -m scripts.tools || echo "Tests that need these programs will be skipped."
 	@FORKS=0 $(PYTEST) -m ""
 
-tools: setup ## install the OpenTelemetry collector, Jaeger, helm, promtool, Chromium and PostgreSQL into .tools/bin
+tools: setup ## install the OpenTelemetry collector, Jaeger, helm, promtool, Chromium, PostgreSQL and Redis into .tools/bin
 	@$(BIN)/python -m scripts.tools
 
 evals: setup ## run the evaluation cases; if TAU_AIRLINE_DIR is set, also the reference tasks and recordings
