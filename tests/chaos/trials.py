@@ -20,6 +20,7 @@ from services.triage.agent import triage
 from switchboard.local.process import Process
 from switchboard.session.state import OUTCOME_UNKNOWN
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
+from tests.chaos.crowd import SIZES
 from tests.chaos.writes import ROWS, STATEFUL, Row, States, Told, Trial, leftovers
 from tests.laboratory import Laboratory
 from tests.mesh.booking_desk import states
@@ -59,7 +60,10 @@ class Crowd:
 
     def trials(self, row: Row, count: int) -> list[Trial]:
         numbers = self.numbers.setdefault(row.owner, itertools.count())
-        return [Trial(row, next(numbers)) for _ in range(count)]
+        made = [Trial(row, next(numbers)) for _ in range(count)]
+        size = SIZES.get(row.owner)
+        assert size is None or made[-1].number < size, f"there are only {size} copies of {row.owner}: raise SIZES"
+        return made
 
     def customer(self, trial: Trial) -> Customer:
         return self.laboratory.customer(trial.customer_id, signed_in=trial.row.signed_in)
