@@ -15,8 +15,8 @@ TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 LONG_MS = 60_000
 """Longer than any test runs: tests interrupt it."""
 
-WAIT_MS = 1_000
-"""Long enough that a client can subscribe again meanwhile."""
+WAIT_MS = 3_000
+"""Long enough that a client can subscribe again meanwhile, also on a busy machine."""
 
 A2A = {"GATEWAY_A2A_URL": "https://agents.example.com"}
 
