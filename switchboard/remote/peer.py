@@ -51,6 +51,9 @@ SIGN_IN = "{name} wants the customer to sign in there, which is not possible in 
 ENDED = {"failed": "could not do it", "canceled": "has canceled it", "rejected": "has refused it"}
 TOO_MANY_QUESTIONS = "{name} has asked too many questions."
 LATER = "{name} is still working on it. The customer will get its answer as a message of its own."
+OUT_OF_REACH = (
+    "{name} has the request, but cannot be reached now. The customer will get its answer as a message of its own."
+)
 NO_PEER = "Sorry, I can't pass this on at the moment. Please try again later."
 
 LATE_ANSWER = "{name} has answered your request: {text}"
@@ -81,25 +84,38 @@ class Peer:
     async def take_turn(self, ctx: restate.Context, request: TurnRequest) -> TurnOutcome:
         """Pass the customer's message on. Returns a hand-back with the answer, or the remote agent's question."""
         before = remembered(request.transcript, self.name)
-        task: RemoteTask | None = None
+        sent: RemoteTask | None = None
         try:
             outgoing = message_to(request, self.name, before, str(ctx.uuid()))
             patience = await ctx.run_typed("patience", self._patience, PATIENCE)
-            task = await self._send(ctx, outgoing)
-            pause, waited = patience.poll_first, timedelta()
-            while task.state == "working" and waited < patience.answer_within:
-                await ctx.sleep(pause, name="remote agent works")
-                waited += pause
-                task = await self._get(ctx, task)
-                pause = min(2 * pause, patience.poll_max, patience.answer_within)
+            sent = await self._send(ctx, outgoing)
+            task = await self._wait(ctx, sent, patience)
         except restate.TerminalError as error:
             if error.message != CANCELLATION_MESSAGE:
                 logger.warning("remote agent %s does not answer", self.name)
                 return self.hand_back(request, {"problem": AWAY.format(name=self.name)}, before)
-            if task is not None and task.task_id:
-                self._later(ctx, "cancel", json.dumps(task.task_id).encode())
+            if sent is not None and sent.task_id:
+                self._later(ctx, "cancel", json.dumps(sent.task_id).encode())
             return TurnOutcome(next=Interrupted(known=False))
+        if task is None:
+            return await self._follow(ctx, request, sent, patience, OUT_OF_REACH)
         return await self._outcome(ctx, request, task, before, patience)
+
+    async def _wait(self, ctx: restate.Context, task: RemoteTask, patience: Patience) -> RemoteTask | None:
+        """Look at a task until it ends or asks, or for as long as a turn waits. None if the remote agent is away."""
+        pause, waited = patience.poll_first, timedelta()
+        while task.state == "working" and waited < patience.answer_within:
+            await ctx.sleep(pause, name="remote agent works")
+            waited += pause
+            try:
+                task = await self._get(ctx, task)
+            except restate.TerminalError as error:
+                if error.message == CANCELLATION_MESSAGE:
+                    raise
+                logger.warning("remote agent %s does not answer while it works", self.name)
+                return None
+            pause = min(2 * pause, patience.poll_max, patience.answer_within)
+        return task
 
     async def _patience(self) -> Patience:
         settings = self.settings
@@ -164,17 +180,7 @@ class Peer:
         if task.problem:
             return self.hand_back(request, {"problem": UNUSABLE.format(name=name, problem=task.problem)}, before)
         if task.state == "working":
-            until = datetime.fromtimestamp(await ctx.time(), tz=UTC) + patience.works_max
-            identity = request.identity
-            watch = Watch(
-                session_id=identity.session_id,
-                customer_id=identity.customer_id,
-                context_id=task.context_id,
-                task_id=task.task_id,
-                until=until,
-            )
-            self._later(ctx, "watch", watch.model_dump_json().encode(), patience.poll_first)
-            return self.hand_back(request, {"state": LATER.format(name=name)}, after(task))
+            return await self._follow(ctx, request, task, patience, LATER)
         if task.state == "asks" and before.asked < QUESTIONS_MAX and task.text:
             return self.ask_customer(task, after(task, before.asked + 1))
         if task.state == "asks":
@@ -185,6 +191,21 @@ class Peer:
         if task.state == "completed":
             return self.hand_back(request, {"answer": task.text}, after(task))
         return self.hand_back(request, {"problem": f"{name} {ENDED[task.state]}.", "answer": task.text}, after(task))
+
+    async def _follow(
+        self, ctx: restate.Context, request: TurnRequest, task: RemoteTask, patience: Patience, why: str
+    ) -> TurnOutcome:
+        """Hand back, and look at the task by durable timers until it is over."""
+        identity = request.identity
+        watch = Watch(
+            session_id=identity.session_id,
+            customer_id=identity.customer_id,
+            context_id=task.context_id,
+            task_id=task.task_id,
+            until=datetime.fromtimestamp(await ctx.time(), tz=UTC) + patience.works_max,
+        )
+        self._later(ctx, "watch", watch.model_dump_json().encode(), patience.poll_first)
+        return self.hand_back(request, {"state": why.format(name=self.name)}, after(task))
 
     def ask_customer(self, task: RemoteTask, ids: Remembered) -> TurnOutcome:
         """Return the remote agent's question as this agent's reply. Models see it as other people's words."""

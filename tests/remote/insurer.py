@@ -25,6 +25,9 @@ from starlette.routing import Route
 
 PORT = int(os.environ.get("PORT", "0"))
 LOG = Path(os.environ.get("INSURER_LOG", "insurer.log"))
+HIDDEN = LOG.with_suffix(".hidden")
+"""While this file exists, every request gets a 503. A message that begins with `hides` makes it."""
+
 URL = f"http://127.0.0.1:{PORT}"
 
 WORKS_FOR = timedelta(seconds=1)
@@ -65,7 +68,7 @@ class Insurer(AgentExecutor):
             await task.complete()
 
         match text.split()[0]:
-            case "works":
+            case "works" | "hides":
                 await asyncio.sleep(WORKS_FOR.total_seconds())
                 await says(f"done: {text}")
             case "hangs":
@@ -117,6 +120,8 @@ def app() -> Starlette:
     (rpc,) = create_jsonrpc_routes(handler, "/rpc")
 
     async def garbage_or_rpc(request: Request) -> Response:
+        if HIDDEN.exists():
+            return Response(status_code=503)
         body = await request.json()
         message = body.get("params", {}).get("message")
         text = message["parts"][0].get("text", "") if message else ""
@@ -125,6 +130,8 @@ def app() -> Starlette:
             note({"garbage": rest})
             return GARBAGE[rest]
         answer: Response = await rpc.endpoint(request)
+        if kind == "hides":
+            HIDDEN.touch()
         return answer
 
     async def health(_: Request) -> Response:

@@ -98,6 +98,20 @@ async def test_a_long_task_holds_no_turn_and_its_answer_comes_later(insured: Ins
     await insured.laboratory.until(lambda: insured.heard("canceled"))
 
 
+async def test_an_answer_that_is_made_while_the_remote_agent_is_away_comes_later(insured: Insured) -> None:
+    text = f"hides {unique()}"
+    customer, answer = await insured.asks(text, says("it has your request"))
+    insured.log.with_suffix(".hidden").unlink()
+    assert answer["text"] == "it has your request"
+    result = await insured.result(customer)
+    assert "has the request, but cannot be reached" in result.get("state", ""), result
+
+    async def told() -> bool:
+        return f"Insurer has answered your request: done: {text}" in (await turns(customer))[-1]["reply"]
+
+    await insured.laboratory.until(told)
+
+
 async def test_an_interrupt_cancels_the_remote_task(insured: Insured) -> None:
     text = f"hangs {unique()}"
     before = len(insured.heard("canceled"))
@@ -134,7 +148,7 @@ async def test_a_kill_in_mid_work_loses_nothing(insured: Insured, killed: str) -
     result = await insured.result(customer)
     if killed == "insurer":
         # Its tasks are lost with its process.
-        assert "Insurer c" in result["problem"]
+        assert "Insurer c" in result.get("problem", "") or "cannot be reached" in result["state"]
     else:
         assert result["answer"] == f"done: {text}"
         assert len({each["message"]["messageId"] for each in insured.heard(text)}) == 1
