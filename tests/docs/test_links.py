@@ -48,6 +48,17 @@ def test_site_lists_every_page() -> None:
     assert listed == {path.relative_to(ROOT / "docs").as_posix() for path in pages()}
 
 
+def test_readme_leads_to_every_page_in_at_most_two_steps() -> None:
+    readme = ROOT / "README.md"
+    first = {readme, *linked_pages(readme)}
+    assert set(pages()) <= first.union(*(linked_pages(page) for page in first))
+
+
+def linked_pages(page: Path) -> set[Path]:
+    paths = {address.partition("#")[0] for address in LINK.findall(prose(page)) if not EXTERNAL.match(address)}
+    return {(page.parent / path).resolve() for path in paths if path.endswith(".md")}
+
+
 @pytest.mark.parametrize("picture", sorted((ROOT / "docs/images").glob("*")), ids=name_of)
 def test_picture_is_small_and_shown(picture: Path) -> None:
     assert picture.stat().st_size < 200_000
