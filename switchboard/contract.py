@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
+from functools import cached_property
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import pydantic_core
@@ -217,6 +218,12 @@ class Tool(Generic[Input, Output]):
         """Return the contract of the tool's check: the handler `check_<handler>` of the same service."""
         if self.check is None:
             raise ValueError(f"tool {self.name} has no check")
+        return self._check_tool
+
+    @cached_property
+    def _check_tool(self) -> "Tool[Input, Any]":
+        # Each question and each yes calls it, and the declaration of a tool builds JSON schemas.
+        assert self.check is not None
         return Tool(
             service=self.service,
             handler=CHECK_PREFIX + self.handler,

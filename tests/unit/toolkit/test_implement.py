@@ -180,6 +180,8 @@ def test_check_is_a_shared_handler_beside_the_tools_own() -> None:
         "look": "exclusive",
     }
     assert CHECKED.check_tool().requires_verified_customer
+    # It is declared once: its JSON schemas would cost milliseconds at each question and at each yes.
+    assert CHECKED.check_tool() is CHECKED.check_tool()
 
 
 @pytest.mark.parametrize(
