@@ -1,6 +1,7 @@
 """A forked service is a process as a started one is: its environment, log, exit code and death are its own."""
 
 import asyncio
+import contextlib
 import signal
 import subprocess
 import sys
@@ -107,8 +108,9 @@ def test_forks_die_with_the_tests_that_started_them(tmp_path: Path) -> None:
         [sys.executable, "-c", PARENT, str(tmp_path)], cwd=PROJECT, capture_output=True, text=True, check=False
     )
     assert done.returncode == -signal.SIGKILL
-    if psutil.pid_exists(child := int(done.stdout)):
-        psutil.Process(child).wait(timeout=10)
+    child = int(done.stdout)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(child).wait(timeout=60)
     assert not psutil.pid_exists(child)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,9 +14,10 @@ import pytest
 
 from switchboard.demo_model.rules import decide
 from switchboard.demo_model.wire import Reply, read_request
+from switchboard.local.process import free_ports
 
 ROOT = Path(__file__).parents[2]
-START_LIMIT_S = 15.0
+START_LIMIT_S = 60.0
 
 Json = dict[str, object]
 Ask = Callable[..., Reply]
@@ -105,18 +105,11 @@ def ask() -> Ask:
     return ask_rules
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            httpx2.get(f"{url}/health", timeout=1)
+            httpx2.get(f"{url}/health", timeout=START_LIMIT_S)
             return
         except httpx2.TransportError:
             time.sleep(0.05)
@@ -129,7 +122,7 @@ def start_server() -> Iterator[StartServer]:
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(**environment: str) -> str:
-        port = _free_port()
+        (port,) = free_ports(1)
         env = {**os.environ, "PYTHONPATH": str(ROOT), "PORT": str(port), **environment}
         processes.append(subprocess.Popen([sys.executable, "-m", "switchboard.demo_model"], env=env, cwd=ROOT))
         url = f"http://127.0.0.1:{port}"
@@ -139,7 +132,7 @@ def start_server() -> Iterator[StartServer]:
     yield start
     for process in processes:
         process.send_signal(signal.SIGTERM)
-    assert [process.wait(timeout=10) for process in processes] == [0] * len(processes)
+    assert [process.wait(timeout=START_LIMIT_S) for process in processes] == [0] * len(processes)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ StartServer = Callable[..., str]
 
 @pytest.fixture
 def http(server: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=server, timeout=5) as client:
+    with httpx2.Client(base_url=server, timeout=60) as client:
         yield client
         client.delete("/demo/faults")
         client.delete("/demo/script")
@@ -209,7 +209,7 @@ def test_server_prints_one_line_when_it_cannot_start(environment: dict[str, str]
         port = str(taken.getsockname()[1])
         env = {**os.environ, "PYTHONPATH": str(ROOT), "PORT": port, **environment}
         command = [sys.executable, "-m", "switchboard.demo_model"]
-        ended = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+        ended = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert sentence in ended.stderr
     assert ended.stderr.count("\n") == 1

@@ -75,7 +75,7 @@ async def chatting(session: Session) -> AsyncIterator[StaffChat]:
 
 
 async def shows(chat: StaffChat, turn: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while chat.seen < turn:
             await asyncio.sleep(0.01)
 

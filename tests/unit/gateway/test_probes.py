@@ -11,6 +11,7 @@ from switchboard.gateway.probes import Readiness, probe_pages
 from switchboard.gateway.problems import Problem
 
 SOON = timedelta(milliseconds=50)
+IN_TIME = timedelta(seconds=30)
 
 
 def others(environ: Any, start_response: Any) -> list[bytes]:
@@ -18,10 +19,12 @@ def others(environ: Any, start_response: Any) -> list[bytes]:
     return [b"a page of others"]
 
 
-def get(path: str, loop: asyncio.AbstractEventLoop, readiness: Readiness) -> tuple[str, bytes]:
+def get(
+    path: str, loop: asyncio.AbstractEventLoop, readiness: Readiness, within: timedelta = IN_TIME
+) -> tuple[str, bytes]:
     """Return the status line and the body that another thread gets."""
     statuses: list[str] = []
-    page = probe_pages(readiness, loop, others, SOON)
+    page = probe_pages(readiness, loop, others, within)
     body = page({"PATH_INFO": path}, lambda status, headers, error=None: statuses.append(status))  # type: ignore
     return statuses[0], b"".join(body)
 
@@ -74,7 +77,7 @@ async def test_probe_reports_a_blocked_event_loop() -> None:
 
     loop, readiness = asyncio.get_running_loop(), Readiness(healthy)
     found: list[tuple[str, bytes]] = []
-    thread = threading.Thread(target=lambda: found.append(get("/health", loop, readiness)))
+    thread = threading.Thread(target=lambda: found.append(get("/health", loop, readiness, SOON)))
     thread.start()
     thread.join()  # This blocks the event loop.
     assert found[0][0] == "503 Service Unavailable"
