@@ -19,7 +19,7 @@ from tests.tilt.evaluation import evaluate_in
 from tests.wheel import build_wheel, install, new_environment
 
 PROJECT_TESTS_SECONDS = 300
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 180
 
 SETTINGS = str(PROJECT / "pyproject.toml")
 

@@ -32,7 +32,7 @@ PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 
 ADMIN_TOKEN = "token-of-the-administrator"
 
-START_TIMEOUT_SECONDS = 60
+START_TIMEOUT_SECONDS = 180
 COMMAND_TIMEOUT_SECONDS = 240
 STOP_TIMEOUT_SECONDS = 20
 POLL_SECONDS = 0.2

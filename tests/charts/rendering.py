@@ -26,7 +26,7 @@ FETCHED_CHARTS = "HELM_CHARTS_DIR"
 NAMESPACES = {"mesh-operator": "restate-operator", "mesh-platform": "mesh-platform", "agent-mesh": "mesh"}
 RELEASES = {"mesh-operator": "mesh-operator", "mesh-platform": "mesh-platform", "agent-mesh": "mesh"}
 
-HELM_TIMEOUT_SECONDS = 60
+HELM_TIMEOUT_SECONDS = 180
 
 
 def documents(text: str) -> list[Any]:

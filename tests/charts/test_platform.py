@@ -63,7 +63,7 @@ def config_read_by_restate(restate: Manifest, tmp_path: Path) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
         env=environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr

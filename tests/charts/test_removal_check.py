@@ -22,7 +22,7 @@ from tests.charts.rendering import Manifest, of_kind, one, render
 
 CHART = "agent-mesh"
 TOKEN = "the-token-of-the-pod"
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 120
 
 KINDS = ("ServiceAccount", "Role", "RoleBinding", "Job")
 

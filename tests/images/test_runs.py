@@ -29,7 +29,7 @@ from tests.parts import PROJECT, need
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="images contain files for Linux")
 
-TIMEOUT = timedelta(seconds=30)
+TIMEOUT = timedelta(seconds=120)
 
 
 @asynccontextmanager

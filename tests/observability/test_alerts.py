@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "deploy" / "helm" / "mesh-platform" / "files" / "alerts.yaml"
 DASHBOARDS = ("mesh.json", "restate.json")
 HERE = Path(__file__).resolve().parent
-PROMTOOL_TIMEOUT_SECONDS = 60
+PROMTOOL_TIMEOUT_SECONDS = 180
 
 SCRAPED = ("restate_", "otelcol_")
 """Prefixes of series that test_scrapes.py looks up in scrapes of real servers."""

@@ -48,7 +48,7 @@ def build(folder: Path, **more: str) -> tuple[subprocess.CompletedProcess[str], 
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     return done, calls.read_text().splitlines()

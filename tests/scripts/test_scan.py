@@ -62,7 +62,7 @@ def scan(folder: Path, what: str, finds: str = "", fails: int = 1) -> Scan:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     return Scan(done.returncode, calls.read_text().splitlines(), done.stderr)
