@@ -39,7 +39,7 @@ ALICE = Audience(Caller("alice", signed_in=True))
 REQUEST = TurnRequest(
     identity=Identity(session_id="s-1", customer_id="alice"), transcript=(UserText(text="hi"),), turn=1, seq=1, run="r"
 )
-WITHIN_S = 20
+WITHIN_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +265,7 @@ def counted_drops() -> float:
 
 async def test_gateway_that_was_killed_is_forgotten(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "WATCH_INTERVAL", timedelta(milliseconds=100))
-    monkeypatch.setattr(broker, "WATCH_LASTS", timedelta(milliseconds=300))
+    monkeypatch.setattr(broker, "WATCH_LASTS", timedelta(seconds=1))
     async with process(redis.url) as live, redis.client() as client:
         await soon_subscribed(redis, WATCHED_CHANNEL)
         sealed = FrameSealer(KEYS).seal(WATCHED_CHANNEL, '{"kind":"watch","sessions":["s-1","s-2"]}')
@@ -444,7 +444,7 @@ def test_broker_needs_keys_and_its_package(monkeypatch: pytest.MonkeyPatch, caps
 
 def test_services_start_without_the_package() -> None:
     loaded = "import switchboard.runtime.serve, switchboard.gateway.__main__, sys; print('redis' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, timeout=180, check=True)
     assert done.stdout.strip() == "False"
 
 

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from switchboard import McpServer
 from switchboard.telemetry import spans
 from switchboard.toolkit.mcp.client import Attempt, call_once
-from tests.mcp.declarations import PIPE, QUICK
+from tests.mcp.declarations import PIPE
 
 WORDS = ("boom", "a word", "no list", "nothing to see")
 
@@ -21,7 +21,7 @@ async def test_each_attempt_is_one_span_without_words(monkeypatch: pytest.Monkey
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(spans, "tracer", provider.get_tracer("switchboard"))
     tools = ("read_lies", "write_error", "write_no_result")
-    server = McpServer("Pipe", command=PIPE, environment=("PYTHONPATH",), tools=tools, timeout=QUICK)
+    server = McpServer("Pipe", command=PIPE, environment=("PYTHONPATH",), tools=tools)
     with spans.child_span(None, "execute_tool", SpanKind.INTERNAL, {}):
         for tool in tools:
             await call_once(server, Attempt(tool, {}, "nothing to see"), lambda listed: "")

@@ -141,7 +141,7 @@ async def test_serialization_failure_is_retried(
         row = await transaction.row("SELECT coins FROM purses WHERE owner = %s", (request.owner,))
         assert row is not None
         have_read.append(request)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(have_read) < 2:
                 await asyncio.sleep(0.01)
         left = row["coins"] - request.coins
@@ -219,7 +219,7 @@ async def test_undeclared_constraint_is_logged_but_not_told(
 async def test_statement_that_takes_too_long_is_undone_and_the_next_one_works(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SWITCHBOARD_SQL_STATEMENT_TIMEOUT", "PT0.5S")
+    monkeypatch.setenv("SWITCHBOARD_SQL_STATEMENT_TIMEOUT", "PT2S")
     ctx: Any = Context()
     before = await coins(database, "ann")
     assert await refused(database.write(ctx, nap, request("ann", "60"))) == (TIMED_OUT, 503)
@@ -236,7 +236,7 @@ async def test_server_that_hangs_breaks_the_connection_and_restate_retries(
     ctx: Any = Context()
     before = await coins(database, "hal")
     with pytest.raises(sql.DatabaseUnavailable, match=r"^nap: "):
-        await asyncio.wait_for(database.write(ctx, nap, request("hal", "30")), 20)
+        await asyncio.wait_for(database.write(ctx, nap, request("hal", "30")), 120)
     assert await coins(database, "hal") == before
 
 

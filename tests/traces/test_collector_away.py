@@ -25,7 +25,9 @@ async def test_unreachable_collector_causes_at_most_one_warning_per_process(tmp_
         with_spans = [laboratory.mesh.services["triage"], laboratory.probe_agent, laboratory.probe_tools]
 
         def warnings(log: Path) -> list[str]:
-            lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+            lines = [
+                json.loads(line) for line in log.read_text().rpartition("\n")[0].splitlines() if line.startswith("{")
+            ]
             return [line["message"] for line in lines if line["level"] in ("WARNING", "ERROR")]
 
         await laboratory.until(lambda: all(warnings(process.log) for process in with_spans))
