@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from switchboard.models.endpoint import connect_openai
+from switchboard.models.endpoint import Client, connect_openai
 from switchboard.models.settings import Choice, ModelSettings
 from switchboard.runtime.settings import load
 
@@ -16,7 +16,12 @@ def model_name() -> str:
     return choice().model
 
 
+def model_client() -> Client:
+    """Return the client of our mesh with the same settings."""
+    found = choice()
+    return connect_openai(found.key, found.base_url)
+
+
 def openai_client() -> Any:
     """Return an AsyncOpenAI with the same settings as ours, so that only a package's own work differs."""
-    found = choice()
-    return connect_openai(found.key, found.base_url).http
+    return model_client().http

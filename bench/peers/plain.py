@@ -1,6 +1,6 @@
 """A plain loop over the Responses API, for the peers that bring no agent of their own. No durability in here.
 
-Model calls take the same path through the `openai` package as our mesh (`client.post`), which costs less than
+Model calls take the same path as those of our mesh (`switchboard/models/endpoint.py`), which costs less than
 `client.responses.create`. So a peer that uses it is not measured with the package's cost.
 """
 
@@ -8,11 +8,9 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import httpx2
-
 from bench import work
 from bench.contract import BOOK, INSTRUCTIONS, LOOK_UP, TOOLS, WAIT
-from bench.peers.endpoint import model_name, openai_client
+from bench.peers.endpoint import model_client, model_name
 
 STEPS_MAX = 8
 Item = dict[str, Any]
@@ -40,18 +38,16 @@ class PlainModel:
 
     def __init__(self) -> None:
         self._name = model_name()
-        self._client = openai_client()
+        self._client = model_client()
 
     async def ask(self, items: Sequence[Item]) -> list[Item]:
         """Return the items of the model's answer."""
-        body = self._body(items)
-        response = await self._client.post("/responses", body=body, cast_to=httpx2.Response)
-        output: list[Item] = json.loads(response.content)["output"]
+        output: list[Item] = json.loads(await self._client.post("/responses", self._body(items)))["output"]
         return output
 
     async def create(self, items: Sequence[Item]) -> list[Item]:
         """Return the same through the typed method of the package."""
-        response = await self._client.responses.create(**self._body(items))
+        response = await self._client.http.responses.create(**self._body(items))
         return [item.model_dump(mode="json", exclude_none=True) for item in response.output]
 
     def _body(self, items: Sequence[Item]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -130,24 +130,25 @@ def dialogue(request: TurnRequest, added: Sequence[Message], origin: str = "", k
         items.append(Text("user", f"{EARLIER}\n{request.summary}"))
     ids = _Ids(keep_given)
     open_calls: dict[str, list[Call]] = {}
+    # By `kind`: `isinstance` is slow for pydantic's classes, and a conversation has a hundred messages.
     for message in (*request.transcript, *added):
-        if not isinstance(message, ToolResult):
+        if message.kind == "tool":
+            # Old replies may have two calls with one id.
+            if waiting := open_calls.get(message.call_id):
+                made = waiting.pop(0)
+                items.append(Result(made.call_id, made.name, output_of(message), message.ok))
+            continue
+        if open_calls:
             items += unanswered(open_calls)
-        match message:
-            case UserText() | Note() | Notice():
-                items.append(text_of(message))
-            case ModelReply() as reply:
-                parts = tuple(parts_of(reply, ids, reply.origin == origin != ""))
-                if parts:
-                    items.append(Answer(parts))
-                named = [part for part in parts if isinstance(part, Call)]
-                for call, part in zip(ordered(reply), named, strict=True):
-                    open_calls.setdefault(call.call_id, []).append(part)
-            case ToolResult(call_id=call_id) as result:
-                # Old replies may have two calls with one id.
-                if waiting := open_calls.get(call_id):
-                    made = waiting.pop(0)
-                    items.append(Result(made.call_id, made.name, output_of(result), result.ok))
+        if message.kind == "model":
+            parts = tuple(parts_of(message, ids, message.origin == origin != ""))
+            if parts:
+                items.append(Answer(parts))
+            named = [part for part in parts if isinstance(part, Call)]
+            for call, part in zip(ordered(message), named, strict=True):
+                open_calls.setdefault(call.call_id, []).append(part)
+        else:
+            items.append(text_of(message))
     items += unanswered(open_calls)
     return items
 
@@ -176,6 +177,8 @@ def text_of(message: UserText | Note | Notice) -> Text:
 
 def ordered(reply: ModelReply) -> list[ToolCall]:
     """The reply's calls in the order of its parts, where it has parts."""
+    if not reply.parts:
+        return list(reply.calls)
     placed = [part.call for part in reply.parts if part.kind == "call" and part.call < len(reply.calls)]
     if sorted(placed) != list(range(len(reply.calls))):
         return list(reply.calls)
@@ -188,8 +191,7 @@ def parts_of(reply: ModelReply, ids: _Ids, own_origin: bool) -> Iterator[Text | 
         yield Text("assistant", WITHHELD)
         yield from (Call(ids.of(call, False), fit_name(call), "{}") for call in ordered(reply))
         return
-    whole = sorted(part.call for part in reply.parts if part.kind == "call") == list(range(len(reply.calls)))
-    if own_origin and reply.parts and whole:
+    if own_origin and reply.parts and has_each_call(reply):
         for part in reply.parts:
             if part.kind == "opaque":
                 yield Opaque(part.data)
@@ -203,6 +205,11 @@ def parts_of(reply: ModelReply, ids: _Ids, own_origin: bool) -> Iterator[Text | 
         yield Text("assistant", reply.text)
     for call in ordered(reply):
         yield Call(ids.of(call, own_origin), fit_name(call), fit_arguments(call))
+
+
+def has_each_call(reply: ModelReply) -> bool:
+    """Return whether the parts of a reply name each of its calls once."""
+    return sorted(part.call for part in reply.parts if part.kind == "call") == list(range(len(reply.calls)))
 
 
 def output_of(result: ToolResult) -> str:
@@ -227,12 +234,12 @@ def fit_arguments(call: ToolCall) -> str:
 
 
 def is_finite(value: Any) -> bool:
-    """Whether a value can be written as JSON: `1e400` is read as an endless number."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except ValueError:
-        return False
-    return True
+    """Whether what was read from JSON can be written as JSON: `1e400` is read as an endless number."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(is_finite(each) for each in value.values())
+    return all(is_finite(each) for each in value) if isinstance(value, list) else True
 
 
 @functools.cache

@@ -6,13 +6,17 @@ a service together. The tools and the gateway read settings of this package with
 
 import asyncio
 import email.utils
+import json
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+import pydantic_core
 
 from switchboard.models.model import RETRY_AFTER_MAX, ModelRejected, ModelUnavailable, RejectedFor
 from switchboard.models.providers import Provider
@@ -59,22 +63,64 @@ TOO_LONG_WORDS = (
 
 if TYPE_CHECKING:
     import anthropic
+    import httpx2
     import openai
 
     StatusError = openai.APIStatusError | anthropic.APIStatusError
+    ConnectionFailed = openai.APIConnectionError | anthropic.APIConnectionError
 
 
 @dataclass(frozen=True)
 class Client:
-    """One of the providers' clients, which are built alike, with its types: of a response, a stream and the errors."""
+    """One of the providers' clients, which are built alike, with its types: of a stream and the errors.
+
+    `transport` is the HTTP client that it sends its requests with.
+    """
 
     http: Any
-    response: type[Any]
-    status_error: type[Exception]
-    connection_error: type[Exception]
+    transport: Any
+    status_error: "type[StatusError]"
+    connection_error: "type[ConnectionFailed]"
     any_error: type[Exception]
-    transport_error: type[Exception]
+    transport_error: "type[httpx2.HTTPError]"
     stream: Any
+    _urls: dict[str, Any] = field(default_factory=dict)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> bytes:
+        """Send a request and return the answer's bytes. Raises the same errors as the client's own methods.
+
+        The address and the headers are the client's own, but they are built once. Its own methods build them again for
+        each request, which takes more CPU time than sending it (docs/operate/performance.md).
+        """
+        url, content = self._url(path), pydantic_core.to_json(body)
+        try:
+            response = await self.transport.post(url, content=content, headers=self._headers, timeout=self.http.timeout)
+        except self.transport_error as error:
+            raise self.connection_error(request=error.request) from error
+        if not response.is_success:
+            raise self._refusal(response)
+        return bytes(response.content)
+
+    def _url(self, path: str) -> Any:
+        if path not in self._urls:
+            base = self.http.base_url
+            self._urls[path] = base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode())
+        return self._urls[path]
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        """The headers of every request: the key, the API's version, and what the client says about itself."""
+        headers = {**self.http.default_headers, **self.http.auth_headers}
+        # The others are marks of the client for a header that is not sent.
+        return {name: value for name, value in headers.items() if isinstance(value, str)}
+
+    def _refusal(self, response: Any) -> "StatusError":
+        text = response.text.strip()
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError):
+            body = text
+        return self.status_error(text or f"Error code: {response.status_code}", response=response, body=body)
 
 
 class Endpoint:
@@ -115,10 +161,7 @@ class Endpoint:
     async def send(self, path: str, body: Mapping[str, Any]) -> bytes:
         """Return the answer's bytes. Raises ModelUnavailable or ModelRejected."""
         async with self._one_call() as client:
-            # The client's own low-level call: its typed methods spend more CPU on checking again what is typed already
-            # than everything else in this service together (docs/operate/performance.md).
-            response = await client.http.post(path, cast_to=client.response, body=body)
-            content = bytes(response.content)
+            content = await client.post(path, body)
         refuse_long(content)
         return content
 
@@ -167,7 +210,7 @@ class Endpoint:
         except TimeoutError as error:
             raise ModelUnavailable(f"no answer within {self._call_timeout.total_seconds():.0f} s", "timeout") from error
         except client.status_error as error:
-            raise classify(cast("StatusError", error)) from error
+            raise classify(error) from error
         except client.connection_error as error:
             raise ModelUnavailable(f"cannot reach the model: {error.__cause__ or error}", "connection") from error
         except client.any_error as error:
@@ -194,37 +237,39 @@ def connect_openai(api_key: str, base_url: str | None, call_timeout: timedelta =
     """Return a client that never retries. Restate does not see client-side retries, so they are disabled."""
     import openai  # noqa: PLC0415
 
+    transport = openai.DefaultAioHttpClient()
     http = openai.AsyncOpenAI(
         api_key=api_key,
         base_url=base_url,
         max_retries=0,
         timeout=call_timeout.total_seconds(),
-        http_client=openai.DefaultAioHttpClient(),
+        http_client=transport,
     )
-    return client_of(openai, http)
+    return client_of(openai, http, transport)
 
 
 def connect_anthropic(api_key: str, base_url: str | None, call_timeout: timedelta = MODEL_CALL_TIMEOUT) -> Client:
     """Return a client that never retries."""
     import anthropic  # noqa: PLC0415
 
+    transport = anthropic.DefaultAioHttpClient()
     http = anthropic.AsyncAnthropic(
         api_key=api_key,
         base_url=base_url,
         max_retries=0,
         timeout=call_timeout.total_seconds(),
-        http_client=anthropic.DefaultAioHttpClient(),
+        http_client=transport,
     )
-    return client_of(anthropic, http)
+    return client_of(anthropic, http, transport)
 
 
-def client_of(sdk: Any, http: Any) -> Client:
+def client_of(sdk: Any, http: Any, transport: Any) -> Client:
     """Return a client with the types of its package: both packages are generated and name them alike."""
     import httpx2  # noqa: PLC0415
 
     return Client(
         http=http,
-        response=httpx2.Response,
+        transport=transport,
         status_error=sdk.APIStatusError,
         connection_error=sdk.APIConnectionError,
         any_error=sdk.APIError,

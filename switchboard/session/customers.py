@@ -21,7 +21,7 @@ from switchboard.session.contract import LIMIT_REFUSALS
 from switchboard.session.metrics import count_refused
 from switchboard.session.settings import SessionSettings
 from switchboard.session.state import Head, Settled, TurnStart
-from switchboard.session.window import flatten
+from switchboard.session.window import opaque_size
 
 CUSTOMER_USAGE = "CustomerUsage"
 
@@ -86,7 +86,7 @@ def account_key(head: Head) -> str:
 
 def estimated_tokens(head: Head) -> int:
     """Return about what one model call about this conversation costs."""
-    shown = len(head.summary) + sum(len(message.model_dump_json()) for message in flatten(head.window))
+    shown = len(head.summary) + sum(turn.size_bytes + opaque_size(turn) for turn in head.window)
     return shown // BYTES_PER_TOKEN
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from switchboard.messages import Message, ModelReply, WireModel
+from switchboard.messages import Message, WireModel
 
 WINDOW_MAX_BYTES = 16 * 1024
 """About 4,000 tokens of English. Above this size the older turns are summarised."""
@@ -39,20 +39,23 @@ def window_turn(turn: int, messages: Sequence[Message]) -> WindowTurn:
 
 def visible(message: Message) -> Message:
     """Return the message without what only its model can read."""
-    return message.without_parts() if isinstance(message, ModelReply) else message
+    return message.without_parts() if message.kind == "model" else message
 
 
 def bound_opaque(window: Window) -> Window:
     """Return the window with the opaque parts of its newest replies, up to OPAQUE_KEPT_BYTES."""
     left, kept = OPAQUE_KEPT_BYTES, []
     for turn in reversed(window):
-        left -= sum(opaque_size(message) for message in turn.messages)
+        left -= opaque_size(turn)
         kept.append(turn if left >= 0 else without_opaque(turn))
     return tuple(reversed(kept))
 
 
-def opaque_size(message: Message) -> int:
-    return sum(len(part.data.encode()) for part in message.parts) if isinstance(message, ModelReply) else 0
+def opaque_size(turn: WindowTurn) -> int:
+    """Return the size of what only models can read. `size_bytes` does not include it."""
+    # By `kind`: `isinstance` is slow for pydantic's classes, and a window has a hundred messages.
+    replies = [message for message in turn.messages if message.kind == "model"]
+    return sum(len(part.data.encode()) for reply in replies for part in reply.parts)
 
 
 def without_opaque(turn: WindowTurn) -> WindowTurn:
@@ -96,12 +99,11 @@ def newest_turns(window: Window, limit_bytes: int) -> Window:
 
     Turns are never split, because model endpoints reject a tool result without its call.
     """
-    kept = window[-1:]
-    for turn in reversed(window[:-1]):
-        if size_of(kept) + turn.size_bytes > limit_bytes:
-            break
-        kept = (turn, *kept)
-    return kept
+    size, first = size_of(window[-1:]), max(len(window) - 1, 0)
+    while first and size + window[first - 1].size_bytes <= limit_bytes:
+        first -= 1
+        size += window[first].size_bytes
+    return window[first:]
 
 
 def turns_to_summarize(window: Window) -> Window:

@@ -1,14 +1,18 @@
 """The model adapter against an endpoint that hangs, is away, or answers: one attempt, and our own time-out."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
+import httpx2
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -16,7 +20,7 @@ from aiohttp.test_utils import TestServer
 from switchboard import Agent
 from switchboard.local.process import free_ports
 from switchboard.messages import Identity, TurnRequest, UserText
-from switchboard.models.endpoint import Client, Endpoint, connect_openai
+from switchboard.models.endpoint import Client, Endpoint, classify, connect_anthropic, connect_openai
 from switchboard.models.model import ModelRejected, ModelUnavailable
 from switchboard.models.providers import COMPATIBLE
 from switchboard.models.responses import ResponsesModel
@@ -138,6 +142,7 @@ from switchboard.runtime.serve import assemble, models_from_environment
 served = assemble([Agent(name="Bank", handles="money", instructions="Help.")], models_from_environment())
 assert not {"openai", "anthropic"} & sys.modules.keys(), "a client is imported before the service can listen"
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -152,3 +157,79 @@ def test_service_imports_only_the_client_of_its_first_model_and_in_the_backgroun
     models = {"SWITCHBOARD_MODEL": "openai:m", "SWITCHBOARD_FALLBACK_MODELS": "anthropic:m"}
     run = subprocess.run([sys.executable, "-c", STARTS], env=os.environ | keys | models, capture_output=True, text=True)
     assert (run.returncode, run.stdout.strip()) == (0, "openai"), run.stderr
+
+
+CONNECT: dict[str, Callable[[str, str], Client]] = {"openai": connect_openai, "anthropic": connect_anthropic}
+OF_RETRIES = ("idempotency-key", "x-stainless-retry-count", "x-stainless-read-timeout", "x-stainless-timeout")
+"""Headers that a client's own `post` adds for retries, which are off here."""
+
+
+@dataclass
+class Recorder:
+    """Gives every request the same answer, and keeps the requests: address, headers and JSON."""
+
+    status: int = 200
+    content: bytes = b"{}"
+    requests: list[Any] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        left_out = (*OF_RETRIES, "content-length")
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in left_out}
+        self.requests.append((request.path_qs, sorted(headers.items()), json.loads(await request.read())))
+        return web.Response(status=self.status, body=self.content, content_type="application/json")
+
+
+@pytest.fixture
+async def recorded() -> AsyncIterator[tuple[str, Recorder]]:
+    """A server that records, and its address."""
+    recorder, app = Recorder(), web.Application()
+    app.router.add_post("/{path:.*}", recorder.handle)
+    async with TestServer(app) as server:
+        yield str(server.make_url("")), recorder
+
+
+@pytest.mark.parametrize("client", CONNECT)
+@pytest.mark.parametrize("base", ["", "/", "/v1", "/v1/"])
+async def test_requests_are_those_of_the_clients_own_post(
+    recorded: tuple[str, Recorder], client: str, base: str
+) -> None:
+    url, recorder = recorded
+    connected = CONNECT[client]("key", f"{url.rstrip('/')}{base}")
+    body = {"text": "Grüße 〔x〕", "options": {"n": 1.5, "none": None, "items": ("a", {"b": True})}}
+    await connected.http.post("/messages", cast_to=httpx2.Response, body=body)
+    for _ in range(2):
+        assert await connected.post("/messages", body) == b"{}"
+    await connected.http.close()
+    theirs, *ours = recorder.requests
+    assert "key" in str(theirs)
+    assert ours == [theirs, theirs]
+
+
+REFUSALS = (
+    *(b"", b"no JSON", b"[]", b'"text"', b'{"error": "text"}', b'{"error": {}}', b'{"message": "no"}'),
+    b'{"error": {"message": "too much", "code": "insufficient_quota", "type": "quota"}}',
+    b'{"error": {"message": "prompt is too long", "type": "invalid_request_error"}}',
+    b'{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}',
+)
+
+
+async def refusal(client: Client, call: Awaitable[object]) -> ModelUnavailable | ModelRejected:
+    try:
+        await call
+    except client.status_error as error:
+        return classify(error)
+    raise AssertionError("the call was not refused")
+
+
+@pytest.mark.parametrize("client", CONNECT)
+async def test_refusals_are_classified_as_those_of_the_clients_own_post(
+    recorded: tuple[str, Recorder], client: str
+) -> None:
+    url, recorder = recorded
+    connected = CONNECT[client]("key", url)
+    for recorder.status in (304, 400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 529):
+        for recorder.content in REFUSALS:
+            expected = await refusal(connected, connected.http.post("/messages", cast_to=httpx2.Response, body={}))
+            found = await refusal(connected, connected.post("/messages", {}))
+            assert (type(found), vars(found)) == (type(expected), vars(expected)), (recorder.status, recorder.content)
+    await connected.http.close()
