@@ -1,5 +1,6 @@
 """Starts all systems on one machine, with one model for all of them, and stops them at the end."""
 
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from bench.workload import script
 from services.project import reference
 from switchboard.local.mesh import DEMO_MODEL, DEMO_MODEL_NAME, Addresses, Mesh
 from switchboard.local.observe import TracePorts, TracingProcesses, reason_tracing_is_off
-from switchboard.local.process import Process, free_ports
+from switchboard.local.process import Process, StartFailed, free_ports
 from switchboard.testing import JSON, ScriptedModel
 from switchboard.testing.laboratory import HIGH_LIMITS
 
@@ -90,7 +91,7 @@ async def laboratory(
         model_url = mesh.addresses.service_url(DEMO_MODEL)
         more = await traced_meshes(stack, folder, model_url, http) if traced else ()
         stores = Stores(stack, folder, mesh, own[0], http)
-        peers = [await stores.start_peer(program) for program in programs]
+        peers = [peer for program in programs if (peer := await stores.start_or_skip(program)) is not None]
         lab = Laboratory(measured(mesh, own, http), more, tuple(peers), http, model_url, effects)
         await lab.plays(*script())
         yield lab
@@ -159,6 +160,14 @@ class Stores:
         self._http = http
         self._postgres: Process | None = None
         self._temporal: Process | None = None
+
+    async def start_or_skip(self, program: Program) -> Peer | None:
+        """Start the peer's processes. One that does not start is reported and left out, and the others are measured."""
+        try:
+            return await self.start_peer(program)
+        except StartFailed as error:
+            sys.stderr.write(f"{program.name} is skipped: {error}\n")
+            return None
 
     async def start_peer(self, program: Program) -> Peer:
         """Start the peer's processes. Raises StartFailed."""

@@ -38,7 +38,17 @@ MEMORY_MB = "MB of memory"
 """Memory of all processes after the load with ALONE_TOOLS tools."""
 
 PROCESS_CPU_MS = "CPU ms of {}"
-"""CPU time of one process of our mesh per turn with ALONE_TOOLS tools, under load."""
+"""CPU time of one process of our mesh, or of the floor, per turn with ALONE_TOOLS tools, under load."""
+
+PARTS = {
+    **dict.fromkeys(("triage", "floor-session"), "sessions"),
+    **dict.fromkeys(("bench_agent", "floor-agent"), "agent"),
+    **dict.fromkeys(("bench_tools", "floor-tools"), "tools"),
+}
+"""What a process does, by its name. The others are shared."""
+
+COMPARED_TURN = 50
+"""The turn of a long conversation that also systems reach which send the whole history."""
 
 HOP_MS = "ms, first message, with hand-off"
 NO_HOP_MS = "ms, second message, without hand-off"
@@ -58,8 +68,8 @@ class Plan:
     alone_sessions: int = 2
     alone_turns: int = 3
     hops: int = 20
-    long_turns: tuple[int, ...] = (4, 10, 100, 300)
-    long_limit: timedelta = timedelta(seconds=25)
+    long_turns: tuple[int, ...] = (4, 10, COMPARED_TURN, 100, 300)
+    long_limit: timedelta = timedelta(seconds=12)
     crashes: int = 1
     model_calls: int = 100
 
@@ -95,8 +105,11 @@ def ours_only(system: System, round_number: int) -> bool:
     return system.name == OURS
 
 
-def whole_history_once(system: System, round_number: int) -> bool:
-    """A system that sends the whole history needs long for a long conversation, so measure it only once."""
+def peers_once(system: System, round_number: int) -> bool:
+    """The slowest measurements of peers are taken only once, because one of a slow peer takes longer than all of ours.
+
+    A long conversation is slow for a system that sends the whole history.
+    """
     return untraced(system, round_number) and (system.name in WINDOWED or round_number == 0)
 
 
@@ -121,9 +134,9 @@ async def under_load(tools: int, system: System, plan: Plan) -> Figures:
         figures[LOAD_BYTES.format(tools)] = result.logged_bytes / result.turns
     if tools == ALONE_TOOLS:
         figures[MEMORY_MB] = memory_mb(system.processes)
-    if system.name == OURS and tools == ALONE_TOOLS:
-        parts = {PROCESS_CPU_MS.format(name): used for name, used in result.cpu_ms_by_process.items() if used}
-        figures |= {name: used / result.turns for name, used in parts.items()}
+    if system.name in (OURS, FLOOR) and tools == ALONE_TOOLS:
+        for name, used in result.cpu_ms_by_process.items():
+            figures[PROCESS_CPU_MS.format(PARTS.get(name, name))] = used / result.turns
     return figures
 
 
@@ -171,14 +184,14 @@ MEASUREMENTS = (
         Measurement(
             f"{SESSIONS} sessions, {tools} tools",
             partial(under_load, tools),
-            applies=every_system if tools == ALONE_TOOLS else untraced,
+            applies=every_system if tools == ALONE_TOOLS else peers_once,
         )
         for tools in FAN_OUTS
     ),
     Measurement("a turn alone", partial(alone, ALONE_MS, ALONE_TOOLS), model_ms=ALONE_MODEL_MS, applies=with_model),
     Measurement("a fan-out alone", partial(alone, FAN_OUT_MS, WIDEST)),
     Measurement("a hand-off", hand_off, applies=ours_only),
-    Measurement("a long conversation", long_conversation, applies=whole_history_once),
+    Measurement("a long conversation", long_conversation, applies=peers_once),
 )
 
 

@@ -3,8 +3,17 @@
 import pytest
 
 from bench.crash import EFFECTS_DOUBLED, RECOVERY_S
-from bench.measure import ALONE_MS, CPU_MS, FAN_OUT_MS, TURN_MS, TURNS_PER_S
-from bench.programs import AGENTS, BARE
+from bench.measure import (
+    ALONE_MS,
+    CPU_MS,
+    FAN_OUT_MS,
+    HOP_MS,
+    NO_HOP_MS,
+    PROCESS_CPU_MS,
+    TURN_MS,
+    TURNS_PER_S,
+)
+from bench.programs import AGENTS, BARE, FLOOR
 from bench.report import (
     BEGIN,
     END,
@@ -84,15 +93,38 @@ def test_targets_say_whether_they_are_met(results: Results) -> None:
     results.add(ALONE_MS, OURS, 200.0)
     results.add(ALONE_MS, TRACED, 220.0)
     results.add(ALONE_MS, COLLECTOR_DOWN, 240.0)
+    results.add(CPU_MS.format(4), OURS, 20.0)
+    results.add(CPU_MS.format(4), FLOOR, 16.0)
+    results.add(HOP_MS, OURS, 40.0)
+    results.add(NO_HOP_MS, OURS, 20.0)
     rows = {target.description: target.row(results)[2:] for target in TARGETS}
-    against_agents, against_bare, single_turn, single_fan_out, late, traced, collector_down = rows.values()
-    assert against_agents == ["3.00x", "yes"]
-    assert against_bare == ["0.60x", "yes"]
-    assert single_turn == ["–", "not measured"]
-    assert single_fan_out == ["1.60x", "**no**"]
-    assert late == ["–", "not measured"]
-    assert traced == ["1.10x", "yes"]
-    assert collector_down == ["1.20x", "**no**"]
+    measured = {name: row for name, row in rows.items() if row != ["–", "not measured"]}
+    assert measured == {
+        "CPU time per turn, 4 tools, against Restate with empty handlers": ["1.25x", "yes"],
+        "turns/s at 32 sessions, 4 tools, against bare loop": ["0.60x", "yes"],
+        "turns/s at 32 sessions, 4 tools, against openai-agents": ["3.00x", "yes"],
+        "single fan-out of 16, against its slowest tool": ["1.60x", "**no**"],
+        "first message, with a hand-off, against the second one": ["2.00x", "**no**"],
+        "single turn, traced, against untraced": ["1.10x", "yes"],
+        "the same while the collector is down": ["1.20x", "**no**"],
+    }
+
+
+def test_every_durable_peer_has_a_target() -> None:
+    described = " ".join(target.description for target in TARGETS)
+    durable = {"restate.ext.openai", "one Restate service", "LangGraph", "DBOS", "pydantic-ai with DBOS", "Temporal"}
+    assert {name for name in durable if name in described} == durable
+
+
+def test_cpu_time_by_process_stands_beside_the_floors(results: Results) -> None:
+    for process, ours, floor in (("restate", 9.0, 8.0), ("agent", 10.0, 3.0)):
+        results.add(PROCESS_CPU_MS.format(process), OURS, ours)
+        results.add(PROCESS_CPU_MS.format(process), FLOOR, floor)
+    rendered = render(results)
+    assert (
+        "| process | **Switchboard** | Restate with empty handlers |\n| --- | --- | --- |\n| agent | 10.0 | 3.0 |\n"
+        in rendered
+    )
 
 
 def test_tables_show_every_system_and_the_noise(results: Results) -> None:
