@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property, lru_cache
 from typing import cast
 
 import restate
@@ -34,6 +35,9 @@ FROM_INGRESS = "x-restate-ingress-path"
 
 NANOSECONDS = re.compile("[1-9][0-9]{18}")
 """Matches a time between 2001 and 2286."""
+
+PARSED_MAX = 1_024
+"""Headers that a process remembers with what they say. All calls of a turn have the same one."""
 
 RECORDS_MAX = 50_000
 """Spans that a process remembers as started or sent. Older ones have ended."""
@@ -89,7 +93,7 @@ class HandlerSpan:
     error: BaseException | None = None
     restored: bool = False
 
-    @property
+    @cached_property
     def span_id(self) -> int:
         return _id_of(f"{self.invocation_id}/{self.handler}", 8)
 
@@ -121,7 +125,10 @@ class HandlerSpan:
 
     @property
     def record(self) -> SpanRecord:
-        return _records.setdefault(self.span_id, SpanRecord(time.time_ns()))
+        found = _records.get(self.span_id)
+        if found is None:
+            found = _records[self.span_id] = SpanRecord(time.time_ns())
+        return found
 
     def restore(self, parent: str, started_at: datetime) -> None:
         """Take the parent and the start from the journal, because the headers differ between attempts."""
@@ -138,6 +145,10 @@ class HandlerSpan:
         self.error = error
         for callback in self.end_callbacks:
             callback(self)
+        if spans_are_kept():
+            self._send(error)
+
+    def _send(self, error: BaseException | None) -> None:
         links = [*self.links]
         if self.attempt_parent is not None and self.attempt_parent != self.parent:
             links.append(Link(self.attempt_parent))
@@ -298,6 +309,12 @@ def error_type(error: BaseException) -> str:
     return type(error).__qualname__
 
 
+def spans_are_kept() -> bool:
+    """Return whether this process has a tracer that does something with spans: without a collector, it has none."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+@lru_cache(maxsize=PARSED_MAX)
 def parse(header: str) -> SpanContext | None:
     """Parse a W3C traceparent; return None if it is invalid."""
     context = trace.get_current_span(_W3C.extract({TRACEPARENT: header}, otel.Context())).get_span_context()
