@@ -10,6 +10,11 @@ UV := .tools/uv/bin/uv
 TEST_PROCESSES ?= 3
 PYTEST = $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
+# Some machines forbid Python to keep compiled modules. Each of hundreds of processes would then compile all that it
+# imports, which is nearly half of its start.
+demo up test test-all evals check: export PYTHONDONTWRITEBYTECODE :=
+demo up test test-all evals check: export PYTHONPYCACHEPREFIX := $(CURDIR)/.tools/pycache
+
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
