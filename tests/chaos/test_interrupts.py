@@ -30,7 +30,7 @@ from tests.laboratory import Laboratory, own_laboratory
 
 __all__ = ["own_laboratory"]
 
-INTERRUPTS = 2
+INTERRUPTS = 1
 """Interrupts of each tool in a normal run."""
 
 MANY_INTERRUPTS, MANY_INTERRUPTS_REPLAYING = 200, 48

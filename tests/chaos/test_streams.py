@@ -18,8 +18,8 @@ from tests.gateway.viewers import Watcher, watching
 from tests.laboratory import Laboratory
 
 TEXTS = ("how much is my balance?", "what did I spend this month, and which cards do I have?")
-SESSIONS = 4
-"""Conversations that go on while one process is killed."""
+SESSIONS, MANY_SESSIONS = 2, 4
+"""Conversations that go on while one process is killed, in a normal run and in a long one."""
 
 TURN_S = 1.0
 """About the time of these turns: kills come at random times within it."""
@@ -92,10 +92,10 @@ async def talk(front: Front, stack: AsyncExitStack, rng: random.Random, number: 
     return conversation
 
 
-async def kill_during_streams(front: Front, rng: random.Random, victim: str) -> None:
+async def kill_during_streams(front: Front, rng: random.Random, victim: str, sessions: int) -> None:
     """Kill one process at a random time while conversations go on, and check all of them."""
     async with AsyncExitStack() as stack:
-        talks = [asyncio.create_task(talk(front, stack, rng, number)) for number in range(SESSIONS)]
+        talks = [asyncio.create_task(talk(front, stack, rng, number)) for number in range(sessions)]
         await asyncio.sleep(rng.uniform(0, len(TEXTS) * TURN_S))
         await restart(front.victims()[victim])
         conversations = await asyncio.gather(*talks)
@@ -108,11 +108,11 @@ async def kill_during_streams(front: Front, rng: random.Random, victim: str) -> 
 async def test_each_viewer_ends_with_the_committed_text_whatever_is_killed(front: Front) -> None:
     rng = random.Random(20261129)
     for victim in ("bank", "gateway", "restate", DEMO_MODEL):
-        await kill_during_streams(front, rng, victim)
+        await kill_during_streams(front, rng, victim, SESSIONS)
 
 
 @pytest.mark.slow
 async def test_each_viewer_ends_with_the_committed_text_under_many_kills(front: Front) -> None:
     rng = random.Random(20261130)
     for _ in range(KILLS):
-        await kill_during_streams(front, rng, rng.choice(list(front.victims())))
+        await kill_during_streams(front, rng, rng.choice(list(front.victims())), MANY_SESSIONS)

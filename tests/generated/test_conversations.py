@@ -19,7 +19,7 @@ from tests.generated.script import Asks, Call, Conversation, Kills, Yes
 from tests.generated.stage import Stage, open_stage
 from tests.laboratory import SOON, open_laboratory
 
-CONVERSATIONS, STEPS, WITH_KILLS = 60, 4, 4
+CONVERSATIONS, STEPS, WITH_KILLS = 30, 4, 2
 """Of a normal run: its conversations, their steps at most, and the conversations during which processes are killed."""
 
 MANY, MANY_WITH_KILLS = 1_000, 100
