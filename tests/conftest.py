@@ -44,19 +44,27 @@ TOGETHER = ("tests/attacks", "tests/images", "tests/mcp")
 """The files of each of these folders share a mesh, or the images that they build."""
 
 
+OWN_MESHES = ("tests/console", "tests/chaos/test_interrupts.py", "tests/chaos/test_random_faults.py")
+"""Folders and files with an `own_laboratory`. So another process can run them than those on the shared mesh."""
+
+
+def mesh_of(nodeid: str) -> str | None:
+    """Return the kind of the mesh on which a test runs, if it has one of these fixtures."""
+    parameters = nodeid.partition("[")[2]
+    return next((mesh for mesh in MESHES if mesh in parameters), None)
+
+
 def group_of(nodeid: str) -> str:
     """All tests on a shared mesh are one group, or of a folder whose files share something. Otherwise a file's are."""
-    path, _, test = nodeid.partition("::")
-    parameters = test.partition("[")[2]
-    return next((mesh for mesh in MESHES if mesh in parameters), None) or next(
-        (folder for folder in TOGETHER if path.startswith(folder)), path
-    )
+    path = nodeid.partition("::")[0]
+    own = next((each for each in OWN_MESHES if path.startswith(each)), None)
+    return own or mesh_of(nodeid) or next((folder for folder in TOGETHER if path.startswith(folder)), path)
 
 
 LONGEST_FIRST = (
-    *(*MESHES[2:], *MESHES[:2]),
+    *(*MESHES[2:], "tests/console", *MESHES[:2]),
     *("tests/models/test_dialects.py", "tests/evals/test_cases.py", "tests/images", "tests/evals/test_reference.py"),
-    *("tests/cli/test_up.py", "tests/attacks", "tests/test_own_mesh.py"),
+    *("tests/attacks", "tests/cli/test_up.py", "tests/test_own_mesh.py", "tests/chaos/test_interrupts.py"),
 )
 """Groups that take a minute or more. They start first, so that the short ones fill the processes at the end."""
 
@@ -80,13 +88,13 @@ def left_to_nightly(nodeids: Iterable[str]) -> set[str]:
     """
     left, rows = set[str](), Counter[str]()
     for nodeid in nodeids:
-        group = group_of(nodeid)
-        if group not in ONCE:
+        mesh = mesh_of(nodeid)
+        if mesh not in ONCE:
             continue
         test = nodeid.partition("[")[0]
         replays = (zlib.crc32(test.encode()) + rows[test]) % 2 == 1
         rows[test] += 1
-        left.add(nodeid if replays else nodeid.replace(group, group.replace("as it is", REPLAYING)))
+        left.add(nodeid if replays else nodeid.replace(mesh, mesh.replace("as it is", REPLAYING)))
     return left
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import group_of, left_to_nightly, position_of
+from tests.conftest import OWN_MESHES, group_of, left_to_nightly, mesh_of, position_of
 
 
 @pytest.mark.parametrize(
@@ -12,11 +12,12 @@ from tests.conftest import group_of, left_to_nightly, position_of
         ("tests/mesh/test_loop.py::test_a[always replaying-alice-call0]", "always replaying"),
         ("tests/traces/test_traces.py::test_a[observed as it is]", "observed as it is"),
         ("tests/chaos/test_kill.py::test_a[observed always replaying-x]", "observed always replaying"),
+        ("tests/console/test_staff.py::test_a[as it is]", "tests/console"),
         ("tests/images/test_files.py::test_a[bank]", "tests/images"),
         ("tests/unit/test_decide.py::test_a[Unknown]", "tests/unit/test_decide.py"),
         ("tests/unit/test_decide.py::test_it_stays_as_it_is", "tests/unit/test_decide.py"),
     ],
-    ids="abcdefg",
+    ids="abcdefgh",
 )
 def test_tests_on_one_mesh_form_one_group(nodeid: str, group: str) -> None:
     assert group_of(nodeid) == group
@@ -33,7 +34,7 @@ def test_every_test_on_a_mesh_is_in_the_group_of_the_mesh(request: pytest.Fixtur
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         for fixture, wanted in (("laboratory", "{}"), ("observed", "observed {}")):
             if fixture in parameters:
-                assert group_of(item.nodeid) == wanted.format(parameters[fixture]), item.nodeid
+                assert group_of(item.nodeid) in (wanted.format(parameters[fixture]), *OWN_MESHES), item.nodeid
 
 
 def test_each_row_of_a_test_runs_on_one_of_its_two_meshes_and_rows_take_turns() -> None:
@@ -51,6 +52,6 @@ def test_other_tests_are_not_left_to_nightly_runs() -> None:
 
 def test_both_kinds_of_meshes_are_used_by_many_tests_of_a_run(request: pytest.FixtureRequest) -> None:
     """Checks the tests of this run, if it has tests on meshes."""
-    groups = [group_of(item.nodeid) for item in request.session.items]
-    once, replaying = groups.count("as it is"), groups.count("always replaying")
+    meshes = [mesh_of(item.nodeid) for item in request.session.items]
+    once, replaying = meshes.count("as it is"), meshes.count("always replaying")
     assert once + replaying < 20 or min(once, replaying) > (once + replaying) // 3
