@@ -15,6 +15,13 @@ from switchboard.gateway.api import AuthenticatedRoute, token_of, unauthorized
 from switchboard.gateway.body import BODY_MAX_BYTES
 from switchboard.gateway.identity import TokenRefused, TokenVerifier
 from switchboard.gateway.mcp_calls import Context, call_tool
+from switchboard.gateway.mcp_resources import (
+    get_prompt,
+    list_prompts,
+    list_resources,
+    list_templates,
+    read_resource,
+)
 from switchboard.gateway.mcp_tools import INSTRUCTIONS, TOOLS
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.settings import MCP_PATH
@@ -91,6 +98,11 @@ def create_server() -> Server[Any]:
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=list_resources,
+        on_list_resource_templates=list_templates,
+        on_read_resource=read_resource,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
     )
     # The library's own spans would take their parent and their names from the client's words. Ours are in mcp_calls.
     server.middleware.clear()

@@ -266,7 +266,7 @@ async def confirm(call: Call, given: Decide) -> Result:
         return await take_decision(call, asked)
     caller = call.in_session(given.session_id)
     if call.elicits:
-        question = (await read_status(call, caller, given.session_id)).confirmation
+        question = (await read_status(call.sessions, caller, given.session_id)).confirmation
         # A question that is closed is not asked again: the session repeats the reply to a yes, or refuses.
         if question is not None and question.held_id == given.held_id:
             return ask_person(given.session_id, question)
@@ -299,13 +299,13 @@ async def decide(
 
 
 async def status(call: Call, given: InSession) -> Result:
-    found = await read_status(call, call.in_session(given.session_id), given.session_id)
+    found = await read_status(call.sessions, call.in_session(given.session_id), given.session_id)
     return complete(found)
 
 
-async def read_status(call: Call, caller: Caller, session_id: str) -> SessionStatus:
+async def read_status(sessions: SessionClient, caller: Caller, session_id: str) -> SessionStatus:
     payload = CustomerRequest(customer_id=caller.customer_id, signed_in=caller.signed_in)
-    return SessionStatus.model_validate_json(await call.sessions.read(session_id, "status", payload))
+    return SessionStatus.model_validate_json(await sessions.read(session_id, "status", payload))
 
 
 async def transcript(call: Call, given: Page) -> Result:
@@ -378,15 +378,22 @@ def refusal(problem: Problem) -> CallToolResult:
 
 
 def tool_span(context: Context, tool: str) -> AbstractContextManager[Span]:
-    """Open the span of a call, by OpenTelemetry's conventions for MCP. A trace that the client names is ignored."""
+    """Open the span of a call, by OpenTelemetry's conventions for MCP."""
+    attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool}
+    return request_span(context, "tools/call", tool, attributes)
+
+
+def request_span(
+    context: Context, method: str, target: str = "", more: Mapping[str, str] | None = None
+) -> AbstractContextManager[Span]:
+    """Open the span of a request, by OpenTelemetry's conventions for MCP. A trace that the client names is ignored."""
     attributes = {
-        "mcp.method.name": "tools/call",
+        "mcp.method.name": method,
         "mcp.protocol.version": context.protocol_version,
-        "gen_ai.operation.name": "execute_tool",
-        "gen_ai.tool.name": tool,
+        **(more or {}),
     }
     return tracer.start_as_current_span(
-        f"tools/call {tool}",
+        f"{method} {target}".rstrip(),
         kind=SpanKind.SERVER,
         attributes=attributes,
         record_exception=False,

@@ -210,7 +210,7 @@ BODIES: dict[str, tuple[Any, dict[str, str], tuple[int, ...]]] = {
     "unknown version": (ASK, {"mcp-protocol-version": "2099-01-01"}, (400,)),
     "names another tool in its header": (ASK, {"mcp-name": "status"}, (400,)),
     "names another method in its header": (ASK, {"mcp-method": "tools/list"}, (400,)),
-    "unknown method": ({**ASK, "method": "resources/read"}, {}, (400, 404)),
+    "unknown method": ({**ASK, "method": "tasks/list"}, {}, (400, 404)),
     "unknown tool": (called("pay", {"to": "me"}), {}, (400,)),
 }
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from mcp.shared.exceptions import MCPError
+from mcp.types import TextContent, TextResourceContents
 
 from switchboard.testing import JSON, calls, says, scene
 from tests.gateway.front import Gateway, Visitor, open_gateway
@@ -64,6 +65,41 @@ async def test_a_conversation_goes_on_in_the_session_of_its_first_answer(gateway
         assert data(await client.call_tool("status", session))["turns_total"] == 2
         page = data(await client.call_tool("transcript", {**session, "after": 1, "limit": 1}))
     assert ([turn["turn"] for turn in page["turns"]], page["turns_total"]) == ([2], 2)
+
+
+@BOTH
+async def test_transcript_is_a_resource_of_its_customer_only(gateway: Gateway, mode: str) -> None:
+    await plays_a_payment(gateway, unique())
+    visitor = gateway.visitor()
+    uri = f"switchboard://sessions/{visitor.session}/transcript"
+    async with mcp_client(visitor, mode) as client:
+        await client.call_tool("ask", {"text": "hello", "session_id": visitor.session})
+        (template,) = (await client.list_resource_templates()).resource_templates
+        assert template.uri_template.format(session_id=visitor.session) == uri
+        assert (await client.list_resources()).resources == []
+        (content,) = (await client.read_resource(uri)).contents
+        assert isinstance(content, TextResourceContents)
+        page = data(await client.call_tool("transcript", {"session_id": visitor.session, "limit": 50}))
+        assert (json.loads(content.text), content.mime_type) == (page, "application/json")
+        with pytest.raises(MCPError, match="There is no such resource"):
+            await client.read_resource("file:///etc/passwd")
+    async with mcp_client(gateway.visitor("mallory"), mode) as client:
+        with pytest.raises(MCPError) as forbidden:
+            await client.read_resource(uri)
+    assert forbidden.value.error.data["status"] == 403
+
+
+@BOTH
+async def test_prompt_begins_a_conversation(gateway: Gateway, mode: str) -> None:
+    async with mcp_client(gateway.visitor(), mode) as client:
+        (prompt,) = (await client.list_prompts()).prompts
+        assert [argument.name for argument in prompt.arguments or ()] == ["request"]
+        (message,) = (await client.get_prompt(prompt.name, {"request": "cancel order {A-1}"})).messages
+        assert isinstance(message.content, TextContent)
+        assert "customer service: cancel order {A-1}\n" in message.content.text
+        for name, arguments in (("another", {"request": "x"}), (prompt.name, {"request": " "})):
+            with pytest.raises(MCPError, match="There is no such prompt"):
+                await client.get_prompt(name, arguments)
 
 
 @BOTH

@@ -16,53 +16,51 @@ PROGRAM = ("--import", str(PROJECT / "tests/mcp/with_glob.mjs"), str(PROJECT / "
 PAGE = PROJECT / "docs/build/mcp-server.md"
 ALL_WITHIN_S = 120
 
-FIXTURE = "calls a tool of the program's own example server"
-NO_SESSIONS = "needs an MCP session, which a server may have; this one has none, so that any replica can answer"
-NOT_OFFERED = "this server has tools only, and declares no {}"
+FIXTURE = "calls the tool `{}` of the suite's own example server"
+NO_SESSIONS = (
+    "calls the tool `test_reconnection` of the suite's own example server, in an MCP session; this server has no"
+    " sessions, so that any replica answers"
+)
+PARALLEL = "needs an MCP session, which a server may have; this one has none, so that any replica answers"
+RESOURCE = "reads `{}` of the suite's own example server; this server has transcripts"
+NO_SUBSCRIPTIONS = (
+    "needs updates over a stream that belongs to an MCP session; this server does not declare `subscribe`, and viewers"
+    " follow a conversation over the HTTP API"
+)
+PROMPT = "gets `{}` of the suite's own example server; this server has `customer_service`"
 
 EXCEPTIONS = {
-    **dict.fromkeys(
-        (
-            "tools-call-simple-text",
-            "tools-call-image",
-            "tools-call-audio",
-            "tools-call-embedded-resource",
-            "tools-call-mixed-content",
-            "tools-call-with-logging",
-            "tools-call-error",
-            "tools-call-with-progress",
-            "tools-call-sampling",
-            "tools-call-elicitation",
-            "json-schema-2020-12",
-            "elicitation-sep1034-defaults",
-            "elicitation-sep1330-enums",
-        ),
-        FIXTURE,
+    "tools-call-simple-text": FIXTURE.format("test_simple_text"),
+    "tools-call-image": FIXTURE.format("test_image_content"),
+    "tools-call-audio": FIXTURE.format("test_audio_content"),
+    "tools-call-embedded-resource": FIXTURE.format("test_embedded_resource"),
+    "tools-call-mixed-content": FIXTURE.format("test_multiple_content_types"),
+    "tools-call-with-logging": FIXTURE.format("test_tool_with_logging"),
+    "tools-call-error": FIXTURE.format("test_error_handling"),
+    "tools-call-with-progress": FIXTURE.format("test_tool_with_progress"),
+    "tools-call-sampling": FIXTURE.format("test_sampling"),
+    "tools-call-elicitation": FIXTURE.format("test_elicitation"),
+    "json-schema-2020-12": FIXTURE.format("json_schema_2020_12_tool"),
+    "elicitation-sep1034-defaults": FIXTURE.format("test_elicitation_sep1034_defaults"),
+    "elicitation-sep1330-enums": FIXTURE.format("test_elicitation_sep1330_enums"),
+    "server-sse-polling": NO_SESSIONS,
+    "server-sse-multiple-streams": PARALLEL,
+    "resources-read-text": RESOURCE.format("test://static-text"),
+    "resources-read-binary": RESOURCE.format("test://static-binary"),
+    "resources-templates-read": RESOURCE.format("test://template/123/data"),
+    "resources-subscribe": NO_SUBSCRIPTIONS,
+    "resources-unsubscribe": NO_SUBSCRIPTIONS,
+    "prompts-get-simple": PROMPT.format("test_simple_prompt"),
+    "prompts-get-with-args": PROMPT.format("test_prompt_with_arguments"),
+    "prompts-get-embedded-resource": PROMPT.format("test_prompt_with_embedded_resource"),
+    "prompts-get-with-image": PROMPT.format("test_prompt_with_image"),
+    "logging-set-level": (
+        "sets a level for a session; this server has no sessions and sends no log messages, and 2026-07-28 has removed"
+        " the request"
     ),
-    **dict.fromkeys(("server-sse-polling", "server-sse-multiple-streams"), NO_SESSIONS),
-    **dict.fromkeys(
-        (
-            "resources-list",
-            "resources-read-text",
-            "resources-read-binary",
-            "resources-templates-read",
-            "resources-subscribe",
-            "resources-unsubscribe",
-        ),
-        NOT_OFFERED.format("resources"),
+    "completion-complete": (
+        "completes an argument of `test_prompt_with_arguments`; this server's arguments are free text and secret ids"
     ),
-    **dict.fromkeys(
-        (
-            "prompts-list",
-            "prompts-get-simple",
-            "prompts-get-with-args",
-            "prompts-get-embedded-resource",
-            "prompts-get-with-image",
-        ),
-        NOT_OFFERED.format("prompts"),
-    ),
-    "logging-set-level": NOT_OFFERED.format("logging"),
-    "completion-complete": NOT_OFFERED.format("completions"),
 }
 """Scenarios that this server is not meant to pass, and why."""
 
