@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from switchboard.agent import Agent
 from switchboard.contract import FromIdentity, NoInput, PersonalInput, Resolved, Text, Tool, ToolInput
-from switchboard.mcp_server import Caller, McpServer, McpTool
+from switchboard.mcp_server import Caller, ClientCredentials, McpServer, McpTool
 from switchboard.messages import WireModel
 from switchboard.text import Line, Name, Paragraph, quoted
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Agent",
     "Caller",
+    "ClientCredentials",
     "FromIdentity",
     "Line",
     "McpServer",

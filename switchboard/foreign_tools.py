@@ -19,7 +19,7 @@ from switchboard.contract import (
     schema_fields,
 )
 from switchboard.mcp_server import ANSWERS, McpServer, McpTool
-from switchboard.messages import WireModel
+from switchboard.messages import WireModel, added_later
 from switchboard.schemas import compact
 from switchboard.text import message_text, quoted
 from switchboard.words import OthersWords, mark
@@ -91,6 +91,9 @@ class FoundTool(WireModel):
     digest: str = ""
     problem: str = ""
     """Why the tool cannot be offered, as one sentence."""
+
+    as_task: Literal["forbidden", "optional", "required"] = added_later("forbidden")
+    """Whether a server of 2025 carries calls out as tasks. One of 2026 decides it for each call."""
 
 
 class Catalog(WireModel):
@@ -311,6 +314,8 @@ def problem_with(
         return f"{server.name} has no such tool"
     if listed.problem:
         return listed.problem
+    if listed.as_task == "required" and server.command:
+        return "it runs only as a task, which outlives a command; give the server a url="
     if declared.digest and declared.digest != listed.digest:
         return f"it has changed: its digest is {listed.digest} instead of the declared one"
     schema = json.loads(listed.schema_text)
@@ -391,4 +396,4 @@ def not_available(missing: Sequence[str]) -> str:
     return f"Not available at the moment: {'; '.join(missing)}. Say so if the customer needs one of them."
 
 
-Kind = Literal["done", "failed", "asked", "unreached", "lost"]
+Kind = Literal["done", "failed", "asked", "unreached", "lost", "working"]

@@ -12,6 +12,9 @@ from switchboard.messages import WireModel
 CALL_TIMEOUT = timedelta(seconds=60)
 """How long a server may take to answer one call, by default."""
 
+TASK_TIMEOUT = timedelta(hours=24)
+"""How long a server may work on a call that it goes on with as a task, by default."""
+
 ANSWERS = "answers"
 """The argument of the customer's answers to a server's questions."""
 
@@ -39,6 +42,41 @@ class Caller(WireModel):
 
 
 Authorize = Callable[[Caller | None], Awaitable[Mapping[str, str]]]
+Provider = Callable[[str, Caller | None], Any]
+
+
+@dataclass(frozen=True)
+class ClientCredentials:
+    """Gets a server's tokens by OAuth as this mesh itself, without a person: the grant `client_credentials`.
+
+    The MCP server says where its authorization server is, and which scopes a token needs. A token is kept in memory
+    until the server refuses it. Secrets are read when a token is needed, so they can be rotated.
+
+    Raises:
+        ValueError: At import, if the declaration cannot be used. The message says how to fix it.
+    """
+
+    issuer: str | Callable[[], str]
+    """The authorization server that gave the credentials. They are sent to no other one, whatever a server says."""
+
+    client_id: str | Callable[[], str]
+    secret: Callable[[], str] | None = field(default=None, repr=False)
+    """Returns the client's secret, such as from a file: `lambda: Path("/run/secrets/shop").read_text().strip()`."""
+
+    private_key: Callable[[], str] | None = field(default=None, repr=False)
+    """Returns the private key in PEM form with which the client signs its requests (RFC 7523), in place of a secret."""
+
+    algorithm: str = "RS256"
+    """With which the private key signs."""
+
+    secret_in_body: bool = False
+    """Whether the secret is sent in the body (`client_secret_post`) and not as basic authentication."""
+
+    def __post_init__(self) -> None:
+        if (self.secret is None) == (self.private_key is None):
+            raise ValueError("client credentials: give either secret= or private_key=")
+        if isinstance(self.issuer, str) and not self.issuer.startswith(("http://", "https://")):
+            raise ValueError(f"client credentials: issuer must be the address of a server, not {self.issuer!r}")
 
 
 @dataclass(frozen=True)
@@ -169,7 +207,16 @@ class McpServer:
     journal. It gets None when the tools are listed."""
 
     timeout: timedelta = CALL_TIMEOUT
-    """How long the server may take to answer one call."""
+    """How long the server may take to answer one call. A call that the server goes on with as a task (MCP tasks) is
+    waited for as long as this; then the turn goes on, and the result is sent to the customer as a message."""
+
+    task_timeout: timedelta = TASK_TIMEOUT
+    """How long a task may take. Then it is cancelled, and the customer is told."""
+
+    oauth: ClientCredentials | Provider | None = None
+    """How tokens are got by OAuth, in place of `authorize`. Either client credentials, or a function of the server's
+    address and of the caller, who is None when the tools are listed. It is called for each connection, and returns an
+    `httpx2.Auth`, such as a provider of the MCP SDK with your own storage of tokens."""
 
     def __post_init__(self) -> None:
         problem = self._problem()
@@ -195,8 +242,8 @@ class McpServer:
         """Return why the server cannot be declared so, if so."""
         if not SERVER_NAME.fullmatch(self.name):
             return "a name must be a capital letter and up to 47 letters or digits"
-        if self.timeout <= timedelta(0):
-            return "timeout must be positive"
+        if self.timeout <= timedelta(0) or self.task_timeout <= timedelta(0):
+            return "timeout and task_timeout must be positive"
         return self._problem_with_address() or self._problem_with_tools()
 
     def _problem_with_address(self) -> str | None:
@@ -206,8 +253,10 @@ class McpServer:
             return f"url must begin with http:// or https://, not {self.url!r}"
         if isinstance(self.command, str):
             return "command must be a tuple: the program and its arguments"
-        if self.command and self.authorize is not None:
-            return "authorize= is for servers with url=. Pass a command's credentials by environment="
+        if self.command and (self.authorize is not None or self.oauth is not None):
+            return "authorize= and oauth= are for servers with url=. Pass a command's credentials by environment="
+        if self.authorize is not None and self.oauth is not None:
+            return "give either authorize= or oauth="
         return None
 
     def _problem_with_tools(self) -> str | None:

@@ -16,18 +16,32 @@ TOOL_ERROR = "tool_error"
 @contextmanager
 def mcp_call(parent: spans.HandlerSpan | None, tool: str, url: str) -> Iterator[Span]:
     """Trace one attempt at a call of a tool. `url` is empty for a server that speaks over a pipe."""
+    attributes: spans.Attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool}
+    with mcp_request(parent, "tools/call", url, tool, attributes) as span:
+        yield span
+
+
+@contextmanager
+def mcp_request(
+    parent: spans.HandlerSpan | None,
+    method: str,
+    url: str,
+    target: str = "",
+    more: spans.Attributes | None = None,
+) -> Iterator[Span]:
+    """Trace one request to a server. `target` is what it is about, if that may be shown."""
     attributes: spans.Attributes = {
-        "mcp.method.name": "tools/call",
-        "gen_ai.operation.name": "execute_tool",
-        "gen_ai.tool.name": tool,
+        "mcp.method.name": method,
         "network.transport": "tcp" if url else "pipe",
+        **(more or {}),
     }
     if url:
         address = urlsplit(url)
         attributes["network.protocol.name"] = "http"
         attributes["server.address"] = address.hostname or ""
         attributes["server.port"] = address.port or (443 if address.scheme == "https" else 80)
-    with spans.child_span(parent, f"tools/call {tool}", SpanKind.CLIENT, attributes) as span, use_span(span):
+    name = f"{method} {target}".rstrip()
+    with spans.child_span(parent, name, SpanKind.CLIENT, attributes) as span, use_span(span):
         yield span
 
 

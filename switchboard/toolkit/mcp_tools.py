@@ -27,4 +27,4 @@ class McpTools:
         except ModuleNotFoundError as error:
             raise ValueError(f"{EXTRA}. There is no module {error.name}") from error
         service = ForeignService(self.server)
-        return Served((service.service(),), (service.report,))
+        return Served(service.services(), (service.report,))

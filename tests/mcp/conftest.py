@@ -1,7 +1,9 @@
 """The mesh of these tests: sessions and an agent, the tools of MCP servers, and the servers as real processes."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from switchboard.local.process import Process, free_ports
 from switchboard.retry import RetryPolicy, retry
 from switchboard.runtime.mesh_file import MeshDefinition, MeshProject, ServiceDefinition
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
+from tests.mcp.declarations import EVERYTHING_PROGRAM, NODE_MODULES
 from tests.parts import PROJECT, need_restate_server
 
 DONE = says("Done.")
@@ -99,6 +102,26 @@ def shop_process(name: str, port: int, folder: Path, honours_key: bool) -> Proce
     return server_process(name, "shop", port, folder, SHOP_LOG=log, SHOP_HONOURS_KEY=honours)
 
 
+def workshop_process(port: int, folder: Path) -> Process:
+    return server_process("workshop", "workshop", port, folder, WORKSHOP_LOG=str(folder / "workshop.log"))
+
+
+class ReferenceServer(Process):
+    """The protocol's reference server over HTTP. It has no path that answers a GET with 200."""
+
+    async def _ready(self) -> bool:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            writer.close()
+            return True
+        return False
+
+
+def everything_process(port: int, folder: Path) -> Process:
+    command = ["node", str(NODE_MODULES / EVERYTHING_PROGRAM), "streamableHttp"]
+    return ReferenceServer("everything", command, {"PORT": str(port)}, port, "", folder / "everything.out")
+
+
 KINDS = [pytest.param(False, id="mcp"), pytest.param(True, id="mcp replaying", marks=pytest.mark.slow)]
 
 
@@ -106,16 +129,20 @@ KINDS = [pytest.param(False, id="mcp"), pytest.param(True, id="mcp replaying", m
 async def mcp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[McpMesh]:
     need_restate_server()
     folder = tmp_path_factory.mktemp("mcp")
-    shop_port, depot_port, bad_port = free_ports(3)
+    shop_port, depot_port, bad_port, workshop_port, everything_port = free_ports(5)
     servers = {
         "shop": shop_process("shop", shop_port, folder, honours_key=True),
         "depot": shop_process("depot", depot_port, folder, honours_key=False),
         "bad": server_process("bad", "bad_server", bad_port, folder),
+        "workshop": workshop_process(workshop_port, folder),
+        "everything": everything_process(everything_port, folder),
     }
     environment = {
         "SHOP_PORT": str(shop_port),
         "DEPOT_PORT": str(depot_port),
         "BAD_PORT": str(bad_port),
+        "WORKSHOP_PORT": str(workshop_port),
+        "EVERYTHING_PORT": str(everything_port),
         "SHOP_LOG": str(folder / "till.log"),
         "SHOP_HONOURS_KEY": "1",
     }

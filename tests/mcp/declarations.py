@@ -10,8 +10,9 @@ from tests.mcp.bad_server import FAULTS, SILENT
 from tests.parts import PROJECT
 
 NODE_MODULES = PROJECT / "node_modules"
+EVERYTHING_PROGRAM = "@modelcontextprotocol/server-everything/dist/index.js"
 KINDS = ("read", "write")
-REFUSED = ("read_broken_schema", "read_long_schema", "read_identity", "read_missing")
+REFUSED = ("read_broken_schema", "read_long_schema", "read_identity", "read_missing", "read_twice")
 SECRET = "sesame-0815"
 
 
@@ -67,7 +68,13 @@ QUICK = timedelta(seconds=2)
 BAD = McpServer(
     "Bad",
     url=lambda: url("BAD_PORT"),
-    tools=(*(f"{kind}_{fault}" for kind in KINDS for fault in FAULTS), "read_injects", "read_lies", *REFUSED),
+    tools=(
+        *(f"{kind}_{fault}" for kind in KINDS for fault in FAULTS),
+        "read_injects",
+        "read_lies",
+        "read_shifty",
+        *REFUSED,
+    ),
 )
 """Does everything wrong, over HTTP."""
 
@@ -98,7 +105,7 @@ SLOW_PIPE = McpServer(
 
 EVERYTHING = McpServer(
     "Everything",
-    command=("node", str(NODE_MODULES / "@modelcontextprotocol/server-everything/dist/index.js"), "stdio"),
+    command=("node", str(NODE_MODULES / EVERYTHING_PROGRAM), "stdio"),
     tools=(
         "echo",
         "get-sum",
@@ -111,7 +118,52 @@ EVERYTHING = McpServer(
 )
 """The reference server of the protocol, which others wrote in another language."""
 
-SERVERS = (SHOP, DEPOT, TILL, GONE, BAD, SLOW, BAD_PIPE, SLOW_PIPE, EVERYTHING)
+WORKSHOP = McpServer(
+    "Workshop",
+    url=lambda: url("WORKSHOP_PORT"),
+    timeout=timedelta(seconds=30),
+    authorize=authorize,
+    tools=(
+        "build",
+        "measure",
+        McpTool("paint", asks=True, consent=False),
+        "quote",
+    ),
+)
+"""Goes on with calls as tasks, as servers of 2026 do."""
+
+BACKYARD = McpServer(
+    "Backyard",
+    url=lambda: url("WORKSHOP_PORT"),
+    timeout=timedelta(seconds=1),
+    tools=(
+        McpTool("build", alias="late_build"),
+        McpTool("measure", alias="late_measure"),
+        McpTool("paint", alias="late_paint", asks=True, consent=False),
+    ),
+)
+"""The same server, which turns do not wait for."""
+
+OVERDUE = McpServer(
+    "Overdue",
+    url=lambda: url("WORKSHOP_PORT"),
+    timeout=timedelta(seconds=1),
+    task_timeout=timedelta(seconds=2),
+    tools=(McpTool("build", alias="overdue_build"),),
+)
+"""The same server, whose tasks are soon too late."""
+
+RESEARCH = McpServer(
+    "Research",
+    url=lambda: url("EVERYTHING_PORT"),
+    tools=(
+        McpTool("simulate-research-query", alias="research", asks=True, consent=False),
+        McpTool("echo", "say_again"),
+    ),
+)
+"""The reference server over HTTP, whose tasks belong to MCP sessions, as those of 2025 do."""
+
+SERVERS = (SHOP, DEPOT, TILL, GONE, BAD, SLOW, BAD_PIPE, SLOW_PIPE, EVERYTHING, WORKSHOP, BACKYARD, OVERDUE, RESEARCH)
 
 desk = Agent(
     name="Desk",

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from switchboard.foreign_tools import DESCRIPTION_MAX_CHARS
+from switchboard.foreign_tools import CHANGED, DESCRIPTION_MAX_CHARS
 from switchboard.testing import JSON, says, scene
-from switchboard.toolkit.mcp.client import ANSWER_MAX_BYTES
+from switchboard.toolkit.mcp.failures import ANSWER_MAX_BYTES
 from switchboard.words import BEGIN, END
 from tests.mcp.conftest import McpMesh
 from tests.mcp.declarations import QUICK, REFUSED, SECRET
@@ -107,6 +107,7 @@ async def test_what_is_no_text_is_described(mcp: McpMesh) -> None:
 NO_ANSWER = f"did not answer within {QUICK.total_seconds():g} s"
 UNREADABLE = "sent an answer that cannot be read"
 ENDED = "ended the connection without an answer"
+REDIRECTED = "sent the request to another address, which was not followed"
 TOO_LONG = f"sent an answer of more than {ANSWER_MAX_BYTES} bytes, which was not read"
 ROWS = {
     "read_hang": f"Slow {NO_ANSWER}",
@@ -124,6 +125,15 @@ ROWS = {
     "read_error": "Bad reported an error of its own",
     "write_error": "Bad reported an error of its own",
 }
+MORE_ROWS = {
+    "read_trickle": f"Slow {NO_ANSWER}",
+    "write_trickle": f"Slow {NO_ANSWER}",
+    "read_flood": f"Slow {NO_ANSWER}",
+    "write_flood": f"Slow {NO_ANSWER}",
+    "read_redirect": f"Bad {REDIRECTED}",
+    "write_redirect": f"Bad {REDIRECTED}",
+    "read_shifty": CHANGED.format(name="read_shifty", server="Bad"),
+}
 PIPE_ROWS = {
     "pipe_huge": f"BadPipe {ENDED}",
     "pipe_disconnect": f"BadPipe {ENDED}",
@@ -133,7 +143,7 @@ PIPE_ROWS = {
 }
 
 
-@pytest.mark.parametrize("rows", [ROWS, PIPE_ROWS], ids=["over HTTP", "over a pipe"])
+@pytest.mark.parametrize("rows", [ROWS, MORE_ROWS, PIPE_ROWS], ids=["over HTTP", "endless or moved", "over a pipe"])
 async def test_bad_servers_fail_with_a_sentence_and_the_turn_goes_on(mcp: McpMesh, rows: dict[str, str]) -> None:
     made = await mcp.results(mcp.customer(), *((name, {}) for name in rows))
     assert len(made) == len(rows)
@@ -167,6 +177,7 @@ async def test_model_sees_declared_tools_only_and_foreign_words_in_marks(mcp: Mc
         "read_missing (Bad has no such tool)",
         "read_identity (the model could set 'customerId' and thereby choose the customer; fill it with identity=)",
         "read_long_schema (its schema is longer than 16384 bytes)",
+        "read_twice (it is listed twice)",
     ):
         assert sentence in told, told[-3000:]
 

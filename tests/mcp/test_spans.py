@@ -10,7 +10,8 @@ from opentelemetry.trace import SpanKind
 
 from switchboard import McpServer
 from switchboard.telemetry import spans
-from switchboard.toolkit.mcp.client import Attempt, call_once
+from switchboard.toolkit.mcp.client import call_once
+from switchboard.toolkit.mcp.outcomes import Attempt
 from tests.mcp.declarations import PIPE
 
 WORDS = ("boom", "a word", "no list", "nothing to see")

@@ -54,7 +54,7 @@ def test_wrong_tool_is_refused(options: dict[str, Any], sentence: str) -> None:
         ({"url": URL, "tools": ("a", "a")}, "two of its tools have the name 'a'"),
         ({"url": URL, "tools": ("a-b", "a_b")}, "two of its tools have the alias 'a_b'"),
         ({"url": URL, "tools": ("a",), "timeout": timedelta(0)}, "timeout must be positive"),
-        ({"command": ("node",), "tools": ("a",), "authorize": print}, "authorize= is for servers with url="),
+        ({"command": ("node",), "tools": ("a",), "authorize": print}, "authorize= and oauth= are for servers"),
     ],
 )
 def test_wrong_server_is_refused(options: dict[str, Any], sentence: str) -> None:
@@ -78,6 +78,7 @@ def test_agent_may_have_some_tools_of_a_server() -> None:
 
 def test_service_has_a_handler_and_a_check_for_each_tool() -> None:
     shop = McpServer("Shop", url=URL, tools=("get-order", McpTool("refund", alias="pay_back")))
-    (service,) = McpTools(shop).served(lambda own="": []).services
+    service, tasks = McpTools(shop).served(lambda own="": []).services
+    assert (tasks.name, sorted(tasks.handlers)) == ("ShopTasks", ["drop", "keep", "take", "watch"])
     names = ["discover", "check_get_order", "get_order", "check_pay_back", "pay_back"]
     assert (service.name, sorted(service.handlers)) == ("Shop", sorted(names))

@@ -12,6 +12,7 @@ import switchboard
 PUBLIC = {
     "Agent",
     "Caller",
+    "ClientCredentials",
     "FromIdentity",
     "Line",
     "McpServer",

@@ -1,27 +1,18 @@
-"""One connection to an MCP server: lists its tools, or makes one call. Bounded in time and size; never raises for what
-a server does wrong."""
+"""Lists the tools of an MCP server, or makes one attempt at a call. Never raises for what a server does wrong."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
-import httpx2
-from mcp import Client, MCPError
+from mcp import MCPError
+from mcp.client.auth import OAuthFlowError
 from mcp.client.session import ClientRequestContext, ClientSession
-from mcp.client.streamable_http import streamable_http_client
 from mcp.shared import _otel
 from mcp_types import (
-    CONNECTION_CLOSED,
     HEADER_MISMATCH,
     INVALID_PARAMS,
-    INVALID_REQUEST,
     METHOD_NOT_FOUND,
-    PARSE_ERROR,
-    REQUEST_TIMEOUT,
     URL_ELICITATION_REQUIRED,
     CallToolRequest,
     CallToolRequestParams,
@@ -29,28 +20,28 @@ from mcp_types import (
     ElicitationRequiredErrorData,
     ElicitResult,
     ErrorData,
-    Implementation,
     InputRequest,
     InputRequiredResult,
     InputResponse,
     PaginatedRequestParams,
+    TaskMetadata,
     Tool,
 )
 from opentelemetry.trace import NoOpTracer, Span
 from pydantic import TypeAdapter, ValidationError
 
-from switchboard.foreign_tools import Catalog, FoundTool, Kind, found_tool
+from switchboard.foreign_tools import Catalog, FoundTool, found_tool
 from switchboard.mcp_key import IDEMPOTENCY_META
 from switchboard.mcp_server import McpServer
-from switchboard.messages import WireModel
 from switchboard.telemetry.mcp_call import TOOL_ERROR, mcp_call, record_failure, record_version
 from switchboard.telemetry.spans import HandlerSpan
 from switchboard.toolkit.mcp.arguments import problem_with_schema
+from switchboard.toolkit.mcp.connection import CONNECT_TIMEOUT, Connection, TaskCreated, connected, url_of
 from switchboard.toolkit.mcp.elicitation import Questions, link_text
+from switchboard.toolkit.mcp.failures import Refused, is_timeout, kinds_of, reason, singles
+from switchboard.toolkit.mcp.outcomes import Attempt, Outcome, RunningTask, secrets_in
 from switchboard.toolkit.mcp.results import brief, cut, result_text, without_secrets
-from switchboard.toolkit.mcp.settings import variables
-from switchboard.toolkit.mcp.stdio import stdio_transport
-from switchboard.version import VERSION
+from switchboard.toolkit.mcp.task_results import TaskCreatedIn2025
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +49,10 @@ logger = logging.getLogger(__name__)
 logging.getLogger("mcp.client").setLevel(logging.CRITICAL)
 _otel._tracer = NoOpTracer()
 
-ANSWER_MAX_BYTES = 2 * 1024 * 1024
-"""Of one answer of a server, before it is read. A longer one is not read."""
-
-CONNECT_TIMEOUT = timedelta(seconds=10)
-"""For a server to accept the connection, and to answer each request before the call."""
-
 PAGES_MAX = 20
 """Of a list of tools."""
 
+TWICE = "it is listed twice"
 KEY_HEADER = "Idempotency-Key"
 
 NOT_DONE_CODES = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, HEADER_MISMATCH})
@@ -75,121 +61,11 @@ NOT_DONE_CODES = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, HEADER_MISMATCH})
 ROUNDS_MAX = 3
 """Of questions that a server asks one after the other in one call."""
 
-ANSWER: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(CallToolResult | InputRequiredResult)
-
-UNREADABLE_CODES = frozenset({PARSE_ERROR, INVALID_REQUEST})
-
-UNAUTHORIZED = frozenset({401, 403})
-
-
-class Outcome(WireModel):
-    """How one attempt at a call ended.
-
-    `done`: `text` is the result. `failed`: the server says that it was not done. `asked`: the server asks the customer
-    something, and was told that the question is dismissed for now. `unreached`: the call was not sent.
-    `lost`: the call was sent, and it is not known whether it was done.
-    """
-
-    kind: Kind
-    text: str
-    again: bool = True
-    """False if a further attempt would only cost time."""
-
-    others: bool = False
-    """Whether `text` has other people's words."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What one attempt at a call sends. `secrets` are the values of `headers`, which must appear nowhere."""
-
-    tool: str
-    arguments: Mapping[str, Any]
-    key: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    asks: bool = False
-    answers: Mapping[str, Any] | None = None
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        values = [*self.headers.values(), *(value.partition(" ")[2] for value in self.headers.values())]
-        return tuple(sorted({value for value in values if len(value) > 3}, key=len, reverse=True))
-
-
-class TooLong(httpx2.TransportError):
-    """An answer is longer than ANSWER_MAX_BYTES."""
-
-
-class Refused(httpx2.TransportError):
-    """The server refuses the credentials."""
-
-
-class BoundedStream(httpx2.AsyncByteStream):
-    """The body of an answer, up to ANSWER_MAX_BYTES."""
-
-    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
-        self.inner = inner
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = ANSWER_MAX_BYTES
-        async for part in self.inner:
-            left -= len(part)
-            if left < 0:
-                raise TooLong(f"the answer is longer than {ANSWER_MAX_BYTES} bytes")
-            yield part
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()
-
-
-class BoundedTransport(httpx2.AsyncHTTPTransport):
-    """Sends requests, and bounds what is read of each answer."""
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await super().handle_async_request(request)
-        if response.status_code in UNAUTHORIZED:
-            await response.aclose()
-            raise Refused(f"status {response.status_code}")
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = BoundedStream(response.stream)
-        return response
-
-
-def url_of(server: McpServer) -> str:
-    return server.url() if callable(server.url) else server.url
-
-
-@asynccontextmanager
-async def connected(
-    server: McpServer, headers: Mapping[str, str], questions: Questions | None = None
-) -> AsyncIterator[ClientSession]:
-    """Connect to a server, and agree on a protocol version. Raises whatever the transports raise.
-
-    The server is told that it may ask the customer something only if there are `questions`.
-    """
-    if server.command:
-        given = variables(server.environment)
-        async with session(stdio_transport(server.command, given, ANSWER_MAX_BYTES), questions) as opened:
-            yield opened
-        return
-    timeout = httpx2.Timeout(CONNECT_TIMEOUT.total_seconds(), read=server.timeout.total_seconds())
-    async with httpx2.AsyncClient(headers=dict(headers), timeout=timeout, transport=BoundedTransport()) as http:
-        transport = streamable_http_client(url_of(server), http_client=http, max_sse_event_size=ANSWER_MAX_BYTES)
-        async with session(transport, questions) as opened:
-            yield opened
-
-
-@asynccontextmanager
-async def session(transport: Any, questions: Questions | None) -> AsyncIterator[ClientSession]:
-    client = Client(
-        transport,
-        cache=None,
-        read_timeout_seconds=CONNECT_TIMEOUT.total_seconds(),
-        client_info=Implementation(name="switchboard", version=VERSION),
-        elicitation_callback=questions.reply if questions else None,
-    )
-    async with client:
-        yield client.session
+Answer = CallToolResult | InputRequiredResult | TaskCreated | TaskCreatedIn2025
+ANSWER: TypeAdapter[CallToolResult | InputRequiredResult | TaskCreated] = TypeAdapter(
+    CallToolResult | InputRequiredResult | TaskCreated
+)
+ANSWER_IN_2025: TypeAdapter[CallToolResult | TaskCreatedIn2025] = TypeAdapter(CallToolResult | TaskCreatedIn2025)
 
 
 async def list_tools(opened: ClientSession, wanted: Sequence[str]) -> tuple[FoundTool, ...]:
@@ -199,7 +75,9 @@ async def list_tools(opened: ClientSession, wanted: Sequence[str]) -> tuple[Foun
     for _ in range(PAGES_MAX):
         page = await opened.list_tools(params=PaginatedRequestParams(cursor=cursor))
         for tool in page.tools:
-            if tool.name in wanted and tool.name not in found:
+            if tool.name in found:
+                found[tool.name] = found[tool.name].model_copy(update={"problem": TWICE})
+            elif tool.name in wanted:
                 found[tool.name] = read_tool(tool)
         cursor = page.next_cursor
         if not cursor or len(found) == len(wanted):
@@ -216,10 +94,11 @@ def read_tool(tool: Tool) -> FoundTool:
         hints["idempotent"] = tool.annotations.idempotent_hint
     found = found_tool(tool.name, tool.description or "", tool.input_schema, hints)
     problem = found.problem or problem_with_schema(tool.input_schema)
-    return found.model_copy(update={"problem": problem}) if problem else found
+    as_task = (tool.execution.task_support if tool.execution else None) or "forbidden"
+    return found.model_copy(update={"problem": problem, "as_task": as_task})
 
 
-async def discover(server: McpServer, headers: Mapping[str, str]) -> Catalog:
+async def discover(server: McpServer, headers: Mapping[str, str], auth: Any = None) -> Catalog:
     """Return the declared tools that a server lists, or why it cannot be asked."""
     catalog: Catalog | None = None
     wanted = [tool.name for tool in server.declared]
@@ -227,8 +106,8 @@ async def discover(server: McpServer, headers: Mapping[str, str]) -> Catalog:
     questions = Questions(None) if any(tool.asks for tool in server.declared) else None
     try:
         with anyio.fail_after(CONNECT_TIMEOUT.total_seconds()):
-            async with connected(server, headers, questions) as opened:
-                catalog = Catalog(tools=await list_tools(opened, wanted))
+            async with connected(server, headers, questions, auth) as opened:
+                catalog = Catalog(tools=await list_tools(opened.session, wanted))
     except Exception as error:  # noqa: BLE001  # Its message may have other people's words, so only its type is logged.
         # Transports raise groups of errors of every kind. Which one it was goes into the log.
         if catalog is None:
@@ -246,7 +125,7 @@ async def call_once(server: McpServer, attempt: Attempt, check: Check, parent: H
     """Make one attempt at a call over a connection of its own. `parent` is the span of the handler."""
     with mcp_call(parent, attempt.tool, "" if server.command else url_of(server)) as span:
         outcome, kind = await connect_and_call(server, attempt, check, span)
-        if outcome.kind != "done":
+        if outcome.kind not in ("done", "working"):
             record_failure(span, kind)
     return outcome
 
@@ -257,29 +136,31 @@ async def connect_and_call(server: McpServer, attempt: Attempt, check: Check, sp
     sent = False
     kind = TOOL_ERROR
     headers = {**attempt.headers, KEY_HEADER: attempt.key}
+    secrets: list[str] = [*attempt.headers.values()]
     questions = Questions(attempt.answers)
     limit = CONNECT_TIMEOUT + server.timeout
     try:
         with anyio.fail_after(limit.total_seconds()):
-            async with connected(server, headers, questions if attempt.asks else None) as opened:
-                record_version(span, opened.protocol_version)
-                listed = await list_tools(opened, [attempt.tool])
+            async with connected(server, headers, questions if attempt.asks else None, attempt.auth) as opened:
+                record_version(span, opened.session.protocol_version)
+                listed = await list_tools(opened.session, [attempt.tool])
                 if problem := check(listed[0] if listed else None):
                     outcome, kind = Outcome(kind="failed", text=problem, again=False), "refused"
                 else:
                     sent = True
-                    outcome = read_result(await send_call(opened, server, attempt), attempt, questions)
+                    answer = await send_call(opened, server, attempt, listed[0].as_task)
+                    outcome = read_answer(answer, opened, questions, secrets)
     except Exception as error:  # noqa: BLE001  # Its message may have other people's words, so only its type is logged.
         # An error after the answer only says that the connection did not end well.
         if outcome is None:
             kind = kinds_of(error)
             logger.warning("MCP call %s of %s failed: %s", attempt.tool, server.name, kind)
-            outcome = failure(error, server, attempt, sent)
+            outcome = failure(error, server, secrets, sent)
     assert outcome is not None
     return outcome, kind
 
 
-async def send_call(opened: ClientSession, server: McpServer, attempt: Attempt) -> CallToolResult | None:
+async def send_call(opened: Connection, server: McpServer, attempt: Attempt, as_task: str) -> Answer | None:
     """Send the call, and return the answer; None if the server needs answers that the customer has not given.
 
     The SDK's `call_tool` would raise for an answer that breaks its schema.
@@ -287,20 +168,43 @@ async def send_call(opened: ClientSession, server: McpServer, attempt: Attempt) 
     parameters = CallToolRequestParams(
         name=attempt.tool, arguments=dict(attempt.arguments), _meta={IDEMPOTENCY_META: attempt.key}
     )
+    seconds = server.timeout.total_seconds()
+    if as_task != "forbidden" and opens_tasks_in_2025(opened):
+        return await send_in_2025(opened, server, parameters)
     for _ in range(ROUNDS_MAX):
-        answer = await opened.send_request(
-            CallToolRequest(params=parameters),
-            ANSWER,
-            request_read_timeout_seconds=server.timeout.total_seconds(),
+        answer = await opened.session.send_request(
+            CallToolRequest(params=parameters), ANSWER, request_read_timeout_seconds=seconds
         )
-        if isinstance(answer, CallToolResult):
+        if not isinstance(answer, InputRequiredResult):
             return answer
-        replies = {name: await reply_to(opened, name, asked) for name, asked in (answer.input_requests or {}).items()}
-        given = {name: reply for name, reply in replies.items() if isinstance(reply, ElicitResult)}
-        if len(given) < len(replies) or any(reply.action != "accept" for reply in given.values()):
+        wanted = answer.input_requests or {}
+        replies = {name: await reply_to(opened.session, name, asked) for name, asked in wanted.items()}
+        if not accepted(replies):
             return None
-        parameters = parameters.model_copy(update={"input_responses": given, "request_state": answer.request_state})
+        parameters = parameters.model_copy(update={"input_responses": replies, "request_state": answer.request_state})
     return None
+
+
+def opens_tasks_in_2025(opened: Connection) -> bool:
+    """Return whether a server of 2025 with an address offers to carry calls out as tasks."""
+    capabilities = opened.session.server_capabilities
+    tasks = capabilities.tasks if capabilities and opened.http and not opened.modern else None
+    return bool(tasks and tasks.requests and tasks.requests.tools and tasks.requests.tools.call)
+
+
+async def send_in_2025(opened: Connection, server: McpServer, parameters: CallToolRequestParams) -> Answer:
+    """Send a call that becomes a task, as servers of 2025 do it.
+
+    The SDK has the types of these tasks, but its session refuses the answer; so this goes to what it sends with.
+    """
+    ttl = int(server.task_timeout.total_seconds() * 1000)
+    given = parameters.model_copy(update={"task": TaskMetadata(ttl=ttl)})
+    raw = await opened.session._dispatcher.send_raw_request(
+        "tools/call",
+        given.model_dump(by_alias=True, mode="json", exclude_none=True),
+        {"timeout": server.timeout.total_seconds()},
+    )
+    return ANSWER_IN_2025.validate_python(raw, by_name=False)
 
 
 async def reply_to(opened: ClientSession, name: str, asked: InputRequest) -> InputResponse | ErrorData:
@@ -308,24 +212,57 @@ async def reply_to(opened: ClientSession, name: str, asked: InputRequest) -> Inp
     return await opened.dispatch_input_request(ClientRequestContext(session=opened, request_id=name), asked)
 
 
-def read_result(result: CallToolResult | None, attempt: Attempt, questions: Questions) -> Outcome:
+def accepted(replies: Mapping[str, InputResponse | ErrorData]) -> bool:
+    """Return whether all that a server asked is answered by the customer."""
+    return all(isinstance(reply, ElicitResult) and reply.action == "accept" for reply in replies.values())
+
+
+def read_answer(answer: Answer | None, opened: Connection, questions: Questions, secrets: list[str]) -> Outcome:
+    """Return what an answer says. Its MCP session is kept if a task goes on in it."""
+    secrets = [*secrets, *opened.secrets]
+    if isinstance(answer, TaskCreated):
+        return working(opened, answer.task_id, answer.poll_interval_ms)
+    if isinstance(answer, TaskCreatedIn2025):
+        return working(opened, answer.task.task_id, answer.task.poll_interval)
+    return read_result(answer if isinstance(answer, CallToolResult) else None, questions, secrets)
+
+
+def working(opened: Connection, task_id: str, poll_interval_ms: float | None) -> Outcome:
+    assert opened.http is not None
+    opened.http.keeps_session = True
+    task = RunningTask(
+        task_id=task_id,
+        version=opened.session.protocol_version or "",
+        session=opened.http.session,
+        poll_seconds=(poll_interval_ms or 0) / 1000,
+    )
+    return Outcome(kind="working", text="", task=task)
+
+
+def read_result(result: CallToolResult | None, questions: Questions, secrets: list[str]) -> Outcome:
     if questions.asked or result is None:
-        asked = "; ".join(questions.asked) or "something that this mesh does not support"
-        text = without_secrets(cut(f"asks the customer {asked}"), attempt.secrets)
-        return Outcome(kind="asked", text=text, again=False, others=True)
-    text = without_secrets(result_text(result), attempt.secrets)
+        return Outcome(kind="asked", text=asked_text(questions, secrets), again=False, others=True)
+    text = without_secrets(result_text(result), secrets_in(secrets))
     return Outcome(kind="failed" if result.is_error else "done", text=text, again=False, others=True)
 
 
-def failure(error: BaseException, server: McpServer, attempt: Attempt, sent: bool) -> Outcome:
+def asked_text(questions: Questions, secrets: list[str]) -> str:
+    asked = "; ".join(questions.asked) or "something that this mesh does not support"
+    return without_secrets(cut(f"asks the customer {asked}"), secrets_in(secrets))
+
+
+def failure(error: BaseException, server: McpServer, secrets: list[str], sent: bool) -> Outcome:
     """Return how an attempt without a result ended."""
     for single in singles(error):
         if isinstance(single, MCPError) and sent and single.code == URL_ELICITATION_REQUIRED:
             return Outcome(kind="asked", text=f"asks the customer {links_of(single)}", again=False, others=True)
         if isinstance(single, Refused) and sent:
             return Outcome(kind="failed", text=f"Not done: {server.name} refused the credentials.", again=False)
+        if isinstance(single, OAuthFlowError):
+            # Tokens are asked for before a request, or after the server refused it.
+            sent = False
         if isinstance(single, MCPError) and sent and single.code in NOT_DONE_CODES:
-            words = without_secrets(cut(brief(single.message)), attempt.secrets)
+            words = without_secrets(cut(brief(single.message)), secrets_in(secrets))
             return Outcome(kind="failed", text=words, again=False, others=True)
     timed_out = any(is_timeout(single) for single in singles(error))
     why = f"{server.name} {reason(error, server.timeout)}"
@@ -339,38 +276,3 @@ def links_of(error: MCPError) -> str:
     except ValidationError:
         return "to open a link, which it does not say"
     return cut("; ".join(link_text(each) for each in wanted))
-
-
-def singles(error: BaseException) -> list[BaseException]:
-    """Return the errors in a group of errors, at any depth."""
-    if isinstance(error, BaseExceptionGroup):
-        return [single for each in error.exceptions for single in singles(each)]
-    return [error]
-
-
-def is_timeout(error: BaseException) -> bool:
-    timed_out = isinstance(error, TimeoutError | httpx2.TimeoutException)
-    return timed_out or (isinstance(error, MCPError) and error.code == REQUEST_TIMEOUT)
-
-
-def reason(error: BaseException, limit: timedelta) -> str:
-    """Return in words of our own what a server did wrong."""
-    found = singles(error)
-    if any(is_timeout(each) for each in found):
-        return f"did not answer within {limit.total_seconds():g} s"
-    if any(isinstance(each, TooLong) for each in found):
-        return f"sent an answer of more than {ANSWER_MAX_BYTES} bytes, which was not read"
-    if any(isinstance(each, Refused) for each in found):
-        return "refused the credentials"
-    if any(isinstance(each, httpx2.ConnectError | FileNotFoundError | PermissionError) for each in found):
-        return "cannot be reached"
-    codes = {each.code for each in found if isinstance(each, MCPError)}
-    if CONNECTION_CLOSED in codes or any(isinstance(each, httpx2.TransportError | OSError) for each in found):
-        return "ended the connection without an answer"
-    # The SDK reports an answer that it cannot read as one of these errors.
-    return "reported an error of its own" if codes - UNREADABLE_CODES else "sent an answer that cannot be read"
-
-
-def kinds_of(error: BaseException) -> str:
-    """Return the types of errors, for logs. Their messages may have other people's words."""
-    return ", ".join(sorted({type(single).__name__ for single in singles(error)}))

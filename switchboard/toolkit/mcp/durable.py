@@ -16,7 +16,7 @@ from datetime import timedelta
 import anyio
 import restate
 
-from switchboard.toolkit.mcp.client import Outcome
+from switchboard.toolkit.mcp.outcomes import Outcome
 from switchboard.toolkit.rpc import last_word
 
 UNDER_WAY_MAX = 10_000
@@ -83,6 +83,8 @@ CALLS = Calls()
 async def attempt_call(ctx: restate.Context, number: int, once: bool, reads: bool, work: Work) -> Outcome:
     """Make one attempt at a call and journal its outcome. Raises TerminalError for what operators do to the invocation.
 
+    An interrupt meanwhile ends the call. If it has begun a task all the same, that is `working` and not `again`.
+
     Args:
         ctx: The handler's context.
         number: The attempt's number in the handler, from 1.
@@ -115,7 +117,9 @@ async def attempt_call(ctx: restate.Context, number: int, once: bool, reads: boo
         await last_word(made)
     outcome = await made
     CALLS.forget(entry)
-    return outcome
+    # Restate raises the interrupt once, so it must be said that a task which goes on is to be cancelled.
+    stopped = interrupted.is_set() and outcome.kind == "working"
+    return outcome.model_copy(update={"again": False}) if stopped else outcome
 
 
 async def this_process() -> str:

@@ -6,11 +6,13 @@ start, under a new key; when the server asks again, it gets them. So an answer m
 at any gateway.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 from mcp.client.session import ClientRequestContext
 from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitRequestURLParams, ElicitResult
 
@@ -30,9 +32,21 @@ class Questions:
 
     answers: Mapping[str, Any] | None
     asked: list[str] = field(default_factory=list)
+    holds: bool = False
+    """Whether a question without an answer stays open, instead of being dismissed, until the connection ends."""
+
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once a question has come, and its answer is known or remembered as missing."""
 
     async def reply(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         """Answer a question with the customer's answers, or dismiss and remember it."""
+        answer = self._answer(params)
+        self.settled.set()
+        if self.holds and answer.action != "accept":
+            await anyio.sleep_forever()
+        return answer
+
+    def _answer(self, params: ElicitRequestParams) -> ElicitResult:
         if isinstance(params, ElicitRequestURLParams):
             if (self.answers or {}).get(LINK_OPENED) is True:
                 return ElicitResult(action="accept")
@@ -82,9 +96,22 @@ def field_text(name: str, schema: Any, required: bool) -> str:
     if not isinstance(schema, dict):
         return brief(name)
     words = [str(schema.get("type", "string")), *([] if required else ["optional"])]
-    if "enum" in schema:
-        words.append(f"one of {json.dumps(schema['enum'], ensure_ascii=False)}")
+    if choices := choices_of(schema):
+        words.append(f"one of {json.dumps(choices, ensure_ascii=False)}")
+    elif choices := choices_of(schema.get("items")):
+        words.append(f"some of {json.dumps(choices, ensure_ascii=False)}")
     if "default" in schema:
         words.append(f"default {json.dumps(schema['default'], ensure_ascii=False)}")
     about = schema.get("description") or schema.get("title") or ""
     return brief(f"{name}: {', '.join(words)}" + (f", {about}" if about else ""))
+
+
+def choices_of(schema: Any) -> list[Any]:
+    """Return the values of a choice: those of `enum`, or the constants that `oneOf` or `anyOf` give titles to."""
+    if not isinstance(schema, dict):
+        return []
+    if isinstance(schema.get("enum"), list):
+        return list(schema["enum"])
+    titled = schema.get("oneOf", schema.get("anyOf"))
+    each = titled if isinstance(titled, list) else []
+    return [choice["const"] for choice in each if isinstance(choice, dict) and "const" in choice]

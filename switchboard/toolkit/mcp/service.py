@@ -25,12 +25,17 @@ from switchboard.foreign_tools import (
 from switchboard.loop.call_report import OUTCOME_UNKNOWN, UNKNOWN
 from switchboard.mcp_server import DISCOVER, Caller, McpServer, McpTool
 from switchboard.runtime.invocations import NOTHING_RETAINED
-from switchboard.telemetry.spans import HandlerSpan, current
+from switchboard.telemetry.spans import current
 from switchboard.toolkit.declare import tool_service
 from switchboard.toolkit.implement import checks, implements
 from switchboard.toolkit.mcp.arguments import problem_with_arguments
-from switchboard.toolkit.mcp.client import CONNECT_TIMEOUT, Attempt, Outcome, call_once, discover
+from switchboard.toolkit.mcp.client import call_once, discover
+from switchboard.toolkit.mcp.connection import CONNECT_TIMEOUT, url_of
 from switchboard.toolkit.mcp.durable import attempt_call
+from switchboard.toolkit.mcp.follow import STILL_WORKING, TaskKeeper, wait_for
+from switchboard.toolkit.mcp.oauth import Authorizer
+from switchboard.toolkit.mcp.outcomes import Attempt, Outcome, RunningTask
+from switchboard.toolkit.mcp.tasks import cancel, look_at
 from switchboard.toolkit.refusal import CONFLICT
 from switchboard.words import QUOTES_OTHERS
 
@@ -60,6 +65,7 @@ class Listing:
     """What a server listed, as long as it may be offered."""
 
     server: McpServer
+    authorizer: Authorizer
     catalog: Catalog = field(default_factory=Catalog)
     until: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -79,10 +85,11 @@ class Listing:
     async def _read(self) -> Catalog:
         try:
             headers = await authorization(self.server, None)
+            auth = self.authorizer.auth(url_of(self.server), None) if self.server.oauth else None
         except Exception as error:  # noqa: BLE001  # Its message may have other people's words, so only its type is logged.
-            logger.warning("MCP server %s: authorize(None) failed: %s", self.server.name, type(error).__name__)
+            logger.warning("MCP server %s: authorize(None) or oauth failed: %s", self.server.name, type(error).__name__)
             return Catalog(problem=f"{self.server.name} cannot be asked for its tools")
-        return await discover(self.server, headers)
+        return await discover(self.server, headers, auth)
 
 
 class ForeignService:
@@ -90,7 +97,13 @@ class ForeignService:
 
     def __init__(self, server: McpServer) -> None:
         self.server = server
-        self.listing = Listing(server)
+        self.authorizer = Authorizer(server)
+        self.listing = Listing(server, self.authorizer)
+        self.tasks = TaskKeeper(server, self)
+
+    def services(self) -> tuple[restate.Service | restate.VirtualObject, ...]:
+        """The service, and the object that follows its tasks. Only a server with an address can have tasks."""
+        return (self.service(), self.tasks.service()) if self.server.url else (self.service(),)
 
     def service(self) -> restate.Service:
         service = tool_service(self.server.name, f"Tools of the MCP server {self.server.name}.")
@@ -132,14 +145,38 @@ class ForeignService:
         return ForeignFacts(digest=request.digest)
 
     async def call(self, ctx: restate.Context, declared: McpTool, request: ForeignCall) -> ForeignText:
-        """Call the tool. A call that must not be made twice is attempted once, unless it was certainly not sent."""
+        """Call the tool, and wait for the task that it may become. An answer continues the task that asked."""
         key = str(ctx.uuid())
+        task: RunningTask | None = None
+        if request.answers is not None and self.server.url:
+            task = await self.tasks.taken(ctx, declared, request)
+        outcome = Outcome(kind="working", text="", task=task)
+        if task is None:
+            outcome = await self._call(ctx, declared, request, key)
+        if outcome.kind == "working" and outcome.task is not None:
+            patience = self.server.timeout if outcome.again else None
+            outcome = await wait_for(ctx, self, declared, request, outcome.task, patience)
+        if outcome.kind == "working" and outcome.task is not None:
+            await self.tasks.follow(ctx, declared, request, outcome.task)
+            return ForeignText(STILL_WORKING.format(server=self.server.name))
+        if outcome.kind == "asked" and outcome.task is not None:
+            await self.tasks.keep(ctx, declared, request, outcome.task)
+        return result_of(outcome, request)
 
+    async def _call(self, ctx: restate.Context, declared: McpTool, request: ForeignCall, key: str) -> Outcome:
+        """Send the call. One that must not be made twice is attempted once, unless it was certainly not sent."""
         # Taken here: the call runs in a task that knows nothing of this invocation.
         span = current()
 
         async def work() -> Outcome:
-            return await self._attempt(declared, request, key, span)
+            attempt = await self._attempt(declared, request, key)
+            if isinstance(attempt, Outcome):
+                return attempt
+
+            def check(listed: FoundTool | None) -> str:
+                return self._problem(declared, request, listed)
+
+            return await call_once(self.server, attempt, check, span)
 
         outcome = Outcome(kind="unreached", text="It was not sent")
         for number in range(1, ATTEMPTS_MAX + 1):
@@ -148,23 +185,34 @@ class ForeignService:
             if not (lost and outcome.again) or number == ATTEMPTS_MAX:
                 break
             await ctx.sleep(PAUSE * 2 ** (number - 1), name="pause before the next attempt")
-        return result_of(outcome, request)
+        return outcome
 
-    async def _attempt(self, declared: McpTool, request: ForeignCall, key: str, span: HandlerSpan | None) -> Outcome:
+    async def _attempt(self, declared: McpTool, request: ForeignCall, key: str) -> Attempt | Outcome:
+        """Return what an attempt sends, with its credentials; an outcome if there are none."""
         caller = Caller(customer_id=request.customer_id, session_id=request.session_id, signed_in=request.signed_in)
         try:
             headers = await authorization(self.server, caller)
+            auth = self.authorizer.auth(url_of(self.server), caller) if self.server.oauth else None
         except Exception as error:  # noqa: BLE001  # Its message may have other people's words, so only its type is logged.
-            logger.warning("MCP server %s: authorize failed: %s", self.server.name, type(error).__name__)
+            logger.warning("MCP server %s: authorize or oauth failed: %s", self.server.name, type(error).__name__)
             return Outcome(kind="unreached", text=NO_CREDENTIALS)
         identity = {name: getattr(request, part) for name, part in declared.identity.items()}
         arguments = {**request.arguments, **identity}
-        attempt = Attempt(declared.name, arguments, key, headers, declared.asks, request.answers)
+        return Attempt(declared.name, arguments, key, headers, declared.asks, request.answers, auth)
 
-        def check(listed: FoundTool | None) -> str:
-            return self._problem(declared, request, listed)
+    async def look(self, declared: McpTool, call: ForeignCall, task: RunningTask) -> Outcome:
+        """Return how a task stands, `working` also if that is not known now."""
+        attempt = await self._attempt(declared, call, "")
+        if isinstance(attempt, Outcome):
+            return Outcome(kind="working", text=attempt.text, task=task)
+        return await look_at(self.server, attempt, task, current())
 
-        return await call_once(self.server, attempt, check, span)
+    async def cancel(self, declared: McpTool, call: ForeignCall, task: RunningTask) -> Outcome:
+        """Cancel a task, and return how it stands then, `working` if that is not known now."""
+        attempt = await self._attempt(declared, call, "")
+        if isinstance(attempt, Outcome):
+            return Outcome(kind="working", text=attempt.text, task=task)
+        return await cancel(self.server, attempt, task, current())
 
     def _problem(self, declared: McpTool, request: ForeignCall, listed: FoundTool | None) -> str:
         """Return why a call may not be made of the tool as it is listed now, as a sentence, or an empty string."""

@@ -19,8 +19,8 @@ from mcp_types import (
 )
 
 from switchboard.toolkit.mcp.arguments import problem_with_arguments, problem_with_schema
-from switchboard.toolkit.mcp.client import Attempt
 from switchboard.toolkit.mcp.elicitation import FIELDS_MAX, Questions
+from switchboard.toolkit.mcp.outcomes import Attempt, secrets_in
 from switchboard.toolkit.mcp.results import NOTHING, RESULT_KEPT_CHARS, result_text, without_secrets
 
 SIZE = {"type": "object", "properties": {"size": {"type": "string", "enum": ["S", "M"]}}, "required": ["size"]}
@@ -64,7 +64,7 @@ def test_long_result_is_cut_with_a_note(more: int) -> None:
 
 @pytest.mark.parametrize("headers", [{"Authorization": "Bearer abc-123"}, {"X-Key": "abc-123"}])
 def test_credentials_are_taken_out_of_results(headers: dict[str, str]) -> None:
-    secrets = Attempt("tool", {}, "key", headers).secrets
+    secrets = secrets_in([*headers.values()])
     assert "abc-123" not in without_secrets("you sent Bearer abc-123, that is abc-123", secrets)
     assert "abc-123" not in repr(Attempt("tool", {}, "key", headers))
 
