@@ -54,6 +54,7 @@ from switchboard.gateway.spans import set_attribute
 from switchboard.messages import WireModel
 from switchboard.session.contract import (
     MESSAGE_MAX_BYTES,
+    OTHER_CUSTOMERS_SESSION,
     TRANSCRIPT_PAGE_MAX_TURNS,
     CustomerRequest,
     HeldDecision,
@@ -67,7 +68,14 @@ from switchboard.session.contract import (
     TranscriptRequest,
     check_text,
 )
-from switchboard.session_ids import made_for, make_session_id, public_part
+from switchboard.session_ids import (
+    made_for,
+    make_repeatable_session_id,
+    make_session_id,
+    may_use,
+    own_session_id,
+    public_part,
+)
 from switchboard.speaker import SpeakerKeys
 from switchboard.telemetry.spans import CONVERSATION
 
@@ -175,7 +183,21 @@ def caller_in(request: Request, session_id: str) -> Caller:
     speaker: SpeakerKeys | None = request.app.state.speaker
     if speaker is not None and not caller.signed_in and not made_for(session_id, caller.customer_id, speaker):
         raise Problem(403, "session_not_issued", NOT_ISSUED)
+    if not may_use(session_id, caller.standing):
+        raise Problem(403, "session_forbidden", OTHER_CUSTOMERS_SESSION)
     return caller
+
+
+def first_session(caller: Caller, prefix: str, given: str, speaker: SpeakerKeys | None) -> str:
+    """Return the session of a first message that has only a client's own id, such as its idempotency key.
+
+    The same message comes to the same session each time, so that a retry finds it. No other caller comes to it, even
+    one who guesses `given`. Before sign-in, only the same token does: others may claim to be the same customer.
+    """
+    if caller.signed_in:
+        return own_session_id(prefix, given, caller.standing)
+    secret = f"{caller.token_digest}/{prefix}/{given}"
+    return make_repeatable_session_id(caller.customer_id, secret, speaker)
 
 
 async def authenticate(request: Request) -> Caller:

@@ -1,7 +1,8 @@
 """Authentication by bearer tokens (RFC 7519). Nothing else in a request says who the caller is."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -60,6 +61,16 @@ class Caller:
     customer_id: str
     signed_in: bool
     expires_at: datetime = field(default=NEVER, compare=False)
+    token_digest: str = field(default="", compare=False, repr=False)
+    """SHA-256 of the token. Before sign-in, it is all that tells apart those who claim to be the same customer."""
+
+    @property
+    def standing(self) -> str:
+        """The customer, and whether they have signed in: the beginning of all names that a client's ids lead to.
+
+        What a signed-in customer was told is not for a caller who only claims to be that customer.
+        """
+        return f"{self.customer_id}/{'signed-in' if self.signed_in else 'claimed'}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +122,8 @@ class TokenVerifier:
     async def verify(self, token: str) -> Caller:
         """Return the customer in the token. Raises TokenRefused."""
         claim = self._settings.customer_claim
-        return caller_of(await self._claims(token, claim), claim, self._settings.signed_in_acr)
+        caller = caller_of(await self._claims(token, claim), claim, self._settings.signed_in_acr)
+        return replace(caller, token_digest=hashlib.sha256(token.encode()).hexdigest())
 
     async def verify_staff(self, token: str) -> StaffMember:
         """Return the staff member in the token. Raises TokenRefused, and NotStaff without the role."""

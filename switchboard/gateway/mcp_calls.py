@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from switchboard.events import SEQ_MAX, AgentStarted, Numbered, TakenOver, ToolStarted, read_event
-from switchboard.gateway.api import CALLER, caller_in, effective_key, validated_text
+from switchboard.gateway.api import CALLER, caller_in, effective_key, first_session, validated_text
 from switchboard.gateway.contract import IdempotencyKey
 from switchboard.gateway.event_streams import Answering, Deliver, customer_reader, never
 from switchboard.gateway.feed import Audience, Feed
@@ -57,6 +56,9 @@ from switchboard.telemetry.spans import tracer
 PROBLEM_META = "switchboard-mesh/problem"
 """Entry of a result's `_meta` that holds why a call failed, with the fields of the HTTP API's errors."""
 
+PREFIX = "mcp"
+"""Begins the ids of sessions and the keys that follow from what a client sent."""
+
 SEEN_NOTHING = 0
 """Last turn that the customer had seen, for the session. So a yes in the words of a message confirms no question: a
 model may have written it."""
@@ -77,10 +79,6 @@ ANSWER_SCHEMA: dict[str, Any] = {
 NO_SUCH_TOOL = "This server has no such tool. Its tools are: {tools}."
 KEYS_DIFFER = "The header Idempotency-Key and {meta} in _meta have different keys. Send one of them."
 KEY_INVALID = "The idempotency key must be 1 to 128 printable ASCII characters without spaces."
-SESSION_NEEDED = (
-    "Before sign-in, a message with an idempotency key needs a session_id. Get one with POST /v1/sessions, or send the "
-    "first message without a key."
-)
 STATE_INVALID = "requestState is not one of this server's. Repeat the call without it."
 NOT_DECIDED = (
     "The customer has closed the question without an answer. Nothing was done, and the question stays open. If the "
@@ -294,7 +292,7 @@ async def decide(
     payload = HeldDecision(customer_id=caller.customer_id, signed_in=caller.signed_in, held_id=given.held_id)
     trace.get_current_span().set_attribute("switchboard.mcp.decided_by", by)
     MCP_DECISIONS.labels(decision, by).inc()
-    key = key or f"mcp-{hashlib.sha256(f'{decision} {given.held_id}'.encode()).hexdigest()}"
+    key = key or f"{PREFIX}-{hashlib.sha256(f'{decision} {given.held_id}'.encode()).hexdigest()}"
     return answer(call, given.session_id, await call.deliver(caller, given.session_id, decision, payload, key))
 
 
@@ -327,17 +325,11 @@ CALLS: Mapping[str, Callable[[Call, Any], Awaitable[Result]]] = {
 
 
 def new_session(request: Request, key: str | None) -> str:
-    """Return the id of a new session. With a key, it is the same one each time, so that a retry finds its message.
-
-    Then the id is no secret, so only a signed-in customer gets one: the session is theirs by their token.
-    """
+    """Return the id of a new session. With a key, it is the same one each time, so that a retry finds its message."""
     caller: Caller = request.scope[CALLER]
     if key is None:
         return make_session_id(caller.customer_id, request.app.state.speaker)
-    if not caller.signed_in:
-        raise Problem(400, "request_invalid", SESSION_NEEDED)
-    digest = hashlib.sha256(f"mcp {caller.customer_id}/{key}".encode()).digest()
-    return f"m-{urlsafe_b64encode(digest).decode().rstrip('=')}"
+    return first_session(caller, PREFIX, key, request.app.state.speaker)
 
 
 def answer(call: Call, session_id: str, reply: SendReply) -> Result:

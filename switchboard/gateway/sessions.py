@@ -236,10 +236,9 @@ class SessionClient:
 def scoped_key(caller: Caller, session_id: str, key: str) -> str:
     """Return the key for Restate, which answers a repeated key before any handler checks who the caller is.
 
-    So the key names the customer and the session; neither id can contain a slash. It also names whether the customer
-    was signed in: what a signed-in customer was told is not for a caller who only claims to be that customer.
+    So the key names the caller and the session; neither can contain a slash of its own.
     """
-    return f"{caller.customer_id}/{'signed-in' if caller.signed_in else 'claimed'}/{session_id}/{key}"
+    return f"{caller.standing}/{session_id}/{key}"
 
 
 def attempt_keys(key: str) -> Iterator[str]:

@@ -46,6 +46,8 @@ NO_AGENTS = "Our agents are temporarily unavailable. No changes were made; pleas
 QUESTION_CLOSED = "This question is no longer open. It was already confirmed, declined or dropped."
 QUESTION_EXPIRED = "This question has expired and no changes were made. Please send your request again."
 
+OTHER_CUSTOMERS_SESSION = "This session belongs to another customer. Start one of your own."
+
 TURN_UNKNOWN = "This session has no such turn with a reply that can be rated."
 
 TASK_UNKNOWN = "This session has no such task."

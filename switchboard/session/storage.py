@@ -12,6 +12,7 @@ from switchboard.messages import Confirmation
 from switchboard.runtime.live import LIVE, LiveTurn
 from switchboard.session.a2a import TERMINAL, TaskName, task_json
 from switchboard.session.contract import (
+    OTHER_CUSTOMERS_SESSION,
     SESSION_EXPIRED,
     CustomerRequest,
     SendMessage,
@@ -52,7 +53,6 @@ logger = logging.getLogger(__name__)
 HEAD = "head"
 """State key of the session's head. Each turn has a key of its own; see `turn_key`."""
 
-OTHER_CUSTOMERS_SESSION = "This session belongs to another customer. Start one of your own."
 SIGN_IN_REQUIRED = (
     "This conversation belongs to a signed-in customer. Please sign in to continue it, or start a new one."
 )

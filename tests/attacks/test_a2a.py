@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from switchboard.gateway.identity import Caller
+from switchboard.session_ids import own_session_id
 from switchboard.testing import JSON, calls, says, scene
 from tests.attacks.mesh import TO_PROBE, VICTIM, VICTIMS_TEXT, Attacked
 from tests.gateway.a2a_client import VERSION, OtherAgent, code, held_id, message, state
 from tests.gateway.front import SECRET
+from tests.gateway.test_a2a import unique
 from tests.unit.gateway.test_identity import HS_REFUSED
 
 ASKS = "pay Bob over A2A"
@@ -87,13 +90,25 @@ def assert_refused(refused: list[JSON], task: JSON) -> None:
 
 
 async def test_the_victims_message_id_is_no_way_into_their_context(attacked: Attacked, task: JSON) -> None:
-    """The same messageId of another customer is another task; before sign-in it is none at all."""
-    async with attacked.nothing_changes():
-        claimed = OtherAgent(attacked.gateway.visitor(VICTIM, signed_in=False))
-        assert code(await claimed.sends(ASKS, MESSAGE_ID)) == -32602
+    """The same messageId of another caller is another task, and the name of the victim's context is not theirs."""
     await attacked.laboratory.model.plays(scene("hi over A2A", says("hello")))
-    own = await OtherAgent(attacked.attacker()).sends("hi over A2A", MESSAGE_ID)
-    assert own["contextId"] != task["contextId"]
+    claimed = OtherAgent(attacked.gateway.visitor(VICTIM, signed_in=False))
+    for other in (claimed, OtherAgent(attacked.attacker())):
+        own = await other.sends("hi over A2A", MESSAGE_ID)
+        assert (state(own), own["contextId"] != task["contextId"]) == ("COMPLETED", True)
+
+
+async def test_the_name_of_a_context_cannot_be_taken_before_its_first_message(attacked: Attacked) -> None:
+    """An attacker who guesses the next messageId computes the name that the victim's context will have."""
+    guessed = unique()
+    name = own_session_id("a2a", guessed, Caller(VICTIM, True).standing)
+    async with attacked.nothing_changes():
+        refused = await OtherAgent(attacked.attacker()).sends("mine", contextId=name)
+        assert code(refused) == -32602
+        assert (await attacked.attacker(session=name).says("mine")).body["code"] == "session_forbidden"
+    await attacked.laboratory.model.plays(scene("hi over A2A", says("hello")))
+    own = await OtherAgent(attacked.gateway.visitor(VICTIM)).sends("hi over A2A", guessed)
+    assert (state(own), own["contextId"]) == ("COMPLETED", name)
 
 
 TOKENS = {row[0]: f"Bearer {row[1]}" for row in HS_REFUSED} | {"no token": "", "basic": "Basic YWxpY2U6YWxpY2U="}

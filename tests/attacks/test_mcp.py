@@ -3,15 +3,17 @@
 import json
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 import jwt
 import pytest
 
+from switchboard.gateway.identity import NOT_AUTHENTICATED_ACR, secret_key
 from switchboard.gateway.mcp_api import METADATA_PATH
 from switchboard.session_ids import make_session_id
 from switchboard.testing import JSON, says, scene
 from tests.attacks.mesh import ATTACKER, SCENES, VICTIM, VICTIMS_SESSION, VICTIMS_TEXT, Attacked
-from tests.gateway.front import Visitor
+from tests.gateway.front import SECRET, Visitor
 from tests.unit.gateway.test_identity import EC_KEY, HS_REFUSED, ISSUER, RS_REFUSED, claims
 
 VERSION = "2026-07-28"
@@ -107,17 +109,28 @@ async def test_guest_cannot_use_a_session_that_the_gateway_has_not_made(attacked
     assert problem_of(answer) == (403, "session_not_issued")
 
 
-async def test_guest_gets_no_session_whose_id_follows_from_a_key(attacked: Attacked) -> None:
-    guest = attacked.gateway.visitor(VICTIM, signed_in=False)
+async def test_guests_session_follows_from_a_key_only_for_the_same_token(attacked: Attacked) -> None:
+    """Others may claim to be the same customer, and guess the key."""
     keyed = called("ask", {"text": "hi"}, meta={f"{PREFIX}idempotencyKey": "guessed"})
-    async with attacked.nothing_changes():
-        _, answer, _ = await send(attacked, keyed, guest.token)
-    assert problem_of(answer) == (400, "request_invalid")
     await attacked.laboratory.model.plays(*SCENES)
-    _, answer, _ = await send(attacked, called("ask", {"text": "hi"}), guest.token)
-    made = answer["result"]["structuredContent"]["session_id"]
-    other = Visitor(attacked.gateway.ports.url, attacked.laboratory.http, "bob", made, signed_in=False)
+    tokens = [guest_token(VICTIM), guest_token(VICTIM), guest_token(ATTACKER)]
+    made = []
+    for token in (*tokens, tokens[0]):
+        _, answer, _ = await send(attacked, keyed, token)
+        made.append(answer["result"]["structuredContent"]["session_id"])
+    assert made[3] == made[0]
+    assert len(set(made)) == len(tokens)
+    other = Visitor(attacked.gateway.ports.url, attacked.laboratory.http, "bob", made[0], signed_in=False)
     assert (await other.gets("status")).status == 403
+    keyless = called("ask", {"text": "hi"})
+    _, answer, _ = await send(attacked, keyless, tokens[0])
+    assert answer["result"]["structuredContent"]["session_id"] not in made
+
+
+def guest_token(customer_id: str) -> str:
+    """Return a new token of a customer who is not signed in."""
+    own = {**claims(), "sub": customer_id, "acr": NOT_AUTHENTICATED_ACR, "jti": uuid4().hex}
+    return jwt.encode(own, secret_key(SECRET), algorithm="HS256")
 
 
 @pytest.mark.parametrize("token", [row[1] for row in HS_REFUSED], ids=[row[0] for row in HS_REFUSED])

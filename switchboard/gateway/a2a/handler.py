@@ -90,7 +90,7 @@ class Customer:
     async def incoming(self, params: SendMessageRequest) -> Incoming:
         """Return the message. Raises A2AError if its task does not exist."""
         validate_history_length(params.configuration)
-        incoming = read_message(params.message, self.caller)
+        incoming = read_message(params.message, self.caller, self.request.app.state.speaker)
         self.own(incoming.name)
         if incoming.continues:
             await self.tasks.read(incoming.name)

@@ -1,33 +1,29 @@
 """Reads what an A2A client sends: which session, which task, and what the session is to do. Pure.
 
 The first message of a context may be sent twice before its client knows the context. So its context follows from the
-customer and the message's id, and a repeated message comes to the same session under the same key.
+caller and the message's id, and a repeated message comes to the same session under the same key.
 """
 
-import hashlib
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 
 from a2a.types import Message, Part, Role
 from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError, TaskNotFoundError
 from google.protobuf.json_format import MessageToDict
 
+from switchboard.gateway.api import first_session
 from switchboard.gateway.identity import Caller
 from switchboard.session.a2a import CONFIRMATION, TaskName, read_task_id
 from switchboard.session.contract import session_id
+from switchboard.session_ids import mark
+from switchboard.speaker import SpeakerKeys
 
-TASK_CHARS = 22
-"""Of a digest in base64: 128 bits."""
+PREFIX = "a2a"
+"""Begins the ids of contexts that follow from a message."""
 
-CONTEXT_CHARS = 43
 HELD_ID_MAX_CHARS = 64
 
 NO_TASK = "There is no such task in your contexts."
 OTHER_CONTEXT = "The message's contextId is not that of its task. Leave the contextId out, or send the task's own."
-NO_CONTEXT = (
-    "Before sign-in, a context needs an id that the gateway has made for its customer. Get one with POST /v1/sessions, "
-    "and send it as contextId."
-)
 NOT_USER = "The role of a message must be ROLE_USER."
 PARTS = (
     "A message needs text parts, or one data part that answers a question: "
@@ -55,17 +51,17 @@ class Incoming:
     answer: Answer | None = None
 
 
-def read_message(message: Message, caller: Caller) -> Incoming:
-    """Return what the message asks for. Raises A2AError."""
+def read_message(message: Message, caller: Caller, speaker: SpeakerKeys | None) -> Incoming:
+    """Return what the message asks for. `speaker` tags contexts of callers before sign-in. Raises A2AError."""
     if message.role != Role.ROLE_USER:
         raise InvalidParamsError(NOT_USER)
-    task = digest(message.message_id)
+    task = task_of(caller, message.message_id)
     if message.task_id:
         name = task_name(message.task_id)
         if message.context_id not in ("", name.session_id):
             raise InvalidParamsError(OTHER_CONTEXT)
     else:
-        name = TaskName(context_of(message, caller), task)
+        name = TaskName(context_of(message, caller, speaker), task)
     incoming = Incoming(name, key_of(task), bool(message.task_id), *read_parts(list(message.parts)))
     if incoming.answer is not None and not incoming.continues:
         raise InvalidParamsError(NOT_IN_TASK)
@@ -81,29 +77,23 @@ def task_name(task_id: str) -> TaskName:
 
 
 def key_of(task: str) -> str:
-    """Return the idempotency key of the message with this digest."""
-    return f"a2a-{task}"
+    """Return the idempotency key of the message that starts or continues under this name."""
+    return f"{PREFIX}-{task}"
 
 
-def digest(message_id: str) -> str:
-    return encoded(message_id)[:TASK_CHARS]
+def task_of(caller: Caller, message_id: str) -> str:
+    """Return the name of a message's task in its session. No other caller's message has the same."""
+    return mark(f"{caller.standing}/{message_id}")
 
 
-def context_of(message: Message, caller: Caller) -> str:
-    """Return the message's session. Without one, it follows from the customer and the message's id."""
+def context_of(message: Message, caller: Caller, speaker: SpeakerKeys | None) -> str:
+    """Return the message's session. Without one, it follows from the caller and the message's id."""
     if message.context_id:
         try:
             return session_id(message.context_id)
         except ValueError as error:
             raise InvalidParamsError(f"The contextId {error}.") from error
-    if not caller.signed_in:
-        # Before sign-in, the session's id is the only secret, and a message's id may be guessed.
-        raise InvalidParamsError(NO_CONTEXT)
-    return f"a2a-{encoded(f'{caller.customer_id}/{message.message_id}')[:CONTEXT_CHARS]}"
-
-
-def encoded(text: str) -> str:
-    return urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+    return first_session(caller, PREFIX, message.message_id, speaker)
 
 
 def read_parts(parts: list[Part]) -> tuple[str, Answer | None]:

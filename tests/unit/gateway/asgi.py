@@ -19,7 +19,17 @@ class Answer:
 
 
 async def post(app: App, path: str, headers: Mapping[str, str], events: Sequence[Event]) -> Answer:
-    """POST with these body events; after them the client stays connected and sends nothing more."""
+    """POST with these body events, and read a JSON answer."""
+    start, content = await exchange(app, path, headers, events)
+    received = {name.decode(): value.decode() for name, value in start["headers"]}
+    return Answer(start["status"], received, json.loads(content))
+
+
+async def exchange(app: App, path: str, headers: Mapping[str, str], events: Sequence[Event]) -> tuple[Event, bytes]:
+    """POST with these body events; after them the client stays connected and sends nothing more.
+
+    Returns the start of the response, and its body.
+    """
     pending, sent = list(events), []
 
     async def receive() -> Event:
@@ -50,8 +60,7 @@ async def post(app: App, path: str, headers: Mapping[str, str], events: Sequence
         if not sent:
             raise
     start, *chunks = sent
-    received = {name.decode(): value.decode() for name, value in start["headers"]}
-    return Answer(start["status"], received, json.loads(b"".join(chunk.get("body", b"") for chunk in chunks)))
+    return start, b"".join(chunk.get("body", b"") for chunk in chunks)
 
 
 def body(content: bytes, more: bool = False) -> Event:
