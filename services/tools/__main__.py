@@ -78,20 +78,22 @@ def airline_data() -> AirlineData:
 def main() -> None:
     """Serve until SIGTERM."""
     policy_mode()  # An invalid POLICY ends the process at startup, not at the first decision.
-    moves, parts = bank_database()
-    serve(*tools(load(ToolsSettings), DemoBank.read(), airline_data(), moves), *parts, name="tools")
+    bank, moves, parts = bank_accounts()
+    serve(*tools(load(ToolsSettings), bank, airline_data(), moves), *parts, name="tools")
 
 
-def bank_database() -> tuple[MoveStore | None, tuple[AnyPart, ...]]:
-    """Return the store of the bank's bookings in PostgreSQL and the database, if one is set."""
+def bank_accounts() -> tuple[BankRecords, MoveStore | None, tuple[AnyPart, ...]]:
+    """Return the bank's records, the store of the mesh's own bookings, and the database, if one is set."""
+    demo = DemoBank.read()
     if load(BankSettings).database_url is None:
-        return None, ()
+        return demo, None, ()
     # Imported here, because the packages for PostgreSQL are needed only with a database.
     from services.tools.bank.accounts.postgres import PostgresMoves  # noqa: PLC0415
+    from services.tools.bank.data.postgres import PostgresBank  # noqa: PLC0415
     from switchboard.toolkit.sql import Database  # noqa: PLC0415
 
     database = Database(DATABASE_URL)
-    return PostgresMoves(database), (database,)
+    return PostgresBank(database, demo), PostgresMoves(database), (database,)
 
 
 if __name__ == "__main__":

@@ -453,7 +453,7 @@ def result_type(work: Work[Any, Output]) -> type[Output]:
 
 def opening(settings: SqlSettings, read_only: bool) -> LiteralString:
     """Return the first statements of a transaction. The server ends what takes too long, also if we are paused, and
-    what a process was waiting for that was killed."""
+    what a process was waiting for that was killed. Times are UTC, whatever the zone of the database."""
     limits = {
         "client_connection_check_interval": CLIENT_CHECKED_EVERY,
         "statement_timeout": settings.statement_timeout,
@@ -461,6 +461,7 @@ def opening(settings: SqlSettings, read_only: bool) -> LiteralString:
         "idle_in_transaction_session_timeout": settings.transaction_timeout,
     }
     statements = [f"SET LOCAL {name} = {int(limit / timedelta(milliseconds=1))}" for name, limit in limits.items()]
+    statements.append("SET LOCAL TIME ZONE 'UTC'")
     return "; ".join(["SET TRANSACTION READ ONLY", *statements] if read_only else statements)
 
 

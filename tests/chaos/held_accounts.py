@@ -6,7 +6,7 @@ time and across kills. Tests call the accounts through `Vault`, because they are
 
 import restate
 
-from services.tools.__main__ import bank_database
+from services.tools.__main__ import bank_accounts
 from services.tools.bank.accounts.contract import (
     DEPOSIT,
     UNDO_MOVE,
@@ -18,15 +18,14 @@ from services.tools.bank.accounts.contract import (
     Withdraw,
 )
 from services.tools.bank.accounts.handlers import accounts_object
-from services.tools.bank.data.demo import DemoBank
 from switchboard import serve
 from switchboard.messages import WireModel
 from switchboard.toolkit.rpc import call_tool
 
 HELD_BY = "held_by"
 
-moves, parts = bank_database()
-accounts = accounts_object(DemoBank.read(), moves)
+records, moves, parts = bank_accounts()
+accounts = accounts_object(records, moves)
 vault = restate.VirtualObject("Vault", description="For tests: an account's lock, and moves of money.")
 
 

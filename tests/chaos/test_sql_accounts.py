@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from services.tools.migrate import migrate
+from services.tools.migrate import load_demo_data, migrate
 from tests.chaos import test_transfers
 from tests.chaos.test_transfers import (
     STEPS,
@@ -50,8 +50,9 @@ class PostgresTeller(Teller):
 @pytest.fixture(scope="module")
 async def address(postgres: Postgres) -> str:
     found = await postgres.create_database(f"bank_{uuid4().hex}")
-    migrate(found)
-    migrate(found)
+    for _ in range(2):
+        migrate(found)
+        load_demo_data(found)
     return found
 
 

@@ -9,6 +9,9 @@ import services.tools
 TOOLS = Path(services.tools.__file__).parent
 FILES = sorted(TOOLS.rglob("*.py"))
 
+WRITES_THE_DEMO = "migrate.py"
+"""Writes the demo data into a database, at its user's command. No service imports it."""
+
 COMPOSITION_ROOT = "__main__.py"
 
 DEMO_DATA = "services.tools.bank.data"
@@ -47,7 +50,11 @@ def test_only_the_composition_root_knows_the_demo_data() -> None:
         if not name_of(path).startswith("bank/data/")
         and any(module.startswith(DEMO_DATA) or module == READS_THE_DATA_SET for module in imports(path))
     }
-    assert readers == {COMPOSITION_ROOT}
+    assert readers == {COMPOSITION_ROOT, WRITES_THE_DEMO}
+
+
+def test_no_service_imports_the_command_that_writes_the_demo() -> None:
+    assert not [path for path in FILES if any("services.tools.migrate" in module for module in imports(path))]
 
 
 def test_nothing_but_settings_is_cached_for_the_whole_process() -> None:

@@ -52,7 +52,8 @@ class BankRecords(PeopleRecords, Protocol):
     ) -> History:
         """Return a customer's transactions, at least up to `now`. Both times are UTC.
 
-        The balance of an account is the balance at `first_seen_at`. Later transactions are added to it.
+        The balance of an account is the balance at its `balance_at`, or else at `first_seen_at`. Later transactions are
+        added to it.
         """
 
 

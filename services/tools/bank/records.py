@@ -3,12 +3,12 @@
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from services.tools.bank.accounts.contract import AccountId, Transaction
 from services.tools.bank.loans.contract import LoanId, Percent
 from services.tools.bank.months import DAY_IN_EVERY_MONTH_MAX
-from switchboard.messages import WireModel
+from switchboard.messages import WireModel, added_later
 from switchboard.money import Currency, Money
 
 DayOfMonth = Annotated[int, Field(ge=1, le=DAY_IN_EVERY_MONTH_MAX)]
@@ -25,13 +25,14 @@ FirstDueDate = Annotated[dt.date, AfterValidator(in_every_month)]
 
 
 class Account(WireModel):
-    """An account, with its balance at the time when the customer was first seen."""
+    """An account, with its balance at the time `balance_at`: by default when the customer was first seen."""
 
     account: AccountId
     iban: str
     currency: Currency
     balance: Money
     overdraft_limit: Money | None = None
+    balance_at: AwareDatetime | None = added_later(None)
 
 
 class CardData(WireModel):

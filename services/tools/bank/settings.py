@@ -8,11 +8,12 @@ DATABASE_URL = "BANK_DATABASE_URL"
 
 
 class BankSettings(BaseSettings):
-    """Where the bank's bookings are kept."""
+    """Where the bank's accounts are kept."""
 
     database_url: SecretStr | None = Field(
         None,
         validation_alias="BANK_DATABASE_URL",
-        description="PostgreSQL database for the bookings on accounts: postgresql://user:password@host/database. "
-        "Without it, they are kept in Restate's state.",
+        description="PostgreSQL database with the accounts and all bookings on them: "
+        "postgresql://user:password@host/database. Without it, the accounts are the demo's, and the mesh's bookings on "
+        "them are in Restate's state.",
     )

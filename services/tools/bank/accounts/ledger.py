@@ -46,8 +46,9 @@ class Ledger:
         return tuple(merge(known, moved, key=lambda entry: entry.booked_at, reverse=True))
 
     def balance(self, account: Account) -> Decimal:
-        """Return the account's current balance: the balance at the pin plus everything booked since."""
-        since = [entry for entry in self.history if self.pinned_at < entry.booked_at <= self.now]
+        """Return the account's current balance: the one in the records plus everything booked since."""
+        known_at = account.balance_at or self.pinned_at
+        since = [entry for entry in self.history if known_at < entry.booked_at <= self.now]
         recurred = sum((entry.amount for entry in since if entry.account == account.account), account.balance)
         return recurred + self.moves.total(account.account)
 
