@@ -2,7 +2,8 @@
 
 A gate is a file in the folder GATES. While the file `before`, `in` or `after` exists, a payment whose reference is the
 file's text waits there and creates a file with the suffix `.reached`: before its transaction, in it, or after COMMIT
-and before the journal entry. Tests call the tools through the ingress.
+and before the journal entry. A payment that hears of its cancellation creates `.cancelled.reached`. Tests call tools
+through the ingress.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import Any
 import restate
 
 from switchboard import WireModel, serve
-from switchboard.toolkit.sql import Database, Transaction
+from switchboard.toolkit.sql import Database, Transaction, Write
 
 GATES = Path(os.environ.get("GATES", os.devnull))
 POLL_SECONDS = 0.01
@@ -39,6 +40,17 @@ async def pass_gate(gate: str, reference: str) -> None:
     (GATES / f"{reference}.{gate}.reached").touch()
     while closed.exists():
         await asyncio.sleep(POLL_SECONDS)
+
+
+call_off = Write.call_off
+
+
+def noted_call_off(write: Write[Payment, Paid]) -> None:
+    call_off(write)
+    (GATES / f"{write.request.reference}.cancelled.reached").touch()
+
+
+Write.call_off = noted_call_off  # type: ignore[method-assign, assignment]  # tests wait for the file
 
 
 class GatedDatabase(Database):

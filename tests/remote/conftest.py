@@ -112,6 +112,14 @@ class Insured:
         lines = [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
         return [each for each in lines if text in json.dumps(each)]
 
+    async def waits(self) -> bool:
+        """Return whether a turn waits for the remote agent. Then its journal has the id of the task."""
+        rows = await self.laboratory.query(
+            "SELECT j.id FROM sys_journal AS j JOIN sys_invocation AS i ON j.id = i.id"
+            " WHERE i.target = 'Insurer/take_turn' AND i.status != 'completed' AND j.name = 'remote agent works'"
+        )
+        return bool(rows)
+
     async def asks(self, text: str, *after: JSON, customer: Customer | None = None) -> tuple[Customer, JSON]:
         """Let a customer write a message that is handed over, and return the reply."""
         await self.laboratory.model.plays(scene(text, TO_INSURER, HANDS_BACK, *after))

@@ -117,16 +117,12 @@ async def test_an_interrupt_cancels_the_remote_task(insured: Insured) -> None:
     before = len(insured.heard("canceled"))
     customer = insured.laboratory.customer()
     running = asyncio.create_task(insured.asks(text, says("never said"), customer=customer))
-    await insured.laboratory.until(lambda: insured.heard(text))
-    await asyncio.sleep(MOMENT_S)
+    await insured.laboratory.until(insured.waits)
     await customer.asks("interrupt")
     _, answer = await running
     assert answer["interrupted"]
     await insured.laboratory.until(lambda: len(insured.heard("canceled")) > before)
 
-
-MOMENT_S = 0.5
-"""Until the answer to the first request is in the journal, with the id of the task to cancel."""
 
 KILLED = ["agent", "restate", "insurer"]
 
