@@ -1,16 +1,14 @@
 """Checks requests against the providers' own types: of the clients, and of OpenAI's OpenAPI document if it is given."""
 
 import functools
+import importlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from jsonschema import Draft202012Validator
-from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
-from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter, ValidationError
 
 from switchboard.models.chat_completions import SENT_BACK
@@ -18,18 +16,26 @@ from switchboard.models.chat_completions import SENT_BACK
 OPENAI_OPENAPI = "OPENAI_OPENAPI"
 """Environment variable with the path of OpenAI's OpenAPI document as JSON (openapi.json of openai/openai-openapi)."""
 
-TYPES: Mapping[str, TypeAdapter[Any]] = {
-    "responses": TypeAdapter(ResponseCreateParamsNonStreaming),
-    "chat": TypeAdapter(CompletionCreateParamsNonStreaming),
-    "messages": TypeAdapter(MessageCreateParamsNonStreaming),
+TYPES: Mapping[str, tuple[str, str]] = {
+    "responses": ("openai.types.responses.response_create_params", "ResponseCreateParamsNonStreaming"),
+    "chat": ("openai.types.chat.completion_create_params", "CompletionCreateParamsNonStreaming"),
+    "messages": ("anthropic.types.message_create_params", "MessageCreateParamsNonStreaming"),
 }
+"""Modules and names of the clients' types. Each process that collects tests would need seconds to import them."""
+
 COMPONENTS = {"responses": "CreateResponse", "chat": "CreateChatCompletionRequest"}
+
+
+@functools.cache
+def type_of_requests(api: str) -> TypeAdapter[Any]:
+    module, name = TYPES[api]
+    return TypeAdapter(getattr(importlib.import_module(module), name))
 
 
 def problems_of_types(api: str, body: Any) -> Iterator[str]:
     """What the client's types do not know about a request, at any depth."""
     try:
-        known = whole(TYPES[api].validate_python(with_strict(body) if api == "responses" else body))
+        known = whole(type_of_requests(api).validate_python(with_strict(body) if api == "responses" else body))
     except ValidationError as error:
         yield f"the API does not know this request: {error}"
         return

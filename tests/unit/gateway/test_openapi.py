@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -34,8 +35,13 @@ def app() -> FastAPI:
     return created
 
 
+@cache
+def document() -> dict[str, Any]:
+    return app().openapi()
+
+
 def operations() -> Iterator[tuple[str, Any]]:
-    for path, methods in app().openapi()["paths"].items():
+    for path, methods in document()["paths"].items():
         for method, operation in methods.items():
             yield f"{method} {path}", operation
 
@@ -60,7 +66,7 @@ def test_operation_documents_its_errors_as_problems(name: str, operation: Any) -
 
 
 def test_document_limits_texts_from_below() -> None:
-    schemas = app().openapi()["components"]["schemas"]
+    schemas = document()["components"]["schemas"]
     assert schemas["NewMessage"]["properties"]["text"]["minLength"] == 1
     assert "by" not in str([schemas[name] for name in ("ApprovalDecision", "NewNote", "Closing")])
 
