@@ -64,6 +64,8 @@ GONE = McpServer("Gone", command=(sys.executable, "-c", "raise SystemExit(1)"), 
 """Dies at the start."""
 
 QUICK = timedelta(seconds=2)
+SHORT = timedelta(seconds=5)
+"""For a server to answer on a busy machine. A turn waits as long for a task."""
 
 BAD = McpServer(
     "Bad",
@@ -135,7 +137,7 @@ WORKSHOP = McpServer(
 BACKYARD = McpServer(
     "Backyard",
     url=lambda: url("WORKSHOP_PORT"),
-    timeout=timedelta(seconds=1),
+    timeout=SHORT,
     tools=(
         McpTool("build", alias="late_build"),
         McpTool("measure", alias="late_measure"),
@@ -147,9 +149,9 @@ BACKYARD = McpServer(
 OVERDUE = McpServer(
     "Overdue",
     url=lambda: url("WORKSHOP_PORT"),
-    timeout=timedelta(seconds=1),
-    task_timeout=timedelta(seconds=2),
-    tools=(McpTool("build", alias="overdue_build"),),
+    timeout=SHORT,
+    task_timeout=timedelta(seconds=1),
+    tools=(McpTool("build", alias="overdue_build"), McpTool("paint", alias="plain_paint", consent=False)),
 )
 """The same server, whose tasks are soon too late."""
 

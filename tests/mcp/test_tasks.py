@@ -157,6 +157,15 @@ async def test_task_that_takes_too_long_is_cancelled_and_told(mcp: McpMesh) -> N
 
 
 @pytest.mark.slow
+async def test_task_that_asks_in_vain_is_cancelled(mcp: McpMesh) -> None:
+    """Its tool is declared as one that asks nothing."""
+    item = f"wall-{uuid4()}"
+    found = await mcp.result(mcp.customer(), ("plain_paint", {"item": item}))
+    assert (found["ok"], "something that this mesh does not support" in found["content"]) == (False, True), found
+    await mcp.until(lambda: mcp.effects(f"cancelled {item}", "workshop"))
+
+
+@pytest.mark.slow
 async def test_question_after_the_turn_is_sent_to_the_customer(mcp: McpMesh) -> None:
     """The workshop asks at once, so the question comes within the turn; only its answer comes later."""
     customer, item = mcp.customer(), f"gate-{uuid4()}"

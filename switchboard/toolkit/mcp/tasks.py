@@ -190,6 +190,9 @@ async def answer_questions(
     replies = {key: await reply_to(opened.session, key, each) for key, each in wanted.items()}
     if not accepted(replies):
         kept = task if questions.asked else None
+        if kept is None:
+            # What it asks can never be answered, so it would wait in vain.
+            await ask(opened, CancelTask(params=TaskParams(task_id=task.task_id)), Result)
         return Outcome(kind="asked", text=asked_text(questions, secrets), again=False, others=True, task=kept)
     if replies:
         parameters = UpdateParams(task_id=task.task_id, input_responses=dict(replies))
