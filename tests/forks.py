@@ -29,6 +29,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from scripts.other_date.sitecustomize import move_clock
 from switchboard.local.process import Process, die_with_parent
 from tests.parts import PROJECT
 
@@ -243,6 +244,7 @@ def become(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
+    move_clock()
     os.chdir(request["folder"])
     sys.path[0] = request["folder"]
     module, *arguments = request["module"]

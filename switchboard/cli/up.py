@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from switchboard.cli.console import err, note, out
-from switchboard.local.environment import FAKED_CLOCK
 from switchboard.local.gateway import GatewayPorts
 from switchboard.local.listeners import find_listener, in_use
 from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
@@ -82,10 +81,6 @@ def model_variables(environment: Mapping[str, str]) -> dict[str, str] | None:
 
 def up(project: MeshProject, folder: Path, fresh: bool, ports: PortChoice, observed: bool = False) -> None:
     """Run a mesh until a signal, with tracing if `observed`. Raises Problem, after stopping every process."""
-    if FAKED_CLOCK in os.environ:
-        raise Problem(
-            f"{FAKED_CLOCK} is set. A mesh under libfaketime verifies no signatures, so only tests start one. Unset it."
-        )
     with locked(folder):
         if fresh:
             for name in MESH_FOLDERS:

@@ -7,7 +7,7 @@ from switchboard.models.providers import PROVIDERS
 
 MACHINE = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LC_*"),
-    *("PYTHON*", "VIRTUAL_ENV", "LD_*", "DYLD_*", "FAKETIME*", "COVERAGE*", "NO_COLOR"),
+    *("PYTHON*", "VIRTUAL_ENV", "LD_*", "DYLD_*", "COVERAGE*", "NO_COLOR"),
     *("SSL_CERT_*", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
 """What every program needs to run on this machine."""
@@ -25,10 +25,6 @@ MODELS = (*(f"{provider.prefix}_*" for provider in PROVIDERS.values()), "SWITCHB
 
 OTHERS_SECRETS = ("GATEWAY_*", "SWITCHBOARD_STAFF_TOKEN")
 """What no service of the mesh needs. Other variables of the shell may be settings of the mesh's own services."""
-
-
-FAKED_CLOCK = "FAKETIME"
-"""The variable of libfaketime. Our processes then have another clock than Restate, whose binary is static."""
 
 
 def only(names: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from switchboard.local import environment as inherited
-from switchboard.local.environment import FAKED_CLOCK, for_service, only
+from switchboard.local.environment import for_service, only
 from switchboard.local.gateway import GatewayPorts, console_environment, gateway_process, secret_of
 from switchboard.local.keys import IDENTITY_FILE, SPEAKER_FILE, identity_pem, identity_public_key, stored_key
 from switchboard.local.observe import TracingProcesses
@@ -73,8 +73,6 @@ class Mesh:
     - `gateway`: ports of a gateway for customers over HTTP; without them, no gateway is started.
 
     `speaker` signs requests to its sessions, as the gateway does. `speaker_environment` gives another gateway the key.
-
-    Under libfaketime, which tests use, the services verify no signatures: they would take Restate's for expired.
     """
 
     def __init__(
@@ -100,8 +98,7 @@ class Mesh:
         self.speaker = SpeakerKeys([speaker_key])
         self.speaker_environment = {"SWITCHBOARD_SPEAKER_KEYS": speaker_key}
         identity = stored_key(self.folder / IDENTITY_FILE, identity_pem)
-        keys = {**self.speaker_environment, "RESTATE_IDENTITY_KEY": identity_public_key(identity)}
-        self._keys = {} if FAKED_CLOCK in os.environ else keys
+        self._keys = {**self.speaker_environment, "RESTATE_IDENTITY_KEY": identity_public_key(identity)}
         self._events_urls = "" if gateway is None else gateway.events_url
         self.tracing = tracing
         traced = tracing.restate_environment if tracing else {}

@@ -14,6 +14,7 @@ from switchboard.local.process import Process, free_ports
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment, stored_state, transfer_to
+from tests.midnight import within_one_day
 from tests.parts import at_night
 
 PAYER, RECIPIENT = "carol", "bob"
@@ -294,6 +295,7 @@ FRENCH_IBAN = "FR7630006000011234567890189"
 
 async def test_parallel_payments_never_exceed_the_daily_limit(bank: Bank) -> None:
     """Twenty payments of 1,500.00, half of them to another bank. The limit of 10,000.00 a day allows six."""
+    await within_one_day()
     before, came, reference = await bank.sums(), str(uuid4()), f"limit {uuid4()}"
     await bank.vault("bob", "deposit", **move(came, "30000.00"))
     terms = {"amount": "1500.00", "reference": reference}

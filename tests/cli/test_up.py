@@ -46,13 +46,6 @@ def test_up_names_the_taken_port_and_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "logs").exists()
 
 
-def test_up_does_not_start_a_mesh_under_a_faked_clock(tmp_path: Path) -> None:
-    answer = run("up", "--folder", str(tmp_path), FAKETIME="+1d")
-    assert answer.returncode == 1
-    assert "A mesh under libfaketime verifies no signatures" in answer.stderr
-    assert not (tmp_path / "logs").exists()
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A running mesh for several tests. The last one ends it."""

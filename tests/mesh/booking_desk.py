@@ -23,9 +23,12 @@ ALICE = {"first_name": "Alice", "last_name": "Adler", "dob": "1988-04-17"}
 OBJECTS = "'ReservationDesk', 'Reservations', 'AirlineCustomers', 'FlightSeats', 'CardProcessor', 'Outbox'"
 
 
+TODAY = datetime.now(AIRLINE_ZONE).date()
+"""The day on which the tests started, in the airline's time zone. A test that runs over midnight keeps its dates."""
+
+
 def days_from_today(days: int) -> date:
-    """Return the date `days` after today in the airline's time zone."""
-    return datetime.now(AIRLINE_ZONE).date() + timedelta(days=days)
+    return TODAY + timedelta(days=days)
 
 
 def booking(flight: str, day: date, *payments: tuple[str, float], **more: Any) -> tuple[str, JSON]:

@@ -116,7 +116,7 @@ IMPOSSIBLE: list[tuple[str, str, tuple[str, JSON]]] = [
     ("P6", "dave", bags_change("GH6034", 2, 1, "certificate_5003")),
     ("L1", "erin", erins_booking(total_baggages=3, nonfree_baggages=0)),
     ("L3", "bob", bags_change("CD7810", 1, 0, "credit_card_1881")),
-    ("C1", "dave", flight_change("GH6034", "SB310", days_from_today(13), "basic_economy", "credit_card_7777")),
+    ("C1", "dave", flight_change("GH6034", "SB310", days_from_today(14), "basic_economy", "credit_card_7777")),
     ("C2", "alice", flight_change("AB4568", "SB101", SOON, "economy", "credit_card_4242")),
     ("C8", "alice", ("update_reservation_passengers", {"reservation_id": "AB4568", "passengers": [ERIN, EVE]})),
     ("C10", "carol", bags_change("EF2204", 1, 0, "credit_card_1005")),

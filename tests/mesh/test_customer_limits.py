@@ -16,6 +16,7 @@ from switchboard.session.staffed import STAFF_SILENT, STAFF_WILL_ANSWER
 from switchboard.testing import Answer, Customer, calls, says, scene
 from tests.gateway.front import open_gateway
 from tests.laboratory import SOON, Laboratory, open_laboratory
+from tests.midnight import within_one_day
 from tests.parts import at_night
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
@@ -34,6 +35,7 @@ async def limited(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab
 
 async def restart_sessions(laboratory: Laboratory, **limits: str) -> None:
     """Restart the service of the sessions with these limits; the others are high."""
+    await within_one_day()
     triage = laboratory.mesh.services["triage"]
     own = {f"SWITCHBOARD_{name}": value for name, value in limits.items()}
     triage.environment = {**laboratory.mesh.service("triage", triage.port).environment, **own}
