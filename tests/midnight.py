@@ -1,7 +1,13 @@
-"""Tests of what is counted by the day run within one day."""
+"""For tests whose result a midnight would change: they keep the dates of their start, or run within one day."""
 
 import asyncio
-from datetime import UTC, datetime, time, timedelta
+import os
+from datetime import UTC, date, datetime, time, timedelta
+
+from services.tools.airline.data.schedule import AIRLINE_ZONE
+
+TODAY = date.fromisoformat(os.environ.setdefault("TESTS_TODAY", datetime.now(AIRLINE_ZONE).date().isoformat()))
+"""The day on which the tests started, in the airline's time zone. Their services inherit it, and may start later."""
 
 LONGEST_TEST = timedelta(minutes=2)
 

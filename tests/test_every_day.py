@@ -24,6 +24,7 @@ from services.tools.bank.loan_applications.workflow import SALARY
 from services.tools.bank.loans.book import overview
 from switchboard.testing.scenes import pattern
 from switchboard.toolkit.refusal import Refusal
+from tests.generated.stage import TOO_OLD_DAYS
 from tests.mesh.lending import LARGE, SMALL
 from tests.mesh.money import past_month
 from tests.services.bank.demo import CUSTOMERS, borrowing_of, ledger_of
@@ -116,6 +117,19 @@ def test_payments_that_tests_dispute_exist_on_every_day() -> None:
         )
         if not all(right):
             wrong.append((now, right))
+    assert not wrong
+
+
+def test_payments_of_generated_conversations_exist_on_every_day() -> None:
+    wrong = []
+    for now in instants():
+        carol = new_ledger("carol", now)
+        search = TransactionQuery(merchant="Courier", period=past_month(now.date()))
+        (old,) = transactions(carol, search).transactions
+        recent = payments(carol, "subscriptions", "groceries", "utilities")
+        merchants = {entry.merchant for entry in recent}
+        if (now - old.booked_at).days <= TOO_OLD_DAYS or not merchants >= {"Daily Courier", "Fresh Basket"}:
+            wrong.append((now, old.booked_at, merchants))
     assert not wrong
 
 

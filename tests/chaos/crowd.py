@@ -6,10 +6,10 @@ from datetime import date, datetime
 
 from services.tools.airline.data.dataset import AirlineData, with_absolute_dates
 from services.tools.airline.data.models import Reservation, User
-from services.tools.airline.data.schedule import AIRLINE_ZONE
 from services.tools.bank.data.demo import DemoBank
 from services.tools.bank.lookups import LookupContext
 from services.tools.bank.records import Borrowing, Customer, History, Person
+from tests.midnight import TODAY
 
 SIZES = {"erin": 5_400, "dave": 700}
 """Copies of each airline customer. Dave's copies share one flight, whose record lists them all."""
@@ -53,11 +53,10 @@ class CrowdBank(DemoBank):
 
 def crowd_airline(data: AirlineData) -> AirlineData:
     """Return the data with copies of the customers in RESERVATIONS, and with SPARE_SEATS."""
-    today = dt.datetime.now(AIRLINE_ZONE).date()
     users: dict[str, User] = dict(data.users)
     reservations: dict[str, Reservation] = dict(data.reservations)
     for owner, (copied, _) in RESERVATIONS.items():
-        original = with_absolute_dates(data.reservations[copied], today)
+        original = with_absolute_dates(data.reservations[copied], TODAY)
         for number in range(SIZES[owner]):
             user_id, own_id = f"{owner}-{number}", reservation_id(owner, number)
             users[user_id] = data.users[owner].model_copy(update={"user_id": user_id, "reservations": (own_id,)})

@@ -43,7 +43,7 @@ async def booked(laboratory: Laboratory, customer: Customer, application: str) -
     """Return how many loans and how many deposits are booked for an application."""
     loan_id = application.replace("LA-", "LN-")
     loans = json.loads((await call_bank_tool(laboratory, customer, "list_loans", {}))["content"])["loans"]
-    listed = await call_bank_tool(laboratory, customer, "list_transactions", {"period": "this_month", "limit": 50})
+    listed = await call_bank_tool(laboratory, customer, "list_transactions", {"limit": 50})
     moves = json.loads(listed["content"])["transactions"]
     return (
         sum(loan["loan_id"] == loan_id for loan in loans),

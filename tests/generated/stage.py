@@ -16,6 +16,10 @@ from tests.chaos.crowd import RESERVATIONS as COPIED
 from tests.generated.customer import PatientCustomer
 from tests.generated.model_of_bank import BookedPayment
 from tests.laboratory import Laboratory
+from tests.mesh.money import past_month
+
+TOO_OLD_DAYS = 130
+"""The age of a payment that can no longer be disputed, with some days to spare."""
 
 
 @dataclass
@@ -81,9 +85,9 @@ async def restart(laboratory: Laboratory, name: str, command: list[str]) -> None
 async def look_up_payments(stage: Stage) -> None:
     """Find the payments that conversations dispute. They are the same for all copies of Carol."""
     customer = stage.customer("carol-look-up")
-    listed = [("list_transactions", {"limit": 50, "period": period}) for period in ("last_90_days", "this_year")]
-    merchants = [("list_transactions", {"limit": 50, "merchant": name, "period": "this_year"}) for name in ("Courier",)]
-    text = json.dumps([[("handoff_to_Bank", {"reason": "look"})], [*listed, *merchants]])
+    old = {"merchant": "Courier", "period": past_month(dt.datetime.now(dt.UTC).date())}
+    listed = [("list_transactions", {"limit": 50, **more}) for more in ({}, {"merchant": "Courier"}, old)]
+    text = json.dumps([[("handoff_to_Bank", {"reason": "look"})], listed])
     answer = await customer.posts("send", uuid4().hex, text=text)
     assert answer.status == 200, answer
     results = [
@@ -97,7 +101,7 @@ async def look_up_payments(stage: Stage) -> None:
     names = {f"small{number}": key for number, key in enumerate(small)}
     names["large"] = first(payments, lambda one: one.category == "groceries" and one.days_ago < 100)
     names["rent"] = first(payments, lambda one: one.category == "utilities" and one.days_ago < 100)
-    names["old"] = first(payments, lambda one: one.merchant == "Daily Courier" and one.days_ago > 130)
+    names["old"] = first(payments, lambda one: one.merchant == "Daily Courier" and one.days_ago > TOO_OLD_DAYS)
     stage.payments = {name: (key, payments[key]) for name, key in names.items()}
 
 

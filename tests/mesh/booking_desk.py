@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from services.tools.airline.data.schedule import AIRLINE_ZONE
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
+from tests.midnight import TODAY
 
 TO_AIRLINE = calls(("handoff_to_Airline", {"reason": "a booking"}))
 DONE = "That was it."
@@ -21,10 +21,6 @@ BOB = {"first_name": "Bob", "last_name": "Brandt", "dob": "1993-11-02"}
 ALICE = {"first_name": "Alice", "last_name": "Adler", "dob": "1988-04-17"}
 
 OBJECTS = "'ReservationDesk', 'Reservations', 'AirlineCustomers', 'FlightSeats', 'CardProcessor', 'Outbox'"
-
-
-TODAY = datetime.now(AIRLINE_ZONE).date()
-"""The day on which the tests started, in the airline's time zone. A test that runs over midnight keeps its dates."""
 
 
 def days_from_today(days: int) -> date:
