@@ -84,7 +84,7 @@ pins: $(UV) ## update the pinned versions and hashes in requirements/
 	@$(COMPILE) pyproject.toml --extra mcp --extra redis --group tools -c requirements/all.txt -o requirements/tools.txt
 	@$(COMPILE) pyproject.toml --extra live -c requirements/all.txt -o requirements/live.txt
 
-dates: setup ## run the demo, the cases and date-dependent tests on other dates, in about an hour
+dates: setup ## play the demo and the cases on other dates, and run date-dependent tests on some
 	@$(BIN)/python -m scripts.dates
 
 charts: setup ## generate the tables of values in the charts' READMEs

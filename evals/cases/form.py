@@ -141,6 +141,11 @@ class Case(_Part):
     looks: tuple[Look, ...] = ()
     emails: Emails = Emails(count=0)
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the next case finds the initial state, if this one has passed. Each has a session of its own."""
+        return not self.writes and not self.setup and self.emails.count == 0
+
 
 def read_cases(folder: Path = FOLDER) -> list[Case]:
     """Return all cases in a folder's YAML files, ordered by file name. Raises BadCase."""

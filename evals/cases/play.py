@@ -61,7 +61,7 @@ def player_of(case: Case, model: Mapping[str, str] | None = None) -> str:
 
 
 async def play_case(mesh: EvalMesh, case: Case, player: str) -> Result:
-    """Play one case on a freshly reset mesh. Raises HandlerFailed if a setup call fails."""
+    """Play one case on a mesh in its initial state. Raises HandlerFailed if a setup call fails."""
     began = time.monotonic()
     result = Result(case, player)
     if player == SCRIPT:
