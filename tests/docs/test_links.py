@@ -19,6 +19,13 @@ def test_links_of_page_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
+def test_loop_is_two_links_away_from_the_readme() -> None:
+    readme = ROOT / "README.md"
+    linked = {(readme.parent / address).resolve() for address in LINK.findall(prose(readme)) if address.endswith(".md")}
+    loop = ROOT / "switchboard" / "loop" / "turn.py"
+    assert [page for page in linked if loop in {(page.parent / path).resolve() for path in LINK.findall(prose(page))}]
+
+
 def problem_with(page: Path, address: str) -> bool:
     """Return whether a link inside the repository names no file, or no heading of its file."""
     if EXTERNAL.match(address):
