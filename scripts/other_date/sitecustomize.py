@@ -3,8 +3,6 @@
 import os
 import time
 
-import time_machine
-
 CLOCK_OFFSET_SECONDS = "PYTHON_CLOCK_OFFSET_SECONDS"
 """Every process of a local mesh inherits variables with this beginning."""
 
@@ -12,6 +10,8 @@ CLOCK_OFFSET_SECONDS = "PYTHON_CLOCK_OFFSET_SECONDS"
 def move_clock() -> None:
     """Let time pass as usual, but from another time on. Does nothing if the variable is not set."""
     if offset := os.environ.get(CLOCK_OFFSET_SECONDS):
+        import time_machine  # noqa: PLC0415  # Every process of the tests imports this module.
+
         moved = time_machine.escape_hatch.is_travelling()
         now = time_machine.escape_hatch.time.time() if moved else time.time()
         time_machine.travel(now + float(offset)).start()
