@@ -31,6 +31,9 @@ ALWAYS_REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
 MANY_PARTITIONS = {"RESTATE_DEFAULT_NUM_PARTITIONS": "4"}
 """In production, the services of one turn are on several partitions, whose messages overtake each other."""
 
+NO_SYNC = {"RESTATE_LOG_SERVER__ROCKSDB_DISABLE_WAL_FSYNC": "true"}
+"""The machine stays up, so that nothing is lost when Restate is killed and has not waited for the disk."""
+
 HIGH_LIMITS = {
     "SWITCHBOARD_CUSTOMER_TURNS_MAX": "10000",
     "SWITCHBOARD_CUSTOMER_TURNS_PER_MINUTE": "0",
@@ -108,7 +111,11 @@ async def open_laboratory(
         folder,
         Addresses.free(project.definition),
         environment={**HIGH_LIMITS, **(environment or {})},
-        restate_environment={**(ALWAYS_REPLAY if replays else MANY_PARTITIONS), **(restate_environment or {})},
+        restate_environment={
+            **NO_SYNC,
+            **(ALWAYS_REPLAY if replays else MANY_PARTITIONS),
+            **(restate_environment or {}),
+        },
     )
     # The client's default allows only a hundred requests at once.
     connector = aiohttp.TCPConnector(limit=0)
