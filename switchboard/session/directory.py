@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from datetime import timedelta
 
@@ -73,13 +74,16 @@ class Directory:
         self._deployments: frozenset[_Deployment] = frozenset()
         self._lookup = asyncio.Lock()
         self._cached: tuple[Card, ...] = ()
-        self._asked_at = 0.0
+        self._asked_at = -math.inf
 
-    async def cards(self) -> tuple[Card, ...]:
-        """Return all agents, sorted by name. While the admin API is unavailable, returns the cached ones."""
-        arrived = time.monotonic()
+    async def cards(self, age_max: timedelta = timedelta(0)) -> tuple[Card, ...]:
+        """Return all agents, sorted by name, as they were at most `age_max` ago.
+
+        While the admin API is unavailable, returns the cached ones.
+        """
+        oldest = time.monotonic() - age_max.total_seconds()
         async with self._lookup:
-            if self._asked_at < arrived:
+            if self._asked_at < oldest:
                 asked_at = time.monotonic()
                 try:
                     await self._refresh()

@@ -56,6 +56,9 @@ RUNNING = "running"
 HOPS_MAX = 4
 """Maximum number of hand-offs for one message."""
 
+HAND_OFF_AGENTS_AGE_MAX = timedelta(milliseconds=100)
+"""A hand-off so soon after a lookup of the agents, such as that at the turn's start, uses its result."""
+
 AGENT_STOP_GRACE = timedelta(milliseconds=900)
 """How long a cancelled turn has to report what it did. After that its outcome counts as unknown."""
 
@@ -219,7 +222,9 @@ async def take_turns(ctx: restate.ObjectContext, route: Route, progress: Progres
                 break
             case HandOff(to=to):
                 # A call to a removed agent would block this conversation until the agent is registered again.
-                lookup = await ctx.run_typed("agents", look_up_agents, LOOK_UP_OPTIONS, route.directory)
+                lookup = await ctx.run_typed(
+                    "agents", look_up_agents, LOOK_UP_OPTIONS, route.directory, HAND_OFF_AGENTS_AGE_MAX
+                )
                 cards, at = lookup.cards, lookup.at
                 if to not in {card.name for card in cards}:
                     logger.error("agent %s handed off to %r, which is not registered", agents[-1], to)
@@ -243,8 +248,8 @@ def tokens_left(start: TurnStart, progress: Progress) -> int | None:
     return None if start.tokens_left is None else max(start.tokens_left - progress.tokens, 0)
 
 
-async def look_up_agents(directory: Directory) -> AgentList:
-    return AgentList(cards=await directory.cards(), at=datetime.now(UTC))
+async def look_up_agents(directory: Directory, age_max: timedelta = timedelta(0)) -> AgentList:
+    return AgentList(cards=await directory.cards(age_max), at=datetime.now(UTC))
 
 
 async def take_turn(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
@@ -62,6 +63,16 @@ async def registry() -> AsyncIterator[tuple[Registry, Directory]]:
         directory = Directory(str(server.make_url("")))
         yield fake, directory
         await directory.close()
+
+
+async def test_lookup_that_is_recent_enough_is_used_again(registry: tuple[Registry, Directory]) -> None:
+    fake, directory = registry
+    first = await directory.cards(timedelta(days=365))
+    assert fake.paths == ["/deployments", "/services"]
+    assert await directory.cards(timedelta(hours=1)) == first
+    assert fake.paths == ["/deployments", "/services"]
+    assert await directory.cards() == first
+    assert fake.paths == ["/deployments", "/services", "/deployments"]
 
 
 async def test_directory_rereads_services_only_after_a_deployment_changed(registry: tuple[Registry, Directory]) -> None:
