@@ -7,7 +7,7 @@ customer's answers, until the call is made again with them.
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -127,7 +127,7 @@ async def wait_for(
     return outcome
 
 
-async def stop(ctx: restate.Context, cancel: Callable[[], Awaitable[Outcome]]) -> Outcome:
+async def stop(ctx: restate.Context, cancel: Callable[[], Coroutine[Any, Any, Outcome]]) -> Outcome:
     """Cancel a task, also if the server is away for a moment. The turn does not wait for that: see CANCEL_GRACE."""
     outcome = await ctx.run_typed("tasks/cancel", cancel, OUTCOME)
     for number in range(1, CANCELS_MAX):
