@@ -43,6 +43,8 @@ PRELOADED = (
     *("switchboard.gateway.__main__", "switchboard.demo_model.__main__", "switchboard.local.mesh"),
     # The gateway imports the MCP server after its start.
     *("switchboard.local.proxy", "switchboard.gateway.mcp_api"),
+    # What services import while they start.
+    *("switchboard.session.sessions", "switchboard.toolkit.toolset", "httpcore2", "encodings.idna"),
     # The clients of models, which services import after their start, and what the commands import.
     *("anthropic", "httpx2", "openai", "openai.resources.chat", "openai.resources.responses"),
     *("rich.live", "rich.prompt", "rich.table", "typer", "yaml"),
