@@ -1,6 +1,7 @@
 """A model whose every word is the time at which it was sent, in nanoseconds of the machine's monotonic clock.
 
-`python -m bench.clock_model` serves the Responses API on PORT: CLOCK_WORDS words, one every CLOCK_WORD_MS milliseconds.
+`python -m bench.clock_model` serves the Responses API on PORT: CLOCK_WORDS words, one every CLOCK_WORD_MS milliseconds,
+the first one CLOCK_FIRST_WORD_MS milliseconds after the request.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ def response(text: str, status: str = "completed") -> dict[str, Any]:
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
-    words, word_s = int(os.environ["CLOCK_WORDS"]), float(os.environ["CLOCK_WORD_MS"]) / 1000
+    words, word_s, first_s = int(os.environ["CLOCK_WORDS"]), seconds("CLOCK_WORD_MS"), seconds("CLOCK_FIRST_WORD_MS")
     asked = await request.json()
     if not asked.get("stream"):
         await asyncio.sleep(words * word_s)
@@ -51,7 +52,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
 
     await send("response.created", response=response("", "in_progress"))
     text, place = "", {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-    begin = time.monotonic()
+    begin = time.monotonic() + first_s
     for number in range(words):
         await asyncio.sleep(max(begin + number * word_s - time.monotonic(), 0))
         word = f"{time.monotonic_ns()} "
@@ -60,6 +61,11 @@ async def answer(request: web.Request) -> web.StreamResponse:
     await send("response.completed", response=response(text))
     await stream.write_eof()
     return stream
+
+
+def seconds(name: str) -> float:
+    """Return a setting in milliseconds."""
+    return float(os.environ[name]) / 1000
 
 
 async def healthy(_: web.Request) -> web.Response:

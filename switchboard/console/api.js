@@ -5,12 +5,24 @@ const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 10_000;
 // The gateway sends a comment every 15 s. After three of them are missing, the connection counts as dead.
 const SILENCE_MAX_MS = 45_000;
+// It sends one at once, too. Without it, something on the way holds the events back.
+const FIRST_BYTE_MAX_MS = 10_000;
+// A browser has six connections for all tabs of a site. A tab that is hidden for this long gives its own back.
+const HIDDEN_MAX_MS = 60_000;
 const PASSING = ["busy", "stopping", "restate_away", "mesh_not_ready", "out_of_files"];
 
 export const sleep = (ms, signal) => new Promise((done) => {
   const timer = setTimeout(done, ms);
   signal?.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
 });
+
+/** Wait until this tab is shown, or the signal aborts. */
+const shown = async (signal) => {
+  while (document.hidden && !signal.aborted) await new Promise((done) => {
+    document.addEventListener("visibilitychange", done, { once: true });
+    signal.addEventListener("abort", done, { once: true });
+  });
+};
 
 export const backoff = (tries) => Math.min(PAUSE_MAX_MS, PAUSE_MIN_MS * 2 ** Math.min(tries, 6)) * (0.75 + Math.random() / 2);
 
@@ -158,20 +170,22 @@ export class Api {
   /**
    * Follow a stream of events until `signal` aborts. Resumes after the last event with an id.
    * `on.event(kind, data)` gets each event, `on.state(text)` the state of the connection ("" is fine), and
-   * `on.lost()` returns the id to continue from after the gateway could not resume.
+   * `on.lost()` returns the id to continue from after the gateway could not resume, or nothing has come for too long.
    */
   async follow(path, after, on, signal) {
     const position = { after, run: "" };
     for (let tries = 0; !signal.aborted; tries++) {
       let pause = backoff(tries);
+      await shown(signal);
       try {
         if (await this.#stream(path, position, on, signal)) tries = 0;
         pause = PAUSE_MIN_MS * Math.random();
       } catch (error) {
         if (signal.aborted) return;
-        if (error.status === 400 || error.status === 410) {
+        if (error.status === 400 || error.status === 410 || error.silent) {
           position.run = "";
           position.after = await on.lost().catch(() => position.after);
+          if (error.silent) on.state("Live updates do not arrive. New messages appear every few seconds.");
         }
         // The first failure in a row is often a gateway that stops, or a token that expired.
         else if (tries > 0) on.state(error instanceof Problem ? error.message : "No connection. Trying again…");
@@ -187,13 +201,21 @@ export class Api {
     const connection = new AbortController();
     const stop = () => connection.abort();
     signal.addEventListener("abort", stop, { once: true });
-    let timer = setTimeout(stop, SILENCE_MAX_MS);
+    let silent = false;
+    let timer = setTimeout(() => { silent = true; stop(); }, FIRST_BYTE_MAX_MS);
+    let hidden;
+    const hide = () => {
+      clearTimeout(hidden);
+      if (document.hidden) hidden = setTimeout(stop, HIDDEN_MAX_MS);
+    };
+    document.addEventListener("visibilitychange", hide);
+    hide();
     try {
       const headers = { accept: "text/event-stream" };
       if (position.after) headers["last-event-id"] = position.after;
       const response = await this.#send(position.run ? `${path}?run=${encodeURIComponent(position.run)}` : path, { headers, signal: connection.signal });
       if (!response.ok) throw await problemOf(response);
-      on.state("");
+      let first = true;
       let some = false;
       const parser = new Parser((kind, id, data) => {
         if (id) Object.assign(position, { after: id, run: data.run ?? "" });
@@ -208,13 +230,17 @@ export class Api {
         if (done) return some;
         clearTimeout(timer);
         timer = setTimeout(stop, SILENCE_MAX_MS);
+        if (first) on.state("");
+        first = false;
         parser.feed(value);
       }
     } catch (error) {
       if (error instanceof Problem) throw error;
-      throw new Offline(String(error));
+      throw Object.assign(new Offline(String(error)), { silent });
     } finally {
       clearTimeout(timer);
+      clearTimeout(hidden);
+      document.removeEventListener("visibilitychange", hide);
       signal.removeEventListener("abort", stop);
       connection.abort();
     }

@@ -10,7 +10,11 @@ const OPEN = "switchboard.open";
 const DRAFT = "switchboard.draft";
 const LISTED_MAX = 30;
 
-const page = { api: null, known: null, unanswered: null, conversation: null, id: null, listed: LISTED_MAX };
+const page = {
+  api: null, known: null, unanswered: null, conversation: null, id: null, listed: LISTED_MAX,
+  // The answers that are awaited, by key, and the last one of each conversation.
+  answers: new Map(), last: new Map(),
+};
 
 async function start() {
   try {
@@ -111,20 +115,35 @@ function refresh() {
   const running = conversation?.turns.running;
   const busy = Boolean(running) || page.unanswered.of(page.id).length > 0;
   byId("welcome").hidden = Boolean(page.id);
-  byId("earlier").hidden = !conversation || conversation.first <= 1;
-  byId("stop").hidden = !busy;
+  hide(byId("earlier"), !conversation || conversation.first <= 1);
+  hide(byId("stop"), !busy);
   const { person, name } = conversation?.answering ?? { person: false, name: "" };
   byId("who").textContent = person ? "A person from our staff answers" : name ? `${name} answers` : "";
   byId("who").classList.toggle("person", person);
+}
+
+/** Keep the focus in the page when the element that has it goes. */
+function leave(element) {
+  if (element.contains(document.activeElement)) document.querySelector(".log").focus();
+}
+
+function hide(element, hidden) {
+  if (hidden) leave(element);
+  element.hidden = hidden;
 }
 
 /** The card with the calls that wait for a yes. */
 function ask(confirmation) {
   const place = byId("question");
   clearTimeout(page.expiry);
+  leave(place);
   if (!confirmation) return place.replaceChildren();
-  const decide = (path) => {
+  const disable = () => {
+    leave(place);
     for (const each of place.querySelectorAll("button")) each.disabled = true;
+  };
+  const decide = (path) => {
+    disable();
     send(path, { held_id: confirmation.held_id });
   };
   const left = el("span", { text: until(confirmation.expires_at) });
@@ -140,9 +159,12 @@ function ask(confirmation) {
     el("ul", {}, ...confirmation.calls.map((call) => el("li", { text: call.question }))),
     deadline, buttons,
   ));
+  // This page was reloaded after the answer, and sends it again.
+  if (page.unanswered.of(page.id).some(({ body }) => body?.held_id === confirmation.held_id)) disable();
   announce(`Please confirm: ${confirmation.calls.map((call) => call.question).join(" ")}`);
   const tick = () => {
     if (new Date(confirmation.expires_at) <= Date.now()) {
+      leave(buttons);
       buttons.remove();
       deadline.textContent = "This question has expired. Nothing was changed. Please send your request again.";
       return;
@@ -173,6 +195,21 @@ async function send(path, body, text = "") {
   return deliver(request);
 }
 
+/**
+ * Return the answer to a request. Those of one conversation are sent one after another: they stay in order, and a browser
+ * with six connections for a site keeps some for the other buttons.
+ */
+function answerTo({ key, session, path, body }) {
+  if (!page.answers.has(key)) {
+    const onWait = (why) => page.id === session && say(byId("connection"), why, "state");
+    const before = page.last.get(session) ?? Promise.resolve();
+    const answer = before.catch(() => {}).then(() => page.api.act(`/v1/sessions/${session}/${path}`, body, { key, onWait }));
+    page.last.set(session, answer);
+    page.answers.set(key, answer.finally(() => page.answers.delete(key)));
+  }
+  return page.answers.get(key);
+}
+
 async function deliver(request) {
   const { key, session, path, body, text } = request;
   const bubble = text ? el("li", { class: "turn sending", "data-key": key }, el("div", { class: "words mine", text }), el("p", { class: "step", text: "Waiting for the reply…" })) : null;
@@ -183,7 +220,7 @@ async function deliver(request) {
   refresh();
   const here = () => page.id === session;
   try {
-    const reply = await page.api.act(`/v1/sessions/${session}/${path}`, body, { key, onWait: (why) => here() && say(byId("connection"), why, "state") });
+    const reply = await answerTo(request);
     page.unanswered.remove(key);
     if (here() && reply.turn) await page.conversation.settle(reply.turn).catch(() => {});
     bubble?.remove();
@@ -203,14 +240,21 @@ async function deliver(request) {
 /** Say below a message why it was not answered. */
 function refused(bubble, error, again) {
   const retry = button("Send again", () => { bubble.remove(); again(); });
-  bubble.lastChild.replaceWith(el("p", { class: "note error", role: "alert" }, error.message, retry));
+  const change = button("Change", () => {
+    byId("text").value = bubble.firstChild.textContent;
+    byId("text").focus();
+    bubble.remove();
+  });
+  bubble.lastChild.replaceWith(el("p", { class: "note error", role: "alert" }, error.message, retry, change));
   bubble.classList.add("refused");
 }
 
-/** The mesh has taken a message: its turn shows it now. */
+/** The mesh has taken a message: its turn shows it now. It can also be one of another tab. */
 function taken(text) {
+  // The mesh takes control characters out of a message.
+  const plain = (words) => words.normalize().replace(/\p{C}/gu, "").replace(/\s+/g, " ").trim();
   const waiting = [...byId("turns").querySelectorAll(".sending:not(.refused)")];
-  (waiting.find((each) => each.firstChild.textContent === text) ?? waiting[0])?.remove();
+  waiting.find((each) => plain(each.firstChild.textContent) === plain(text))?.remove();
 }
 
 async function rate(turn, rating) {
@@ -227,9 +271,11 @@ async function rate(turn, rating) {
 }
 
 async function stop() {
+  const { id } = page;
+  leave(byId("stop"));
   byId("stop").disabled = true;
   try {
-    await page.api.act(`/v1/sessions/${page.id}/interrupt`, undefined, { onWait: (why) => say(byId("connection"), why, "state") });
+    await page.api.act(`/v1/sessions/${id}/interrupt`, undefined, { onWait: (why) => page.id === id && say(byId("connection"), why, "state") });
     announce("Stopping.");
   } catch (error) {
     fail(error);

@@ -281,6 +281,8 @@ async function session(view, id) {
     about(side, id, conversation, perform);
     if (by === mode.by) return;
     mode.by = by;
+    const unsent = writing.querySelector("textarea")?.value.trim();
+    if (unsent) say(trouble, `${by || "An agent"} answers now. This was not sent: ${unsent}`);
     writing.replaceChildren(by === page.api.subject && by ? composer(perform) : "");
   };
   await conversation.open();
@@ -335,7 +337,8 @@ function composer(perform) {
   const button = el("button", { type: "submit", class: "primary", text: "Send" });
   const send = async (event) => {
     event.preventDefault();
-    if (!text.value.trim()) return;
+    // The Enter key works also while the button does not.
+    if (!text.value.trim() || button.disabled) return;
     button.disabled = true;
     try {
       await perform("messages", { text: text.value }, "Sent.");

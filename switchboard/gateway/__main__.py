@@ -88,9 +88,9 @@ async def serve(settings: GatewaySettings, broker: Broker | None = None) -> None
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
         speaker = settings.speaker()
         ingress = Ingress(settings.restate_ingress_url, http, speaker)
-        session_client = SessionClient(ingress, settings.reply_timeout)
-        readiness = Readiness(session_client.ready)
         hub = Hub(ViewerLimits(settings.session_viewers_max, settings.customer_viewers_max, settings.viewers_max))
+        session_client = SessionClient(ingress, settings.reply_timeout, hub)
+        readiness = Readiness(session_client.ready)
         middleware = create_middleware(settings, http, session_client, readiness, hub, speaker)
         channel = load(EventsKeySettings).channel()
         live = await serve_live(settings.host, settings.events_port, hub, channel)

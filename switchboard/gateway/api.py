@@ -236,7 +236,10 @@ async def make_session(
     A customer who has not signed in needs such an id. A signed-in customer may also choose one.
     """
     caller: Caller = request.scope[CALLER]
-    return NewSession(session_id=make_session_id(caller.customer_id, request.app.state.speaker))
+    session_id = make_session_id(caller.customer_id, request.app.state.speaker)
+    hub: Hub = request.app.state.hub
+    hub.know(session_id, caller, 0)
+    return NewSession(session_id=session_id)
 
 
 @sessions.post("/messages", response_model=SendReply, responses=DOCUMENTED_ANSWER)

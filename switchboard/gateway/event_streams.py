@@ -149,8 +149,11 @@ async def answer_stream(
     hub: Hub = request.app.state.hub
     with ExitStack() as opened:
         feed = opened.enter_context(hub.viewer(session_id, Audience(caller), read))
-        page = await feed.open(None)  # Refuses another customer's session.
-        answering = Answering(feed, deliver, steering, page.turns_total)
+        if steering is None:
+            await feed.open_known()  # Refuses another customer's session.
+        else:
+            await feed.open(None)
+        answering = Answering(feed, deliver, steering, feed.turns_total)
         opened.callback(answering.cancel)
         await answering.begun()
         viewer = Viewer(feed, Position(0, SEQ_MAX))
@@ -189,7 +192,7 @@ class Answering:
     def _ended(self, task: asyncio.Task[bytes]) -> None:
         if not task.cancelled():
             task.exception()  # Marks it as seen: the client may have left.
-        self._feed.look()
+        self._feed.live.notify()
 
     async def begun(self) -> None:
         """Wait until the turn has begun, or for FIRST_EVENT_MAX after it was submitted. Raises Problem if it failed."""

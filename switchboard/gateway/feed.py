@@ -24,8 +24,11 @@ CHECK_INTERVAL = timedelta(seconds=15)
 CHECK_ALONE_INTERVAL = timedelta(seconds=5)
 """The same while no process is connected to this gateway, so that it learns of new turns in no other way."""
 
-FIRST_PAUSE = timedelta(milliseconds=5)
-"""Pause before a turn that has just ended is read again, if its record was not there yet. It doubles each time."""
+FIRST_PAUSE = timedelta(milliseconds=10)
+"""Pause before a turn that has just ended is read, because its record is not there yet. It doubles each time."""
+
+REPLY_PAUSE = timedelta(milliseconds=60)
+"""The same while a reply is awaited at this gateway: with the reply, nothing has to be read."""
 
 PAGE_TURNS = 10
 """Turns in one read."""
@@ -77,22 +80,39 @@ class Feed:
     """What viewers of one audience read. `problem` is set when the audience may not see the session any more."""
 
     def __init__(
-        self, live: LiveSession, audience: Audience, read: ReadPage, hears: Callable[[], bool] = lambda: True
+        self,
+        live: LiveSession,
+        audience: Audience,
+        read: ReadPage,
+        hears: Callable[[], bool] = lambda: True,
+        awaits: Callable[[], bool] = lambda: False,
+        known_turns: int | None = None,
     ) -> None:
         self.live = live
         self.audience = audience
-        self.turns_total = 0
+        self.turns_total = known_turns or 0
+        self.known = known_turns is not None
         self.problem: Problem | None = None
         self.viewers = 0
         self._read = read
         self._hears = hears
+        self._awaits = awaits
         self._turns: dict[int, CommittedTurn] = {}
+        self._reads: dict[tuple[int, int], asyncio.Task[EventsPage]] = {}
         self._reading = asyncio.Lock()
         self._look = False
 
     async def open(self, after: int | None) -> EventsPage:
         """Read the session for a new viewer, whose place is after turn `after`, or at the end. Raises Problem."""
         return await self._load(after or 0, 0 if after is None else PAGE_TURNS)
+
+    async def open_known(self) -> None:
+        """Make sure that the audience may see the session. Reads it only if this gateway does not know that yet.
+
+        Raises Problem.
+        """
+        if not self.known:
+            await self.open(None)
 
     def run(self, run: str) -> LiveTurn | None:
         return self.live.run(run, self.audience.allows)
@@ -106,6 +126,7 @@ class Feed:
     async def committed(self, turn: int) -> CommittedTurn:
         """Return the events of a committed turn. Raises Problem."""
         while turn not in self._turns:
+            self._catch_up()
             async with self._reading:
                 if turn not in self._turns:
                     await self._load(turn - 1, PAGE_TURNS)
@@ -118,10 +139,12 @@ class Feed:
 
     async def keep_up(self) -> None:
         """Look for new turns until cancelled: when a process tells that one has ended, and from time to time."""
-        pause = FIRST_PAUSE
+        pause = self._first_pause()
         while self.problem is None:
-            expected = self.live.expected(self.audience.allows) > self.turns_total
-            await self._due(pause if expected else self._check_interval())
+            expected = self._expects()
+            if not await self._due(pause if expected else self._check_interval()):
+                pause = self._first_pause()
+                continue
             known = self.turns_total
             try:
                 async with self._reading:
@@ -133,26 +156,74 @@ class Feed:
                 else:
                     logger.warning("cannot read a watched session: %s", problem.code)
             late = expected and self.turns_total == known
-            pause = min(2 * pause, CHECK_INTERVAL) if late else FIRST_PAUSE
+            pause = min(2 * pause, CHECK_INTERVAL) if late else self._first_pause()
+
+    def _expects(self) -> bool:
+        """Return whether there are turns that were not read yet."""
+        return self.known and self.live.expected(self.audience.allows) > self.turns_total
+
+    def _first_pause(self) -> timedelta:
+        return REPLY_PAUSE if self._awaits() else FIRST_PAUSE
 
     def _check_interval(self) -> timedelta:
         return CHECK_INTERVAL if self._hears() else CHECK_ALONE_INTERVAL
 
-    async def _due(self, within: timedelta) -> None:
-        """Return after this time, or as soon as there is a reason to look for new turns."""
-        expected = self.live.expected(self.audience.allows)
+    async def _due(self, within: timedelta) -> bool:
+        """Return True when it is time to read: after this time, or when `look` was called. False after other news."""
+        expected, expects = self.live.expected(self.audience.allows), self._expects()
         with suppress(TimeoutError):
             async with asyncio.timeout(within.total_seconds()):
-                while not self._look and self.live.expected(self.audience.allows) <= expected:
-                    await self.live.changed.wait()
+                while not self._look:
+                    if self._catch_up() or self._expects() != expects:
+                        return False
+                    if self.live.expected(self.audience.allows) > expected:
+                        return False
+                    await self.live.news.wait()
         self._look = False
+        return True
+
+    def _catch_up(self) -> bool:
+        """Take the next turns from what the processes have told, if all of it was told. Returns whether there are any.
+
+        Then they need not be read.
+        """
+        before = self.turns_total
+        while self.known and (ended := self.live.ended(self.turns_total + 1, self.audience.allows)) is not None:
+            assert ended.reply is not None
+            committed = CommittedTurn(ended.run, ended.whole(), asks=ended.reply.confirmation is not None)
+            # The turn may have closed an earlier question.
+            self._turns = {turn: each for turn, each in self._turns.items() if not each.asks}
+            self._turns[ended.turn] = committed
+            self._trim()
+            self.turns_total = ended.turn
+            self.live.commit(ended.turn, {ended.turn: ended.run})
+        if self.turns_total > before:
+            self.live.notify()
+        return self.turns_total > before
 
     async def _load(self, after: int, limit: int) -> EventsPage:
+        """Read a page. Viewers who want the same page at the same time share one read."""
+        key = after, limit
+        if key not in self._reads:
+            reading = self._reads[key] = asyncio.create_task(self._read_page(after, limit))
+            reading.add_done_callback(lambda done: self._read_ended(key, done))
+        return await asyncio.shield(self._reads[key])
+
+    def _read_ended(self, key: tuple[int, int], done: asyncio.Task[EventsPage]) -> None:
+        del self._reads[key]
+        if not done.cancelled():
+            done.exception()  # Marks it as seen: all who waited for it may have left.
+
+    async def _read_page(self, after: int, limit: int) -> EventsPage:
+        known = self.turns_total
         page = await self._read(after, limit)
-        if page.turns_total < self.turns_total:
+        if page.turns_total < known:
             problem = Problem(410, "session_restarted", STARTED_AGAIN)
             self._end(problem)
             raise problem
+        if not self.known:
+            self.known = True
+            self.live.notify()
         self._take(page, after, limit)
         return page
 
@@ -170,13 +241,18 @@ class Feed:
             confirmation = page.confirmation if page.asked_in == turn else None
             frames = tuple(numbered_frame(each, run) for each in events_of_record(record, confirmation))
             self._turns[turn] = CommittedTurn(run, frames, asks=confirmation is not None)
-        self._turns = {turn: each for turn, each in self._turns.items() if not each.asks or turn == page.asked_in}
-        while len(self._turns) > TURNS_KEPT:
-            del self._turns[next(iter(self._turns))]
+        # Turns may have ended since the page was read, and closed its question.
+        asked_in = page.asked_in if page.turns_total >= self.turns_total else 0
+        self._turns = {turn: each for turn, each in self._turns.items() if not each.asks or turn == asked_in}
+        self._trim()
         if page.turns_total > self.turns_total:
             self.turns_total = page.turns_total
-            self.live.commit(page.turns_total)
+            self.live.commit(page.turns_total, page.runs)
             self.live.notify()
+
+    def _trim(self) -> None:
+        while len(self._turns) > TURNS_KEPT:
+            del self._turns[next(iter(self._turns))]
 
     def _end(self, problem: Problem) -> None:
         self.problem = problem

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,14 +10,19 @@ from datetime import timedelta
 
 from switchboard.events import Told
 from switchboard.gateway.feed import Audience, Feed, ReadPage
+from switchboard.gateway.identity import Caller
 from switchboard.gateway.live_turn import LiveSession
 from switchboard.gateway.metrics import VIEWERS
 from switchboard.gateway.problems import Problem
+from switchboard.session.contract import SendReply
 
 RETRY_AFTER_S = 5
 
 LOOK_WITHIN = timedelta(seconds=1)
 """When a process is gone, all watched sessions are read within this time, and not at once."""
+
+KNOWN_MAX = 10_000
+"""Sessions whose owner and number of turns are remembered, so that the next message needs no read of the session."""
 
 SESSION_FULL = "This conversation has {max} viewers at this gateway, which is the limit. Close one of them, and retry."
 CALLER_FULL = "You have {max} event streams at this gateway, which is the limit. Close one of them, and retry."
@@ -49,6 +54,8 @@ class Hub:
         self._feeds: dict[tuple[str, Audience], Feed] = {}
         self._keeping_up: dict[Feed, asyncio.Task[None]] = {}
         self._viewers: Counter[Audience] = Counter()
+        self._awaited: Counter[str] = Counter()
+        self._known: OrderedDict[tuple[str, Caller], int] = OrderedDict()
 
     @contextmanager
     def viewer(self, session_id: str, audience: Audience, read: ReadPage) -> Iterator[Feed]:
@@ -66,6 +73,31 @@ class Hub:
         live = self.sessions.get(told.session)
         if live is not None:
             live.take(told)
+
+    @contextmanager
+    def awaiting(self, session_id: str) -> Iterator[None]:
+        """Expect a reply of a session while the block runs."""
+        self._awaited[session_id] += 1
+        try:
+            yield
+        finally:
+            self._awaited[session_id] -= 1
+            if not self._awaited[session_id]:
+                del self._awaited[session_id]
+
+    def answered(self, session_id: str, caller: Caller, reply: SendReply) -> None:
+        """Take a reply that has come through this gateway: its turn is committed, so it need not be read."""
+        self.know(session_id, caller, reply.turn)
+        live = self.sessions.get(session_id)
+        if live is not None:
+            live.answer(reply)
+
+    def know(self, session_id: str, caller: Caller, turns_total: int) -> None:
+        """Remember that a session is this caller's, and has so many turns or more."""
+        key = session_id, caller
+        self._known[key] = max(turns_total, self._known.pop(key, 0))
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
 
     def hears(self) -> bool:
         """Return whether any process, or the broker, is connected to this gateway."""
@@ -96,7 +128,10 @@ class Hub:
         if feed is None:
             live = self._watched(session_id)
             live.feeds += 1
-            feed = self._feeds[key] = Feed(live, audience, read, self.hears)
+            known = self._known.get((session_id, audience.caller)) if audience.caller is not None else None
+            live.commit(known or 0)
+            feed = Feed(live, audience, read, self.hears, lambda: session_id in self._awaited, known)
+            self._feeds[key] = feed
             self._keeping_up[feed] = asyncio.create_task(feed.keep_up())
         feed.viewers += 1
         self._viewers[audience] += 1
@@ -116,6 +151,11 @@ class Hub:
             del self._viewers[feed.audience]
         if feed.viewers:
             return
+        caller = feed.audience.caller
+        if caller is not None and feed.problem is not None:
+            self._known.pop((session_id, caller), None)
+        elif caller is not None and feed.known:
+            self.know(session_id, caller, feed.turns_total)
         self._keeping_up.pop(feed).cancel()
         del self._feeds[session_id, feed.audience]
         feed.live.feeds -= 1

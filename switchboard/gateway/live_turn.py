@@ -4,13 +4,14 @@ Viewers read from here at their own pace, so no event is queued for a viewer: a 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sse_starlette import ServerSentEvent
 
 from switchboard.events import (
+    SEQ_MAX,
     Delta,
     Event,
     HandedBack,
@@ -26,6 +27,7 @@ from switchboard.events import (
     TurnStarted,
     Unnumbered,
 )
+from switchboard.session.contract import SendReply
 
 LINE_END = "\n"
 """Of server-sent events. Some clients look for events between empty lines that end with it only."""
@@ -37,8 +39,10 @@ LIVE_TURN_MAX_CHARS = 2_000_000
 """Characters of one turn that are kept for viewers who join it. What exceeds them comes with the turn's record."""
 
 FROM_RECORD = (TakenOver, HandedBack, TurnFinished)
-"""Events that are taken from the record only: a reply is shown when it is committed, and the record knows which names
+"""Events that are not shown when they are told: a reply is shown when it is committed, and the record knows which names
 its reader may see."""
+
+NO_RUNS: Mapping[int, str] = {}
 
 Allowed = Callable[["LiveTurn"], bool]
 """Returns whether an audience may see a turn."""
@@ -99,7 +103,7 @@ class LiveTurn:
     signed_in: bool
     began: datetime | None = None
     message: str | None = None
-    finished: bool = False
+    reply: TurnFinished | None = None
     frames: list[NumberedFrame] = field(default_factory=list)
     returned: list[ToolReturned] = field(default_factory=list)
     started: dict[str, int] = field(default_factory=dict)
@@ -107,17 +111,29 @@ class LiveTurn:
     text: TextSoFar | None = None
     _early: dict[int, Numbered] = field(default_factory=dict)
     _size_chars: int = 0
+    _before_reply: int = 0
 
     def take(self, told: Told) -> None:
         """Add what a process tells. Events that are already known, and words that are too many, are ignored."""
         self.signed_in |= told.signed_in
-        for numbered in told.numbered():
+        for place, numbered in enumerate(told.numbered(), start=told.first):
+            if isinstance(numbered.event, TurnFinished):
+                self.reply, self._before_reply = numbered.event, place - 1
             self._take_numbered(numbered)
         for unnumbered in told.unnumbered:
             self._take_unnumbered(unnumbered)
 
+    def whole(self) -> tuple[NumberedFrame, ...]:
+        """Return all events of the turn with its reply, if all were told; none otherwise.
+
+        They are those of its record, once it is committed. An act of staff is left to the record.
+        """
+        if self.reply is None or self.reply.by or len(self.frames) != self._before_reply:
+            return ()
+        reply = Numbered(turn=self.turn, seq=SEQ_MAX, event=self.reply)
+        return (*self.frames, numbered_frame(reply, self.run))
+
     def _take_numbered(self, numbered: Numbered) -> None:
-        self.finished |= isinstance(numbered.event, TurnFinished)
         # A process tells all again to a gateway that begins to watch.
         known = numbered.seq <= len(self.frames) or numbered.seq in self._early
         if known or isinstance(numbered.event, FROM_RECORD) or not self._fits(numbered.event.model_dump_json()):
@@ -167,19 +183,30 @@ class LiveTurn:
 
 
 class LiveSession:
-    """A session that people watch: its running turns. `changed` is set, and replaced, when viewers have to look.
+    """A session that people watch: its running turns. `changed` is set, and replaced, when viewers have to look, and
+    `news` when its feeds have to: not for each word.
 
     `feeds` counts its feeds, one for each audience. `committed` is the last turn that is known to have a record.
+    `answered` is the last reply that came through this gateway: its turn has a record, too.
     """
 
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
         self.changed = asyncio.Event()
+        self.news = asyncio.Event()
         self.committed = 0
         self.feeds = 0
+        self.answered: SendReply | None = None
         self._runs: dict[str, LiveTurn] = {}
+        self._ended: LiveTurn | None = None
 
     def notify(self) -> None:
+        """Let the viewers and the feeds look."""
+        self.news.set()
+        self.news = asyncio.Event()
+        self._show()
+
+    def _show(self) -> None:
         """Let the viewers look."""
         self.changed.set()
         self.changed = asyncio.Event()
@@ -194,12 +221,40 @@ class LiveSession:
             while len(self._runs) > RUNS_MAX:
                 del self._runs[next(iter(self._runs))]
         live.take(told)
+        if told.events:
+            self.notify()
+        else:
+            self._show()
+
+    def answer(self, reply: SendReply) -> None:
+        """Take a reply that came through this gateway. It can be an old one, if its message was sent again."""
+        if self.answered is None or reply.turn > self.answered.turn:
+            self.answered = reply
         self.notify()
 
-    def commit(self, turns_total: int) -> None:
-        """Forget the turns whose records can be read."""
-        self.committed = max(self.committed, turns_total)
-        self._runs = {run: live for run, live in self._runs.items() if live.turn > self.committed}
+    def commit(self, turns_total: int, runs: Mapping[int, str] = NO_RUNS) -> None:
+        """Forget the turns whose records can be read. Other feeds still get the last one, if all of it was told.
+
+        `runs` are the runs that were committed, where they are known.
+        """
+        if turns_total <= self.committed:
+            return
+        self._ended = None
+        if self.feeds > 1:
+            ended = [live for live in self._runs.values() if live.turn == turns_total and live.whole()]
+            ended = [live for live in ended if runs.get(live.turn, live.run) == live.run]
+            # Two runs can have the number of one turn, if the first one was cancelled.
+            self._ended = ended[0] if len(ended) == 1 else None
+        self.committed = turns_total
+        self._runs = {run: live for run, live in self._runs.items() if live.turn > turns_total}
+
+    def ended(self, turn: int, allowed: Allowed) -> LiveTurn | None:
+        """Return the run of a turn that is committed, if all of it was told."""
+        live = self._ended
+        if self.answered is not None and self.answered.turn == turn > self.committed:
+            runs = [each for each in self._runs.values() if each.turn == turn and each.whole()]
+            live = next((each for each in runs if each.reply and each.reply.text == self.answered.text), None)
+        return live if live is not None and live.turn == turn and allowed(live) else None
 
     def run(self, run: str, allowed: Allowed) -> LiveTurn | None:
         """Return a run by its id."""
@@ -219,7 +274,9 @@ class LiveSession:
     def expected(self, allowed: Allowed) -> int:
         """Return the last turn that has a record, or will have one in a moment, by what the processes tell."""
         runs = [live for live in self._runs.values() if allowed(live)]
-        return max(self.committed, *(live.turn if live.finished else live.turn - 1 for live in runs), 0)
+        answered = self.answered.turn if self.answered is not None else 0
+        told = (live.turn if live.reply is not None else live.turn - 1 for live in runs)
+        return max(self.committed, answered, *told)
 
 
 def began(live: LiveTurn) -> datetime:

@@ -191,8 +191,8 @@ class Call:
             return None
 
     async def _deliver_and_report(self, opened: ExitStack, feed: Feed, deliver: Deliver) -> bytes:
-        page = await feed.open(None)
-        answering = Answering(feed, deliver, None, page.turns_total)
+        await feed.open_known()
+        answering = Answering(feed, deliver, None, feed.turns_total)
         opened.callback(answering.cancel)
         await answering.begun()
         await self._report(Viewer(feed, Position(0, SEQ_MAX)).answer(answering.task, answering.running))

@@ -4,10 +4,10 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Protocol
 
 from switchboard.gateway.identity import Caller
 from switchboard.gateway.ingress import Ingress
@@ -31,6 +31,7 @@ from switchboard.session.contract import (
     TASK_OVER,
     TURN_UNKNOWN,
     ClaimedKey,
+    SendReply,
 )
 from switchboard.telemetry.spans import CANCELLATION_MESSAGE
 
@@ -109,12 +110,28 @@ class ClientDisconnected(Exception):
     """The client disconnected before the reply. A submitted request keeps running."""
 
 
-class SessionClient:
-    """The sessions, as the API calls them. Raises Problem when there is no answer to return."""
+class Replies(Protocol):
+    """Where replies are also of use."""
 
-    def __init__(self, ingress: Ingress, reply_timeout: timedelta) -> None:
+    def awaiting(self, session_id: str) -> AbstractContextManager[None]:
+        """Expect a reply of a session while the block runs."""
+        ...
+
+    def answered(self, session_id: str, caller: Caller, reply: SendReply) -> None:
+        """Take the reply to a message of a caller."""
+        ...
+
+
+class SessionClient:
+    """The sessions, as the API calls them. Raises Problem when there is no answer to return.
+
+    `replies` also gets each reply.
+    """
+
+    def __init__(self, ingress: Ingress, reply_timeout: timedelta, replies: Replies | None = None) -> None:
         self._ingress = ingress
         self._reply_timeout = reply_timeout
+        self._replies = replies
         self._stopping = asyncio.Event()
 
     def stop_waiting(self) -> None:
@@ -137,9 +154,13 @@ class SessionClient:
         The request is submitted before anything waits, so that a retry with the same key finds it even if this process
         was killed. `on_submitted` then gets the id of its invocation. `findable` requests can be looked up with `find`.
         """
-        return await self._unless_stopping(
-            self._deliver(caller, session_id, handler, request, key, receive, on_submitted, findable)
-        )
+        delivery = self._deliver(caller, session_id, handler, request, key, receive, on_submitted, findable)
+        if self._replies is None:
+            return await self._unless_stopping(delivery)
+        with self._replies.awaiting(session_id):
+            reply = await self._unless_stopping(delivery)
+        self._replies.answered(session_id, caller, SendReply.model_validate_json(reply))
+        return reply
 
     async def find(self, caller: Caller, session_id: str, handler: str, key: str) -> Found:
         """Look for a findable request by its key. Restate knows it until a day after it has ended."""

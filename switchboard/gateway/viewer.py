@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ from sse_starlette import ServerSentEvent
 
 from switchboard.events import SEQ_MAX, Delta, Reset, TurnFinished
 from switchboard.gateway.feed import NOT_SHOWN, CommittedTurn, Feed
-from switchboard.gateway.live_turn import LINE_END, LiveTurn, unnumbered_frame
+from switchboard.gateway.live_turn import LINE_END, LiveSession, LiveTurn, unnumbered_frame
 from switchboard.gateway.problems import Problem, details_of
 from switchboard.session.contract import EventsPage, SendReply
 
@@ -31,7 +31,7 @@ def first_frame(event_id: str | None = None) -> bytes:
 
 
 WAIT_MAX = timedelta(hours=1)
-"""How long a viewer waits before it looks at the clock again. A token's time may be years away."""
+"""How long a stream's timer waits before it looks at the clock again. A token's time may be years away."""
 
 ID_INVALID = (
     "Last-Event-ID is not the id of an event. Send the id of the last event that you have received, such as 3.5, or "
@@ -110,14 +110,15 @@ class Viewer:
         """Yield events until the token expires, this process stops, or the session is not the viewer's any more."""
         yield first_frame(f"{self._position.turn}.{self._position.seq}")
         try:
-            while may_continue(stopping(), expires_at, self._feed.problem):
-                changed = self._feed.live.changed
-                quiet = True
-                async for frame in self._available():
-                    quiet = False
-                    yield frame
-                if quiet:
-                    await until(changed, expires_at)
+            with notified_at(self._feed.live, expires_at):
+                while may_continue(stopping(), expires_at, self._feed.problem):
+                    changed = self._feed.live.changed
+                    quiet = True
+                    async for frame in self._available():
+                        quiet = False
+                        yield frame
+                    if quiet:
+                        await changed.wait()
         except Problem as problem:
             yield problem_frame(problem)
 
@@ -223,12 +224,27 @@ def may_continue(stopping: bool, expires_at: datetime, problem: Problem | None) 
     return True
 
 
-async def until(changed: asyncio.Event, expires_at: datetime) -> None:
-    """Wait for a change, but not longer than the token is valid."""
-    left = min(expires_at - datetime.now(UTC), WAIT_MAX)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(max(left.total_seconds(), 0)):
-            await changed.wait()
+@contextmanager
+def notified_at(live: LiveSession, at: datetime) -> Iterator[None]:
+    """Let the viewers of a session look at a time, if it comes while the block runs.
+
+    One timer for a stream costs less than a timeout for each wait.
+    """
+    loop = asyncio.get_running_loop()
+
+    def look_at_clock() -> None:
+        nonlocal timer
+        left = at - datetime.now(UTC)
+        if left <= timedelta(0):
+            live.notify()
+        else:
+            timer = loop.call_later(min(left, WAIT_MAX).total_seconds(), look_at_clock)
+
+    timer: asyncio.Handle = loop.call_soon(look_at_clock)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def problem_frame(problem: Problem) -> bytes:

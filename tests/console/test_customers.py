@@ -4,10 +4,11 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Error, Route, expect
 
 from switchboard.testing import calls, says, scene
 from tests.console.browser import PHONE, Console, Person, chromium, console
@@ -22,6 +23,7 @@ HOSTILE = (
     ' <a href="javascript:document.title=1">x</a> {{7*7}} </li></ol><h1>big</h1>'
 )
 LONG = "word " * 100
+UNBROKEN = "x" * 300
 
 TURNS_A_PAGE = 20
 """How many turns the page loads at once."""
@@ -57,6 +59,8 @@ SCENES = (
     scene("tell me a lot", says(LONG)),
     scene("Yes.", says("never said"), says("The money is on its way.")),
     scene("hello", says("Hello to you.")),
+    scene(UNBROKEN, says(UNBROKEN)),
+    scene("hello again", says("Hello again to you.")),
     scene("", says(HOSTILE)) | {"user": {"matches": "^hostile"}},
 )
 
@@ -151,6 +155,111 @@ async def test_reload_while_a_question_is_open_shows_the_card_again(alice: Perso
     await expect(card).to_contain_text("Bob")
     await alice.button("Yes, do this").click()
     await alice.sees(alice.replies, "The money is on its way.")
+
+
+@asynccontextmanager
+async def held_back(person: Person, path: str) -> AsyncIterator[list[str]]:
+    """Hold this page's requests to a path back while the block runs. Yields the ones that have come."""
+    come, let = list[str](), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        come.append(route.request.post_data or "")
+        await let.wait()
+        with suppress(Error):  # The page was reloaded, and the request is gone.
+            await route.continue_()
+
+    await person.page.route(path, hold)
+    try:
+        yield come
+    finally:
+        let.set()
+        await person.page.unroute(path, hold)
+
+
+async def test_answer_to_a_question_is_given_once_by_keyboard_and_with_a_reload(alice: Person) -> None:
+    await alice.says("three at once")
+    await alice.sees(alice.replies, "all three are done")
+    await alice.says("pay Bob")
+    yes = alice.button("Yes, do this")
+    async with held_back(alice, "**/confirm"):
+        await yes.focus()
+        await alice.page.keyboard.press("Enter")
+        await expect(yes).to_be_disabled()
+        await expect(alice.page.get_by_role("region", name="Messages")).to_be_focused()
+        await alice.page.reload()
+        # It is sent again, so nothing else can be answered.
+        await expect(yes).to_be_disabled()
+        await expect(alice.button("No")).to_be_disabled()
+    await alice.sees(alice.replies, "The money is on its way.")
+    await expect(alice.page.locator(".words.mine")).to_have_text(["three at once", "pay Bob", "Yes."])
+
+
+async def test_messages_are_sent_one_after_another_and_stay_until_they_are_taken(
+    alice: Person, console: Console
+) -> None:
+    await greets(alice)
+    elsewhere = console.gateway.visitor("alice", session=await alice.session())
+    waiting = alice.page.locator(".sending .mine")
+    async with held_back(alice, "**/messages") as come:
+        await alice.says("hello\u200b again")
+        await alice.says("tell me a lot")
+        assert (await elsewhere.says("hello")).status == 200
+        await expect(alice.replies).to_have_count(2)
+        await expect(waiting).to_have_count(2)
+        assert [json.loads(each)["text"] for each in come] == ["hello\u200b again"]
+    await expect(waiting).to_have_count(0)
+    await expect(alice.page.locator(".words.mine")).to_have_text(["hello", "hello", "hello again", "tell me a lot"])
+    # A message that is too long is not lost.
+    long = "€" * 3000
+    await alice.says(long)
+    await expect(alice.page.get_by_role("alert")).to_contain_text("The limit is")
+    await alice.button("Change").click()
+    await expect(alice.page.get_by_label("Your message")).to_have_value(long)
+    await expect(alice.page.locator(".sending")).to_have_count(0)
+
+
+@pytest.mark.slow
+async def test_hidden_tab_gives_its_connection_back(alice: Person, console: Console) -> None:
+    await alice.page.clock.install()
+    await alice.page.reload()
+    await greets(alice)
+
+    async def watches(count: int) -> bool:
+        return f"switchboard_gateway_viewers {count}.0" in (await console.gateway.metrics()).splitlines()
+
+    async def hide(hidden: bool) -> None:
+        script = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); "
+        await alice.page.evaluate(script + "document.dispatchEvent(new Event('visibilitychange')) }", hidden)
+
+    await console.laboratory.until(lambda: watches(1))
+    await hide(True)
+    await alice.page.clock.fast_forward(59_000)
+    assert await watches(1)
+    await alice.page.clock.fast_forward(2_000)
+    await console.laboratory.until(lambda: watches(0))
+    elsewhere = console.gateway.visitor("alice", session=await alice.session())
+    assert (await elsewhere.says("tell me a lot")).status == 200
+    await alice.page.clock.fast_forward(60_000)
+    assert await watches(0)
+    await hide(False)
+    await alice.sees(alice.replies, "word word")
+    await expect(alice.page.locator("#connection")).to_be_empty()
+
+
+@pytest.mark.slow
+async def test_proxy_that_holds_events_back_delays_messages_and_loses_none(alice: Person, console: Console) -> None:
+    await alice.page.clock.install()
+    await alice.page.reload()
+    async with held_back(alice, "**/events*"):
+        await greets(alice)
+        elsewhere = console.gateway.visitor("alice", session=await alice.session())
+        assert (await elsewhere.says("tell me a lot")).status == 200
+        await alice.page.clock.fast_forward(10_000)
+        await alice.sees(alice.replies, "word word")
+        await expect(alice.page.locator("#connection")).to_contain_text("Live updates do not arrive")
+    await alice.page.clock.fast_forward(20_000)
+    await expect(alice.page.locator("#connection")).to_be_empty()
+    await expect(alice.turns).to_have_count(2)
 
 
 @pytest.mark.parametrize("session", ["../../staff", "javascript:alert(1)", "<b>x</b>"])
@@ -251,6 +360,8 @@ async def test_phone_shows_everything_in_its_width(console: Console) -> None:
     async with console.customer(viewport=PHONE, has_touch=True) as person:
         await person.says("three at once")
         await person.sees(person.replies, "all three are done")
+        await person.says(UNBROKEN)
+        await expect(person.replies).to_have_count(2)
         await person.says("pay Bob")
         await expect(person.page.get_by_role("region", name="Please confirm")).to_be_visible()
         assert await person.page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]

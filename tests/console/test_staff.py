@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from switchboard.session_ids import public_part
 from switchboard.testing import calls, says, scene
 from tests.console.browser import PHONE, Console, Person, chromium, console
-from tests.console.test_customers import HOSTILE, SCENES, TO_PROBE, greets
+from tests.console.test_customers import HOSTILE, SCENES, TO_PROBE, greets, held_back
 
 __all__ = ["chromium", "console"]
 
@@ -165,8 +165,13 @@ async def test_staff_take_over_write_and_hand_back(alice: Person, console: Conso
         await mia.accessible("conversation")
         await mia.button("Take over").click()
         await expect(alice.page.locator("#who")).to_have_text("A person from our staff answers")
-        await mia.page.get_by_label("Your message to the customer").fill(HOSTILE)
-        await mia.button("Send").click()
+        words = mia.page.get_by_label("Your message to the customer")
+        await words.fill(HOSTILE)
+        async with held_back(mia, "**/messages") as come:
+            for _ in range(3):
+                await words.press("Enter")
+            await expect(mia.button("Send")).to_be_disabled()
+            assert len(come) == 1
         await alice.sees(alice.page.locator(".words.person"), "<script>")
         await alice.says("thank you")
         await expect(mia.page.locator(".words.mine").last).to_have_text("thank you")
@@ -179,6 +184,12 @@ async def test_staff_take_over_write_and_hand_back(alice: Person, console: Conso
         await mia.accessible("taken-over")
         await mia.page.reload()
         await mia.page.get_by_label("Note for the agents").fill("She only wanted to say hello.")
+        await mia.button("Hand back to the agents").click()
+        await expect(mia.button("Take over")).to_be_visible()
+        await noah.button("Take over").click()
+        await noah.page.get_by_label("Your message to the customer").fill("I was about to write")
+        await mia.button("Take over from noah").click()
+        await noah.sees(noah.page.get_by_role("alert"), "mia answers now. This was not sent: I was about to write")
         await mia.button("Hand back to the agents").click()
         await expect(mia.button("Take over")).to_be_visible()
     await expect(alice.page.locator("#who")).not_to_contain_text("person")

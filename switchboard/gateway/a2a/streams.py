@@ -45,11 +45,10 @@ Deliver = Callable[[Callable[[str], None]], Awaitable[None]]
 class Sending:
     """The message that a stream begins with. `continues` if it answers in a task that has begun before."""
 
-    def __init__(self, deliver: Deliver, continues: bool, ended: Callable[[], None]) -> None:
+    def __init__(self, deliver: Deliver, continues: bool) -> None:
         self.continues = continues
         self._submitted = asyncio.Event()
         self.delivery = asyncio.ensure_future(self._deliver(deliver))
-        self.delivery.add_done_callback(lambda _: ended())
 
     async def _deliver(self, deliver: Deliver) -> None:
         await deliver(lambda _: self._submitted.set())
@@ -82,7 +81,7 @@ async def follow(
         page = await feed.open(None)  # Refuses another customer's session.
         release_request(request)
         viewer = Viewer(feed, Position(page.turns_total, SEQ_MAX))
-        sending = Sending(deliver, continues, feed.look) if deliver is not None else None
+        sending = Sending(deliver, continues) if deliver is not None else None
         watched = Watched(Tasks(sessions, caller), name, sending, page.turns_total)
         try:
             async with aclosing(viewer.follow(lambda: hub.stopping, caller.expires_at)) as frames:

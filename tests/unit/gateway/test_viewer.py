@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from switchboard.events import SEQ_MAX, Delta, Reset, Told, ToolReturned, TurnFinished
+from switchboard.events import SEQ_MAX, Delta, Reset, Told, ToolReturned
 from switchboard.gateway import feed as feeds
 from switchboard.gateway.event_streams import EventStream
 from switchboard.gateway.feed import Audience, Feed
@@ -19,11 +19,12 @@ from switchboard.gateway.identity import NEVER, Caller
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.viewer import Position, Viewer
 from switchboard.messages import ModelReply, ToolCall, ToolResult, UserText
-from switchboard.session.contract import EventsPage, TurnRecord
+from switchboard.session.contract import EventsPage, SendReply, TurnRecord
 from switchboard.session.turn_events import events_of_record, run_id
 
 AT = datetime(2026, 11, 29, 12, tzinfo=UTC)
-ALICE = Audience(Caller("alice", signed_in=True))
+CALLER = Caller("alice", signed_in=True)
+ALICE, MIA = Audience(CALLER), Audience(staff="mia")
 HIDDEN = 7
 """A turn that is not for customers: the session leaves it out."""
 
@@ -88,6 +89,17 @@ def told(of: TurnRecord, first: int, last: int, run: str = "", **more: Any) -> T
         events=events,
         **more,
     )
+
+
+def reply_of(of: TurnRecord) -> Told:
+    """The last event of a turn, as the session tells it."""
+    *before, last = events_of_record(of)
+    return told(of, 1, 0).model_copy(update={"first": len(before) + 1, "events": (last.event,)})
+
+
+def answer_of(of: TurnRecord) -> SendReply:
+    """The reply as the client of its message gets it."""
+    return SendReply(text=of.reply, agent="Bank", turn=of.turn, hand_offs=(), failed=False)
 
 
 def hub() -> Hub:
@@ -162,8 +174,18 @@ async def test_every_viewer_gets_every_event_once_and_in_order(seed: int) -> Non
             found = await asyncio.gather(*watching)
     for position, frames in zip(positions, found, strict=True):
         assert place_of(frames[0]) == f"{position.turn}.{position.seq}"
-        ids = [id_of(frame) for frame in frames if id_of(frame) and data_of(frame)["run"] != ABANDONED]
-        assert ids == expected(position, session.records)
+        seen = [frame for frame in frames if id_of(frame) and data_of(frame)["run"] != ABANDONED]
+        assert [id_of(frame) for frame in seen] == expected(position, session.records)
+        # Whether it was told or read, an event says the same.
+        assert [data_of(frame) for frame in seen] == [DATA[id_of(frame)] for frame in seen]
+
+
+DATA = {
+    each.id: {"turn": each.turn, "seq": each.seq, "run": run_id(f"inv_{turn}"), **each.event.model_dump(mode="json")}
+    for turn in range(1, 13)
+    for each in events_of_record(record(turn))
+}
+"""What the event with an id says."""
 
 
 def expected(position: Position, records: list[TurnRecord]) -> list[str]:
@@ -187,9 +209,10 @@ async def play(chance: random.Random, session: Session, shared: Hub, of: TurnRec
         shared.told(part)
         await asyncio.sleep(chance.choice([0, 0, 0.002]))
     if chance.random() < 0.5 and of.turn != HIDDEN:
-        finished = TurnFinished(text=of.reply)
-        shared.told(told(of, 1, 0).model_copy(update={"first": SEQ_MAX, "events": (finished,)}))
+        shared.told(reply_of(of))
     session.records.append(of)
+    if chance.random() < 0.5 and of.turn != HIDDEN:
+        shared.answered("s", CALLER, answer_of(of))
     for part in parts[late:]:
         shared.told(part)
     await asyncio.sleep(chance.choice([0, 0.002, 0.04]))
@@ -240,6 +263,112 @@ async def test_viewer_who_is_slow_gets_the_words_in_fewer_parts_and_resets_only_
         assert (data_of(begun)["offset"], data_of(begun)["text"]) == (0, "Your balance")
         await frames.aclose()
     assert session.reads < 5
+
+
+@pytest.fixture
+def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a feed read only if there is news."""
+    monkeypatch.setattr(feeds, "CHECK_INTERVAL", timedelta(minutes=1))
+    monkeypatch.setattr(feeds, "CHECK_ALONE_INTERVAL", timedelta(minutes=1))
+    monkeypatch.setattr(feeds, "REPLY_PAUSE", timedelta(minutes=1))
+
+
+async def test_turn_that_was_told_as_a_whole_and_answered_here_is_not_read(seldom: None) -> None:
+    session, shared, of = Session(), hub(), record(3)
+    session.records = [record(1), record(2)]
+    with shared.viewer("s", ALICE, session.read) as feed, shared.viewer("s", MIA, session.read) as other:
+        await asyncio.gather(feed.open(None), other.open(None))
+        position, last = Position(2, SEQ_MAX), f"3.{SEQ_MAX}"
+        watching = [asyncio.create_task(follow(each, position, last=last)) for each in (feed, feed, other)]
+        with shared.awaiting("s"):
+            shared.told(told(of, 1, len(events_of_record(of)) - 1))
+            shared.told(reply_of(of))
+            await asyncio.sleep(0.02)
+            assert not any(task.done() for task in watching), "a reply is shown when it is committed"
+            session.records.append(of)
+        shared.answered("s", CALLER, answer_of(of))
+        async with asyncio.timeout(2):
+            found = await asyncio.gather(*watching)
+    for frames in found:
+        assert [id_of(frame) for frame in frames if id_of(frame)] == expected(position, session.records)
+    assert session.reads == 2, "each audience has read the session once"
+
+
+@pytest.mark.parametrize("lack", ["a part", "the reply", "the run", "an act"])
+async def test_turn_that_was_not_told_as_a_whole_is_read_once(lack: str, seldom: None) -> None:
+    session, shared, of = Session(), hub(), record(3)
+    session.records = [record(1), record(2)]
+    with shared.viewer("s", ALICE, session.read) as feed:
+        await feed.open(None)
+        watching = asyncio.create_task(follow(feed, Position(2, SEQ_MAX), last=f"3.{SEQ_MAX}"))
+        shared.told(told(of, 1 + (lack == "a part"), len(events_of_record(of)) - 1))
+        if lack == "the run":  # What was told is of a run that was cancelled in the same moment.
+            shared.told(reply_of(of.model_copy(update={"reply": "of another run"})))
+        elif lack == "an act":
+            shared.told(reply_of(of.model_copy(update={"by": "mia"})))
+        elif lack == "a part":
+            shared.told(reply_of(of))
+        session.records.append(of)
+        shared.answered("s", CALLER, answer_of(of))
+        async with asyncio.timeout(2):
+            frames = await watching
+    assert [id_of(frame) for frame in frames if id_of(frame)] == expected(Position(2, SEQ_MAX), session.records)
+    assert session.reads == 2
+    assert data_of(frames[-1])["text"] == of.reply
+
+
+async def test_next_message_of_a_known_session_needs_no_read(seldom: None) -> None:
+    session, shared = Session(), hub()
+    session.records = [record(1)]
+    shared.answered("s", CALLER, answer_of(record(1)))
+    for turn in (2, 3):
+        with shared.viewer("s", ALICE, session.read) as feed:
+            await feed.open_known()
+            shared.told(told(record(turn), 1, len(events_of_record(record(turn))) - 1))
+            shared.told(reply_of(record(turn)))
+            session.records.append(record(turn))
+            shared.answered("s", CALLER, answer_of(record(turn)))
+            committed = await feed.committed(turn)
+        assert [frame.sent for frame in committed.frames][-1].startswith(f"id: {turn}.{SEQ_MAX}".encode())
+    assert session.reads == 0
+    other = Audience(Caller("bob", signed_in=True))
+    with shared.viewer("s", other, session.read) as feed:
+        session.problem = Problem(403, "session_forbidden", "This session belongs to another customer.")
+        with pytest.raises(Problem):
+            await feed.open_known()
+
+
+async def test_viewers_who_arrive_together_share_one_read(seldom: None) -> None:
+    session, shared = Session(), hub()
+    session.records = [record(number) for number in range(1, 4)]
+    with ExitStack() as stack:
+        opened = [stack.enter_context(shared.viewer("s", ALICE, session.read)) for _ in range(9)]
+        pages = await asyncio.gather(*(feed.open(1) for feed in opened))
+    assert {page.turns_total for page in pages} == {3}
+    assert session.reads == 1
+
+
+async def test_read_that_is_overtaken_by_a_turn_ends_no_stream(seldom: None) -> None:
+    session, shared = Session(), hub()
+    session.records = [record(1)]
+    with shared.viewer("s", ALICE, session.read) as feed:
+        await feed.open(None)
+        late = asyncio.Event()
+
+        async def slow(after: int, limit: int) -> EventsPage:
+            page = await session.read(after, limit)
+            await late.wait()
+            return page
+
+        feed._read = slow
+        opening = asyncio.create_task(feed.open(None))
+        await asyncio.sleep(0.01)
+        feed._read = session.read
+        session.records.append(record(2))
+        assert (await feed.open(1)).turns_total == 2
+        late.set()
+        assert (await opening).turns_total == 1
+        assert (feed.turns_total, feed.problem) == (2, None)
 
 
 async def test_tool_that_returns_early_is_shown_once_after_it_was_started() -> None:
