@@ -10,6 +10,7 @@ import pytest
 
 from switchboard.live_broker import CHANNELS, SESSION_CHANNEL
 from switchboard.testing import calls, says, scene
+from tests.chaos import test_streams as streams
 from tests.gateway.front import Gateway, open_gateway
 from tests.gateway.test_event_streams import (
     ONE_BY_ONE,
@@ -102,6 +103,13 @@ async def test_viewers_see_every_event_once_though_the_broker_is_killed(front: F
 
     viewer = await see_every_event_once(first, second, killed_broker, when)
     assert (viewer.connections, viewer.problems) == (1, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(streams.PARTS))
+async def test_each_viewer_ends_with_the_committed_text_under_many_kills(front: Front, part: int) -> None:
+    first, second, _ = front.gateways
+    await streams.kill_many(streams.Front(front.laboratory, (first, second), {"broker": front.redis}), part)
 
 
 async def test_text_comes_while_it_is_written_and_only_gateways_with_viewers_get_it(front: Front) -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -24,21 +24,24 @@ SESSIONS, MANY_SESSIONS = 2, 4
 TURN_S = 1.0
 """About the time of these turns: kills come at random times within it."""
 
-KILLS = 200
+PARTS, KILLS = 4, 50
+"""200 kills take many minutes."""
 
 
 @dataclass
 class Front:
-    """Two gateways of one mesh."""
+    """Two gateways of one mesh. `others` can be killed, too."""
 
     laboratory: Laboratory
     gateways: tuple[Gateway, Gateway]
+    others: Mapping[str, Process] = field(default_factory=dict)
 
     def victims(self) -> dict[str, Process]:
         mesh = self.laboratory.mesh
         services = {name: mesh.services[name] for name in ("triage", "bank", "tools", DEMO_MODEL)}
         first, second = self.gateways
-        return {**services, "restate": mesh.restate, "gateway": first.process, "other gateway": second.process}
+        gateways = {"gateway": first.process, "other gateway": second.process}
+        return {**services, "restate": mesh.restate, **gateways, **self.others}
 
     def visitors(self, session: str) -> tuple[Visitor, Visitor]:
         first, second = self.gateways
@@ -111,8 +114,14 @@ async def test_each_viewer_ends_with_the_committed_text_whatever_is_killed(front
         await kill_during_streams(front, rng, victim, SESSIONS)
 
 
-@pytest.mark.slow
-async def test_each_viewer_ends_with_the_committed_text_under_many_kills(front: Front) -> None:
-    rng = random.Random(20261130)
+async def kill_many(front: Front, seed: int) -> None:
+    """Kill processes at random while conversations go on."""
+    rng = random.Random(seed)
     for _ in range(KILLS):
         await kill_during_streams(front, rng, rng.choice(list(front.victims())), MANY_SESSIONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_each_viewer_ends_with_the_committed_text_under_many_kills(front: Front, part: int) -> None:
+    await kill_many(front, 20261130 + part)
