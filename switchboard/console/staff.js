@@ -184,16 +184,22 @@ function decision(label, max, choices) {
       say(trouble, "Please write this text first.");
       return text.focus();
     }
+    const focused = form.contains(document.activeElement);
     for (const each of buttons) each.disabled = true;
     try {
       const done = await run(text.value.trim());
       const words = typeof done === "string" ? done : done.summary ?? (done.outcome ? "The case is closed." : "Done.");
       announce(words);
-      if (!stays) form.replaceWith(el("p", { class: "note fine", role: "status", text: words }));
+      if (!stays) {
+        const end = el("p", { class: "note fine", role: "status", tabindex: "-1", text: words });
+        form.replaceWith(end);
+        if (focused) end.focus();
+      }
       count().catch(() => {});
     } catch (error) {
       say(trouble, error.message);
       for (const each of buttons) each.disabled = false;
+      if (focused) buttons[index].focus();
     }
   }, { class: index === 0 ? "primary" : "" }));
   form.append(field(label, text), trouble, el("div", { class: "buttons" }, ...buttons));
@@ -280,10 +286,13 @@ async function session(view, id) {
     const by = conversation.status?.staff?.by ?? "";
     about(side, id, conversation, perform);
     if (by === mode.by) return;
+    const changed = mode.by !== null;
     mode.by = by;
     const unsent = writing.querySelector("textarea")?.value.trim();
     if (unsent) say(trouble, `${by || "An agent"} answers now. This was not sent: ${unsent}`);
     writing.replaceChildren(by === page.api.subject && by ? composer(perform) : "");
+    // The button that was pressed is gone.
+    if (changed && document.activeElement === document.body) (byId("staff-text") ?? box).focus();
   };
   await conversation.open();
 }
