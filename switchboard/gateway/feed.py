@@ -19,7 +19,11 @@ from switchboard.session.turn_events import events_of_record
 logger = logging.getLogger(__name__)
 
 CHECK_INTERVAL = timedelta(seconds=15)
-"""How often a watched session is read in any case: the process that works on it may not be connected."""
+"""When a watched session is read after the last news in any case: the process that works on it may not be connected."""
+
+CHECK_SELDOM_INTERVAL = timedelta(minutes=2)
+"""The same at most, if nothing happens: the interval doubles with every read that finds nothing. A read costs Restate
+kilobytes of its log."""
 
 CHECK_ALONE_INTERVAL = timedelta(seconds=5)
 """The same while no process is connected to this gateway, so that it learns of new turns in no other way."""
@@ -139,11 +143,11 @@ class Feed:
 
     async def keep_up(self) -> None:
         """Look for new turns until cancelled: when a process tells that one has ended, and from time to time."""
-        pause = self._first_pause()
+        pause, quiet = self._first_pause(), CHECK_INTERVAL
         while self.problem is None:
             expected = self._expects()
-            if not await self._due(pause if expected else self._check_interval()):
-                pause = self._first_pause()
+            if not await self._due(pause if expected else self._check_interval(quiet)):
+                pause, quiet = self._first_pause(), CHECK_INTERVAL
                 continue
             known = self.turns_total
             try:
@@ -155,6 +159,9 @@ class Feed:
                     self._end(problem)
                 else:
                     logger.warning("cannot read a watched session: %s", problem.code)
+                    quiet = CHECK_INTERVAL
+            else:
+                quiet = min(2 * quiet, CHECK_SELDOM_INTERVAL) if self.turns_total == known else CHECK_INTERVAL
             late = expected and self.turns_total == known
             pause = min(2 * pause, CHECK_INTERVAL) if late else self._first_pause()
 
@@ -165,8 +172,8 @@ class Feed:
     def _first_pause(self) -> timedelta:
         return REPLY_PAUSE if self._awaits() else FIRST_PAUSE
 
-    def _check_interval(self) -> timedelta:
-        return CHECK_INTERVAL if self._hears() else CHECK_ALONE_INTERVAL
+    def _check_interval(self, quiet: timedelta) -> timedelta:
+        return quiet if self._hears() else CHECK_ALONE_INTERVAL
 
     async def _due(self, within: timedelta) -> bool:
         """Return True when it is time to read: after this time, or when `look` was called. False after other news."""

@@ -16,6 +16,7 @@ from switchboard.gateway.event_streams import EventStream
 from switchboard.gateway.feed import Audience, Feed
 from switchboard.gateway.hub import Hub, ViewerLimits
 from switchboard.gateway.identity import NEVER, Caller
+from switchboard.gateway.live_turn import LiveSession
 from switchboard.gateway.problems import Problem
 from switchboard.gateway.viewer import Position, Viewer
 from switchboard.messages import ModelReply, ToolCall, ToolResult, UserText
@@ -152,6 +153,7 @@ async def moments(count: int) -> None:
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "CHECK_INTERVAL", timedelta(milliseconds=30))
+    monkeypatch.setattr(feeds, "CHECK_SELDOM_INTERVAL", timedelta(milliseconds=30))
     monkeypatch.setattr(feeds, "CHECK_ALONE_INTERVAL", timedelta(milliseconds=30))
 
 
@@ -269,6 +271,7 @@ async def test_viewer_who_is_slow_gets_the_words_in_fewer_parts_and_resets_only_
 def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a feed read only if there is news."""
     monkeypatch.setattr(feeds, "CHECK_INTERVAL", timedelta(minutes=1))
+    monkeypatch.setattr(feeds, "CHECK_SELDOM_INTERVAL", timedelta(minutes=1))
     monkeypatch.setattr(feeds, "CHECK_ALONE_INTERVAL", timedelta(minutes=1))
     monkeypatch.setattr(feeds, "REPLY_PAUSE", timedelta(minutes=1))
 
@@ -369,6 +372,31 @@ async def test_read_that_is_overtaken_by_a_turn_ends_no_stream(seldom: None) -> 
         late.set()
         assert (await opening).turns_total == 1
         assert (feed.turns_total, feed.problem) == (2, None)
+
+
+async def test_quiet_session_is_read_less_and_less_often_until_something_happens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feeds, "CHECK_INTERVAL", timedelta(seconds=15))
+    monkeypatch.setattr(feeds, "CHECK_SELDOM_INTERVAL", timedelta(minutes=2))
+    session, waits = Session(), list[float]()
+    session.records = [record(1)]
+    feed = Feed(LiveSession("s"), ALICE, session.read)
+    await feed.open(None)
+
+    async def due(within: timedelta) -> bool:
+        """Stand in for the wait. A turn ends during the sixth one, and the eighth is cut short by news."""
+        waits.append(within.total_seconds())
+        await asyncio.sleep(0)
+        if len(waits) == 6:
+            session.records.append(record(2))
+        if len(waits) == 10:
+            feed.problem = Problem(403, "session_forbidden", "This session belongs to another customer.")
+        return len(waits) != 8
+
+    monkeypatch.setattr(feed, "_due", due)
+    await feed.keep_up()
+    assert waits == [15, 30, 60, 120, 120, 120, 15, 30, 15, 30]
 
 
 async def test_tool_that_returns_early_is_shown_once_after_it_was_started() -> None:
