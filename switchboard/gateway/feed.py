@@ -81,7 +81,11 @@ NOT_SHOWN = CommittedTurn("", ())
 
 
 class Feed:
-    """What viewers of one audience read. `problem` is set when the audience may not see the session any more."""
+    """What viewers of one audience read. `problem` is set when the audience may not see the session any more.
+
+    `known` is set when `turns_total` was read, or is known without that, and `owned` when the session exists and the
+    audience may see it: an id without a session may become another customer's.
+    """
 
     def __init__(
         self,
@@ -95,7 +99,7 @@ class Feed:
         self.live = live
         self.audience = audience
         self.turns_total = known_turns or 0
-        self.known = known_turns is not None
+        self.known = self.owned = known_turns is not None
         self.problem: Problem | None = None
         self.viewers = 0
         self._read = read
@@ -115,7 +119,7 @@ class Feed:
 
         Raises Problem.
         """
-        if not self.known:
+        if not self.owned:
             await self.open(None)
 
     def run(self, run: str) -> LiveTurn | None:
@@ -228,6 +232,7 @@ class Feed:
             problem = Problem(410, "session_restarted", STARTED_AGAIN)
             self._end(problem)
             raise problem
+        self.owned |= page.turns_total > 0
         if not self.known:
             self.known = True
             self.live.notify()

@@ -154,7 +154,7 @@ class Hub:
         caller = feed.audience.caller
         if caller is not None and feed.problem is not None:
             self._known.pop((session_id, caller), None)
-        elif caller is not None and feed.known:
+        elif caller is not None and feed.owned:
             self.know(session_id, caller, feed.turns_total)
         self._keeping_up.pop(feed).cancel()
         del self._feeds[session_id, feed.audience]

@@ -341,6 +341,19 @@ async def test_next_message_of_a_known_session_needs_no_read(seldom: None) -> No
             await feed.open_known()
 
 
+async def test_session_that_does_not_exist_belongs_to_no_one(seldom: None) -> None:
+    session, shared = Session(), hub()
+    for _ in range(2):
+        with shared.viewer("s", ALICE, session.read) as feed:
+            await feed.open(None)
+    with shared.viewer("s", ALICE, session.read) as feed:
+        await feed.open_known()
+        assert session.reads == 3
+        session.problem = Problem(403, "session_forbidden", "This session belongs to another customer.")
+        with pytest.raises(Problem):
+            await feed.open_known()
+
+
 async def test_viewers_who_arrive_together_share_one_read(seldom: None) -> None:
     session, shared = Session(), hub()
     session.records = [record(number) for number in range(1, 4)]
