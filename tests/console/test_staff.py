@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from switchboard.session_ids import public_part
 from switchboard.testing import calls, says, scene
 from tests.console.browser import PHONE, Console, Person, chromium, console
-from tests.console.test_customers import HOSTILE, SCENES, TO_PROBE, greets, held_back
+from tests.console.test_customers import HOSTILE, SCENES, TO_PROBE, any_of, greets, held_back
 
 __all__ = ["chromium", "console"]
 
@@ -173,6 +173,7 @@ async def test_staff_take_over_write_and_hand_back(alice: Person, console: Conso
             for _ in range(3):
                 await words.press("Enter")
             await expect(mia.button("Send")).to_be_disabled()
+            await console.laboratory.until(lambda: any_of(come))
             assert len(come) == 1
         await alice.sees(alice.page.locator(".words.person"), "<script>")
         await alice.says("thank you")
