@@ -18,7 +18,7 @@ from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh
 from switchboard.local.process import Process, free_ports, wait_until
 from switchboard.local.restate_server import AdminError
 from switchboard.testing import Customer
-from switchboard.testing.laboratory import HIGH_LIMITS
+from switchboard.testing.laboratory import HIGH_LIMITS, NO_SYNC
 
 ANSWER_TIMEOUT = timedelta(minutes=5)
 READY_TIMEOUT = timedelta(seconds=30)
@@ -127,6 +127,7 @@ async def open_mesh(
             Addresses.free(reference().definition),
             model=model,
             environment={**HIGH_LIMITS, **(environment or {})},
+            restate_environment=NO_SYNC,
             services=services,
         )
         ports = free_ports(len(beside or {}))
