@@ -23,7 +23,7 @@ from switchboard.session.contract import (
 from switchboard.session.customers import ask_for_tokens, ask_to_write, estimated_tokens, settle_by_estimate
 from switchboard.session.directory import Directory
 from switchboard.session.hops import RUNNING, Route, StopSignals, follow_hand_offs
-from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
+from switchboard.session.introspection import Introspection
 from switchboard.session.metrics import count_confirmation, count_message, count_staffed, count_unserved
 from switchboard.session.settings import SessionSettings
 from switchboard.session.staffed import customer_wrote
@@ -77,6 +77,12 @@ class Arrival(WireModel):
     trace: str
     silent_max: timedelta
 
+
+ASKED_LOOKUP_MAX = timedelta(seconds=10)
+"""Retry for this long to find out whether a yes came after its question. Restate's tables lack rows while a partition
+changes its node. Then the yes does not count: nothing is done, and the customer has to ask again."""
+
+ASKED_OPTIONS = restate.RunOptions[bool](type_hint=bool, max_duration=ASKED_LOOKUP_MAX)
 
 BEGIN_OPTIONS = restate.RunOptions(type_hint=TurnStart, max_duration=AGENT_LOOKUP_MAX)
 
@@ -134,16 +140,16 @@ class Conversation:
         # A client's word does not replace the check: it may name a turn that was yet to come.
         if message.seen is not None and start.journal < SEEN_IS_CHECKED:
             return consent
-        options = restate.RunOptions[bool](type_hint=bool)
-        seen = await ctx.run_typed("asked before", self.asked_before, options, held, ctx.request().id)
-        return consent if seen else None
-
-    async def asked_before(self, held: PendingConfirmation, invocation_id: str) -> bool:
         try:
-            return await self.introspection.ended_before(held.asked_by, invocation_id)
-        except LOOKUP_FAILURES as error:
-            logger.warning("cannot check that a yes came after its question, so it does not count: %s", private(error))
-            return False
+            asked_before = self.introspection.ended_before
+            seen = await ctx.run_typed("asked before", asked_before, ASKED_OPTIONS, held.asked_by, ctx.request().id)
+        except restate.TerminalError as error:
+            if error.status_code == CANCELLATION_STATUS:
+                raise
+            why = private(error)
+            logger.warning("cannot check that a yes came after its question, so it does not count: %s", why)
+            return None
+        return consent if seen else None
 
     async def decide(
         self, ctx: restate.ObjectContext, decision: HeldDecision, consent: Literal["yes", "no"]

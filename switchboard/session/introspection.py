@@ -118,11 +118,14 @@ class Introspection:
         return _Calls.model_validate_json(await self.query(IN_FLIGHT.format(ids=quoted(ids)))).rows
 
     async def ended_before(self, first: str, second: str) -> bool:
-        """Return whether invocation `first` had ended when `second` arrived. Raises one of LOOKUP_FAILURES."""
+        """Return whether invocation `first` had ended when `second` arrived.
+
+        Raises one of LOOKUP_FAILURES, also if one of them is unknown: a partition that changes its node has no rows.
+        """
         rows = _TimesRows.model_validate_json(await self.query(TIMES.format(first=first, second=second))).rows
         times = {row.id: row for row in rows}
         if first not in times or second not in times:
-            return False
+            raise TimeoutError("Restate's tables do not have both invocations")
         ended = times[first].completed_at
         return ended is not None and ended <= times[second].created_at
 
