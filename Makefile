@@ -34,6 +34,9 @@ test-all: setup ## run all tests, also those for nightly runs
 	@$(BIN)/python -m scripts.tools || echo "Tests that need these programs will be skipped."
 	@FORKS=0 $(PYTEST) -m ""
 
+chaos: setup ## let customers work during random faults; CHAOS_RUNS=9 causes about a thousand, CHAOS_SEED repeats a run
+	@CHAOS_RUNS=$${CHAOS_RUNS:-1} $(BIN)/pytest -m "" tests/chaos/test_random_faults.py --junitxml=chaos.xml
+
 tools: setup ## install the OpenTelemetry collector, Jaeger, helm, promtool, Chromium, PostgreSQL and Redis into .tools/bin
 	@$(BIN)/python -m scripts.tools
 
@@ -132,4 +135,4 @@ node_modules/.synced: package-lock.json
 	  || { echo "npm could not install the Restate server (see above). Is the npm registry reachable?"; exit 1; }
 	@touch $@
 
-.PHONY: help setup demo up test test-all tools evals bench check docs format pins dates charts reference golden clean
+.PHONY: help setup demo up test test-all chaos tools evals bench check docs format pins dates charts reference golden clean

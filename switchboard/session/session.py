@@ -74,10 +74,17 @@ KEY_TIMEOUT = timedelta(milliseconds=1500)
 
 
 def session_object(
-    directory: Directory, settings: SessionSettings, first_agent: str, speaker: SpeakerKeys | None
+    directory: Directory,
+    settings: SessionSettings,
+    first_agent: str,
+    speaker: SpeakerKeys | None,
+    introspection: Introspection | None = None,
 ) -> restate.VirtualObject:
-    """Return the Session object. `first_agent` answers new customers; `speaker` verifies the gateway's signatures."""
-    introspection = Introspection(settings.restate_admin_url)
+    """Return the Session object. `first_agent` answers new customers; `speaker` verifies the gateway's signatures.
+
+    `introspection` reads Restate's tables; by default through the admin API.
+    """
+    introspection = introspection or Introspection(settings.restate_admin_url)
     conversation = Conversation(directory, introspection, settings, first_agent)
     session = restate.VirtualObject(
         SESSION,

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import random
+import resource
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,64 +16,159 @@ import aiohttp
 
 from switchboard.local.process import Process
 from switchboard.testing import JSON, Answer
+from switchboard.testing.scripted_model import ScriptedModel
+from tests.chaos.lines import Line
 from tests.gateway.front import Visitor
 
-FAULTS = {"kill": 6, "freeze": 3, "kill all": 1}
+FAULTS = {
+    "kill": 5,
+    "freeze": 3,
+    "terminate": 2,
+    "kill all": 1,
+    "cut": 2,
+    "refuse": 2,
+    "silence": 2,
+    "few files": 1,
+    "full disk": 1,
+    "model": 2,
+}
 """Kinds of faults and how often each is drawn."""
 
 DOWN_SECONDS_MAX = 1.5
-"""How long a killed process is away before it is started again."""
+"""How long a killed process is away before it is started again, and how long a line refuses connections."""
 
 FROZEN_SECONDS_MAX = 2.0
+"""How long a process is frozen or short of files, and how long a line is silent."""
 
 PAUSE_SECONDS_MAX = 0.5
 """Between two faults of one source. Two sources work side by side, so that faults overlap."""
 
 SOURCES = 2
 
+MODEL_FAULTS = ("http_503", "http_429", "hang_up", "break_off", "garbage", "latency")
+MODEL_FAULTS_AT_ONCE = 2
+"""So many requests fail in a row. The loop asks a model four times before it apologises."""
+
+MORE: dict[str, JSON] = {"http_429": {"retry_after_s": 1}, "latency": {"latency_ms": 1_500}}
+"""Further fields of these faults."""
+
+FULL_DISK_BYTES = 4096
+"""No file of Restate may grow beyond this while its disk is full."""
+
 
 @dataclass
 class Faults:
-    """Kills and freezes processes of a mesh at random. `struck` counts the faults by kind and process."""
+    """Causes random faults in the processes of a mesh, in the lines between them and in its model.
+
+    `struck` counts the faults by kind and process. Each source of faults draws them from the seed and its number.
+    """
 
     processes: dict[str, Process]
-    draw: random.Random
+    lines: dict[str, Line]
+    model: ScriptedModel
+    seed: str
     struck: Counter[str] = field(default_factory=Counter)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def strike(self, count: int) -> None:
-        """Cause so many faults. All processes run at the end."""
+        """Cause so many faults. All processes run at the end, and all lines and the model work."""
         async with asyncio.TaskGroup() as sources:
             for number in range(SOURCES):
-                sources.create_task(self._strike(count // SOURCES + (number < count % SOURCES)))
+                draw = random.Random(f"{self.seed}, source {number}")
+                sources.create_task(self._strike(count // SOURCES + (number < count % SOURCES), draw))
+        await self.model.recovers()
 
-    async def _strike(self, count: int) -> None:
+    async def _strike(self, count: int, draw: random.Random) -> None:
         for _ in range(count):
-            await asyncio.sleep(self.draw.uniform(0, PAUSE_SECONDS_MAX))
-            (kind,) = self.draw.choices(list(FAULTS), list(FAULTS.values()))
-            name = self.draw.choice(list(self.processes))
-            if kind == "kill all":
-                self.struck[kind] += 1
-                await self._kill(*self.processes)
-            else:
-                self.struck[f"{kind} {name}"] += 1
-                await (self._kill(name) if kind == "kill" else self._freeze(name))
+            await asyncio.sleep(draw.uniform(0, PAUSE_SECONDS_MAX))
+            (kind,) = draw.choices(list(FAULTS), list(FAULTS.values()))
+            await self._cause(kind, draw)
 
-    async def _kill(self, *names: str) -> None:
+    async def _cause(self, kind: str, draw: random.Random) -> None:
+        name, line = draw.choice(list(self.processes)), draw.choice(list(self.lines))
+        if kind == "kill all":
+            self.struck[kind] += 1
+            await self._kill(draw, *self.processes)
+        elif kind == "full disk":
+            self.struck[kind] += 1
+            await self._fill_disk(draw)
+        elif kind == "model":
+            fault = draw.choice(MODEL_FAULTS)
+            self.struck[f"model {fault}"] += 1
+            await self.model.fails({"kind": fault, "times": MODEL_FAULTS_AT_ONCE, **MORE.get(fault, {})})
+        elif kind in ("cut", "refuse", "silence"):
+            self.struck[f"{kind} the line to {line}"] += 1
+            await self._disturb(draw, self.lines[line], kind)
+        else:
+            self.struck[f"{kind} {name}"] += 1
+            causes: dict[str, Callable[[random.Random, str], Awaitable[None]]] = {
+                "kill": self._kill,
+                "freeze": self._freeze,
+                "terminate": self._terminate,
+                "few files": self._limit_files,
+            }
+            await causes[kind](draw, name)
+
+    async def _kill(self, draw: random.Random, *names: str) -> None:
         processes = [self.processes[name] for name in names]
         async with self._only_here(names):
             await asyncio.gather(*(process.kill() for process in processes))
-            await asyncio.sleep(self.draw.uniform(0, DOWN_SECONDS_MAX))
+            await asyncio.sleep(draw.uniform(0, DOWN_SECONDS_MAX))
             await asyncio.gather(*(process.start() for process in processes))
 
-    async def _freeze(self, name: str) -> None:
+    async def _terminate(self, _: random.Random, name: str) -> None:
+        """Stop a process as Kubernetes does, and start it again."""
+        async with self._only_here((name,)):
+            await self.processes[name].stop()
+            await self.processes[name].start()
+
+    async def _freeze(self, draw: random.Random, name: str) -> None:
         async with self._only_here((name,)):
             process = self.processes[name]
             os.kill(process.pid, signal.SIGSTOP)
             try:
-                await asyncio.sleep(self.draw.uniform(0, FROZEN_SECONDS_MAX))
+                await asyncio.sleep(draw.uniform(0, FROZEN_SECONDS_MAX))
             finally:
                 os.kill(process.pid, signal.SIGCONT)
+
+    async def _limit_files(self, draw: random.Random, name: str) -> None:
+        """Let a process open no further file or connection for a while. It is started again if it ends."""
+        async with self._only_here((name,)), self._limited(self.processes[name], resource.RLIMIT_NOFILE, 0):
+            await asyncio.sleep(draw.uniform(0, FROZEN_SECONDS_MAX))
+
+    async def _fill_disk(self, draw: random.Random) -> None:
+        """Let Restate's files not grow for a while. Then it is restarted, as operators do with free space."""
+        async with self._only_here(("restate",)):
+            restate = self.processes["restate"]
+            async with self._limited(restate, resource.RLIMIT_FSIZE, FULL_DISK_BYTES):
+                await asyncio.sleep(draw.uniform(0, FROZEN_SECONDS_MAX))
+            await restate.kill()
+            await restate.start()
+
+    @asynccontextmanager
+    async def _limited(self, process: Process, limit: int, most: int) -> AsyncIterator[None]:
+        usual, hard = resource.prlimit(process.pid, limit)
+        resource.prlimit(process.pid, limit, (most, hard))
+        try:
+            yield
+        finally:
+            if process.alive:
+                resource.prlimit(process.pid, limit, (usual, hard))
+            else:
+                await process.start()
+
+    async def _disturb(self, draw: random.Random, line: Line, kind: str) -> None:
+        async with self._only_here((f"line {line.port}",)):
+            if kind == "cut":
+                line.cut()
+            elif kind == "refuse":
+                await line.close()
+                await asyncio.sleep(draw.uniform(0, DOWN_SECONDS_MAX))
+                await line.open()
+            else:
+                line.silence()
+                await asyncio.sleep(draw.uniform(0, FROZEN_SECONDS_MAX))
+                line.flowing.set()
 
     @asynccontextmanager
     async def _only_here(self, names: tuple[str, ...]) -> AsyncIterator[None]:

@@ -3,15 +3,23 @@ told wrongly, and no session stays locked.
 """
 
 import asyncio
+import datetime as dt
+import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
+import aiohttp
 import pytest
 
+from switchboard.client import AsyncClient
+from switchboard.session.staffed import STAFF_WILL_ANSWER
+from switchboard.session.turn_events import events_of_record
 from switchboard.testing import Answer, says, scene
-from tests.chaos.random_faults import Faults, PatientCustomer
+from tests.chaos.lines import Line, open_lines
+from tests.chaos.random_faults import ATTEMPTS_MAX, REPEAT_SECONDS, SERVER_ERROR, Faults, PatientCustomer
 from tests.chaos.trials import (
     DONE,
     UNSAID,
@@ -25,7 +33,8 @@ from tests.chaos.trials import (
     until_the_call,
 )
 from tests.chaos.writes import ROWS, Trial
-from tests.gateway.front import Gateway, open_gateway
+from tests.gateway.front import Gateway, Visitor, open_gateway
+from tests.gateway.viewers import Watcher, watching
 from tests.laboratory import Laboratory, own_laboratory
 
 __all__ = ["own_laboratory"]
@@ -36,10 +45,13 @@ INTERRUPTED_SHARE = 0.4
 CUSTOMERS = 8
 """Customers who write at the same time. More of them only wait for the processor."""
 
-FAULTS, MANY_FAULTS = 8, 50
+FAULTS, MANY_FAULTS = 8, 60
 """Faults of a normal run, and of each of the LONG_RUNS."""
 
-LONG_RUNS = 5
+LONG_RUNS = int(os.environ.get("CHAOS_RUNS", "4"))
+
+SEED = os.environ.get("CHAOS_SEED", dt.datetime.now(dt.UTC).date().isoformat())
+"""Of the long runs: another one every day. The names of the tests contain it."""
 
 TRIALS = 400
 """Trials of which the model knows the script. A run uses as many as the customers get through during its faults."""
@@ -47,16 +59,55 @@ TRIALS = 400
 INTERRUPT_SECONDS = (0.0, 1.5, 0.3)
 """When customers interrupt: earliest, latest and most often after their message."""
 
+OK = 200
+
 CLOSED = 409
 """Status of a yes to a question that is no longer open."""
 
-STOP = "stop"
+WATCHED_SHARE = 0.25
+"""Of the trials, those that a viewer at the gateway watches."""
+
+STAFFED_SHARE = 0.15
+"""Of the trials, those after which a staff member takes the session over and hands it back."""
+
+NOT_TAKEN = 409
+"""Status of a hand-back that was done before."""
+
+STOP, TO_STAFF = "stop", "a question for your staff"
 ARE_YOU_THERE, HERE = "are you there?", "Yes, I am here."
 
 
+SERVICES = ("triage", "bank", "airline", "tools")
+RESTATE = "Restate"
+
+IGNORING_FULL_DISKS = ("/bin/sh", "-c", 'trap \'\' XFSZ; exec "$0" "$@"')
+"""A process whose file reaches a limit of its size gets an error, as on a full disk, instead of a signal."""
+
+
 @pytest.fixture(scope="module")
-async def gateway(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    async with open_gateway(laboratory, tmp_path_factory.mktemp("gateway")) as opened:
+async def lines(laboratory: Laboratory) -> AsyncIterator[dict[str, Line]]:
+    """Lines from Restate to the services, and from the gateway to Restate."""
+    mesh = laboratory.mesh
+    usual = mesh.restate.command
+    await mesh.restate.stop()
+    mesh.restate.command = [*IGNORING_FULL_DISKS, *usual]
+    await mesh.restate.start()
+    targets = {name: mesh.addresses.services[name] for name in SERVICES}
+    async with open_lines({**targets, RESTATE: mesh.addresses.restate.ingress}) as opened:
+        for name in SERVICES:
+            await mesh.register(opened[name].url)
+        yield opened
+        for name in SERVICES:
+            await mesh.register(mesh.addresses.service_url(name))
+    mesh.restate.command = usual
+
+
+@pytest.fixture(scope="module")
+async def gateway(
+    laboratory: Laboratory, lines: dict[str, Line], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Gateway]:
+    through = {"RESTATE_INGRESS_URL": lines[RESTATE].url}
+    async with open_gateway(laboratory, tmp_path_factory.mktemp("gateway"), through) as opened:
         yield opened
 
 
@@ -76,6 +127,8 @@ class Run:
     seed: str
     count: Counter[str] = field(default_factory=Counter)
     made: list[tuple[Trial, PatientCustomer]] = field(default_factory=list)
+    watched: list[tuple[Watcher, Visitor]] = field(default_factory=list)
+    viewers: AsyncExitStack = field(default_factory=AsyncExitStack)
     over: bool = False
 
     def note(self, what: str) -> None:
@@ -90,6 +143,9 @@ class Run:
     async def try_one(self, trial: Trial, draw: random.Random) -> None:
         visitor = self.gateway.visitor(trial.customer_id, signed_in=trial.row.signed_in)
         customer = PatientCustomer(visitor, draw, self.note)
+        if trial.row.signed_in and draw.random() < WATCHED_SHARE:
+            self.note("viewers")
+            self.watched.append((await self.viewers.enter_async_context(watching(visitor)), visitor))
         text = await until_the_call(trial, customer)
         message = asyncio.create_task(self.confirm(customer, text, draw))
         if draw.random() < self.interrupted_share:
@@ -103,6 +159,32 @@ class Run:
         else:
             await note_what_was_told(trial, customer, answer)
         self.made.append((trial, customer))
+        if draw.random() < STAFFED_SHARE:
+            self.note("take-overs")
+            await self.staff_steps_in(customer)
+
+    async def staff_steps_in(self, customer: PatientCustomer) -> None:
+        """Take the session over, let the customer write, and hand it back."""
+        session = customer.visitor.session
+        assert (await self.staff_asks("take_over", session)).status == OK
+        assert (await customer.says(TO_STAFF)).text == STAFF_WILL_ANSWER
+        assert (await self.staff_asks("hand_back", session)).status in (OK, NOT_TAKEN)
+
+    async def staff_asks(self, handler: str, session: str) -> Answer:
+        """Repeat a staff member's request until it is answered. Both handlers do nothing a second time."""
+        mia = self.crowd.laboratory.staff()
+        last: object = None
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                answer = await mia.asks(handler, session_id=session)
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                last = error
+            else:
+                if answer.status < SERVER_ERROR:
+                    return answer
+                last = answer
+            await asyncio.sleep(REPEAT_SECONDS)
+        raise AssertionError(f"{handler} was not answered; last: {last!r}")
 
     async def confirm(self, customer: PatientCustomer, text: str, draw: random.Random) -> Answer:
         """Send the message after which the call is made: a yes in one of its three forms, or the request itself."""
@@ -133,47 +215,63 @@ class Run:
         assert all(answered), answered.count(False)
 
 
-async def run_faults(crowd: Crowd, gateway: Gateway, faults: int, seed: str) -> dict[str, dict[str, int]]:
+async def check_viewer(watcher: Watcher, visitor: Visitor) -> None:
+    """Check that a viewer has seen every event of its session once and in order, and the replies as committed."""
+    async with AsyncClient(visitor.url, lambda: visitor.token) as client:
+        records = await client.turns(visitor.session)
+    with suppress(TimeoutError):
+        await watcher.until(lambda each: len(each.replies()) == len(records))
+    assert watcher.replies() == {record.turn: record.reply for record in records}
+    expected = [event.id for record in records for event in events_of_record(record, None)]
+    assert [event.id for event in watcher.seen] == expected
+
+
+async def run_faults(
+    crowd: Crowd, gateway: Gateway, lines: dict[str, Line], faults: int, seed: str
+) -> dict[str, dict[str, int]]:
     """Let customers work during so many faults, and check the invariants. Returns what was counted."""
     draw = random.Random(seed)
     trials = [crowd.trials(draw.choice(ROWS), 1)[0] for _ in range(TRIALS)]
     here = [scene(text, says(HERE)) for text in (STOP, ARE_YOU_THERE)]
     await play(crowd, trials, await look_up(crowd), scene("Yes.", says(UNSAID), says(DONE)), *here)
     services = crowd.laboratory.mesh.services
-    names = ("triage", "bank", "airline", "tools")
-    chaos = Faults(
-        {
-            **{name: services[name] for name in names},
-            "gateway": gateway.process,
-            "restate": crowd.laboratory.mesh.restate,
-        },
-        draw,
-    )
+    processes = {**{name: services[name] for name in SERVICES}, "gateway": gateway.process}
+    processes["restate"] = crowd.laboratory.mesh.restate
+    chaos = Faults(processes, lines, crowd.laboratory.model, seed)
     run = Run(crowd, gateway, INTERRUPTED_SHARE, seed)
-    async with asyncio.TaskGroup() as running:
-        for number in range(CUSTOMERS):
-            running.create_task(run.customers_work(trials, number))
-        await chaos.strike(faults)
-        run.over = True
-    made = [trial for trial, _ in run.made]
-    found = await all_states(crowd.laboratory)
-    run.count.update(f"interrupted: {trial.interrupted}, told {trial.told}" for trial in made)
-    check(found, made)
-    lost = [trial for trial in made if not trial.interrupted and trial.told != "done" and trial.text != UNSAID]
-    assert lost == []
-    await run.check_sessions()
+    async with run.viewers:
+        async with asyncio.TaskGroup() as running:
+            for number in range(CUSTOMERS):
+                running.create_task(run.customers_work(trials, number))
+            await chaos.strike(faults)
+            run.over = True
+        made = [trial for trial, _ in run.made]
+        found = await all_states(crowd.laboratory)
+        run.count.update(f"interrupted: {trial.interrupted}, told {trial.told}" for trial in made)
+        check(found, made)
+        lost = [trial for trial in made if not trial.interrupted and trial.told != "done" and trial.text != UNSAID]
+        assert lost == []
+        await run.check_sessions()
+        for watcher, visitor in run.watched:
+            await check_viewer(watcher, visitor)
     return {"faults": dict(chaos.struck), "customers": dict(run.count)}
 
 
-async def test_nothing_is_lost_doubled_or_told_wrongly_under_random_faults(crowd: Crowd, gateway: Gateway) -> None:
-    counted = await run_faults(crowd, gateway, FAULTS, "a normal run")
+async def test_nothing_is_lost_doubled_or_told_wrongly_under_random_faults(
+    crowd: Crowd, gateway: Gateway, lines: dict[str, Line]
+) -> None:
+    counted = await run_faults(crowd, gateway, lines, FAULTS, "a normal run")
     assert counted["customers"]["confirmations"] > 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(LONG_RUNS))
 async def test_nothing_is_lost_doubled_or_told_wrongly_under_many_random_faults(
-    crowd: Crowd, gateway: Gateway, number: int, record_testsuite_property: Callable[[str, object], None]
+    crowd: Crowd,
+    gateway: Gateway,
+    lines: dict[str, Line],
+    number: int,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
-    counted = await run_faults(crowd, gateway, MANY_FAULTS, f"long run {number}")
+    counted = await run_faults(crowd, gateway, lines, MANY_FAULTS, f"{SEED}, run {number}")
     record_testsuite_property(f"random faults, run {number}", counted)

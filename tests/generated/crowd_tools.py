@@ -4,16 +4,21 @@ The demo data has payments on fixed days and times of each month. They are moved
 only the conversations move money.
 """
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
+from decimal import Decimal
 
 from services.tools.__main__ import airline_data, tools
+from services.tools.airline.data.dataset import AirlineData
+from services.tools.airline.data.models import PaymentMethod
 from services.tools.bank.data.bank import DemoCustomer, Recurring, read_customers
 from services.tools.bank.data.people import read_people
 from switchboard import serve
 from switchboard.runtime.settings import load
 from switchboard.toolkit.settings import ToolsSettings
 from tests.chaos.crowd import CrowdBank, crowd_airline
+from tests.generated.model_of_airline import CERTIFICATE
 
 LAST_DAY = 28
 """The last day of the month on which the demo data has payments."""
@@ -28,6 +33,15 @@ def quiet_customers(today: dt.date) -> Mapping[str, DemoCustomer]:
     }
 
 
+def quiet_airline() -> AirlineData:
+    """Return the crowd's airline, where Erin's copies have a travel certificate as well."""
+    data = airline_data()
+    erin = data.users["erin"]
+    certificate = PaymentMethod(source="certificate", id=CERTIFICATE, amount=Decimal(150))
+    erin = erin.model_copy(update={"payment_methods": {**erin.payment_methods, CERTIFICATE: certificate}})
+    return crowd_airline(dataclasses.replace(data, users={**data.users, "erin": erin}))
+
+
 def quiet(rule: Recurring, busy: set[int]) -> Recurring:
     free = next(day for day in range(LAST_DAY, 0, -1) if day not in busy)
     return rule.model_copy(update={"days": tuple(free if day in busy else day for day in rule.days)})
@@ -36,4 +50,4 @@ def quiet(rule: Recurring, busy: set[int]) -> Recurring:
 if __name__ == "__main__":
     today = dt.datetime.now(dt.UTC).date()
     bank = CrowdBank(quiet_customers(today), read_people())
-    serve(*tools(load(ToolsSettings), bank, crowd_airline(airline_data())), name="tools")
+    serve(*tools(load(ToolsSettings), bank, quiet_airline()), name="tools")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -15,6 +15,14 @@ from tests.generated.script import AGENT_OF, Call
 
 SERVER_ERROR = 500
 ATTEMPTS_MAX, REPEAT_SECONDS = 300, 0.2
+
+
+class Poster(Protocol):
+    """A customer in one session, on a real mesh or on one in memory."""
+
+    async def posts(self, handler: str, key: str, **request: Any) -> Answer:
+        """Send a request under an idempotency key, and return its answer."""
+        ...
 
 
 @dataclass
@@ -83,7 +91,7 @@ class Models:
 class Talk:
     """One session: who answers, what is open, and what was sent and answered."""
 
-    customer: PatientCustomer
+    customer: Poster
     active: str = "Triage"
     open: tuple[tuple[Call, Asked], ...] = ()
     held_id: str = "never asked"

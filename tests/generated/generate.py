@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from tests.generated.script import (
     Yes,
 )
 
-STEPS_MAX, CALLS_MAX = 10, 3
+CALLS_MAX = 3
 
 OWNERS: tuple[Owner, ...] = ("carol", "erin", "dave", "erin")
 
@@ -53,7 +54,9 @@ CARDS = st.sampled_from(("{card0}", "{card1}", "{card0}", "{card1}", "{card2}", 
 RESERVATIONS = st.sampled_from(
     ("{reservation0}", "{reservation1}", "{reservation0}", "{reservation1}", "{reservation2}", "ZZZZ99")
 )
-METHODS = st.sampled_from(("credit_card_5454", "credit_card_5454", "gift_card_4400", "credit_card_9999"))
+METHODS = st.sampled_from(
+    (*("credit_card_5454", "gift_card_4400") * 3, "certificate_7700", "credit_card_9999"),
+)
 CABINS = st.sampled_from(("economy", "basic_economy", "business"))
 PEOPLE = (
     {"first_name": "Eve", "last_name": "Evans", "dob": "1987-02-18"},
@@ -152,25 +155,30 @@ def bank_calls(owner: Owner) -> st.SearchStrategy[Call]:
 
 
 FARES = {"basic_economy": 189.0, "economy": 289.4, "business": 648.0}
+RIGHT = ("",)
 FREE_BAGS = {"basic_economy": 0, "economy": 1, "business": 2}
 
 
 @st.composite
-def bookings(draw: st.DrawFn) -> Call:
-    """Return a booking whose price, bags and payments are right, or wrong in one place."""
-    cabin, people = draw(CABINS), draw(st.sampled_from((1, 2, 1, 3, 5, 6)))
+def bookings(draw: st.DrawFn, faults: tuple[str, ...] = ("", "", "price", "bags", "card", "origin", "people")) -> Call:
+    """Return a booking that is right, or wrong in one place: its price, bags, payments, route or passengers."""
+    wrong, right = draw(st.sampled_from(faults)), faults == RIGHT
+    cabin, people = draw(CABINS), 6 if wrong == "people" else draw(st.sampled_from((1, 2, 1, 3, 5)))
     bags, insurance = draw(st.integers(0, 3)), draw(st.sampled_from(("no", "yes")))
-    paid_bags = max(0, bags - FREE_BAGS[cabin] * people) + draw(st.sampled_from((0, 0, 0, 1)))
+    paid_bags = max(0, bags - FREE_BAGS[cabin] * people) + (wrong == "bags")
     price = (FARES[cabin] + (30 if insurance == "yes" else 0)) * people + 50 * paid_bags
-    price = round(price + draw(st.sampled_from((0, 0, 0, 0.01))), 2)
-    by_gift_card = draw(st.sampled_from((0, 100, 300, 300.01)))
-    payments = [("gift_card_4400", by_gift_card)] if 0 < by_gift_card < price else []
-    card = draw(st.sampled_from(("credit_card_5454", "credit_card_5454", "credit_card_5454", "credit_card_9999")))
-    payments.append((card, round(price - sum(amount for _, amount in payments), 2)))
+    left = round(price + (0.01 if wrong == "price" else 0), 2)
+    payments: list[tuple[str, float]] = []
+    for method, amounts in (("certificate_7700", (0, 150, 0, 100, 150.01)), ("gift_card_4400", (0, 100, 300, 300.01))):
+        amount = draw(st.sampled_from(amounts[:-1] if right else amounts))
+        if 0 < amount < left:
+            payments.append((method, amount))
+            left = round(left - amount, 2)
+    payments.append(("credit_card_9999" if wrong == "card" else "credit_card_5454", left))
     return Call(
         "book_reservation",
         {
-            "origin": draw(st.sampled_from(("BER", "BER", "BER", "OSL"))),
+            "origin": "OSL" if wrong == "origin" else "BER",
             "destination": "LIS",
             "flight_type": "one_way",
             "cabin": cabin,
@@ -185,7 +193,6 @@ def bookings(draw: st.DrawFn) -> Call:
 
 
 def airline_calls() -> st.SearchStrategy[Call]:
-    days = st.sampled_from(("{day0}", "{day1}")).map(lambda day: [{"flight_number": "SB245", "date": day}])
     people = st.integers(1, 3).map(lambda count: list(PEOPLE[:count]))
     return st.one_of(
         call("get_user_details"),
@@ -193,7 +200,9 @@ def airline_calls() -> st.SearchStrategy[Call]:
         bookings(),
         bookings(),
         call("cancel_reservation", reservation_id=RESERVATIONS, reason=st.sampled_from(("health", "weather", "other"))),
-        call("update_reservation_flights", reservation_id=RESERVATIONS, cabin=CABINS, flights=days, payment_id=METHODS),
+        call(
+            "update_reservation_flights", reservation_id=RESERVATIONS, cabin=CABINS, flights=FLIGHTS, payment_id=METHODS
+        ),
         call("update_reservation_passengers", reservation_id=RESERVATIONS, passengers=people),
         call(
             "update_reservation_baggages",
@@ -226,17 +235,26 @@ def made_together(calls: Sequence[Call]) -> tuple[Call, ...]:
     return (alone,) if alone else tuple(calls)
 
 
-def conversations(steps_max: int = STEPS_MAX, kills: bool = False) -> st.SearchStrategy[Conversation]:
+PARTS_MAX = 10
+"""Of a long conversation: messages with their answers, and stories of several messages."""
+
+
+@cache
+def conversations(parts_max: int = PARTS_MAX, kills: bool = False) -> st.SearchStrategy[Conversation]:
     """Return conversations of one customer in up to two sessions. The simplest one is empty."""
-    return st.sampled_from(OWNERS).flatmap(
-        lambda owner: st.lists(steps(owner, kills), max_size=steps_max).map(
-            lambda parts: Conversation(owner, tuple(step for part in parts for step in part)[:steps_max])
-        )
+    return st.one_of(*(conversations_of(owner, parts_max, kills) for owner in OWNERS))
+
+
+@cache
+def conversations_of(owner: Owner, parts_max: int, kills: bool) -> st.SearchStrategy[Conversation]:
+    # On average, hypothesis generates half as many.
+    return st.lists(parts(owner, kills), max_size=parts_max).map(
+        lambda found: Conversation(owner, tuple(step for part in found for step in part))
     )
 
 
-def steps(owner: Owner, kills: bool) -> st.SearchStrategy[tuple[Step, ...]]:
-    """Return one or a few steps that belong together: a message, and often the answer to its question."""
+def parts(owner: Owner, kills: bool) -> st.SearchStrategy[tuple[Step, ...]]:
+    """Return steps that belong together: a message and often the answer to its question, or a story."""
     sessions = st.sampled_from((0, 0, 0, 1))
     asks = messages(owner, sessions)
     answers = st.sampled_from((Yes, Yes, Yes, Confirms, No, Declines, Chats))
@@ -249,56 +267,122 @@ def steps(owner: Owner, kills: bool) -> st.SearchStrategy[tuple[Step, ...]]:
         st.sampled_from((Yes, No, Chats, Confirms, Declines, Repeats)),
         sessions,
     )
-    followed = st.one_of(*(confirmed(first, second, sessions) for first, second in follow_ups(owner)))
-    found = [followed, asked, asked, asked, asked, asked, asks.map(lambda ask: (ask,)), single, interrupted]
+    told = [st.builds(story, st.tuples(*calls), sessions) for calls in stories(owner)]
+    crossed = [st.builds(cross, first, second) for first, second in rivals(owner)]
+    found = [asked, asked, asked, *told, *crossed, asks.map(lambda ask: (ask,)), single, interrupted]
     if kills:
         process = st.sampled_from(("tools", "bank", "airline", "triage", "restate"))
         found.append(st.builds(lambda name, after: (Kills(name, after),), process, st.sampled_from((0, 30, 100))))
     return st.one_of(*found)
 
 
-def follow_ups(owner: Owner) -> list[tuple[st.SearchStrategy[Call], st.SearchStrategy[Call]]]:
-    """Return pairs of calls of which the second changes what the first one did."""
+def story(calls: Sequence[Call], session: int) -> tuple[Step, ...]:
+    """Return calls after each other, each with the customer's yes."""
+    return tuple(step for one in calls for step in (Asks((one,), session=session), Yes(session=session)))
+
+
+def cross(first: Call, second: Call) -> tuple[Step, ...]:
+    """Return a call that is made between the question about another one and its yes."""
+    return (Asks((first,)), Asks((second,), session=1), Yes(session=1), Yes())
+
+
+Calls = st.SearchStrategy[Call]
+
+
+def stories(owner: Owner) -> list[tuple[Calls, ...]]:
+    """Return calls that depend on each other, or that only several together reach a limit."""
     currency = "GBP" if owner == "erin" else "EUR"
-    payment: JSON = {"recipient": OUTSIDE, "recipient_name": "Zoé Petit", "amount": "7.00", "currency": currency}
-    order = call("create_standing_order", **payment, every="month", starts=DAYS[0])
+    payment: JSON = {"recipient": OUTSIDE, "recipient_name": "Zoé Petit", "currency": currency}
+    paid: JSON = {**payment, "reference": "{customer}", "account": "savings"}
+    order = call("create_standing_order", **payment, amount="7.00", every="month", starts=DAYS[0])
     card: JSON = {"card_id": "{card0}"}
-    own: JSON = {"reservation_id": "{reservation0}"}
-    booking: JSON = {"reservation_id": "{reservation1}", "payment_id": "credit_card_5454"}
-    bank = [
-        (call("schedule_transfer", **payment, on=DAYS[0]), call("cancel_scheduled", schedule_id="T1")),
-        (order, call("change_standing_order", order_id="S1", amount=AMOUNT, currency=currency)),
-        (order, call("cancel_standing_order", order_id="S1")),
-        (call("freeze_card", **card), call("unfreeze_card", **card)),
-        (call("replace_card", **card, reason="lost"), call("freeze_card", card_id=CARDS)),
-    ]
-    flights = st.sampled_from(("{day0}", "{day1}")).map(lambda day: [{"flight_number": "SB245", "date": day}])
-    airline = [
-        (bookings(), call("cancel_reservation", reservation_id="{reservation1}", reason="other")),
-        (bookings(), call("update_reservation_flights", **booking, cabin=CABINS, flights=flights)),
+    found: list[tuple[Calls, ...]] = [
         (
-            call("update_reservation_flights", **{**booking, **own}, cabin=CABINS, flights=flights),
-            call("cancel_reservation", **own, reason="health"),
+            call("schedule_transfer", **payment, amount="7.00", on=DAYS[0]),
+            call("cancel_scheduled", schedule_id=SCHEDULE_IDS),
+        ),
+        (order, call("change_standing_order", order_id="S1", amount=AMOUNT, currency=currency)),
+        (order, call("cancel_standing_order", order_id=ORDER_IDS)),
+        (
+            call("replace_card", **card, reason="lost"),
+            st.one_of(call("freeze_card", card_id=CARDS), call("unfreeze_card", card_id=CARDS)),
         ),
     ]
-    return bank + (airline * 2 if owner == "erin" else [])
+    found += {"carol": carols_stories(paid), "dave": daves_stories(payment), "erin": erins_stories()}[owner]
+    return found
 
 
-def confirmed(
-    first: st.SearchStrategy[Call], second: st.SearchStrategy[Call], sessions: st.SearchStrategy[int]
-) -> st.SearchStrategy[tuple[Step, ...]]:
-    """Return two calls, each with the customer's yes."""
-    return st.builds(
-        lambda one, other, session: (
-            Asks((one,), session=session),
-            Yes(session=session),
-            Asks((other,), session=session),
-            Yes(session=session),
-        ),
-        first,
-        second,
-        sessions,
+def carols_stories(paid: JSON) -> list[tuple[Calls, ...]]:
+    disputed = [
+        call("open_dispute", transaction_id=f"{{small{number}}}", amount="20", currency="EUR", reason="not_mine")
+        for number in range(4)
+    ]
+    large = call("transfer_money", **paid, amount="5000.00")
+    return [
+        tuple(disputed),
+        (large, large, call("transfer_money", **paid, amount=st.sampled_from(("0.01", "7.00")))),
+        (call("transfer_money", **paid, amount=st.sampled_from(("5000.01", "5000.00"))),),
+        (call("repay_loan_early", loan_id="LN-1120", amount="500", fee="5.00", currency="EUR"),),
+        (call("apply_for_loan", amount=st.sampled_from(("5000.01", "5000")), term_months=60, purpose="a kitchen"),),
+        (call("change_card_limits", card_id="{card0}", cash_limit=CASH_LIMITS, currency="EUR"),),
+    ]
+
+
+def daves_stories(payment: JSON) -> list[tuple[Calls, ...]]:
+    everything = call("transfer_money", **payment, reference="{customer}", amount=st.sampled_from(("87.46", "87.45")))
+    return [(everything,), (everything, call("transfer_money", **payment, reference="{customer}", amount="0.01"))]
+
+
+CASH_LIMITS = st.sampled_from(("1500.01", "1500"))
+FLIGHTS = st.sampled_from(("{day0}", "{day1}")).map(lambda day: [{"flight_number": "SB245", "date": day}])
+OWN_METHODS = st.sampled_from(("credit_card_5454", "gift_card_4400"))
+FIRST: JSON = {"reservation_id": "{reservation0}"}
+NEW: JSON = {"reservation_id": "{reservation1}"}
+
+
+def erins_stories() -> list[tuple[Calls, ...]]:
+    """Return stories of bookings that are changed and cancelled, with refunds to each payment method."""
+    booked = bookings(RIGHT)
+
+    def rebooked(which: JSON) -> Calls:
+        return call("update_reservation_flights", **which, cabin=CABINS, flights=FLIGHTS, payment_id=OWN_METHODS)
+
+    def bags(which: JSON) -> Calls:
+        return st.builds(with_bags, st.just(which), st.integers(1, 4), st.integers(0, 3), METHODS)
+
+    people = call(
+        "update_reservation_passengers", **FIRST, passengers=st.integers(1, 2).map(lambda count: list(PEOPLE[:count]))
     )
+    cancelled = call("cancel_reservation", **NEW, reason="other")
+    reasons = st.sampled_from(("other", "health", "weather"))
+    return [
+        (booked, cancelled),
+        (booked, rebooked(NEW), cancelled),
+        (booked, rebooked(NEW)),
+        (booked, booked),
+        (bookings(),),
+        (booked, bags(NEW), bags(NEW)),
+        (rebooked(FIRST), call("cancel_reservation", **FIRST, reason=reasons)),
+        (call("cancel_reservation", **FIRST, reason=reasons),),
+        (bags(FIRST), bags(FIRST)),
+        (people,),
+    ]
+
+
+def with_bags(which: JSON, total: int, paid: int, method: str) -> Call:
+    given = {**which, "total_baggages": total, "nonfree_baggages": min(paid, total), "payment_id": method}
+    return Call("update_reservation_baggages", given)
+
+
+def rivals(owner: Owner) -> list[tuple[Calls, Calls]]:
+    """Return pairs of calls of which the second changes what the first one's question says."""
+    currency = "GBP" if owner == "erin" else "EUR"
+    limits = call(
+        "change_card_limits", card_id="{card0}", currency=currency, day_limit=st.sampled_from(("400", "700", "900"))
+    )
+    changed = call("update_reservation_flights", **FIRST, cabin="business", flights=FLIGHTS, payment_id=OWN_METHODS)
+    cancelled = call("cancel_reservation", **FIRST, reason="health")
+    return [(limits, limits), *([(cancelled, changed)] if owner == "erin" else [])]
 
 
 def named_day(days: int) -> str:

@@ -1,11 +1,12 @@
 """A plain model of the airline's rules, written from docs/reference/policy-airline.md and the demo data.
 
 It shares no code with the tools. Erin, a regular member, has one insured reservation of the flight SB245 and can pay
-with a gift card and a credit card. The seats of her days are hers alone.
+with a gift card, a travel certificate and a credit card. The seats of her days are hers alone.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from switchboard.testing import JSON
@@ -14,8 +15,8 @@ from tests.generated.outcomes import Asked, Done, Outcome, Refused, money, refus
 FARES = {"basic_economy": Decimal(189), "economy": Decimal("289.40"), "business": Decimal(648)}
 FREE_BAGS = {"basic_economy": 0, "economy": 1, "business": 2}
 BAG, INSURANCE, PASSENGERS_MAX = Decimal(50), Decimal(30), 5
-GIFT_CARD, CREDIT_CARD = "gift_card_4400", "credit_card_5454"
-SHORT_NAMES = {GIFT_CARD: "gift card 4400", CREDIT_CARD: "credit card 5454"}
+GIFT_CARD, CREDIT_CARD, CERTIFICATE = "gift_card_4400", "credit_card_5454", "certificate_7700"
+SHORT_NAMES = {GIFT_CARD: "gift card 4400", CREDIT_CARD: "credit card 5454", CERTIFICATE: "certificate 7700"}
 FLIGHT = "SB245"
 
 
@@ -37,11 +38,15 @@ class Booked:
 
 @dataclass
 class Airline:
-    """One customer of the airline, and the free seats on the days of their flights, by day and cabin."""
+    """One customer of the airline, and the free seats on the days of their flights, by day and cabin.
+
+    `certificate` is None once it was used.
+    """
 
     seats: dict[str, dict[str, int]]
     reservations: dict[str, Booked]
     gift_card: Decimal = Decimal(300)
+    certificate: Decimal | None = Decimal(150)
     charged: Decimal = Decimal(0)
     emails: int = 0
 
@@ -62,11 +67,27 @@ class Airline:
     def pay(self, method: str, amount: Decimal) -> None:
         if method == GIFT_CARD:
             self.gift_card -= amount
+        elif method == CERTIFICATE:
+            self.certificate = None
         else:
             self.charged += amount
 
     def cannot_pay(self, method: str, amount: Decimal) -> bool:
+        if method == CERTIFICATE:
+            return amount > (self.certificate or 0)
         return method == GIFT_CARD and amount > self.gift_card
+
+    def lacks(self, method: str) -> bool:
+        return method not in SHORT_NAMES or (method == CERTIFICATE and self.certificate is None)
+
+    def change_breaks(self, method: str, price: Decimal) -> Iterator[str]:
+        """What a change breaks that is paid, or refunded, with this method."""
+        if self.lacks(method):
+            yield "P1"
+        elif method == CERTIFICATE:
+            yield "P6"
+        elif self.cannot_pay(method, price):
+            yield "P4"
 
 
 Breaks = Iterator[str]
@@ -86,6 +107,15 @@ def booking_price(given: JSON) -> Decimal:
     return (FARES[given["cabin"]] + insurance) * people + BAG * int(given["nonfree_baggages"])
 
 
+def trip_asks(airline: Airline, given: JSON) -> Iterator[str]:
+    """What every question about a reservation says of it as it is now."""
+    found = airline.reservations[given["reservation_id"]]
+    yield f"reservation {given['reservation_id']}"
+    yield f"in {found.cabin.replace('_', ' ')}"
+    yield f"{FLIGHT} from BER to LIS on {date.fromisoformat(found.day):%A, %-d %B %Y}"
+    yield from (part for name in found.passengers for part in name.split())
+
+
 def booking_breaks(airline: Airline, given: JSON) -> Breaks:
     people, methods = len(given["passengers"]), [one["payment_id"] for one in given["payment_methods"]]
     if people > PASSENGERS_MAX:
@@ -94,29 +124,30 @@ def booking_breaks(airline: Airline, given: JSON) -> Breaks:
         yield "B2"
     if (given["origin"], given["destination"]) != ("BER", "LIS"):
         yield "B3"
-    if any(method not in SHORT_NAMES for method in methods):
+    if any(airline.lacks(method) for method in methods):
         yield "P1"
     if methods.count(CREDIT_CARD) > 1:
         yield "P2"
     if sum((Decimal(str(one["amount"])) for one in given["payment_methods"]), Decimal(0)) != booking_price(given):
         yield "P3"
-    by_gift_card = sum(
-        (Decimal(str(one["amount"])) for one in given["payment_methods"] if one["payment_id"] == GIFT_CARD), Decimal(0)
-    )
-    if by_gift_card > airline.gift_card:
+    amounts = [(one["payment_id"], Decimal(str(one["amount"]))) for one in given["payment_methods"]]
+    if any(airline.cannot_pay(method, amount) for method, amount in amounts):
         yield "P4"
     if given["nonfree_baggages"] != max(0, given["total_baggages"] - FREE_BAGS[given["cabin"]] * people):
         yield "L1"
 
 
-def booking_asks(_: Airline, given: JSON) -> Iterator[str]:
+def booking_asks(airline: Airline, given: JSON) -> Iterator[str]:
     yield f"in {given['cabin'].replace('_', ' ')}"
     yield money(booking_price(given), "USD")
     yield FLIGHT
     yield f"Checked bags: {given['total_baggages']}"
     yield f"insurance: {given['insurance']}"
     for one in given["payment_methods"]:
-        yield f"{money(Decimal(str(one['amount'])), 'USD')} with {SHORT_NAMES[one['payment_id']]}"
+        amount = Decimal(str(one["amount"]))
+        yield f"{money(amount, 'USD')} with {SHORT_NAMES[one['payment_id']]}"
+        if one["payment_id"] == CERTIFICATE and airline.certificate and amount < airline.certificate:
+            yield f"{money(airline.certificate - amount, 'USD')} of certificate 7700 are lost"
     yield from (one["first_name"] for one in given["passengers"])
 
 
@@ -179,9 +210,8 @@ def refunds(found: Booked) -> dict[str, Decimal]:
 
 
 def cancel_asks(airline: Airline, given: JSON) -> Iterator[str]:
-    found = airline.reservations[given["reservation_id"]]
-    yield f"reservation {given['reservation_id']}"
-    for method, amount in refunds(found).items():
+    yield from trip_asks(airline, given)
+    for method, amount in refunds(airline.reservations[given["reservation_id"]]).items():
         yield f"{money(amount, 'USD')} to {SHORT_NAMES[method]}"
 
 
@@ -221,16 +251,13 @@ def flights_breaks(airline: Airline, given: JSON) -> Breaks:
     same = (found.day, found.cabin) == (day_of(given), given["cabin"])
     if found.cabin == "basic_economy" and found.day != day_of(given):
         yield "C1"
-    if given["payment_id"] not in SHORT_NAMES:
-        yield "P1"
-    elif airline.cannot_pay(given["payment_id"], change_price(airline, given)):
-        yield "P4"
+    yield from airline.change_breaks(given["payment_id"], change_price(airline, given))
     if not same and airline.seats[day_of(given)][given["cabin"]] < len(found.passengers):
         yield "B2"
 
 
 def flights_asks(airline: Airline, given: JSON) -> Iterator[str]:
-    yield f"reservation {given['reservation_id']}"
+    yield from trip_asks(airline, given)
     yield f"Cabin: {given['cabin'].replace('_', ' ')}"
     yield price_words(change_price(airline, given), given["payment_id"])
 
@@ -266,8 +293,8 @@ def people_breaks(airline: Airline, given: JSON) -> Breaks:
         yield "C8"
 
 
-def people_asks(_: Airline, given: JSON) -> Iterator[str]:
-    yield f"reservation {given['reservation_id']}"
+def people_asks(airline: Airline, given: JSON) -> Iterator[str]:
+    yield from trip_asks(airline, given)
     yield from (one["first_name"] for one in given["passengers"])
 
 
@@ -293,15 +320,12 @@ def bags_breaks(airline: Airline, given: JSON) -> Breaks:
         yield "L3"
     if given["nonfree_baggages"] != new_paid_bags(found, given["total_baggages"]):
         yield "L1"
-    if given["payment_id"] not in SHORT_NAMES:
-        yield "P1"
-    elif airline.cannot_pay(given["payment_id"], BAG * (given["nonfree_baggages"] - found.paid_bags)):
-        yield "P4"
+    yield from airline.change_breaks(given["payment_id"], BAG * (given["nonfree_baggages"] - found.paid_bags))
 
 
 def bags_asks(airline: Airline, given: JSON) -> Iterator[str]:
     found = airline.reservations[given["reservation_id"]]
-    yield f"reservation {given['reservation_id']}"
+    yield from trip_asks(airline, given)
     yield f"Until now: {found.bags}, {found.paid_bags} of them paid"
     yield f"From now on: {given['total_baggages']}, {given['nonfree_baggages']} of them paid"
     yield price_words(BAG * (given["nonfree_baggages"] - found.paid_bags), given["payment_id"])
@@ -322,8 +346,9 @@ def certificate_breaks(airline: Airline, given: JSON) -> Breaks:
 
 
 def profile(airline: Airline, _: JSON) -> JSON:
+    certificate = {} if airline.certificate is None else {CERTIFICATE: {"amount": airline.certificate}}
     return {
-        "payment_methods": {GIFT_CARD: {"amount": airline.gift_card}},
+        "payment_methods": {GIFT_CARD: {"amount": airline.gift_card}, **certificate},
         "reservations": list(airline.reservations),
     }
 

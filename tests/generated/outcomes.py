@@ -69,6 +69,8 @@ def contains(found: Any, expected: Any) -> bool:
 class Mismatch(AssertionError):
     """The mesh did something else than the model predicted."""
 
+    found_after = 0
+
 
 def expect(found: Any, expected: Any, what: str) -> None:
     if found != expected:

@@ -287,15 +287,14 @@ class Play:
     async def wait_until_checked(self, tool: str) -> list[str]:
         """Wait until no application or dispute of the customer is being checked. Returns the status of each."""
         service, key = SLOW_TO_SETTLE[tool], self.models.bank.customer_id
-        where = f"service_name = '{service}' AND service_key = '{key}' AND key = 'records'"
         found: list[str] = []
 
         async def checked() -> bool:
-            rows = await self.stage.laboratory.query(f"SELECT value_utf8 FROM state WHERE {where}")
-            found[:] = [one["status"] for row in rows for one in json.loads(row["value_utf8"])["records"]]
+            kept = await self.stage.mesh.state(service, key, "records")
+            found[:] = [one["status"] for one in (kept or {"records": []})["records"]]
             return "checking" not in found
 
-        await self.stage.laboratory.until(checked)
+        await self.stage.mesh.until(checked)
         return found
 
     async def wait_for_decision(self, talk: Talk, tool: str, predicted: Sequence[str]) -> None:
@@ -308,7 +307,7 @@ class Play:
             now = await talk.customer.posts("status", "")
             return int(now.body["turns_total"]) > talk.turns
 
-        await self.stage.laboratory.until(told)
+        await self.stage.mesh.until(told)
         talk.turns += 1
         talk.said.append("")
 

@@ -4,22 +4,48 @@ import asyncio
 import datetime as dt
 import itertools
 import json
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any, Protocol
 from uuid import uuid4
 
 from switchboard.testing import JSON
 from tests.chaos.crowd import RESERVATIONS as COPIED
-from tests.generated.customer import PatientCustomer
+from tests.generated.customer import Poster
 from tests.generated.model_of_bank import BookedPayment
-from tests.laboratory import Laboratory
 from tests.mesh.money import past_month
 
 TOO_OLD_DAYS = 130
 """The age of a payment that can no longer be disputed, with some days to spare."""
+
+
+class PlayedMesh(Protocol):
+    """A real mesh, or one in memory."""
+
+    def customer(self, customer_id: str) -> Poster:
+        """Return a customer in a new session."""
+        ...
+
+    async def states(self, service: str) -> dict[str, JSON]:
+        """Return the JSON of every state key of a service's objects, by `object key state key`."""
+        ...
+
+    async def state(self, service: str, key: str, name: str) -> JSON | None:
+        """Return one state key of one object."""
+        ...
+
+    async def running(self, ignored: Sequence[str]) -> int:
+        """Return how many invocations have not ended, without the scheduled ones and those of some services."""
+        ...
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        """Wait until a coroutine function returns a true value."""
+        ...
+
+    async def kill(self, process: str) -> None:
+        """Kill a process and start it again."""
+        ...
 
 
 @dataclass
@@ -29,7 +55,7 @@ class Stage:
     `payments` are Carol's, by their names in arguments. `seats` are those that earlier conversations left.
     """
 
-    laboratory: Laboratory
+    mesh: PlayedMesh
     payments: dict[str, tuple[str, BookedPayment]] = field(default_factory=dict)
     seats: dict[str, dict[str, int]] = field(default_factory=dict)
     numbers: dict[str, Iterator[int]] = field(default_factory=dict)
@@ -37,11 +63,6 @@ class Stage:
     played: int = 0
     sent: int = 0
     kills: int = 0
-
-    def customer(self, customer_id: str) -> PatientCustomer:
-        """Return the customer with a new session."""
-        mesh = self.laboratory.mesh
-        return PatientCustomer(mesh.addresses.ingress_url, self.laboratory.http, customer_id, speaker=mesh.speaker)
 
     def counted(self) -> dict[str, int]:
         return {"conversations": self.played, "requests of customers": self.sent, "kills": self.kills}
@@ -54,52 +75,33 @@ class Stage:
     async def kill(self, process: str, after_ms: int) -> None:
         async with self.killing:
             await asyncio.sleep(after_ms / 1000)
-            mesh = self.laboratory.mesh
-            victim = mesh.restate if process == "restate" else mesh.services[process]
             self.kills += 1
-            await victim.kill()
-            await victim.start()
+            await self.mesh.kill(process)
 
 
-@asynccontextmanager
-async def open_stage(laboratory: Laboratory) -> AsyncIterator[Stage]:
-    """Run the crowd's tools and the written model until the end of the block."""
-    changed = {"tools": "tests.generated.crowd_tools", "demo_model": "tests.generated.written_model"}
-    before = {name: laboratory.mesh.services[name].command for name in changed}
-    for name, module in changed.items():
-        await restart(laboratory, name, [sys.executable, "-m", module])
-    stage = Stage(laboratory)
-    await look_up_payments(stage)
-    yield stage
-    for name, command in before.items():
-        await restart(laboratory, name, list(command))
-
-
-async def restart(laboratory: Laboratory, name: str, command: list[str]) -> None:
-    process = laboratory.mesh.services[name]
-    await process.stop()
-    process.command = command
-    await process.start()
+MUCH = Decimal(50)
+"""More than what is credited at once."""
 
 
 async def look_up_payments(stage: Stage) -> None:
     """Find the payments that conversations dispute. They are the same for all copies of Carol."""
-    customer = stage.customer("carol-look-up")
+    customer = stage.mesh.customer("carol-look-up")
     old = {"merchant": "Courier", "period": past_month(dt.datetime.now(dt.UTC).date())}
     listed = [("list_transactions", {"limit": 50, **more}) for more in ({}, {"merchant": "Courier"}, old)]
     text = json.dumps([[("handoff_to_Bank", {"reason": "look"})], listed])
     answer = await customer.posts("send", uuid4().hex, text=text)
     assert answer.status == 200, answer
-    results = [
-        json.loads(one["content"])
-        for one in (await customer.messages())
-        if one["kind"] == "tool" and one["content"].startswith("{")
-    ]
+    (turn,) = (await customer.posts("transcript", "", after=0, limit=1)).body["turns"]
+    said = [one["content"] for one in turn["messages"] if one["kind"] == "tool"]
+    results = [json.loads(content) for content in said if content.startswith("{")]
     found = {one["transaction_id"]: one for result in results for one in result["transactions"]}
     payments = {key: booked_payment(one) for key, one in found.items()}
-    small = [key for key, one in payments.items() if one.merchant == "Daily Courier" and one.days_ago < 100]
-    names = {f"small{number}": key for number, key in enumerate(small)}
-    names["large"] = first(payments, lambda one: one.category == "groceries" and one.days_ago < 100)
+    recent = {key: one for key, one in payments.items() if one.days_ago < 100}
+    small = [key for key, one in recent.items() if one.merchant == "Daily Courier"]
+    groceries = [key for key, one in recent.items() if one.category == "groceries" and one.amount <= -MUCH]
+    # A part of a larger payment is disputed like a small one.
+    names = {f"small{number}": key for number, key in enumerate([*small[:2], *groceries[1:3]])}
+    names["large"] = groceries[0]
     names["rent"] = first(payments, lambda one: one.category == "utilities" and one.days_ago < 100)
     names["old"] = first(payments, lambda one: one.merchant == "Daily Courier" and one.days_ago > TOO_OLD_DAYS)
     stage.payments = {name: (key, payments[key]) for name, key in names.items()}

@@ -1,15 +1,17 @@
 """What conversations leave in the stored state of all objects, compared with the models."""
 
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from services.tools.airline.flights.contract import seats_key
 from switchboard.testing import JSON
 from tests.chaos.writes import BOOKS, totals
 from tests.generated.customer import Models
+from tests.generated.model_of_airline import CERTIFICATE, FLIGHT, GIFT_CARD, Airline
 from tests.generated.outcomes import expect
-from tests.laboratory import Laboratory
-from tests.mesh.booking_desk import states
+from tests.generated.stage import PlayedMesh
 
 CONSISTENT = (
     *(
@@ -27,18 +29,18 @@ CONSISTENT = (
 """Services whose stored state is compared."""
 
 
-async def stored_states(laboratory: Laboratory) -> dict[str, JSON]:
+WAITING = ("LoanApplication", "DisputeCase")
+"""Workflows that wait for staff."""
+
+
+async def stored_states(mesh: PlayedMesh) -> dict[str, JSON]:
     """Return the stored state when nothing runs any more, apart from what waits for a day or for staff."""
-    sql = (
-        "SELECT count(*) AS busy FROM sys_invocation WHERE status NOT IN ('completed', 'scheduled')"
-        " AND target_service_name NOT IN ('LoanApplication', 'DisputeCase')"
-    )
 
     async def nothing_runs() -> bool:
-        return not (await laboratory.query(sql))[0]["busy"]
+        return not await mesh.running(WAITING)
 
-    await laboratory.until(nothing_runs)
-    return {service: await states(laboratory, service) for service in CONSISTENT}
+    await mesh.until(nothing_runs)
+    return {service: await mesh.states(service) for service in CONSISTENT}
 
 
 def check_state(possible: Sequence[Models], found: dict[str, JSON]) -> None:
@@ -71,11 +73,22 @@ def predicted(models: Models) -> JSON:
         "e-mails": models.emails,
         "charged": airline.charged if airline else Decimal(0),
         "gift card": airline.gift_card if airline else None,
+        "certificate": airline.certificate if airline else None,
+        "seats": seats_of(airline) if airline else {},
         "reservations": {
             key: ("cancelled" if one.cancelled else one.cabin, one.bags, one.paid_bags, list(one.passengers))
             for key, one in (airline.reservations if airline else {}).items()
         },
     }
+
+
+def seats_of(airline: Airline) -> dict[str, int]:
+    """Return how many seats the customer has, by day and cabin."""
+    taken: Counter[str] = Counter()
+    for one in airline.reservations.values():
+        if not one.cancelled:
+            taken[f"{one.day} {one.cabin}"] += len(one.passengers)
+    return dict(taken)
 
 
 def found_facts(models: Models, found: dict[str, JSON]) -> JSON:
@@ -84,7 +97,7 @@ def found_facts(models: Models, found: dict[str, JSON]) -> JSON:
     sent = [one["payment"] for key, one in found["PaymentNetwork"].items() if key.endswith(" payment")]
     (payee,) = bank.payees
     wallet = found["Cards"].get(f"{own} wallet")
-    gift_card, reservations = stored_bookings(models, found)
+    methods, reservations = stored_bookings(models, found)
     movements = [one for one in found["CardProcessor"].values() if one["card_token"].startswith(f"{own}/")]
     return {
         "moved": totals(found, own),
@@ -102,21 +115,45 @@ def found_facts(models: Models, found: dict[str, JSON]) -> JSON:
         },
         "e-mails": len((found["Outbox"].get(f"{own} sent") or {"emails": []})["emails"]),
         "charged": sum((Decimal(str(one["amount"])) for one in movements), Decimal(0)),
-        "gift card": gift_card,
+        **methods,
+        "seats": stored_seats(models.airline, found) if models.airline else {},
         "reservations": reservations,
     }
 
 
-def stored_bookings(models: Models, found: dict[str, JSON]) -> tuple[Decimal | None, JSON]:
-    """Return the balance of the gift card, and the reservations. What was never changed is as in the data."""
+def stored_bookings(models: Models, found: dict[str, JSON]) -> tuple[dict[str, Decimal | None], JSON]:
+    """Return the balances that the customer has left, and the reservations. What never changed is as in the data."""
     airline, own = models.airline, models.bank.customer_id
     if airline is None:
-        return None, {}
+        return {"gift card": None, "certificate": None}, {}
     profile = found["AirlineCustomers"].get(f"{own} profile")
-    balance = 300 if profile is None else profile["user"]["payment_methods"]["gift_card_4400"]["amount"]
+    methods = {GIFT_CARD: {"amount": 300}, CERTIFICATE: {"amount": 150}}
+    if profile is not None:
+        methods = profile["user"]["payment_methods"]
+    left = {name: Decimal(str(one["amount"])) for name, one in methods.items() if one.get("amount") is not None}
+    balances = {"gift card": left.get(GIFT_CARD), "certificate": left.get(CERTIFICATE)}
     kept = {key: found["Reservations"].get(f"{key} slot") for key in airline.reservations}
     first = {next(iter(airline.reservations)): ("economy", 1, 0, ["Erin Evans"])}
-    return Decimal(str(balance)), {**first, **{key: stored(one) for key, one in kept.items() if one}}
+    return balances, {**first, **{key: stored(one) for key, one in kept.items() if one}}
+
+
+def stored_seats(airline: Airline, found: dict[str, JSON]) -> dict[str, int]:
+    """Return how many seats the reservations hold, by day and cabin. The data's reservation has its seat by itself."""
+    taken: Counter[str] = Counter()
+    first, day = next(iter(airline.reservations)), min(airline.seats)
+    holds = {key.split()[0]: kept["by_id"] for key, kept in found["FlightSeats"].items() if key.endswith(" holds")}
+    if first not in holds.get(seats_key(FLIGHT, day), {}):
+        taken[f"{day} economy"] += 1
+    for flight, by_id in holds.items():
+        for hold in by_id.values():
+            if hold and hold["reservation_id"] in airline.reservations:
+                taken[f"{day_of_seats(flight)} {hold['cabin']}"] += len(hold["seats"])
+    return dict(taken)
+
+
+def day_of_seats(key: str) -> str:
+    """Return the day in the key of a flight's seats, such as `SB245/2026-12-09`."""
+    return key.partition("/")[2]
 
 
 def card_status(card: JSON) -> str:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from switchboard import testing
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.laboratory import Laboratory
 from tests.midnight import TODAY
@@ -68,10 +69,11 @@ class Snapshot:
     emails: int
 
 
-async def states(laboratory: Laboratory, service: str) -> dict[str, Any]:
+async def states(laboratory: testing.Laboratory, service: str, where: str = "") -> dict[str, Any]:
     """Return the JSON of every state key of a service's objects, by `object key state key`."""
     columns = "service_key, key, value_utf8"
-    rows = await laboratory.query(f"SELECT {columns} FROM state WHERE service_name = '{service}'")
+    where = where or f"service_name = '{service}'"
+    rows = await laboratory.query(f"SELECT {columns} FROM state WHERE {where}")
     return {f"{row['service_key']} {row['key']}": json.loads(row["value_utf8"]) for row in rows}
 
 
