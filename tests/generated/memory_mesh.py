@@ -69,7 +69,7 @@ class WrittenModel:
 class MemoryDirectory(Directory):
     """Lists the agents of this process."""
 
-    async def cards(self) -> tuple[Card, ...]:
+    async def cards(self, age_max: timedelta = timedelta(0)) -> tuple[Card, ...]:
         return tuple(Card(name=agent.name, handles=agent.handles) for agent in AGENTS)
 
 
