@@ -1,6 +1,5 @@
 """Starts all systems on one machine, with one model for all of them, and stops them at the end."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -173,10 +172,12 @@ class Stores:
     async def start_peer(self, program: Program) -> Peer:
         """Start the peer's processes. Raises StartFailed."""
         store = await self._start_store(program)
-        parts = enumerate([*program.parts] * program.workers)
-        workers = [self._process(program, part, number) for number, part in parts]
-        # At once, because the packages of some peers need many seconds to start.
-        await asyncio.gather(*(start(self._stack, process) for process in workers))
+        workers = []
+        for number, part in enumerate([*program.parts] * program.workers):
+            process = self._process(program, part, number)
+            # One after another: DBOS creates its indexes concurrently, which never ends while another worker waits.
+            await start(self._stack, process)
+            workers.append(process)
         urls = [f"http://127.0.0.1:{process.port}/sessions/{{}}" for process in workers]
         if program.store is Store.RESTATE:
             for process in workers:
