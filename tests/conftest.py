@@ -26,12 +26,16 @@ OPEN_FILES_MIN = 8_192
 """A thousand customers at once are a thousand connections; many systems give a process 1,024 files unless it asks."""
 
 
-def pytest_configure() -> None:
-    """Raise the limit of open files; the processes that tests start inherit it. Slow machines fail no property.
+def pytest_configure(config: pytest.Config) -> None:
+    """Raise the limit of open files; the processes that tests start inherit it. Services are forks.
 
-    Services are forks.
+    Slow machines fail no property. Properties are checked on the same examples in each run, and on new ones at night.
     """
-    hypothesis.settings.register_profile("switchboard", deadline=None)
+    nightly = config.getoption("markexpr") == ""
+    slow = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile(
+        "switchboard", deadline=None, derandomize=not nightly, suppress_health_check=slow
+    )
     hypothesis.settings.load_profile("switchboard")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES_MIN if hard == resource.RLIM_INFINITY else min(OPEN_FILES_MIN, hard)
