@@ -4,7 +4,7 @@ The durable tests are there twice: for a mesh as it is, and for one where Restat
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,29 @@ from switchboard import testing
 from switchboard.local.keys import SPEAKER_FILE, stored_key
 from switchboard.local.mesh import Mesh
 from switchboard.local.process import Process, free_ports
+from switchboard.session.state import OUTCOME_UNKNOWN
 from switchboard.speaker import SpeakerKeys
 from switchboard.testing.laboratory import CONDITION_TIMEOUT as STARTS_WITHIN
 from tests.live_gateway import LiveReceiver, live_receiver
 from tests.parts import need_restate_server
 
-__all__ = ["SOON", "STARTS_WITHIN", "Laboratory", "laboratory", "open_laboratory", "own_laboratory"]
+__all__ = [
+    "LONG_MS",
+    "SOON",
+    "STARTS_WITHIN",
+    "Laboratory",
+    "is_inexact",
+    "laboratory",
+    "open_laboratory",
+    "own_laboratory",
+    "told_exactly",
+]
 
 SOON = {"SWITCHBOARD_TIMER_AHEAD_MIN": "PT1S"}
 """No test waits a minute for a timer."""
+
+LONG_MS = 600_000
+"""How long a tool or model takes that a test interrupts or kills: longer than any test runs, also on a busy machine."""
 
 GATEWAYS_MAX = 8
 """Gateways that tests may start at the same time in front of one mesh."""
@@ -47,6 +61,31 @@ class Laboratory(testing.Laboratory):
     def probed(self, line: str) -> int:
         """How often a probe tool wrote this line."""
         return self.probe_log.read_text().splitlines().count(line) if self.probe_log.exists() else 0
+
+    def release(self, *names: str) -> None:
+        """Let the probe tools end the calls of `hold`, and of `fail_until_released`, with these names."""
+        with self.probe_log.open("a") as log:
+            log.writelines(f"released {name}\n" for name in names)
+
+
+TRIES = 6
+
+
+async def told_exactly(attempt: Callable[[], Awaitable[bool]]) -> None:
+    """Repeat an interrupt until it returns True: until the customer was told exactly what was done.
+
+    After an interrupt, an agent has less than a second to report. On a busy machine it may be late. Then the customer
+    is told that something may have been done, which is true as well, and an attempt returns False.
+    """
+    for _ in range(TRIES):
+        if await attempt():
+            return
+    raise AssertionError(f"the customer was told nothing exactly in {TRIES} tries")
+
+
+def is_inexact(text: str) -> bool:
+    """Whether the customer was told that something may have been done: see `told_exactly`."""
+    return "I don't know whether" in text or OUTCOME_UNKNOWN in text
 
 
 def laboratory_processes(mesh: Mesh, folder: Path) -> tuple[Process, Process]:

@@ -19,8 +19,9 @@ from switchboard.testing.customer import Customer
 from switchboard.testing.scripted_model import ScriptedModel
 from switchboard.testing.staff import Staff
 
-CONDITION_TIMEOUT = timedelta(seconds=90)
-REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=120)
+CONDITION_TIMEOUT = timedelta(seconds=180)
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=300)
+"""For machines that run several meshes on few cores. A test that would fail on them does not fail sooner."""
 
 QUERIES = RetryPolicy(pause=timedelta(milliseconds=200), attempts_max=100)
 """A Restate that has just started rejects queries, or breaks their answers off, until it has its partitions."""
@@ -84,7 +85,7 @@ class Laboratory:
         return await retry(lambda: self.mesh.admin.query(sql), QUERIES, (AdminError, aiohttp.ClientError))
 
     async def until(self, holds: Callable[[], Any]) -> None:
-        """Wait until `holds` returns a true value. It may be a coroutine function. Raises StartFailed after 90 s."""
+        """Wait until `holds` returns a true value. It may be a coroutine function. Raises StartFailed after 180 s."""
 
         async def ready() -> bool:
             found = holds()

@@ -23,7 +23,7 @@ AT_ONCE = 20
 INTERNAL_ERROR = -32603
 """Code of an answer after which the same message may be sent again."""
 
-RETRIES = RetryPolicy(pause=timedelta(milliseconds=100), attempts_max=300)
+RETRIES = RetryPolicy(pause=timedelta(milliseconds=100), attempts_max=1_200)
 
 
 class Unanswered(Exception):

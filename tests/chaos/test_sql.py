@@ -109,8 +109,8 @@ async def purses(
     (port,) = free_ports(1)
     folder = tmp_path_factory.mktemp("gates")
     tools = laboratory.mesh.service("sql_purses", port, module="tests.chaos.sql_purses")
-    own = {"PURSES_URL": address, "GATES": str(folder), "SWITCHBOARD_SQL_STATEMENT_TIMEOUT": "PT2S"}
-    tools.environment = {**tools.environment, **own, "SWITCHBOARD_SQL_CONNECT_TIMEOUT": "PT1S"}
+    own = {"PURSES_URL": address, "GATES": str(folder), "SWITCHBOARD_SQL_STATEMENT_TIMEOUT": "PT60S"}
+    tools.environment = {**tools.environment, **own, "SWITCHBOARD_SQL_CONNECT_TIMEOUT": "PT5S"}
     await tools.start()
     try:
         await laboratory.mesh.register(f"http://127.0.0.1:{port}")
@@ -215,9 +215,16 @@ async def test_violated_constraint_is_a_refusal(purses: Purses) -> None:
 
 async def test_statement_that_waits_too_long_for_a_lock_changes_nothing(purses: Purses) -> None:
     before, reference = await purses.balances(), f"p-{uuid4()}"
-    async with await psycopg.AsyncConnection.connect(purses.address) as holder:
-        await holder.execute("SELECT 1 FROM purses WHERE owner = 'owner6' FOR UPDATE")
-        answer = await purses.pay("owner6", "owner7", reference)
+    usual = purses.tools.environment
+    purses.tools.environment = {**usual, "SWITCHBOARD_SQL_STATEMENT_TIMEOUT": "PT1S"}
+    try:
+        await kill_tools(purses)
+        async with await psycopg.AsyncConnection.connect(purses.address) as holder:
+            await holder.execute("SELECT 1 FROM purses WHERE owner = 'owner6' FOR UPDATE")
+            answer = await purses.pay("owner6", "owner7", reference)
+    finally:
+        purses.tools.environment = usual
+        await kill_tools(purses)
     assert (answer.status, answer.text) == (503, TIMED_OUT)
     assert await changes(purses, before) == {}
 

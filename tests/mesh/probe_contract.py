@@ -12,6 +12,10 @@ class Wait(ToolInput):
     milliseconds: int = 0
 
 
+class Hold(ToolInput):
+    name: str
+
+
 class Meet(ToolInput):
     name: str
     parties: int
@@ -77,6 +81,7 @@ def probe_tool(handler: str, purpose: str, takes: Any, gives: Any = Ok, **more: 
 
 PROBE_TOOLS = (
     probe_tool("wait", "Wait for a while.", Wait),
+    probe_tool("hold", "Wait until the test goes on.", Hold),
     probe_tool("meet", "Wait for others.", Meet),
     probe_tool("fail_at_first", "Fail twice, then work.", Wait),
     probe_tool("fail_until_released", "Fail, after a while, until the test releases it.", Wait),

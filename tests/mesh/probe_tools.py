@@ -13,10 +13,11 @@ import restate
 
 from switchboard import serve
 from switchboard.toolkit.declare import tool_service
-from tests.mesh.probe_contract import Asked, Big, Gift, GiftFacts, Meet, Notify, Ok, Pay, Refuse, Wait, WhoAmI
+from tests.mesh.probe_contract import Asked, Big, Gift, GiftFacts, Hold, Meet, Notify, Ok, Pay, Refuse, Wait, WhoAmI
 from tests.mesh.probe_policies import policies
 
 FAILURES = 2
+POLL_SECONDS = 0.02
 LOG = Path(os.environ.get("PROBE_LOG", os.devnull))
 
 probe_tools = tool_service("ProbeTools", "Tools for tests.")
@@ -38,6 +39,16 @@ async def wait(ctx: restate.Context, request: Wait) -> Ok:
     """Take some time outside the journal, like a slow backend."""
     write(f"start {request.name}")
     await asyncio.sleep(request.milliseconds / 1000)
+    write(f"done {request.name}")
+    return Ok(said=request.name)
+
+
+@probe_tools.handler()
+async def hold(ctx: restate.Context, request: Hold) -> Ok:
+    """Take as long as the test wants: until the log contains `released <name>`."""
+    write(f"start {request.name}")
+    while not count_logged(f"released {request.name}"):
+        await asyncio.sleep(POLL_SECONDS)
     write(f"done {request.name}")
     return Ok(said=request.name)
 

@@ -112,8 +112,12 @@ async def test_standing_order_runs_once_over_a_restart_and_waits_for_next_month(
     assert over["summary"].startswith(
         f"Your standing order {order_id} was cancelled and makes no more transfers: 14.00"
     )
-    timers = "SELECT id FROM sys_invocation WHERE status = 'scheduled' AND target LIKE 'StandingOrders/carol/due'"
-    assert await laboratory.query(timers) == []
+    timers = "SELECT id FROM sys_invocation WHERE status = 'scheduled' AND target = 'StandingOrders/carol/due'"
+
+    async def no_timer() -> bool:
+        return await laboratory.query(timers) == []
+
+    await laboratory.until(no_timer)
 
 
 async def test_failed_standing_order_transfer_notifies_and_order_continues(laboratory: Laboratory) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from switchboard.session.consent import read_consent
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
-from tests.laboratory import Laboratory
+from tests.laboratory import LONG_MS, Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "a payment"}))
 
@@ -142,27 +142,29 @@ def test_consent_requires_an_unambiguous_phrase(text: str, expected: str | None)
 async def test_yes_written_before_the_question_does_not_count(laboratory: Laboratory) -> None:
     """The yes is queued while the turn that will ask the question is still running."""
     name = f"queued-{laboratory.replays}"
-    slow = {**calls(payment(name)), "latency_ms": 600}
-    await laboratory.model.plays(scene("pay", TO_PROBE, slow), scene("ok", says("what is ok?")))
+    held = calls(("hold", {"name": name}))
+    await laboratory.model.plays(scene("pay", TO_PROBE, held, calls(payment(name))), scene("ok", says("what is ok?")))
     customer = laboratory.customer()
     question = asyncio.create_task(customer.says("pay"))
-
-    async def thinking() -> bool:
-        return len(await laboratory.model.requests(customer.session)) == 2
-
-    await laboratory.until(thinking)
+    await laboratory.until(lambda: laboratory.probed(f"start {name}"))
     early = asyncio.create_task(customer.says("ok"))
+    await laboratory.until(lambda: sent(laboratory, customer, 2))
+    laboratory.release(name)
     assert (await question).body["confirmation"]
     assert (await early).text == "what is ok?"
     assert count_payments(laboratory, name) == 0
 
 
-SLOW = {"latency_ms": 5_000}
-"""Long enough to send a yes meanwhile, also on a busy machine."""
+async def sent(laboratory: Laboratory, customer: Customer, count: int) -> bool:
+    """Whether the session has got so many messages."""
+    return len(await laboratory.invocations(customer.session, "send")) == count
 
 
-async def queue_yes(laboratory: Laboratory, customer: Customer, seen: int | None) -> tuple[Answer, Answer]:
-    """Send "and now?", and a yes while its turn runs. Returns both answers."""
+Waiting = asyncio.Task[Answer]
+
+
+async def queue_yes(laboratory: Laboratory, customer: Customer, seen: int | None) -> tuple[Waiting, Waiting]:
+    """Send "and now?", and a yes while its turn runs. Returns the requests that wait for both answers."""
     before = len(await laboratory.model.requests(customer.session))
     running = asyncio.create_task(customer.says("and now?"))
 
@@ -171,10 +173,10 @@ async def queue_yes(laboratory: Laboratory, customer: Customer, seen: int | None
 
     await laboratory.until(thinking)
     yes = asyncio.create_task(customer.asks("send", text="yes", **({} if seen is None else {"seen": seen})))
-    answers = await running, await yes
-    *_, first, second = await laboratory.invocations(customer.session, "send")
-    assert second["created_at"] < first["completed_at"], "the yes was not queued"
-    return answers
+    # The first message asked the question.
+    await laboratory.until(lambda: sent(laboratory, customer, 3))
+    assert not running.done(), "the yes was not queued"
+    return running, yes
 
 
 @pytest.mark.parametrize("asks", [True, False], ids=["running turn asks", "running turn answers"])
@@ -184,11 +186,14 @@ async def test_queued_yes_confirms_neither_an_older_question_nor_one_yet_to_come
     """Whatever turn `seen` names: that of the older question, the running one, or none."""
     name = f"queued-{asks}-{laboratory.replays}"
     follow_up = calls(payment(name, "13.50")) if asks else says("Not yet paid.")
-    first, reply = await ask(laboratory, calls(payment(name)), more=(scene("and now?", {**follow_up, **SLOW}),))
+    held = scene("and now?", calls(("hold", {"name": name})), follow_up)
+    first, reply = await ask(laboratory, calls(payment(name)), more=(held,))
     customers = [first, laboratory.customer(), laboratory.customer()]
     await asyncio.gather(*(customer.says("pay") for customer in customers[1:]))
     seen = (reply["turn"], reply["turn"] + 1, None)
-    answers = await asyncio.gather(*(queue_yes(laboratory, *each) for each in zip(customers, seen, strict=True)))
+    queued = await asyncio.gather(*(queue_yes(laboratory, *each) for each in zip(customers, seen, strict=True)))
+    laboratory.release(name)
+    answers = [(await running, await yes) for running, yes in queued]
     assert [bool(second.body["confirmation"]) for second, _ in answers] == [asks] * 3
     assert [yes.text for _, yes in answers] == ["never said"] * 3
     assert [count_payments(laboratory, name, amount) for amount in ("12.50", "13.50")] == [0, 0]
@@ -198,20 +203,14 @@ async def test_queued_yes_confirms_the_question_if_the_running_turn_is_cancelled
     """Nothing of the cancelled turn is stored, so the question is still the last thing that the customer has seen."""
     name = f"queued-cancelled-{laboratory.replays}"
     # Nothing ends this turn but its cancellation.
-    endless = {**says("never said"), "latency_ms": 60_000}
+    endless = {**says("never said"), "latency_ms": LONG_MS}
     customer, reply = await ask(laboratory, calls(payment(name)), more=(scene("and now?", endless),))
-    queued = asyncio.create_task(queue_yes(laboratory, customer, reply["turn"]))
-
-    async def both_sent() -> bool:
-        return len(await laboratory.invocations(customer.session, "send")) == 3
-
-    await laboratory.until(both_sent)
+    running, yes = await queue_yes(laboratory, customer, reply["turn"])
     _, current, _ = await laboratory.invocations(customer.session, "send")
     url = f"{laboratory.mesh.addresses.admin_url}/invocations/{current['id']}/cancel"
     async with laboratory.http.patch(url) as response:
         assert response.status in (200, 202)
-    cancelled, yes = await queued
-    assert (cancelled.status, yes.text) == (409, "it is done")
+    assert ((await running).status, (await yes).text) == (409, "it is done")
     assert count_payments(laboratory, name) == 1
 
 

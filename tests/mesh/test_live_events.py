@@ -10,12 +10,10 @@ from switchboard.messages import Confirmation
 from switchboard.session.contract import EventsPage
 from switchboard.session.turn_events import events_of_record
 from switchboard.testing import Answer, Customer, calls, says, scene
-from tests.laboratory import Laboratory
+from tests.laboratory import LONG_MS, Laboratory, told_exactly
 from tests.live_gateway import Heard
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
-LONG_MS = 60_000
-"""Longer than any test waits; tests interrupt it."""
 
 
 async def read_events(customer: Customer, after: int = 0) -> EventsPage:
@@ -50,11 +48,17 @@ async def watched(laboratory: Laboratory, **who: str) -> Customer:
 
 async def test_a_turn_with_a_hand_off_and_tools_is_told_as_it_is_recorded(laboratory: Laboratory) -> None:
     quick, slow = str(uuid4()), str(uuid4())
-    step = calls(("wait", {"name": slow, "milliseconds": 800}), ("wait", {"name": quick}), ("refuse", {}))
+    step = calls(("hold", {"name": slow}), ("wait", {"name": quick}), ("refuse", {}))
     await laboratory.model.plays(scene("go", TO_PROBE, step, says("All done (rule B1).")))
     customer = await watched(laboratory)
 
-    answer = await customer.says("go")
+    message = asyncio.create_task(customer.says("go"))
+    # The calls that end while the slow one runs.
+    await laboratory.live.until(
+        lambda: len({each.call_id for each in laboratory.live.of(customer.session).returned}) == 2
+    )
+    laboratory.release(slow)
+    answer = await message
 
     heard = await is_as_recorded(laboratory, customer)
     assert [event.kind for event in heard.in_order] == [
@@ -65,10 +69,10 @@ async def test_a_turn_with_a_hand_off_and_tools_is_told_as_it_is_recorded(labora
     last = heard.events[SEQ_MAX]
     assert isinstance(last, TurnFinished)
     assert (last.text, last.agent) == (answer.text, "Probe") == ("All done.", "Probe")
-    first_returned = list(dict.fromkeys(returned.call_id for returned in heard.returned))
-    assert len(first_returned) == 2, "the calls that ended while the slow one ran"
     assert {returned.ok for returned in heard.returned} == {True, False}
-    assert "All done." in heard.texts.values()
+    # The event of the step can come before the last words.
+    assert any(heard.texts.values())
+    assert all("All done.".startswith(text) for text in heard.texts.values()), heard.texts
 
 
 async def test_questions_and_confirmed_calls_are_told_as_they_are_recorded(laboratory: Laboratory) -> None:
@@ -95,9 +99,7 @@ async def test_questions_and_confirmed_calls_are_told_as_they_are_recorded(labor
 
 async def test_a_late_viewer_hears_what_has_happened_so_far(laboratory: Laboratory) -> None:
     name = str(uuid4())
-    await laboratory.model.plays(
-        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 1_500})), says("done"))
-    )
+    await laboratory.model.plays(scene("go", TO_PROBE, calls(("hold", {"name": name})), says("done")))
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
     await laboratory.until(lambda: laboratory.probed(f"start {name}"))
@@ -109,6 +111,7 @@ async def test_a_late_viewer_hears_what_has_happened_so_far(laboratory: Laborato
     assert running is not None
     assert running.turn == 1
     assert (customer.session, 1, running.run) in laboratory.live.heard
+    laboratory.release(name)
     assert (await message).text == "done"
     await is_as_recorded(laboratory, customer)
 
@@ -136,19 +139,26 @@ async def test_nothing_is_told_of_a_session_that_is_watched_no_more(laboratory: 
 
 
 async def test_an_interrupted_turn_is_told_as_it_is_recorded(laboratory: Laboratory) -> None:
+    await told_exactly(lambda: interrupted_turn(laboratory))
+
+
+async def interrupted_turn(laboratory: Laboratory) -> bool:
+    """Interrupt two calls, one of which has ended. Returns whether the record has both."""
     quick, slow = str(uuid4()), str(uuid4())
     step = calls(("wait", {"name": quick}), ("wait", {"name": slow, "milliseconds": LONG_MS}))
     await laboratory.model.plays(scene("go", TO_PROBE, step))
     customer = await watched(laboratory)
     message = asyncio.create_task(customer.says("go"))
     await laboratory.until(lambda: laboratory.probed(f"start {slow}"))
+    await laboratory.live.until(lambda: laboratory.live.of(customer.session).returned)
     await customer.asks("interrupt")
 
     assert (await message).body["interrupted"]
 
     heard = await is_as_recorded(laboratory, customer)
     outcomes = [event.outcome for event in heard.in_order if event.kind == "tool_finished"]
-    assert sorted(outcomes) == ["known", "unknown"]
+    assert sorted(outcomes) in (["known", "unknown"], [])
+    return bool(outcomes)
 
 
 async def test_a_failed_attempt_is_void(laboratory: Laboratory) -> None:
@@ -239,15 +249,12 @@ async def test_a_message_that_an_operator_cancels_leaves_its_number_to_the_next_
 @pytest.mark.parametrize("killed", ["probe_agent", "triage"])
 async def test_a_killed_process_tells_the_same_again(laboratory: Laboratory, killed: str) -> None:
     """Killed while a model writes: the attempt is made again, and no text mixes the two."""
-    name = str(uuid4())
     words = "one two three four five six seven eight nine ten eleven twelve. " * 5
-    await laboratory.model.plays(
-        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 300})), {**says(words), "latency_ms": 500})
-    )
+    await laboratory.model.plays(scene("go", TO_PROBE, calls(("who_am_i", {})), says(words)))
     customer = await watched(laboratory)
     process = laboratory.probe_agent if killed == "probe_agent" else laboratory.mesh.services[killed]
     message = asyncio.create_task(customer.says("go"))
-    await laboratory.live.until(lambda: 8 in laboratory.live.of(customer.session).events)
+    await laboratory.live.until(lambda: any(laboratory.live.of(customer.session).texts.values()))
     await process.kill()
     await process.start()
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from services.tools.bank.amortisation import monthly_payment
+from switchboard.testing import Customer
 from tests.laboratory import Laboratory
 from tests.mesh.lending import (
     APPLY,
@@ -21,7 +22,7 @@ from tests.mesh.lending import (
     outcome_notice,
     wait_for_inbox_item,
 )
-from tests.mesh.money import stored_state
+from tests.mesh.money import Teller, stored_state
 
 PAYMENT = monthly_payment(Decimal(LARGE), Decimal("6.90"), 60)
 
@@ -37,6 +38,7 @@ async def test_small_loan_is_approved_automatically(laboratory: Laboratory) -> N
     assert await inbox_item(laboratory, application) is None
     overview = json.loads((await call_bank_tool(laboratory, erin, "list_loans", {}))["content"])
     (loan,) = [loan for loan in overview["loans"] if loan["loan_id"] == application.replace("LA-", "LN-")]
+    await Teller(laboratory).wait_until_idle()
     assert (loan["outstanding"], loan["monthly_payment"], loan["status"]) == ("1000.00", str(payment), "active")
     debits = (await stored_state(laboratory, "Accounts"))["erin/ended_debits"]["debits"]
     (mine,) = [entry for entry in debits if entry["debited_as"] == f"Harbour Bank loan {loan['loan_id']}"]
@@ -148,25 +150,41 @@ async def approval_deadline(laboratory: Laboratory, seconds: int) -> AsyncIterat
         await tools.start()
 
 
+DEADLINES_S = (3, 12, 48)
+"""Deadlines to try. On a busy machine the shortest is over before the reminders are seen."""
+
+
+async def reminders_seen(laboratory: Laboratory, customer: Customer, application: str) -> bool:
+    """Wait until staff see that they were reminded, or the application is decided. Returns whether they saw it."""
+    found: list[bool] = []
+
+    async def reminded_or_over() -> bool:
+        item = await inbox_item(laboratory, application)
+        found[:] = [item is not None and item["reminders"] > 0]
+        return found[0] or bool(await notices(customer))
+
+    await laboratory.until(reminded_or_over)
+    return found[0]
+
+
 async def test_staff_are_reminded_and_the_deadline_declines_the_application(laboratory: Laboratory) -> None:
-    seconds = 3
-    async with approval_deadline(laboratory, seconds):
-        carol, application = await apply_for_loan(laboratory, "carol", LARGE)
-
-        async def reminded() -> bool:
-            item = await inbox_item(laboratory, application)
-            return item is not None and item["reminders"] == 1
-
-        await laboratory.until(reminded)
-        notice = await outcome_notice(laboratory, carol)
-    reminders = await laboratory.query(
+    for seconds in DEADLINES_S:
+        async with approval_deadline(laboratory, seconds):
+            carol, application = await apply_for_loan(laboratory, "carol", LARGE)
+            seen = await reminders_seen(laboratory, carol, application)
+            notice = await outcome_notice(laboratory, carol)
+        if seen:
+            break
+    assert seen
+    sql = (
         "SELECT completion_result FROM sys_invocation WHERE target = 'ApprovalInbox/staff/remind' AND invoked_by_id IN"
         f" (SELECT id FROM sys_invocation WHERE target = 'LoanApplication/{application}/run')"
     )
+    reminders = await laboratory.query(sql)
     assert [row["completion_result"] for row in reminders] == ["success", "success"]
     assert notice == (
         f"Your loan application {application} for 6,000.00 EUR was declined."
-        " Sorry, our staff could not decide within 3 seconds. Please apply again or contact our staff."
+        f" Sorry, our staff could not decide within {seconds} seconds. Please apply again or contact our staff."
     )
     late = await call_approvals(laboratory, "approve", approval_id=application, by="Mia", why="Sorry, late")
     assert late.status == 409

@@ -6,11 +6,9 @@ from uuid import uuid4
 from switchboard.loop.turn import INVALID, NO_CHANGES, OTHER_WORDS
 from switchboard.testing import Customer, calls, says, scene
 from switchboard.words import RULE
-from tests.laboratory import Laboratory
+from tests.laboratory import LONG_MS, Laboratory, is_inexact, told_exactly
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
-LONG_MS = 60_000
-"""Longer than any test waits; tests interrupt it."""
 
 
 async def wait_for_log(laboratory: Laboratory, line: str) -> None:
@@ -18,6 +16,11 @@ async def wait_for_log(laboratory: Laboratory, line: str) -> None:
 
 
 async def test_interrupt_stops_tools_and_reports_what_was_done(laboratory: Laboratory) -> None:
+    await told_exactly(lambda: interrupted_step(laboratory))
+
+
+async def interrupted_step(laboratory: Laboratory) -> bool:
+    """Interrupt three calls: one has ended, one never ends, and one undoes what it has done."""
     quick, slow, saga = (str(uuid4()) for _ in range(3))
     step = calls(
         ("wait", {"name": quick}),
@@ -32,13 +35,15 @@ async def test_interrupt_stops_tools_and_reports_what_was_done(laboratory: Labor
     assert (await customer.asks("interrupt")).body == {"interrupted": True}
     answer = await message
     assert answer.body["interrupted"]
-    assert answer.text == (
+    exact = answer.text == (
         "Stopped. Done: wait. Not done: settle in two steps. I don't know whether this was done: wait."
     )
+    assert exact or is_inexact(answer.text), answer.text
     await wait_for_log(laboratory, f"undone {saga}")
     assert laboratory.probed(f"second {saga}") == 0
     assert (await customer.says("next")).text == "here"
     assert await calls_have_results(customer)
+    return exact
 
 
 async def calls_have_results(customer: Customer) -> bool:
@@ -65,7 +70,7 @@ async def test_interrupt_stops_a_running_model_call(laboratory: Laboratory) -> N
 async def test_interrupt_frees_the_session_when_the_agent_is_down(laboratory: Laboratory) -> None:
     name = str(uuid4())
     await laboratory.model.plays(
-        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 2_000}))), scene("next", says("here"))
+        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))), scene("next", says("here"))
     )
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
@@ -104,14 +109,13 @@ async def test_interrupt_without_a_running_turn_changes_nothing(laboratory: Labo
 
 async def test_another_customer_cannot_interrupt_a_first_turn(laboratory: Laboratory) -> None:
     name = str(uuid4())
-    await laboratory.model.plays(
-        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 1_000})), says("done"))
-    )
+    await laboratory.model.plays(scene("go", TO_PROBE, calls(("hold", {"name": name})), says("done")))
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
     await wait_for_log(laboratory, f"start {name}")
     mallory = laboratory.customer("mallory", session=customer.session)
     assert [(await mallory.asks(handler)).status for handler in ("interrupt", "status")] == [403, 403]
+    laboratory.release(name)
     assert (await message).text == "done"
 
 
@@ -155,14 +159,13 @@ async def test_next_agent_sees_conversation_and_reason_but_not_instructions(labo
 
 async def test_status_shows_calls_in_flight_while_a_turn_runs(laboratory: Laboratory) -> None:
     name = str(uuid4())
-    await laboratory.model.plays(
-        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 1_500})), says("done"))
-    )
+    await laboratory.model.plays(scene("go", TO_PROBE, calls(("hold", {"name": name})), says("done")))
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
     await wait_for_log(laboratory, f"start {name}")
     status = (await customer.asks("status")).body
-    assert [call["target"] for call in status["running"]["calls"]] == ["Probe/take_turn", "ProbeTools/wait"]
+    assert [call["target"] for call in status["running"]["calls"]] == ["Probe/take_turn", "ProbeTools/hold"]
+    laboratory.release(name)
     await message
     status = (await customer.asks("status")).body
     assert status["running"] is None
@@ -214,17 +217,18 @@ async def test_interrupt_during_a_model_backoff_reports_what_was_done(laboratory
 async def test_every_call_has_a_result_when_a_turn_is_cancelled_twice(laboratory: Laboratory) -> None:
     name = str(uuid4())
     await laboratory.model.plays(
-        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": 30_000}))), scene("next", says("here"))
+        scene("go", TO_PROBE, calls(("wait", {"name": name, "milliseconds": LONG_MS}))), scene("next", says("here"))
     )
     customer = laboratory.customer()
     message = asyncio.create_task(customer.says("go"))
     await wait_for_log(laboratory, f"start {name}")
     turns = await laboratory.invocations(customer.session, "take_turn")
     (turn,) = [row["id"] for row in turns if row["target"] == "Probe/take_turn"]
-    for _ in range(2):
+    for number in range(2):
         url = f"{laboratory.mesh.addresses.admin_url}/invocations/{turn}/cancel"
         async with laboratory.http.patch(url) as response:
-            assert response.status in (200, 202)
+            # On a busy machine, the first one may have ended the turn already.
+            assert response.status in ((200, 202) if number == 0 else (200, 202, 409))
         await asyncio.sleep(0.1)
     assert (await message).body["interrupted"]
     assert await calls_have_results(customer)

@@ -19,11 +19,9 @@ from switchboard.session.staffed import (
 from switchboard.session.state import OUTCOME_UNKNOWN
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from switchboard.testing.staff import Staff
-from tests.laboratory import Laboratory
+from tests.laboratory import LONG_MS, Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
-LONG_MS = 60_000
-"""Longer than any test waits; a take-over interrupts it."""
 
 LATE = says("too late") | {"latency_ms": LONG_MS}
 

@@ -14,13 +14,16 @@ from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment, transfer_to
 async def test_transfer_moves_money_after_the_customers_yes(laboratory: Laboratory) -> None:
     teller = Teller(laboratory)
     carols, bobs = await teller.balance("carol"), await teller.balance("bob")
+    before = await teller.net_movement_of("bob")
     carol, asked = await teller.request_call("carol", transfer_to("bob", "50.00", reference="dinner"))
     assert asked.text == (
         "Please confirm, with yes or no: "
         "Send 50.00 EUR from your Checking account to an account at this bank, customer bob, payee “Bob Brandt”,"
         " reference “dinner”?"
     )
-    assert await teller.running_invocations() == []
+    await teller.wait_until_idle()
+    assert await teller.net_movement_of("bob") == before
+
     assert (await carol.says("yes")).text == DONE
     result = await teller.last_result(carol)
     assert result["summary"] == (
