@@ -24,7 +24,7 @@ from switchboard.events import (
 from switchboard.live_channel import FRAME_MAX_BYTES, LIVE_PATH, accept_channel
 from switchboard.speaker import SpeakerKeys, SpeakerRefused
 
-RECEIVED_WITHIN = timedelta(seconds=30)
+RECEIVED_WITHIN = timedelta(seconds=120)
 
 
 @dataclass

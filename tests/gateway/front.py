@@ -94,6 +94,10 @@ class Gateway:
             more = {"session": make_session_id(customer_id, self.laboratory.mesh.speaker), **more}
         return Visitor(self.ports.url, http or self.laboratory.http, customer_id, **more)
 
+    def logged(self, words: str) -> bool:
+        """Whether the gateway's log has these words. It logs a request after its answer: wait for them."""
+        return words in self.process.log.read_text()
+
     @property
     def metrics_url(self) -> str:
         return f"http://127.0.0.1:{self.ports.metrics}"

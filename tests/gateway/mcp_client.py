@@ -50,7 +50,7 @@ async def mcp_client(
     """Connect as this customer."""
     sent = {"authorization": f"Bearer {visitor.token}", **(headers or {})}
     async with (
-        httpx2.AsyncClient(headers=sent, timeout=httpx2.Timeout(60)) as http,
+        httpx2.AsyncClient(headers=sent, timeout=httpx2.Timeout(180)) as http,
         Client(
             streamable_http_client(f"{visitor.url}/v1/mcp", http_client=http), mode=mode, elicitation_callback=person
         ) as client,

@@ -9,14 +9,13 @@ import pytest
 from switchboard.testing import JSON, calls, says, scene
 from tests.gateway.a2a_client import OtherAgent, code, message, question, reply, state, task_of
 from tests.gateway.front import Gateway, open_gateway
-from tests.laboratory import Laboratory
+from tests.gateway.test_event_streams import connected
+from tests.laboratory import LONG_MS, Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
-LONG_MS = 60_000
-"""Longer than any test runs: tests interrupt it."""
 
-WAIT_MS = 3_000
-"""Long enough that a client can subscribe again meanwhile, also on a busy machine."""
+EVENTS_BEFORE = 3
+"""Events of a task until its tool runs: the task, and the two agents."""
 
 A2A = {"GATEWAY_A2A_URL": "https://agents.example.com"}
 
@@ -139,9 +138,8 @@ async def test_a_first_message_that_is_sent_again_is_one_task(front: Gateway, ot
 
 async def test_a_stream_shows_a_task_until_its_reply(front: Gateway) -> None:
     name = unique()
-    slowly = [{**step, "latency_ms": WAIT_MS} for step in (TO_PROBE, calls(("pay", {"to": name, "amount": "1.00"})))]
-    yes = scene("Yes.", says("never said"), says("it is done"))
-    await front.laboratory.model.plays(scene(f"pay {name}", *slowly), yes)
+    await connected(front)
+    await front.laboratory.model.plays(pays(name), scene("Yes.", says("never said"), says("it is done")))
     agent = OtherAgent(front.visitor())
     events = await agent.watches("SendStreamingMessage", **message(f"pay {name}"))
     asked = events[0]["task"]
@@ -161,16 +159,27 @@ async def test_a_stream_shows_a_task_until_its_reply(front: Gateway) -> None:
 
 async def test_a_client_subscribes_again_after_every_event_at_another_gateway(front: Gateway, other: Gateway) -> None:
     """Whatever it has seen, the stream at the other gateway begins with the task and ends with its reply."""
-    agent, texts = OtherAgent(front.visitor()), [f"try {number} {unique()}" for number in range(9)]
-    waits = [calls(("wait", {"name": unique(), "milliseconds": WAIT_MS})) for _ in texts]
-    answers = [scene(text, TO_PROBE, wait, says("done")) for text, wait in zip(texts, waits, strict=True)]
-    await front.laboratory.model.plays(*answers)
+    agent, names = OtherAgent(front.visitor()), [unique() for _ in range(9)]
+    held = (scene(f"try {name}", TO_PROBE, calls(("hold", {"name": name})), says("done")) for name in names)
+    await front.laboratory.model.plays(*held)
+    for gateway in (front, other):
+        await connected(gateway)
 
     async def leaves_after(events_seen: int) -> int:
-        async with agent.streams("SendStreamingMessage", **message(texts[events_seen - 1])) as events:
-            seen = [event async for _, event in azip(range(events_seen), events)]
-        task = seen[0]["task"]
-        rest = await agent.at(other.ports.url).watches("SubscribeToTask", id=task["id"])
+        name = names[events_seen - 1]
+        async with agent.streams("SendStreamingMessage", **message(f"try {name}")) as events:
+            seen: list[JSON] = []
+            async for number, event in azip(range(1, events_seen + 1), events):
+                seen.append(event)
+                if number == EVENTS_BEFORE < events_seen:
+                    front.laboratory.release(name)
+        task: JSON = seen[0]["task"]
+        rest: list[JSON] = []
+        async with agent.at(other.ports.url).streams("SubscribeToTask", id=task["id"]) as events:
+            async for event in events:
+                rest.append(event)
+                if len(rest) == 1 and events_seen <= EVENTS_BEFORE:
+                    front.laboratory.release(name)
         done = await agent.gets(task)
         assert (state(done), reply(done)) == ("COMPLETED", "done")
         if "error" in rest[0]:
@@ -180,12 +189,13 @@ async def test_a_client_subscribes_again_after_every_event_at_another_gateway(fr
         if state(rest[0]["task"]) == "COMPLETED":  # It ended while the gateway read it.
             assert len(rest) == 1
             return 0
+        assert "statusUpdate" in rest[-1], rest
         assert state(rest[-1]["statusUpdate"]) == "COMPLETED"
         assert rest[-2]["artifactUpdate"]["artifact"]["parts"][0]["text"] == "done"
         return 1
 
-    resumed = await asyncio.gather(*(leaves_after(number) for number in range(1, len(texts) + 1)))
-    assert sum(resumed) >= 3, resumed
+    resumed = await asyncio.gather(*(leaves_after(number) for number in range(1, len(names) + 1)))
+    assert resumed[:EVENTS_BEFORE] == [1] * EVENTS_BEFORE, resumed
 
 
 async def azip(numbers: range, events: AsyncIterator[JSON]) -> AsyncIterator[tuple[int, JSON]]:

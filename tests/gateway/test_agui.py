@@ -14,7 +14,7 @@ from tests.gateway.front import Gateway, Visitor
 from tests.parts import PROJECT
 
 CLIENT = Path(__file__).with_name("agui.mjs")
-ONE_RUN_MAX_S = 60
+ONE_RUN_MAX_S = 180
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "a payment"}))
 
 

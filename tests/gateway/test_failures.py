@@ -13,8 +13,8 @@ from switchboard.gateway.__main__ import BACKLOG_CONNECTIONS, CONNECTIONS_PER_RE
 from switchboard.local.process import wait_until
 from switchboard.testing import JSON, calls, says, scene
 from tests.gateway.front import Answer, Gateway, Visitor, open_gateway
-from tests.gateway.test_sessions_api import LONG_MS, problem, unique
-from tests.laboratory import STARTS_WITHIN, Laboratory
+from tests.gateway.test_sessions_api import problem, unique
+from tests.laboratory import LONG_MS, STARTS_WITHIN, Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 
@@ -61,7 +61,7 @@ async def test_message_is_answered_after_its_client_disconnected(gateway: Gatewa
     await tool_running(laboratory, visitor)
     message.cancel()
     # The gateway has noticed the disconnect and freed the slot.
-    await laboratory.until(lambda: gateway.process.log.read_text().count(" 499 in ") == before + 1)
+    await laboratory.until(lambda: gateway.process.log.read_text().count(" 499 in ") > before)
     assert (await visitor.gets("status")).body["running"] is not None
     assert (await end_meeting(visitor)).text == "here I am"
     assert (await visitor.says("go", key)).text == "we met"
@@ -214,4 +214,4 @@ async def test_gateway_answers_mesh_not_ready_before_sessions_are_registered(gat
     async with open_gateway(laboratory, tmp_path, {"RESTATE_INGRESS_URL": node}) as lost:
         answer = await lost.visitor().says("hello")
         assert problem(answer) == (503, "mesh_not_ready")
-        assert "registered" in lost.process.log.read_text()
+        await laboratory.until(lambda: lost.logged("registered"))

@@ -15,10 +15,9 @@ from tests.gateway.relay import Relay, open_relay
 from tests.laboratory import Laboratory
 
 PROBES = 30
-ANSWERED_WITHIN_S = 4.0
-"""One attempt of 1.5 s at the address that hangs, and a slow answer of the other one."""
-
-MOVED_WITHIN_S = 15.0
+ANSWERED_WITHIN_S = 30.0
+"""One attempt of 1.5 s at the address that hangs, and the answer of the other one on a busy machine. A gateway that
+does not move on would wait for half an hour."""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +57,11 @@ async def test_every_request_is_answered_while_one_address_hangs(doubled: Gatewa
             answer = await (visitor.says("hello") if number % 10 == 0 else visitor.gets("status"))
             assert answer.status == 200, (number, answer)
             assert time.monotonic() - started < ANSWERED_WITHIN_S, number
-            assert await doubled.probe("ready") == [200, 200]
+
+            async def ready() -> bool:
+                return await doubled.probe("ready") == [200, 200]
+
+            await doubled.laboratory.until(ready)
     assert (await visitor.gets("status")).body["turns_total"] == 1 + PROBES // 10
 
 
@@ -84,5 +87,5 @@ async def test_waiting_client_gets_the_reply_from_the_other_address(
             started = time.monotonic()
             assert (await gateway.visitor("bob").says("come")).text == "here"
             assert (await message).text == "we met"
-            assert time.monotonic() - started < MOVED_WITHIN_S
+            assert time.monotonic() - started < 2 * ANSWERED_WITHIN_S
         assert (await visitor.gets("status")).body["turns_total"] == 1

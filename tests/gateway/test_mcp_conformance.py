@@ -14,7 +14,7 @@ from tests.parts import PROJECT
 
 PROGRAM = ("--import", str(PROJECT / "tests/mcp/with_glob.mjs"), str(PROJECT / "node_modules/.bin/conformance"))
 PAGE = PROJECT / "docs/build/mcp-server.md"
-ALL_WITHIN_S = 120
+ALL_WITHIN_S = 300
 
 FIXTURE = "calls the tool `{}` of the suite's own example server"
 NO_SESSIONS = (

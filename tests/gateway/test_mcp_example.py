@@ -12,7 +12,7 @@ from tests.gateway.front import Gateway
 from tests.parts import PROJECT, at_night
 
 EXAMPLE = PROJECT / "examples/mcp/customer.py"
-ENDS_WITHIN_S = 60
+ENDS_WITHIN_S = 180
 
 
 @pytest.mark.parametrize(

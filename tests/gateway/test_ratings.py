@@ -9,7 +9,8 @@ from switchboard.session.contract import RATING_COMMENT_MAX_CHARS
 from switchboard.testing import JSON, says, scene
 from tests.gateway.desk import Desk
 from tests.gateway.front import Gateway, Visitor
-from tests.gateway.test_sessions_api import LONG_MS, problem
+from tests.gateway.test_sessions_api import problem
+from tests.laboratory import LONG_MS
 
 
 async def visitor_with_reply(gateway: Gateway) -> Visitor:

@@ -14,16 +14,16 @@ import pytest
 from switchboard.gateway.__main__ import BACKLOG_CONNECTIONS, CONNECTIONS_PER_REQUEST
 from switchboard.testing import calls, says, scene
 from tests.gateway.front import Gateway, open_gateway
-from tests.gateway.test_sessions_api import LONG_MS, problem, unique
-from tests.laboratory import Laboratory
+from tests.gateway.test_sessions_api import problem, unique
+from tests.laboratory import LONG_MS, Laboratory
 
 REQUESTS_MAX = 12
 CUSTOMERS_SHARE = 3
 ADDRESS_SHARE = 5
 MESSAGES = 20
 PROXY, GREEDY = "127.0.0.9", "127.0.0.2"
-ANSWERED_WITHIN_S = 10.0
-"""The guard looks twice a second. The rest is for a machine that is busy with other tests."""
+ANSWERED_WITHIN_S = 50.0
+"""The guard looks twice a second; the rest is for a busy machine. Without it, connections are closed after a minute."""
 
 SHARES = {
     "GATEWAY_REQUESTS_MAX": str(REQUESTS_MAX),
@@ -47,6 +47,7 @@ async def test_customer_with_many_messages_gets_a_share_of_the_places(shared: Ga
     visitors = [shared.visitor("alice") for _ in range(MESSAGES)]
     messages = [asyncio.create_task(visitor.says("go")) for visitor in visitors]
     await shared.laboratory.until(lambda: shared.laboratory.probed(f"start {name}") == CUSTOMERS_SHARE)
+    await shared.laboratory.until(lambda: sum(each.done() for each in messages) == MESSAGES - CUSTOMERS_SHARE)
     refused = [message.result() for message in messages if message.done()]
     assert Counter(problem(answer) for answer in refused) == {(429, "too_many_requests"): MESSAGES - CUSTOMERS_SHARE}
     assert {answer.headers["retry-after"] for answer in refused} == {"1"}
@@ -58,7 +59,12 @@ async def test_customer_with_many_messages_gets_a_share_of_the_places(shared: Ga
         assert (await visitor.gets("status")).body["running"] is not None
         assert (await visitor.posts("interrupt")).body["interrupted"]
     assert {message.result().status for message in messages if await message} == {200, 429}
-    assert (await shared.visitor("alice").says("hello")).text == "hi"
+
+    async def free_again() -> bool:
+        """A place is free some time after its answer has come."""
+        return (await shared.visitor("alice").says("hello")).text == "hi"
+
+    await shared.laboratory.until(free_again)
 
 
 async def test_address_with_idle_connections_does_not_lock_others_out(shared: Gateway) -> None:

@@ -13,6 +13,7 @@ from tests.attacks.mesh import TO_PROBE
 from tests.gateway.desk import Desk
 from tests.gateway.front import Gateway
 from tests.gateway.test_sessions_api import problem
+from tests.laboratory import LONG_MS
 
 SCENES = (scene("hi", says("hello")), scene("pay Bob", TO_PROBE, calls(("pay", {"to": "Bob", "amount": "5"}))))
 
@@ -65,7 +66,7 @@ async def test_list_shows_a_customers_sessions_newest_first_in_pages(gateway: Ga
 
 async def test_list_shows_a_running_turn_and_a_question(gateway: Gateway) -> None:
     name = uuid4().hex
-    slow = calls(("wait", {"name": name, "milliseconds": 60_000}))
+    slow = calls(("wait", {"name": name, "milliseconds": LONG_MS}))
     await gateway.laboratory.model.plays(*SCENES, scene("go", TO_PROBE, slow))
     bob = f"bob-{name[:8]}"
     asked, busy = gateway.visitor(bob, session=f"{bob}.asked"), gateway.visitor(bob, session=f"{bob}.busy")

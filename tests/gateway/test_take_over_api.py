@@ -16,7 +16,7 @@ from tests.gateway.test_sessions_api import problem
 from tests.gateway.test_staff_api import open_case
 from tests.parts import PROJECT
 
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 180
 
 
 async def visitor_with_session(gateway: Gateway) -> Visitor:

@@ -15,7 +15,7 @@ from switchboard.events import SEQ_MAX
 from switchboard.testing import JSON
 from tests.gateway.front import Visitor
 
-NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_read=60)
+NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_read=120)
 RETRY_PAUSE = timedelta(milliseconds=100)
 
 
@@ -149,7 +149,7 @@ class Watcher:
         elif delta["writer"] == self.writer and delta["offset"] == len(self.words):
             self.words += delta["text"]
 
-    async def until(self, holds: Callable[["Watcher"], bool], within: timedelta = timedelta(seconds=60)) -> None:
+    async def until(self, holds: Callable[["Watcher"], bool], within: timedelta = timedelta(seconds=120)) -> None:
         """Wait until `holds` is true of this viewer."""
         async with asyncio.timeout(within.total_seconds()), self.changed:
             await self.changed.wait_for(lambda: holds(self))
