@@ -18,7 +18,7 @@ from tests.laboratory import Laboratory
 from tests.parts import PROJECT, need, need_tool
 
 SECONDS = 1000
-PATIENCE = 60 * SECONDS
+PATIENCE = 180 * SECONDS
 """How long a page may take to show something: a mesh that replays at every await is slow."""
 
 AXE = PROJECT / "node_modules/axe-core/axe.min.js"

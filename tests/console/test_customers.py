@@ -5,14 +5,17 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.async_api import Error, Route, expect
 
-from switchboard.testing import calls, says, scene
+from switchboard.testing import JSON, calls, says, scene
 from tests.console.browser import PHONE, Console, Person, chromium, console
 from tests.gateway.relay import open_relay
+from tests.laboratory import LONG_MS, Laboratory
 
 __all__ = ["chromium", "console"]
 
@@ -37,20 +40,13 @@ def pay(amount: str, to: str = "Bob") -> tuple[str, dict[str, Any]]:
     return ("pay", {"to": to, "amount": amount})
 
 
+THREE = ("a", "b", "c")
+HELD = "hold three"
+"""A message whose three tools run until the test releases them. The reply is written for seconds."""
+
 SCENES = (
-    scene(
-        "three at once",
-        TO_PROBE,
-        calls(wait("a", 2500), wait("b", 1200), wait("c", 2500)),
-        says("all three are done " * 12),
-    ),
-    scene(
-        "three slowly",
-        TO_PROBE,
-        calls(wait("a", 7000), wait("b", 3500), wait("c", 7000)),
-        says("Slowly does it. " * 12),
-    ),
-    scene("slowly please", calls(wait("slow", 60_000)), says("never said")),
+    scene("three at once", TO_PROBE, calls(*(wait(name, 0) for name in THREE)), says("all three are done " * 2)),
+    scene("slowly please", calls(wait("slow", LONG_MS)), says("never said")),
     scene("pay Bob", calls(pay("5"))),
     scene("pay Eve", calls(pay("7", "Eve"))),
     scene("pay both", calls(pay("1"), pay("2", "Eve"))),
@@ -65,9 +61,30 @@ SCENES = (
 )
 
 
+@dataclass(frozen=True)
+class Held:
+    """The tools of one message HELD."""
+
+    laboratory: Laboratory
+    mark: str = field(default_factory=lambda: uuid4().hex)
+
+    def scene(self) -> JSON:
+        three = (("hold", {"name": f"{name} {self.mark}"}) for name in THREE)
+        return scene(HELD, TO_PROBE, calls(*three), says("all three are done " * 30))
+
+    def release(self, *names: str) -> None:
+        """Let these tools end, or all three."""
+        self.laboratory.release(*(f"{name} {self.mark}" for name in names or THREE))
+
+
 @pytest.fixture
-async def alice(console: Console) -> AsyncIterator[Person]:
-    await console.laboratory.model.plays(*SCENES)
+async def held(console: Console) -> Held:
+    return Held(console.laboratory)
+
+
+@pytest.fixture
+async def alice(console: Console, held: Held) -> AsyncIterator[Person]:
+    await console.laboratory.model.plays(held.scene(), *SCENES)
     async with console.customer() as person:
         yield person
 
@@ -78,19 +95,21 @@ async def greets(person: Person) -> None:
     await person.sees(person.replies, "Hello to you.")
 
 
-async def test_customer_watches_three_tools_side_by_side(alice: Person) -> None:
+async def test_customer_watches_three_tools_side_by_side(alice: Person, held: Held) -> None:
     await alice.accessible("welcome")
     await greets(alice)
-    await alice.says("three slowly")
+    await alice.says(HELD)
     await expect(alice.tool("running")).to_have_count(3)
     await expect(alice.page.locator(".step.agent").last).to_have_text("Probe")
     await alice.accessible("tools-running")
     # One of them ends while the others still run.
+    held.release("b")
     await expect(alice.tool("done")).to_have_count(1)
     await expect(alice.tool("running")).to_have_count(2)
     written = alice.page.locator(".words.writing")
-    await expect(written).to_contain_text("Slowly")
-    await alice.sees(alice.replies, "Slowly does it.")
+    held.release("a", "c")
+    await expect(written).to_contain_text("all three")
+    await alice.sees(alice.replies, "all three are done")
     await expect(alice.tool("done")).to_have_count(3)
     await expect(written).to_have_count(0)
     await expect(alice.button("Stop")).to_be_hidden()
@@ -129,20 +148,22 @@ async def test_card_shows_all_calls_that_one_yes_makes(alice: Person) -> None:
 
 
 @pytest.mark.parametrize("after", ["at once", "tools", "reply"])
-async def test_reload_in_the_middle_loses_and_repeats_nothing(alice: Person, after: str) -> None:
+async def test_reload_in_the_middle_loses_and_repeats_nothing(alice: Person, held: Held, after: str) -> None:
     await greets(alice)
-    await alice.says("three at once")
+    await alice.says(HELD)
     if after == "tools":
         await expect(alice.tool("running").first).to_be_visible()
     elif after == "reply":
+        held.release()
         await alice.sees(alice.page.locator(".words.writing"), "all three")
     await alice.page.reload()
+    held.release()
     await alice.sees(alice.replies, "all three are done all three")
     await expect(alice.turns).to_have_count(2)
     await expect(alice.page.locator(".words.mine")).to_have_count(2)
     await expect(alice.tool("done")).to_have_count(3)
     unanswered = await alice.page.evaluate("() => JSON.stringify(sessionStorage)")
-    assert "three at once" not in unanswered
+    assert HELD not in unanswered
 
 
 async def test_reload_while_a_question_is_open_shows_the_card_again(alice: Person) -> None:
@@ -299,11 +320,11 @@ async def test_customer_interrupts_and_rates_a_reply(alice: Person, console: Con
     await expect(helpful).to_have_attribute("aria-pressed", "false")
 
 
-async def test_connection_that_breaks_is_resumed(console: Console) -> None:
-    await console.laboratory.model.plays(*SCENES)
+async def test_connection_that_breaks_is_resumed(console: Console, held: Held) -> None:
+    await console.laboratory.model.plays(held.scene(), *SCENES)
     async with open_relay(console.gateway.ports.http) as relay, console.customer(url=relay.url) as alice:
         await greets(alice)
-        await alice.says("three at once")
+        await alice.says(HELD)
         await expect(alice.tool("running").first).to_be_visible()
         # A browser that is offline makes no new connections. Those that are open stay so until something breaks them.
         await alice.page.context.set_offline(True)
@@ -311,6 +332,7 @@ async def test_connection_that_breaks_is_resumed(console: Console) -> None:
         await expect(alice.page.locator("#connection")).to_contain_text("No connection")
         await alice.accessible("offline")
         await alice.page.context.set_offline(False)
+        held.release()
         await alice.sees(alice.replies, "all three are done all three")
         await expect(alice.page.locator("#connection")).to_be_empty()
         await expect(alice.turns).to_have_count(2)
@@ -392,7 +414,7 @@ async def test_times_are_in_the_readers_zone(console: Console) -> None:
     assert (texts["Asia/Tokyo"] - texts["America/New_York"]) % 24 in {12, 13, 14}
 
 
-async def test_two_pages_of_one_conversation_show_the_same(alice: Person, console: Console) -> None:
+async def test_two_pages_of_one_conversation_show_the_same(alice: Person, console: Console, held: Held) -> None:
     await alice.says("hello")
     await expect(alice.replies).to_have_count(1)
     other = await alice.page.context.new_page()
@@ -400,12 +422,18 @@ async def test_two_pages_of_one_conversation_show_the_same(alice: Person, consol
     await second.signs_in("alice")
     await other.locator("#sessions .session").first.click()
     await expect(second.replies).to_have_count(1)
-    await alice.says("three at once")
+    await alice.says(HELD)
     await expect(second.tool("running").first).to_be_visible()
+    held.release()
     await asyncio.gather(
         alice.sees(alice.replies, "all three are done"), second.sees(second.replies, "all three are done")
     )
-    assert await second.page.locator("#turns").inner_text() == await alice.page.locator("#turns").inner_text()
+
+    async def same() -> bool:
+        first, other = [await page.locator("#turns").inner_text() for page in (alice.page, second.page)]
+        return first == other
+
+    await console.laboratory.until(same)
 
 
 async def test_keyboard_alone_is_enough(alice: Person) -> None:

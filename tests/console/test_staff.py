@@ -10,15 +10,15 @@ from playwright.async_api import expect
 from switchboard.session_ids import public_part
 from switchboard.testing import calls, says, scene
 from tests.console.browser import PHONE, Console, Person, chromium, console
-from tests.console.test_customers import HOSTILE, SCENES, TO_PROBE, any_of, greets, held_back
+from tests.console.test_customers import HELD, HOSTILE, SCENES, TO_PROBE, Held, any_of, greets, held, held_back
 
-__all__ = ["chromium", "console"]
+__all__ = ["chromium", "console", "held"]
 
 TO_BANK = calls(("handoff_to_Bank", {"reason": "a loan"}))
 
 
 @pytest.fixture
-async def alice(console: Console) -> AsyncIterator[Person]:
+async def alice(console: Console, held: Held) -> AsyncIterator[Person]:
     """A customer who can ask for a loan with a purpose that no other request has, and for a person."""
     purpose = f"kitchen {uuid4().hex[:8]} {HOSTILE}"
     loan = {"amount": "8000", "term_months": 48, "purpose": purpose}
@@ -26,6 +26,7 @@ async def alice(console: Console) -> AsyncIterator[Person]:
         scene("a loan", TO_BANK, calls(("apply_for_loan", loan))),
         scene("a person please", TO_PROBE, says("One moment.")),
         scene("are you a machine?", says("Yes, the agents answer again.")),
+        held.scene(),
         *SCENES,
     )
     async with console.customer("alice", locale="en-US") as person:
@@ -54,10 +55,10 @@ async def finds(staff: Person, session: str) -> None:
     await links.click()
 
 
-async def test_walk_with_reloads_everywhere(alice: Person, console: Console) -> None:
+async def test_walk_with_reloads_everywhere(alice: Person, console: Console, held: Held) -> None:
     """A customer and staff reload their pages at every step. Nothing that was said or paid is lost or done twice."""
     before = [console.laboratory.probed(line) for line in PAYMENTS]
-    await watches_and_pays(alice)
+    await watches_and_pays(alice, held)
     await interrupts_and_rates(alice, console)
     await alice.says("a loan")
     await alice.button("Yes, do this").click()
@@ -71,7 +72,7 @@ async def test_walk_with_reloads_everywhere(alice: Person, console: Console) -> 
     await alice.sees(alice.replies, "the agents answer again")
     said = [
         "hello",
-        "three at once",
+        HELD,
         "pay Bob",
         "Yes.",
         "pay Eve",
@@ -85,13 +86,14 @@ async def test_walk_with_reloads_everywhere(alice: Person, console: Console) -> 
     assert [console.laboratory.probed(line) for line in PAYMENTS] == [before[0] + 1, before[1]]
 
 
-async def watches_and_pays(alice: Person) -> None:
+async def watches_and_pays(alice: Person, held: Held) -> None:
     """Watch three tools, confirm a payment, decline another one."""
     card = alice.page.get_by_role("region", name="Please confirm")
     await greets(alice)
-    await alice.says("three at once")
+    await alice.says(HELD)
     await expect(alice.tool("running").first).to_be_visible()
     await alice.page.reload()
+    held.release()
     await alice.sees(alice.replies, "all three are done")
     await expect(alice.tool("done")).to_have_count(3)
     await alice.says("pay Bob")
@@ -208,21 +210,22 @@ async def loses_no_words(one: Person, colleague: Person) -> None:
     await expect(colleague.button("Take over")).to_be_visible()
 
 
-async def test_staff_watch_a_turn_and_look_into_it(alice: Person, console: Console) -> None:
+async def test_staff_watch_a_turn_and_look_into_it(alice: Person, console: Console, held: Held) -> None:
     await alice.says("hello")
     await expect(alice.replies).to_have_count(1)
     session = await alice.session()
     async with console.staff() as mia:
         await finds(mia, session)
         await expect(mia.replies).to_have_count(1)
-        await alice.says("three at once")
+        await alice.says(HELD)
         await expect(mia.tool("running").first).to_be_visible()
+        held.release()
         await mia.sees(mia.replies, "all three are done")
         await alice.says("refuse it")
         await mia.sees(mia.replies, "That is not allowed.")
         await mia.page.get_by_role("link", name="Inspect turn 2").click()
         spans = mia.page.locator(".span")
-        await expect(spans.filter(has_text="ProbeTools.wait")).to_have_count(3)
+        await expect(spans.filter(has_text="ProbeTools.hold")).to_have_count(3)
         await expect(spans.filter(has_text="Agent Probe")).to_contain_text(re.compile(r"\d ms|\d s"))
         link = mia.page.get_by_role("link", name="Invocation in the Restate UI")
         await expect(link).to_have_attribute("href", re.compile(r"/ui/invocations/inv_\w+$"))
