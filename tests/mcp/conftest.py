@@ -55,7 +55,7 @@ class McpMesh(testing.Laboratory):
     def effects(self, what: str, server: str = "shop") -> list[str]:
         """The lines of a server's log that begin so."""
         log = self.folder / f"{server}.log"
-        lines = log.read_text().splitlines() if log.exists() else []
+        lines = log.read_text().rpartition("\n")[0].splitlines() if log.exists() else []
         return [line for line in lines if line.startswith(what)]
 
     async def result(self, customer: Customer, call: tuple[str, Any], *, confirms: bool = True) -> JSON:

@@ -2,7 +2,7 @@
 
 It logs each effect to the file in SHOP_LOG as a line `tool argument key`. With SHOP_HONOURS_KEY=1 it carries out the
 calls with one key once, also across restarts, because it looks into its log. A call with an
-argument that begins with `slow` is answered some time after its effect.
+argument that begins with `slow` is answered some time after its effect, and one that begins with `stuck` never.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ from switchboard.mcp_key import IDEMPOTENCY_META
 LOG = Path(os.environ.get("SHOP_LOG", os.devnull))
 HONOURS_KEY = os.environ.get("SHOP_HONOURS_KEY") == "1"
 SLOW_SECONDS = 1.5
+FOREVER_SECONDS = 3_600
 TINY = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 SIZE = {
@@ -78,6 +79,8 @@ async def effect(ctx: Context, tool: str, what: str) -> str:
     log(line)
     if what.startswith("slow"):
         await asyncio.sleep(SLOW_SECONDS)
+    if what.startswith("stuck"):
+        await asyncio.sleep(FOREVER_SECONDS)
     return f"{tool} {what}: done"
 
 

@@ -51,5 +51,5 @@ def test_table_has_every_scenario_for_clients() -> None:
 
 
 def run(*arguments: str) -> tuple[str, int]:
-    done = subprocess.run([*RUN, *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([*RUN, *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False)
     return done.stdout + done.stderr, done.returncode

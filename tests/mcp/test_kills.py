@@ -26,9 +26,14 @@ async def restart(process: Process) -> None:
     await process.start()
 
 
-async def during(mcp: McpMesh, server: str, tool: str, strike: Callable[[], Awaitable[None]]) -> tuple[JSON, list[str]]:
-    """The result of a slow call during which something is killed after its effect, and the effects that it had."""
-    name = f"slow-{uuid4()}"
+async def during(
+    mcp: McpMesh, server: str, tool: str, strike: Callable[[], Awaitable[None]], kind: str = "stuck"
+) -> tuple[JSON, list[str]]:
+    """The result of a call during which something is killed after its effect, and the effects that it had.
+
+    A `slow` call goes on after that, and a `stuck` one has no other end.
+    """
+    name = f"{kind}-{uuid4()}"
     running = asyncio.create_task(mcp.result(mcp.customer(), (tool, {"text": name})))
     await mcp.until(lambda: mcp.effects(f"add_note {name}", server))
     await strike()
@@ -58,12 +63,12 @@ async def test_killed_server_is_unknown_too(mcp: McpMesh) -> None:
 
 async def test_killed_restate_loses_no_answer(mcp: McpMesh) -> None:
     """The process of the tools still has the call, and waits for its answer."""
-    found, effects = await during(mcp, "depot", "depot_note", lambda: restart(mcp.mesh.restate))
+    found, effects = await during(mcp, "depot", "depot_note", lambda: restart(mcp.mesh.restate), "slow")
     assert (found["ok"], len(effects)) == (True, 1), found
 
 
 async def test_killed_agent_makes_no_second_call(mcp: McpMesh) -> None:
-    found, effects = await during(mcp, "depot", "depot_note", lambda: restart(mcp.mesh.services["front"]))
+    found, effects = await during(mcp, "depot", "depot_note", lambda: restart(mcp.mesh.services["front"]), "slow")
     assert (found["ok"], len(effects)) == (True, 1), found
 
 

@@ -109,7 +109,9 @@ class Insured:
 
     def heard(self, text: str) -> list[JSON]:
         """Return the messages with this text that the remote agent has got."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+        # The last line may be written just now.
+        written = self.log.read_text().rpartition("\n")[0] if self.log.exists() else ""
+        lines = [json.loads(line) for line in written.splitlines()]
         return [each for each in lines if text in json.dumps(each)]
 
     async def waits(self) -> bool:

@@ -51,8 +51,12 @@ async def test_a_client_is_told_of_the_question_and_of_the_end(insured: Insured,
     assert (state(done), reply(done)) == ("COMPLETED", "it is done")
     headers = webhook.told[-1][0]
     assert (headers["X-A2A-Notification-Token"], headers["Authorization"]) == ("t-1", "Bearer c-1")
-    journal = str(await insured.laboratory.query("SELECT * FROM state WHERE service_name = 'TaskPush'"))
-    assert asked["id"] not in journal
+
+    async def forgotten() -> bool:
+        kept = await insured.laboratory.query("SELECT * FROM state WHERE service_name = 'TaskPush'")
+        return asked["id"] not in str(kept)
+
+    await insured.laboratory.until(forgotten)
 
 
 async def test_an_address_at_another_host_is_refused(insured: Insured, front: Gateway) -> None:

@@ -129,9 +129,12 @@ KILLED = ["agent", "restate", "insurer"]
 
 @pytest.mark.parametrize("killed", KILLED)
 async def test_a_kill_in_mid_work_loses_nothing(insured: Insured, killed: str) -> None:
-    text = f"works {unique()}"
+    text = f"{'hangs' if killed == 'insurer' else 'works'} {unique()}"
     running = asyncio.create_task(insured.asks(text, says("done at last")))
     await insured.laboratory.until(lambda: insured.heard(text))
+    if killed == "insurer":
+        # Before that, the message would be sent again. And what it was working on has not ended.
+        await insured.laboratory.until(insured.waits)
     process = {
         "agent": insured.agent,
         "restate": insured.laboratory.mesh.restate,
