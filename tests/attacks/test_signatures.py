@@ -15,12 +15,10 @@ from switchboard.testing import JSON, calls, says, scene
 from tests.attacks.mesh import ATTACKER, SCENES, TO_PROBE, VICTIM, VICTIMS_SESSION, Attacked
 from tests.gateway.desk import Desk
 from tests.gateway.front import SECRET
+from tests.laboratory import LONG_MS
 
 HANDLERS = ("send", "confirm", "decline", "interrupt", "steer", "transcript", "status")
 OTHER_KEY = SpeakerKeys(["a key that this mesh has never had"])
-RESTART_MS = 2_000
-LONG_MS = 60_000
-"""Longer than any test runs."""
 
 
 def body_for(attacked: Attacked, handler: str) -> bytes:
@@ -276,7 +274,7 @@ async def test_turn_survives_a_rotation_after_which_its_key_is_refused(attacked:
     """Restate replays the handler in a process that has only the new key. The signature was checked before."""
     laboratory, name = attacked.laboratory, uuid4().hex
     triage = laboratory.mesh.services["triage"]
-    slow = calls(("wait", {"name": name, "milliseconds": RESTART_MS}))
+    slow = calls(("hold", {"name": name}))
     await laboratory.model.plays(scene("go", TO_PROBE, slow, says("it is done")), *SCENES)
     customer = laboratory.customer(VICTIM)
     running = asyncio.create_task(customer.says("go"))
@@ -286,6 +284,7 @@ async def test_turn_survives_a_rotation_after_which_its_key_is_refused(attacked:
         await triage.stop()
         triage.environment = {**given, "SWITCHBOARD_SPEAKER_KEYS": "the only key after the rotation of 2026"}
         await triage.start()
+        laboratory.release(name)
         assert (await running).text == "it is done"
         assert (await laboratory.customer(VICTIM).says("hi")).status == 401
     finally:

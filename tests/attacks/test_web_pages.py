@@ -155,7 +155,7 @@ READS = ("read", "json", "socket", "image")
 """What a page would learn something from. The others are sent without an answer."""
 
 CHROMIUM = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage")
-BROWSER_SECONDS = 60
+BROWSER_SECONDS = 180
 
 EVIL_IS_LOCAL = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1"
 

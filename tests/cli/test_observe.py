@@ -18,7 +18,7 @@ from switchboard.local.observe import TracePorts, TracingProcesses, find_tool, r
 from tests.cli.conftest import all_gone, run, start_up
 from tests.parts import need_collector, need_jaeger, need_restate_server
 
-SPANS_ARRIVE_WITHIN_SECONDS = 20
+SPANS_ARRIVE_WITHIN_SECONDS = 120
 
 
 @pytest.fixture

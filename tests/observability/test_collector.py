@@ -21,7 +21,7 @@ from tests.parts import need_collector, need_helm, need_jaeger
 
 TRACE = "0000000000000000000000000000cafe"
 SECRET = "the customer said: my account is 4711"
-ARRIVES_WITHIN_SECONDS = 10
+ARRIVES_WITHIN_SECONDS = 120
 
 
 @asynccontextmanager

@@ -8,8 +8,6 @@ from tests.traces.observatory import RESTATE, Observed, Trace
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 JSON_BODY = {"content-type": "application/json"}
-LONG_MS = 1_500
-"""Long enough for a kill during the call."""
 
 
 async def trace_of(observed: Observed, answer: Answer) -> Trace:
@@ -118,14 +116,22 @@ async def test_rate_limited_model_call_has_a_span_for_each_attempt(observed: Obs
 async def test_agent_killed_in_a_turn_leaves_each_span_once(observed: Observed) -> None:
     laboratory = observed.laboratory
     name = f"killed in a trace {laboratory.replays}"
-    wait = calls(("wait", {"name": name, "milliseconds": LONG_MS}))
-    await laboratory.model.plays(scene("go", TO_PROBE, wait, says("done")))
-    asked = asyncio.create_task(laboratory.customer().says("go"))
+    held = calls(("hold", {"name": name}))
+    await laboratory.model.plays(scene("go", TO_PROBE, held, says("done")))
+    customer = laboratory.customer()
+    asked = asyncio.create_task(customer.says("go"))
     await laboratory.until(lambda: laboratory.probed(f"start {name}"))
+    sql = f"SELECT trace_id FROM sys_invocation WHERE target = 'Session/{customer.session}/send'"
+    ((trace_id,),) = [row.values() for row in await laboratory.query(sql)]
+
+    async def exported() -> bool:
+        return len((await observed.observatory._read(trace_id)).of("chat demo")) == 2
+
     # Spans that are not exported yet are lost with the process, so wait until the model call's span is exported.
-    await asyncio.sleep(1)
+    await laboratory.until(exported)
     await laboratory.probe_agent.kill()
     await laboratory.probe_agent.start()
+    laboratory.release(name)
     trace = await trace_of(observed, await asked)
     assert trace.tree() == [
         "Session/send",
@@ -133,7 +139,7 @@ async def test_agent_killed_in_a_turn_leaves_each_span_once(observed: Observed) 
         "    chat demo",
         "  invoke_agent Probe",
         "    chat demo",
-        "    execute_tool wait",
+        "    execute_tool hold",
         "    chat demo",
     ]
 
@@ -141,14 +147,17 @@ async def test_agent_killed_in_a_turn_leaves_each_span_once(observed: Observed) 
 async def test_tools_killed_in_a_call_leave_each_span_once(observed: Observed) -> None:
     laboratory = observed.laboratory
     name = f"tool killed in a trace {laboratory.replays}"
-    wait = calls(("wait", {"name": name, "milliseconds": LONG_MS}))
-    await laboratory.model.plays(scene("go", TO_PROBE, wait, says("done")))
+    held = calls(("hold", {"name": name}))
+    await laboratory.model.plays(scene("go", TO_PROBE, held, says("done")))
     asked = asyncio.create_task(laboratory.customer().says("go"))
     await laboratory.until(lambda: laboratory.probed(f"start {name}"))
     await laboratory.probe_tools.kill()
     await laboratory.probe_tools.start()
+    laboratory.release(name)
+
     trace = await trace_of(observed, await asked)
-    assert trace.tree()[4:] == ["    chat demo", "    execute_tool wait", "    chat demo"]
+
+    assert trace.tree()[4:] == ["    chat demo", "    execute_tool hold", "    chat demo"]
 
 
 async def test_confirmation_is_linked_to_its_question(observed: Observed) -> None:
