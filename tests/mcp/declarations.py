@@ -123,7 +123,7 @@ EVERYTHING = McpServer(
 WORKSHOP = McpServer(
     "Workshop",
     url=lambda: url("WORKSHOP_PORT"),
-    timeout=timedelta(seconds=30),
+    timeout=timedelta(minutes=5),
     authorize=authorize,
     tools=(
         "build",
