@@ -46,6 +46,11 @@ HIGH_LIMITS = {
 """Limits for customers who send more messages than people do."""
 
 
+def quoted(text: str) -> str:
+    """Return a text as it is written between single quotes in SQL."""
+    return text.replace("'", "''")
+
+
 @dataclass
 class Laboratory:
     """A running mesh with its scripted model and an HTTP client. `replays` is True if every await is replayed."""
@@ -69,7 +74,11 @@ class Laboratory:
         `depth` is 0 for the message itself. `target` selects a handler, such as `get_balance`. Default: all handlers.
         """
         columns = "id, target, status, invoked_by_id, created_at, running_at, completed_at, completion_result"
-        rows = await self.query(f"SELECT {columns} FROM sys_invocation ORDER BY created_at")
+        # A mesh that many tests share has thousands of invocations; the older ones need not be sent.
+        first = f"SELECT min(created_at) FROM sys_invocation WHERE target LIKE 'Session/{quoted(session)}/send%'"
+        rows = await self.query(
+            f"SELECT {columns} FROM sys_invocation WHERE created_at >= ({first}) ORDER BY created_at"
+        )
         found = {row["id"] for row in rows if row["target"].startswith(f"Session/{session}/send")}
         tree = [{**row, "depth": 0} for row in rows if row["id"] in found]
         for parent in tree:
