@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     forks.install()
 
 
-TOGETHER = ("tests/attacks", "tests/images", "tests/mcp")
+TOGETHER = ("tests/attacks", "tests/images", "tests/mcp", "tests/remote")
 """The files of each of these folders share a mesh, or the images that they build."""
 
 
@@ -69,6 +69,7 @@ LONGEST_FIRST = (
     *(*MESHES[2:], "tests/console", *MESHES[:2]),
     *("tests/models/test_dialects.py", "tests/evals/test_cases.py", "tests/images", "tests/evals/test_reference.py"),
     *("tests/attacks", "tests/cli/test_up.py", "tests/test_own_mesh.py", "tests/chaos/test_interrupts.py"),
+    *("tests/generated/test_conversations.py", "tests/mcp"),
 )
 """Groups that take a minute or more. They start first, so that the short ones fill the processes at the end."""
 
