@@ -90,7 +90,12 @@ def traced(name: str) -> Callable[[Results], float | None]:
 
 BUSY = TURNS_PER_S.format(ALONE_TOOLS)
 BUSY_CPU = CPU_MS.format(ALONE_TOOLS)
-DURABLE_PEERS = tuple(program.name for program in PROGRAMS if program.store is not Store.NONE and program.name != FLOOR)
+DURABLE_PEERS = tuple(
+    program.name
+    for program in PROGRAMS
+    # The floor and one service with our request path show what parts of Switchboard cost, and are no rivals.
+    if program.store is not Store.NONE and program.name not in (FLOOR, ONE_SERVICE_POST)
+)
 
 
 def throughput(peer: str, limit: float) -> Target:
