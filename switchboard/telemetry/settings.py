@@ -1,5 +1,6 @@
 """The settings of logs and traces, read from the environment."""
 
+import os
 from typing import Literal
 
 from pydantic import AnyHttpUrl, Field
@@ -30,3 +31,8 @@ class TelemetrySettings(BaseSettings):
         validation_alias="TELEMETRY_CONTENT",
         description="`full` records text of customers and models in logs and spans; for development only.",
     )
+
+
+def no_spans_of_a2a() -> None:
+    """Switch off the spans of the A2A SDK, whose errors have messages. Call this before the SDK is imported."""
+    os.environ.setdefault("OTEL_INSTRUMENTATION_A2A_SDK_ENABLED", "false")

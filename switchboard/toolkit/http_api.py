@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 import restate
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, Status, StatusCode
 from pydantic import BaseModel, ValidationError
 from restate.exceptions import RetryableError
 
@@ -312,6 +312,7 @@ class HttpApi:
                 span.set_attribute("http.response.status_code", response.status_code)
                 if response.status_code >= 400:
                     span.set_attribute("error.type", str(response.status_code))
+                    span.set_status(Status(StatusCode.ERROR))
                 content = bytearray()
                 async for chunk in response.aiter_raw(CHUNK_BYTES):
                     content += chunk

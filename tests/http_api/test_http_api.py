@@ -11,6 +11,7 @@ import restate
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 from restate.exceptions import RetryableError
 
 from switchboard import WireModel
@@ -208,6 +209,7 @@ async def test_spans_follow_the_conventions_and_have_no_values(
         "url.template": "/orders/{order_id}",
     }
     assert (bad.attributes or {})["error.type"] == "404"
+    assert (good.status.status_code, bad.status.status_code) == (StatusCode.UNSET, StatusCode.ERROR)
     written = good.to_json() + bad.to_json()
     assert not [word for word in ("secret", TOKEN) if word in written]
 
