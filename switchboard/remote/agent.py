@@ -66,7 +66,7 @@ class RemoteAgent:
         except ModuleNotFoundError as error:
             raise SystemExit(NO_SDK.format(missing=error.name)) from error
         settings = load(RemoteSettings)
-        peer = Peer(self.name, Exchange(self.url, settings.tokens.get(self.name)), settings)
+        peer = Peer(self.name, Exchange(self.url, settings.tokens.get(self.name), settings.request_timeout), settings)
         return Served((remote_service(self, peer),))
 
 

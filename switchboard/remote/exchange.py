@@ -1,6 +1,9 @@
 """Requests to one remote agent with the A2A SDK. What it answers is bounded, and it is believed about nothing."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,12 +24,13 @@ from a2a.types import (
 )
 from a2a.utils.constants import TransportProtocol
 from a2a.utils.errors import A2AError, InternalError, TaskNotCancelableError
+from opentelemetry.trace import SpanKind, Status, StatusCode
 from pydantic import SecretStr
 
 from switchboard.remote.wire import Outgoing, RemoteTask, State
+from switchboard.telemetry import spans
 from switchboard.text import message_text
 
-REQUEST_TIMEOUT_S = 30.0
 ANSWER_MAX_BYTES = 1024 * 1024
 """Size of a response of a remote agent. Longer ones are not read."""
 
@@ -35,7 +39,7 @@ TEXT_MAX_BYTES = 6 * 1024
 
 ID_MAX_CHARS = 512
 CUT = " […]"
-SERVER_ERROR, TOO_MANY_REQUESTS = 500, 429
+CLIENT_ERROR, SERVER_ERROR, TOO_MANY_REQUESTS = 400, 500, 429
 
 STATES: dict[int, State] = {
     TaskState.TASK_STATE_SUBMITTED: "working",
@@ -63,13 +67,17 @@ class Unusable(Exception):
 
 
 class Exchange:
-    """The requests to one remote agent. They raise Away; an unusable answer is a task that has failed."""
+    """The requests to one remote agent. They raise Away; an unusable answer is a task that has failed.
 
-    def __init__(self, url: str, token: SecretStr | None) -> None:
+    `parent` is the span of the invocation that makes the request.
+    """
+
+    def __init__(self, url: str, token: SecretStr | None, timeout: timedelta) -> None:
         self._url = url.rstrip("/")
         self._token = token
+        self._timeout_s = timeout.total_seconds()
 
-    async def send(self, outgoing: Outgoing) -> RemoteTask:
+    async def send(self, outgoing: Outgoing, parent: spans.HandlerSpan | None = None) -> RemoteTask:
         """Send a message, and do not wait for the answer. The same message may be sent again."""
         request = SendMessageRequest(
             message=Message(
@@ -86,12 +94,14 @@ class Exchange:
 
         async def send(client: Client) -> RemoteTask:
             async for answer in client.send_message(request):
-                return task_in(answer.message) if answer.HasField("message") else read_task(answer.task)
+                task = task_in(answer.message) if answer.HasField("message") else read_task(answer.task)
+                refuse_other_task(outgoing, task)
+                return task
             raise Unusable("answered nothing")
 
-        return await self._ask(send, outgoing.context_id, outgoing.task_id)
+        return await self._ask(send, outgoing.context_id, outgoing.task_id, parent)
 
-    async def get(self, context_id: str, task_id: str) -> RemoteTask:
+    async def get(self, context_id: str, task_id: str, parent: spans.HandlerSpan | None = None) -> RemoteTask:
         """Return how a task stands."""
 
         async def get(client: Client) -> RemoteTask:
@@ -100,9 +110,9 @@ class Exchange:
                 raise Unusable("answered about another task")
             return read_task(task)
 
-        return await self._ask(get, context_id, task_id)
+        return await self._ask(get, context_id, task_id, parent)
 
-    async def cancel(self, task_id: str) -> None:
+    async def cancel(self, task_id: str, parent: spans.HandlerSpan | None = None) -> None:
         """Cancel a task. One that cannot be cancelled has ended, or ends by itself."""
 
         async def cancel(client: Client) -> RemoteTask:
@@ -111,12 +121,15 @@ class Exchange:
             except TaskNotCancelableError:
                 return RemoteTask(state="canceled")
 
-        await self._ask(cancel, "", task_id)
+        await self._ask(cancel, "", task_id, parent)
 
-    async def _ask(self, request: Ask, context_id: str, task_id: str) -> RemoteTask:
+    async def _ask(self, request: Ask, context_id: str, task_id: str, parent: spans.HandlerSpan | None) -> RemoteTask:
         try:
-            async with self._http() as http:
+            # httpx limits the wait for each piece only, and a remote agent may send one byte at a time.
+            async with asyncio.timeout(self._timeout_s), self._http(parent) as http:
                 return await request(await self._client(http))
+        except TimeoutError as error:
+            raise Away("no answer in time") from error
         except (Unusable, A2AError, httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, AttributeError) as error:
             if is_away(error):
                 raise Away(type(error).__name__) from error
@@ -138,54 +151,79 @@ class Exchange:
         card.supported_interfaces.extend(own)
         return card
 
-    def _http(self) -> httpx.AsyncClient:
+    def _http(self, parent: spans.HandlerSpan | None) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {self._token.get_secret_value()}"} if self._token else {}
         return httpx.AsyncClient(
-            transport=BoundedTransport(httpx.AsyncHTTPTransport()),
+            transport=BoundedTransport(httpx.AsyncHTTPTransport(), parent),
             headers=headers,
-            timeout=REQUEST_TIMEOUT_S,
+            timeout=self._timeout_s,
             follow_redirects=False,
             trust_env=False,
         )
 
 
 class BoundedTransport(httpx.AsyncBaseTransport):
-    """Reads at most ANSWER_MAX_BYTES of each response."""
+    """Reads at most ANSWER_MAX_BYTES of each response. Each request is a span below `parent`, by OpenTelemetry's
+    conventions for HTTP. It has no path, which may contain a task's id, and no words."""
 
-    def __init__(self, inner: httpx.AsyncHTTPTransport) -> None:
+    def __init__(self, inner: httpx.AsyncHTTPTransport, parent: spans.HandlerSpan | None) -> None:
         self._inner = inner
+        self._parent = parent
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        attributes: spans.Attributes = {
+            "http.request.method": request.method,
+            "server.address": request.url.host,
+            "server.port": request.url.port or (443 if request.url.scheme == "https" else 80),
+        }
+        with spans.child_span(self._parent, request.method, SpanKind.CLIENT, attributes) as span:
+            response = await self._inner.handle_async_request(request)
+            span.set_attribute("http.response.status_code", response.status_code)
+            if response.status_code >= CLIENT_ERROR:
+                span.set_attribute("error.type", str(response.status_code))
+                span.set_status(Status(StatusCode.ERROR))
+            return response
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         # A compressed answer could be much longer than its bytes.
         request.headers["accept-encoding"] = "identity"
-        response = await self._inner.handle_async_request(request)
+        response = await self._send(request)
         if "content-encoding" in response.headers:
             await response.aclose()
             raise Unusable("sent a compressed answer, which was not asked for")
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = BoundedStream(response.stream)
-        return response
+        content = await read_bounded(response)
+        refuse_other_id(await request.aread(), content)
+        return httpx.Response(response.status_code, headers=response.headers, content=content)
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
-class BoundedStream(httpx.AsyncByteStream):
-    """A response's body, up to the limit."""
+async def read_bounded(response: httpx.Response) -> bytes:
+    """Return a response's body. Raises Unusable if it is too long."""
+    content = bytearray()
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > ANSWER_MAX_BYTES:
+            await response.aclose()
+            raise Unusable(f"answered with more than {ANSWER_MAX_BYTES} bytes")
+    return bytes(content)
 
-    def __init__(self, inner: httpx.AsyncByteStream) -> None:
-        self._inner = inner
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in self._inner:
-            size += len(chunk)
-            if size > ANSWER_MAX_BYTES:
-                raise Unusable(f"answered with more than {ANSWER_MAX_BYTES} bytes")
-            yield chunk
+def refuse_other_id(sent: bytes, answered: bytes) -> None:
+    """Raise Unusable for a JSON-RPC answer to another request. The SDK does not compare the ids."""
+    ids = [rpc_id(sent), rpc_id(answered)]
+    if None not in ids and ids[0] != ids[1]:
+        raise Unusable("answered another request than the one that was sent")
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+
+def rpc_id(content: bytes) -> Any:
+    """Return the id in a JSON-RPC message; None if there is none."""
+    try:
+        message = json.loads(content)
+    except ValueError:
+        return None
+    return message.get("id") if isinstance(message, dict) and "jsonrpc" in message else None
 
 
 def is_away(error: BaseException) -> bool:
@@ -214,6 +252,14 @@ def read_task(task: Task) -> RemoteTask:
     parts = [part for artifact in task.artifacts for part in artifact.parts] if state == "completed" else []
     text = text_of([*parts, *task.status.message.parts]) if state != "working" else ""
     return RemoteTask(state=state, context_id=task.context_id, task_id=task.id, text=text)
+
+
+def refuse_other_task(outgoing: Outgoing, task: RemoteTask) -> None:
+    """Raise Unusable if the answer is not about what the message continues."""
+    if outgoing.context_id and task.context_id and task.context_id != outgoing.context_id:
+        raise Unusable("answered in another context")
+    if outgoing.task_id and task.task_id and task.task_id != outgoing.task_id:
+        raise Unusable("answered about another task")
 
 
 def task_in(message: Message) -> RemoteTask:

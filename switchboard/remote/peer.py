@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -26,6 +27,7 @@ from switchboard.messages import (
 )
 from switchboard.remote.settings import RemoteSettings
 from switchboard.remote.wire import Outgoing, Patience, Remembered, RemoteTask, Watch
+from switchboard.telemetry import spans
 from switchboard.telemetry.spans import CANCELLATION_MESSAGE, propagation_headers
 from switchboard.toolkit.rpc import notify_customer
 
@@ -56,6 +58,15 @@ OUT_OF_REACH = (
 )
 NO_PEER = "Sorry, I can't pass this on at the moment. Please try again later."
 
+QUESTION = "{name} asks: {text}"
+CREDENTIALS = re.compile(
+    r"\b(pass(word|code|phrase|wort)|pins?|tans?|cv[cv]2?|one-time|(security|card) (codes?|number)|secrets?|log-?in)\b",
+    re.IGNORECASE,
+)
+"""Words of a question that asks for what customers must not tell."""
+
+NO_CREDENTIALS = "(Please do not send passwords, PINs or codes. {name} is not part of our service.)"
+
 LATE_ANSWER = "{name} has answered your request: {text}"
 LATE_QUESTION = "{name} asks about your request: {text}"
 LATE_END = "{name} has ended your request without a result. {text}"
@@ -68,9 +79,9 @@ PATIENCE = restate.RunOptions(type_hint=Patience)
 class Requests(Protocol):
     """The requests to a remote agent; see `switchboard.remote.exchange.Exchange`."""
 
-    async def send(self, outgoing: Outgoing) -> RemoteTask: ...
-    async def get(self, context_id: str, task_id: str) -> RemoteTask: ...
-    async def cancel(self, task_id: str) -> None: ...
+    async def send(self, outgoing: Outgoing, parent: spans.HandlerSpan | None) -> RemoteTask: ...
+    async def get(self, context_id: str, task_id: str, parent: spans.HandlerSpan | None) -> RemoteTask: ...
+    async def cancel(self, task_id: str, parent: spans.HandlerSpan | None) -> None: ...
 
 
 class Peer:
@@ -148,16 +159,16 @@ class Peer:
     async def cancel(self, ctx: restate.Context, task_id: str) -> None:
         """Cancel a task. A remote agent that does not answer is left alone."""
         try:
-            await ctx.run_typed("cancel", self.requests.cancel, self._retried(None), task_id)
+            await ctx.run_typed("cancel", self.requests.cancel, self._retried(None), task_id, spans.current())
         except restate.TerminalError:
             logger.warning("a task of remote agent %s could not be canceled", self.name)
 
     async def _send(self, ctx: restate.Context, outgoing: Outgoing) -> RemoteTask:
-        return await ctx.run_typed("send", self.requests.send, self._retried(RemoteTask), outgoing)
+        return await ctx.run_typed("send", self.requests.send, self._retried(RemoteTask), outgoing, spans.current())
 
     async def _get(self, ctx: restate.Context, task: RemoteTask) -> RemoteTask:
         options = self._retried(RemoteTask)
-        return await ctx.run_typed("get", self.requests.get, options, task.context_id, task.task_id)
+        return await ctx.run_typed("get", self.requests.get, options, task.context_id, task.task_id, spans.current())
 
     def _retried(self, answer: Any) -> restate.RunOptions[Any]:
         return restate.RunOptions(
@@ -209,9 +220,8 @@ class Peer:
 
     def ask_customer(self, task: RemoteTask, ids: Remembered) -> TurnOutcome:
         """Return the remote agent's question as this agent's reply. Models see it as other people's words."""
-        return TurnOutcome(
-            next=Reply(text=task.text), added=(self._memory(ids), Notice(text=task.text, from_service=True))
-        )
+        text = question(self.name, QUESTION, task.text)
+        return TurnOutcome(next=Reply(text=text), added=(self._memory(ids), Notice(text=text, from_service=True)))
 
     def hand_back(self, request: TurnRequest, result: dict[str, str], ids: Remembered) -> TurnOutcome:
         """Return a hand-off to the agent that handed over, with what came of it as the hand-off's result."""
@@ -297,9 +307,15 @@ def after(task: RemoteTask, asked: int = 0) -> Remembered:
     return Remembered(context_id=task.context_id, task_id=task.task_id if asked else "", asked=asked)
 
 
+def question(name: str, form: str, text: str) -> str:
+    """Return a remote agent's question for the customer: it says who asks, and warns if it asks for credentials."""
+    asked = form.format(name=name, text=text)
+    return f"{asked}\n{NO_CREDENTIALS.format(name=name)}" if CREDENTIALS.search(text) else asked
+
+
 def late_text(name: str, task: RemoteTask) -> str:
     if task.state == "completed":
         return LATE_ANSWER.format(name=name, text=task.text or "…")
     if task.state == "asks":
-        return LATE_QUESTION.format(name=name, text=task.text)
+        return question(name, LATE_QUESTION, task.text)
     return LATE_END.format(name=name, text=task.text).strip()

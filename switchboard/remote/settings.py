@@ -15,6 +15,12 @@ class RemoteSettings(BaseSettings):
         description='JSON: {"Insurer": "…"}, the bearer token for each remote agent by its name in the mesh. It is the '
         "mesh's own, never a customer's.",
     )
+    request_timeout: timedelta = Field(
+        timedelta(seconds=30),
+        validation_alias="SWITCHBOARD_REMOTE_REQUEST_TIMEOUT",
+        gt=timedelta(0),
+        description="How long one request to a remote agent may take, in ISO 8601.",
+    )
     answer_within: timedelta = Field(
         timedelta(minutes=5),
         validation_alias="SWITCHBOARD_REMOTE_ANSWER_WITHIN",

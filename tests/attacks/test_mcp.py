@@ -3,17 +3,15 @@
 import json
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 import jwt
 import pytest
 
-from switchboard.gateway.identity import NOT_AUTHENTICATED_ACR, secret_key
 from switchboard.gateway.mcp_api import METADATA_PATH
 from switchboard.session_ids import make_session_id
 from switchboard.testing import JSON, says, scene
 from tests.attacks.mesh import ATTACKER, SCENES, VICTIM, VICTIMS_SESSION, VICTIMS_TEXT, Attacked
-from tests.gateway.front import SECRET, Visitor
+from tests.gateway.front import Visitor, guest_token
 from tests.unit.gateway.test_identity import EC_KEY, HS_REFUSED, ISSUER, RS_REFUSED, claims
 
 VERSION = "2026-07-28"
@@ -125,12 +123,6 @@ async def test_guests_session_follows_from_a_key_only_for_the_same_token(attacke
     keyless = called("ask", {"text": "hi"})
     _, answer, _ = await send(attacked, keyless, tokens[0])
     assert answer["result"]["structuredContent"]["session_id"] not in made
-
-
-def guest_token(customer_id: str) -> str:
-    """Return a new token of a customer who is not signed in."""
-    own = {**claims(), "sub": customer_id, "acr": NOT_AUTHENTICATED_ACR, "jti": uuid4().hex}
-    return jwt.encode(own, secret_key(SECRET), algorithm="HS256")
 
 
 @pytest.mark.parametrize("token", [row[1] for row in HS_REFUSED], ids=[row[0] for row in HS_REFUSED])

@@ -9,9 +9,11 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+import jwt
 import pytest
 from yarl import URL
 
+from switchboard.gateway.identity import NOT_AUTHENTICATED_ACR, secret_key
 from switchboard.gateway.settings import TokenSettings
 from switchboard.gateway.token import mint
 from switchboard.local.gateway import GatewayPorts, gateway_process, token_environment
@@ -78,6 +80,17 @@ class Visitor:
         async with self.http.request(method, url, headers=sent, **more) as response:
             body = await response.json(content_type=None)
             return Answer(response.status, body, response.headers)
+
+
+def guest_token(customer_id: str) -> str:
+    """Return a new token of a customer who is not signed in. It differs from all others."""
+    claims = {
+        "sub": customer_id,
+        "exp": datetime.now(UTC) + timedelta(minutes=5),
+        "acr": NOT_AUTHENTICATED_ACR,
+        "jti": uuid4().hex,
+    }
+    return jwt.encode(claims, secret_key(SECRET), algorithm="HS256")
 
 
 @dataclass

@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from switchboard.session_ids import made_for
 from switchboard.testing import JSON, calls, says, scene
-from tests.gateway.a2a_client import OtherAgent, code, message, question, reply, state, task_of
-from tests.gateway.front import Gateway, open_gateway
+from tests.gateway.a2a_client import VERSION, OtherAgent, code, message, question, reply, state, task_of
+from tests.gateway.front import Gateway, guest_token, open_gateway
 from tests.gateway.test_event_streams import connected
 from tests.laboratory import LONG_MS, Laboratory
 
@@ -136,6 +137,26 @@ async def test_a_first_message_that_is_sent_again_is_one_task(front: Gateway, ot
     assert (await agent.sends("other", message_id))["error"]["data"][0]["metadata"]["code"] == "key_reused"
 
 
+async def test_a_first_message_before_sign_in_gets_a_secret_context(front: Gateway, other: Gateway) -> None:
+    """The server makes the contextId. The same message with the same token finds it again, at any gateway."""
+    text, message_id = f"hello {unique()}", unique()
+    await front.laboratory.model.plays(scene(text, says("hello yourself")))
+    guest = OtherAgent(front.visitor("carol", signed_in=False))
+    token, strangers = ({**VERSION, "authorization": f"Bearer {guest_token('carol')}"} for _ in range(2))
+    sent = message(text, message_id)
+    first = task_of(await guest.calls("SendMessage", token, **sent))
+    again = task_of(await guest.at(other.ports.url).calls("SendMessage", token, **sent))
+    assert (state(first), again) == ("COMPLETED", first)
+    speaker = front.laboratory.mesh.speaker
+    assert speaker is None or made_for(first["contextId"], "carol", speaker)
+    # It goes on in its context, also with a new token.
+    second = await guest.sends(text, contextId=first["contextId"])
+    assert (state(second), second["contextId"]) == ("COMPLETED", first["contextId"])
+    # Another person who claims to be the same customer, and has guessed the message's id, gets another context.
+    theirs = task_of(await guest.calls("SendMessage", strangers, **sent))
+    assert (state(theirs), theirs["contextId"] == first["contextId"]) == ("COMPLETED", False)
+
+
 async def test_a_stream_shows_a_task_until_its_reply(front: Gateway) -> None:
     name = unique()
     await connected(front)
@@ -228,3 +249,14 @@ async def test_messages_that_are_refused_say_why(front: Gateway) -> None:
         refused = await agent.calls("SendMessage", message=sent)
         assert code(refused) == expected, (what, refused)
         assert refused["error"]["message"].endswith(".") or what == "no part", (what, refused)
+
+
+async def test_no_address_is_told_about_tasks_unless_its_host_is_allowed(front: Gateway) -> None:
+    await front.laboratory.model.plays(scene("hello", says("hi")))
+    agent = OtherAgent(front.visitor())
+    task = await agent.sends("hello")
+    for url in ("https://hooks.example.com/", "http://127.0.0.1:9070/", "https://169.254.169.254/latest/meta-data"):
+        config = {"taskPushNotificationConfig": {"url": url}}
+        assert code(await agent.sends("hello", configuration=config)) == -32003, url
+        given = {"taskId": task["id"], "id": "1", "url": url}
+        assert code(await agent.calls("CreateTaskPushNotificationConfig", **given)) == -32003, url

@@ -3,8 +3,8 @@
 import json
 import ssl
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +38,7 @@ SOONER = {
     "SWITCHBOARD_REMOTE_ANSWER_WITHIN": "PT3S",
     "SWITCHBOARD_REMOTE_WORKS_MAX": "PT2S",
     "SWITCHBOARD_REMOTE_AWAY_MAX": "PT5S",
+    "SWITCHBOARD_REMOTE_REQUEST_TIMEOUT": "PT3S",
     "SWITCHBOARD_REMOTE_TOKENS": json.dumps({"Insurer": TOKEN}),
 }
 """Days, in seconds."""
@@ -113,6 +114,16 @@ class Insured:
         written = self.log.read_text().rpartition("\n")[0] if self.log.exists() else ""
         lines = [json.loads(line) for line in written.splitlines()]
         return [each for each in lines if text in json.dumps(each)]
+
+    @contextmanager
+    def card(self, shown: str) -> Iterator[None]:
+        """Let the remote agent show one of `insurer.CARDS`, and its own one afterwards."""
+        named = self.log.with_suffix(".card")
+        named.write_text(shown)
+        try:
+            yield
+        finally:
+            named.unlink()
 
     async def waits(self) -> bool:
         """Return whether a turn waits for the remote agent. Then its journal has the id of the task."""

@@ -41,7 +41,7 @@ def forms(text: str) -> tuple[str, ...]:
 async def test_a_remote_question_is_asked_and_answered(insured: Insured) -> None:
     name = unique()
     customer, asked = await insured.asks(f"asks {name}")
-    assert (asked["text"], asked["agent"]) == ("Which policy?", "Insurer")
+    assert (asked["text"], asked["agent"]) == ("Insurer asks: Which policy?", "Insurer")
     await insured.laboratory.model.plays(scene(f"policy {name}", HANDS_BACK, says("thank you")))
     answer = await said(customer, f"policy {name}")
     assert (answer["text"], answer["agent"]) == ("thank you", "Triage")
@@ -61,6 +61,12 @@ async def test_a_remote_question_is_asked_and_answered(insured: Insured) -> None
         ("garbage an error", "Insurer could not be used"),
         ("garbage a redirect", "Insurer could not be used"),
         ("garbage 50 MB", "it answered with more than"),
+        ("garbage compressed", "it sent a compressed answer"),
+        ("garbage another id", "it answered another request"),
+        ("garbage an unknown state", "Insurer could not be used"),
+        ("garbage drips", "Insurer cannot be reached at the moment"),
+        ("garbage silence", "Insurer cannot be reached at the moment"),
+        ("signs in", "wants the customer to sign in there, which is not possible"),
     ],
 )
 async def test_an_unusable_answer_is_handed_back(insured: Insured, text: str, why: str) -> None:
@@ -69,6 +75,21 @@ async def test_an_unusable_answer_is_handed_back(insured: Insured, text: str, wh
     assert why in (await insured.result(customer))["problem"]
     await insured.laboratory.model.plays(scene("hello", says("hi")))
     assert (await said(customer, "hello"))["text"] == "hi"
+
+
+async def test_a_question_for_credentials_comes_with_a_warning(insured: Insured) -> None:
+    _, asked = await insured.asks(f"phishes {unique()}")
+    assert asked["text"] == (
+        "Insurer asks: Please give me your password.\n"
+        "(Please do not send passwords, PINs or codes. Insurer is not part of our service.)"
+    )
+
+
+async def test_a_task_that_is_completed_is_not_asked_about_again(insured: Insured) -> None:
+    """Whatever the remote agent says about it later."""
+    customer, answer = await insured.asks("garbage completed", says("you are insured"))
+    assert answer["text"] == "you are insured"
+    assert await insured.result(customer) == {"from": "Insurer", "answer": "insured"}
 
 
 async def test_remote_words_are_bounded_and_marked(insured: Insured) -> None:
@@ -163,18 +184,27 @@ async def test_a_remote_agent_that_is_away_is_handed_back(insured: Insured) -> N
         await insured.insurer.start()
 
 
-async def test_a_card_with_another_address_gets_no_token(insured: Insured) -> None:
-    insurer = insured.insurer
-    await insurer.kill()
-    own = insurer.environment
-    insurer.environment = {**own, "INSURER_CARD_URL": "http://127.0.0.1:1"}
-    await insurer.start()
-    try:
-        text = f"travel {unique()}"
-        customer, _ = await insured.asks(text, says("not now"))
-        assert "names another address" in (await insured.result(customer))["problem"]
-        assert insured.heard(text) == []
-    finally:
-        await insurer.kill()
-        insurer.environment = own
-        await insurer.start()
+@pytest.mark.parametrize(
+    ("shown", "why"),
+    [
+        ("another address", "it names another address on its agent card"),
+        ("a redirect", "Insurer could not be used"),
+        ("50 MB", "it answered with more than"),
+        ("text", "Insurer could not be used"),
+    ],
+)
+async def test_a_bad_card_gets_no_message_and_no_token(insured: Insured, shown: str, why: str) -> None:
+    text = f"travel {unique()}"
+    with insured.card(shown):
+        customer, answer = await insured.asks(text, says("not now"))
+    assert answer["text"] == "not now"
+    assert why in (await insured.result(customer))["problem"]
+    assert insured.heard(text) == []
+
+
+async def test_a_card_that_changes_its_address_ends_the_work(insured: Insured) -> None:
+    text = f"moves {unique()}"
+    with insured.card(""):
+        customer, answer = await insured.asks(text, says("not now"))
+    assert answer["text"] == "not now"
+    assert "it names another address on its agent card" in (await insured.result(customer))["problem"]

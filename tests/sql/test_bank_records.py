@@ -177,7 +177,7 @@ async def test_view_has_the_balance_that_the_customer_is_shown(
     shown = open_ledger(customer, await bank.history(CTX, customer, loaded_at, now), loaded_at, now, moves)
     async with await psycopg.AsyncConnection.connect(address) as connection:
         cursor = await connection.execute("SELECT account, current FROM bank_balances WHERE customer_id = 'bob'")
-        current = dict(await cursor.fetchall())
+        current = {str(row[0]): row[1] for row in await cursor.fetchall()}
     assert current == {each.account: shown.balance(each) for each in customer.accounts}
 
 
