@@ -268,6 +268,7 @@ def test_first_message_has_names_that_no_other_caller_reaches(
 
 @pytest.mark.parametrize("door", IN_SESSION)
 @given(one=CALLERS, other=CALLERS, own_id=OWN_IDS, others_id=OWN_IDS)
+@example(one=Who("alice"), other=Who("bob"), own_id="guessed", others_id="other")
 @FEW
 def test_keys_in_a_session_are_of_one_caller(
     gateway: Gateway, door: str, one: Who, other: Who, own_id: str, others_id: str
@@ -287,6 +288,7 @@ def test_keys_in_a_session_are_of_one_caller(
 
 @pytest.mark.parametrize("door", STAFF)
 @given(one=CUSTOMERS, other=CUSTOMERS, own_id=OWN_IDS)
+@example(one="ann", other="ben", own_id="guessed")
 @FEW
 def test_keys_of_staff_are_of_one_member(gateway: Gateway, door: str, one: str, other: str, own_id: str) -> None:
     assume(one != other)
