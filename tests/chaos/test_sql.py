@@ -82,9 +82,10 @@ class Purses:
         (self.gates / gate).unlink()
 
     async def reached(self, gate: str, *references: str) -> None:
-        await self.laboratory.until(
-            lambda: all((self.gates / f"{reference}.{gate}.reached").exists() for reference in references)
-        )
+        await self.laboratory.until(lambda: all(self.has_reached(gate, reference) for reference in references))
+
+    def has_reached(self, gate: str, reference: str) -> bool:
+        return (self.gates / f"{reference}.{gate}.reached").exists()
 
     async def cancel(self, reference: str) -> None:
         """Cancel the payment as a customer's interrupt does."""
@@ -182,14 +183,18 @@ async def test_interrupted_payment_says_whether_it_was_made(purses: Purses, step
     payment = asyncio.create_task(purses.pay("owner2", "owner3", reference))
     await purses.reached(step, reference)
     await purses.cancel(reference)
-    await purses.reached("cancelled", reference)
+    # A Restate that suspends at every await may tell the handler only after the step.
+    if not purses.laboratory.replays:
+        await purses.reached("cancelled", reference)
+    heard = purses.has_reached("cancelled", reference)
     purses.open(step)
     answer = await payment
     made = await changes(purses, before) == {"owner2": -AMOUNT, "owner3": AMOUNT}
     assert answer.status == (200 if made else 409), answer.body
     assert answer.status != OUTCOME_UNKNOWN
     assert await purses.times_paid(reference) == int(made)
-    assert made == (step != "before")
+    assert made or step == "before"
+    assert not (made and heard and step == "before")
 
 
 async def test_deadlock_is_retried(purses: Purses) -> None:

@@ -29,13 +29,14 @@ from a2a.utils.errors import (
     ExtendedAgentCardNotConfiguredError,
     InternalError,
     TaskNotCancelableError,
+    TaskNotFoundError,
     UnsupportedOperationError,
 )
 from a2a.utils.task import apply_history_length, validate_history_length
 from fastapi import Request
 
 from switchboard.gateway.a2a.errors import a2a_errors
-from switchboard.gateway.a2a.incoming import Incoming, read_message, task_name
+from switchboard.gateway.a2a.incoming import NO_TASK, Incoming, read_message, task_name
 from switchboard.gateway.a2a.listing import list_tasks
 from switchboard.gateway.a2a.push import PushConfigStore
 from switchboard.gateway.a2a.streams import follow
@@ -50,6 +51,7 @@ from switchboard.gateway.sessions import ClientDisconnected, Receive, SessionCli
 from switchboard.messages import WireModel
 from switchboard.session.a2a import INPUT_REQUIRED, SUBMITTED, TERMINAL, WORKING, TaskName
 from switchboard.session.contract import CustomerRequest, HeldDecision, SendMessage
+from switchboard.session_ids import may_use
 
 REQUEST = "request"
 """Entry of a call's state that holds the HTTP request."""
@@ -81,9 +83,16 @@ class Customer:
         caller_in(self.request, name.session_id)
         return name
 
+    def own_task(self, task_id: str) -> TaskName:
+        """Return the task's name. Raises TaskNotFoundError if another customer's context has it."""
+        name = task_name(task_id)
+        if not may_use(name.session_id, self.caller.standing):
+            raise TaskNotFoundError(NO_TASK)
+        return self.own(name)
+
     async def existing(self, task_id: str) -> TaskName:
         """Return the name of a task. Raises TaskNotFoundError if the customer has no such task."""
-        name = self.own(task_name(task_id))
+        name = self.own_task(task_id)
         await self.tasks.read(name)
         return name
 
@@ -91,9 +100,9 @@ class Customer:
         """Return the message. Raises A2AError if its task does not exist."""
         validate_history_length(params.configuration)
         incoming = read_message(params.message, self.caller, self.request.app.state.speaker)
-        self.own(incoming.name)
         if incoming.continues:
-            await self.tasks.read(incoming.name)
+            await self.existing(str(incoming.name))
+        self.own(incoming.name)
         return incoming
 
     async def deliver(
@@ -203,7 +212,7 @@ class MeshRequests(RequestHandler):
     ) -> AsyncGenerator[Event, None]:
         """Return a task as it is, and what happens in it from now on."""
         with customer_of(context) as customer:
-            name = customer.own(task_name(params.id))
+            name = customer.own_task(params.id)
             if (await customer.tasks.read(name)).state in TERMINAL:
                 raise UnsupportedOperationError(OVER)
             async with aclosing(follow(customer.request, customer.caller, name)) as events:
@@ -215,7 +224,7 @@ class MeshRequests(RequestHandler):
         """Return a task."""
         with customer_of(context) as customer:
             validate_history_length(params)
-            view = await customer.tasks.read(customer.own(task_name(params.id)))
+            view = await customer.tasks.read(customer.own_task(params.id))
             return apply_history_length(view.proto, params)
 
     @validate_request_params
@@ -229,7 +238,7 @@ class MeshRequests(RequestHandler):
     async def on_cancel_task(self, params: CancelTaskRequest, context: ServerCallContext) -> Task:
         """Stop a task: its running turn is interrupted, or its question is declined."""
         with customer_of(context) as customer:
-            name = customer.own(task_name(params.id))
+            name = customer.own_task(params.id)
             view = await customer.tasks.read(name)
             if view.state not in (WORKING, INPUT_REQUIRED):
                 raise TaskNotCancelableError(NOT_YET if view.state == SUBMITTED else ENDED)
