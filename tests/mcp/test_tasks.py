@@ -52,8 +52,11 @@ async def notice(mcp: McpMesh, customer: Customer, item: str) -> str:
 
 
 async def restart_everything(mcp: McpMesh) -> None:
-    """Kill and start all that a task and its call depend on."""
-    for process in (mcp.tools, mcp.servers["workshop"], mcp.mesh.services["front"], mcp.mesh.restate):
+    """Kill and start all that a task and its call depend on.
+
+    The server is first: the tools list it when they start, and remember for seconds that it could not be reached.
+    """
+    for process in (mcp.servers["workshop"], mcp.tools, mcp.mesh.services["front"], mcp.mesh.restate):
         await restart(process)
 
 
@@ -61,8 +64,8 @@ async def test_task_ends_as_a_result_after_restarts(mcp: McpMesh) -> None:
     item = f"table-{uuid4()}"
     running = asyncio.create_task(mcp.result(mcp.customer(), ("build", {"item": item})))
     await looked_at(mcp, item)
-    await restart(mcp.tools)
     await restart(mcp.servers["workshop"])
+    await restart(mcp.tools)
     await looked_at(mcp, item)
     tell(mcp, f"finish {item}")
     found = await running
