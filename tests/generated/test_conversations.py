@@ -123,7 +123,7 @@ async def test_many_generated_conversations_do_what_the_models_predict(
 
 QUICKLY_FOUND = ("a card is refunded twice over", "the balance that is told is stale")
 
-MUTANT_CONVERSATIONS = 400
+MUTANT_CONVERSATIONS = 1_000
 """Within so many conversations each defect has to be found."""
 
 
