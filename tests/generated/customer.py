@@ -16,6 +16,9 @@ from tests.generated.script import AGENT_OF, Call
 SERVER_ERROR = 500
 ATTEMPTS_MAX, REPEAT_SECONDS = 300, 0.2
 
+UNREGISTERED = "make sure to register the service"
+"""Part of the 404 of a Restate node that has just joined its cluster and does not know the services yet."""
+
 
 class Poster(Protocol):
     """A customer in one session, on a real mesh or on one in memory."""
@@ -37,7 +40,7 @@ class PatientCustomer(Customer):
             except (aiohttp.ClientError, TimeoutError, json.JSONDecodeError) as error:
                 last = error
             else:
-                if answer.status < SERVER_ERROR:
+                if answer.status < SERVER_ERROR and UNREGISTERED not in answer.text:
                     return answer
                 last = answer
             await asyncio.sleep(REPEAT_SECONDS)
