@@ -231,6 +231,7 @@ def notified_at(live: LiveSession, at: datetime) -> Iterator[None]:
     One timer for a stream costs less than a timeout for each wait.
     """
     loop = asyncio.get_running_loop()
+    timer: asyncio.Handle
 
     def look_at_clock() -> None:
         nonlocal timer
@@ -240,7 +241,7 @@ def notified_at(live: LiveSession, at: datetime) -> Iterator[None]:
         else:
             timer = loop.call_later(min(left, WAIT_MAX).total_seconds(), look_at_clock)
 
-    timer: asyncio.Handle = loop.call_soon(look_at_clock)
+    timer = loop.call_soon(look_at_clock)
     try:
         yield
     finally:

@@ -93,7 +93,7 @@ class FrontDoor(Hub):
 
     def finished(self) -> bool:
         turn = self.turn()
-        return turn is not None and turn.finished
+        return turn is not None and turn.reply is not None
 
 
 @asynccontextmanager
