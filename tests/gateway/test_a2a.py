@@ -160,13 +160,24 @@ async def test_a_first_message_before_sign_in_gets_a_secret_context(front: Gatew
 async def test_a_stream_shows_a_task_until_its_reply(front: Gateway) -> None:
     name = unique()
     await connected(front)
-    await front.laboratory.model.plays(pays(name), scene("Yes.", says("never said"), says("it is done")))
-    agent = OtherAgent(front.visitor())
-    events = await agent.watches("SendStreamingMessage", **message(f"pay {name}"))
+    pay = calls(("pay", {"to": name, "amount": "1.00"}))
+    await front.laboratory.model.plays(
+        scene(f"pay {name}", TO_PROBE, calls(("hold", {"name": name})), pay),
+        scene("Yes.", says("never said"), says("it is done")),
+    )
+    agent, agents = OtherAgent(front.visitor()), []
+    async with agent.streams("SendStreamingMessage", **message(f"pay {name}")) as stream:
+        events = []
+        async for event in stream:
+            events.append(event)
+            # The turn goes on when the stream has shown who works on it.
+            if (started := event.get("statusUpdate", {}).get("metadata", {}).get("agent")) is not None:
+                agents.append(started)
+                if started == "Probe":
+                    front.laboratory.release(name)
     asked = events[0]["task"]
     assert state(events[-1]["statusUpdate"]) == "INPUT_REQUIRED"
-    agents = [each["statusUpdate"]["metadata"].get("agent") for each in events[1:-1] if "statusUpdate" in each]
-    assert [each for each in agents if each] == ["Triage", "Probe"]
+    assert agents == ["Triage", "Probe"]
     held = (await agent.gets(asked))["status"]["message"]["parts"][1]["data"]["confirmation"]["heldId"]
     answer = message("", taskId=asked["id"])
     answer["message"]["parts"] = [{"data": {"confirmation": {"heldId": held, "confirmed": True}}}]

@@ -5,7 +5,7 @@ misses nothing that matters: the task has everything that was said, and its stat
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -84,8 +84,12 @@ async def follow(
         sending = Sending(deliver, continues) if deliver is not None else None
         watched = Watched(Tasks(sessions, caller), name, sending, page.turns_total)
         try:
-            async with aclosing(viewer.follow(lambda: hub.stopping, caller.expires_at)) as frames:
-                async for event in watched.events(frames):
+            # Each is closed before the one that it reads from: a generator that waits cannot be closed.
+            async with (
+                aclosing(viewer.follow(lambda: hub.stopping, caller.expires_at)) as frames,
+                aclosing(watched.events(frames)) as events,
+            ):
+                async for event in events:
                     yield event
         finally:
             if sending is not None:
@@ -103,6 +107,7 @@ class Watched:
         self._turn = 0
         self._asked_in = 0
         self._written = ""
+        self._early: list[Shown] = []
 
     async def events(self, frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[Event, None]:
         """Yield the task as it is, and then what its events show. Ends when the task ends or asks."""
@@ -112,14 +117,14 @@ class Watched:
             return
         if first.state == INPUT_REQUIRED:
             self._asked_in = first.turn
-        async for shown in self._shown(frames):
-            view = await self._look(shown)
-            if view is not None and self._is_over(view):
-                for event in self._last(view):
-                    yield event
-                return
-            if shown is not None:
-                for event in self._show(shown):
+        async with aclosing(self._shown(frames)) as all_shown:
+            async for shown in all_shown:
+                view = await self._look(shown)
+                if view is not None and self._is_over(view):
+                    for event in self._last(view):
+                        yield event
+                    return
+                for event in self._show_known(shown):
                     yield event
 
     async def _first(self) -> TaskView:
@@ -157,7 +162,7 @@ class Watched:
         # A message that was sent again has its reply at once, and no new turn.
         return sending is not None and (not sending.continues or sending.delivery.done())
 
-    async def _shown(self, frames: AsyncGenerator[bytes, None]) -> AsyncIterator[Shown | None]:
+    async def _shown(self, frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[Shown | None, None]:
         """Yield the events of the session; None when it is time to look without one. Raises A2AError and Problem."""
         delivery = self._sending.delivery if self._sending is not None else None
         waiting: asyncio.Future[bytes] = asyncio.ensure_future(anext(frames))
@@ -185,10 +190,19 @@ class Watched:
             waiting.cancel()
             await asyncio.wait({waiting})
 
+    def _show_known(self, shown: Shown | None) -> Iterator[Event]:
+        """Yield what A2A shows for the events of the task's running turn. They are kept until that turn is known."""
+        if shown is not None:
+            self._early.append(shown)
+        for each in self._early:
+            if each.turn == self._turn:
+                yield from self._show(each)
+        ended = isinstance(shown, Numbered) and isinstance(shown.event, TurnFinished)
+        if self._turn or ended:
+            self._early.clear()
+
     def _show(self, shown: Shown) -> Iterator[Event]:
-        """Yield what A2A shows for an event of the task's running turn."""
-        if shown.turn != self._turn:
-            return
+        """Yield what A2A shows for one event."""
         match shown:
             case Delta(offset=offset, text=text, turn=turn):
                 self._written = f"reply-{turn}"
