@@ -26,6 +26,7 @@ CALLERS = {
     "switchboard/session/session.py": "`steer`, which sends a message to its own session",
     "switchboard/session/staff_door.py": "the door for staff, which the gateway calls and no turn can cancel",
     "switchboard/session/take_over.py": "a take-over, which asks its own session and which no turn can cancel",
+    "switchboard/toolkit/mcp/follow.py": "a call of an MCP tool, which takes its waiting task before it does anything",
     "services/tools/airline/reservations/handlers.py": "a read, which stores the day of the first read",
 }
 """Modules that call Restate handlers directly, and why."""
@@ -49,6 +50,7 @@ MAY_AWAIT_AFTER_A_WRITE = {
     "services/tools/bank/transfers/execution.py:transfer": "reports the outcome of finish_interrupted",
     "services/tools/bank/transfers/execution.py:finish_interrupted": "waits for the last word of the settlement",
     "switchboard/builtin/approvals/staff_decision.py:await_staff_decision": "a workflow",
+    "switchboard/toolkit/mcp/follow.py:watch": "a timer, which no customer waits for; it returns after the first write",
     "switchboard/toolkit/timers.py:add": "the first write only uses up a number",
     "switchboard/toolkit/timers.py:start": "a timer without an entry does nothing",
 }

@@ -201,8 +201,8 @@ class TaskKeeper:
             """Cancel a task whose answers have not come."""
             kept = await ctx.get(WAITING, type_hint=Followed)
             if kept is not None and kept.task.task_id == followed.task.task_id:
-                ctx.clear(WAITING)
                 await self._cancel(ctx, followed)
+                ctx.clear(WAITING)
 
         return keeper
 
