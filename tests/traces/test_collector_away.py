@@ -5,6 +5,7 @@ from pathlib import Path
 
 from switchboard.local.mesh import DEMO_MODEL
 from switchboard.local.process import free_ports
+from switchboard.session import restate_metrics
 from switchboard.telemetry.setup import COLLECTOR_UNAVAILABLE
 from switchboard.testing import calls, says, scene
 from tests.laboratory import open_laboratory
@@ -28,7 +29,9 @@ async def test_unreachable_collector_causes_at_most_one_warning_per_process(tmp_
             lines = [
                 json.loads(line) for line in log.read_text().rpartition("\n")[0].splitlines() if line.startswith("{")
             ]
-            return [line["message"] for line in lines if line["level"] in ("WARNING", "ERROR")]
+            found = [line for line in lines if line["level"] in ("WARNING", "ERROR")]
+            # On a busy machine Restate's tables may be read late, which has nothing to do with the collector.
+            return [line["message"] for line in found if line["logger"] != restate_metrics.__name__]
 
         await laboratory.until(lambda: all(warnings(process.log) for process in with_spans))
         for _ in range(MESSAGES):
