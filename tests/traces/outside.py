@@ -16,7 +16,7 @@ from switchboard.words import OthersWords, OurWords
 
 
 class Note(WireModel):
-    """A word that somebody has said."""
+    """A word that a person has said."""
 
     text: OthersWords
 
