@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,11 @@ REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=300)
 
 QUERIES = RetryPolicy(pause=timedelta(milliseconds=200), attempts_max=100)
 """A Restate that has just started rejects queries, or breaks their answers off, until it has its partitions."""
+
+SERVER_ERROR = 500
+
+PARTITIONS_ASKED = 32
+"""Keys that are looked up at a Restate that has just started: enough to meet each of a few partitions."""
 
 ALWAYS_REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
 """Makes Restate suspend and replay a handler at every await, so that non-deterministic handlers fail."""
@@ -59,6 +64,8 @@ class Laboratory:
     http: aiohttp.ClientSession
     model: ScriptedModel
     replays: bool
+    _answering: int | None = field(default=None, init=False, kw_only=True)
+    """The process of Restate whose partitions are known to answer."""
 
     def customer(self, customer_id: str = "alice", **more: Any) -> Customer:
         """Return a customer with a new session. Optional arguments: `session` and `signed_in`."""
@@ -91,7 +98,23 @@ class Laboratory:
 
         Raises AdminError or aiohttp.ClientError if Restate cannot answer it by then.
         """
-        return await retry(lambda: self.mesh.admin.query(sql), QUERIES, (AdminError, aiohttp.ClientError))
+        return await retry(lambda: self._query(sql), QUERIES, (AdminError, aiohttp.ClientError))
+
+    async def _query(self, sql: str) -> list[dict[str, Any]]:
+        restate = self.mesh.restate
+        process = restate.pid if restate.alive else None
+        if process != self._answering:
+            # Until a partition has started, its rows are missing from the tables without an error.
+            await asyncio.gather(*(self._look_up(f"no-session-{number}") for number in range(PARTITIONS_ASKED)))
+            self._answering = process
+        return await self.mesh.admin.query(sql)
+
+    async def _look_up(self, key: str) -> None:
+        """Ask for a message that does not exist. Raises aiohttp.ClientError until the key's partition answers."""
+        path = f"/restate/invocation/Session/{key}/send/none/output"
+        async with self.http.get(self.mesh.addresses.ingress_url + path) as answer:
+            if answer.status >= SERVER_ERROR:
+                answer.raise_for_status()
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait until `holds` returns a true value. It may be a coroutine function. Raises StartFailed after 180 s."""
