@@ -122,14 +122,14 @@ async def test_customers_are_found_by_every_spelling_of_their_name(bank: Postgre
     for customer_id, customer in DEMO.customers.items():
         found = await bank.customers_named(CTX, spelt(customer.name))
         assert customer_id in [each.customer_id for each in found]
-    assert await bank.customers_named(CTX, "Nobody Known") == ()
+    assert await bank.customers_named(CTX, "Unknown Person") == ()
     assert await bank.customers_named(CTX, "…") == ()
 
 
 async def test_unknown_customer_is_none(bank: PostgresBank) -> None:
-    assert await bank.customer(CTX, "nobody") is None
+    assert await bank.customer(CTX, "unknown-customer") is None
     assert await bank.account_holder(CTX, "DE00000000000000000000") is None
-    assert await bank.person(CTX, "nobody") is None
+    assert await bank.person(CTX, "unknown-customer") is None
 
 
 async def test_transaction_that_another_program_books_changes_the_balance_once(
