@@ -50,8 +50,8 @@ else
 endif
 
 bench: setup .tools/venv-bench/.synced ## benchmark against the peers and write docs/operate/performance.md
-	@$(BIN)/python -m scripts.tools postgres temporal || echo "Peers that need these programs will be skipped."
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m scripts.tools postgres temporal otelcol || echo "What needs these programs will be skipped."
+	@$(BIN)/python -m bench --traced
 
 check: setup docs ## check formatting, lint, types, architecture rules, workflows and docs
 	@$(BIN)/ruff format --check .

@@ -71,6 +71,7 @@ class Directory:
         self._admin_url = admin_url
         self._addresses = Addresses(admin_url)
         self._http: aiohttp.ClientSession | None = None
+        self._answer = b""
         self._deployments: frozenset[_Deployment] = frozenset()
         self._lookup = asyncio.Lock()
         self._cached: tuple[Card, ...] = ()
@@ -101,10 +102,14 @@ class Directory:
             await self._http.close()
 
     async def _refresh(self) -> None:
-        deployments = _Deployments.model_validate_json(await self._get("/deployments")).deployments
+        answer = await self._get("/deployments")
+        if answer == self._answer:  # Reading it costs more than asking for it.
+            return
+        deployments = _Deployments.model_validate_json(answer).deployments
         if deployments != self._deployments:
             self._cached = read_cards(await self._get("/services"))
             self._deployments = deployments
+        self._answer = answer
 
     async def _get(self, path: str) -> bytes:
         if self._http is None:
