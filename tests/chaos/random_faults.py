@@ -17,8 +17,8 @@ import aiohttp
 from switchboard.local.process import Process
 from switchboard.testing import JSON, Answer
 from switchboard.testing.scripted_model import ScriptedModel
-from tests.chaos.lines import Line
 from tests.gateway.front import Visitor
+from tests.lines import Line
 
 FAULTS = {
     "kill": 5,

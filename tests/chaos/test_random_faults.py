@@ -18,7 +18,6 @@ from switchboard.client import AsyncClient
 from switchboard.session.staffed import STAFF_WILL_ANSWER
 from switchboard.session.turn_events import events_of_record
 from switchboard.testing import Answer, says, scene
-from tests.chaos.lines import Line, open_lines
 from tests.chaos.random_faults import ATTEMPTS_MAX, REPEAT_SECONDS, SERVER_ERROR, Faults, PatientCustomer
 from tests.chaos.trials import (
     DONE,
@@ -36,6 +35,7 @@ from tests.chaos.writes import ROWS, Trial
 from tests.gateway.front import Gateway, Visitor, open_gateway
 from tests.gateway.viewers import Watcher, watching
 from tests.laboratory import Laboratory, own_laboratory
+from tests.lines import Line, open_lines
 
 __all__ = ["own_laboratory"]
 

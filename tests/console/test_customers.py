@@ -14,8 +14,8 @@ from playwright.async_api import Error, Route, expect
 
 from switchboard.testing import JSON, calls, says, scene
 from tests.console.browser import PHONE, Console, Person, chromium, console
-from tests.gateway.relay import open_relay
 from tests.laboratory import LONG_MS, Laboratory
+from tests.lines import open_line
 
 __all__ = ["chromium", "console"]
 
@@ -322,13 +322,13 @@ async def test_customer_interrupts_and_rates_a_reply(alice: Person, console: Con
 
 async def test_connection_that_breaks_is_resumed(console: Console, held: Held) -> None:
     await console.laboratory.model.plays(held.scene(), *SCENES)
-    async with open_relay(console.gateway.ports.http) as relay, console.customer(url=relay.url) as alice:
+    async with open_line(console.gateway.ports.http) as line, console.customer(url=line.url) as alice:
         await greets(alice)
         await alice.says(HELD)
         await expect(alice.tool("running").first).to_be_visible()
         # A browser that is offline makes no new connections. Those that are open stay so until something breaks them.
         await alice.page.context.set_offline(True)
-        relay.cut()
+        line.cut()
         await expect(alice.page.locator("#connection")).to_contain_text("No connection")
         await alice.accessible("offline")
         await alice.page.context.set_offline(False)

@@ -11,8 +11,8 @@ from yarl import URL
 
 from switchboard.testing import calls, says, scene
 from tests.gateway.front import Gateway, open_gateway
-from tests.gateway.relay import Relay, open_relay
 from tests.laboratory import Laboratory
+from tests.lines import Line, open_line
 
 PROBES = 30
 ANSWERED_WITHIN_S = 30.0
@@ -21,16 +21,16 @@ does not move on would wait for half an hour."""
 
 
 @pytest.fixture(scope="module")
-async def first(laboratory: Laboratory) -> AsyncIterator[Relay]:
+async def first(laboratory: Laboratory) -> AsyncIterator[Line]:
     port = URL(laboratory.mesh.addresses.ingress_url).port
     assert port is not None
-    async with open_relay(port) as relay:
-        yield relay
+    async with open_line(port) as line:
+        yield line
 
 
 @pytest.fixture(scope="module")
 async def doubled(
-    laboratory: Laboratory, first: Relay, tmp_path_factory: pytest.TempPathFactory
+    laboratory: Laboratory, first: Line, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Gateway]:
     """A gateway with two addresses of Restate, the first of which can hang."""
     urls = {"RESTATE_INGRESS_URL": f"{first.url},{laboratory.mesh.addresses.ingress_url}"}
@@ -39,15 +39,15 @@ async def doubled(
 
 
 @contextmanager
-def hanging(relay: Relay) -> Iterator[None]:
-    relay.thawed.clear()
+def hanging(line: Line) -> Iterator[None]:
+    line.silence()
     try:
         yield
     finally:
-        relay.thawed.set()
+        line.flowing.set()
 
 
-async def test_every_request_is_answered_while_one_address_hangs(doubled: Gateway, first: Relay) -> None:
+async def test_every_request_is_answered_while_one_address_hangs(doubled: Gateway, first: Line) -> None:
     await doubled.laboratory.model.plays(scene("hello", says("hi")))
     visitor = doubled.visitor()
     assert (await visitor.says("hello")).text == "hi"
@@ -66,7 +66,7 @@ async def test_every_request_is_answered_while_one_address_hangs(doubled: Gatewa
 
 
 async def test_waiting_client_gets_the_reply_from_the_other_address(
-    tmp_path: Path, laboratory: Laboratory, first: Relay
+    tmp_path: Path, laboratory: Laboratory, first: Line
 ) -> None:
     name = f"hung-{time.time_ns()}"
     meeting = calls(("meet", {"name": name, "parties": 2}))

@@ -1,9 +1,9 @@
-"""Network lines between the processes of a mesh that tests can cut, refuse and silence."""
+"""Network lines to the processes of a mesh that tests can cut, refuse and silence."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 CHUNK_BYTES = 64 * 1024
@@ -73,13 +73,18 @@ class Line:
 
 
 @asynccontextmanager
+async def open_line(target: int) -> AsyncIterator[Line]:
+    """Open a line to this port, until the end of the block."""
+    line = Line(target)
+    await line.open()
+    try:
+        yield line
+    finally:
+        await line.close()
+
+
+@asynccontextmanager
 async def open_lines(targets: dict[str, int]) -> AsyncIterator[dict[str, Line]]:
     """Open a line to each of these ports, until the end of the block."""
-    lines = {name: Line(port) for name, port in targets.items()}
-    for line in lines.values():
-        await line.open()
-    try:
-        yield lines
-    finally:
-        for line in lines.values():
-            await line.close()
+    async with AsyncExitStack() as stack:
+        yield {name: await stack.enter_async_context(open_line(port)) for name, port in targets.items()}
