@@ -4,6 +4,7 @@ The clients of customers and of staff are built on this.
 """
 
 import asyncio
+import json
 import math
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
@@ -108,6 +109,31 @@ LAST_EVENT = "reply"
 PROBLEM_EVENT = "problem"
 
 
+@dataclass(frozen=True)
+class Place:
+    """After which event a stream goes on; without an id, from now on. `run` is the run of the event's turn, if known.
+
+    With the run, the gateway sends a turn from its start if it was cancelled and has begun again meanwhile.
+    """
+
+    event_id: str = ""
+    run: str = ""
+
+    @property
+    def params(self) -> dict[str, str]:
+        return {"run": self.run} if self.run else {}
+
+    def behind(self, sent: httpx2.ServerSentEvent) -> "Place":
+        """Return the place after this event. A stream begins with its own place: an id without an event."""
+        run = run_of(sent.data)
+        if not sent.id or (sent.id == self.event_id and not run):
+            return self
+        return Place(sent.id, run)
+
+
+FROM_NOW_ON = Place()
+
+
 class Transport:
     """Requests to a gateway with a token: retries, and errors as sentences. Shared by the clients of both APIs."""
 
@@ -200,14 +226,14 @@ class Transport:
 
         Raises MeshError.
         """
+        place = Place(after)
         attempts = Attempts(self, endless=True)
         async for _ in attempts:
             try:
-                async with aclosing(self._events("GET", path, "", None, after)) as events:
+                async with aclosing(self._events("GET", path, "", None, place)) as events:
                     async for sent in events:
                         event = read_event(sent.event, sent.data)
-                        # The first id comes without an event: the place from which this stream goes on.
-                        after = sent.id or after
+                        place = place.behind(sent)
                         attempts.progress()
                         if event is not None:
                             yield event
@@ -216,15 +242,15 @@ class Transport:
                 await attempts.failed(error)
 
     async def _events(
-        self, method: str, path: str, key: str, body: Mapping[str, object] | None, after: str = ""
+        self, method: str, path: str, key: str, body: Mapping[str, object] | None, place: Place = FROM_NOW_ON
     ) -> AsyncGenerator[httpx2.ServerSentEvent, None]:
         headers = {**self._headers(key), "accept": "text/event-stream"}
-        if after:
-            headers["last-event-id"] = after
+        if place.event_id:
+            headers["last-event-id"] = place.event_id
         timeout = httpx2.Timeout(QUIET_MAX.total_seconds(), connect=CONNECT_TIMEOUT.total_seconds())
         with broken_connections():
             async with self._http.stream(
-                method, self.url + path, json=body, headers=headers, timeout=timeout
+                method, self.url + path, params=place.params, json=body, headers=headers, timeout=timeout
             ) as response:
                 if response.status_code != OK:
                     raise_for_problem(response.status_code, await response.aread(), response.headers)
@@ -315,6 +341,14 @@ def raise_for_problem(status: int, content: bytes, headers: Mapping[str, str]) -
     if status >= SERVER_ERROR:
         raise TurnLost(problem.detail)
     raise Refused(problem.detail, status, problem.code, retry_after)
+
+
+def run_of(data: str) -> str:
+    """Return the run that an event belongs to; empty if it names none."""
+    try:
+        return str(json.loads(data).get("run", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def status_of(data: str) -> int:

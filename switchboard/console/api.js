@@ -218,7 +218,8 @@ export class Api {
       let first = true;
       let some = false;
       const parser = new Parser((kind, id, data) => {
-        if (id) Object.assign(position, { after: id, run: data.run ?? "" });
+        // A stream begins with its own place, an id without an event. The run of that place stays known.
+        if (id && (kind || id !== position.after)) Object.assign(position, { after: id, run: data.run ?? "" });
         if (!kind) return;
         some = true;
         if (kind === "problem") throw new Problem(data.status, data.code, data.detail);

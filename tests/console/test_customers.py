@@ -332,6 +332,10 @@ async def test_connection_that_breaks_is_resumed(console: Console, held: Held) -
         await expect(alice.page.locator("#connection")).to_contain_text("No connection")
         await alice.accessible("offline")
         await alice.page.context.set_offline(False)
+        await expect(alice.page.locator("#connection")).to_be_empty()
+        # Also after a stream that broke before its first event, the page says which run of the turn it has seen.
+        async with alice.page.expect_request(re.compile(r"/events[?]run=\w+$")):
+            line.cut()
         held.release()
         await alice.sees(alice.replies, "all three are done all three")
         await expect(alice.page.locator("#connection")).to_be_empty()

@@ -50,11 +50,15 @@ def broken() -> None:
     """Close the connection without an answer."""
 
 
-def stream(*events: Sent) -> Answers:
-    lines = "".join(
+def text_of(*events: Sent) -> str:
+    return "".join(
         f"event: {kind}\n" + (f"id: {number}\n" if number else "") + f"data: {json.dumps(data)}\n\n"
         for kind, number, data in events
     )
+
+
+def stream(*events: Sent) -> Answers:
+    lines = text_of(*events)
     return lambda: web.Response(text=f": heartbeat\n\n{lines}", content_type="text/event-stream")
 
 
@@ -274,13 +278,43 @@ def test_text_of_a_failed_attempt_is_not_mixed_with_the_next_one() -> None:
     assert live.text == "The balance"
 
 
-async def test_a_viewer_that_has_seen_nothing_goes_on_from_its_first_place() -> None:
-    def place() -> web.Response:
-        return web.Response(text="id: 3.9999\n: events follow\nretry: 1000\n\n", content_type="text/event-stream")
+def opening(place: str, *events: Sent) -> Answers:
+    """A stream that begins as the gateway's streams do, with its place."""
+    body = f"id: {place}\n: events follow\nretry: 1000\n\n{text_of(*events)}"
+    return lambda: web.Response(text=body, content_type="text/event-stream")
 
-    async with gateway(place, stream(STARTED)) as (played, mesh, _):
+
+async def test_a_viewer_that_has_seen_nothing_goes_on_from_its_first_place() -> None:
+    async with gateway(opening("3.9999"), stream(STARTED)) as (played, mesh, _):
         await anext(mesh.events("s"))
     assert [request[3] for request in played.requests] == ["", "3.9999"]
+
+
+def of_run(sent: Sent, run: str) -> Sent:
+    return (*sent[:2], {**sent[2], "run": run})
+
+
+async def test_a_viewer_says_of_which_run_its_last_event_was_however_often_the_connection_breaks() -> None:
+    """The gateway then knows that the turn was cancelled and has begun again."""
+    first, second = (of_run(STARTED, run) for run in ("run-1", "run-2"))
+    streams = (
+        opening("0.9999", first, of_run(AGENT, "run-1"), HELLO),
+        opening("1.3"),
+        opening("1.3"),
+        opening("1.3", second),
+        opening("1.1", second, of_run(LAST, "run-2")),
+        opening("1.9999"),
+    )
+    async with gateway(*streams, stream(STARTED)) as (played, mesh, _):
+        events = mesh.events("s", after="0.9999")
+        _ = [await anext(events) for _ in range(7)]
+    places = [(path.partition("?run=")[2], last) for _, path, _, last in played.requests]
+    assert places == [
+        ("", "0.9999"),
+        *[("run-1", "1.3")] * 3,
+        ("run-2", "1.1"),
+        *[("run-2", "1.9999")] * 2,
+    ]
 
 
 RECORD = {"turn": 1, "at": "2026-03-01T12:00:00Z", "agents": [], "messages": [], "reply": "Hello."}

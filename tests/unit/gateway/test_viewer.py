@@ -244,6 +244,26 @@ async def test_abandoned_run_is_begun_again_and_its_words_are_void() -> None:
     assert again[-2:] == [(f"1.{SEQ_MAX}", "reply"), ("2.1", "turn_started")]
 
 
+@pytest.mark.parametrize("running", [True, False])
+async def test_id_that_another_session_has_too_hides_nothing_of_this_one(running: bool) -> None:
+    """Ids are numbers that each session has. The run that comes with one says whose it is."""
+    session, shared, of = Session(), hub(), record(1)
+    every = [each.id for each in events_of_record(of)]
+    session.records = [] if running else [of]
+    with shared.viewer("s", ALICE, session.read) as feed:
+        await feed.open(None)
+        others = asyncio.create_task(follow(feed, Position(1, 3, "of another session"), last=every[-1]))
+        own = asyncio.create_task(follow(feed, Position(1, 3, run_id(of.invocation_id)), last=every[-1]))
+        if running:
+            shared.told(told(of, 1, len(every) - 1))
+            await moments(10)
+            session.records.append(of)
+            shared.told(reply_of(of))
+        async with asyncio.timeout(60):
+            found = await asyncio.gather(others, own)
+    assert [[id_of(frame) for frame in frames if id_of(frame)] for frames in found] == [every, every[3:]]
+
+
 async def test_viewer_who_is_slow_gets_the_words_in_fewer_parts_and_resets_only_what_it_has() -> None:
     session, shared, of = Session(), hub(), record(1)
     words = "The balance is 5 EUR. "
