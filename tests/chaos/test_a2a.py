@@ -8,12 +8,12 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from switchboard.local.process import Process
 from switchboard.retry import RetryPolicy, retry
 from switchboard.testing import JSON, calls, says, scene
 from tests.gateway.a2a_client import OtherAgent, reply, state
 from tests.gateway.front import Gateway, open_gateway
 from tests.gateway.test_a2a import A2A, TO_PROBE, unique
+from tests.kills import restart
 from tests.laboratory import Laboratory
 from tests.parts import at_night
 
@@ -42,11 +42,6 @@ async def fronts(
         open_gateway(laboratory, folder / "b", A2A) as second,
     ):
         yield first, second
-
-
-async def restart(process: Process) -> None:
-    await process.kill()
-    await process.start()
 
 
 async def sent(agent: OtherAgent, text: str, message_id: str) -> JSON:

@@ -10,6 +10,7 @@ import pytest
 from switchboard.local.process import Process
 from switchboard.testing import JSON, Answer, Customer
 from tests.chaos.bank_gates import Gates, gates
+from tests.kills import restart
 from tests.laboratory import Laboratory
 from tests.mesh.money import Teller, payment
 from tests.parts import at_night
@@ -55,11 +56,6 @@ async def wait_until_blocked(laboratory: Laboratory, step: str) -> None:
         return bool(await laboratory.query(sql))
 
     await laboratory.until(waits)
-
-
-async def restart(*processes: Process) -> None:
-    await asyncio.gather(*(process.kill() for process in processes))
-    await asyncio.gather(*(process.start() for process in processes))
 
 
 def victims(laboratory: Laboratory, gate: Gates, killed: str) -> list[Process]:

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import aiohttp
 
-from switchboard.local.process import Process
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
+from tests.kills import restart
 from tests.laboratory import LONG_MS, Laboratory
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
@@ -16,11 +16,6 @@ TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 def held(*names: str) -> JSON:
     """Calls that go on until the test releases them, so that kills come during the calls."""
     return calls(*(("hold", {"name": name}) for name in names))
-
-
-async def restart(process: Process) -> None:
-    await process.kill()
-    await process.start()
 
 
 async def count_model_calls(laboratory: Laboratory, customer: Customer) -> int:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from switchboard.local.process import Process
 from switchboard.testing import JSON, Customer, calls, says, scene
 from tests.chaos.bank_gates import Gates, gates
+from tests.kills import restart
 from tests.laboratory import Laboratory
 from tests.mesh.lending import (
     AFTER_YES,
@@ -49,11 +49,6 @@ async def booked(laboratory: Laboratory, customer: Customer, application: str) -
         sum(loan["loan_id"] == loan_id for loan in loans),
         sum(move["reference"] == f"Loan {loan_id}" for move in moves),
     )
-
-
-async def restart(*processes: Process) -> None:
-    await asyncio.gather(*(process.kill() for process in processes))
-    await asyncio.gather(*(process.start() for process in processes))
 
 
 async def test_completed_checks_are_not_repeated_when_tools_are_killed(laboratory: Laboratory, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from switchboard.session.contract import SendReply, TurnRecord
 from switchboard.session.turn_events import events_of_record
 from tests.gateway.front import Gateway, Visitor, open_gateway
 from tests.gateway.viewers import Watcher, watching
+from tests.kills import restart
 from tests.laboratory import Laboratory
 
 TEXTS = ("how much is my balance?", "what did I spend this month, and which cards do I have?")
@@ -55,11 +56,6 @@ async def front(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory
         (folder / name).mkdir()
     async with open_gateway(laboratory, folder / "a") as first, open_gateway(laboratory, folder / "b") as second:
         yield Front(laboratory, (first, second))
-
-
-async def restart(process: Process) -> None:
-    await process.kill()
-    await process.start()
 
 
 @dataclass

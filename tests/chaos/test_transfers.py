@@ -12,6 +12,7 @@ import pytest
 
 from switchboard.local.process import Process, free_ports
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
+from tests.kills import restart
 from tests.laboratory import Laboratory, is_inexact
 from tests.mesh.money import DONE, TO_BANK, YES, Teller, payment, stored_state, transfer_to
 from tests.midnight import within_one_day
@@ -140,11 +141,6 @@ async def remove_deployment(laboratory: Laboratory, port: int) -> None:
     url = f"{laboratory.mesh.admin.url}/deployments/{deployment}?force=true"
     async with laboratory.http.delete(url) as response:
         assert response.status in (200, 202), await response.text()
-
-
-async def restart(*processes: Process) -> None:
-    await asyncio.gather(*(process.kill() for process in processes))
-    await asyncio.gather(*(process.start() for process in processes))
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -4,13 +4,14 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from uuid import uuid4
 
 import pytest
 
-from switchboard.local.process import Process
 from switchboard.testing import JSON
 from switchboard.toolkit.mcp.durable import CUT_OFF
+from tests.kills import restart, work_under_kills
 from tests.mcp.conftest import McpMesh
 from tests.parts import at_night
 
@@ -19,11 +20,6 @@ KILLS_AT_NIGHT = 100
 """Of each of the five random runs at night, which have 500 together."""
 
 SEED = 20260728
-
-
-async def restart(process: Process) -> None:
-    await process.kill()
-    await process.start()
 
 
 async def during(
@@ -88,23 +84,5 @@ async def call_under_kills(mcp: McpMesh, draw: random.Random, number: int) -> Co
 @pytest.mark.parametrize(("kills", "run"), [(KILLS_ALWAYS, 0), *at_night(*((KILLS_AT_NIGHT, run) for run in range(5)))])
 async def test_random_kills_double_nothing_in_silence(mcp: McpMesh, kills: int, run: int) -> None:
     draw = random.Random(f"{SEED} {kills} {run} {mcp.replays}")
-    victims = [mcp.tools, mcp.mesh.services["front"], mcp.mesh.restate]
-    ended: Counter[str] = Counter()
-    stop = asyncio.Event()
-
-    async def customers(number: int) -> None:
-        while not stop.is_set():
-            ended.update(await call_under_kills(mcp, draw, number))
-
-    async def strike() -> None:
-        for _ in range(kills):
-            await asyncio.sleep(draw.uniform(0.2, 1.2))
-            await restart(draw.choices(victims, (4, 1, 1))[0])
-        stop.set()
-
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(3):
-            tasks.create_task(customers(number))
-        tasks.create_task(strike())
-    assert ended.total() >= 3
-    print(f"{kills} kills, {ended.total()} calls at each server:", *sorted(ended.items()))
+    victims = [(mcp.tools, 4), (mcp.mesh.services["front"], 1), (mcp.mesh.restate, 1)]
+    await work_under_kills(draw, kills, victims, partial(call_under_kills, mcp, draw))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections import Counter
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -11,8 +12,8 @@ import pytest
 from switchboard.session.state import OUTCOME_UNKNOWN
 from switchboard.testing import JSON, Customer, calls, scene
 from switchboard.toolkit.mcp.follow import STILL_WORKING
+from tests.kills import restart, work_under_kills
 from tests.mcp.conftest import DONE, McpMesh, messages_of, patiently
-from tests.mcp.test_kills import restart
 from tests.parts import at_night
 
 SEED = 20260728
@@ -233,23 +234,6 @@ async def build_under_kills(mcp: McpMesh, number: int) -> Counter[str]:
 @pytest.mark.parametrize("run", range(2))
 async def test_random_kills_double_no_task(mcp: McpMesh, run: int) -> None:
     draw = random.Random(f"{SEED} {run} {mcp.replays}")
-    victims = [mcp.tools, mcp.servers["workshop"], mcp.mesh.services["front"], mcp.mesh.restate]
-    ended: Counter[str] = Counter()
-    stop = asyncio.Event()
-
-    async def customers(number: int) -> None:
-        while not stop.is_set():
-            ended.update(await build_under_kills(mcp, number))
-
-    async def strike() -> None:
-        for _ in range(KILLS):
-            await asyncio.sleep(draw.uniform(0.2, 1.2))
-            await restart(draw.choices(victims, (3, 2, 1, 1))[0])
-        stop.set()
-
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(3):
-            tasks.create_task(customers(number))
-        tasks.create_task(strike())
-    assert ended.total() >= 3
-    print(f"{KILLS} kills, {ended.total()} tasks:", *sorted(ended.items()))
+    services = mcp.mesh.services
+    victims = [(mcp.tools, 3), (mcp.servers["workshop"], 2), (services["front"], 1), (mcp.mesh.restate, 1)]
+    await work_under_kills(draw, KILLS, victims, partial(build_under_kills, mcp))
