@@ -39,7 +39,7 @@ from switchboard.toolkit.mcp.arguments import problem_with_schema
 from switchboard.toolkit.mcp.connection import CONNECT_TIMEOUT, Connection, TaskCreated, connected, url_of
 from switchboard.toolkit.mcp.elicitation import Questions, link_text
 from switchboard.toolkit.mcp.failures import Refused, is_timeout, kinds_of, reason, singles
-from switchboard.toolkit.mcp.outcomes import Attempt, Outcome, RunningTask, secrets_in
+from switchboard.toolkit.mcp.outcomes import Attempt, Outcome, RunningTask
 from switchboard.toolkit.mcp.results import brief, cut, result_text, without_secrets
 from switchboard.toolkit.mcp.task_results import TaskCreatedIn2025
 
@@ -53,7 +53,6 @@ PAGES_MAX = 20
 """Of a list of tools."""
 
 TWICE = "it is listed twice"
-KEY_HEADER = "Idempotency-Key"
 
 NOT_DONE_CODES = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, HEADER_MISMATCH})
 """Errors by which a server says that it has not begun to carry a call out."""
@@ -68,17 +67,17 @@ ANSWER: TypeAdapter[CallToolResult | InputRequiredResult | TaskCreated] = TypeAd
 ANSWER_IN_2025: TypeAdapter[CallToolResult | TaskCreatedIn2025] = TypeAdapter(CallToolResult | TaskCreatedIn2025)
 
 
-async def list_tools(opened: ClientSession, wanted: Sequence[str]) -> tuple[FoundTool, ...]:
+async def list_tools(opened: Connection, wanted: Sequence[str]) -> tuple[FoundTool, ...]:
     """Return the wanted tools that a server lists. Stops as soon as all are found."""
     found: dict[str, FoundTool] = {}
     cursor: str | None = None
     for _ in range(PAGES_MAX):
-        page = await opened.list_tools(params=PaginatedRequestParams(cursor=cursor))
+        page = await opened.session.list_tools(params=PaginatedRequestParams(cursor=cursor))
         for tool in page.tools:
             if tool.name in found:
                 found[tool.name] = found[tool.name].model_copy(update={"problem": TWICE})
             elif tool.name in wanted:
-                found[tool.name] = read_tool(tool)
+                found[tool.name] = read_tool(without_secrets(tool, opened.secrets))
         cursor = page.next_cursor
         if not cursor or len(found) == len(wanted):
             break
@@ -107,7 +106,7 @@ async def discover(server: McpServer, headers: Mapping[str, str], auth: Any = No
     try:
         with anyio.fail_after(CONNECT_TIMEOUT.total_seconds()):
             async with connected(server, headers, questions, auth) as opened:
-                catalog = Catalog(tools=await list_tools(opened.session, wanted))
+                catalog = Catalog(tools=await list_tools(opened, wanted))
     except Exception as error:  # noqa: BLE001  # Its message may have other people's words, so only its type is logged.
         # Transports raise groups of errors of every kind. Which one it was goes into the log.
         if catalog is None:
@@ -133,29 +132,28 @@ async def call_once(server: McpServer, attempt: Attempt, check: Check, parent: H
 async def connect_and_call(server: McpServer, attempt: Attempt, check: Check, span: Span) -> tuple[Outcome, str]:
     """Return how the attempt ended, and the kind of its failure."""
     outcome: Outcome | None = None
-    sent = False
+    sent_over: Connection | None = None
     kind = TOOL_ERROR
-    headers = {**attempt.headers, KEY_HEADER: attempt.key}
-    secrets: list[str] = [*attempt.headers.values()]
     questions = Questions(attempt.answers)
+    may_ask = questions if attempt.asks else None
     limit = CONNECT_TIMEOUT + server.timeout
     try:
         with anyio.fail_after(limit.total_seconds()):
-            async with connected(server, headers, questions if attempt.asks else None, attempt.auth) as opened:
+            async with connected(server, attempt.headers, may_ask, attempt.auth, attempt.key) as opened:
                 record_version(span, opened.session.protocol_version)
-                listed = await list_tools(opened.session, [attempt.tool])
+                listed = await list_tools(opened, [attempt.tool])
                 if problem := check(listed[0] if listed else None):
                     outcome, kind = Outcome(kind="failed", text=problem, again=False), "refused"
                 else:
-                    sent = True
+                    sent_over = opened
                     answer = await send_call(opened, server, attempt, listed[0].as_task)
-                    outcome = read_answer(answer, opened, questions, secrets)
+                    outcome = read_answer(answer, opened, questions)
     except Exception as error:  # noqa: BLE001  # Its message may have other people's words, so only its type is logged.
         # An error after the answer only says that the connection did not end well.
         if outcome is None:
             kind = kinds_of(error)
             logger.warning("MCP call %s of %s failed: %s", attempt.tool, server.name, kind)
-            outcome = failure(error, server, secrets, sent)
+            outcome = failure(error, server, sent_over)
     assert outcome is not None
     return outcome, kind
 
@@ -217,14 +215,13 @@ def accepted(replies: Mapping[str, InputResponse | ErrorData]) -> bool:
     return all(isinstance(reply, ElicitResult) and reply.action == "accept" for reply in replies.values())
 
 
-def read_answer(answer: Answer | None, opened: Connection, questions: Questions, secrets: list[str]) -> Outcome:
+def read_answer(answer: Answer | None, opened: Connection, questions: Questions) -> Outcome:
     """Return what an answer says. Its MCP session is kept if a task goes on in it."""
-    secrets = [*secrets, *opened.secrets]
     if isinstance(answer, TaskCreated):
         return working(opened, answer.task_id, answer.poll_interval_ms)
     if isinstance(answer, TaskCreatedIn2025):
         return working(opened, answer.task.task_id, answer.task.poll_interval)
-    return read_result(answer if isinstance(answer, CallToolResult) else None, questions, secrets)
+    return read_result(answer if isinstance(answer, CallToolResult) else None, questions, opened.secrets)
 
 
 def working(opened: Connection, task_id: str, poll_interval_ms: float | None) -> Outcome:
@@ -239,40 +236,42 @@ def working(opened: Connection, task_id: str, poll_interval_ms: float | None) ->
     return Outcome(kind="working", text="", task=task)
 
 
-def read_result(result: CallToolResult | None, questions: Questions, secrets: list[str]) -> Outcome:
+def read_result(result: CallToolResult | None, questions: Questions, secrets: Sequence[str]) -> Outcome:
     if questions.asked or result is None:
-        return Outcome(kind="asked", text=asked_text(questions, secrets), again=False, others=True)
-    text = without_secrets(result_text(result), secrets_in(secrets))
+        return Outcome(kind="asked", text=asked_text(questions), again=False, others=True)
+    text = result_text(without_secrets(result, secrets))
     return Outcome(kind="failed" if result.is_error else "done", text=text, again=False, others=True)
 
 
-def asked_text(questions: Questions, secrets: list[str]) -> str:
+def asked_text(questions: Questions) -> str:
     asked = "; ".join(questions.asked) or "something that this mesh does not support"
-    return without_secrets(cut(f"asks the customer {asked}"), secrets_in(secrets))
+    return cut(f"asks the customer {asked}")
 
 
-def failure(error: BaseException, server: McpServer, secrets: list[str], sent: bool) -> Outcome:
-    """Return how an attempt without a result ended."""
+def failure(error: BaseException, server: McpServer, sent_over: Connection | None) -> Outcome:
+    """Return how an attempt without a result ended. `sent_over` is None if the call was certainly not sent."""
+    sent, secrets = sent_over is not None, sent_over.secrets if sent_over else ()
     for single in singles(error):
         if isinstance(single, MCPError) and sent and single.code == URL_ELICITATION_REQUIRED:
-            return Outcome(kind="asked", text=f"asks the customer {links_of(single)}", again=False, others=True)
+            links = links_of(without_secrets(single.error, secrets))
+            return Outcome(kind="asked", text=f"asks the customer {links}", again=False, others=True)
         if isinstance(single, Refused) and sent:
             return Outcome(kind="failed", text=f"Not done: {server.name} refused the credentials.", again=False)
         if isinstance(single, OAuthFlowError):
             # Tokens are asked for before a request, or after the server refused it.
             sent = False
         if isinstance(single, MCPError) and sent and single.code in NOT_DONE_CODES:
-            words = without_secrets(cut(brief(single.message)), secrets_in(secrets))
+            words = brief(without_secrets(single.error, secrets).message)
             return Outcome(kind="failed", text=words, again=False, others=True)
     timed_out = any(is_timeout(single) for single in singles(error))
     why = f"{server.name} {reason(error, server.timeout)}"
     return Outcome(kind="lost" if sent else "unreached", text=why, again=not timed_out)
 
 
-def links_of(error: MCPError) -> str:
+def links_of(error: ErrorData) -> str:
     """Return the links that the customer has to open first, as servers of 2025 say it."""
     try:
-        wanted = ElicitationRequiredErrorData.model_validate(error.error.data).elicitations
+        wanted = ElicitationRequiredErrorData.model_validate(error.data).elicitations
     except ValidationError:
         return "to open a link, which it does not say"
     return cut("; ".join(link_text(each) for each in wanted))

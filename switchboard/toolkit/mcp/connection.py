@@ -1,6 +1,6 @@
 """One connection to an MCP server, bounded in time and size."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,15 +9,24 @@ from typing import Any, Literal
 import httpx2
 from mcp import Client
 from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
-from mcp.client.session import ClientSession
+from mcp.client.session import ClientRequestContext, ClientSession
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, Implementation, InitializeResult, Result, ServerCapabilities
+from mcp_types import (
+    CallToolResult,
+    ElicitRequestParams,
+    ElicitResult,
+    Implementation,
+    InitializeResult,
+    Result,
+    ServerCapabilities,
+)
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from switchboard.mcp_server import McpServer
 from switchboard.toolkit.mcp.elicitation import Questions
 from switchboard.toolkit.mcp.failures import ANSWER_MAX_BYTES, Redirected, Refused, TooLong
-from switchboard.toolkit.mcp.outcomes import RunningTask
+from switchboard.toolkit.mcp.outcomes import RunningTask, secrets_in
+from switchboard.toolkit.mcp.results import without_secrets
 from switchboard.toolkit.mcp.settings import variables
 from switchboard.toolkit.mcp.stdio import stdio_transport
 from switchboard.version import VERSION
@@ -29,6 +38,7 @@ CLOSE_TIMEOUT_SECONDS = 2.0
 """For a server to end an MCP session that is not needed any more."""
 
 UNAUTHORIZED = frozenset({401, 403})
+KEY_HEADER = "Idempotency-Key"
 SESSION = "mcp-session-id"
 VERSION_HEADER = "mcp-protocol-version"
 TASKS = "io.modelcontextprotocol/tasks"
@@ -55,17 +65,17 @@ class BoundedStream(httpx2.AsyncByteStream):
 class BoundedTransport(httpx2.AsyncHTTPTransport):
     """Sends requests, bounds what is read of each answer, and knows the MCP session and the credentials."""
 
-    def __init__(self, session: str = "") -> None:
+    def __init__(self, credentials: Iterable[str], session: str = "") -> None:
         super().__init__()
         self.session = session
         self.version = ""
         self.keeps_session = False
-        self.authorizations: list[str] = []
+        self.credentials = [*credentials]
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         authorization = request.headers.get("authorization")
-        if authorization and authorization not in self.authorizations:
-            self.authorizations.append(authorization)
+        if authorization and authorization not in self.credentials:
+            self.credentials.append(authorization)
         response = await super().handle_async_request(request)
         self.session = response.headers.get(SESSION) or self.session
         self.version = request.headers.get(VERSION_HEADER) or self.version
@@ -128,8 +138,9 @@ class Connection:
         return self.session.protocol_version in MODERN_PROTOCOL_VERSIONS
 
     @property
-    def secrets(self) -> list[str]:
-        return self.http.authorizations if self.http else []
+    def secrets(self) -> tuple[str, ...]:
+        """The credentials of all requests so far."""
+        return secrets_in(self.http.credentials) if self.http else ()
 
 
 def url_of(server: McpServer) -> str:
@@ -138,23 +149,25 @@ def url_of(server: McpServer) -> str:
 
 @asynccontextmanager
 async def connected(
-    server: McpServer, headers: Mapping[str, str], questions: Questions | None = None, auth: Any = None
+    server: McpServer, headers: Mapping[str, str], questions: Questions | None = None, auth: Any = None, key: str = ""
 ) -> AsyncIterator[Connection]:
     """Connect to a server, and agree on a protocol version. Raises whatever the transports raise.
 
+    `headers` are credentials, and `key` is the idempotency key of a call.
     The server is told that it may ask the customer something only if there are `questions`. Only a server with an
     address may go on with a call as a task: one with a command ends with its connection.
     """
     if server.command:
         given = variables(server.environment)
-        client = client_of(stdio_transport(server.command, given, ANSWER_MAX_BYTES), questions)
+        client = client_of(stdio_transport(server.command, given, ANSWER_MAX_BYTES), questions, None)
         async with client:
             yield Connection(client.session)
         return
     async with AsyncExitStack() as stack:
-        http = BoundedTransport()
-        transport = await stack.enter_async_context(http_streams(server, headers, http, auth))
-        client = client_of(transport, questions, extensions=[Tasks()])
+        http = BoundedTransport(headers.values())
+        given = {**headers, **({KEY_HEADER: key} if key else {})}
+        transport = await stack.enter_async_context(http_streams(server, given, http, auth))
+        client = client_of(transport, questions, http, extensions=[Tasks()])
         async with client:
             yield Connection(client.session, http)
 
@@ -167,19 +180,19 @@ async def resumed(
 
     Nothing is negotiated again, so that looking at a task is one request.
     """
-    http = BoundedTransport(task.session)
+    http = BoundedTransport(headers.values(), task.session)
     # The session ends with the task only, and not with a connection that failed.
     http.keeps_session = True
     given = {**headers, **({SESSION: task.session} if task.session else {})}
     async with AsyncExitStack() as stack:
         transport = await stack.enter_async_context(http_streams(server, given, http, auth))
         if task.version in MODERN_PROTOCOL_VERSIONS:
-            client = client_of(transport, questions, mode=task.version, extensions=[Tasks()])
+            client = client_of(transport, questions, http, mode=task.version, extensions=[Tasks()])
             await stack.enter_async_context(client)
             yield Connection(client.session, http)
             return
         reading, writing = await stack.enter_async_context(transport)
-        session = ClientSession(reading, writing, **options_of(questions))
+        session = ClientSession(reading, writing, **options_of(questions, http))
         await stack.enter_async_context(session)
         session.adopt(
             InitializeResult(
@@ -217,13 +230,17 @@ async def end_session(http: httpx2.AsyncClient, url: str, transport: BoundedTran
         return
 
 
-def options_of(questions: Questions | None) -> dict[str, Any]:
+def options_of(questions: Questions | None, http: BoundedTransport | None) -> dict[str, Any]:
+    async def reply(context: ClientRequestContext, asked: ElicitRequestParams) -> ElicitResult:
+        assert questions is not None
+        return await questions.reply(context, without_secrets(asked, secrets_in(http.credentials if http else ())))
+
     return {
         "read_timeout_seconds": CONNECT_TIMEOUT.total_seconds(),
         "client_info": Implementation(name="switchboard", version=VERSION),
-        "elicitation_callback": questions.reply if questions else None,
+        "elicitation_callback": reply if questions else None,
     }
 
 
-def client_of(transport: Any, questions: Questions | None, **options: Any) -> Client:
-    return Client(transport, cache=None, **options_of(questions), **options)
+def client_of(transport: Any, questions: Questions | None, http: BoundedTransport | None, **options: Any) -> Client:
+    return Client(transport, cache=None, **options_of(questions, http), **options)

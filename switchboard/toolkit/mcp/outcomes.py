@@ -1,6 +1,6 @@
 """What one attempt at a call sends, and how it ended. Values only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +58,7 @@ class Attempt:
     """Gets tokens by OAuth; None without."""
 
 
-def secrets_in(values: Sequence[str]) -> tuple[str, ...]:
+def secrets_in(values: Iterable[str]) -> tuple[str, ...]:
     """Return credentials in the values of headers, each whole and without its scheme, the longest first."""
-    parts = [*values, *(value.partition(" ")[2] for value in values)]
+    parts = [part for value in values for part in (value, value.partition(" ")[2])]
     return tuple(sorted({part for part in parts if len(part) > 3}, key=len, reverse=True))

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from mcp_types import ErrorData, InputRequest, InputResponse, Request, RequestParams, Result
 
+Method = Literal["tasks/get", "tasks/cancel", "tasks/result"]
+
 
 class TaskState(Result):
     """How a task stands. Servers of 2025 name the interval otherwise, and give the result to another request."""
@@ -31,25 +33,13 @@ class UpdateParams(TaskParams):
     input_responses: dict[str, InputResponse]
 
 
-class GetTask(Request[TaskParams, Literal["tasks/get"]]):
-    method: Literal["tasks/get"] = "tasks/get"
-    params: TaskParams
-    name_param = "taskId"
+class TaskRequest(Request[TaskParams, Method]):
+    """A request that says nothing but which task it is about. Only servers of 2025 know `tasks/result`."""
 
-
-class CancelTask(Request[TaskParams, Literal["tasks/cancel"]]):
-    method: Literal["tasks/cancel"] = "tasks/cancel"
-    params: TaskParams
     name_param = "taskId"
 
 
 class UpdateTask(Request[UpdateParams, Literal["tasks/update"]]):
     method: Literal["tasks/update"] = "tasks/update"
     params: UpdateParams
-    name_param = "taskId"
-
-
-class TaskResultIn2025(Request[TaskParams, Literal["tasks/result"]]):
-    method: Literal["tasks/result"] = "tasks/result"
-    params: TaskParams
     name_param = "taskId"

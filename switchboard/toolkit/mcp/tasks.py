@@ -6,7 +6,7 @@ and a cancellation can be sent twice, because a server ignores the second one.
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 from mcp import MCPError
@@ -27,10 +27,9 @@ from switchboard.toolkit.mcp.elicitation import Questions
 from switchboard.toolkit.mcp.failures import kinds_of, reason, singles
 from switchboard.toolkit.mcp.outcomes import Attempt, Outcome, RunningTask
 from switchboard.toolkit.mcp.task_results import (
-    CancelTask,
-    GetTask,
+    Method,
     TaskParams,
-    TaskResultIn2025,
+    TaskRequest,
     TaskState,
     UpdateParams,
     UpdateTask,
@@ -54,7 +53,7 @@ async def look_at(server: McpServer, attempt: Attempt, task: RunningTask, parent
 
     async def look(opened: Connection) -> Outcome:
         state = await state_of(opened, task)
-        outcome = await outcome_of(opened, server, attempt, task, state, questions)
+        outcome = await outcome_of(opened, server, task, state, questions)
         if opened.http is not None:
             opened.http.keeps_session = outcome.kind == "working"
         return outcome
@@ -69,7 +68,7 @@ async def cancel(server: McpServer, attempt: Attempt, task: RunningTask, parent:
         if opened.http is not None:
             opened.http.keeps_session = False
         try:
-            await ask(opened, CancelTask(params=TaskParams(task_id=task.task_id)), Result)
+            await ask(opened, "tasks/cancel", task, Result)
         except MCPError as error:
             # A server may refuse to cancel a task that has just ended.
             if error.code != INVALID_PARAMS:
@@ -77,7 +76,7 @@ async def cancel(server: McpServer, attempt: Attempt, task: RunningTask, parent:
         state = await state_of(opened, task)
         if state.status == "cancelled":
             return Outcome(kind="failed", text=INTERRUPTED.format(server=server.name), again=False)
-        outcome = await outcome_of(opened, server, attempt, task, state, Questions(None))
+        outcome = await outcome_of(opened, server, task, state, Questions(None))
         unknown = Outcome(kind="lost", text=NOT_STOPPED.format(server=server.name), again=False)
         return unknown if outcome.kind in ("working", "asked") else outcome
 
@@ -136,7 +135,7 @@ def ended(error: MCPError) -> bool:
 
 async def state_of(opened: Connection, task: RunningTask) -> TaskState:
     """Ask how a task stands. Raises UnreadableTask for an answer about another task."""
-    state = await ask(opened, GetTask(params=TaskParams(task_id=task.task_id)), TaskState)
+    state = await ask(opened, "tasks/get", task, TaskState)
     if state.task_id != task.task_id:
         raise UnreadableTask
     return state
@@ -146,14 +145,15 @@ class UnreadableTask(Exception):
     """The server answered about another task."""
 
 
-async def ask(opened: Connection, request: Any, answer: type[Answer]) -> Answer:
+async def ask(opened: Connection, method: Method, task: RunningTask, answer: type[Answer]) -> Answer:
+    """Send a request that is about a task and says nothing else."""
+    request = TaskRequest(method=method, params=TaskParams(task_id=task.task_id))
     return await opened.session.send_request(request, answer)
 
 
 async def outcome_of(
     opened: Connection,
     server: McpServer,
-    attempt: Attempt,
     task: RunningTask,
     state: TaskState,
     questions: Questions,
@@ -162,29 +162,26 @@ async def outcome_of(
     interval = state.poll_interval_ms if opened.modern else state.poll_interval
     session = opened.http.session if opened.http else ""
     task = task.model_copy(update={"poll_seconds": (interval or 0) / 1000, "session": session})
-    secrets = [*attempt.headers.values(), *opened.secrets]
     match state.status:
         case "working":
             return Outcome(kind="working", text="", task=task)
         case "cancelled":
             return Outcome(kind="failed", text=CANCELLED.format(server=server.name), again=False)
         case "input_required" if opened.modern:
-            return await answer_questions(opened, task, state, questions, secrets)
+            return await answer_questions(opened, task, state, questions)
         case "input_required":
-            return await answer_in_2025(opened, task, questions, secrets)
+            return await answer_in_2025(opened, task, questions)
     if not opened.modern:
-        return await result_in_2025(opened, server, task, questions, secrets)
+        return await result_in_2025(opened, server, task, questions)
     if state.status == "failed" and state.error is not None:
-        return failure(MCPError.from_error_data(state.error), server, secrets, sent=True)
+        return failure(MCPError.from_error_data(state.error), server, opened)
     try:
-        return read_result(CallToolResult.model_validate(state.result, by_name=False), Questions(None), secrets)
+        return read_result(CallToolResult.model_validate(state.result, by_name=False), Questions(None), opened.secrets)
     except ValidationError:
         return Outcome(kind="lost", text=NO_RESULT.format(server=server.name), again=False)
 
 
-async def answer_questions(
-    opened: Connection, task: RunningTask, state: TaskState, questions: Questions, secrets: list[str]
-) -> Outcome:
+async def answer_questions(opened: Connection, task: RunningTask, state: TaskState, questions: Questions) -> Outcome:
     """Give a task the customer's answers, if they were asked; otherwise return its questions. The task waits."""
     wanted = {key: each for key, each in (state.input_requests or {}).items() if key not in task.answered}
     replies = {key: await reply_to(opened.session, key, each) for key, each in wanted.items()}
@@ -192,16 +189,16 @@ async def answer_questions(
         kept = task if questions.asked else None
         if kept is None:
             # What it asks can never be answered, so it would wait in vain.
-            await ask(opened, CancelTask(params=TaskParams(task_id=task.task_id)), Result)
-        return Outcome(kind="asked", text=asked_text(questions, secrets), again=False, others=True, task=kept)
+            await ask(opened, "tasks/cancel", task, Result)
+        return Outcome(kind="asked", text=asked_text(questions), again=False, others=True, task=kept)
     if replies:
         parameters = UpdateParams(task_id=task.task_id, input_responses=dict(replies))
-        await ask(opened, UpdateTask(params=parameters), EmptyResult)
+        await opened.session.send_request(UpdateTask(params=parameters), EmptyResult)
     answered = (*task.answered, *wanted)
     return Outcome(kind="working", text="", task=task.model_copy(update={"answered": answered}))
 
 
-async def answer_in_2025(opened: Connection, task: RunningTask, questions: Questions, secrets: list[str]) -> Outcome:
+async def answer_in_2025(opened: Connection, task: RunningTask, questions: Questions) -> Outcome:
     """Give a task of 2025 the customer's answers. It asks over the request for its result, which stays open.
 
     Such a task cannot wait for days: its server asks over a connection. Without answers, it is cancelled, and the call
@@ -219,8 +216,8 @@ async def answer_in_2025(opened: Connection, task: RunningTask, questions: Quest
         group.cancel_scope.cancel()
     if not questions.asked:
         return Outcome(kind="working", text="", task=task)
-    await ask(opened, CancelTask(params=TaskParams(task_id=task.task_id)), Result)
-    return Outcome(kind="asked", text=asked_text(questions, secrets), again=False, others=True)
+    await ask(opened, "tasks/cancel", task, Result)
+    return Outcome(kind="asked", text=asked_text(questions), again=False, others=True)
 
 
 ANSWER_PAUSE_SECONDS = 0.1
@@ -228,15 +225,13 @@ ANSWER_PAUSE_SECONDS = 0.1
 
 
 async def wait_for_result(opened: Connection, task: RunningTask) -> None:
-    await ask(opened, TaskResultIn2025(params=TaskParams(task_id=task.task_id)), CallToolResult)
+    await ask(opened, "tasks/result", task, CallToolResult)
 
 
-async def result_in_2025(
-    opened: Connection, server: McpServer, task: RunningTask, questions: Questions, secrets: list[str]
-) -> Outcome:
+async def result_in_2025(opened: Connection, server: McpServer, task: RunningTask, questions: Questions) -> Outcome:
     """Return the result of a task of 2025 that has ended."""
     try:
-        result = await ask(opened, TaskResultIn2025(params=TaskParams(task_id=task.task_id)), CallToolResult)
+        result = await ask(opened, "tasks/result", task, CallToolResult)
     except ValidationError:
         return Outcome(kind="lost", text=NO_RESULT.format(server=server.name), again=False)
-    return read_result(result, questions, secrets)
+    return read_result(result, questions, opened.secrets)

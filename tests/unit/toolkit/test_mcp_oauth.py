@@ -1,21 +1,41 @@
 """Tokens for MCP servers by client credentials: where the secret goes, and how long a token is used."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from aiohttp import BasicAuth, web
+from mcp.client.session import ClientRequestContext
+from mcp_types import INVALID_PARAMS, URL_ELICITATION_REQUIRED, ElicitRequestURLParams
 
 from switchboard import ClientCredentials, McpServer
 from switchboard.local.process import free_ports
 from switchboard.toolkit.mcp.client import call_once, discover
+from switchboard.toolkit.mcp.connection import BoundedTransport, options_of
+from switchboard.toolkit.mcp.elicitation import Questions
 from switchboard.toolkit.mcp.oauth import Authorizer
 from switchboard.toolkit.mcp.outcomes import Attempt
+from switchboard.toolkit.mcp.results import CREDENTIAL, NAME_KEPT_CHARS, RESULT_KEPT_CHARS
 
 SECRET = "sesame-4711"
-TOOL = {"name": "whoami", "inputSchema": {"type": "object", "properties": {}}}
+SESAME = "sesame"
+"""How the secret and all tokens begin. So a part of one is found, too."""
+
+NO_ARGUMENTS = {"type": "object", "properties": {}}
+NO_CONTEXT: Any = ClientRequestContext(session=None, request_id="1")  # type: ignore[arg-type]
+
+Says = Callable[[str], dict[str, Any]]
+"""What is said about the header that was sent, in a message of JSON-RPC."""
+
+
+def text(sent: str) -> dict[str, Any]:
+    return {"result": {"content": [{"type": "text", "text": f"You sent {sent}."}]}}
+
+
+def tool(sent: str) -> dict[str, Any]:
+    return {"name": "whoami", "inputSchema": NO_ARGUMENTS}
 
 
 @dataclass
@@ -29,6 +49,8 @@ class Site:
     secrets: list[str] = field(default_factory=list)
     valid: str = ""
     calls: int = 0
+    says: Says = text
+    lists: Says = tool
 
     def metadata(self, request: web.Request) -> web.Response:
         if "protected" in request.path:
@@ -38,7 +60,7 @@ class Site:
 
     def token(self, request: web.Request) -> web.Response:
         self.secrets.append(BasicAuth.decode(request.headers["authorization"]).password)
-        self.valid = f"token-{len(self.secrets)}"
+        self.valid = f"{SESAME}-{len(self.secrets)}-of-the-site"
         return web.json_response({"access_token": self.valid, "token_type": "Bearer"})
 
     async def mcp(self, request: web.Request) -> web.Response:
@@ -56,10 +78,10 @@ class Site:
                 server = {"capabilities": {"tools": {}}, "serverInfo": {"name": "site", "version": "0"}}
                 return {"result": {"protocolVersion": "2025-11-25", **server}}
             case "tools/list":
-                return {"result": {"tools": [TOOL]}}
+                return {"result": {"tools": [self.lists(sent)]}}
             case "tools/call":
                 self.calls += 1
-                return {"result": {"content": [{"type": "text", "text": f"You sent {sent}."}]}}
+                return self.says(sent)
         return {"error": {"code": -32601, "message": "no such method"}}
 
 
@@ -106,6 +128,66 @@ async def test_token_is_used_until_it_is_refused_and_taken_out_of_results() -> N
         attempt = Attempt("whoami", {}, "key", auth=authorizer.auth(f"{site.url}/mcp", None))
         assert (await call_once(server, attempt, lambda listed: "")).kind == "done"
         assert (site.secrets, site.calls) == ([SECRET] * 2, 3)
+
+
+def link(sent: str) -> dict[str, Any]:
+    return {"mode": "url", "elicitationId": "1", "message": sent, "url": f"https://pay.example/{sent}"}
+
+
+def error(code: int, message: str, **data: Any) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "data": data}}
+
+
+SHOWN_CHARS = len("Bearer sesame-")
+"""Of a header that is cut off."""
+
+SAID: dict[str, Says] = {
+    "result": text,
+    "at the end of a long result": lambda sent: text("x" * (RESULT_KEPT_CHARS - 9 - SHOWN_CHARS) + sent),
+    "error of the tool": lambda sent: {"result": {**text(sent)["result"], "isError": True}},
+    "structured result": lambda sent: {"result": {"content": [], "structuredContent": {sent: [sent]}}},
+    "long name": lambda sent: {
+        "result": {
+            "content": [{"type": "resource_link", "name": "x" * (NAME_KEPT_CHARS - SHOWN_CHARS) + sent, "uri": "x://y"}]
+        }
+    },
+    "long error": lambda sent: error(INVALID_PARAMS, "x" * (NAME_KEPT_CHARS - SHOWN_CHARS) + sent),
+    "link to open": lambda sent: error(URL_ELICITATION_REQUIRED, "open it", elicitations=[link(sent)]),
+}
+
+
+@pytest.mark.parametrize("says", SAID.values(), ids=SAID)
+async def test_server_repeats_a_token_in_vain(says: Says) -> None:
+    async with opened() as site:
+        site.says = says
+        server = declared(site, site.url)
+        attempt = Attempt("whoami", {}, "key", auth=Authorizer(server).auth(f"{site.url}/mcp", None))
+        outcome = await call_once(server, attempt, lambda listed: "")
+        assert outcome.kind in ("done", "failed", "asked")
+        assert (CREDENTIAL[:9] in outcome.text, SESAME in outcome.model_dump_json()) == (True, False), outcome
+
+
+async def test_description_and_schema_are_listed_without_a_token() -> None:
+    async with opened() as site:
+        site.lists = lambda sent: {
+            **tool(sent),
+            "description": f"For {sent}",
+            "inputSchema": {**NO_ARGUMENTS, "title": sent},
+        }
+        server = declared(site, site.url)
+        catalog = await discover(server, {}, Authorizer(server).auth(f"{site.url}/mcp", None))
+        (found,) = catalog.tools
+        assert (found.description, SESAME in catalog.model_dump_json()) == (f"For {CREDENTIAL}", False)
+
+
+async def test_question_is_asked_without_a_token() -> None:
+    questions = Questions(None)
+    http = BoundedTransport([f"Bearer {SESAME}-1"])
+    reply = options_of(questions, http)["elicitation_callback"]
+    await reply(NO_CONTEXT, ElicitRequestURLParams(message=f"{SESAME}-1", url=f"https://pay.example/{SESAME}-1"))
+    assert questions.asked == [
+        f"to open the link https://pay.example/{CREDENTIAL} ({CREDENTIAL}); then: link_opened = true"
+    ]
 
 
 async def test_secret_is_sent_to_no_other_authorization_server() -> None:
