@@ -7,9 +7,9 @@ from switchboard.foreign_tools import CHANGED
 from switchboard.session.state import OUTCOME_UNKNOWN
 from switchboard.testing import JSON, calls, says, scene
 from switchboard.toolkit.mcp.durable import INTERRUPTED
+from tests.kills import restart
 from tests.laboratory import told_exactly
 from tests.mcp.conftest import DONE, McpMesh
-from tests.mcp.test_kills import restart
 
 
 async def test_tool_that_changed_since_the_question_is_refused(mcp: McpMesh) -> None:

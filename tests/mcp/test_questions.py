@@ -3,8 +3,8 @@
 import json
 
 from switchboard.words import BEGIN
+from tests.kills import restart
 from tests.mcp.conftest import McpMesh
-from tests.mcp.test_kills import restart
 
 
 async def test_question_is_answered_after_restarts(mcp: McpMesh) -> None:
