@@ -197,16 +197,52 @@ REPEAT_SECONDS = 0.2
 
 ATTEMPTS_MAX = 300
 
-TOO_MANY_REQUESTS, SERVER_ERROR = 429, 500
+NOT_FOUND, TOO_MANY_REQUESTS, SERVER_ERROR = 404, 429, 500
+
+
+def is_refused_for_now(answer: Answer) -> bool:
+    """Whether a request to Restate or to the gateway has to be repeated.
+
+    A Restate that has just started knows no service for a moment.
+    """
+    knows_no_service = answer.status == NOT_FOUND and answer.body.get("source") == "ingress"
+    return knows_no_service or answer.status == TOO_MANY_REQUESTS or answer.status >= SERVER_ERROR
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A request with its idempotency key and its answer. Times are those of the event loop, in seconds."""
+
+    path: str
+    key: str
+    body: JSON
+    began: float
+    ended: float
+    answer: Answer
+
+    @property
+    def turn(self) -> int | None:
+        """The turn of a message that was accepted."""
+        return self.answer.body["turn"] if self.answer.status < BAD_REQUEST and self.path in MESSAGES else None
+
+
+BAD_REQUEST = 400
+
+MESSAGES = ("messages", "confirm")
+"""The paths of requests that are a turn of the session."""
 
 
 @dataclass
 class PatientCustomer:
-    """A customer at the gateway who repeats each request with its idempotency key until it is answered."""
+    """A customer at the gateway who repeats each request with its idempotency key until it is answered.
+
+    `posted` are the requests that changed something, in the order of their answers.
+    """
 
     visitor: Visitor
     draw: random.Random
     count: Callable[[str], None]
+    posted: list[Posted] = field(default_factory=list)
 
     async def says(self, text: str, **more: Any) -> Answer:
         return await self.posts("messages", text=text, **more)
@@ -221,8 +257,18 @@ class PatientCustomer:
         return await self._until_answered("GET", handler, params=query)
 
     async def posts(self, path: str, **body: Any) -> Answer:
-        key = {"idempotency-key": uuid4().hex}
-        return await self._until_answered("POST", path, key, json=body or None)
+        loop, key = asyncio.get_running_loop(), uuid4().hex
+        began = loop.time()
+        answer = await self._post(path, key, body)
+        self.posted.append(Posted(path, key, body, began, loop.time(), answer))
+        return answer
+
+    async def repeats(self, posted: Posted) -> Answer:
+        """Send a request again that was answered."""
+        return await self._post(posted.path, posted.key, posted.body)
+
+    async def _post(self, path: str, key: str, body: JSON) -> Answer:
+        return await self._until_answered("POST", path, {"idempotency-key": key}, json=body or None)
 
     async def _until_answered(self, method: str, path: str, headers: JSON | None = None, **more: Any) -> Answer:
         last: object = None
@@ -236,8 +282,9 @@ class PatientCustomer:
             except (aiohttp.ClientError, TimeoutError) as error:
                 last = error
             else:
-                if answer.status < SERVER_ERROR and answer.status != TOO_MANY_REQUESTS:
-                    return Answer(answer.status, answer.body)
+                found = Answer(answer.status, answer.body)
+                if not is_refused_for_now(found):
+                    return found
                 last = answer
             await asyncio.sleep(REPEAT_SECONDS)
         raise AssertionError(f"{method} {path} was not answered; last: {last!r}")

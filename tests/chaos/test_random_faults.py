@@ -18,7 +18,8 @@ from switchboard.client import AsyncClient
 from switchboard.session.staffed import STAFF_WILL_ANSWER
 from switchboard.session.turn_events import events_of_record
 from switchboard.testing import Answer, says, scene
-from tests.chaos.random_faults import ATTEMPTS_MAX, REPEAT_SECONDS, SERVER_ERROR, Faults, PatientCustomer
+from tests.chaos.random_faults import ATTEMPTS_MAX, REPEAT_SECONDS, Faults, PatientCustomer, is_refused_for_now
+from tests.chaos.sessions import check_model_calls, check_repeats, check_turns
 from tests.chaos.trials import (
     DONE,
     UNSAID,
@@ -180,7 +181,7 @@ class Run:
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 last = error
             else:
-                if answer.status < SERVER_ERROR:
+                if not is_refused_for_now(answer):
                     return answer
                 last = answer
             await asyncio.sleep(REPEAT_SECONDS)
@@ -204,15 +205,21 @@ class Run:
             await customer.says(STOP, interrupt=True)
 
     async def check_sessions(self) -> None:
-        """Check that every session still answers."""
+        """Check that every session still answers, and what tests/chaos/sessions.py checks in each."""
         places = asyncio.Semaphore(CUSTOMERS)
 
-        async def answers(customer: PatientCustomer) -> bool:
+        async def check_one(customer: PatientCustomer) -> None:
             async with places:
-                return (await customer.says(ARE_YOU_THERE)).text == HERE
+                assert (await customer.says(ARE_YOU_THERE)).text == HERE
+                await check_turns(customer)
+                self.count["requests sent again at the end"] += await check_repeats(customer)
+                asked = await self.crowd.laboratory.model.requests(customer.visitor.session)
+                self.count["model calls"] += len(asked)
+                check_model_calls(asked)
 
-        answered = await asyncio.gather(*(answers(customer) for _, customer in self.made))
-        assert all(answered), answered.count(False)
+        async with asyncio.TaskGroup() as checks:
+            for _, customer in self.made:
+                checks.create_task(check_one(customer))
 
 
 async def check_viewer(watcher: Watcher, visitor: Visitor) -> None:
@@ -226,10 +233,14 @@ async def check_viewer(watcher: Watcher, visitor: Visitor) -> None:
     assert [event.id for event in watcher.seen] == expected
 
 
+Report = dict[str, Counter[str]]
+"""What a run counted: of its `faults` and of its `customers`."""
+
+
 async def run_faults(
-    crowd: Crowd, gateway: Gateway, lines: dict[str, Line], faults: int, seed: str
-) -> dict[str, dict[str, int]]:
-    """Let customers work during so many faults, and check the invariants. Returns what was counted."""
+    crowd: Crowd, gateway: Gateway, lines: dict[str, Line], faults: int, seed: str, report: Report
+) -> None:
+    """Let customers work during so many faults, and check the invariants. `report` is also filled if one is broken."""
     draw = random.Random(seed)
     trials = [crowd.trials(draw.choice(ROWS), 1)[0] for _ in range(TRIALS)]
     here = [scene(text, says(HERE)) for text in (STOP, ARE_YOU_THERE)]
@@ -239,6 +250,7 @@ async def run_faults(
     processes["restate"] = crowd.laboratory.mesh.restate
     chaos = Faults(processes, lines, crowd.laboratory.model, seed)
     run = Run(crowd, gateway, INTERRUPTED_SHARE, seed)
+    report |= {"faults": chaos.struck, "customers": run.count}
     async with run.viewers:
         async with asyncio.TaskGroup() as running:
             for number in range(CUSTOMERS):
@@ -254,14 +266,14 @@ async def run_faults(
         await run.check_sessions()
         for watcher, visitor in run.watched:
             await check_viewer(watcher, visitor)
-    return {"faults": dict(chaos.struck), "customers": dict(run.count)}
 
 
 async def test_nothing_is_lost_doubled_or_told_wrongly_under_random_faults(
     crowd: Crowd, gateway: Gateway, lines: dict[str, Line]
 ) -> None:
-    counted = await run_faults(crowd, gateway, lines, FAULTS, "a normal run")
-    assert counted["customers"]["confirmations"] > 0
+    report: Report = {}
+    await run_faults(crowd, gateway, lines, FAULTS, "a normal run", report)
+    assert report["customers"]["confirmations"] > 0
 
 
 @pytest.mark.slow
@@ -273,5 +285,10 @@ async def test_nothing_is_lost_doubled_or_told_wrongly_under_many_random_faults(
     number: int,
     record_testsuite_property: Callable[[str, object], None],
 ) -> None:
-    counted = await run_faults(crowd, gateway, lines, MANY_FAULTS, f"{SEED}, run {number}")
-    record_testsuite_property(f"random faults, run {number}", counted)
+    report: Report = {}
+    try:
+        await run_faults(crowd, gateway, lines, MANY_FAULTS, f"{SEED}, run {number}", report)
+    finally:
+        counted = {what: dict(counts) for what, counts in report.items()}
+        mesh = "always replaying" if crowd.laboratory.replays else "as it is"
+        record_testsuite_property(f"random faults, run {number}, {mesh}", counted)
