@@ -30,8 +30,8 @@ async def check_turns(customer: PatientCustomer) -> None:
 
 
 def is_of_customer(record: TurnRecord) -> bool:
-    """Whether the turn is a customer's message, and not an act of staff."""
-    return not record.act and not record.by
+    """Whether the turn is a customer's message, and not an act of staff or news of the mesh."""
+    return any(isinstance(one, UserText) for one in record.messages)
 
 
 async def check_repeats(customer: PatientCustomer) -> int:

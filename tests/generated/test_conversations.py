@@ -22,8 +22,11 @@ from tests.generated.script import Asks, Call, Conversation, Kills, Yes
 from tests.generated.stage import Stage
 from tests.laboratory import SOON, open_laboratory
 
-IN_MEMORY, ON_A_MESH, WITH_KILLS = 40, 10, 2
-"""Conversations of a normal run: in memory, on a real mesh, and on it while processes are killed."""
+IN_MEMORY = int(os.environ.get("CONVERSATIONS", "40"))
+"""Conversations in memory of a normal run. The workflow of pull requests plays 200."""
+
+ON_A_MESH, WITH_KILLS = 10, 2
+"""Conversations of a normal run on a real mesh, and on it while processes are killed."""
 
 PARTS = 4
 """Messages and stories of a conversation of a normal run, at most. In memory they may be as long as in long runs."""
