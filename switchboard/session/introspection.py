@@ -30,6 +30,9 @@ TIME = "SELECT id, created_at FROM sys_invocation WHERE id = '{id}'"
 
 KEY = "SELECT idempotency_key FROM sys_invocation WHERE id = '{id}'"
 
+NOT_THERE_YET = "Restate's tables do not have the invocation yet"
+"""Just after a start of Restate, the rows of a partition can be missing without an error."""
+
 LOOKUP_FAILURES = (aiohttp.ClientError, TimeoutError, ValidationError)
 
 
@@ -129,16 +132,18 @@ class Introspection:
         ended = times[first].completed_at
         return ended is not None and ended <= times[second].created_at
 
-    async def accepted_at(self, invocation_id: str) -> datetime | None:
-        """Return when Restate accepted an invocation. Raises one of LOOKUP_FAILURES."""
+    async def accepted_at(self, invocation_id: str) -> datetime:
+        """Return when Restate accepted an invocation. Raises one of LOOKUP_FAILURES, also for an unknown id."""
         rows = _TimesRows.model_validate_json(await self.query(TIME.format(id=invocation_id))).rows
-        return rows[0].created_at if rows else None
+        if not rows:
+            raise TimeoutError(NOT_THERE_YET)
+        return rows[0].created_at
 
     async def idempotency_key(self, invocation_id: str) -> str | None:
         """Return the key of a request; None without one. Raises one of LOOKUP_FAILURES, also for an unknown id."""
         rows = _KeyRows.model_validate_json(await self.query(KEY.format(id=invocation_id))).rows
         if not rows:
-            raise TimeoutError("Restate's tables do not have the invocation yet")
+            raise TimeoutError(NOT_THERE_YET)
         return rows[0].idempotency_key
 
     async def query(self, sql: str, attempt_timeout: timedelta = ATTEMPT_TIMEOUT) -> bytes:

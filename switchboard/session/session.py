@@ -8,6 +8,7 @@ from functools import partial
 import restate
 
 from switchboard.messages import Notice
+from switchboard.retry import RetryPolicy, retry
 from switchboard.runtime.invocations import NOTHING_RETAINED, RETRIES, refuse_bad_input
 from switchboard.runtime.speaker_check import signed_requests
 from switchboard.session.contract import (
@@ -31,7 +32,7 @@ from switchboard.session.contract import (
 from switchboard.session.conversation import Conversation
 from switchboard.session.directory import Directory
 from switchboard.session.expiry import EXPIRE, ExpiryCheck, check_expiry
-from switchboard.session.introspection import LOOKUP_FAILURES, Introspection
+from switchboard.session.introspection import LOOKUP_FAILURES, LOOKUP_TIMEOUT, Introspection
 from switchboard.session.metrics import count_summary, label_session
 from switchboard.session.queries import SessionQueries
 from switchboard.session.ratings import add_ratings
@@ -71,6 +72,9 @@ request only under the idempotency key that it was signed for."""
 
 KEY_TIMEOUT = timedelta(milliseconds=1500)
 """How long a stop waits for the lookup of its idempotency key."""
+
+LOOKS = RetryPolicy(timedelta(milliseconds=250), attempts_max=20)
+"""Lookups of when a request was accepted."""
 
 
 def session_object(
@@ -261,10 +265,12 @@ async def sent_under(introspection: Introspection, invocation_id: str, key: str)
 
 
 async def accepted_at(introspection: Introspection, invocation_id: str) -> datetime:
-    """Return when Restate accepted this request. Raises 503 if Restate's tables cannot be read."""
+    """Return when Restate accepted this request. Raises 503 if Restate's tables cannot be read for LOOKUP_TIMEOUT.
+
+    A message that waited while Restate was away is read just after its start, when the tables may be incomplete.
+    """
     try:
-        found = await introspection.accepted_at(invocation_id)
+        return await retry(lambda: introspection.accepted_at(invocation_id), LOOKS, LOOKUP_FAILURES, LOOKUP_TIMEOUT)
     except LOOKUP_FAILURES as error:
         logger.warning("cannot check when a signed request was sent: %s", private(error))
         raise restate.TerminalError(NO_AGENTS, status_code=503) from error
-    return found or datetime.now(UTC)

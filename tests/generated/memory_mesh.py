@@ -88,7 +88,7 @@ class MemoryIntrospection(Introspection):
         asked, answered = (self.restate.invocations[one] for one in (first, second))
         return asked.completed_at is not None and asked.completed_at <= answered.created_at
 
-    async def accepted_at(self, invocation_id: str) -> datetime | None:
+    async def accepted_at(self, invocation_id: str) -> datetime:
         assert self.restate is not None
         return self.restate.invocations[invocation_id].created_at
 
