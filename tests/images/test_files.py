@@ -13,6 +13,7 @@ from scripts.image_tree import services
 from switchboard.version import VERSION
 from tests.images.build import REPLACED_STAGES, UV, Builder, CannotBuild
 from tests.images.dockerfile import Ignore, read_dockerfile
+from tests.images.samples import BUILT
 from tests.parts import PROJECT
 
 MODULES = services(PROJECT)
@@ -31,9 +32,14 @@ def own_pins(name: str) -> Path:
     return PROJECT / f"requirements/{name}.txt"
 
 
+def test_image_has_the_files_of_the_stage_that_collects_them(builder: Builder) -> None:
+    """So tests of that stage's files need no whole image, whose packages take longest."""
+    assert builder.build("service", "triage").files("/app") == builder.build("files", "triage").files("/app")
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_image_has_its_service_and_the_framework_but_no_other_service(builder: Builder, service: str) -> None:
-    files = sources(builder.build("service", service).files())
+    files = sources(builder.build("files", service).files())
     folder = MODULES[service].replace(".", "/")
     own = {path for path in files if path.startswith(f"{folder}/")}
     assert f"{folder}/__main__.py" in own
@@ -47,17 +53,17 @@ def test_image_has_its_service_and_the_framework_but_no_other_service(builder: B
 
 @pytest.mark.parametrize("agent", AGENTS)
 def test_agent_image_has_contracts_facts_and_rules_but_no_handlers(builder: Builder, agent: str) -> None:
-    of_tools = {path for path in builder.build("service", agent).files() if path.startswith("services/tools/")}
+    of_tools = {path for path in builder.build("files", agent).files() if path.startswith("services/tools/")}
     allowed = r"services/tools/(\w+/)*(__init__|contract|facts|rules|records|models)\.py|.*/__pycache__/.*\.pyc"
     assert [path for path in of_tools if not re.fullmatch(allowed, path)] == []
     assert not [path for path in of_tools if "handlers" in path or path.endswith(".json")]
 
 
 def test_bank_image_has_the_contracts_of_its_tools(builder: Builder) -> None:
-    assert "services/tools/bank/transfers/contract.py" in builder.build("service", "bank").files()
+    assert "services/tools/bank/transfers/contract.py" in builder.build("files", "bank").files()
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", BUILT)
 def test_image_has_no_tests_and_no_development_tools(builder: Builder, service: str) -> None:
     image = builder.build("service", service)
     everything = image.files("/")
@@ -70,7 +76,7 @@ def test_image_has_no_tests_and_no_development_tools(builder: Builder, service: 
     assert not [path for path in everything if re.search(r"site-packages/(pip|setuptools|pytest|typer|rich)/", path)]
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", BUILT)
 def test_no_file_in_an_image_changes_the_user(builder: Builder, service: str) -> None:
     """The Dockerfile removes setuid and setgid from the base image. Packages and sources are copied after that."""
     image = builder.build("service", service)
@@ -79,7 +85,7 @@ def test_no_file_in_an_image_changes_the_user(builder: Builder, service: str) ->
     assert [path for path, mode in modes.items() if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID)] == []
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", BUILT)
 def test_every_module_in_an_image_is_compiled(builder: Builder, service: str) -> None:
     image = builder.build("service", service)
     for folder in ("/app", "/opt/venv/lib"):
@@ -90,7 +96,7 @@ def test_every_module_in_an_image_is_compiled(builder: Builder, service: str) ->
         assert len(missing) <= (0 if folder == "/app" else 5), missing
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", BUILT)
 def test_image_has_exactly_the_pinned_packages(builder: Builder, service: str) -> None:
     own = own_pins(service)
     file = own if own.exists() else PROJECT / "requirements/services.txt"
@@ -153,7 +159,7 @@ def test_build_context_has_only_sources_and_pins() -> None:
     assert CACHED not in reaching
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", BUILT)
 def test_image_has_labels_and_an_unprivileged_user(builder: Builder, service: str) -> None:
     image = builder.build("service", service)
     assert image.user == "10001:10001"

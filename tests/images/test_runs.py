@@ -17,7 +17,6 @@ import aiohttp
 import psutil
 import pytest
 
-from scripts.image_tree import services
 from services.project import reference
 from switchboard.local.gateway import GatewayPorts, secret_of
 from switchboard.local.mesh import Addresses, Mesh
@@ -25,7 +24,8 @@ from switchboard.local.process import Process, die_with_parent, free_ports, wait
 from switchboard.local.restate_server import find_binary
 from tests.gateway.front import Visitor
 from tests.images.build import Builder, Image
-from tests.parts import PROJECT, need
+from tests.images.samples import BUILT, OWN, SHARED
+from tests.parts import PROJECT, at_night, need
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="images contain files for Linux")
 
@@ -60,7 +60,7 @@ def healthy(image: Image, port: int) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("service", services(PROJECT))
+@pytest.mark.parametrize("service", BUILT)
 async def test_service_starts_from_its_image_and_stops_on_sigterm(
     builder: Builder, standalone_environment: dict[str, str], service: str, tmp_path: Path
 ) -> None:
@@ -77,7 +77,7 @@ async def test_service_starts_from_its_image_and_stops_on_sigterm(
 
 
 def test_service_cannot_write_to_its_files(builder: Builder) -> None:
-    image = builder.build("service", "bank")
+    image = builder.build("service", SHARED)
     image.protect()
     command = image.command({}, "/bin/sh", "-c", "echo > /app/written")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -86,14 +86,19 @@ def test_service_cannot_write_to_its_files(builder: Builder) -> None:
     assert not image.at("/app/written").exists()
 
 
-async def test_conversation_works_with_all_images(builder: Builder, tmp_path: Path) -> None:
+ALL = frozenset({*reference().definition.services, "gateway"})
+
+
+@pytest.mark.parametrize("images", [frozenset({SHARED, OWN}), *at_night(ALL)], ids=["some", "all"])
+async def test_conversation_works_with_images(builder: Builder, tmp_path: Path, images: frozenset[str]) -> None:
     need("restate-server", find_binary("restate-server"), "`make setup` gets it through npm")
     ports = GatewayPorts(*free_ports(2))
     mesh = Mesh(reference(), tmp_path, Addresses.free(reference().definition), gateway=ports)
     assert mesh.gateway is not None
     processes = {**mesh.services, "gateway": mesh.gateway}
-    for name, process in processes.items():
-        image = builder.build("service", name)
+    assert images <= processes.keys()
+    for name in images:
+        process, image = processes[name], builder.build("service", name)
         image.protect()
         process.command = image.command(process.environment)
     async with mesh, aiohttp.ClientSession() as http:
@@ -102,17 +107,17 @@ async def test_conversation_works_with_all_images(builder: Builder, tmp_path: Pa
         assert (balance.body["agent"], "2,431.80 EUR" in balance.text) == ("Bank", True), balance
         invoice = await customer.says("can you send me an invoice for booking AB4568?")
         assert (invoice.body["agent"], "INV-AB4568" in invoice.text) == ("Airline", True), invoice
-        folders = {Path(psutil.Process(process.pid).cwd()) for process in processes.values()}
-        assert folders == {builder.build("service", name).at("/app") for name in processes}
+        folders = {Path(psutil.Process(processes[name].pid).cwd()) for name in images}
+        assert folders == {builder.build("service", name).at("/app") for name in images}
 
 
 async def test_dev_image_restarts_when_a_file_changes(
     builder: Builder, standalone_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    image = builder.build("dev", "bank")
+    image = builder.build("dev", SHARED)
     async with running(image, standalone_environment, tmp_path / "log") as process:
         first = children(process.pid)
-        agent = image.at("/app/services/bank/agent.py")
+        agent = image.at(f"/app/services/{SHARED}/agent.py")
         agent.write_text(agent.read_text() + "\nprint('changed')\n")
 
         async def restarted() -> bool:
@@ -143,7 +148,7 @@ async def test_processes_of_an_image_end_with_their_starter(
     builder: Builder, standalone_environment: dict[str, str], tmp_path: Path, target: str
 ) -> None:
     process = entrypoint_process(
-        builder.build(target, "bank"), standalone_environment, free_ports(1)[0], tmp_path / "log"
+        builder.build(target, SHARED), standalone_environment, free_ports(1)[0], tmp_path / "log"
     )
     starter = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", STARTER, json.dumps([process.command, process.port, str(process.log)])),
@@ -184,7 +189,7 @@ def children(pid: int) -> list[int]:
 
 def test_dev_image_owns_the_files_that_live_updates_write(builder: Builder) -> None:
     stage = builder.file.stages["dev"]
-    user = builder.build("dev", "bank").user
+    user = builder.build("dev", SHARED).user
     ours = [copy for copy in stage.all("COPY") if "from" not in copy.flags]
     assert [copy.flags.get("chown") for copy in ours] == [user] * 3
-    assert shutil.which("watchfiles", path=str(builder.build("dev", "bank").at("/opt/venv/bin")))
+    assert shutil.which("watchfiles", path=str(builder.build("dev", SHARED).at("/opt/venv/bin")))
