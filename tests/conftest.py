@@ -1,10 +1,11 @@
 """The meshes that the tests on real parts share, which tests are kept together when several processes run them, and
 which tests are left to nightly runs."""
 
+import gc
 import resource
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import hypothesis
@@ -84,12 +85,17 @@ REPLAYING = "always replaying"
 ONCE = {"observed as it is", "as it is"}
 """Each test on these meshes is also a test on the mesh that is always replaying."""
 
+ON_ONE_KIND = {"observed as it is": True, **dict.fromkeys(OWN_MESHES, False)}
+"""Groups of few tests, all of which run on one of the two meshes, so that only one is started. Whether it replays: then
+a span or a count that is made twice is found. The console's pages are the same on both.
+"""
+
 
 def left_to_nightly(nodeids: Iterable[str]) -> set[str]:
     """Return one of the two runs of each test that runs on both kinds of meshes.
 
-    A test's rows take turns: one runs as it is, the next one always replaying. Which kind its first row gets depends on
-    its name. So a change of one test does not move the others.
+    A test's rows take turns, but for those of ON_ONE_KIND: one runs as it is, the next one always replaying. Which kind
+    its first row gets depends on its name. So a change of one test does not move the others.
     """
     left, rows = set[str](), Counter[str]()
     for nodeid in nodeids:
@@ -97,10 +103,28 @@ def left_to_nightly(nodeids: Iterable[str]) -> set[str]:
         if mesh not in ONCE:
             continue
         test = nodeid.partition("[")[0]
-        replays = (zlib.crc32(test.encode()) + rows[test]) % 2 == 1
+        taking_turns = (zlib.crc32(test.encode()) + rows[test]) % 2 == 1
+        replays = ON_ONE_KIND.get(group_of(nodeid), taking_turns)
         rows[test] += 1
         left.add(nodeid if replays else nodeid.replace(mesh, mesh.replace("as it is", REPLAYING)))
     return left
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave the modules and tests out of garbage collections: nearly all of them stay until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def chosen_for_nightly(item: pytest.Item) -> bool:
+    """Whether a mark `at_night` of the test chooses this row. Its function gets the row's parameters by name."""
+    rows = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return any(mark.args[0](**rows) for mark in item.iter_markers("at_night"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -108,7 +132,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark tests before pytest deselects by markers, and sort them after it has sorted them by their fixtures."""
     left = left_to_nightly([item.nodeid for item in items])
     for item in items:
-        if item.nodeid in left:
+        if item.nodeid in left or chosen_for_nightly(item):
             item.add_marker(pytest.mark.slow)
     yield
     items.sort(key=lambda item: position_of(item.nodeid))

@@ -46,6 +46,19 @@ def test_each_row_of_a_test_runs_on_one_of_its_two_meshes_and_rows_take_turns() 
     assert chosen in ([True, False, True, False], [False, True, False, True])
 
 
+@pytest.mark.parametrize(
+    ("test", "left"),
+    [
+        ("tests/console/test_staff.py::test_a[{}]", "always replaying"),
+        ("tests/chaos/test_interrupts.py::test_b[{}-row]", "always replaying"),
+        ("tests/traces/test_traces.py::test_c[observed {}]", "as it is"),
+    ],
+    ids="abc",
+)
+def test_few_tests_on_a_mesh_of_their_own_run_on_one_kind_of_it(test: str, left: str) -> None:
+    assert left_to_nightly([test.format("as it is"), test.format("always replaying")]) == {test.format(left)}
+
+
 def test_other_tests_are_not_left_to_nightly_runs() -> None:
     assert left_to_nightly(["tests/unit/test_a.py::test_a", "tests/unit/test_a.py::test_b[row]"]) == set()
 
