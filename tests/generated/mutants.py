@@ -3,9 +3,11 @@
 They run in memory, where a defect is one replaced function or figure.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -36,8 +38,24 @@ Mutant = Callable[[], Any]
 
 
 def replaced(owner: Any, name: str, make: Callable[[Any], Any]) -> Mutant:
-    """Return a mutant that replaces an attribute by what `make` returns for it."""
-    return lambda: mock.patch.object(owner, name, make(getattr(owner, name)))
+    """Return a mutant that replaces an attribute by what `make` returns for it, also in modules that import it."""
+
+    @contextmanager
+    def put() -> Iterator[None]:
+        usual = getattr(owner, name)
+        changed = make(usual)
+        importing = [found for found in own_modules() if found is not owner and vars(found).get(name) is usual]
+        with ExitStack() as replacements:
+            for place in (owner, *importing):
+                replacements.enter_context(mock.patch.object(place, name, changed))
+            yield
+
+    return put
+
+
+def own_modules() -> list[ModuleType]:
+    """Return the loaded modules of the product."""
+    return [module for name, module in sys.modules.items() if name.startswith(("services.", "switchboard."))]
 
 
 def figure(owner: Any, name: str, value: Any) -> Mutant:
