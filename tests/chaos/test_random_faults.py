@@ -212,7 +212,8 @@ class Run:
             async with places:
                 assert (await customer.says(ARE_YOU_THERE)).text == HERE
                 await check_turns(customer)
-                self.count["requests sent again at the end"] += await check_repeats(customer)
+                sent_again = await check_repeats(customer)
+                self.count["requests sent again at the end"] += sent_again
                 asked = await self.crowd.laboratory.model.requests(customer.visitor.session)
                 self.count["model calls"] += len(asked)
                 check_model_calls(asked)
