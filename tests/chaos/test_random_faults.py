@@ -234,6 +234,9 @@ async def check_viewer(watcher: Watcher, visitor: Visitor) -> None:
     assert [event.id for event in watcher.seen] == expected
 
 
+DRAWN: dict[str, Counter[str]] = {}
+"""The faults that each seed has drawn: they have to be the same on both meshes."""
+
 Report = dict[str, Counter[str]]
 """What a run counted: of its `faults` and of its `customers`."""
 
@@ -258,6 +261,7 @@ async def run_faults(
                 running.create_task(run.customers_work(trials, number))
             await chaos.strike(faults)
             run.over = True
+        assert DRAWN.setdefault(seed, chaos.struck) == chaos.struck
         made = [trial for trial, _ in run.made]
         found = await all_states(crowd.laboratory)
         run.count.update(f"interrupted: {trial.interrupted}, told {trial.told}" for trial in made)
