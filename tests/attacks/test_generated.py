@@ -17,7 +17,7 @@ from switchboard.local.process import die_with_parent
 from tests.attacks.mesh import ANYTHING, SCENES, Attacked
 from tests.gateway.desk import staff_token
 
-SECONDS = int(os.environ.get("GENERATED_REQUESTS_SECONDS") or 12)
+SECONDS = int(os.environ.get("GENERATED_REQUESTS_SECONDS") or 6)
 """How long requests are sent to each API."""
 
 LONG_S = 120
