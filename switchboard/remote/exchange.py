@@ -27,6 +27,7 @@ from a2a.utils.errors import A2AError, InternalError, TaskNotCancelableError
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from pydantic import SecretStr
 
+from switchboard.credentials import credentials_in, without_credentials
 from switchboard.remote.wire import Outgoing, RemoteTask, State
 from switchboard.telemetry import spans
 from switchboard.text import message_text
@@ -191,7 +192,8 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         if "content-encoding" in response.headers:
             await response.aclose()
             raise Unusable("sent a compressed answer, which was not asked for")
-        content = await read_bounded(response)
+        sent = credentials_in(request.headers.get_list("authorization"))
+        content = without_credentials(await read_bounded(response), sent)
         refuse_other_id(await request.aread(), content)
         return httpx.Response(response.status_code, headers=response.headers, content=content)
 

@@ -24,6 +24,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from pydantic import BaseModel, ValidationError
 from restate.exceptions import RetryableError
 
+from switchboard.credentials import credentials_in, without_credentials
 from switchboard.loop.call_report import OUTCOME_UNKNOWN, UNKNOWN
 from switchboard.runtime.serve import Models, Served
 from switchboard.runtime.settings import load
@@ -296,7 +297,8 @@ class HttpApi:
             "server.port": address.port or (443 if address.scheme == "https" else 80),
             "url.template": call.template,
         }
-        headers = await self._headers(call)
+        credentials = await self._credentials()
+        headers = {**self._headers(call), **credentials}
         with spans.child_span(parent, call.name, SpanKind.CLIENT, attributes) as span:
             limit = asyncio.timeout(settings.timeout.total_seconds())
             async with (
@@ -318,18 +320,24 @@ class HttpApi:
                     content += chunk
                     if len(content) > settings.response_max_bytes:
                         raise ResponseTooLong
-                return Response(response.status_code, response.headers, bytes(content))
+                said = bytes(content)
+                if response.status_code >= 400:
+                    # A refusal is shown to the model, and journaled.
+                    said = without_credentials(said, credentials_in(credentials.values()))
+                return Response(response.status_code, response.headers, said)
 
-    async def _headers(self, call: Call) -> dict[str, str]:
+    def _headers(self, call: Call) -> dict[str, str]:
         # Compressed bodies could become much longer than their limit.
         headers = {"accept": "application/json", "accept-encoding": "identity"}
         if call.body is not None:
             headers["content-type"] = "application/json"
         if call.key and not call.once:
             headers["idempotency-key"] = call.key
-        if self.token_variable:
-            headers["authorization"] = f"Bearer {api_secret(self.token_variable)}"
-        return {**headers, **(await self.headers() if self.headers else {})}
+        return headers
+
+    async def _credentials(self) -> dict[str, str]:
+        token = {"authorization": f"Bearer {api_secret(self.token_variable)}"} if self.token_variable else {}
+        return {**token, **(await self.headers() if self.headers else {})}
 
     def _http(self, settings: HttpApiSettings) -> httpx2.AsyncClient:
         if self._client is None:

@@ -10,6 +10,7 @@ from switchboard.local.process import free_ports
 from tests.attacks.mesh import Attacked, ask_victim
 from tests.gateway.front import open_gateway
 from tests.laboratory import SOON, open_laboratory
+from tests.traces.sink import add_span_sink, traced_to
 from tests.unit.gateway.test_identity import AUDIENCE, ISSUER, JWKS
 
 A2A = {"GATEWAY_A2A_URL": "https://agents.example.com"}
@@ -27,19 +28,10 @@ async def attacked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[At
     async def keys(_: web.Request) -> web.Response:
         return web.json_response(JWKS)
 
-    received: list[bytes] = []
-
-    async def spans(request: web.Request) -> web.Response:
-        received.append(await request.read())
-        return web.Response(content_type="application/x-protobuf")
-
     app.router.add_get("/keys", keys)
-    app.router.add_post("/v1/traces", spans)
+    received = add_span_sink(app)
     async with TestServer(app, port=free_ports(1)[0]) as provider:
-        traced = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": str(provider.make_url("")).rstrip("/"),
-            "OTEL_BSP_SCHEDULE_DELAY": "200",
-        }
+        traced = traced_to(str(provider.make_url("")).rstrip("/"))
         environment = {**SOON, **NO_LIMITS, **traced}
         verified = {
             "GATEWAY_JWT_SECRET": "",

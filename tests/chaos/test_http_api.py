@@ -16,6 +16,7 @@ from switchboard.testing import JSON, Answer
 from tests.http_api.api_server import ApiServer, open_api
 from tests.laboratory import Laboratory
 from tests.parts import at_night
+from tests.stored import readable
 
 PATIENCE = RetryPolicy(pause=timedelta(milliseconds=100), attempts_max=600)
 TOKEN = "token-0815-of-the-test"
@@ -96,7 +97,6 @@ async def test_undisturbed_order_is_made_once_and_its_token_is_not_journaled(cal
         f"SELECT id FROM sys_invocation WHERE idempotency_key = '{order_id}' AND target = 'ApiCallers/order'"
     )
     entries = await callers.laboratory.query(f"SELECT raw FROM sys_journal WHERE id = '{rows[0]['id']}'")
-    # Restate writes bytes as hex digits.
-    journal = b"".join(bytes.fromhex(entry["raw"]) for entry in entries if entry.get("raw"))
+    journal = readable(entries)
     assert order_id.encode() in journal
     assert TOKEN.encode() not in journal

@@ -77,6 +77,9 @@ class ApiServer:
                 return web.json_response({"order_id": "busy", "total": "7.00"})
             case "redirect":
                 return web.Response(status=302, headers={"location": f"{self.url}/orders/elsewhere"})
+            case "repeats":
+                said = f"No order for {request.headers['authorization']}."
+                return web.json_response({"error": {"message": said}}, status=404)
             case status if status.isdecimal():
                 return web.json_response({"error": {"message": "No such order."}}, status=int(status))
         return ANSWERS.get(way, web.Response)()

@@ -15,6 +15,7 @@ from opentelemetry.trace import StatusCode
 from restate.exceptions import RetryableError
 
 from switchboard import WireModel
+from switchboard.credentials import CREDENTIAL
 from switchboard.local.process import free_ports
 from switchboard.loop.call_report import OUTCOME_UNKNOWN, UNKNOWN
 from switchboard.loop.fanout import failed_result
@@ -72,6 +73,7 @@ UNKNOWN_END, UNAVAILABLE_END = Ending(UNKNOWN, OUTCOME_UNKNOWN), Ending(UNAVAILA
 LATER, LATER_UNKNOWN = Ending(UNAVAILABLE, 503, later=True), Ending(UNKNOWN, OUTCOME_UNKNOWN, later=True)
 UNREAD = Ending(UNREADABLE, 502)
 NOT_FOUND = Ending("The service behind this tool refused the request (HTTP 404). It says: No such order.", 404)
+REPEATED = Ending(NOT_FOUND.message.replace("No such order", f"No order for {CREDENTIAL}"), 404)
 
 WAYS = {
     # What the API does: how a read, a write with a key and a write without one end.
@@ -85,6 +87,7 @@ WAYS = {
     "wait": (LATER, LATER_UNKNOWN, LATER),
     "wait-long": (UNAVAILABLE_END, UNKNOWN_END, UNAVAILABLE_END),
     "404": (NOT_FOUND, NOT_FOUND, NOT_FOUND),
+    "repeats": (REPEATED, REPEATED, REPEATED),
     "401": (Ending(MISCONFIGURED, 500),) * 3,
 }
 

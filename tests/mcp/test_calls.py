@@ -12,6 +12,7 @@ from switchboard.words import BEGIN, END
 from tests.mcp.conftest import McpMesh
 from tests.mcp.declarations import QUICK, REFUSED, SECRET
 from tests.parts import at_night
+from tests.stored import stored_in_tables, written_below
 
 
 async def test_model_reads_with_the_session_customer_filled_in(mcp: McpMesh) -> None:
@@ -82,14 +83,10 @@ async def test_credentials_are_sent_and_kept_nowhere(mcp: McpMesh) -> None:
     customer = mcp.customer("carol")
     found = await mcp.result(customer, ("whoami", {}))
     assert found["content"] == json.dumps("authorization: [credential]")
-    entries = await mcp.query("SELECT raw FROM sys_journal")
-    # Restate writes bytes as hex digits.
-    journal = b"".join(bytes.fromhex(entry["raw"]) for entry in entries if entry.get("raw"))
-    assert b"authorization: [credential]" in journal
-    assert SECRET.encode() not in journal
-    logs = [path.read_text(errors="replace") for path in (mcp.folder / "mesh" / "logs").iterdir()]
+    stored, logs = await stored_in_tables(mcp), written_below(mcp.folder / "mesh" / "logs")
+    assert b"authorization: [credential]" in stored
     assert logs
-    assert not [log for log in logs if SECRET in log]
+    assert SECRET.encode() not in stored + logs
 
 
 async def test_what_is_no_text_is_described(mcp: McpMesh) -> None:

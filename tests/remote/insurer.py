@@ -7,7 +7,7 @@ import asyncio
 import gzip
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,9 +67,9 @@ class Insurer(AgentExecutor):
             )
         task = TaskUpdater(event_queue, context.task_id, context.context_id)
         await task.start_work()
-        await self.act(text, task)
+        await self.act(text, task, headers)
 
-    async def act(self, text: str, task: TaskUpdater) -> None:
+    async def act(self, text: str, task: TaskUpdater, headers: Mapping[str, str]) -> None:
         async def says(words: str) -> None:
             await task.add_artifact([Part(text=words)])
             await task.complete()
@@ -89,6 +89,8 @@ class Insurer(AgentExecutor):
             case "moves":
                 CARD.write_text("another address")
                 await asyncio.sleep(FOREVER.total_seconds())
+            case "repeats":
+                await says(f"you sent {headers['authorization']}")
             case "fails":
                 await task.failed(task.new_agent_message([Part(text="Our system is down.")]))
             case "hostile":

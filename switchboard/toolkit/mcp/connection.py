@@ -22,10 +22,11 @@ from mcp_types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from switchboard.credentials import credentials_in
 from switchboard.mcp_server import McpServer
 from switchboard.toolkit.mcp.elicitation import Questions
 from switchboard.toolkit.mcp.failures import ANSWER_MAX_BYTES, Redirected, Refused, TooLong
-from switchboard.toolkit.mcp.outcomes import RunningTask, secrets_in
+from switchboard.toolkit.mcp.outcomes import RunningTask
 from switchboard.toolkit.mcp.results import without_secrets
 from switchboard.toolkit.mcp.settings import variables
 from switchboard.toolkit.mcp.stdio import stdio_transport
@@ -140,7 +141,7 @@ class Connection:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The credentials of all requests so far."""
-        return secrets_in(self.http.credentials) if self.http else ()
+        return credentials_in(self.http.credentials) if self.http else ()
 
 
 def url_of(server: McpServer) -> str:
@@ -233,7 +234,7 @@ async def end_session(http: httpx2.AsyncClient, url: str, transport: BoundedTran
 def options_of(questions: Questions | None, http: BoundedTransport | None) -> dict[str, Any]:
     async def reply(context: ClientRequestContext, asked: ElicitRequestParams) -> ElicitResult:
         assert questions is not None
-        return await questions.reply(context, without_secrets(asked, secrets_in(http.credentials if http else ())))
+        return await questions.reply(context, without_secrets(asked, credentials_in(http.credentials if http else ())))
 
     return {
         "read_timeout_seconds": CONNECT_TIMEOUT.total_seconds(),

@@ -1,6 +1,6 @@
 """What one attempt at a call sends, and how it ended. Values only."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,9 +56,3 @@ class Attempt:
     answers: Mapping[str, Any] | None = None
     auth: Any = field(default=None, repr=False)
     """Gets tokens by OAuth; None without."""
-
-
-def secrets_in(values: Iterable[str]) -> tuple[str, ...]:
-    """Return credentials in the values of headers, each whole and without its scheme, the longest first."""
-    parts = [part for value in values for part in (value, value.partition(" ")[2])]
-    return tuple(sorted({part for part in parts if len(part) > 3}, key=len, reverse=True))

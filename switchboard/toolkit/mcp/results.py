@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mcp_types import (
     AudioContent,
@@ -16,6 +16,7 @@ from mcp_types import (
 )
 from pydantic import BaseModel
 
+from switchboard.credentials import without_credentials
 from switchboard.text import message_text
 
 RESULT_KEPT_CHARS = 12_000
@@ -25,9 +26,6 @@ NAME_KEPT_CHARS = 200
 """Of an address, a title or a type in the description of something that is no text."""
 
 NOTHING = "[no content]"
-CREDENTIAL = "[credential]"
-"""Stands in place of a credential that a server has repeated."""
-
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
@@ -81,24 +79,7 @@ def cut(text: str) -> str:
 
 
 def without_secrets(answer: Answer, secrets: Sequence[str]) -> Answer:
-    """Return a server's answer without credentials, which it may repeat in any text. Texts are cut only later.
-
-    `secrets` are as from `secrets_in`: a longer one comes before one that is a part of it.
-    """
+    """Return a server's answer without credentials, which it may repeat in any text. Texts are cut only later."""
     given = answer.model_dump(by_alias=True, mode="json", exclude_unset=True)
-    cleaned = replaced(given, secrets)
+    cleaned = without_credentials(given, secrets)
     return answer if cleaned == given else type(answer).model_validate(cleaned, by_name=False)
-
-
-def replaced(value: Any, secrets: Sequence[str]) -> Any:
-    """Return a value of JSON with CREDENTIAL in place of each secret, also in names."""
-    match value:
-        case str():
-            for secret in secrets:
-                value = value.replace(secret, CREDENTIAL)
-            return value
-        case list():
-            return [replaced(each, secrets) for each in value]
-        case dict():
-            return {replaced(name, secrets): replaced(each, secrets) for name, each in value.items()}
-    return value

@@ -18,9 +18,10 @@ from mcp_types import (
     TextContent,
 )
 
+from switchboard.credentials import credentials_in
 from switchboard.toolkit.mcp.arguments import problem_with_arguments, problem_with_schema
 from switchboard.toolkit.mcp.elicitation import FIELDS_MAX, Questions
-from switchboard.toolkit.mcp.outcomes import Attempt, secrets_in
+from switchboard.toolkit.mcp.outcomes import Attempt
 from switchboard.toolkit.mcp.results import NOTHING, RESULT_KEPT_CHARS, result_text, without_secrets
 
 SIZE = {"type": "object", "properties": {"size": {"type": "string", "enum": ["S", "M"]}}, "required": ["size"]}
@@ -64,7 +65,7 @@ def test_long_result_is_cut_with_a_note(more: int) -> None:
 
 @pytest.mark.parametrize("headers", [{"Authorization": "Bearer abc-123"}, {"X-Key": "abc-123"}])
 def test_credentials_are_taken_out_of_results(headers: dict[str, str]) -> None:
-    secrets = secrets_in([*headers.values()])
+    secrets = credentials_in([*headers.values()])
     said = CallToolResult(content=[TextContent(text="you sent Bearer abc-123, that is abc-123")])
     assert "abc-123" not in without_secrets(said, secrets).model_dump_json()
     assert "abc-123" not in repr(Attempt("tool", {}, "key", headers))
