@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from textwrap import dedent
 
 
 class Addition(StrEnum):
@@ -17,6 +18,8 @@ WORDS: dict[Addition, dict[str, str]] = {
         "agent_servers": "\n    servers=(DELIVERIES,),",
         "served_names": "McpTools, ",
         "served": ", McpTools(DELIVERIES)",
+        "files": "\n| `{module}/deliveries.py` | the MCP server whose tools the agent may call |"
+        "\n| `{module}/deliveries_server.py` | stands in for that server |",
     },
     Addition.POSTGRES: {
         "extras": ",postgres",
@@ -25,6 +28,9 @@ WORDS: dict[Addition, dict[str, str]] = {
         "served": ", ratings, database",
         "steps": "  export {variable}_DATABASE_URL=postgresql://postgres@127.0.0.1/postgres\n"
         "  python -m {module}.migrate                    # creates the tables\n",
+        "files": "\n| `{module}/ratings.py` | a tool that writes to the database |"
+        "\n| `{module}/migrate.py`, `{module}/migrations/` | the tables |"
+        "\n| `values-postgres.yaml` | what the chart needs for the database, besides `values.yaml` |",
     },
 }
 """What an addition puts into the templates of every project. `{module}` is the project's package."""
@@ -50,7 +56,9 @@ def words_of(additions: Sequence[Addition], module: str) -> dict[str, str]:
     chosen = list(dict.fromkeys(additions))
     names = {name for words in WORDS.values() for name in words}
     agent = sorted(IMPORTS[addition]["agent_imports"] for addition in chosen)
-    words = {name: "".join(WORDS[addition].get(name, "") for addition in chosen) for name in names} | {
+    words = {name: "".join(WORDS[addition].get(name, "") for addition in chosen) for name in names}
+    words |= {
+        "commands": dedent(words["steps"]),
         "agent_imports": "\n\n" * bool(agent) + "\n".join(agent),
         "served_imports": "\n".join(
             sorted([*SERVED_IMPORTS, *(IMPORTS[addition]["served_imports"] for addition in chosen)])

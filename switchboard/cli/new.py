@@ -39,6 +39,7 @@ TEMPLATE_SERVICES = {
     "Orders",
     "AgentList",
     "CustomerUsage",
+    "Deliveries",
     "IdentityChecks",
     "Ratings",
     "Session",

@@ -153,7 +153,14 @@ def test_new_rejects_an_invalid_name(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "agent"), [("my-shop", "MyShop"), ("orders", "OrdersAgent"), ("session", "SessionAgent")]
+    ("name", "agent"),
+    [
+        ("my-shop", "MyShop"),
+        ("orders", "OrdersAgent"),
+        ("session", "SessionAgent"),
+        ("ratings", "RatingsAgent"),
+        ("deliveries", "DeliveriesAgent"),
+    ],
 )
 def test_new_agent_has_a_name_different_from_other_services(tmp_path: Path, name: str, agent: str) -> None:
     new(name, tmp_path)

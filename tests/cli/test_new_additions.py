@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,13 +13,14 @@ import pytest
 import yaml
 
 from switchboard.cli.additions import Addition
-from switchboard.cli.new import new
+from switchboard.cli.new import TEMPLATE_SERVICES, new
 from switchboard.local.restate_server import find_binary
 from tests.charts.rendering import render
 from tests.cli.conftest import run_in, without_meshes
 from tests.parts import PROJECT, need_restate_server
 from tests.postgres import Postgres
 
+TEMPLATES = PROJECT / "switchboard" / "templates"
 SETTINGS = str(PROJECT / "pyproject.toml")
 TESTS_SECONDS = 120
 
@@ -46,6 +48,21 @@ def test_repeated_addition_is_added_once_and_an_unknown_one_is_refused(tmp_path:
     assert refused.returncode == 2
     assert "mongodb" in refused.stderr
     assert not (tmp_path / "other").exists()
+
+
+def test_readme_has_all_commands_of_the_next_steps_and_names_the_added_modules(tmp_path: Path) -> None:
+    for name, additions in (("shop", []), ("stall", [Addition.MCP]), ("store", list(Addition))):
+        steps = [line.partition(" #")[0].strip() for line in new(name, tmp_path, additions).splitlines()[2:]]
+        readme = (tmp_path / name / "README.md").read_text()
+        assert [step for step in steps if step not in readme] == []
+        modules = {path.name for path in (tmp_path / name / name).glob("*.py")} - {"__init__.py"}
+        assert [module for module in sorted(modules) if f"{name}/{module}" not in readme] == []
+
+
+def test_agent_is_named_differently_than_each_service_of_the_templates() -> None:
+    texts = [path.read_text() for path in TEMPLATES.rglob("*.tmpl")]
+    declared = {name for text in texts for name in re.findall(r'(?:Toolset|McpServer)\(\s*"(\w+)"', text)}
+    assert {"Orders", "Ratings", "Deliveries"} <= declared <= TEMPLATE_SERVICES
 
 
 def test_values_for_postgres_migrate_before_the_tools_start(tmp_path: Path) -> None:
