@@ -4,7 +4,8 @@ Start a mesh that serves A2A, and send a message:
 
     pip install 'switchboard-mesh[cli,a2a]'
     GATEWAY_A2A_URL=http://127.0.0.1:8000 switchboard up
-    TOKEN=$(switchboard token) python examples/a2a/customer.py "please send 50 EUR to Bob"
+    export TOKEN=$(switchboard token)
+    python examples/a2a/customer.py "I want to apply for a loan of 8000 EUR over 48 months; the purpose is a car"
 """
 
 import asyncio

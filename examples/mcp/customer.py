@@ -4,7 +4,8 @@ Start a mesh that serves MCP, and send a message:
 
     pip install 'switchboard-mesh[cli,mcp]'
     GATEWAY_MCP_URL=http://127.0.0.1:8000/v1/mcp switchboard up
-    TOKEN=$(switchboard token) python examples/mcp/customer.py "please send 50 EUR to Bob"
+    export TOKEN=$(switchboard token)
+    python examples/mcp/customer.py "I want to apply for a loan of 8000 EUR over 48 months; the purpose is a car"
 """
 
 import asyncio
