@@ -35,12 +35,26 @@ Restate keeps each invocation for a day. It keeps the answer of a request from o
 key."""
 
 
+UNREAD = "Unable to parse an input argument."
+"""How the SDK's error begins if anything fails while it reads the input."""
+
+NOT_OF_INPUT = (OSError, ImportError, MemoryError)
+"""What fails for want of files or memory, such as a module or data that a validator loads when it first needs them."""
+
+
 @asynccontextmanager
 async def refuse_bad_input() -> AsyncIterator[None]:
-    """Replace the SDK's status 500 for invalid input with a 400 that names the field."""
+    """Replace the SDK's status 500 for invalid input with a 400 that names the field.
+
+    The SDK also ends an invocation for good if its input cannot be read for want of files or memory. Then this raises
+    the cause, so that Restate tries again: a call that a customer has confirmed must not be lost for that.
+    """
     try:
         yield
     except restate.TerminalError as error:
-        if isinstance(error.__cause__, ValidationError):
-            raise restate.TerminalError(explain(error.__cause__), status_code=400) from error
+        cause = error.__cause__
+        if isinstance(cause, ValidationError):
+            raise restate.TerminalError(explain(cause), status_code=400) from error
+        if isinstance(cause, NOT_OF_INPUT) and error.message.startswith(UNREAD):
+            raise cause from None
         raise
