@@ -24,10 +24,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from scripts.other_date.sitecustomize import move_clock
 from switchboard.local.process import Process, die_with_parent
@@ -209,11 +211,37 @@ def send(lines: Any, message: dict[str, Any]) -> None:
     lines.flush()
 
 
+def keep_schemas() -> None:
+    """Make the JSON schemas of all messages. Restate asks every started service for those of its handlers."""
+    make: Any = BaseModel.model_json_schema.__func__  # type: ignore[attr-defined]  # of a class method
+
+    @cache
+    def made(model: type[BaseModel]) -> dict[str, Any]:
+        schema: dict[str, Any] = make(model, mode="serialization")
+        return schema
+
+    def model_json_schema(model: type[BaseModel], *arguments: Any, **options: Any) -> Any:
+        asked_by_restate = not arguments and options == {"mode": "serialization"}
+        return made(model) if asked_by_restate else make(model, *arguments, **options)
+
+    BaseModel.model_json_schema = classmethod(model_json_schema)  # type: ignore[method-assign, assignment]
+    for model in models_below(BaseModel):
+        if model.__module__.startswith(("services.", "switchboard.")):
+            made(model)
+
+
+def models_below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for below in model.__subclasses__():
+        yield below
+        yield from models_below(below)
+
+
 def preload(names: Sequence[str]) -> None:
     for name in names:
         importlib.import_module(name)
         if name.endswith(".__main__"):
             del sys.modules[name]  # A fork runs it as its program.
+    keep_schemas()
     assert threading.active_count() == 1, "a fork has only the thread that forks"
     gc.collect()
     gc.freeze()
