@@ -20,7 +20,7 @@ from switchboard.local.process import Process, free_ports
 from switchboard.local.restate_server import QUIET_LOG, find_binary
 from switchboard.testing.laboratory import HIGH_LIMITS, REQUEST_TIMEOUT, Laboratory
 from switchboard.testing.scripted_model import ScriptedModel
-from tests.chaos.cluster.balancer import balanced
+from switchboard.testing.balancer import balanced
 from tests.laboratory import SOON
 
 NODES, REPLICATION, PARTITIONS = 3, 2, 4

@@ -27,7 +27,8 @@ async def balanced(port: int, targets: Sequence[int]) -> AsyncIterator[None]:
         assert task is not None
         connections.add(task)
         try:
-            with contextlib.suppress(OSError):
+            # The end of the block below cancels connections; asyncio would log each as an error.
+            with contextlib.suppress(OSError, asyncio.CancelledError):
                 there_reader, there_writer = await connect()
                 try:
                     await first_to_end(pump(reader, there_writer), pump(there_reader, writer))
