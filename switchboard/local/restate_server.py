@@ -20,6 +20,10 @@ from switchboard.local.sockets import NODE_NAME, Sockets, sockets_of
 # The number cannot be changed once there is data. Production has Restate's default of 24.
 LOCAL_PARTITIONS = "1"
 
+# Invocations of a node at the same time. A session waits for its agent and an agent for its tools, so with Restate's
+# default of 1,000, as many messages at once would all wait for one another.
+INVOCATIONS_MAX = "10000"
+
 # Log filter. Restate would log the messages of failed calls, which may contain a customer's words. The UI and the
 # journal have these messages.
 QUIET_LOG = "warn,restate=info,restate_ingress_http=warn,restate_invoker_impl=error"
@@ -84,6 +88,7 @@ def server_process(ports: Ports, sockets: Sockets, data: Path, log: Path, enviro
             "RESTATE_ADMIN__ADVERTISED_ADDRESS": f"http://127.0.0.1:{ports.admin}",
             "RESTATE_DEFAULT_NUM_PARTITIONS": LOCAL_PARTITIONS,
             "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "512 MB",
+            "RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT": INVOCATIONS_MAX,
             # The default leaves folders in /tmp at every start.
             "RESTATE_WORKER__INVOKER__TMP_DIR": str(data / "tmp"),
             # Our error messages quote its last output.

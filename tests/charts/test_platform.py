@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.charts.rendering import (
     Settings,
     has_dependencies,
     lint,
+    load,
     metadata,
     notes,
     of_kind,
@@ -27,13 +29,17 @@ from tests.charts.rendering import (
     refused,
     render,
     template,
+    values,
 )
 from tests.charts.schemas import KUBERNETES_VERSIONS, crd_problems, kubernetes_problems
 from tests.parts import need
 
 CHART = "mesh-platform"
 VARIANTS = [*goldens(CHART)]
-UNITS = {"MiB": 2**20, "GiB": 2**30, "Mi": 2**20, "Gi": 2**30}
+UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "Mi": 2**20, "Gi": 2**30}
+PLACES_OF_A_MESSAGE = 3
+"""Invocations of one message that wait at the same time: the session, its agent, and a tool that calls another one."""
+
 USABLE_SHARE = 0.85
 """Usable share of the memory limit. Threads, connections and buffers without a setting need the rest."""
 
@@ -104,6 +110,37 @@ def test_restate_reads_its_configuration_and_fits_into_its_memory(variant: Golde
     ]
     limit = bytes_of(restate["spec"]["compute"]["resources"]["limits"]["memory"])
     assert sum(map(bytes_of, budgets)) <= USABLE_SHARE * limit, budgets
+
+
+@pytest.mark.parametrize(
+    ("platform", "mesh"), [((), ()), (("values-ha.yaml",), ("values-production.yaml",))], ids=["default", "production"]
+)
+def test_messages_leave_places_for_their_agents(
+    platform: tuple[str, ...], mesh: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Messages that hold all of a node's places for invocations would wait for each other: their agents find none."""
+    merged = [values("agent-mesh"), *(load((HELM_DIR / "agent-mesh" / name).read_text()) for name in mesh)]
+    requests = last_of(merged, "gateway", "requestsMax")
+    scaled = last_of(merged, "defaults", "autoscaling", "enabled")
+    pods = last_of(merged, "defaults", *(("autoscaling", "max") if scaled else ("replicas",)))
+
+    restate = one(render(CHART, *platform, set=S3 if platform else {}), "RestateCluster")
+    invoker = config_read_by_restate(restate, tmp_path)["worker"]["invoker"]
+
+    needed = PLACES_OF_A_MESSAGE * requests * pods
+    assert invoker["concurrent-invocations-limit"] >= needed
+    assert bytes_of(invoker["memory-limit"]) >= needed * bytes_of(invoker["per-invocation-initial-memory"])
+
+
+def last_of(files: Sequence[Mapping[str, Any]], *path: str) -> Any:
+    """Return a value as helm takes it from several values files."""
+    found = None
+    for each in files:
+        value: Any = each
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        found = found if value is None else value
+    return found
 
 
 def test_three_nodes_are_configured_to_survive_the_loss_of_one(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from switchboard.local.keys import IDENTITY_FILE
 from switchboard.local.mesh import DEMO_MODEL, LOGS, Addresses, Mesh
 from switchboard.local.process import Process, free_ports
 from switchboard.local.restate_server import QUIET_LOG, find_binary
+from switchboard.testing.balancer import balanced
 from switchboard.testing.laboratory import HIGH_LIMITS, REQUEST_TIMEOUT, Laboratory
 from switchboard.testing.scripted_model import ScriptedModel
-from switchboard.testing.balancer import balanced
 from tests.laboratory import SOON
 
 NODES, REPLICATION, PARTITIONS = 3, 2, 4

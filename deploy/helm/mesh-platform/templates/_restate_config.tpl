@@ -15,6 +15,7 @@ rocksdb-total-memory-size = {{ .memory.rocksdb | quote }}
 
 [worker.invoker]
 memory-limit = {{ .memory.invocations | quote }}
+concurrent-invocations-limit = {{ int .invocationsMax }}
 http2-streams-per-connection-limit = {{ int .streamsPerConnection }}
 
 [admin.query-engine]
