@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,10 @@ from switchboard.retry import RetryPolicy, retry
 from switchboard.runtime.mesh_file import MeshDefinition, MeshProject, ServiceDefinition
 from switchboard.testing import JSON, Answer, Customer, calls, says, scene
 from tests.mcp.declarations import EVERYTHING_PROGRAM, NODE_MODULES
+from tests.mcp.site import SECRET, Site, tool
+from tests.mcp.site import opened as open_site
 from tests.parts import PROJECT, need_restate_server
+from tests.traces.sink import traced_to
 
 DONE = says("Done.")
 SCENES_KEPT = 200
@@ -44,6 +47,9 @@ class McpMesh(testing.Laboratory):
 
     folder: Path
     servers: dict[str, Process]
+    vault: Site
+    """An MCP server with OAuth. It also gets the spans of the mesh."""
+
     scenes: list[JSON] = field(default_factory=list)
     reply: str = ""
     """The reply to the last message that led to calls."""
@@ -122,6 +128,15 @@ def everything_process(port: int, folder: Path) -> Process:
     return ReferenceServer("everything", command, {"PORT": str(port)}, port, "", folder / "everything.out")
 
 
+def opened_mesh(
+    replays: bool, folder: Path, environment: dict[str, str], vault: Site
+) -> AbstractAsyncContextManager[testing.Laboratory]:
+    """The mesh, which sends its spans to the vault. The vault repeats tokens in the description of its tool."""
+    vault.lists = lambda sent: {**tool(sent), "description": f"For {sent}"}
+    given = {**environment, "VAULT_URL": vault.url, **traced_to(vault.url)}
+    return testing.open_laboratory(MeshProject(PROJECT, definition()), folder / "mesh", replays, given)
+
+
 KINDS = [pytest.param(False, id="mcp"), pytest.param(True, id="mcp replaying", marks=pytest.mark.slow)]
 
 
@@ -145,13 +160,14 @@ async def mcp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         "EVERYTHING_PORT": str(everything_port),
         "SHOP_LOG": str(folder / "till.log"),
         "SHOP_HONOURS_KEY": "1",
+        "VAULT_SECRET_FILE": str(folder / "secret"),
     }
+    (folder / "secret").write_text(SECRET)
     try:
         for server in servers.values():
             await server.start()
-        project = MeshProject(PROJECT, definition())
-        async with testing.open_laboratory(project, folder / "mesh", request.param, environment) as opened:
-            yield McpMesh(opened.mesh, opened.http, opened.model, request.param, folder, servers)
+        async with open_site() as vault, opened_mesh(request.param, folder, environment, vault) as opened:
+            yield McpMesh(opened.mesh, opened.http, opened.model, request.param, folder, servers, vault)
     finally:
         for server in servers.values():
             await server.kill()

@@ -4,8 +4,9 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
-from switchboard import Agent, Caller, McpServer, McpTool
+from switchboard import Agent, Caller, ClientCredentials, McpServer, McpTool
 from tests.mcp.bad_server import FAULTS, SILENT
 from tests.parts import PROJECT
 
@@ -165,7 +166,22 @@ RESEARCH = McpServer(
 )
 """The reference server over HTTP, whose tasks belong to MCP sessions, as those of 2025 do."""
 
-SERVERS = (SHOP, DEPOT, TILL, GONE, BAD, SLOW, BAD_PIPE, SLOW_PIPE, EVERYTHING, WORKSHOP, BACKYARD, OVERDUE, RESEARCH)
+VAULT = McpServer(
+    "Vault",
+    url=lambda: os.environ["VAULT_URL"] + "/mcp",
+    oauth=ClientCredentials(
+        issuer=lambda: os.environ["VAULT_URL"],
+        client_id="switchboard",
+        secret=lambda: Path(os.environ["VAULT_SECRET_FILE"]).read_text(),
+    ),
+    tools=(McpTool("whoami", alias="open_vault", consent=False, verified=False),),
+)
+"""Gives tokens by OAuth to the mesh itself."""
+
+SERVERS = (
+    *(SHOP, DEPOT, TILL, GONE, BAD, SLOW, BAD_PIPE, SLOW_PIPE),
+    *(EVERYTHING, WORKSHOP, BACKYARD, OVERDUE, RESEARCH, VAULT),
+)
 
 desk = Agent(
     name="Desk",
