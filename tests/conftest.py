@@ -16,12 +16,11 @@ from tests import forks
 from tests.gateway.front import gateway
 from tests.laboratory import laboratory
 from tests.postgres import postgres
-from tests.traces.observatory import observed
 
-__all__ = ["gateway", "laboratory", "observed", "postgres"]
+__all__ = ["gateway", "laboratory", "postgres"]
 
 MESHES = ("observed as it is", "observed always replaying", "as it is", "always replaying")
-"""The parameters' ids of the fixtures above, the longer ones first."""
+"""The parameters' ids of the fixtures `observed` and `laboratory`, the longer ones first."""
 
 OPEN_FILES_MIN = 8_192
 """A thousand customers at once are a thousand connections; many systems give a process 1,024 files unless it asks."""
@@ -67,10 +66,9 @@ def group_of(nodeid: str) -> str:
 
 
 LONGEST_FIRST = (
-    *(*MESHES[2:], "tests/console", *MESHES[:2]),
-    *("tests/models/test_dialects.py", "tests/evals/test_cases.py", "tests/images", "tests/evals/test_reference.py"),
-    *("tests/attacks", "tests/cli/test_up.py", "tests/test_own_mesh.py", "tests/chaos/test_interrupts.py"),
-    *("tests/generated/test_conversations.py", "tests/mcp"),
+    *(*MESHES[2:], "tests/console", "tests/attacks", "tests/mcp", "tests/chaos/test_interrupts.py"),
+    *("tests/models/test_dialects.py", "tests/evals/test_reference.py", "tests/cli/test_up.py", *MESHES[:2]),
+    *("tests/evals/test_cases.py", "tests/images", "tests/test_own_mesh.py", "tests/generated/test_conversations.py"),
 )
 """Groups that take a minute or more. They start first, so that the short ones fill the processes at the end."""
 

@@ -19,7 +19,7 @@ NO_LIMITS = {"SWITCHBOARD_CUSTOMER_TURNS_PER_MINUTE": "0", "SWITCHBOARD_CUSTOMER
 """The attackers are few customers, and they are to be refused for another reason than their number of messages."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def attacked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Attacked]:
     """A mesh with two gateways: one with a shared secret, one with an identity provider."""
     folder = tmp_path_factory.mktemp("attacked")

@@ -167,7 +167,7 @@ class Console:
             yield person
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def chromium() -> AsyncIterator[Browser]:
     """A headless Chromium, which the tests share."""
     path = need_tool("chromium", "Chromium")

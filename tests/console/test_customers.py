@@ -13,11 +13,9 @@ import pytest
 from playwright.async_api import Error, Route, expect
 
 from switchboard.testing import JSON, calls, says, scene
-from tests.console.browser import PHONE, Console, Person, chromium, console
+from tests.console.browser import PHONE, Console, Person
 from tests.laboratory import LONG_MS, Laboratory
 from tests.lines import open_line
-
-__all__ = ["chromium", "console"]
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 

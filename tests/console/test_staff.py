@@ -9,10 +9,10 @@ from playwright.async_api import expect
 
 from switchboard.session_ids import public_part
 from switchboard.testing import calls, says, scene
-from tests.console.browser import PHONE, Console, Person, chromium, console
+from tests.console.browser import PHONE, Console, Person
 from tests.console.test_customers import HELD, HOSTILE, SCENES, TO_PROBE, Held, any_of, greets, held, held_back
 
-__all__ = ["chromium", "console", "held"]
+__all__ = ["held"]
 
 TO_BANK = calls(("handoff_to_Bank", {"reason": "a loan"}))
 

@@ -37,7 +37,7 @@ THREE = calls(*(("wait", {"name": "any", "milliseconds": 100}) for _ in range(3)
 ONE_BY_ONE = "The first one is done, then the second one, and at last the third one."
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def second(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     """Another gateway of the same mesh, with small limits."""
     limits = {
@@ -223,7 +223,7 @@ async def test_event_ids_that_a_session_does_not_have_are_refused(
                 assert status != 410 or f"Last-Event-ID: 5.{SEQ_MAX}" in body["detail"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def five_turns(second: Gateway) -> Visitor:
     await second.laboratory.model.plays(scene("hello", says("hi")))
     visitor = second.visitor()

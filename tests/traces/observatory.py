@@ -172,7 +172,7 @@ class Observed:
     observatory: Observatory
 
 
-@pytest.fixture(scope="session", params=["as it is", "always replaying"], ids="observed {}".format)
+@pytest.fixture(scope="package", params=["as it is", "always replaying"], ids="observed {}".format)
 async def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observed]:
     """A laboratory with tracing, in two variants: a normal one, and one where Restate replays at every await."""
     folder = tmp_path_factory.mktemp("observed")
