@@ -125,7 +125,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def chosen_for_nightly(item: pytest.Item) -> bool:
     """Whether a mark `at_night` of the test chooses this row. Its function gets the row's parameters by name."""
     rows = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return any(mark.args[0](**rows) for mark in item.iter_markers("at_night"))
+    return any(mark.kwargs["chooses"](**rows) for mark in item.iter_markers("at_night"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -89,7 +89,7 @@ async def test_confirmation_and_hand_offs_on_a_strict_endpoint(dialects: Dialect
 
 
 # The same code makes the ids for all APIs, so `make test` tries one API with each odd id, and the others with a pair.
-@pytest.mark.at_night(lambda dialects, given: dialects != "responses" and len(given) == 1)
+@pytest.mark.at_night(chooses=lambda dialects, given: dialects != "responses" and len(given) == 1)
 @pytest.mark.parametrize("given", [("call.0", "call.1"), ("same",), ("x" * 90,), ("",), ("ü ñ",)], ids=repr)
 async def test_odd_call_ids_of_an_endpoint_break_no_conversation(dialects: Dialects, given: tuple[str, ...]) -> None:
     dialects.endpoint(call_ids=given)
@@ -239,7 +239,7 @@ async def with_fallback(dialects: Dialects) -> Dialects:
 
 
 # `make test` tries each API as the fallback, and each status.
-@pytest.mark.at_night(lambda dialects, status: (dialects == "responses") != (status == 503))
+@pytest.mark.at_night(chooses=lambda dialects, status: (dialects == "responses") != (status == 503))
 @pytest.mark.parametrize("status", [401, 503])
 async def test_fallback_of_another_provider_carries_the_conversation(with_fallback: Dialects, status: int) -> None:
     server, first = with_fallback.server, with_fallback.api

@@ -2,6 +2,8 @@
 
 import base64
 import re
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,11 +51,16 @@ def test_all_services_are_deployed(up: Evaluation) -> None:
     assert names | {"demo_model"} == set(services(PROJECT))
 
 
+@cache
+def files_of_image(service: str) -> list[Path]:
+    return image_files(service, PROJECT)
+
+
 def test_build_context_has_every_file_of_the_image(up: Evaluation) -> None:
     for build in up.all("docker_build"):
         service = build.named["build_args"]["SERVICE"]
         seen = tuple(build.named["only"])
-        unseen = [path for path in image_files(service, PROJECT) if not path.as_posix().startswith(seen)]
+        unseen = [path for path in files_of_image(service) if not path.as_posix().startswith(seen)]
         assert unseen == [], service
 
 
