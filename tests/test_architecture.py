@@ -91,3 +91,17 @@ def test_framework_names_the_encoding_of_every_text_file() -> None:
         and "encoding" not in {keyword.arg for keyword in node.keywords}
     ]
     assert unnamed == []
+
+
+def test_contracts_import_nothing_while_an_input_is_validated() -> None:
+    """An import that fails half way, for want of files, can leave a package incomplete until the process ends."""
+    contracts = [path for path in FILES if path.name == "contract.py" and "tests" not in path.parts]
+    late = [
+        f"{name_of(path)}: {function.name}"
+        for path in contracts
+        for function in ast.walk(parsed(path))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        if any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function))
+    ]
+    assert len(contracts) > 1
+    assert late == []
