@@ -86,16 +86,16 @@ ONCE = {"observed as it is", "as it is"}
 REPLAYED_EVERY = 3
 """Of so many rows, one is played on the mesh that is always replaying: there it takes about three times as long."""
 
-ON_ONE_KIND = {"observed as it is": True, **dict.fromkeys(OWN_MESHES, False)}
-"""Groups of few tests, all of which run on one of the two meshes, so that only one is started. Whether it replays: then
-a span or a count that is made twice is found. The console's pages are the same on both.
+AS_THEY_ARE = {"observed as it is", *OWN_MESHES}
+"""Groups of few tests, which all run as they are, so that only one mesh is started. Some of them kill an agent or its
+tools, which are then replayed.
 """
 
 
 def left_to_nightly(nodeids: Iterable[str]) -> set[str]:
     """Return one of the two runs of each test that runs on both kinds of meshes.
 
-    A test's rows take turns, but for those of ON_ONE_KIND: two run as they are, the next one always replaying. Which
+    A test's rows take turns, but for those of AS_THEY_ARE: two run as they are, the next one always replaying. Which
     kind its first row gets depends on its name. So a change of one test does not move the others.
     """
     left, rows = set[str](), Counter[str]()
@@ -104,8 +104,7 @@ def left_to_nightly(nodeids: Iterable[str]) -> set[str]:
         if mesh not in ONCE:
             continue
         test = nodeid.partition("[")[0]
-        taking_turns = (zlib.crc32(test.encode()) + rows[test]) % REPLAYED_EVERY == 0
-        replays = ON_ONE_KIND.get(group_of(nodeid), taking_turns)
+        replays = (zlib.crc32(test.encode()) + rows[test]) % REPLAYED_EVERY == 0 and group_of(nodeid) not in AS_THEY_ARE
         rows[test] += 1
         left.add(nodeid if replays else nodeid.replace(mesh, mesh.replace("as it is", REPLAYING)))
     return left
