@@ -15,6 +15,7 @@ class Addition(StrEnum):
 WORDS: dict[Addition, dict[str, str]] = {
     Addition.MCP: {
         "extras": ",mcp",
+        "steps": "  pip install 'switchboard-mesh[mcp]'\n",
         "agent_servers": "\n    servers=(DELIVERIES,),",
         "served_names": "McpTools, ",
         "served": ", McpTools(DELIVERIES)",
@@ -26,7 +27,8 @@ WORDS: dict[Addition, dict[str, str]] = {
         "packages": "\nalembic\nsqlalchemy",
         "agent_tools": "rate_order, ",
         "served": ", ratings, database",
-        "steps": "  export {variable}_DATABASE_URL=postgresql://postgres@127.0.0.1/postgres\n"
+        "steps": "  pip install 'switchboard-mesh[postgres]' alembic sqlalchemy\n"
+        "  export {variable}_DATABASE_URL=postgresql://postgres@127.0.0.1/postgres\n"
         "  python -m {module}.migrate                    # creates the tables\n",
         "files": "\n| `{module}/ratings.py` | a tool that writes to the database |"
         "\n| `{module}/migrate.py`, `{module}/migrations/` | the tables |"

@@ -59,6 +59,15 @@ def test_readme_has_all_commands_of_the_next_steps_and_names_the_added_modules(t
         assert [module for module in sorted(modules) if f"{name}/{module}" not in readme] == []
 
 
+@pytest.mark.parametrize("addition", Addition)
+def test_next_steps_install_all_that_an_addition_needs(tmp_path: Path, addition: Addition) -> None:
+    steps = new("shop", tmp_path, [addition])
+    [installs] = [line for line in steps.splitlines() if line.strip().startswith("pip install")]
+    packages = [line for line in (tmp_path / "shop" / "requirements.in").read_text().splitlines() if line[0] != "#"]
+    assert f"switchboard-mesh[{addition}]" in installs
+    assert [package for package in packages[1:] if package not in installs] == []
+
+
 def test_agent_is_named_differently_than_each_service_of_the_templates() -> None:
     texts = [path.read_text() for path in TEMPLATES.rglob("*.tmpl")]
     declared = {name for text in texts for name in re.findall(r'(?:Toolset|McpServer)\(\s*"(\w+)"', text)}
