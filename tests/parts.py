@@ -41,6 +41,13 @@ def need_restate_server() -> Path:
     return Path(str(found))
 
 
+def need_restatectl() -> Path:
+    """Return the path of Restate's command for clusters."""
+    found = find_binary("restatectl")
+    need("restatectl", found, "`make setup` installs it with npm")
+    return Path(str(found))
+
+
 def need_collector() -> str:
     return need_tool("otelcol", "the OpenTelemetry collector")
 
