@@ -6,7 +6,7 @@ only the conversations move money.
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from services.tools.__main__ import airline_data, tools
@@ -15,6 +15,7 @@ from services.tools.airline.data.models import PaymentMethod
 from services.tools.bank.data.bank import DemoCustomer, Recurring, read_customers
 from services.tools.bank.data.people import read_people
 from switchboard import serve
+from switchboard.runtime.serve import AnyService
 from switchboard.runtime.settings import load
 from switchboard.toolkit.settings import ToolsSettings
 from tests.chaos.crowd import CrowdBank, crowd_airline
@@ -47,7 +48,11 @@ def quiet(rule: Recurring, busy: set[int]) -> Recurring:
     return rule.model_copy(update={"days": tuple(free if day in busy else day for day in rule.days)})
 
 
+def crowd_tools() -> Sequence[AnyService]:
+    """Return the services of the tools for a crowd."""
+    bank = CrowdBank(quiet_customers(dt.datetime.now(dt.UTC).date()), read_people())
+    return tools(load(ToolsSettings), bank, quiet_airline())
+
+
 if __name__ == "__main__":
-    today = dt.datetime.now(dt.UTC).date()
-    bank = CrowdBank(quiet_customers(today), read_people())
-    serve(*tools(load(ToolsSettings), bank, quiet_airline()), name="tools")
+    serve(*crowd_tools(), name="tools")

@@ -3,25 +3,25 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from services.project import reference
 from switchboard.local.environment import RESTATE, only
 from switchboard.local.keys import IDENTITY_FILE
 from switchboard.local.mesh import DEMO_MODEL, LOGS, Addresses, Mesh
 from switchboard.local.process import Process, free_ports
-from switchboard.local.restate_server import QUIET_LOG, find_binary
+from switchboard.local.restate_server import QUIET_LOG
 from switchboard.testing.balancer import balanced
 from switchboard.testing.laboratory import HIGH_LIMITS, REQUEST_TIMEOUT, Laboratory
 from switchboard.testing.scripted_model import ScriptedModel
 from tests.laboratory import SOON
+from tests.parts import need_restate_server
 
 NODES, REPLICATION, PARTITIONS = 3, 2, 4
 
@@ -31,7 +31,8 @@ MODULES = {"tools": "tests.generated.crowd_tools", DEMO_MODEL: "tests.generated.
 NODE_STOP_TIMEOUT = timedelta(seconds=30)
 """A node hands its partitions over before it ends."""
 
-HTTP_OK = 200
+COMMAND_PARTS = 3
+"""Parts of a node's command: the binary and its folder."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Place:
 
 @dataclass
 class Node:
-    """A Restate node."""
+    """A Restate node. Its data is in `folder`, in a folder with its name."""
 
     place: Place
     process: Process
@@ -58,27 +59,32 @@ class Node:
 
 
 class ClusterMesh(Mesh):
-    """A mesh on several Restate nodes. Balancers serve the ports of the one node that other meshes have."""
+    """A mesh on several Restate nodes. Balancers serve the ports of the one node that other meshes have.
 
-    def __init__(self, folder: Path, provisioned: str = "n1") -> None:
+    `snapshots` are settings for Restate's snapshots.
+    """
+
+    def __init__(self, folder: Path, snapshots: Mapping[str, str]) -> None:
         project = reference()
         environment = {**HIGH_LIMITS, **SOON}
         super().__init__(project, folder, Addresses.free(project.definition), environment=environment)
         ports = iter(free_ports(3 * NODES + 2 * len(self.services)))
         self.places = [Place(next(ports), next(ports), next(ports)) for _ in range(NODES)]
-        self.nodes = [self.new_node(place, f"n{number}", provisioned) for number, place in enumerate(self.places, 1)]
+        self.nodes = self.new_nodes("n", snapshots)
         self.replicas = {name: self.two_of(name, (next(ports), next(ports))) for name in self.services}
 
-    def new_node(self, place: Place, name: str, provisioned: str = "") -> Node:
-        """Return a node that joins the cluster, or provisions it."""
-        binary = find_binary("restate-server")
-        if binary is None:
-            pytest.skip("restate-server is not installed: run `make setup`")
+    def new_nodes(self, prefix: str, snapshots: Mapping[str, str]) -> list[Node]:
+        """Return the nodes of a cluster, not yet started. The first one provisions it."""
+        return [
+            self.new_node(place, f"{prefix}{number}", {**snapshots, "RESTATE_AUTO_PROVISION": str(number == 1).lower()})
+            for number, place in enumerate(self.places, 1)
+        ]
+
+    def new_node(self, place: Place, name: str, more: Mapping[str, str]) -> Node:
         folder = self.folder / name
         environment = {
             "RESTATE_CLUSTER_NAME": "switchboard",
             "RESTATE_NODE_NAME": name,
-            "RESTATE_AUTO_PROVISION": str(name == provisioned).lower(),
             "RESTATE_METADATA_CLIENT__ADDRESSES": json.dumps([one.address for one in self.places]),
             "RESTATE_DEFAULT_REPLICATION": str(REPLICATION),
             "RESTATE_DEFAULT_NUM_PARTITIONS": str(PARTITIONS),
@@ -94,10 +100,11 @@ class ClusterMesh(Mesh):
             "RESTATE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": str(self.folder / IDENTITY_FILE),
             "RESTATE_LOG_DISABLE_ANSI_CODES": "true",
             "RESTATE_LOG_FILTER": QUIET_LOG,
+            **more,
         }
         process = Process(
             name=name,
-            command=[str(binary), "--base-dir", str(folder)],
+            command=[str(need_restate_server()), "--base-dir", str(folder)],
             environment=environment,
             port=place.ingress,
             more_ports=(place.admin, place.node),
@@ -107,6 +114,20 @@ class ClusterMesh(Mesh):
             inherited=only(RESTATE, os.environ),
         )
         return Node(place, process, folder, name)
+
+    async def start_nodes(self, *arguments: str) -> None:
+        """Start all nodes, with these arguments besides their own."""
+        for node in self.nodes:
+            node.process.command = [*node.process.command[:COMMAND_PARTS], *arguments]
+        await asyncio.gather(*(node.process.start() for node in self.nodes))
+
+    async def stop_nodes(self) -> None:
+        await asyncio.gather(*(node.process.stop() for node in self.nodes))
+
+    def use_snapshots(self, snapshots: Mapping[str, str]) -> None:
+        """Let the nodes use these snapshots from their next start on."""
+        for node in self.nodes:
+            node.process.environment = {**node.process.environment, **snapshots}
 
     def two_of(self, name: str, ports: tuple[int, int]) -> list[Process]:
         return [self.service(name, port, MODULES.get(name)) for port in ports]
@@ -120,9 +141,9 @@ class ClusterMesh(Mesh):
 
 
 @asynccontextmanager
-async def open_cluster(folder: Path) -> AsyncIterator[Laboratory]:
+async def open_cluster(folder: Path, snapshots: Mapping[str, str]) -> AsyncIterator[Laboratory]:
     """Run the mesh on a cluster until the end of the block."""
-    mesh = ClusterMesh(folder)
+    mesh = ClusterMesh(folder, snapshots)
     restate, services = mesh.addresses.restate, mesh.addresses.services
     async with AsyncExitStack() as stack:
         for port, targets in (

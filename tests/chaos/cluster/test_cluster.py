@@ -5,170 +5,225 @@ Customers hold conversations whose outcome plain models of the rules predict to 
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import cast
-from uuid import uuid4
+from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.chaos.cluster.cluster import ClusterMesh, Node, open_cluster
-from tests.generated.outcomes import expect
-from tests.generated.play import Play
+from scripts.rolling.deployments import Deployments
+from switchboard.local.process import StartFailed, free_ports
+from switchboard.local.restate_server import Admin
+from switchboard.testing import JSON
+from switchboard.testing.balancer import balanced
+from tests.chaos.cluster.cluster import ClusterMesh, open_cluster
+from tests.chaos.cluster.load import (
+    SETTLED_SECONDS,
+    TRANSFER,
+    Load,
+    answered_after,
+    apply_for_loan,
+    approve_loan,
+    finish,
+    laboratory_of,
+    mesh_of,
+)
+from tests.chaos.cluster.object_store import ObjectStore, open_object_store
+from tests.chaos.cluster.restatectl import back_up, bring_back, restore
 from tests.generated.real_mesh import RealMesh
-from tests.generated.runs import compare_states, new_play
-from tests.generated.script import Asks, Call, Confirms, Conversation, Yes
+from tests.generated.runs import new_play
+from tests.generated.script import Asks, Call, Confirms, Conversation
 from tests.generated.stage import Stage, look_up_payments
-from tests.generated.written_model import HERE
+from tests.generated.stored import WAITING, stored_states
 
 pytestmark = pytest.mark.slow
 
-CUSTOMERS = 3
-"""Customers who work all the time."""
-
-PROBE_PAUSE_SECONDS = 0.25
 FROZEN_SECONDS = 8.0
 """Longer than the other nodes take to notice that a node is silent."""
 
-SETTLED_SECONDS = 3.0
-"""Customers work so long before a fault, and after it."""
+ALL_PARTITIONS = 16
+"""So many new sessions are on all partitions."""
 
-TRANSFER = {"recipient": "{payee}", "recipient_name": "Bob Brandt", "reference": "{customer}", "currency": "EUR"}
-MOVE = {"source": "savings", "target": "checking", "amount": "87.45", "currency": "EUR"}
-BOOKING = {
-    "origin": "BER",
-    "destination": "LIS",
-    "flight_type": "one_way",
-    "cabin": "economy",
-    "flights": [{"flight_number": "SB245", "date": "{day0}"}],
-    "passengers": [{"first_name": "Eve", "last_name": "Evans", "dob": "1987-02-18"}],
-    "payment_methods": [
-        {"payment_id": "gift_card_4400", "amount": 100},
-        {"payment_id": "credit_card_5454", "amount": 189.4},
-    ],
-    "total_baggages": 1,
-    "nonfree_baggages": 0,
-    "insurance": "no",
-}
-CONVERSATIONS = (
-    Conversation(
-        "carol",
-        (
-            Asks((Call("transfer_money", {**TRANSFER, "amount": "250"}),)),
-            Yes(),
-            Asks((Call("move_between_own_accounts", MOVE), Call("get_balance", {}))),
-            Confirms(),
-        ),
-    ),
-    Conversation(
-        "erin",
-        (
-            Asks((Call("book_reservation", BOOKING),)),
-            Yes(),
-            Asks((Call("cancel_reservation", {"reservation_id": "{reservation1}", "reason": "other"}),)),
-            Yes(),
-        ),
-    ),
-)
+FIRST, SECOND = "first", "second"
+"""Where a cluster and the one after it keep their snapshots."""
 
+TOOLS = "LoanApplication"
+"""One of the tools' services. Its deployment is that of all of them."""
 
-@dataclass
-class Load:
-    """Customers who work, and a probe that measures how long an answer takes."""
-
-    stage: Stage
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    waits: list[float] = field(default_factory=list)
-
-    @property
-    def mesh(self) -> ClusterMesh:
-        return cast(ClusterMesh, cast(RealMesh, self.stage.mesh).laboratory.mesh)
-
-    async def customers_work(self, number: int) -> None:
-        """Hold one conversation after the other, and compare all that they leave behind at the end."""
-        plays: list[Play] = []
-        while not self.over.is_set():
-            one = new_play(self.stage, CONVERSATIONS[(number + len(plays)) % len(CONVERSATIONS)])
-            await one.run()
-            plays.append(one)
-            self.stage.played += 1
-        wrong = await compare_states(self.stage, plays)
-        assert not wrong, [one.error for one in wrong]
-
-    async def probe(self) -> None:
-        """Ask in a new session again and again."""
-        async with asyncio.TaskGroup() as asked:
-            while not self.over.is_set():
-                asked.create_task(self.ask())
-                await asyncio.sleep(PROBE_PAUSE_SECONDS)
-
-    async def ask(self) -> None:
-        loop = asyncio.get_running_loop()
-        sent, number = loop.time(), len(self.waits)
-        self.waits.append(0)
-        answer = await self.stage.mesh.customer("carol-probe").posts("send", uuid4().hex, text="Are you there?")
-        expect(answer.text, HERE, "the reply to a probe")
-        self.waits[number] = loop.time() - sent
-
-    async def during(self, fault: Callable[[ClusterMesh], Awaitable[None]]) -> dict[str, float]:
-        """Cause a fault while customers work. Returns what was counted; the longest wait is the time to serve again."""
-        before = self.stage.played
-        async with asyncio.TaskGroup() as working:
-            for number in range(CUSTOMERS):
-                working.create_task(self.customers_work(number))
-            working.create_task(self.probe())
-            await asyncio.sleep(SETTLED_SECONDS)
-            usual = max(self.waits)
-            await fault(self.mesh)
-            await asyncio.sleep(SETTLED_SECONDS)
-            self.over.set()
-        return {
-            "conversations": self.stage.played - before,
-            "probes": len(self.waits),
-            "longest wait before, s": round(usual, 1),
-            "longest wait, s": round(max(self.waits), 1),
-        }
+Record = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with open_cluster(tmp_path_factory.mktemp("cluster")) as laboratory:
+async def store(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ObjectStore]:
+    async with open_object_store(tmp_path_factory.mktemp("store")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory, store: ObjectStore) -> AsyncIterator[Stage]:
+    async with open_cluster(tmp_path_factory.mktemp("cluster"), store.settings(FIRST)) as laboratory:
         opened = Stage(RealMesh(laboratory))
         await look_up_payments(opened)
         yield opened
 
 
-async def kill_and_start(node: Node) -> None:
-    await node.process.kill()
-    await asyncio.sleep(SETTLED_SECONDS)
-    await node.process.start()
+async def kill_each(stage: Stage) -> None:
+    for node in mesh_of(stage).nodes:
+        await node.process.kill()
+        await asyncio.sleep(SETTLED_SECONDS)
+        await node.process.start()
 
 
-async def freeze(node: Node) -> None:
-    os.kill(node.process.pid, signal.SIGSTOP)
-    try:
-        await asyncio.sleep(FROZEN_SECONDS)
-    finally:
-        os.kill(node.process.pid, signal.SIGCONT)
+async def freeze_each(stage: Stage) -> None:
+    for node in mesh_of(stage).nodes:
+        os.kill(node.process.pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(FROZEN_SECONDS)
+        finally:
+            os.kill(node.process.pid, signal.SIGCONT)
 
 
-async def kill_each(mesh: ClusterMesh) -> None:
-    for node in mesh.nodes:
-        await kill_and_start(node)
+async def roll(stage: Stage) -> None:
+    """Stop and start one node after the other, as an upgrade does."""
+    for node in mesh_of(stage).nodes:
+        await node.process.stop()
+        await node.process.start()
+        await asyncio.sleep(SETTLED_SECONDS)
 
 
-async def freeze_each(mesh: ClusterMesh) -> None:
-    for node in mesh.nodes:
-        await freeze(node)
+async def kill_replicas(stage: Stage) -> None:
+    """Kill one replica of each service, one after the other, and start it again."""
+    for first, _ in mesh_of(stage).replicas.values():
+        await first.kill()
+        await asyncio.sleep(1)
+        await first.start()
 
 
-@pytest.mark.parametrize("fault", [kill_each, freeze_each], ids=lambda fault: fault.__name__)
+async def lose_disk(stage: Stage) -> None:
+    """Lose a node's disk and bring the node back. Then another node is killed: this one has to stand in for it."""
+    mesh = mesh_of(stage)
+    lost = mesh.nodes[-1]
+    await lost.process.kill()
+    shutil.rmtree(lost.folder)
+    with pytest.raises(StartFailed, match="exited at start"):
+        await lost.process.start()
+    await bring_back(mesh, lost)
+    await mesh.nodes[0].process.kill()
+    await asyncio.gather(*(answered_after(stage) for _ in range(ALL_PARTITIONS)))
+    await mesh.nodes[0].process.start()
+
+
+FAULTS = (kill_each, freeze_each, roll, kill_replicas, lose_disk)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 async def test_nothing_is_lost_in_a_cluster(
-    stage: Stage,
-    fault: Callable[[ClusterMesh], Awaitable[None]],
-    record_testsuite_property: Callable[[str, object], None],
+    stage: Stage, fault: Callable[[Stage], Awaitable[None]], record_testsuite_property: Record
 ) -> None:
     counted = await Load(stage).during(fault)
     record_testsuite_property(f"cluster, {fault.__name__}", counted)
     assert counted["conversations"] > 0
+
+
+@asynccontextmanager
+async def next_tools(mesh: ClusterMesh) -> AsyncIterator[str]:
+    """Run two replicas of the next version of the tools. Yields their address."""
+    address, *ports = free_ports(3)
+    both = [mesh.service("next-tools", port, "tests.chaos.cluster.next_tools") for port in ports]
+    try:
+        await asyncio.gather(*(one.start() for one in both))
+        async with balanced(address, ports):
+            yield f"http://127.0.0.1:{address}"
+    finally:
+        await asyncio.gather(*(one.stop() for one in both))
+
+
+async def test_waiting_loan_is_paid_out_once_after_an_upgrade_of_the_tools(
+    stage: Stage, record_testsuite_property: Record
+) -> None:
+    mesh, laboratory = mesh_of(stage), laboratory_of(stage)
+    deployments = Deployments(mesh.admin, laboratory.http)
+    play = await apply_for_loan(stage)
+    old = await deployments.serving(TOOLS)
+
+    async def route_to(address: str, again: bool = False) -> str:
+        """Register the tools, and wait until every node calls them there. Nodes learn of it one after the other."""
+        new = await deployments.register(address, again)
+
+        async def known() -> bool:
+            admins = [Admin(f"http://127.0.0.1:{place.admin}") for place in mesh.places]
+            serving = [await Deployments(admin, laboratory.http).serving(TOOLS) for admin in admins]
+            return set(serving) == {new}
+
+        await laboratory.until(known)
+        return new
+
+    async def retire(deployment: str) -> None:
+        async def drained() -> bool:
+            return not await deployments.unfinished(deployment)
+
+        await laboratory.until(drained)
+        await deployments.remove(deployment)
+
+    async def upgrade(_: Stage) -> None:
+        assert await route_to(address) != old
+        # The application runs on the version that it began on.
+        assert await deployments.unfinished(old)
+        await approve_loan(stage, play)
+        await retire(old)
+        await asyncio.gather(*(one.stop() for one in mesh.replicas["tools"]))
+        await asyncio.sleep(SETTLED_SECONDS)
+
+    async with next_tools(mesh) as address:
+        counted = await Load(stage).during(upgrade)
+        record_testsuite_property("cluster, upgrade of the tools", counted)
+        await finish(stage, [play])
+        # Back to the first version, which the other rows use.
+        new = await deployments.serving(TOOLS)
+        await asyncio.gather(*(one.start() for one in mesh.replicas["tools"]))
+        # A node that does not know yet that the first one was removed would ignore its address.
+        await route_to(mesh.addresses.service_url("tools"), again=True)
+        await retire(new)
+
+
+async def everything(stage: Stage) -> JSON:
+    """Return the state of all objects when nothing runs any more, and the invocations that wait."""
+    laboratory = laboratory_of(stage)
+    await stored_states(stage.mesh)
+    state = await laboratory.query("SELECT service_name, service_key, key, value_utf8 FROM state")
+    waiting = await laboratory.query("SELECT id, target FROM sys_invocation WHERE status <> 'completed'")
+    return {
+        "state": {(row["service_name"], row["service_key"], row["key"]): row["value_utf8"] for row in state},
+        "waiting": {row["id"]: row["target"] for row in waiting},
+    }
+
+
+async def test_new_cluster_goes_on_from_the_snapshots_of_a_lost_one(
+    stage: Stage, store: ObjectStore, record_testsuite_property: Record
+) -> None:
+    mesh, loop = mesh_of(stage), asyncio.get_running_loop()
+    applicant = await apply_for_loan(stage)
+    payer = new_play(stage, Conversation("carol", ()))
+    await payer.take(Asks((Call("transfer_money", {**TRANSFER, "amount": "250"}),)))
+    before = await everything(stage)
+    assert any(target.startswith(WAITING) for target in before["waiting"].values())
+    backup = await back_up(mesh)
+    for node in mesh.nodes:
+        await node.process.kill()
+        shutil.rmtree(node.folder)
+
+    begun = loop.time()
+    await restore(mesh, backup, store, FIRST, SECOND)
+    await answered_after(stage, "carol-after")
+    restored = loop.time()
+
+    after = await everything(stage)
+    differences = {key for key, value in before["state"].items() if after["state"].get(key) != value}
+    assert differences == set()
+    assert before["waiting"].items() <= after["waiting"].items()
+    # The customer says yes to the question, and staff approve the loan: each is done once.
+    await payer.take(Confirms())
+    await approve_loan(stage, applicant)
+    await finish(stage, [payer, applicant])
+    record_testsuite_property("cluster, restored after, s", round(restored - begun, 1))
