@@ -84,7 +84,7 @@ ONCE = {"observed as it is", "as it is"}
 """Each test on these meshes is also a test on the mesh that is always replaying."""
 
 REPLAYED_EVERY = 3
-"""Of so many rows, one is played on the mesh that is always replaying: there it takes about three times as long."""
+"""Of so many rows, one is played on the mesh that is always replaying: there it takes about half as much CPU again."""
 
 AS_THEY_ARE = {"observed as it is", *OWN_MESHES}
 """Groups of few tests, which all run as they are, so that only one mesh is started. Some of them kill an agent or its
