@@ -159,19 +159,19 @@ async def test_waiting_loan_is_paid_out_once_after_an_upgrade_of_the_tools(
         await laboratory.until(known)
         return new
 
-    async def retire(deployment: str) -> None:
+    async def drain(deployment: str) -> None:
         async def drained() -> bool:
             return not await deployments.unfinished(deployment)
 
         await laboratory.until(drained)
-        await deployments.remove(deployment)
 
     async def upgrade(_: Stage) -> None:
         assert await route_to(address) != old
         # The application runs on the version that it began on.
         assert await deployments.unfinished(old)
         await approve_loan(stage, play)
-        await retire(old)
+        await drain(old)
+        await deployments.remove(old)
         await asyncio.gather(*(one.stop() for one in mesh.replicas["tools"]))
         await asyncio.sleep(SETTLED_SECONDS)
 
@@ -184,7 +184,7 @@ async def test_waiting_loan_is_paid_out_once_after_an_upgrade_of_the_tools(
         await asyncio.gather(*(one.start() for one in mesh.replicas["tools"]))
         # A node that does not know yet that the first one was removed would ignore its address.
         await route_to(mesh.addresses.service_url("tools"), again=True)
-        await retire(new)
+        await drain(new)
 
 
 async def everything(stage: Stage) -> JSON:
