@@ -59,7 +59,11 @@ GATEWAY_LIMITS = {
     "GATEWAY_CUSTOMER_VIEWERS_MAX": "10000",
 }
 TOKEN_HOURS = 1
+TELLING = 3
+"""Processes of the reference mesh that have agents or sessions."""
+
 NS_PER_MS = 1_000_000
+DELTA = b'data: {"kind":"delta",'
 WORD = re.compile(rb"\d{9,}")
 QUIET_AFTER = timedelta(seconds=2)
 """After a turn, Restate still writes for a moment: its answer to the client comes first."""
@@ -81,6 +85,12 @@ class Front:
         """Return how many event streams the gateway has open."""
         url = f"http://127.0.0.1:{self.gateway.metrics}/metrics"
         return await read_metric(self.http, url, "switchboard_gateway_viewers")
+
+    async def connected(self) -> None:
+        """Wait until the services tell the gateway what they write."""
+        url = f"http://127.0.0.1:{self.gateway.metrics}/metrics"
+        while await read_metric(self.http, url, "switchboard_gateway_live_connections") < TELLING:
+            await asyncio.sleep(0.1)
 
     async def logged_bytes(self) -> float:
         """Return the number of bytes that Restate has written to its log so far."""
@@ -148,6 +158,7 @@ async def clock_model(folder: Path, streams: int, word_ms: float) -> AsyncIterat
 async def lateness(folder: Path, streams: int, word_ms: float) -> list[float]:
     """Return how late each word of all streams was, in milliseconds."""
     async with clock_model(folder, streams, word_ms) as url, open_front(folder / "mesh", url) as front:
+        await front.connected()
         await watch(front)
         seen = await asyncio.gather(*(watch(front) for _ in range(streams)))
     return sorted(late for words in seen for late in words)
@@ -168,11 +179,18 @@ async def watch(front: Front) -> list[float]:
             for line in lines:
                 if line.startswith(b"data: "):
                     answered = line
-                    for word in WORD.findall(json.loads(line[6:]).get("text", "").encode()):
+                    for word in WORD.findall(text_of(line)):
                         late.setdefault(word, (now - int(word)) / NS_PER_MS)
     if len(late) != WORDS or min(late.values()) < 0:
         raise RuntimeError(f"A viewer has seen {len(late)} words of {WORDS}: {answered.decode()}")
     return list(late.values())
+
+
+def text_of(line: bytes) -> bytes:
+    """Return the text of an event. That of a delta is cut out: reading its JSON would take time from the streams."""
+    if line.startswith(DELTA):
+        return line.rpartition(b'"text":"')[2]
+    return str(json.loads(line.removeprefix(b"data: ")).get("text", "")).encode()
 
 
 async def turns_per_second(front: Front) -> float:

@@ -37,6 +37,11 @@ class RuleFilter:
     def push(self, part: str) -> str:
         """Return the next part of the text without rule numbers. Holds back what could be the beginning of one."""
         text, at, shown = self._held + part, 0, []
+        if "(" not in text:  # Only blanks at its end can begin a number. Nearly all parts of a text are like this.
+            end = len(text.rstrip())
+            end = end if len(text) - end <= HELD_MAX_CHARS else len(text)
+            self._held = text[end:]
+            return text[:end]
         for mark in MARK.finditer(text):
             shown.append(text[at : mark.start()])
             at = mark.end()

@@ -117,6 +117,8 @@ def mark(text: str) -> str:
 
 def unmark(text: str) -> str:
     """Return a model's text or its JSON without marks: it may repeat what it has read."""
+    if text.isascii() and "\\" not in text:  # As nearly every part of an English text.
+        return text
     return ESCAPED_MARKS.sub(r"\1", text).translate(WITHOUT)
 
 

@@ -67,7 +67,8 @@ def event_frame(event: Event, event_id: str, turn: int, seq: int, run: str) -> b
 
 
 def unnumbered_frame(event: Unnumbered) -> bytes:
-    return ServerSentEvent(event.model_dump_json(), event=event.kind, sep=LINE_END).encode()
+    # As ServerSentEvent writes it, without a search for line ends: JSON has none. Each word is sent in one of these.
+    return f"event: {event.kind}\ndata: {event.model_dump_json()}\n\n".encode()
 
 
 def kind_and_data(frame: bytes) -> tuple[str, str]:

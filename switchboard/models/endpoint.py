@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pydantic_core
 
+from switchboard.models.event_decoder import QuickDecoder
 from switchboard.models.model import RETRY_AFTER_MAX, ModelRejected, ModelUnavailable, RejectedFor
 from switchboard.models.providers import Provider
 from switchboard.models.reading import refuse_long
@@ -267,6 +268,8 @@ def client_of(sdk: Any, http: Any, transport: Any) -> Client:
     """Return a client with the types of its package: both packages are generated and name them alike."""
     import httpx2  # noqa: PLC0415
 
+    make_decoder = http._make_sse_decoder
+    http._make_sse_decoder = lambda: QuickDecoder(make_decoder(), sdk._streaming.ServerSentEvent)
     return Client(
         http=http,
         transport=transport,

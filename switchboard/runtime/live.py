@@ -36,6 +36,9 @@ COMMITTED_MAX = 1_000
 
 WRITER_BYTES = 4
 
+NOTHING_UNNUMBERED = ',"unnumbered":[]}'
+"""How a frame without unnumbered events ends."""
+
 
 class Watcher(Protocol):
     """A connection to a gateway on which people watch sessions, or to a broker."""
@@ -147,6 +150,7 @@ class LiveTurn:
         self._returned: list[ToolReturned] = []
         self._messages = 0
         self._text: TextSender | None = None
+        self._begin_of_deltas = (0, "")
         self._ended = False
 
     @property
@@ -207,7 +211,7 @@ class LiveTurn:
         """Send a part of a text, unless another call has begun since."""
         if text is not self._text:
             return
-        frame = self._frame(self.next_seq, unnumbered=(delta,))
+        frame = self._delta_frame(delta)
         for watcher in self._live.watchers(self.session):
             watcher.put_delta(self, frame)
 
@@ -248,6 +252,15 @@ class LiveTurn:
         frame = self._frame(first, events, unnumbered)
         for watcher in watchers:
             watcher.put(self.session, frame)
+
+    def _delta_frame(self, delta: Delta) -> str:
+        """Return the frame with one delta. All deltas of a step have the rest of it in common, which is built once."""
+        first, begin = self._begin_of_deltas
+        if first != self.next_seq:
+            first = self.next_seq
+            begin = self._frame(first).removesuffix(NOTHING_UNNUMBERED)
+            self._begin_of_deltas = first, begin
+        return f'{begin},"unnumbered":[{delta.model_dump_json()}]}}'
 
     def _frame(self, first: int, events: Sequence[Event] = (), unnumbered: Sequence[Unnumbered] = ()) -> str:
         update = {"first": first, "events": tuple(events), "unnumbered": tuple(unnumbered)}
@@ -322,6 +335,8 @@ class TextSender:
 
     def _whole_characters(self, text: str) -> str:
         """Join a character whose halves arrive in two parts. A half without the other one cannot be sent."""
+        if text.isascii() and not self._half:
+            return text
         text = self._half + text
         self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
         whole = text.removesuffix(self._half)

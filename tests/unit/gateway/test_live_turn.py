@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sse_starlette import ServerSentEvent
 
 from switchboard.events import (
     AgentStarted,
@@ -25,7 +26,14 @@ from switchboard.events import (
 )
 from switchboard.gateway.feed import Audience
 from switchboard.gateway.identity import Caller
-from switchboard.gateway.live_turn import LIVE_TURN_MAX_CHARS, RUNS_MAX, LiveSession, LiveTurn
+from switchboard.gateway.live_turn import (
+    LINE_END,
+    LIVE_TURN_MAX_CHARS,
+    RUNS_MAX,
+    LiveSession,
+    LiveTurn,
+    unnumbered_frame,
+)
 
 AT = datetime(2026, 11, 29, 12, tzinfo=UTC)
 EVENTS: tuple[Event, ...] = (
@@ -197,3 +205,17 @@ def test_what_a_turn_and_a_session_keep_is_bounded() -> None:
     assert len(long.text.text) <= LIVE_TURN_MAX_CHARS
     assert wide is not None
     assert sum(len(frame.sent) for frame in wide.frames) <= LIVE_TURN_MAX_CHARS + 10_000
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Delta(turn=1, seq=2, attempt=0, writer="w", offset=3, text="a\nb\r\n\u2028 \u00e4"),
+        Reset(turn=1, seq=2, attempt=0, writer="w"),
+        ToolReturned(turn=1, call_id="a", ok=True, outcome="known"),
+    ],
+    ids=lambda event: event.kind,
+)
+def test_unnumbered_events_are_sent_as_the_library_writes_them(event: Unnumbered) -> None:
+    written = ServerSentEvent(event.model_dump_json(), event=event.kind, sep=LINE_END).encode()
+    assert unnumbered_frame(event) == written

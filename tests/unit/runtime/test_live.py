@@ -349,3 +349,19 @@ def test_other_urls_are_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("SWITCHBOARD_EVENTS_URLS", url)
     with pytest.raises(ValueError, match=r"http|URL"):
         LiveSettings()
+
+
+async def test_parts_of_a_text_say_which_events_came_before() -> None:
+    here, receiver = Live(), Receiver()
+    here.watch(receiver, "s-1")
+    with here.turn("s-1", "alice", True, "r", 1) as turn:
+        for step in (1, 2):
+            turn.tell(AgentStarted(agent="Bank"))
+            text = turn.observe(REQUEST, step, 0)
+            assert text is not None
+            text.text_delta("one")
+    told = [frame for frame in receiver.frames if frame.unnumbered]
+    assert [(frame.first, frame.events, frame.session, frame.run) for frame in told] == [
+        (2, (), "s-1", "r"),
+        (3, (), "s-1", "r"),
+    ]
