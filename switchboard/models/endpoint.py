@@ -268,8 +268,7 @@ def client_of(sdk: Any, http: Any, transport: Any) -> Client:
     """Return a client with the types of its package: both packages are generated and name them alike."""
     import httpx2  # noqa: PLC0415
 
-    make_decoder = http._make_sse_decoder
-    http._make_sse_decoder = lambda: QuickDecoder(make_decoder(), sdk._streaming.ServerSentEvent)
+    decode_quickly(sdk, http)
     return Client(
         http=http,
         transport=transport,
@@ -279,6 +278,14 @@ def client_of(sdk: Any, http: Any, transport: Any) -> Client:
         transport_error=httpx2.HTTPError,
         stream=sdk.AsyncStream,
     )
+
+
+def decode_quickly(sdk: Any, http: Any) -> None:
+    """Let a client decode streams by QuickDecoder, unless its version lacks these names, which are not public."""
+    make = getattr(http, "_make_sse_decoder", None)
+    event = getattr(getattr(sdk, "_streaming", None), "ServerSentEvent", None)
+    if make is not None and event is not None:
+        http._make_sse_decoder = lambda: QuickDecoder(make(), event)
 
 
 def classify(error: "StatusError") -> ModelUnavailable | ModelRejected:

@@ -1,9 +1,9 @@
 """The decoder of models' streams gives what the clients' own decoders give, however the bytes arrive."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import pairwise
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import anthropic._streaming
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from switchboard.models.endpoint import Client, connect_anthropic, connect_openai, decode_quickly
 from switchboard.models.event_decoder import QuickDecoder
 
 LINES = st.sampled_from(
@@ -61,3 +62,15 @@ def read(decoder: Any, parts: Sequence[bytes]) -> list[tuple[Any, ...]]:
 def test_events_are_those_of_the_clients_decoder(client: ModuleType, parts: list[bytes]) -> None:
     quick = QuickDecoder(client.SSEDecoder(), client.ServerSentEvent)
     assert read(quick, parts) == read(client.SSEDecoder(), parts)
+
+
+@pytest.mark.parametrize("connect", [connect_openai, connect_anthropic])
+def test_clients_decode_quickly(connect: Callable[[str, str | None], Client]) -> None:
+    client = connect("key", "http://127.0.0.1:1/v1")
+    assert isinstance(client.http._make_sse_decoder(), QuickDecoder)
+
+
+def test_client_of_another_version_keeps_its_own_decoder() -> None:
+    sdk, http = SimpleNamespace(), SimpleNamespace()
+    decode_quickly(sdk, http)
+    assert vars(http) == {}
