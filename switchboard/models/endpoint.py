@@ -282,10 +282,11 @@ def client_of(sdk: Any, http: Any, transport: Any) -> Client:
 
 def decode_quickly(sdk: Any, http: Any) -> None:
     """Let a client decode streams by QuickDecoder, unless its version lacks these names, which are not public."""
-    make = getattr(http, "_make_sse_decoder", None)
-    event = getattr(getattr(sdk, "_streaming", None), "ServerSentEvent", None)
-    if make is not None and event is not None:
-        http._make_sse_decoder = lambda: QuickDecoder(make(), event)
+    streaming = getattr(sdk, "_streaming", None)
+    own, event = getattr(streaming, "SSEDecoder", None), getattr(streaming, "ServerSentEvent", None)
+    if hasattr(http, "_make_sse_decoder") and own is not None and event is not None:
+        # Without the client's own method, which would keep the client alive until the next garbage collection.
+        http._make_sse_decoder = lambda: QuickDecoder(own(), event)
 
 
 def classify(error: "StatusError") -> ModelUnavailable | ModelRejected:

@@ -304,6 +304,8 @@ class BrokenSocket(SlowSocket):
 
 
 async def test_connection_that_breaks_ends_without_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    gc.collect()  # Of what earlier tests have left, which would be logged below.
+    caplog.clear()
     here, socket = Live(), BrokenSocket()
     connection = GatewayConnection(here)
     connection.take(Watch(sessions=("s-1",)))
