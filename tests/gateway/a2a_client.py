@@ -97,6 +97,12 @@ def state(task: JSON) -> str:
     return str(status["state"]).removeprefix("TASK_STATE_")
 
 
+def last_state(events: list[JSON]) -> str:
+    """Return the state that a stream ends with: that of its first event, the task, if nothing was left to come."""
+    (last,) = events[-1].values()
+    return state(last)
+
+
 def held_id(task: JSON) -> str:
     return str(question(task)["heldId"])
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from switchboard.testing import JSON, calls, says, scene
-from tests.gateway.a2a_client import held_id, message, question, reply, state
+from tests.gateway.a2a_client import held_id, last_state, message, question, reply, state
 from tests.gateway.front import Gateway, Visitor, open_gateway
 from tests.gateway.test_a2a import TO_PROBE, paid, pays, unique
 from tests.laboratory import LONG_MS, Laboratory
@@ -89,7 +89,7 @@ async def test_the_client_of_npm_confirms_a_payment(signed: Gateway, transport: 
         assert (state(done), reply(done), done["id"]) == ("COMPLETED", "it is done", asked["id"])
 
         events = (await client.calls("stream", **message(f"pay {second}")))["events"]
-        assert state(events[-1]["statusUpdate"]) == "INPUT_REQUIRED"
+        assert last_state(events) == "INPUT_REQUIRED"
         again = (await client.calls("get", id=events[0]["task"]["id"]))["task"]
         declined = (await client.calls("send", **answered(again, False)))["task"]
         assert state(declined) == "CANCELED"
