@@ -10,6 +10,7 @@ import os
 import time
 from typing import Any
 
+import uvloop
 from aiohttp import web
 
 USAGE = {
@@ -82,7 +83,8 @@ def main() -> None:
     app = web.Application(client_max_size=32 * 1024 * 1024)
     app.router.add_post("/v1/responses", answer)
     app.router.add_get("/health", healthy)
-    web.run_app(app, host="127.0.0.1", port=int(os.environ["PORT"]), print=None)
+    loop = uvloop.new_event_loop()
+    web.run_app(app, host="127.0.0.1", port=int(os.environ["PORT"]), print=None, loop=loop)
 
 
 if __name__ == "__main__":

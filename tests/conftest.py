@@ -69,6 +69,8 @@ LONGEST_FIRST = (
     *(*MESHES[2:], "tests/console", "tests/attacks", "tests/mcp", "tests/chaos/test_interrupts.py"),
     *("tests/models/test_dialects.py", "tests/evals/test_reference.py", "tests/cli/test_up.py", *MESHES[:2]),
     *("tests/evals/test_cases.py", "tests/images", "tests/test_own_mesh.py", "tests/generated/test_conversations.py"),
+    # It waits for half a minute until no agent has come.
+    "tests/gateway/test_no_agents.py",
 )
 """Groups that take a minute or more. They start first, so that the short ones fill the processes at the end."""
 

@@ -37,6 +37,7 @@ from switchboard.gateway.staff import add_staff_api
 from switchboard.gateway.staff_client import StaffClient
 from switchboard.ingress import RestateIngress
 from switchboard.runtime.broker_connection import Broker, broker_of_settings
+from switchboard.runtime.collections import leave_out_imports
 from switchboard.runtime.process import exit_process, refuse_taken_port
 from switchboard.runtime.settings import EventsKeySettings, load
 from switchboard.speaker import SpeakerKeys
@@ -121,6 +122,7 @@ async def serve(settings: GatewaySettings, broker: Broker | None = None) -> None
             settings.trusted_proxies,
         )
         guarding = asyncio.create_task(guard.run())
+        leave_out_imports()
         serving = asyncio.create_task(server.serve())
         stop = asyncio.create_task(stop_requested.wait())
         await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)

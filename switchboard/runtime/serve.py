@@ -24,6 +24,7 @@ from switchboard.models.endpoint_model import EndpointModel
 from switchboard.models.model import Model
 from switchboard.runtime.broker import BrokerClient
 from switchboard.runtime.broker_connection import broker_of_settings
+from switchboard.runtime.collections import leave_out_imports
 from switchboard.runtime.gateways import gateways_of_settings
 from switchboard.runtime.invocations import RETRIES, refuse_bad_input
 from switchboard.runtime.live import LIVE, agent_turn
@@ -201,6 +202,7 @@ async def listen(app: ASGIApp, settings: ServerSettings, background: Sequence[Ba
     for signum in (2, 15):
         install_shutdown_hook(loop, lambda: stop(server, loop), signum)
     tasks = [start_background(work) for work in background]
+    leave_out_imports()
     try:
         await server.serve()
     finally:
@@ -211,13 +213,17 @@ async def listen(app: ASGIApp, settings: ServerSettings, background: Sequence[Ba
 def start_background(work: BackgroundTask) -> asyncio.Task[None]:
     """Start a background task. If it fails, log the error; the services keep running without it."""
     task = asyncio.create_task(work())
-    task.add_done_callback(_log_failure)
+    task.add_done_callback(_ended)
     return task
 
 
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
+def _ended(task: asyncio.Task[None]) -> None:
+    if task.cancelled():
+        return
+    if error := task.exception():
         logger.error("a background task has failed", exc_info=error)
+    # A task that ends by itself has prepared something, such as the client of a model, which it has imported.
+    leave_out_imports()
 
 
 def stop(server: Server, loop: asyncio.AbstractEventLoop) -> None:

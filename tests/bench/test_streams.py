@@ -10,7 +10,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bench import streams
 from bench.streams import NS_PER_MS, Front, watch
 
 WORDS = 4
@@ -42,12 +41,7 @@ async def watched(parts: Sequence[bytes]) -> list[float]:
     app.router.add_post("/v1/sessions/{session}/messages", answer)
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
         played = Played(str(server.make_url("")).rstrip("/"))
-        return await watch(Front(None, played, None, http, {}))  # type: ignore[arg-type]
-
-
-@pytest.fixture(autouse=True)
-def _few_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "WORDS", WORDS)
+        return (await watch(Front(None, played, None, http, {}), WORDS)).lateness()  # type: ignore[arg-type]
 
 
 def words(count: int = WORDS) -> list[str]:
