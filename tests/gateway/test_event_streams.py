@@ -421,7 +421,7 @@ async def stopped_gateway(gateway: Gateway) -> None:
     await gateway.process.wait()
 
 
-@pytest.mark.at_night(chooses=lambda fault, when: (when == "delta") != (fault in (killed_agent, killed_gateway)))
+@pytest.mark.at_night(chooses=lambda fault, when, **_: (when == "delta") != (fault in (killed_agent, killed_gateway)))
 @pytest.mark.parametrize("fault", [killed_agent, killed_session, killed_gateway, stopped_gateway])
 @pytest.mark.parametrize("when", ["tool_started", "delta"])
 async def test_viewers_see_every_event_once_whatever_is_killed(
