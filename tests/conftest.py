@@ -85,7 +85,7 @@ REPLAYING = "always replaying"
 ONCE = {"observed as it is", "as it is"}
 """Each test on these meshes is also a test on the mesh that is always replaying."""
 
-REPLAYED_EVERY = 3
+REPLAYED_EVERY = 4
 """Of so many rows, one is played on the mesh that is always replaying: there it takes about half as much CPU again."""
 
 AS_THEY_ARE = {"observed as it is", *OWN_MESHES}
@@ -97,7 +97,7 @@ tools, which are then replayed.
 def left_to_nightly(nodeids: Iterable[str]) -> set[str]:
     """Return one of the two runs of each test that runs on both kinds of meshes.
 
-    A test's rows take turns, but for those of AS_THEY_ARE: two run as they are, the next one always replaying. Which
+    A test's rows take turns, but for those of AS_THEY_ARE: three run as they are, the next one always replaying. Which
     kind its first row gets depends on its name. So a change of one test does not move the others.
     """
     left, rows = set[str](), Counter[str]()

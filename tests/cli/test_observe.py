@@ -5,6 +5,7 @@ import re
 import signal
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from switchboard.cli.up import show
 from switchboard.local import places
 from switchboard.local.mesh import Addresses, Mesh
 from switchboard.local.observe import TracePorts, TracingProcesses, find_tool, reason_tracing_is_off, tracing_or_reason
-from tests.cli.conftest import all_gone, run, start_up
+from tests.cli.conftest import Up, all_gone, run, start_up
 from tests.parts import need_collector, need_jaeger, need_restate_server
 
 SPANS_ARRIVE_WITHIN_SECONDS = 120
@@ -76,46 +77,45 @@ def services_of(jaeger: str) -> set[str]:
     return set(found["data"] or ())
 
 
-def test_observed_mesh_shows_its_turns_in_jaeger_and_leaves_no_process(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A running mesh with a collector and Jaeger. The last test ends it."""
     need_collector()
     need_jaeger()
-    up = start_up(tmp_path / "mesh", "--observe")
+    up = start_up(tmp_path_factory.mktemp("observed") / "mesh", "--observe")
     try:
-        printed = up.wait_until_up()
-        jaeger = re.search(r"Jaeger\s+(http://\S+)", printed)
-        assert jaeger is not None, printed
-        run("ask", "hello", **up.environment)
-        given = up.child("services.tools").environ()
-        assert given["OTEL_SERVICE_NAME"] == "tools"
-        assert given["OTEL_EXPORTER_OTLP_ENDPOINT"].startswith("http://127.0.0.1:")
-        until = time.monotonic() + SPANS_ARRIVE_WITHIN_SECONDS
-        while "Restate" not in services_of(jaeger[1]) and time.monotonic() < until:
-            time.sleep(0.1)
-        assert "Restate" in services_of(jaeger[1])
-        assert "jaeger" not in services_of(jaeger[1]), "Jaeger must not trace its own requests"
-        children = up.children()
-        assert len(children) == 10
-        assert up.end(signal.SIGINT)[0] == 0
-        assert all_gone(children)
+        yield up
     finally:
         if up.process.poll() is None:
             up.end(signal.SIGTERM)
 
 
-def test_mesh_survives_death_of_collector_and_jaeger_with_one_note(tmp_path: Path) -> None:
-    need_collector()
-    need_jaeger()
-    up = start_up(tmp_path / "mesh", "--observe")
-    try:
-        up.wait_until_up()
-        for name in ("jaeger", "otelcol"):
-            up.child(f"{name}.yaml").kill()
-            assert run("ask", "hello", **up.environment).returncode == 0
-        code, said = up.end(signal.SIGINT)
-    finally:
-        if up.process.poll() is None:
-            up.end(signal.SIGTERM)
+def test_observed_mesh_shows_its_turns_in_jaeger(observed: Up) -> None:
+    up = observed
+    printed = up.wait_until_up()
+    jaeger = re.search(r"Jaeger\s+(http://\S+)", printed)
+    assert jaeger is not None, printed
+    run("ask", "hello", **up.environment)
+    given = up.child("services.tools").environ()
+    assert given["OTEL_SERVICE_NAME"] == "tools"
+    assert given["OTEL_EXPORTER_OTLP_ENDPOINT"].startswith("http://127.0.0.1:")
+    until = time.monotonic() + SPANS_ARRIVE_WITHIN_SECONDS
+    while "Restate" not in services_of(jaeger[1]) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert "Restate" in services_of(jaeger[1])
+    assert "jaeger" not in services_of(jaeger[1]), "Jaeger must not trace its own requests"
+    assert len(up.children()) == 10
+
+
+def test_mesh_survives_death_of_collector_and_jaeger_with_one_note_and_leaves_no_process(observed: Up) -> None:
+    up = observed
+    children = up.children()
+    for name in ("jaeger", "otelcol"):
+        up.child(f"{name}.yaml").kill()
+        assert run("ask", "hello", **up.environment).returncode == 0
+    code, said = up.end(signal.SIGINT)
     assert code == 0
+    assert all_gone(children)
     assert said.count("Tracing has stopped") == 1
     assert "Tracing has stopped: jaeger was killed (signal 9). The mesh keeps running" in said
 

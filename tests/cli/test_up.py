@@ -97,10 +97,31 @@ def test_gateway_accepts_the_token_of_the_mesh(shared: Up) -> None:
     assert "belongs to another customer" in refused.stderr
 
 
-def test_mesh_leaves_no_process_after_ctrl_c(shared: Up) -> None:
-    children = shared.children()
+def test_mesh_stops_when_a_service_dies(shared: Up) -> None:
+    stops_when_a_service_dies(shared, "services.tools")
+
+
+# Noticed in the same way.
+@pytest.mark.slow
+def test_mesh_stops_when_the_gateway_dies(up: Up) -> None:
+    stops_when_a_service_dies(up, "switchboard.gateway")
+
+
+def stops_when_a_service_dies(up: Up, module: str) -> None:
+    children = up.children()
     assert len(children) == 8
-    assert shared.end(signal.SIGINT)[0] == 0
+    up.child(module).kill()
+    code, said = up.end()
+    assert code == 1
+    assert f"{module.rpartition('.')[2]} was killed (signal 9)" in said
+    assert all_gone(children)
+
+
+# A mesh with more processes is ended in this way every time: see test_observe.py.
+@pytest.mark.slow
+def test_mesh_leaves_no_process_after_ctrl_c(up: Up) -> None:
+    children = up.children()
+    assert up.end(signal.SIGINT)[0] == 0
     assert all_gone(children)
 
 
@@ -109,17 +130,6 @@ def test_token_without_a_mesh_says_how_to_start_one(tmp_path: Path) -> None:
     assert (answer.returncode, answer.stdout) == (1, "")
     assert "switchboard up" in answer.stderr
     assert not list(tmp_path.iterdir())
-
-
-# The gateway's death is noticed in the same way; the night checks it.
-@pytest.mark.parametrize("module", ["services.tools", pytest.param("switchboard.gateway", marks=pytest.mark.slow)])
-def test_mesh_stops_when_a_service_dies(up: Up, module: str) -> None:
-    children = up.children()
-    up.child(module).kill()
-    code, said = up.end()
-    assert code == 1
-    assert f"{module.rpartition('.')[2]} was killed (signal 9)" in said
-    assert all_gone(children)
 
 
 def test_demo_plays_to_its_end_and_leaves_no_files(tmp_path: Path) -> None:
