@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 
 from switchboard.testing import JSON
-from tests.generated.outcomes import Asked, Done, Outcome, Refused, money, refused
+from tests.generated.outcomes import Asked, Done, Outcome, Refused, money, name_of_new, note_new, refused
 
 FARES = {"basic_economy": Decimal(189), "economy": Decimal("289.40"), "business": Decimal(648)}
 FREE_BAGS = {"basic_economy": 0, "economy": 1, "business": 2}
@@ -158,7 +158,8 @@ def book(airline: Airline, given: JSON) -> JSON:
         airline.pay(method, amount)
     airline.seats[day_of(given)][given["cabin"]] -= len(given["passengers"])
     airline.emails += 1
-    airline.reservations["new"] = Booked(
+    new = name_of_new(airline.reservations)
+    airline.reservations[new] = Booked(
         given["cabin"],
         day_of(given),
         FARES[given["cabin"]],
@@ -168,7 +169,7 @@ def book(airline: Airline, given: JSON) -> JSON:
         given["insurance"] == "yes",
         paid,
     )
-    return facts(airline.reservations["new"])
+    return facts(airline.reservations[new])
 
 
 def facts(found: Booked) -> JSON:
@@ -401,7 +402,7 @@ EFFECTS: dict[str, Callable[[Airline, JSON], JSON]] = {
 
 def note_new_reservation(airline: Airline, reservation_id: str) -> None:
     """Give the reservation that was booked its id."""
-    airline.reservations[reservation_id] = airline.reservations.pop("new")
+    note_new(airline.reservations, reservation_id)
 
 
 def erin(reservation_id: str, day: str, seats: dict[str, dict[str, int]]) -> Airline:

@@ -10,7 +10,18 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
 from switchboard.testing import JSON
-from tests.generated.outcomes import UNFIT, UNKNOWN, Asked, Done, Outcome, Refused, money, refused
+from tests.generated.outcomes import (
+    UNFIT,
+    UNKNOWN,
+    Asked,
+    Done,
+    Outcome,
+    Refused,
+    money,
+    name_of_new,
+    note_new,
+    refused,
+)
 
 CENT = Decimal("0.01")
 TRANSFER_MAX, DAY_MAX = Decimal(5000), Decimal(10_000)
@@ -359,7 +370,7 @@ def replace_card(bank: Bank, given: JSON) -> JSON:
     old.status = "replaced"
     bank.replaced += 1
     bank.emails += 1
-    bank.cards["new"] = PaymentCard(old.account, old.day, old.cash)
+    bank.cards[name_of_new(bank.cards)] = PaymentCard(old.account, old.day, old.cash)
     return {"card": {"account": old.account, "status": "active", "day_limit": old.day, "cash_limit": old.cash}}
 
 
@@ -412,7 +423,7 @@ def loan_breaks(bank: Bank, given: JSON) -> Breaks:
     if unfit_amount(given) or given["term_months"] < 1:
         yield UNFIT
         return
-    if not amount_of(given) >= LOAN_MIN or amount_of(given) + bank.lent > LOAN_MAX:
+    if not LOAN_MIN <= amount_of(given) <= LOAN_MAX:
         yield "L1"
     if not TERM_MIN_MONTHS <= given["term_months"] <= TERM_MAX_MONTHS:
         yield "L2"
@@ -432,7 +443,8 @@ def apply_for_loan(bank: Bank, given: JSON) -> JSON:
     """Apply, and decide: the play waits for the decision before its next step."""
     amount, payment = amount_of(given), monthly_payment(amount_of(given), given["term_months"])
     burden = bank.loan_payments + payment
-    if bank.overdue or bank.gambles or burden > bank.income * BURDEN_MAX:
+    too_much = amount + bank.lent > LOAN_MAX or burden > bank.income * BURDEN_MAX
+    if bank.overdue or bank.gambles or too_much:
         bank.applications.append("declined")
     elif amount + bank.lent > LOAN_AUTOMATIC_MAX or burden > bank.income * BURDEN_AUTOMATIC_MAX:
         bank.applications.append("waiting_for_staff")
@@ -604,7 +616,7 @@ EFFECTS: dict[str, Effect] = {
 
 def note_new_card(bank: Bank, card_id: str) -> None:
     """Give the card that replaces another one its id."""
-    bank.cards[card_id] = bank.cards.pop("new")
+    note_new(bank.cards, card_id)
 
 
 def carol(customer_id: str, **more: Any) -> Bank:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -66,6 +66,24 @@ def contains(found: Any, expected: Any) -> bool:
     return bool(found == expected)
 
 
+NEW = "new "
+"""Begins the name of something whose id the mesh has not said yet. Calls of one step may make several."""
+
+
+def name_of_new(own: Mapping[str, object]) -> str:
+    return f"{NEW}{len(own)}"
+
+
+def known(own: Mapping[str, object]) -> int:
+    """Return of how many the mesh has said the id."""
+    return sum(not name.startswith(NEW) for name in own)
+
+
+def note_new(own: dict[str, Any], own_id: str) -> None:
+    """Give the first of the new ones its id."""
+    own[own_id] = own.pop(next(name for name in own if name.startswith(NEW)))
+
+
 class Mismatch(AssertionError):
     """The mesh did something else than the model predicted."""
 
@@ -99,6 +117,17 @@ def as_predicted(outcome: Outcome, result: JSON) -> bool:
             fits = (UNFIT in outcome.broken) == ("do not fit" in result["content"])
             known = result.get("outcome", "known") == "known"
             return not result["ok"] and known and named <= outcome.broken and fits
+
+
+def during_another_change(calls: Sequence[Call], results: Sequence[JSON]) -> dict[int, Outcome]:
+    """Return the calls that were refused because another call of their step was changing the same reservation."""
+    made = {call.arguments.get("reservation_id") for call, one in zip(calls, results, strict=False) if one["ok"]}
+    return {
+        position: Refused(frozenset())
+        for position, (call, one) in enumerate(zip(calls, results, strict=False))
+        if (own_id := call.arguments.get("reservation_id")) in made
+        and f"Another change of reservation {own_id} is in progress" in one["content"]
+    }
 
 
 def parsed(content: str) -> Any:

@@ -17,7 +17,17 @@ from tests.chaos.writes import Told
 from tests.generated import model_of_airline, model_of_bank
 from tests.generated.customer import Models, Names, Talk, resolved
 from tests.generated.generate import SLOW_TO_SETTLE
-from tests.generated.outcomes import Asked, Done, Mismatch, Outcome, Refused, expect, wrong_results
+from tests.generated.outcomes import (
+    Asked,
+    Done,
+    Mismatch,
+    Outcome,
+    Refused,
+    during_another_change,
+    expect,
+    known,
+    wrong_results,
+)
 from tests.generated.script import (
     Asks,
     Call,
@@ -227,6 +237,7 @@ class Play:
         self, talk: Talk, calls: Sequence[Call], fixed: dict[int, Outcome], results: Sequence[JSON]
     ) -> None:
         """Find the order of the calls that explains their results. Calls of one step run at the same time."""
+        fixed = {**during_another_change(calls, results), **fixed}
         made = [position for position in range(len(calls)) if position not in fixed]
         wrong: list[str] = []
         for order in itertools.permutations(made):
@@ -273,11 +284,11 @@ class Play:
             return
         if call.tool == "replace_card":
             card_id = json.loads(result["content"])["card"]["card_id"]
-            self.names[f"card{len(self.models.bank.cards) - 1}"] = card_id
+            self.names[f"card{known(self.models.bank.cards)}"] = card_id
             model_of_bank.note_new_card(self.models.bank, card_id)
         if call.tool == "book_reservation" and self.models.airline:
             own_id = json.loads(result["content"])["reservation_id"]
-            self.names[f"reservation{len(self.models.airline.reservations) - 1}"] = own_id
+            self.names[f"reservation{known(self.models.airline.reservations)}"] = own_id
             model_of_airline.note_new_reservation(self.models.airline, own_id)
         if call.tool == "apply_for_loan":
             await self.wait_for_decision(talk, call.tool, self.models.bank.applications)
