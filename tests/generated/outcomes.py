@@ -119,6 +119,12 @@ def as_predicted(outcome: Outcome, result: JSON) -> bool:
             return not result["ok"] and known and named <= outcome.broken and fits
 
 
+BY_ANOTHER_CHANGE = (
+    "Another change of reservation {} is in progress. Please try again in a minute.",
+    "Reservation {} was changed in the meantime. Look it up again.",
+)
+
+
 def during_another_change(calls: Sequence[Call], results: Sequence[JSON]) -> dict[int, Outcome]:
     """Return the calls that were refused because another call of their step was changing the same reservation."""
     made = {call.arguments.get("reservation_id") for call, one in zip(calls, results, strict=False) if one["ok"]}
@@ -126,7 +132,7 @@ def during_another_change(calls: Sequence[Call], results: Sequence[JSON]) -> dic
         position: Refused(frozenset())
         for position, (call, one) in enumerate(zip(calls, results, strict=False))
         if (own_id := call.arguments.get("reservation_id")) in made
-        and f"Another change of reservation {own_id} is in progress" in one["content"]
+        and any(text.format(own_id) in one["content"] for text in BY_ANOTHER_CHANGE)
     }
 
 

@@ -12,27 +12,29 @@ from switchboard.local.process import free_ports
 ONE_PROCESS_MAX_S = 60
 
 ENDS_WHEN_LEFT_OUT = """
-import gc, os, runpy, signal, sys, threading, time
+import gc, os, runpy, signal, sys
 
-def wait():
-    module, _, name = sys.argv[2].rpartition(":")
-    while module and not hasattr(sys.modules.get(module), name):
-        time.sleep(0.1)
-    # While a collection runs, there seem to be no objects at all.
-    while gc.get_freeze_count() <= 10 * len(gc.get_objects()):
-        time.sleep(0.1)
-    os.kill(os.getpid(), signal.SIGTERM)
+module, _, name = sys.argv[2].partition(":")
+freeze = gc.freeze
 
-threading.Thread(target=wait, daemon=True).start()
+def leave_out():
+    freeze()
+    if hasattr(sys.modules.get(module), name):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+gc.freeze = leave_out
 runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)
 """
-"""Runs a module until garbage collections look at less than a tenth of the objects. It waits until the second argument
-is imported."""
+"""Runs a module until its objects are left out of collections when the second argument is imported."""
 
 
 @pytest.mark.parametrize(
     ("module", "imported_later"),
-    [("services.triage", "openai:AsyncOpenAI"), ("services.tools", ""), ("switchboard.gateway", "")],
+    [
+        ("services.triage", "openai:AsyncOpenAI"),
+        ("services.tools", "services.tools.airline.customers.handlers:customers_object"),
+        ("switchboard.gateway", "switchboard.gateway.api:create_app"),
+    ],
 )
 def test_collections_of_a_running_process_leave_its_modules_out(module: str, imported_later: str) -> None:
     port, metrics, events = (str(port) for port in free_ports(3))
