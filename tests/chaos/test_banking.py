@@ -22,6 +22,8 @@ EXTERNAL_STEPS = ("Accounts.withdraw", "PaymentNetwork.submit")
 REPAYMENT_STEPS = ("Accounts.withdraw", "Loans.reduce_loan")
 """Steps at which a test can block each saga."""
 
+KILLED = ("saga", "objects", "all, Restate too")
+
 
 @pytest.fixture(scope="module")
 async def gate(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gates]:
@@ -68,8 +70,10 @@ async def owed(teller: Teller) -> Decimal:
     return next(Decimal(loan["outstanding"]) for loan in loans if loan["loan_id"] == LOAN)
 
 
+# By day, half of them: each step, and each process that dies.
+@pytest.mark.at_night(chooses=lambda step, killed, **_: (EXTERNAL_STEPS.index(step) + KILLED.index(killed)) % 2)
 @pytest.mark.parametrize("step", EXTERNAL_STEPS)
-@pytest.mark.parametrize("killed", ["saga", "objects", "all, Restate too"])
+@pytest.mark.parametrize("killed", KILLED)
 async def test_external_payment_killed_at_a_step_is_sent_once(
     laboratory: Laboratory, gate: Gates, step: str, killed: str
 ) -> None:
@@ -133,8 +137,10 @@ async def test_external_payment_interrupted_at_any_time_is_sent_fully_or_not(
     assert sent in ([], [Decimal("7.00")])
 
 
+# By day, half of them: each step, and each process that dies.
+@pytest.mark.at_night(chooses=lambda step, killed, **_: (REPAYMENT_STEPS.index(step) + KILLED.index(killed)) % 2)
 @pytest.mark.parametrize("step", REPAYMENT_STEPS)
-@pytest.mark.parametrize("killed", ["saga", "objects", "all, Restate too"])
+@pytest.mark.parametrize("killed", KILLED)
 async def test_early_repayment_killed_at_a_step_is_made_once(
     laboratory: Laboratory, gate: Gates, step: str, killed: str
 ) -> None:

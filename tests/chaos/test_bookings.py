@@ -231,6 +231,8 @@ async def cancel_booking(laboratory: Laboratory, number: str, before: Snapshot) 
     assert (now.cards, now.seats, now.slots[number]) == (before.cards, before.seats, "cancelled")
 
 
+# By day, each step on one of its sides.
+@pytest.mark.at_night(chooses=lambda handler, side, **_: (STEPS.index(handler) + (side == "after")) % 2)
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("handler", STEPS)
 async def test_booking_cancelled_at_a_step_is_fully_undone(
@@ -267,6 +269,8 @@ def paid_change(number: str) -> tuple[str, JSON]:
     return "update_reservation_flights", change
 
 
+# By day, each step on one of its sides.
+@pytest.mark.at_night(chooses=lambda handler, side, **_: (CHANGE_STEPS.index(handler) + (side == "after")) % 2)
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("handler", CHANGE_STEPS)
 async def test_change_cancelled_at_a_step_is_fully_undone(

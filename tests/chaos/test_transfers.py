@@ -24,6 +24,8 @@ AMOUNT = Decimal("7.00")
 STEPS = {"withdraw": PAYER, "deposit": RECIPIENT}
 """Steps at which a test can block a transfer, and the customer whose account's lock blocks it."""
 
+KILLED = ("transfers", "accounts", "agent and session", "all, Restate too")
+
 
 @dataclass
 class Bank:
@@ -143,8 +145,10 @@ async def remove_deployment(laboratory: Laboratory, port: int) -> None:
         assert response.status in (200, 202), await response.text()
 
 
+# By day, half of them: each step, and each process that dies.
+@pytest.mark.at_night(chooses=lambda step, killed, **_: ([*STEPS].index(step) + KILLED.index(killed)) % 2)
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("killed", ["transfers", "accounts", "agent and session", "all, Restate too"])
+@pytest.mark.parametrize("killed", KILLED)
 async def test_transfer_killed_at_a_step_is_made_once(bank: Bank, step: str, killed: str) -> None:
     services = bank.laboratory.mesh.services
     processes = {
