@@ -37,7 +37,7 @@ from switchboard.gateway.staff import add_staff_api
 from switchboard.gateway.staff_client import StaffClient
 from switchboard.ingress import RestateIngress
 from switchboard.runtime.broker_connection import Broker, broker_of_settings
-from switchboard.runtime.collections import leave_out_imports
+from switchboard.runtime.garbage import leave_out_imports
 from switchboard.runtime.process import exit_process, refuse_taken_port
 from switchboard.runtime.settings import EventsKeySettings, load
 from switchboard.speaker import SpeakerKeys

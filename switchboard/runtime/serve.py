@@ -24,7 +24,7 @@ from switchboard.models.endpoint_model import EndpointModel
 from switchboard.models.model import Model
 from switchboard.runtime.broker import BrokerClient
 from switchboard.runtime.broker_connection import broker_of_settings
-from switchboard.runtime.collections import leave_out_imports
+from switchboard.runtime.garbage import leave_out_imports
 from switchboard.runtime.gateways import gateways_of_settings
 from switchboard.runtime.invocations import RETRIES, refuse_bad_input
 from switchboard.runtime.live import LIVE, agent_turn
