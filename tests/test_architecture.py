@@ -7,8 +7,6 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("switchboard", "services", "bench", "evals", "scripts", "tests")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
@@ -31,9 +29,9 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.stat().st_size], ids=name_of)
-def test_module_has_a_docstring(path: Path) -> None:
-    assert ast.get_docstring(parsed(path)), f"{name_of(path)} has no docstring"
+def test_every_module_has_a_docstring() -> None:
+    without = [name_of(path) for path in FILES if path.stat().st_size and not ast.get_docstring(parsed(path))]
+    assert without == []
 
 
 def test_test_files_outside_of_packages_have_different_names() -> None:
