@@ -197,16 +197,12 @@ REPEAT_SECONDS = 0.2
 
 ATTEMPTS_MAX = 300
 
-NOT_FOUND, TOO_MANY_REQUESTS, SERVER_ERROR = 404, 429, 500
+TOO_MANY_REQUESTS = 429
 
 
 def is_refused_for_now(answer: Answer) -> bool:
-    """Whether a request to Restate or to the gateway has to be repeated.
-
-    A Restate that has just started knows no service for a moment.
-    """
-    knows_no_service = answer.status == NOT_FOUND and answer.body.get("source") == "ingress"
-    return knows_no_service or answer.status == TOO_MANY_REQUESTS or answer.status >= SERVER_ERROR
+    """Whether a request to Restate or to the gateway has to be repeated."""
+    return answer.too_early or answer.status == TOO_MANY_REQUESTS
 
 
 @dataclass(frozen=True)

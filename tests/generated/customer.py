@@ -13,11 +13,7 @@ from tests.generated.model_of_bank import Bank
 from tests.generated.outcomes import Asked, Outcome, Refused
 from tests.generated.script import AGENT_OF, Call
 
-SERVER_ERROR = 500
 ATTEMPTS_MAX, REPEAT_SECONDS = 300, 0.2
-
-UNREGISTERED = "make sure to register the service"
-"""Part of the 404 of a Restate node that has just joined its cluster and does not know the services yet."""
 
 
 class Poster(Protocol):
@@ -40,7 +36,7 @@ class PatientCustomer(Customer):
             except (aiohttp.ClientError, TimeoutError, json.JSONDecodeError) as error:
                 last = error
             else:
-                if answer.status < SERVER_ERROR and UNREGISTERED not in answer.text:
+                if not answer.too_early:
                     return answer
                 last = answer
             await asyncio.sleep(REPEAT_SECONDS)

@@ -65,8 +65,7 @@ async def call_approvals(laboratory: Laboratory, handler: str, **body: Any) -> A
 async def inbox_item(laboratory: Laboratory, approval_id: str) -> JSON | None:
     """Return an approval from the staff inbox; None if it is not there."""
     listed = await call_approvals(laboratory, "list")
-    # Just after a restart, Restate cannot answer it yet.
-    inbox = listed.body["waiting"] if listed.status < 500 else []
+    inbox = [] if listed.too_early else listed.body["waiting"]
     return next((item for item in inbox if item["approval_id"] == approval_id), None)
 
 

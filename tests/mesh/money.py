@@ -145,9 +145,6 @@ class Teller:
         """Wait for a notice that contains `text`."""
 
         async def there() -> bool:
-            # Just after a restart, Restate cannot answer reads of sessions yet.
-            if (await customer.asks("status")).status >= 500:
-                return False
             return any(text in notice for notice in await self.notices(customer))
 
         await self.laboratory.until(there)
