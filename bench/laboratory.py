@@ -17,7 +17,7 @@ from bench.temporal import ADDRESS, create_dev_server
 from bench.work import EFFECTS
 from bench.workload import script
 from services.project import reference
-from switchboard.local.mesh import DEMO_MODEL, DEMO_MODEL_NAME, Addresses, Mesh
+from switchboard.local.mesh import DEMO_MODEL, Addresses, Mesh, demo_model_environment
 from switchboard.local.observe import TracePorts, TracingProcesses, reason_tracing_is_off
 from switchboard.local.process import Process, StartFailed, free_ports
 from switchboard.testing import JSON, ScriptedModel
@@ -123,7 +123,7 @@ async def traced_meshes(
     """Start two more meshes with tracing: with a collector, if it is installed, and with one that is down."""
     collector_down = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}"}
     restate_collector_down = {"RESTATE_TRACING_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}"}
-    model = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": f"{model_url}/v1", "SWITCHBOARD_MODEL": DEMO_MODEL_NAME}
+    model = demo_model_environment(model_url)
     tracing = None if reason_tracing_is_off({}) else TracingProcesses(folder / "observe", TracePorts.free())
     meshes = {
         COLLECTOR_DOWN: Mesh(

@@ -92,7 +92,9 @@ class Mesh:
         self.folder = folder.absolute()
         self.admin = Admin(self.addresses.admin_url)
         self.uses_demo_model = model is None
-        self._model = dict(model) if model is not None else self._demo_model_environment()
+        self._model = (
+            dict(model) if model is not None else demo_model_environment(self.addresses.service_url(DEMO_MODEL))
+        )
         self._environment = dict(environment or {})
         speaker_key = stored_key(self.folder / SPEAKER_FILE)
         self.speaker = SpeakerKeys([speaker_key])
@@ -227,14 +229,17 @@ class Mesh:
         tracing = self.tracing.processes if self.tracing else []
         return await first_to_exit([process for process in self.processes if process not in tracing])
 
-    def _demo_model_environment(self) -> dict[str, str]:
-        return {
-            "OPENAI_API_KEY": "not-needed",
-            "OPENAI_BASE_URL": f"{self.addresses.service_url(DEMO_MODEL)}/v1",
-            "OPENAI_SENDS": "all",
-            "SWITCHBOARD_MODEL": DEMO_MODEL_NAME,
-            "SWITCHBOARD_FALLBACK_MODELS": "",
-        }
+
+def demo_model_environment(url: str) -> dict[str, str]:
+    """Return the environment of agents that use the demo model at this URL."""
+    return {
+        "OPENAI_API_KEY": "not-needed",
+        "OPENAI_BASE_URL": f"{url}/v1",
+        # It tells agents apart by a field that other endpoints may refuse.
+        "OPENAI_SENDS": "all",
+        "SWITCHBOARD_MODEL": DEMO_MODEL_NAME,
+        "SWITCHBOARD_FALLBACK_MODELS": "",
+    }
 
 
 FIND_MODULES = """

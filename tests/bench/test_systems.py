@@ -20,9 +20,10 @@ from bench.laboratory import SESSIONS_SERVICE, Laboratory, laboratory
 from bench.load import new_session, play, say
 from bench.machine import memory_mb
 from bench.programs import AGENTS, BARE, FLOOR, ONE_SERVICE_POST, PEER_PYTHON, PROGRAMS, Program, Store, unavailable
-from bench.systems import OURS, System, WrongAnswer
+from bench.systems import COLLECTOR_DOWN, OURS, TRACED, System, WrongAnswer
 from bench.workload import BOOKINGS_DONE, HELLO, LOOK_UPS, Task, bookings, bookings_text, fan_out
 from switchboard.testing import JSON
+from tests.parts import need_tool
 
 ALWAYS = (FLOOR, BARE, ONE_SERVICE_POST)
 """The peers that need no packages of their own."""
@@ -49,6 +50,17 @@ async def test_system_does_the_work_and_is_measured(lab: Laboratory, name: str) 
     assert result.cpu_ms > 0
     assert memory_mb(system.processes) > 20
     assert (result.logged_bytes > 0) == (system.log is not None)
+
+
+@pytest.mark.slow
+async def test_traced_meshes_do_the_same_work(tmp_path: Path) -> None:
+    need_tool("otelcol", "the OpenTelemetry collector")
+    need_tool("jaeger", "Jaeger")
+    async with laboratory(tmp_path, [], traced=True) as lab:
+        assert [mesh.name for mesh in lab.traced] == [COLLECTOR_DOWN, TRACED]
+        for mesh in lab.traced:
+            result = await play(mesh, fan_out(4), 2, 2)
+            assert result.turns == 4
 
 
 async def test_lost_result_is_noticed(lab: Laboratory) -> None:
