@@ -24,7 +24,7 @@ from switchboard.loop.attempts import (
     next_model,
 )
 from switchboard.loop.listener import Listener
-from switchboard.messages import Message, ModelReply, Spent, TurnRequest, Usage, WireModel
+from switchboard.messages import Message, ModelReply, Spent, TurnRequest, Usage, WireModel, added_later
 from switchboard.models.model import Model, ModelRejected, ModelUnavailable, Observer
 from switchboard.telemetry import metrics
 from switchboard.telemetry.logs import private
@@ -57,6 +57,7 @@ class Attempt(WireModel):
     """The outcome of asking a model once: a reply that can be used, or why there is none.
 
     `next` says how the next attempt is made; without it and without a reply, the decision is given up for `gave_up`.
+    `kind` of a failure quotes no text: an HTTP status, `timeout`, …; see ModelUnavailable and ModelRejected.
     `spent` is what an attempt without a usable reply cost. `ended_ns` is in nanoseconds since 1970. `final` and
     `retry_after_ms` are read from journals of version 1.
     """
@@ -69,6 +70,7 @@ class Attempt(WireModel):
     next: Plan | None = None
     gave_up: str = ""
     spent: Spent | None = None
+    kind: str = added_later("")
 
 
 ONCE = restate.RunOptions[Attempt](type_hint=Attempt)
@@ -140,7 +142,10 @@ async def request_decision(ctx: restate.Context, asking: Asking, added: list[Mes
             asking.plan = settled(plan)
             return Decided(tried.reply, tried.ended_ns)
         next_plan = tried.next if asking.request.journal >= JOURNAL else tried.next or read_old(tried, plan, asking)
-        logger.warning("agent %s, model attempt %d failed: %s", asking.agent.name, number + 1, private(tried.why))
+        kind = f" ({tried.kind})" if tried.kind else ""
+        logger.warning(
+            "agent %s, model attempt %d failed%s: %s", asking.agent.name, number + 1, kind, private(tried.why)
+        )
         if next_plan is None:
             asking.plan = proven(plan)
             return GiveUp(tried.gave_up)
@@ -150,6 +155,12 @@ async def request_decision(ctx: restate.Context, asking: Asking, added: list[Mes
         plan = next_plan
     asking.plan = proven(plan)
     return GiveUp("")
+
+
+def log_failure(agent: Agent, number: int, attempt: Attempt) -> None:
+    """Log why an attempt gave no reply: its kind, and its words only where those of customers may be logged."""
+    kind = f" ({attempt.kind})" if attempt.kind else ""
+    logger.warning("agent %s, model attempt %d failed%s: %s", agent.name, number, kind, private(attempt.why))
 
 
 def first_plan(asking: Asking) -> Plan:
@@ -304,6 +315,7 @@ def failed_attempt(
         gave_up=following.reason if isinstance(following, GiveUp) else "",
         spent=spent,
         ended_ns=time.time_ns(),
+        kind=error.kind,
     )
 
 

@@ -9,13 +9,13 @@ import pytest
 import restate
 
 from switchboard import Agent, Tool, ToolInput
-from switchboard.loop.attempts import Plan
+from switchboard.loop.attempts import GiveUp, Plan
 from switchboard.loop.decide import Act, ApprovedCall
 from switchboard.loop.decisions import Asking, first_plan, is_server_error, request_decision
 from switchboard.loop.turn import decide_as_journaled
 from switchboard.messages import Identity, ModelReply, ToolCall, TurnRequest, UserText, WireModel
 from switchboard.models.connect import model_of
-from switchboard.models.model import Model, ModelUnavailable
+from switchboard.models.model import Model, ModelRejected, ModelUnavailable
 from switchboard.models.settings import ModelSettings
 
 
@@ -120,3 +120,45 @@ async def test_cancelled_call_is_charged_only_if_it_was_sent(monkeypatch: pytest
     assert await cost_of_cancelled_call(models[0], sent) > 0
     answering.set()
     server.close()
+
+
+class Unpaused:
+    """A context that makes each step at once and waits for nothing."""
+
+    async def run_typed(self, name: str, action: Callable[..., Any], options: Any, *arguments: Any) -> Any:
+        return await action(*arguments)
+
+    async def sleep(self, delta: timedelta, name: str | None = None) -> None:
+        pass
+
+
+class Broken:
+    """A model of which every request fails for this reason."""
+
+    name = "broken"
+
+    def __init__(self, error: ModelUnavailable | ModelRejected) -> None:
+        self.error = error
+
+    async def ask(self, *_: Any) -> ModelReply:
+        raise self.error
+
+    def __getattr__(self, name: str) -> str:
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ModelUnavailable("alice's words", "429"), "429"),
+        (ModelUnavailable("alice's words", "timeout"), "timeout"),
+        (ModelRejected("alice's words", "401"), "401"),
+    ],
+)
+async def test_log_tells_why_a_model_failed_and_quotes_no_one(
+    error: ModelUnavailable | ModelRejected, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    asking = Asking(AGENT, [cast(Model, Broken(error))], request(2))
+    assert isinstance(await request_decision(cast(restate.Context, Unpaused()), asking, [], 0), GiveUp)
+    assert f"agent Bank, model attempt 1 failed ({kind}): [hidden]" in caplog.messages
+    assert "alice" not in caplog.text
