@@ -123,6 +123,22 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def every_second_row(nodeids: Iterable[str]) -> set[str]:
+    """Return every second row of each test, on each mesh by itself: the rows have the same order on both."""
+    left, rows = set[str](), Counter[tuple[str, str | None]]()
+    for nodeid in nodeids:
+        test = (nodeid.partition("[")[0], mesh_of(nodeid))
+        rows[test] += 1
+        if rows[test] % 2 == 0:
+            left.add(nodeid)
+    return left
+
+
+def is_halved(item: pytest.Item) -> bool:
+    """Whether every second row of the test is left to nightly runs. Rows that are slow anyway do not count."""
+    return bool(item.get_closest_marker("half_at_night") and not item.get_closest_marker("slow"))
+
+
 def chosen_for_nightly(item: pytest.Item) -> bool:
     """Whether a mark `at_night` of the test chooses this row. Its function gets the row's parameters by name."""
     rows = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
@@ -132,7 +148,9 @@ def chosen_for_nightly(item: pytest.Item) -> bool:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark tests before pytest deselects by markers, and sort them after it has sorted them by their fixtures."""
-    left = left_to_nightly([item.nodeid for item in items])
+    left = every_second_row(item.nodeid for item in items if is_halved(item))
+    # The rows that are left take turns on the meshes, or some tests would never be played on one that replays.
+    left |= left_to_nightly([item.nodeid for item in items if item.nodeid not in left])
     for item in items:
         if item.nodeid in left or chosen_for_nightly(item):
             item.add_marker(pytest.mark.slow)

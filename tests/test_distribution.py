@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import OWN_MESHES, group_of, left_to_nightly, mesh_of, position_of
+from tests.conftest import OWN_MESHES, every_second_row, group_of, left_to_nightly, mesh_of, position_of
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,12 @@ def test_each_row_of_a_test_runs_on_one_of_its_two_meshes_and_rows_take_turns() 
     assert [len(left & set(pair)) for pair in pairs] == [1] * len(pairs)
     replaying = "".join("r" if once in left else "-" for once, _ in pairs)
     assert replaying in ("r---r-", "-r---r", "--r---", "---r--")
+
+
+def test_halved_test_keeps_the_same_rows_on_both_meshes() -> None:
+    rows = [f"tests/mesh/test_a.py::test_a[{mesh}-{row}]" for row in "abc" for mesh in ("as it is", "always replaying")]
+    left = every_second_row([*rows, "tests/charts/test_b.py::test_b[x]", "tests/charts/test_b.py::test_b[y]"])
+    assert left == {*rows[2:4], "tests/charts/test_b.py::test_b[y]"}
 
 
 @pytest.mark.parametrize(

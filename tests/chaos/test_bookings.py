@@ -144,6 +144,7 @@ def erins_booking() -> tuple[str, JSON]:
     return booking(FLIGHT, DAY, ("gift_card_4400", 5), ("credit_card_5454", 284.4), passengers=[ERIN])
 
 
+@pytest.mark.half_at_night
 @pytest.mark.parametrize("handler", [*STEPS, *ONE_WAY_STEPS])
 async def test_booking_is_made_once_when_tools_die_after_a_step(
     laboratory: Laboratory, gates: Gates, handler: str

@@ -143,6 +143,7 @@ INVALID: dict[str, tuple[Settings, tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.half_at_night
 @pytest.mark.parametrize("case", INVALID)
 def test_invalid_value_is_rejected_with_path_and_reason(case: str) -> None:
     settings, problems = INVALID[case]
@@ -197,6 +198,7 @@ GROUPS = [
 ]
 
 
+@pytest.mark.half_at_night
 @pytest.mark.parametrize("group", GROUPS)
 def test_unknown_key_is_rejected_in_every_group(group: str) -> None:
     assert "surprise" in refused(CHART, set={f"{group}.surprise": {"a": 1}})

@@ -145,6 +145,7 @@ def at(spec: dict[str, Any], field: str) -> Any:
     return found
 
 
+@pytest.mark.half_at_night
 @pytest.mark.parametrize(("kind", "row"), set_rows())
 def test_value_sets_its_field(kind: str, row: Row) -> None:
     assert row.value

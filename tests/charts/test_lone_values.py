@@ -367,6 +367,7 @@ def rendered(chart: str, settings: Settings) -> list[Manifest] | str:
     return done.stderr if done.returncode else load_all(done.stdout)
 
 
+@pytest.mark.half_at_night
 @pytest.mark.parametrize(("chart", "path"), rows())
 def test_value_alone_has_an_effect_or_a_reason(chart: str, path: str) -> None:
     got = rendered(chart, {path: samples(chart)[path]})

@@ -16,6 +16,7 @@ from switchboard.testing import JSON, calls, says, scene
 from tests.console.browser import PHONE, Console, Person
 from tests.laboratory import LONG_MS, Laboratory
 from tests.lines import open_line
+from tests.parts import at_night
 
 TO_PROBE = calls(("handoff_to_Probe", {"reason": "an experiment"}))
 
@@ -145,7 +146,7 @@ async def test_card_shows_all_calls_that_one_yes_makes(alice: Person) -> None:
     await alice.sees(alice.replies, "The money is on its way.")
 
 
-@pytest.mark.parametrize("after", ["at once", "tools", "reply"])
+@pytest.mark.parametrize("after", ["at once", *at_night("tools"), "reply"])
 async def test_reload_in_the_middle_loses_and_repeats_nothing(alice: Person, held: Held, after: str) -> None:
     await greets(alice)
     await alice.says(HELD)
@@ -372,6 +373,7 @@ async def test_conversations_are_listed_and_found(alice: Person) -> None:
     await expect(alice.page.locator("#none")).to_have_text("No conversation with these words.")
 
 
+@pytest.mark.slow
 async def test_long_conversation_loads_in_pages(alice: Person, console: Console) -> None:
     await alice.says("hello")
     await expect(alice.replies).to_have_count(1)
@@ -404,6 +406,7 @@ async def test_phone_shows_everything_in_its_width(console: Console) -> None:
         await expect(person.button("New conversation")).to_be_hidden()
 
 
+@pytest.mark.slow
 async def test_times_are_in_the_readers_zone(console: Console) -> None:
     await console.laboratory.model.plays(*SCENES)
     texts = {}

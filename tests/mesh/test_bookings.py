@@ -128,6 +128,7 @@ IMPOSSIBLE: list[tuple[str, str, tuple[str, JSON]]] = [
 """The rule, the customer, and a call that the rule refuses."""
 
 
+@pytest.mark.half_at_night
 @pytest.mark.parametrize(
     ("rule", "customer_id", "call"), IMPOSSIBLE, ids=[f"{row[0]}-{row[2][0]}" for row in IMPOSSIBLE]
 )

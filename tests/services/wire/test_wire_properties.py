@@ -72,6 +72,7 @@ def by_text(found: dict[Any, Any], name: str) -> Any:
     return next((one for key, one in found.items() if str(key) == name), None)
 
 
+@pytest.mark.half_at_night
 @EXAMPLES
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 def test_wire_type_round_trips_and_ignores_fields_of_newer_versions(kind: type[WireModel], examples: int) -> None:
