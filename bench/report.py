@@ -226,6 +226,7 @@ def overview(results: Results) -> str:
             crash_words(results, system),
         ]
         for system in systems(results, [busy])
+        if system not in (TRACED, COLLECTOR_DOWN)  # They have few figures, which are in the tables below.
     ]
     return table(head, rows) if rows else ""
 

@@ -162,6 +162,13 @@ def test_overview_shows_others_as_ratios_to_ours(results: Results) -> None:
     assert agents.startswith("| openai-agents | no | – / 0.33x / – |")
 
 
+def test_overview_leaves_out_traced_meshes(results: Results) -> None:
+    before = overview(results)
+    results.add(TURNS_PER_S.format(4), TRACED, 58.0)
+    results.add(TURNS_PER_S.format(4), COLLECTOR_DOWN, 58.0)
+    assert overview(results) == before
+
+
 def test_overview_says_what_a_crash_repeated(results: Results) -> None:
     for system, doubled in ((OURS, 0), (BARE, 16)):
         results.add(RECOVERY_S, system, 4.0)
