@@ -90,10 +90,10 @@ async def serves_metadata(ctl: Restatectl, number: str) -> bool:
 
 @dataclass(frozen=True)
 class Backup:
-    """What a new cluster needs besides the snapshots: the registered services, and the epoch of each partition."""
+    """What a new cluster needs besides the snapshots: the registered services, and what was known of each partition."""
 
     schema: Any
-    epochs: Mapping[int, int]
+    epochs: Mapping[int, Any]
 
 
 async def back_up(mesh: ClusterMesh) -> Backup:
@@ -101,7 +101,7 @@ async def back_up(mesh: ClusterMesh) -> Backup:
     ctl = Restatectl.of(mesh)
     await ctl.run("snapshots", "create-snapshot")
     epochs = {number: await ctl.metadata(epoch_key(number)) for number in range(PARTITIONS)}
-    return Backup(await ctl.metadata(SCHEMA), {number: one["epoch"] for number, one in epochs.items()})
+    return Backup(await ctl.metadata(SCHEMA), epochs)
 
 
 async def restore(mesh: ClusterMesh, backup: Backup, store: ObjectStore, prefix: str, target: str) -> None:
@@ -120,10 +120,14 @@ async def restore(mesh: ClusterMesh, backup: Backup, store: ObjectStore, prefix:
     applied = await store.copy_for(fingerprint, prefix, target)
     await ctl.put_metadata(LOGS, continued(await ctl.metadata(LOGS), applied))
     await ctl.put_metadata(SCHEMA, backup.schema)
-    for number, epoch in backup.epochs.items():
+    for number, lost in backup.epochs.items():
         new = await ctl.metadata(epoch_key(number))
         # Restate drops what an earlier leader of the partition wrote.
-        await ctl.put_metadata(epoch_key(number), {**new, "epoch": new["epoch"] + epoch + EPOCHS_LEFT_OUT})
+        new = {**new, "epoch": new["epoch"] + lost["epoch"] + EPOCHS_LEFT_OUT}
+        # A snapshot names the leader that its partition had. Nodes look for it until they know of a higher version,
+        # and a version is the number of puts.
+        for _ in range(lost["version"]):
+            await ctl.put_metadata(epoch_key(number), new)
     await mesh.stop_nodes()
     for node in mesh.nodes:
         # A partition without state on the disk starts from its snapshot.
