@@ -92,9 +92,8 @@ class Mesh:
         self.folder = folder.absolute()
         self.admin = Admin(self.addresses.admin_url)
         self.uses_demo_model = model is None
-        self._model = (
-            dict(model) if model is not None else demo_model_environment(self.addresses.service_url(DEMO_MODEL))
-        )
+        demo_model = demo_model_environment(self.addresses.service_url(DEMO_MODEL))
+        self._model = demo_model if model is None else dict(model)
         self._environment = dict(environment or {})
         speaker_key = stored_key(self.folder / SPEAKER_FILE)
         self.speaker = SpeakerKeys([speaker_key])

@@ -142,10 +142,7 @@ async def request_decision(ctx: restate.Context, asking: Asking, added: list[Mes
             asking.plan = settled(plan)
             return Decided(tried.reply, tried.ended_ns)
         next_plan = tried.next if asking.request.journal >= JOURNAL else tried.next or read_old(tried, plan, asking)
-        kind = f" ({tried.kind})" if tried.kind else ""
-        logger.warning(
-            "agent %s, model attempt %d failed%s: %s", asking.agent.name, number + 1, kind, private(tried.why)
-        )
+        log_failure(asking.agent, number + 1, tried)
         if next_plan is None:
             asking.plan = proven(plan)
             return GiveUp(tried.gave_up)
